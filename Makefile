@@ -1,0 +1,40 @@
+# Two commands do all the set-up: `make demo` shows the main job, `make test` checks it. Both make their own environment
+# in .venv and need only Python 3.11 or newer, make, gcc, git and a package index.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
+
+.PHONY: demo test soak lint clean
+
+demo: .venv/ready
+	@$(BIN)/zegel demo $(if $(STAY),--stay)
+
+test: .venv/ready-test
+	@$(BIN)/python -m pytest
+
+# The long forms: 200 kills, a minute under load, millions of inputs. Prints what it tried.
+soak: .venv/ready-test
+	@$(BIN)/python -m pytest -m soak --capture=no
+
+lint: .venv/ready-lint
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+.venv/ready: setup.cfg pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit("zegel needs Python 3.11 or newer: make PYTHON=python3.11") if sys.version_info < (3, 11) else 0'
+	@echo "making the environment in .venv: once, about a minute"
+	@$(PYTHON) -m venv .venv
+	@$(INSTALL) .
+	@touch $@
+
+.venv/ready-test: .venv/ready
+	@$(INSTALL) '.[test]'
+	@touch $@
+
+.venv/ready-lint: .venv/ready-test
+	@$(INSTALL) '.[test,lint]'
+	@touch $@
+
+clean:
+	rm -rf .venv *.egg-info .mypy_cache .pytest_cache .ruff_cache
