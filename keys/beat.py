@@ -1,0 +1,72 @@
+"""Beat: the aircraft's signed pulse, which says what is current. SPEC.md section 5.4.
+
+Only a beat opens lanes, bounds their counters and names the announcement fragments worth keeping; its nonce is
+what an uplink echoes. Pure: no file, clock or randomness.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from keys import cose, fields
+from keys.announcement import HINT
+from keys.kid import SESSION_ID_SIZE
+
+TYP = "zegel-beat"
+NONCE_SIZE = 8
+CHALLENGE_SIZE = 8
+FRAGMENT_HASH_SIZE = 16
+FRAGMENTS_MAX = 16  # of one message, SPEC.md section 4.1
+
+
+class Flag(enum.IntFlag):
+    ORDER_EXPIRED = 1  # the order is past its dates or limits; an aircraft in flight goes on
+    ORDER_CHANGE_AHEAD = 2
+    SESSION_CLOSED = 4
+
+
+_FIELDS = {
+    1: fields.octets(SESSION_ID_SIZE),
+    2: fields.U32,
+    3: fields.octets(NONCE_SIZE),
+    4: fields.U32,
+    5: fields.mapping(fields.DOWNLINK_KID, fields.U32),
+    6: fields.U64,
+    7: fields.mapping(fields.STATION, fields.octets(CHALLENGE_SIZE)),
+    8: fields.mapping(fields.STATION, fields.listing(fields.octets(FRAGMENT_HASH_SIZE), FRAGMENTS_MAX)),
+    9: fields.U32,
+    10: fields.U8,
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Beat:
+    session_id: bytes
+    seq: int
+    nonce: bytes
+    epoch: int
+    next_ctr: dict[int, int]  # downlink KID -> the CTR its next datagram will carry
+    unix_time: int
+    challenges: dict[int, bytes]  # station -> its newest challenge of the last 10 s
+    fragments: dict[int, list[bytes]]  # station -> SHA-256(control datagram)[0:16] of each fragment now repeated
+    ms_to_next: int  # until epoch + 1, or 0
+    flags: int
+
+    def sign(self, session_key: Ed25519PrivateKey) -> bytes:
+        values = (getattr(self, field.name) for field in dataclasses.fields(self))
+        payload = cose.dumps(dict(zip(_FIELDS, values, strict=True)))
+        return cose.sign1(payload, TYP, session_key, {HINT: self.session_id[:8]})
+
+    def lists(self, fragment_hash: bytes) -> bool:
+        return any(fragment_hash in hashes for hashes in self.fragments.values())
+
+
+def verify(message: cose.Sign1, session_public: Ed25519PublicKey) -> Beat:
+    """BadSignature, WrongType or MalformedMessage; the payload is parsed only after its signature verified."""
+    payload = message.verify(TYP, session_public)
+    beat = Beat(*fields.read(payload, "the beat", _FIELDS))
+    message.require_unprotected({HINT: beat.session_id[:8]})
+    return beat

@@ -1,0 +1,264 @@
+"""COSE signatures (RFC 9052) over deterministic CBOR (RFC 8949 section 4.2), as small and as strict as Zegel needs.
+
+What lives here: the two signature structures and the one reader of CBOR. cbor2 decodes; what it decoded must encode
+again to the very same bytes, so there is one spelling of every message. Keys are the caller's; nothing is negotiated:
+a verifier compares the protected header with the constant that its own key and message type demand.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections.abc import Mapping, Sequence
+
+import cbor2
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, utils
+
+from keys.errors import BadSignature, MalformedMessage, WrongType
+
+SIGN1_TAG = 18
+SIGN_TAG = 98
+MESSAGE_MAX = 1 << 20
+DEPTH_MAX = 8
+HEADER_ALG, HEADER_TYP, HEADER_X5CHAIN = 1, 16, 33
+
+
+class Alg(enum.IntEnum):
+    """COSE algorithm identifiers: RFC 9864, and RFC 9964 for ML-DSA."""
+
+    ED25519 = -19
+    ESP256 = -9
+    ESP384 = -51
+    ML_DSA_65 = -49
+
+
+PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | mldsa.MLDSA65PrivateKey
+PublicKey = ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey | mldsa.MLDSA65PublicKey
+
+_HASHES: dict[Alg, tuple[type[hashes.HashAlgorithm], int]] = {
+    Alg.ESP256: (hashes.SHA256, 32),
+    Alg.ESP384: (hashes.SHA384, 48),
+}
+_CURVES: dict[str, Alg] = {"secp256r1": Alg.ESP256, "secp384r1": Alg.ESP384}
+
+# --- CBOR ---
+
+
+def dumps(value: object) -> bytes:
+    """Deterministic encoding (RFC 8949 section 4.2.1)."""
+    return cbor2.dumps(value, canonical=True)
+
+
+def loads(data: bytes) -> object:
+    """The value whose deterministic encoding is `data`; MalformedMessage if there is none.
+
+    Only what our messages are made of: integers, byte and text strings, lists, maps, true, false, null, and tags.
+    """
+    if not 0 < len(data) <= MESSAGE_MAX:
+        raise MalformedMessage(f"a message of {len(data)} bytes")
+    try:
+        value = _plain(cbor2.loads(data, max_depth=DEPTH_MAX, allow_indefinite=False, allow_duplicate_keys=False))
+        same = dumps(value) == data
+    except (cbor2.CBORError, ValueError, TypeError, OverflowError, RuntimeError, MemoryError) as error:
+        raise MalformedMessage(f"not CBOR: {error}") from None
+    if not same:
+        raise MalformedMessage("not in the deterministic encoding of CBOR")
+    return value
+
+
+def _plain(value: object) -> object:
+    """`value` with lists and dicts throughout (cbor2 freezes what stands in a tag); TypeError for any other kind."""
+    if value is None or isinstance(value, (bool, int, bytes, str)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, Mapping):
+        return {_plain(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, cbor2.CBORTag):
+        return cbor2.CBORTag(value.tag, _plain(value.value))
+    raise TypeError(f"{type(value).__name__} has no place in a message")
+
+
+# --- keys ---
+
+
+def algorithm(key: PrivateKey | PublicKey) -> Alg:
+    """The one algorithm that a key signs with."""
+    if isinstance(key, (ed25519.Ed25519PrivateKey, ed25519.Ed25519PublicKey)):
+        return Alg.ED25519
+    if isinstance(key, (mldsa.MLDSA65PrivateKey, mldsa.MLDSA65PublicKey)):
+        return Alg.ML_DSA_65
+    if isinstance(key, (ec.EllipticCurvePrivateKey, ec.EllipticCurvePublicKey)) and key.curve.name in _CURVES:
+        return _CURVES[key.curve.name]
+    raise WrongType(f"{type(key).__name__} signs nothing here")
+
+
+def load_public(alg: int, raw: bytes) -> PublicKey:
+    """A signing key from an order: Ed25519 32 bytes, P-256 an uncompressed point of 65 bytes."""
+    try:
+        if alg == Alg.ED25519:
+            return ed25519.Ed25519PublicKey.from_public_bytes(raw)
+        if alg == Alg.ESP256:
+            return ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), raw)
+    except ValueError as error:
+        raise MalformedMessage(f"not a public key: {error}") from None
+    raise WrongType(f"algorithm {alg} is not one that a device signs with")
+
+
+def raw_public(key: PublicKey) -> tuple[int, bytes]:
+    """(alg, bytes) as `load_public` takes them."""
+    alg = algorithm(key)
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        point = serialization.PublicFormat.UncompressedPoint
+        return alg, key.public_bytes(serialization.Encoding.X962, point)
+    return alg, key.public_bytes_raw()
+
+
+def _sign(key: PrivateKey, data: bytes) -> bytes:
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        return key.sign(data)
+    algorithm_, size = _HASHES[algorithm(key)]
+    r, s = utils.decode_dss_signature(key.sign(data, ec.ECDSA(algorithm_())))
+    return r.to_bytes(size, "big") + s.to_bytes(size, "big")
+
+
+def _verify(key: PublicKey, signature: bytes, data: bytes) -> None:
+    try:
+        if not isinstance(key, ec.EllipticCurvePublicKey):
+            key.verify(signature, data)
+            return
+        algorithm_, size = _HASHES[algorithm(key)]
+        if len(signature) != 2 * size:
+            raise InvalidSignature
+        r, s = int.from_bytes(signature[:size], "big"), int.from_bytes(signature[size:], "big")
+        key.verify(utils.encode_dss_signature(r, s), data, ec.ECDSA(algorithm_()))
+    except InvalidSignature:
+        raise BadSignature("a signature does not verify") from None
+
+
+# --- structures ---
+
+
+def sig_structure(
+    context: str, body_protected: bytes, sign_protected: bytes | None, payload: bytes, external_aad: bytes = b""
+) -> bytes:
+    """Sig_structure of RFC 9052 section 4.4. An empty protected map (a0) counts as an empty string."""
+    heads = [body_protected] if sign_protected is None else [body_protected, sign_protected]
+    return dumps([context, *(b"" if head == b"\xa0" else head for head in heads), external_aad, payload])
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sign1:
+    """A COSE_Sign1 of which only the outer array has been looked at."""
+
+    protected: bytes
+    unprotected: dict[object, object]
+    payload: bytes
+    signature: bytes
+
+    def verify(self, typ: str, public_key: PublicKey) -> bytes:
+        """The payload. WrongType if it is another kind of message, BadSignature if the signature is not by this key."""
+        if self.protected != _protected1(algorithm(public_key), typ):
+            raise WrongType(f"not a {typ} signed with {algorithm(public_key).name}")
+        _verify(public_key, self.signature, sig_structure("Signature1", self.protected, None, self.payload))
+        return self.payload
+
+    def require_unprotected(self, expected: Mapping[int, object]) -> None:
+        """MalformedMessage for anything else: it is not signed, and anyone could make endless messages out of one."""
+        if self.unprotected != expected:
+            raise MalformedMessage("the unprotected header is not of its one form")
+
+
+def _protected1(alg: Alg, typ: str) -> bytes:
+    return dumps({HEADER_ALG: int(alg), HEADER_TYP: typ})
+
+
+def sign1(payload: bytes, typ: str, key: PrivateKey, unprotected: dict[int, object] | None = None) -> bytes:
+    """COSE_Sign1, tag 18, protected {1: alg, 16: typ} (RFC 9052 section 4.2, RFC 9596)."""
+    protected = _protected1(algorithm(key), typ)
+    signature = _sign(key, sig_structure("Signature1", protected, None, payload))
+    return dumps(cbor2.CBORTag(SIGN1_TAG, [protected, unprotected or {}, payload, signature]))
+
+
+def parse_sign1(data: bytes) -> Sign1:
+    """The outer array only; nothing inside is believed before `verify`."""
+    protected, unprotected, payload, signature = _array(data, SIGN1_TAG, (bytes, dict, bytes, bytes))
+    return Sign1(protected, unprotected, payload, signature)
+
+
+def _array(data: bytes, tag: int, kinds: tuple[type, ...]) -> list:  # type: ignore[type-arg]
+    value = loads(data)
+    if not isinstance(value, cbor2.CBORTag) or value.tag != tag or not isinstance(value.value, (list, tuple)):
+        raise MalformedMessage(f"not a COSE message with tag {tag}")
+    items = list(value.value)
+    if len(items) != len(kinds) or any(type(item) is not kind for item, kind in zip(items, kinds, strict=True)):
+        raise MalformedMessage(f"the COSE message with tag {tag} is not of its form")
+    return items
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Signer:
+    """A key that signs an order, and the certificates (DER) that vouch for it, its own first."""
+
+    key: PrivateKey
+    chain: tuple[bytes, ...]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SignerInfo:
+    """One signature of a COSE_Sign, not verified."""
+
+    protected: bytes
+    alg: int
+    chain: tuple[bytes, ...]
+    signature: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sign:
+    """A COSE_Sign, not verified."""
+
+    protected: bytes
+    payload: bytes
+    signatures: tuple[SignerInfo, ...]
+
+    def verify(self, typ: str, index: int, public_key: PublicKey) -> None:
+        """Check signature `index` with `public_key`; WrongType or BadSignature."""
+        signer = self.signatures[index]
+        alg = algorithm(public_key)
+        if self.protected != dumps({HEADER_TYP: typ}) or signer.protected != dumps({HEADER_ALG: int(alg)}):
+            raise WrongType(f"not a {typ} signed with {alg.name}")
+        _verify(public_key, signer.signature, sig_structure("Signature", self.protected, signer.protected, self.payload))
+
+
+def sign(payload: bytes, typ: str, signers: Sequence[Signer]) -> bytes:
+    """COSE_Sign, tag 98, protected {16: typ}; each signature carries its x5chain (RFC 9052 section 4.1, RFC 9360)."""
+    protected = dumps({HEADER_TYP: typ})
+    signatures = []
+    for signer in signers:
+        head = dumps({HEADER_ALG: int(algorithm(signer.key))})
+        chain: object = signer.chain[0] if len(signer.chain) == 1 else list(signer.chain)
+        signature = _sign(signer.key, sig_structure("Signature", protected, head, payload))
+        signatures.append([head, {HEADER_X5CHAIN: chain}, signature])
+    return dumps(cbor2.CBORTag(SIGN_TAG, [protected, {}, payload, signatures]))
+
+
+def parse_sign(data: bytes) -> Sign:
+    """The outer arrays only; nothing inside is believed before `verify`."""
+    protected, _, payload, signatures = _array(data, SIGN_TAG, (bytes, dict, bytes, list))
+    return Sign(protected, payload, tuple(map(_signer_info, signatures)))
+
+
+def _signer_info(item: object) -> SignerInfo:
+    if not isinstance(item, (list, tuple)) or len(item) != 3 or [type(i) for i in item] != [bytes, dict, bytes]:  # noqa: PLR2004
+        raise MalformedMessage("a signature of the COSE message is not of its form")
+    protected, unprotected, signature = item
+    head, chain = loads(protected), unprotected.get(HEADER_X5CHAIN)
+    certificates = (chain,) if isinstance(chain, bytes) else tuple(chain) if isinstance(chain, list) else ()
+    if not isinstance(head, dict) or type(head.get(HEADER_ALG)) is not int:
+        raise MalformedMessage("a signature of the COSE message names no algorithm")
+    if not certificates or any(type(c) is not bytes for c in certificates):
+        raise MalformedMessage("a signature of the COSE message carries no certificate")
+    return SignerInfo(protected, head[HEADER_ALG], certificates, signature)

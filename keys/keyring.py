@@ -1,0 +1,65 @@
+"""Send keys and receive keys: SFrame traffic keys (RFC 9605 section 4.4.2) with the state that guards each.
+
+They are different types. The counter lives inside the send key and only rises; the replay window lives inside the
+receive key and moves only after a tag verified. Pure: no file, clock or randomness.
+"""
+
+from __future__ import annotations
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
+
+from keys.replay import DOWNLINK_WINDOW, ReplayWindow
+
+TAG_SIZE = 16
+NONCE_SIZE = 12
+REJECT_AFTER_PACKETS = 1 << 28  # CFRG aead-limits leave 2^29.7 packets of 1,200 bytes per key at p = 2^-57
+
+_SUITES: dict[int, tuple[type[hashes.HashAlgorithm], int]] = {4: (hashes.SHA256, 16), 5: (hashes.SHA512, 32)}
+
+
+class KeyExhausted(Exception):
+    """A send key has sealed all it may. The session rekeys long before; reaching this closes the lane."""
+
+
+def derive(base_key: bytes, kid: int, suite: int = 5) -> tuple[bytes, bytes]:
+    """(sframe_key, sframe_salt) of RFC 9605 section 4.4.2. Suite 5 is the only one on the wire; 4 is for its vector."""
+    algorithm, key_size = _SUITES[suite]
+    secret = HKDF.extract(algorithm(), b"", base_key)
+    context = kid.to_bytes(8, "big") + suite.to_bytes(2, "big")
+    key = HKDFExpand(algorithm(), key_size, b"SFrame 1.0 Secret key " + context).derive(secret)
+    salt = HKDFExpand(algorithm(), NONCE_SIZE, b"SFrame 1.0 Secret salt " + context).derive(secret)
+    return key, salt
+
+
+class SendKey:
+    """Seals under one (base_key, KID). Each counter is handed out once."""
+
+    __slots__ = ("cipher", "kid", "next_ctr", "salt")
+
+    def __init__(self, base_key: bytes, kid: int) -> None:
+        key, self.salt = derive(base_key, kid)
+        self.cipher = AESGCM(key)
+        self.kid = kid
+        self.next_ctr = 0
+
+    def take(self, count: int) -> int:
+        """The first of `count` counters, which nobody else will get. KeyExhausted past the limit."""
+        first = self.next_ctr
+        if first + count > REJECT_AFTER_PACKETS:
+            raise KeyExhausted(f"the key of KID {self.kid:#06x} has sealed {first} datagrams")
+        self.next_ctr = first + count
+        return first
+
+
+class ReceiveKey:
+    """Opens under one (base_key, KID)."""
+
+    __slots__ = ("cipher", "kid", "salt", "window")
+
+    def __init__(self, base_key: bytes, kid: int, window: int = DOWNLINK_WINDOW) -> None:
+        key, self.salt = derive(base_key, kid)
+        self.cipher = AESGCM(key)
+        self.kid = kid
+        self.window = ReplayWindow(window)

@@ -1,0 +1,62 @@
+"""Lanes, roles and key identifiers: which bytes on the wire belong to whom. SPEC.md section 4.
+
+What lives here: the closed lists of lanes (SFrame contexts) and roles, and the KID layouts. No key.
+"""
+
+from __future__ import annotations
+
+import enum
+
+SESSION_ID_SIZE = 16
+INSTANCE_SIZE = 5
+STATIONS_MAX = 15  # the station index has four bits, and 0 is no station
+UPLINK_KEY = 16  # the name under which a grant holds its uplink key (SPEC.md section 5.3)
+
+
+class Lane(enum.IntEnum):
+    """An SFrame context (RFC 9605 section 5.2): one kind of content, one set of readers."""
+
+    TELEMETRY = 1  # for stations that may command
+    VIDEO_A = 2
+    VIDEO_B = 3
+    OBSERVER_TELEMETRY = 4  # for stations that only watch: they hold a key that forges to observers alone
+    ORDER = 5
+    EVIDENCE = 7
+    UPLINK = 16
+    CONTROL = 17
+
+
+class Role(enum.IntFlag):
+    """What a station may do, as bits of the order (SPEC.md section 3)."""
+
+    TELEMETRY = 1
+    VIDEO = 2
+    COMMAND = 4  # implies TELEMETRY
+    WITNESS = 8
+    CONTROL = 16
+
+
+DOWNLINK_LANES = (Lane.TELEMETRY, Lane.VIDEO_A, Lane.VIDEO_B, Lane.OBSERVER_TELEMETRY, Lane.ORDER, Lane.EVIDENCE)
+
+
+def lanes_for(roles: Role) -> tuple[Lane, ...]:
+    """The downlink lanes whose keys a station with these roles is granted."""
+    lanes = []
+    if roles & Role.COMMAND:
+        lanes.append(Lane.TELEMETRY)
+    elif roles & Role.TELEMETRY:
+        lanes.append(Lane.OBSERVER_TELEMETRY)
+    if roles & Role.VIDEO:
+        lanes += [Lane.VIDEO_A, Lane.VIDEO_B]
+    return (*lanes, Lane.ORDER, Lane.EVIDENCE)
+
+
+def downlink_kid(lane: Lane, session_id: bytes, epoch: int) -> int:
+    """context << 8 | sender nibble << 4 | epoch mod 16: 16 bits, always >= 256, so KKK = 1 (two bytes)."""
+    return lane << 8 | (session_id[0] >> 4) << 4 | epoch & 0xF
+
+
+def uplink_kid(lane: Lane, station: int, session_id: bytes, epoch: int, instance: bytes) -> int:
+    """(context - 15) nibble | station nibble | epoch mod 256 | session_id[0] | instance(5): 64 bits, KKK = 7."""
+    head = bytes([(lane - 15) << 4 | station, epoch & 0xFF, session_id[0]])
+    return int.from_bytes(head + instance, "big")

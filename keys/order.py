@@ -1,0 +1,373 @@
+"""Operation Order: what the agency decides before a flight, in one signed file. SPEC.md section 3.
+
+Which devices, which stations with which keys and roles, which recording keys, from when to when, by which policy.
+What lives here: its form, the rules of its content, issuing and verifying. Whether an order is newer than the last
+one, or lists this device, is for the folder that loads it. Pure: no file and no clock; every time is an argument.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from cryptography import x509
+
+from keys import certificate, cose, fields, grant
+from keys.certificate import Usage, utc
+from keys.cose import Alg
+from keys.errors import (
+    BadSignature,
+    CertificateError,
+    ForeignRoot,
+    GrantError,
+    MalformedOrder,
+    OrderExpired,
+    OrderNotYetValid,
+    UnknownGuard,
+    WrongType,
+    WrongUsage,
+)
+from keys.grant import Profile
+from keys.kid import STATIONS_MAX, Role
+from keys.policy import Policy, read_policy
+
+TYP = "zegel-order"
+CLASSIFICATIONS = ("regular", "confidential")
+GUARDS = ("observer", "camera-operator", "pilot", "maintainer")
+OP_ID_SIZE = 16
+ORDER_HASH_SIZE = 32
+DEVICES_MAX = 256  # a statement names its device in one byte
+RECORDING_MAX = 16
+LINK_MAX = 16 * 1100  # bytes: what sixteen order fragments carry (SPEC.md section 4.4)
+EARLIEST = 1_577_836_800  # 2020-01-01: no order, and no clock that says otherwise, is older than Zegel
+LATEST = 4_102_444_800  # 2100-01-01: a clock beyond it is not believed
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class OrderDevice:
+    name: str
+    alg: int  # COSE: -19 Ed25519, -9 ESP256
+    pub: bytes  # 32 bytes, or an uncompressed point of 65
+
+    @classmethod
+    def of(cls, device: x509.Certificate) -> OrderDevice:
+        """The device of this certificate; WrongUsage if it is no device's. Whose root issued it is not looked at."""
+        certificate.require_usage(device, Usage.DEVICE)
+        return cls(certificate.name_of(device), *cose.raw_public(certificate.cose_key(device)))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class OrderStation:
+    index: int  # 1..15, the same throughout the operation
+    name: str
+    profile: Profile
+    pub: bytes
+    roles: Role
+    guard: str
+    agency: str | None = None  # only if it is another than the order's
+    witness: str | None = None  # C2SP signed-note verifier key
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class OrderRecording:
+    id: int
+    name: str
+    profile: Profile
+    pub: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Order:
+    """The content of an order. Built by hand it is unchecked; `issue_order` and `parse_order` check every rule."""
+
+    op_id: bytes  # 16 bytes
+    serial: int
+    not_before: int  # Unix seconds
+    not_after: int
+    agency: str
+    operation: str
+    classification: str
+    devices: tuple[OrderDevice, ...]
+    stations: tuple[OrderStation, ...]
+    recording: tuple[OrderRecording, ...]
+    previous: bytes | None  # order_hash, 32 bytes
+    policy: Policy
+
+    def payload(self) -> bytes:
+        """Deterministic CBOR (RFC 8949 section 4.2.1); what is None is left out."""
+        values = (getattr(self, field.name) for field in dataclasses.fields(self))
+        named = dict(zip(_KEYS, values, strict=True))
+        return cose.dumps({key: _encodable(value) for key, value in named.items() if value is not None})
+
+    def hash(self) -> bytes:
+        """order_hash, 32 bytes: what a session is bound to."""
+        return _hash(_PROTECTED, self.payload())
+
+    def require_begun(self, unix_time: int) -> None:
+        """OrderNotYetValid before its first second."""
+        if unix_time < self.not_before:
+            raise OrderNotYetValid(f"the order begins at {utc(self.not_before)}, and it is {utc(unix_time)}")
+
+    def require_not_expired(self, unix_time: int) -> None:
+        """OrderExpired after its last second."""
+        if unix_time > self.not_after:
+            raise OrderExpired(f"the order ended at {utc(self.not_after)}, and it is {utc(unix_time)}")
+
+
+_PROTECTED = cose.dumps({cose.HEADER_TYP: TYP})
+
+
+def _hash(protected: bytes, payload: bytes) -> bytes:
+    """Over what every signature covers, and nothing that others can change while all of them verify."""
+    return hashlib.sha256(cose.dumps(protected) + cose.dumps(payload)).digest()
+
+
+def _encodable(value: object) -> object:
+    if isinstance(value, tuple):
+        return [_encodable(item) for item in value]
+    if isinstance(value, (OrderDevice, OrderStation, OrderRecording, Policy)):
+        values = (getattr(value, field.name) for field in dataclasses.fields(value))
+        return {key: _encodable(item) for key, item in enumerate(values, 1) if item is not None}
+    return int(value) if isinstance(value, int) else value
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Signature:
+    """One signature of an order that verified."""
+
+    signer: x509.Certificate
+    root: x509.Certificate  # the pinned root that vouches for the signer
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class VerifiedOrder:
+    """An order whose every signature verified under a pinned root."""
+
+    order: Order
+    order_hash: bytes  # 32 bytes
+    generation: int  # of its signer
+    raw: bytes = dataclasses.field(repr=False)  # the file
+    signatures: tuple[Signature, ...] = ()
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """(generation, serial): the newer of two orders of a root has the greater one."""
+        return self.generation, self.order.serial
+
+
+# --- rules of the content ---
+
+_KEYS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 11)  # of the fields of Order
+_DATE = fields.between(EARLIEST, LATEST)
+_REQUIRED: Mapping[int, fields.Check] = {
+    1: fields.octets(OP_ID_SIZE),
+    2: fields.U64,
+    3: _DATE,
+    4: _DATE,
+    5: fields.NAME,
+    6: fields.NAME,
+    7: lambda value: value in CLASSIFICATIONS,
+    8: fields.listing(fields.anything, DEVICES_MAX, 1),
+    9: fields.listing(fields.anything, STATIONS_MAX, 1),
+    10: fields.listing(fields.anything, RECORDING_MAX),
+    11: fields.anything,
+}
+_PREVIOUS: Mapping[int, fields.Check] = {12: fields.octets(ORDER_HASH_SIZE)}
+_DEVICE: Mapping[int, fields.Check] = {
+    1: fields.NAME,
+    2: lambda alg: type(alg) is int and alg in certificate.DEVICE_ALGS,
+    3: fields.some_octets,
+}
+_PROFILE = fields.between(min(Profile), max(Profile))
+_STATION: Mapping[int, fields.Check] = {
+    1: fields.between(1, STATIONS_MAX),
+    2: fields.NAME,
+    3: _PROFILE,
+    4: fields.some_octets,
+    5: fields.between(1, sum(Role)),
+    6: fields.NAME,
+}
+_STATION_MORE: Mapping[int, fields.Check] = {7: fields.NAME, 8: fields.text(256)}
+_RECORDING = {1: fields.U32, 2: fields.NAME, 3: _PROFILE, 4: fields.some_octets}
+
+
+def _content(payload: bytes, custom_guards: Collection[str]) -> Order:
+    *head, devices, stations, recording, policy, previous = fields.read_map(
+        cose.loads(payload), "the order", _REQUIRED, _PREVIOUS
+    )
+    lists = (
+        tuple(_device(item) for item in devices),
+        tuple(_station(item, custom_guards) for item in stations),
+        tuple(_recording(item) for item in recording),
+    )
+    order = Order(*[*head, *lists, previous, read_policy(policy)])
+    if order.not_after <= order.not_before:
+        raise MalformedOrder(f"the order ends at {utc(order.not_after)}, not after it begins")
+    _require_distinct("devices", "name", (device.name for device in order.devices))
+    _require_distinct("devices", "key", (device.pub for device in order.devices))
+    _require_distinct("stations", "index", (station.index for station in order.stations))
+    _require_distinct("stations", "name", (station.name for station in order.stations))
+    _require_distinct("stations", "key", (station.pub for station in order.stations))
+    _require_distinct("recording keys", "id", (recording.id for recording in order.recording))
+    _require_distinct("recording keys", "name", (recording.name for recording in order.recording))
+    _require_distinct("recording keys", "key", (recording.pub for recording in order.recording))
+    return order
+
+
+def _require_distinct(what: str, part: str, values: Iterable[object]) -> None:
+    seen = list(values)
+    if len(set(seen)) < len(seen):
+        raise MalformedOrder(f"two {what} of the order have the same {part}")
+
+
+def _device(value: object) -> OrderDevice:
+    device = OrderDevice(*fields.read_map(value, "a device of the order", _DEVICE))
+    if cose.raw_public(cose.load_public(device.alg, device.pub)) != (device.alg, device.pub):
+        raise MalformedOrder(f"the key of device {device.name!r} is not in its one form")
+    return device
+
+
+def _station(value: object, custom_guards: Collection[str]) -> OrderStation:
+    index, name, profile, pub, roles, guard, agency, witness = fields.read_map(
+        value, "a station of the order", _STATION, _STATION_MORE
+    )
+    station = OrderStation(index, name, Profile(profile), pub, Role(roles), guard, agency, witness)
+    if station.roles & Role.COMMAND and not station.roles & Role.TELEMETRY:
+        raise MalformedOrder(f"station {name!r} may command but not see telemetry")
+    if guard not in GUARDS and guard not in custom_guards:
+        raise UnknownGuard(f"station {name!r} has the guard policy {guard!r}, which is not known here")
+    _require_sealable(f"station {name!r}", station.profile, pub)
+    return station
+
+
+def _recording(value: object) -> OrderRecording:
+    number, name, profile, pub = fields.read_map(value, "a recording key of the order", _RECORDING)
+    _require_sealable(f"recording key {name!r}", Profile(profile), pub)
+    return OrderRecording(number, name, Profile(profile), pub)
+
+
+def _require_sealable(what: str, profile: Profile, pub: bytes) -> None:
+    """What nothing can be sealed to would stop the aircraft at its start."""
+    try:
+        grant.check_public(profile, pub)
+    except GrantError:
+        raise MalformedOrder(f"the key of {what} is not one of profile {profile.label}") from None
+
+
+# --- issuing ---
+
+
+def issue_order(order: Order, signers: Sequence[cose.Signer], custom_guards: Collection[str] = ()) -> bytes:
+    """The signed file: COSE_Sign (RFC 9052 section 4.1), one signature of each algorithm that the agency has.
+
+    Refuses what nobody would load: MalformedOrder, or WrongUsage or ExpiredCertificate for a signer.
+    """
+    _content(order.payload(), custom_guards)
+    generations = set()
+    _require_distinct("signers", "algorithm", (cose.algorithm(signer.key) for signer in signers))
+    for signer in signers:
+        signed_by = _alone(signer.chain)
+        certificate.require_usage(signed_by, Usage.ORDER_SIGNING)
+        certificate.require_valid_at(signed_by, order.not_before)
+        if cose.raw_public(signer.key.public_key()) != cose.raw_public(certificate.cose_key(signed_by)):
+            raise WrongUsage("the signer's key does not belong to its certificate")
+        if certificate.name_of(signed_by) != order.agency:
+            raise WrongUsage(f"the order is of {order.agency!r}, the signer of {certificate.name_of(signed_by)!r}")
+        generations.add(certificate.generation(signed_by))
+    _require_one_generation(generations)
+    return cose.sign(order.payload(), TYP, signers)
+
+
+def _require_one_generation(generations: set[int]) -> None:
+    if len(generations) != 1:
+        raise CertificateError(f"an order has signers of one generation, not {sorted(generations)}")
+
+
+# --- verifying ---
+
+
+def parse_order(data: bytes, custom_guards: Collection[str] = ()) -> Order:
+    """The content of an order file, held against every rule, trusted by nobody: no signature is looked at."""
+    return _content(_message(data).payload, custom_guards)
+
+
+def _message(data: bytes) -> cose.Sign:
+    message = cose.parse_sign(data)
+    if message.protected != _PROTECTED:
+        raise WrongType("the file is signed, but is not an order")
+    if not message.signatures:
+        raise BadSignature("the order is not signed")
+    return message
+
+
+def verify_order(
+    data: bytes, roots: Sequence[x509.Certificate], lower_bound: int, custom_guards: Collection[str] = ()
+) -> VerifiedOrder:
+    """The order, if every signature verifies under one of the pinned `roots` and its content keeps every rule.
+
+    Signers are judged at max(not_before, lower_bound), the newest date that is known for certain: at not_before alone
+    an expired signer could back-date. An agency whose roots are pinned in both kinds must have signed with both.
+    The order's own end is not looked at: see `Order.require_not_expired`.
+    """
+    message = _message(data)
+    signatures = tuple(_verified(message, place, roots) for place in range(len(message.signatures)))
+    order = _content(message.payload, custom_guards)
+    for signature in signatures:
+        at = max(order.not_before, lower_bound)
+        certificate.validate(signature.signer, [signature.root], Usage.ORDER_SIGNING, at)
+    _require_complete(order.agency, signatures, roots)
+    generations = {certificate.generation(signature.signer) for signature in signatures}
+    _require_one_generation(generations)
+    return VerifiedOrder(order, _hash(message.protected, message.payload), generations.pop(), data, signatures)
+
+
+def _verified(message: cose.Sign, place: int, roots: Sequence[x509.Certificate]) -> Signature:
+    """Signature `place`, by a signer whom a pinned root of the same algorithm vouches for."""
+    signer = _alone(message.signatures[place].chain)
+    try:
+        root = certificate.find_root(signer, roots)
+    except ForeignRoot:
+        issuer = certificate.issuer_name(signer)
+        raise ForeignRoot(f"the order was signed for {issuer!r}, under a root that is not trusted here") from None
+    certificate.require_usage(signer, Usage.ORDER_SIGNING)
+    if _alg(signer) != _alg(root):
+        raise WrongUsage("the order's signer has a key of another algorithm than its root")
+    try:
+        message.verify(TYP, place, certificate.cose_key(signer))
+    except BadSignature:
+        raise BadSignature("the order was changed: its signature does not verify") from None
+    return Signature(signer, root)
+
+
+def _alone(chain: Sequence[bytes]) -> x509.Certificate:
+    """The signer's certificate. Its root is pinned and nothing stands between, so nothing else is carried."""
+    if len(chain) != 1:
+        raise CertificateError("a signature of the order carries more than its signer's certificate")
+    return certificate.load_certificate(chain[0])
+
+
+def _alg(of: x509.Certificate) -> Alg:
+    return cose.algorithm(certificate.cose_key(of))
+
+
+def _require_complete(agency: str, signatures: Sequence[Signature], roots: Sequence[x509.Certificate]) -> None:
+    """All of one agency, once per algorithm, and in every algorithm that is pinned for it."""
+    for signature in signatures:
+        if certificate.name_of(signature.root) != agency:
+            raise WrongUsage(f"the order is of {agency!r}, but signed by {certificate.name_of(signature.root)!r}")
+    signed = [_alg(signature.root) for signature in signatures]
+    missing = {_alg(root) for root in roots if certificate.name_of(root) == agency} - set(signed)
+    if missing:
+        names = " and ".join(alg.name.replace("_", "-") for alg in sorted(missing))
+        raise BadSignature(
+            f"the order lacks the {names} signature that the pinned roots of {agency!r} ask for",
+            hint="the agency must sign with a signer of each of its roots",
+        )
+    if len(set(signed)) < len(signed):
+        raise BadSignature("the order has two signatures of one algorithm")
+
+
+def fits_link(data: bytes) -> bool:
+    """Whether an order file can go by the link; a larger one goes by cable or by file."""
+    return len(data) <= LINK_MAX

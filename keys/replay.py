@@ -1,0 +1,66 @@
+"""Replay window (RFC 3711 section 3.3.2), looked at and moved a batch at a time.
+
+The two steps are apart on purpose: `look` before the AEAD, `accept` only with counters whose tag verified. A window
+that moves before the tag can be pushed to its end by anyone.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+DOWNLINK_WINDOW = 131_072
+UPLINK_WINDOW = 1_024
+
+Counters = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+
+class ReplayWindow:
+    """Which of the newest `size` counters of one KID have been accepted. `size` is a power of two."""
+
+    __slots__ = ("_mask", "_seen", "size", "top")
+
+    def __init__(self, size: int = DOWNLINK_WINDOW) -> None:
+        if size & (size - 1):
+            raise ValueError("the size of a replay window is a power of two")
+        self.size = size
+        self.top = -1  # the highest counter accepted
+        self._mask = size - 1
+        self._seen = np.zeros(size, np.bool_)
+
+    def look(self, counters: Counters) -> tuple[Mask, Mask]:
+        """(too old, already seen), two masks of the shape of `counters`. Moves nothing."""
+        age = self.top - counters
+        too_old = age >= self.size
+        seen = (age >= 0) & ~too_old & self._seen[counters & self._mask]
+        return too_old, seen
+
+    def accept(self, counters: Counters) -> Mask:
+        """Mark counters whose tags verified; the mask says which are new, the first of equal ones only."""
+        if not counters.size:
+            return np.zeros(0, np.bool_)
+        self._advance(int(counters.max()))
+        slots = counters & self._mask
+        fresh: Mask = (self.top - counters < self.size) & ~self._seen[slots]
+        if counters.size > 1 and not (counters[1:] > counters[:-1]).all():
+            first = np.zeros(counters.size, np.bool_)
+            first[np.unique(counters, return_index=True)[1]] = True
+            fresh &= first
+        self._seen[slots[fresh]] = True
+        return fresh
+
+    def _advance(self, top: int) -> None:
+        """Counters between the old top and the new one have not been seen: clear what their slots remember."""
+        if top <= self.top:
+            return
+        if top - self.top >= self.size:
+            self._seen[:] = False
+        else:
+            begin, end = (self.top + 1) & self._mask, (top + 1) & self._mask
+            if begin < end:
+                self._seen[begin:end] = False
+            else:
+                self._seen[begin:] = False
+                self._seen[:end] = False
+        self.top = top

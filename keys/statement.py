@@ -1,0 +1,48 @@
+"""Session Statement: "this device began this session under this order". SPEC.md section 5.1.
+
+Signed by the device key, it hands over to a session key that lives in RAM only. The session's id is the hash of
+the statement, so nobody can open a session under another's id. Pure: no file, clock or randomness.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from keys import cose, fields
+from keys.kid import SESSION_ID_SIZE
+
+TYP = "zegel-ss"
+_FIELDS = {2: fields.octets(32), 3: fields.U8, 4: fields.octets(32), 5: fields.U64, 6: fields.U64}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Statement:
+    order_hash: bytes  # 32 bytes
+    device_index: int  # place in the order's list of devices
+    session_public: bytes  # Ed25519, 32 bytes
+    boot_counter: int
+    unix_time: int  # what the board's clock claimed, 0 if it is not to be believed
+
+    def payload(self) -> bytes:
+        values = (self.order_hash, self.device_index, self.session_public, self.boot_counter, self.unix_time)
+        return cose.dumps(dict(zip(_FIELDS, values, strict=True)))
+
+    def session_id(self) -> bytes:
+        return hashlib.sha256(self.payload()).digest()[:SESSION_ID_SIZE]
+
+    def session_key(self) -> Ed25519PublicKey:
+        return Ed25519PublicKey.from_public_bytes(self.session_public)
+
+    def sign(self, device_key: cose.PrivateKey) -> bytes:
+        """COSE_Sign1 (RFC 9052 section 4.2) by the device key."""
+        return cose.sign1(self.payload(), TYP, device_key)
+
+
+def verify(message: cose.Sign1, device_public: cose.PublicKey) -> Statement:
+    """BadSignature, WrongType or MalformedMessage; the payload is parsed only after its signature verified."""
+    payload = message.verify(TYP, device_public)
+    message.require_unprotected({})
+    return Statement(*fields.read(payload, "the statement", _FIELDS))
