@@ -1,0 +1,161 @@
+"""The agency's folder: two keys in two folders, because they live in different places. CUSTODY.md.
+
+    root/     root.key    P-384; vouches for devices and the signer, and is otherwise offline
+              root.crt    its certificate, which every device and station trusts
+              state.json  `RootState`, with a copy beside it
+    signer/   signer.key  P-384; signs orders                signer.crt   its certificate, by the root
+              root.crt    a copy                             state.json   `SignerState`, with a copy beside it
+
+Each command needs one of the two: to certify a device or a new signer the root, to issue an order the signer.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+from pathlib import Path
+
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from keys import certificate, private_key, state, store
+from keys.certificate import Issuer, Usage, der, load_certificate, utc
+from keys.cose import Signer
+from keys.errors import ExpiredCertificate, FolderError, ForeignRoot, MissingFile, WrongFile
+from keys.order import OP_ID_SIZE, Order, OrderDevice, VerifiedOrder, issue_order, verify_order
+from keys.state import Count
+
+ROOT, SIGNER = "root", "signer"
+ROOT_KEY, ROOT_CERTIFICATE = "root.key", "root.crt"
+SIGNER_KEY, SIGNER_CERTIFICATE = "signer.key", "signer.crt"
+
+
+class RootState(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    generation: Count = 0  # of the newest signer
+
+
+class SignerState(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    serial: Count = 0  # of the newest order; it rises through all operations of the agency
+
+
+class AgencyFolder:
+    """Nothing is read before a command needs it: the other half may be far away."""
+
+    def __init__(self, path: Path) -> None:
+        self._root, self._signer = path / ROOT, path / SIGNER
+
+    @classmethod
+    def init(cls, path: Path, name: str, now: int) -> x509.Certificate:
+        """Make both keys; the root's certificate is returned. BadName, AlreadyExists."""
+        key = ec.generate_private_key(ec.SECP384R1())
+        root = certificate.issue_root(name, key, now)
+        with store.new_folder(path) as folder:
+            (folder / ROOT).mkdir(store.FOLDER_MODE)
+            store.write(folder / ROOT / ROOT_CERTIFICATE, certificate.pem(root), store.PUBLIC_MODE)
+            private_key.write(folder / ROOT / ROOT_KEY, key)
+            state.write(folder / ROOT, RootState())
+            cls(folder).new_signer(now)
+        return root
+
+    # --- with the root ---
+
+    def certify_device(self, request: bytes, now: int) -> x509.Certificate:
+        """The certificate that a device asks for (PKCS #10, PEM). MissingFile if the root is offline; WrongUsage."""
+        return certificate.certify_device(self._issuer(), certificate.load_request(request), now)
+
+    def new_signer(self, now: int) -> x509.Certificate:
+        """Make the signer's key anew, of the next generation. Serials go on; if signer/ was lost they begin again.
+
+        Devices put generation before serial, so they take its first order and then none of an earlier signer's.
+        """
+        issuer = self._issuer()
+        with store.Lock(self._root, wait=True):
+            known, _ = state.read(self._root, RootState)
+            if known is None:
+                raise _lost(self._root, "generation", "the newest signer, which zegel order verify tells")
+            known.generation += 1
+            state.write(self._root, known)
+        key = ec.generate_private_key(ec.SECP384R1())
+        signer = certificate.issue_signer(issuer, key.public_key(), known.generation, now)
+        if not self._signer.exists():
+            with store.new_folder(self._signer) as folder:
+                store.write(folder / ROOT_CERTIFICATE, certificate.pem(issuer.certificate), store.PUBLIC_MODE)
+                state.write(folder, SignerState())
+        if (self._signer / SIGNER_KEY).exists():
+            store.wipe(self._signer / SIGNER_KEY)
+        private_key.write(self._signer / SIGNER_KEY, key)
+        store.write(self._signer / SIGNER_CERTIFICATE, certificate.pem(signer), store.PUBLIC_MODE)
+        return signer
+
+    def _issuer(self) -> Issuer:
+        _require(self._root, "the root key certifies devices and signers")
+        root = load_certificate(store.read_public(self._root / ROOT_CERTIFICATE))
+        return Issuer(root, _key(self._root / ROOT_KEY))
+
+    # --- with the signer ---
+
+    @property
+    def name(self) -> str:
+        return certificate.name_of(self.root)
+
+    @property
+    def root(self) -> x509.Certificate:
+        _require(self._signer, "the signer's key signs orders")
+        return load_certificate(store.read_public(self._signer / ROOT_CERTIFICATE))
+
+    def device(self, issued: x509.Certificate, at: int) -> OrderDevice:
+        """A device as an order lists it; ForeignRoot, WrongUsage, ExpiredCertificate."""
+        try:
+            certificate.validate(issued, [self.root], Usage.DEVICE, at)
+        except ForeignRoot:
+            raise ForeignRoot(
+                f"the certificate of {certificate.name_of(issued)!r} was not issued by {self.name!r}",
+                hint="certify the device here: zegel agency certify-device AGENCY device.csr -o device.crt",
+            ) from None
+        return OrderDevice.of(issued)
+
+    def issue(self, draft: Order) -> VerifiedOrder:
+        """`draft` with the next serial, signed, and verified as a device will. MalformedOrder and what signers raise."""
+        root = self.root
+        signer = load_certificate(store.read_public(self._signer / SIGNER_CERTIFICATE))
+        end = int(signer.not_valid_after_utc.timestamp())
+        if draft.not_after > end:
+            raise ExpiredCertificate(
+                f"the signer's certificate ends at {utc(end)}, before the order does",
+                hint="issue it for less time; CUSTODY.md says how a signer is replaced",
+            )
+        signers = [Signer(_key(self._signer / SIGNER_KEY), (der(signer),))]
+        order = dataclasses.replace(draft, op_id=secrets.token_bytes(OP_ID_SIZE), serial=self._next_serial())
+        return verify_order(issue_order(order, signers), [root], order.not_before)
+
+    def _next_serial(self) -> int:
+        """Stored before it is used; a gap does no harm, a serial that comes twice would."""
+        with store.Lock(self._signer, wait=True):
+            known, _ = state.read(self._signer, SignerState)
+            if known is None:
+                raise _lost(self._signer, "serial", "the newest order, which zegel order show tells")
+            known.serial += 1
+            state.write(self._signer, known)
+        return known.serial
+
+
+def _require(half: Path, why: str) -> None:
+    try:
+        store.check_folder(half)
+    except MissingFile:
+        raise MissingFile(f"{half} is not there, and {why}", hint=f"bring that folder back as {half}") from None
+
+
+def _lost(half: Path, number: str, of: str) -> FolderError:
+    return FolderError(
+        f"{half / state.NAME} and its copy are damaged or gone",
+        hint=f'write {{"{number}": N}} there, mode 0600; N is the {number} of {of}',
+    )
+
+
+def _key(path: Path) -> ec.EllipticCurvePrivateKey:
+    key = private_key.read(path)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise WrongFile(f"{path} is not an agency's key", hint="an agency's keys are P-384; restore it from its copy")
+    return key

@@ -1,0 +1,258 @@
+"""The device's folder: what an aircraft knows between flights, and no key that opens anything. SPEC.md section 2.
+
+    device.key      private signing key, Ed25519          device.csr   the request for its certificate
+    device.crt      its certificate, once enrolled        roots.crt    the agency root that it was enrolled with
+    order           the order in force                    state.json   `DeviceState`, with a copy beside it
+
+The folder is one process's at a time (flock). Two rules bind the order and the state. The order is written before the
+state, and a state that lags behind a valid order follows it: so power may fail between the two. And no start returns
+to an order that is older than the state says.
+
+In flight nothing here is fatal. A state that cannot be written is an alarm. If both files of it are damaged, what the
+order in force proves is taken from the order; the boot counter alone is not known, so it begins again at 1 with an
+alarm, and stations refuse that start, as they do a rolled-back card's, until they are told to accept it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from keys import certificate, cose, files, private_key, roots, state, store
+from keys.certificate import DEVICE_ALGS, Usage, fingerprint, utc
+from keys.errors import AlreadyExists, FolderError, KeysError, MissingFile, NoOrder, NotListed, OlderOrder, WrongFile
+from keys.files import Kind
+from keys.order import LATEST, Order, VerifiedOrder, verify_order
+from keys.order_text import duration
+from keys.state import Count
+
+KEY, REQUEST, CERTIFICATE, ORDER = "device.key", "device.csr", "device.crt", "order"
+HOUR_S = 3600
+
+
+class DeviceState(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What only ever rises, and what was used up of the order in force."""
+
+    lower_bound: Count = 0  # newest not_before of all orders accepted, Unix seconds: it is later than this
+    generation: Count = 0  # of the signer of the newest order
+    serial: Count = 0  # of the newest order
+    boot_counter: Count = 0
+    order_hash: str = ""  # of the order in force, hexadecimal
+    order_boots: Count = 0  # starts under this order
+    order_seconds: Count = 0  # flown under this order
+    restarted: bool = False  # the boot counter was lost, and no start has said so yet
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        return self.generation, self.serial
+
+
+class DeviceFolder:
+    """An open, locked folder; a context manager. `open` makes one."""
+
+    def __init__(self, path: Path, lock: store.Lock) -> None:
+        self.path = path
+        self.key = private_key.read(path / KEY)
+        if cose.algorithm(self.key) not in DEVICE_ALGS:
+            raise WrongFile(f"{path / KEY} is not a device's key", hint="a device's key is Ed25519 or P-256")
+        self.roots: list[x509.Certificate] = []
+        if (path / CERTIFICATE).exists():
+            self.roots = roots.read(path)
+            issued = certificate.load_certificate(files.read(Kind.CERTIFICATE, path / CERTIFICATE))
+            self.name = certificate.name_of(issued)
+        else:
+            self.name = certificate.name_of(certificate.load_request(files.read(Kind.REQUEST, path / REQUEST)))
+        self._lock = lock
+        self._order: VerifiedOrder | None = None
+        self._counted = False  # whether order_boots holds this start
+        found, self._damaged = state.read(path, DeviceState)
+        self._state = found or DeviceState(restarted=self._damaged or (path / ORDER).exists())
+
+    @classmethod
+    def init(cls, path: Path, name: str) -> x509.CertificateSigningRequest:
+        """Make the folder with a new key; the request is what the agency certifies. BadName, AlreadyExists."""
+        key = Ed25519PrivateKey.generate()
+        request = certificate.make_request(name, key)
+        with store.new_folder(path) as folder:
+            private_key.write(folder / KEY, key)
+            store.write(folder / REQUEST, certificate.pem(request), store.PUBLIC_MODE)
+            state.write(folder, DeviceState())
+        return request
+
+    @classmethod
+    def open(cls, path: Path) -> DeviceFolder:
+        """FolderInUse if another process has it open; MissingFile, WrongMode, WrongFile."""
+        store.check_folder(path, KEY, "a device's")
+        lock = store.Lock(path)
+        try:
+            return cls(path, lock)
+        except BaseException:
+            lock.release()
+            raise
+
+    def close(self) -> None:
+        self._lock.release()
+
+    def __enter__(self) -> DeviceFolder:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    # --- on the ground ---
+
+    def enrol(self, issued: x509.Certificate, root: x509.Certificate) -> None:
+        """Take the certificate that the agency issued for this device's key, and pin the agency's root.
+
+        The board may have no clock, so the certificate is judged at the date of its own beginning. A renewed
+        certificate of the same agency is taken; a device does not change its agency.
+        """
+        certificate.require_root(root)
+        if cose.raw_public(certificate.cose_key(issued)) != cose.raw_public(self.key.public_key()):
+            raise WrongFile(
+                f"the certificate of {certificate.name_of(issued)!r} is not for the key of this device",
+                hint=f"certify this one: zegel agency certify-device AGENCY {self.path / REQUEST} -o device.crt",
+            )
+        certificate.validate(issued, [root], Usage.DEVICE, int(issued.not_valid_before_utc.timestamp()))
+        if self.roots and root not in self.roots:
+            raise AlreadyExists(
+                f"{self.path} is enrolled with another root, of {certificate.name_of(self.roots[0])!r}",
+                hint="an aircraft that changes its agency begins anew: zegel device init NEWDIR --name NAME",
+            )
+        roots.write(self.path, [root])
+        store.write(self.path / CERTIFICATE, certificate.pem(issued), store.PUBLIC_MODE)
+        self.roots, self.name = [root], certificate.name_of(issued)
+
+    def load_order(self, data: bytes, unix_now: int) -> VerifiedOrder:
+        """Put an order in force. `unix_now` is what the board's clock claims; 1970 or beyond 2100 is no claim.
+
+        Untrusted, MalformedMessage, NotListed, OlderOrder, OrderExpired, FolderError. To load the order in force again
+        is no error: it mends a damaged file.
+        """
+        files.expect(Kind.ORDER, data, "the file")
+        with contextlib.suppress(KeysError):  # a state that lags behind the order in force follows it first
+            self.order()
+        verified = verify_order(data, self._pinned(), self._state.lower_bound)
+        self.device_index(verified.order)
+        again = verified.order_hash.hex() == self._state.order_hash
+        if verified.rank <= self._state.rank and not again:
+            raise OlderOrder(f"the order is {_rank(verified.rank)}, and {_rank(self._state.rank)} was loaded before")
+        verified.order.require_not_expired(self._believed(unix_now))
+        store.write(self.path / ORDER, data)
+        self._adopt(verified)
+        state.write(self.path, self._state)
+        return verified
+
+    def _pinned(self) -> list[x509.Certificate]:
+        if not self.roots:
+            raise MissingFile(
+                f"{self.path} is not enrolled with an agency",
+                hint=f"zegel device enrol {self.path} device.crt --root root.crt",
+            )
+        return self.roots
+
+    # --- the order in force ---
+
+    def order(self) -> VerifiedOrder:
+        """The order in force, verified anew from the disk once per open folder; NoOrder, OlderOrder, Untrusted."""
+        if self._order is None:
+            pinned = self._pinned()
+            try:
+                data = store.read_secret(self.path / ORDER)
+            except MissingFile:
+                raise NoOrder(f"no order is loaded in {self.path}") from None
+            verified = verify_order(data, pinned, self._state.lower_bound)
+            if verified.rank < self._state.rank:
+                raise OlderOrder(
+                    f"the order in {self.path} is {_rank(verified.rank)}, but {_rank(self._state.rank)} was loaded"
+                )
+            self._adopt(verified)
+        assert self._order is not None
+        return self._order
+
+    def _adopt(self, verified: VerifiedOrder) -> None:
+        """Make it the order in force; if it is a newer one than the state knows, the state follows."""
+        self._order, old = verified, self._state
+        if verified.rank > old.rank:
+            self._state = DeviceState(
+                lower_bound=max(old.lower_bound, verified.order.not_before),
+                generation=verified.generation,
+                serial=verified.order.serial,
+                order_hash=verified.order_hash.hex(),
+                boot_counter=old.boot_counter,
+                restarted=old.restarted,
+            )
+
+    def device_index(self, order: Order) -> int:
+        """This device's place in the order's list, from 0; NotListed."""
+        mine = cose.raw_public(self.key.public_key())
+        for index, device in enumerate(order.devices):
+            if (device.alg, device.pub) == mine:
+                return index
+        names = ", ".join(device.name for device in order.devices)
+        raise NotListed(
+            f"the order is not for this device, {self.name!r} with key {fingerprint(mine[1])}; it is for {names}",
+            hint="ask the agency for an order with this device's certificate",
+        )
+
+    def limits(self, unix_now: int) -> str | None:
+        """Why the order in force is past its dates or limits, to follow "the order", or None if it is not.
+
+        Before `next_boot` the start that is about to happen counts, after it the one that did.
+        """
+        order, used = self.order().order, self._state
+        if self._believed(unix_now) > order.not_after:
+            return f"ended at {utc(order.not_after)}"
+        boots, hours = order.policy.max_boots, order.policy.max_hours
+        if boots and used.order_boots + (not self._counted) > boots:
+            return f"has used up its starts, which were {boots}"
+        if hours and used.order_seconds >= hours * HOUR_S:
+            return f"has used up its time in flight, which was {duration(hours * HOUR_S)}"
+        return None
+
+    def _believed(self, unix_now: int) -> int:
+        """The board's clock where it can be true, else the newest date that is known for certain."""
+        return unix_now if self._state.lower_bound < unix_now < LATEST else self._state.lower_bound
+
+    # --- in flight ---
+
+    def next_boot(self) -> tuple[int, str | None]:
+        """(the boot counter of this start, stored before anybody hears it; an alarm or None)."""
+        self._state.boot_counter += 1
+        self._state.order_boots += 1
+        self._counted = True
+        alarms = [self.damage()]
+        self._state.restarted = False
+        alarms.append(self._save("this start is not counted, and stations may refuse the next one"))
+        return self._state.boot_counter, "; ".join(filter(None, alarms)) or None
+
+    def add_seconds(self, seconds: int) -> str | None:
+        """Count time flown under this order; an alarm if it cannot be stored."""
+        self._state.order_seconds += seconds
+        return self._save("the time flown is not counted")
+
+    def damage(self) -> str | None:
+        """What was wrong with the state when the folder was opened."""
+        if self._state.restarted:
+            return (
+                f"the state in {self.path} was lost: the boot counter begins again at 1, and stations refuse that start"
+                " until they are run with --accept-older-session"
+            )
+        if self._damaged:
+            return f"a state file in {self.path} was damaged and its copy was used: the card may be failing"
+        return None
+
+    def _save(self, consequence: str) -> str | None:
+        try:
+            state.write(self.path, self._state)
+        except FolderError as error:
+            return f"{error}: {consequence}"
+        return None
+
+
+def _rank(rank: tuple[int, int]) -> str:
+    return f"number {rank[1]} by signer {rank[0]}"

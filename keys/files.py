@@ -1,0 +1,56 @@
+"""The kinds of file that people hand to one another, told apart by their first bytes.
+
+A certificate given in place of an order is then called by its name. What lives here: names and marks. What is inside a
+file is its own module's.
+"""
+
+from __future__ import annotations
+
+import enum
+from pathlib import Path
+
+from keys import store
+from keys.errors import WrongFile
+
+
+class Kind(enum.Enum):
+    """What a file is, as a sentence says it."""
+
+    ORDER = "an operation order"
+    CERTIFICATE = "a certificate"
+    REQUEST = "a certificate request"
+    PRIVATE_KEY = "a private key"
+    STATION = "a station's public file"
+
+
+_MARKS = {
+    b"\xd8\x62": Kind.ORDER,  # CBOR tag 98, COSE_Sign
+    b"-----BEGIN CERTIFICATE-----": Kind.CERTIFICATE,
+    b"-----BEGIN CERTIFICATE REQUEST-----": Kind.REQUEST,
+    b"-----BEGIN PRIVATE KEY-----": Kind.PRIVATE_KEY,
+    b"-----BEGIN ZEGEL STATION-----": Kind.STATION,
+}
+_ORIGINS = {
+    Kind.ORDER: "zegel order issue makes it: op.order",
+    Kind.CERTIFICATE: "root.crt is in the agency's folder root/; zegel agency certify-device makes a device's",
+    Kind.REQUEST: "zegel device init makes it: device.csr",
+    Kind.PRIVATE_KEY: "zegel makes it, and it stays in the folder where it was made",
+    Kind.STATION: "zegel station init makes it: station.pub",
+}
+
+
+def expect(kind: Kind, data: bytes, name: object) -> bytes:
+    """`data`, if it begins as this kind of file does; WrongFile says what it is instead."""
+    found = next((known for mark, known in _MARKS.items() if data.lstrip().startswith(mark)), None)
+    if found is kind:
+        return data
+    other = f"is {found.value}, not {kind.value}" if found else f"is not {kind.value}"
+    hint = _ORIGINS[kind]
+    if found is Kind.PRIVATE_KEY:
+        hint = f"a private key goes to nobody; {hint}"
+    raise WrongFile(f"{name} {other}", hint=hint)
+
+
+def read(kind: Kind, path: Path) -> bytes:
+    """The bytes of a public file of this kind."""
+    return expect(kind, store.read_public(path), path)

@@ -1,0 +1,130 @@
+"""An order in words, for `zegel order show` and for whoever has to read one without having seen one before.
+
+What lives here: text. What must not: any judgement; an order that is shown may be one that nobody has verified. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from keys import certificate, cose
+from keys.certificate import fingerprint, groups, utc
+from keys.cose import Alg
+from keys.kid import Role
+from keys.order import Order, OrderStation, VerifiedOrder, fits_link
+from keys.policy import Policy, PolicyFlag
+
+_UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+_INDENT = " " * 6
+
+
+def describe(order: Order | VerifiedOrder) -> str:
+    """The whole order, several lines without a final newline. Of a verified one also who signed it."""
+    content = order.order if isinstance(order, VerifiedOrder) else order
+    parts = [_head(content), _devices(content), _stations(content), _recording(content), _policy(content.policy)]
+    parts.append(_reference(content))
+    lines = [line for part in parts for line in (*part, "")]
+    return "\n".join([*lines, *_signatures(order)])
+
+
+def duration(seconds: int) -> str:
+    """The two largest units: 28,800 is "8 hours", 93,600 "1 day 2 hours"."""
+    words = []
+    for size, unit in _UNITS:
+        count, seconds = divmod(seconds, size)
+        if count:
+            words.append(f"{count} {unit}{'s' if count > 1 else ''}")
+    return " ".join(words[:2]) or "no time"
+
+
+def signed_by(order: VerifiedOrder) -> str:
+    """Who vouches for the order, in one line."""
+    agency, roots = order.order.agency, [signature.root for signature in order.signatures]
+    kinds = " and ".join(_alg_name(cose.algorithm(certificate.cose_key(root))) for root in roots)
+    marks = " and ".join(fingerprint(root) for root in roots)
+    return f"signed for {agency!r} by its order signer of generation {order.generation} ({kinds}), root key {marks}"
+
+
+# --- the parts ---
+
+
+def _head(order: Order) -> Iterator[str]:
+    yield f"ORDER for operation {order.operation!r} of {order.agency!r}"
+    dates = f"from {utc(order.not_before)} to {utc(order.not_after)}"
+    yield f"  valid           {dates}: {duration(order.not_after - order.not_before)}"
+    yield f"  classification  {order.classification}"
+
+
+def _devices(order: Order) -> Iterator[str]:
+    yield f"AIRCRAFT that may fly it: {len(order.devices)}"
+    for index, device in enumerate(order.devices):
+        yield f"  {index:2}  {device.name}, key {fingerprint(device.pub)} ({_alg_name(Alg(device.alg))})"
+
+
+def _stations(order: Order) -> Iterator[str]:
+    yield f"STATIONS that may open what it sends: {len(order.stations)}"
+    for station in order.stations:
+        yield f"  {station.index:2}  {station.name}, of {station.agency or order.agency}"
+        yield f"{_INDENT}{_may(station)}"
+        yield f"{_INDENT}key {fingerprint(station.pub)} ({station.profile.label})"
+        if station.witness:
+            yield f"{_INDENT}signs as witness with {station.witness}"
+
+
+def _may(station: OrderStation) -> str:
+    sees = [word for role, word in ((Role.TELEMETRY, "telemetry"), (Role.VIDEO, "video")) if station.roles & role]
+    words = [f"sees {' and '.join(sees) or 'neither telemetry nor video'}"]
+    command = (
+        f"may command the aircraft (guard policy: {station.guard})" if station.roles & Role.COMMAND else "may not command"
+    )
+    words.append(command)
+    if station.roles & Role.WITNESS:
+        words.append("witnesses the evidence log")
+    if station.roles & Role.CONTROL:
+        words.append("may send a new order to the aircraft")
+    return ", ".join(words)
+
+
+def _recording(order: Order) -> Iterator[str]:
+    if not order.recording:
+        yield "RECORDINGS: none, the order holds no recording key"
+        return
+    yield f"RECORDINGS on board are sealed to: {len(order.recording)}"
+    for key in order.recording:
+        yield f"  {key.id:2}  {key.name}, key {fingerprint(key.pub)} ({key.profile.label})"
+    hours = order.policy.retain_h
+    yield f"      they may be removed after {duration(hours * 3600)}" if hours else "      they are never removed"
+
+
+def _policy(policy: Policy) -> Iterator[str]:
+    yield "LIMITS"
+    yield f"  starts          {policy.max_boots or 'no limit'}"
+    yield f"  time in flight  {duration(policy.max_hours * 3600) if policy.max_hours else 'no limit'}"
+    yield f"  traffic keys    new ones every {duration(policy.rekey_s)}, announced every {duration(policy.announce_s)}"
+    yield f"  commands        refused when older than {policy.fresh_ms} ms"
+    sizes = ", ".join(map(str, policy.pad))
+    video = "and video" if policy.flags & PolicyFlag.PAD_VIDEO else "but not video"
+    yield f"  padding         telemetry {video}, to {sizes} bytes" if sizes else "  padding         none"
+
+
+def _reference(order: Order) -> Iterator[str]:
+    yield "REFERENCE"
+    yield f"  serial          {order.serial} of this agency"
+    yield f"  operation id    {order.op_id.hex()}"
+    yield f"  fingerprint     {groups(order.hash())}"
+    if order.previous:
+        yield f"  replaces        the order with fingerprint {groups(order.previous)}"
+
+
+def _signatures(order: Order | VerifiedOrder) -> Iterator[str]:
+    if isinstance(order, VerifiedOrder):
+        yield f"VERIFIED: {signed_by(order)}"
+        if not fits_link(order.raw):
+            yield "It is too large for the link: carry it to the aircraft by cable or by file."
+    else:
+        yield "NOT VERIFIED: anybody can write a file that reads like this one."
+        yield "To know who signed it: zegel order verify op.order --root root.crt"
+
+
+def _alg_name(alg: Alg) -> str:
+    return {Alg.ED25519: "Ed25519", Alg.ESP256: "P-256", Alg.ESP384: "P-384", Alg.ML_DSA_65: "ML-DSA-65"}[alg]

@@ -1,0 +1,191 @@
+"""The station's folder: the operation's secret of one ground station, and what it remembers. SPEC.md section 2.
+
+    seed          private seed of its grants (keys.grant)     station.pub   its public half, for the agency
+    roots.crt     the agency roots that it trusts             state.json    `StationState`, with a copy beside it
+
+A station is made for one operation and its seed is destroyed after it. The folder may be read by several processes; it
+is locked while its state is written. Somebody sits at a station, so a state that is damaged in both its files is an
+error and not an alarm: it is what tells a new start of an aircraft from a recording of an old one.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+from cryptography import x509
+
+from keys import certificate, fields, files, grant, roots, state, station_public, store
+from keys.certificate import DAY_S, utc
+from keys.errors import ClockWrong, FolderError, GrantError, MissingFile, NotListed, OlderOrder, WrongFile
+from keys.files import Kind
+from keys.grant import Profile
+from keys.order import LATEST, Order, VerifiedOrder, verify_order
+from keys.state import Count
+from keys.station_public import StationPublic
+
+SEED, PUBLIC = "seed", "station.pub"
+
+
+class StationState(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    orders: dict[str, tuple[Count, Count]] = {}  # op_id -> (generation, serial) of its newest order
+    boots: dict[str, tuple[Count, str]] = {}  # device public key -> newest (boot counter, session_id)
+
+
+class StationFolder:
+    """`open` makes one. The seed is never in a repr."""
+
+    def __init__(self, path: Path) -> None:
+        store.check_folder(path, PUBLIC, "a station's")
+        self.path = path
+        self._public = station_public.parse(store.read_public(path / PUBLIC), path / PUBLIC)
+        self.roots = roots.read(path)
+        self.seed = self._read_seed()
+
+    @property
+    def name(self) -> str:
+        return self._public.name
+
+    @property
+    def profile(self) -> Profile:
+        return self._public.profile
+
+    @classmethod
+    def init(
+        cls, path: Path, name: str, profile: Profile, trusted: list[x509.Certificate], agency: str | None = None
+    ) -> StationPublic:
+        """Make the folder with a new seed. `agency` is whose station it is; by default the first root's.
+
+        BadName, WrongUsage for a root that is none, AlreadyExists.
+        """
+        seed = grant.generate(profile)
+        agency = fields.require_name(agency) if agency else certificate.name_of(trusted[0])
+        public = StationPublic(fields.require_name(name), agency, profile, grant.public_bytes(profile, seed))
+        with store.new_folder(path) as folder:
+            store.write(folder / SEED, seed)
+            store.write(folder / PUBLIC, public.encode(), store.PUBLIC_MODE)
+            roots.write(folder, trusted)
+        return public
+
+    @classmethod
+    def open(cls, path: Path) -> StationFolder:
+        """MissingFile, WrongMode, WrongFile; MissingFile too if the seed has been destroyed."""
+        return cls(path)
+
+    def _read_seed(self) -> bytes:
+        try:
+            seed = store.read_secret(self.path / SEED)
+        except MissingFile:
+            raise MissingFile(
+                f"the seed of station {self.name!r} has been destroyed: it opens nothing any more",
+                hint="make a station for the next operation: zegel station init NEWDIR --name NAME --root root.crt",
+            ) from None
+        try:
+            fits = grant.public_bytes(self.profile, seed) == self._public.pub
+        except GrantError:
+            fits = False
+        if not fits:
+            raise WrongFile(
+                f"{self.path / SEED} does not belong to {self.path / PUBLIC}",
+                hint="restore both as zegel station init made them, or make a new station",
+            )
+        return seed
+
+    # --- trust ---
+
+    def trust(self, root: x509.Certificate) -> bool:
+        """Add the root of an agency whose orders list this station; False if it was trusted before. WrongUsage."""
+        with store.Lock(self.path, wait=True):
+            self.roots = roots.read(self.path)
+            if root in self.roots:
+                return False
+            roots.write(self.path, [*self.roots, root])
+            self.roots.append(root)
+        return True
+
+    def accept_order(self, data: bytes, unix_now: int) -> VerifiedOrder:
+        """The order, if a trusted agency signed it, it lists this station and is in force now.
+
+        A station has a clock. Untrusted, MalformedMessage, NotListed, ClockWrong, OrderNotYetValid, OrderExpired,
+        OlderOrder if a newer one of the same operation was accepted before.
+        """
+        files.expect(Kind.ORDER, data, "the file")
+        order = verify_order(data, self.roots, 0).order
+        self.index_in(order)
+        require_in_force(order, unix_now)
+        verified = verify_order(data, self.roots, unix_now)  # a signer that has expired since then could back-date
+        self._remember_rank(verified)
+        return verified
+
+    def index_in(self, order: Order) -> int:
+        """The index under which the order lists this station's key; NotListed."""
+        for station in order.stations:
+            if station.pub == self._public.pub:
+                return station.index
+        names = ", ".join(station.name for station in order.stations)
+        raise NotListed(
+            f"the order does not list this station, {self.name!r} with key {self._public.fingerprint}; it lists {names}",
+            hint=f"send {self.path / PUBLIC} to the agency, and ask for an order that lists it",
+        )
+
+    def _remember_rank(self, verified: VerifiedOrder) -> None:
+        with store.Lock(self.path, wait=True):
+            known, operation = self._state(), verified.order.op_id.hex()
+            newest = known.orders.get(operation, (0, 0))
+            if verified.rank < newest:
+                raise OlderOrder(
+                    f"the order is number {verified.order.serial} by signer {verified.generation},"
+                    f" and number {newest[1]} by signer {newest[0]} of the same operation was accepted before"
+                )
+            if verified.rank > newest:
+                known.orders[operation] = verified.rank
+                state.write(self.path, known)
+
+    # --- memory ---
+
+    def boot(self, device_pub: bytes) -> tuple[int, bytes] | None:
+        """(boot counter, session_id) of the newest start of this device that was heard."""
+        known = self._state().boots.get(device_pub.hex())
+        return (known[0], bytes.fromhex(known[1])) if known else None
+
+    def record_boot(self, device_pub: bytes, counter: int, session_id: bytes) -> str | None:
+        """Remember a start of a device; an alarm if that cannot be stored."""
+        try:
+            with store.Lock(self.path, wait=True):
+                known = self._state()
+                known.boots[device_pub.hex()] = (counter, session_id.hex())
+                state.write(self.path, known)
+        except FolderError as error:
+            return f"{error}: this start of the aircraft is not remembered, and a recording of it could pass for new"
+        return None
+
+    def _state(self) -> StationState:
+        known, damaged = state.read(self.path, StationState)
+        if known is None and damaged:
+            raise FolderError(
+                f"{self.path / state.NAME} and its copy are damaged",
+                hint="remove both to go on; until it has heard the aircraft again, this station takes a recording for new",
+            )
+        return known or StationState()
+
+    # --- end ---
+
+    def destroy(self) -> None:
+        """Overwrite and remove the seed: what was recorded of the link opens with it no more.
+
+        Flash memory keeps old blocks and journals keep copies, where only the disk's own encryption reaches. A
+        running `zegel ground` holds the seed until it ends.
+        """
+        with store.Lock(self.path):
+            store.wipe(self.path / SEED)
+
+
+def require_in_force(order: Order, unix_now: int) -> None:
+    """ClockWrong if the clock cannot be right, by the dates of a verified order; OrderNotYetValid, OrderExpired."""
+    if not order.not_before - DAY_S <= unix_now < LATEST:
+        raise ClockWrong(
+            f"this computer's clock says {utc(unix_now)}, and the order begins at {utc(order.not_before)}",
+            hint="set the clock of this computer; if it is right, wait until the order begins",
+        )
+    order.require_begun(unix_now)
+    order.require_not_expired(unix_now)

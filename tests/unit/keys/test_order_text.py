@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import pytest
+
+from keys import certificate
+from keys.grant import Profile
+from keys.kid import Role
+from keys.order import issue_order, verify_order
+from keys.order_text import describe, duration
+from keys.policy import Policy
+from tests.agency import HOUR, harbour, order, station
+
+
+def verified(content):
+    return verify_order(issue_order(content, [harbour().signer]), [harbour().root], 0)
+
+
+def test_an_order_answers_what_who_where_and_how_long():
+    content = order()
+    text = describe(content)
+    for expected in (
+        "ORDER for operation 'Night Watch' of 'Harbour Police'",
+        "from 2027-01-15 08:00 UTC to 2027-01-15 16:00 UTC: 8 hours",
+        "classification  regular",
+        f"fingerprint     {certificate.groups(content.hash())}",
+        f" 0  drone-1, key {certificate.fingerprint(content.devices[0].pub)} (Ed25519)",
+        " 1  pilot, of Harbour Police\n      sees telemetry and video, may command the aircraft (guard policy: pilot)\n",
+        " 2  station-2, of Coast Guard\n      sees telemetry and video, may not command\n",
+        f"      key {certificate.fingerprint(content.stations[1].pub)} (x25519)",
+        " 1  archive-1, key ",
+        "new ones every 10 minutes, announced every 2 seconds",
+    ):
+        assert expected in text
+
+
+def test_only_a_verified_order_is_said_to_be_verified():
+    result = verified(order())
+    assert "NOT VERIFIED" in describe(result.order)
+    root = certificate.fingerprint(harbour().root)
+    says = f"VERIFIED: signed for 'Harbour Police' by its order signer of generation 1 (P-384), root key {root}"
+    assert says in describe(result)
+    assert "NOT VERIFIED" not in describe(result)
+
+
+@pytest.mark.parametrize(
+    ("roles", "says"),
+    [
+        (Role.VIDEO, "sees video, may not command"),
+        (Role.TELEMETRY | Role.WITNESS, "sees telemetry, may not command, witnesses the evidence log"),
+        (Role.CONTROL, "sees neither telemetry nor video, may not command, may send a new order to the aircraft"),
+    ],
+)
+def test_roles_in_words(roles, says):
+    assert says in describe(order(stations=(station(1, roles=roles),)))
+
+
+def test_limits_and_what_is_rare_are_told():
+    policy = Policy(max_boots=20, max_hours=30, pad=(), retain_h=48)
+    text = describe(order(policy=policy, previous=bytes(32), stations=(station(1, witness="w+0123abcd+AQID"),)))
+    for expected in (
+        "starts          20",
+        "time in flight  1 day 6 hours",
+        "padding         none",
+        "removed after 2 days",
+        f"replaces        the order with fingerprint {'-'.join(['0000'] * 8)}",
+        "signs as witness with w+0123abcd+AQID",
+    ):
+        assert expected in text
+    assert "telemetry and video, to 128, 256" in describe(order(policy=Policy(flags=1)))
+    assert "holds no recording key" in describe(order(recording=()))
+
+
+def test_an_order_too_large_for_the_link_says_so():
+    large = order(stations=tuple(station(n, Profile.MLKEM1024_P384) for n in range(1, 16)))
+    assert "too large for the link" in describe(verified(large))
+    assert "too large for the link" not in describe(verified(order()))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0, "no time"),
+        (1, "1 second"),
+        (90, "1 minute 30 seconds"),
+        (8 * HOUR, "8 hours"),
+        (26 * HOUR, "1 day 2 hours"),
+        (49 * HOUR + 61, "2 days 1 hour"),
+    ],
+)
+def test_durations_in_words(seconds, words):
+    assert duration(seconds) == words

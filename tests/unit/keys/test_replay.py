@@ -1,0 +1,54 @@
+"""The batch-wise window against RFC 3711's, one counter at a time."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+
+from keys.replay import ReplayWindow
+
+
+class OneByOne:
+    """RFC 3711 section 3.3.2 with a set."""
+
+    def __init__(self, size: int) -> None:
+        self.size, self.top, self.seen = size, -1, set()
+
+    def accept(self, ctr: int) -> bool:
+        if ctr in self.seen or self.top - ctr >= self.size:
+            return False
+        self.seen.add(ctr)
+        self.top = max(self.top, ctr)
+        return True
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_agrees_with_the_reference(seed):
+    rng = random.Random(seed)
+    window, reference, at = ReplayWindow(64), OneByOne(64), 0
+    for _ in range(60):
+        at += rng.choice((0, 1, 3, 20, 200))
+        batch = sorted({max(0, at + rng.randrange(-80, 20)) for _ in range(rng.randrange(1, 10))})
+        if rng.random() < 0.3:
+            batch += batch[:2]
+        ctrs = np.array(batch, np.int64)
+        too_old, seen = window.look(ctrs)
+        usable = ctrs[~too_old & ~seen]
+        accepted = usable[window.accept(usable)].tolist()
+        # Within a batch the highest counter moves the window first; the reference is asked in that order.
+        expected = {ctr for ctr in sorted(usable.tolist(), reverse=True) if reference.accept(ctr)}
+        assert set(accepted) == expected
+        assert len(accepted) == len(set(accepted))
+
+
+def test_looking_moves_nothing():
+    window = ReplayWindow(64)
+    window.look(np.array([1 << 27], np.int64))
+    assert window.top == -1
+
+
+def test_only_a_power_of_two():
+    with pytest.raises(ValueError, match="power of two"):
+        ReplayWindow(1000)

@@ -1,0 +1,293 @@
+"""The station's folder: one seed, the roots it trusts, what it remembers, and its end."""
+
+from __future__ import annotations
+
+import functools
+import os
+
+import pytest
+
+from keys import grant, state, station_public
+from keys.errors import (
+    AlreadyExists,
+    BadName,
+    BadSignature,
+    ClockWrong,
+    ExpiredCertificate,
+    FolderError,
+    ForeignRoot,
+    MissingFile,
+    NotListed,
+    OlderOrder,
+    OrderExpired,
+    OrderNotYetValid,
+    WrongFile,
+    WrongMode,
+    WrongUsage,
+)
+from keys.grant import Profile
+from keys.order import LATEST, OrderStation, issue_order
+from keys.station import StationFolder
+from tests.agency import HOUR, NAME, NOW, Agency, harbour, order, p256
+from tests.unit.keys.disk import files_of, full_disk, process
+
+DAY = 24 * HOUR
+
+
+@functools.cache
+def coast() -> Agency:
+    return Agency("Coast Guard")
+
+
+@pytest.fixture
+def path(tmp_path):
+    StationFolder.init(tmp_path / "pilot", "pilot", Profile.X25519, [harbour().root])
+    return tmp_path / "pilot"
+
+
+@pytest.fixture
+def station(path):
+    return StationFolder.open(path)
+
+
+def signed(path, signer=None, **changes) -> bytes:
+    """An order that lists the station after another one."""
+    public = station_public.parse((path / "station.pub").read_bytes(), "station.pub")
+    first = order().stations[0]
+    listed = OrderStation(5, "pilot here", public.profile, public.pub, first.roles, "pilot")
+    return issue_order(order(stations=(first, listed), **changes), [signer or harbour().signer])
+
+
+# --- the folder ---
+
+
+@pytest.mark.parametrize("profile", Profile)
+def test_the_public_file_is_the_other_half_of_the_seed(tmp_path, profile):
+    made = StationFolder.init(tmp_path / "pilot", "pilot", profile, [harbour().root])
+    station = StationFolder.open(tmp_path / "pilot")
+    assert station_public.parse((tmp_path / "pilot/station.pub").read_bytes(), "") == made
+    assert (station.name, station.profile, made.agency) == ("pilot", profile, NAME)
+    assert grant.unseal(profile, station.seed, b"info", grant.seal(profile, made.pub, b"info", b"key")) == b"key"
+    assert station.roots == [harbour().root]
+
+
+def test_whose_station_it_is(tmp_path):
+    roots = [coast().root, harbour().root]
+    assert StationFolder.init(tmp_path / "a", "a", Profile.X25519, roots).agency == "Coast Guard"
+    assert StationFolder.init(tmp_path / "b", "b", Profile.X25519, roots, "Customs").agency == "Customs"
+
+
+def test_only_the_seed_is_secret(path, station):
+    others = [data for name, data in files_of(path).items() if name != "seed"]
+    assert not [data for data in others if station.seed in data or station.seed.hex().encode() in data]
+
+
+def test_init_never_touches_what_is_there(path):
+    before = files_of(path)
+    with pytest.raises(AlreadyExists):
+        StationFolder.init(path, "pilot", Profile.X25519, [harbour().root])
+    assert files_of(path) == before
+
+
+def test_what_is_wrong_makes_no_folder(tmp_path):
+    with pytest.raises(BadName):
+        StationFolder.init(tmp_path / "x", "", Profile.X25519, [harbour().root])
+    with pytest.raises(BadName):
+        StationFolder.init(tmp_path / "x", "x", Profile.X25519, [harbour().root], "a\x1b[2Jb")
+    device = harbour().device("drone", p256())
+    with pytest.raises(WrongUsage, match="not an agency root"):
+        StationFolder.init(tmp_path / "x", "x", Profile.X25519, [device])
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_seed_that_is_not_this_stations(path, tmp_path):
+    StationFolder.init(tmp_path / "other", "other", Profile.X25519, [harbour().root])
+    for seed in ((tmp_path / "other/seed").read_bytes(), b"", bytes(31)):
+        (path / "seed").write_bytes(seed)
+        with pytest.raises(WrongFile, match=r"seed does not belong to .*station\.pub"):
+            StationFolder.open(path)
+
+
+def test_a_station_that_trusts_nobody(path):
+    (path / "roots.crt").write_bytes(b"")
+    with pytest.raises(WrongFile, match=r"roots\.crt holds no certificate"):
+        StationFolder.open(path)
+
+
+def test_a_symbolic_link_in_place_of_the_seed(path, tmp_path):
+    (path / "seed").rename(tmp_path / "seed")
+    (path / "seed").symlink_to(tmp_path / "seed")
+    with pytest.raises(WrongMode, match="symbolic link"):
+        StationFolder.open(path)
+
+
+@pytest.mark.parametrize("name", ["seed", "roots.crt", ""])
+def test_modes_are_checked(path, name):
+    (path / name).chmod(0o755)
+    with pytest.raises(WrongMode, match=r"open to others .mode 0755."):
+        StationFolder.open(path)
+
+
+def test_a_folder_of_another_kind(tmp_path):
+    (tmp_path / "device").mkdir(0o700)
+    with pytest.raises(WrongFile, match=r"not a station's folder: it holds no station\.pub"):
+        StationFolder.open(tmp_path / "device")
+
+
+# --- accepting orders ---
+
+
+def test_an_order_is_accepted_from_its_first_second_to_its_last(station):
+    data = signed(station.path)
+    for now in (NOW, NOW + HOUR, NOW + 8 * HOUR):
+        verified = station.accept_order(data, now)
+        assert station.index_in(verified.order) == 5
+
+
+def test_dates_and_clocks(station):
+    data = signed(station.path)
+    with pytest.raises(OrderNotYetValid, match="begins at 2027-01-15 08:00 UTC, and it is 2027-01-15 07:59 UTC") as early:
+        station.accept_order(data, NOW - 1)
+    with pytest.raises(OrderExpired, match="ended at 2027-01-15 16:00 UTC") as late:
+        station.accept_order(data, NOW + 8 * HOUR + 1)
+    assert (early.value.exit_code, late.value.exit_code) == (3, 3)
+    for clock, said in (
+        (0, "1970-01-01"),
+        (NOW - DAY - 1, "2027-01-14"),
+        (LATEST, "2100-01-01"),
+        (LATEST * 2, "2230-01-02"),
+    ):
+        with pytest.raises(ClockWrong, match=f"clock says {said}") as caught:
+            station.accept_order(data, clock)
+        assert "set the clock" in caught.value.hint
+        assert caught.value.exit_code == 6
+
+
+def test_an_order_that_does_not_list_it(station):
+    data = issue_order(order(), [harbour().signer])
+    with pytest.raises(
+        NotListed, match=r"does not list this station, 'pilot' with key .*; it lists pilot, station-2"
+    ) as caught:
+        station.accept_order(data, NOW)
+    assert "station.pub to the agency" in caught.value.hint
+
+
+def test_orders_that_nobody_trusted_signed(station):
+    with pytest.raises(ForeignRoot):
+        station.accept_order(signed(station.path, coast().signer, agency="Coast Guard"), NOW)
+    data = signed(station.path)
+    with pytest.raises(BadSignature):
+        station.accept_order(data.replace(b"Night Watch", b"Light Watch"), NOW)
+    with pytest.raises(WrongFile, match="the file is a certificate, not an operation order"):
+        station.accept_order((station.path / "roots.crt").read_bytes(), NOW)
+
+
+def test_a_signer_whose_certificate_has_ended_signs_no_more(station):
+    retired = harbour().new_signer(begin=NOW - HOUR, lifetime_s=2 * HOUR)
+    data = signed(station.path, signer=retired)
+    station.accept_order(data, NOW + HOUR // 2)
+    with pytest.raises(ExpiredCertificate):
+        station.accept_order(data, NOW + 2 * HOUR)
+
+
+def test_an_older_order_of_the_same_operation(station):
+    old, new = signed(station.path, serial=7), signed(station.path, serial=8)
+    station.accept_order(old, NOW)
+    station.accept_order(new, NOW)
+    station.accept_order(new, NOW)
+    again = StationFolder.open(station.path)
+    with pytest.raises(OlderOrder, match="is number 7 by signer 1, and number 8 by signer 1 of the same") as caught:
+        again.accept_order(old, NOW)
+    assert caught.value.exit_code == 7
+    again.accept_order(signed(station.path, serial=3, op_id=bytes(16)), NOW)  # another operation has its own order
+    again.accept_order(signed(station.path, serial=1, signer=harbour().new_signer(generation=2)), NOW)
+    with pytest.raises(OlderOrder):
+        again.accept_order(new, NOW)
+
+
+def test_the_root_of_another_agency(station):
+    data = signed(station.path, coast().signer, agency="Coast Guard")
+    assert station.trust(coast().root)
+    assert not station.trust(coast().root)
+    again = StationFolder.open(station.path)
+    assert again.roots == station.roots == [harbour().root, coast().root]
+    assert again.accept_order(data, NOW).order.agency == "Coast Guard"
+    with pytest.raises(WrongUsage):
+        station.trust(harbour().device("drone", p256()))
+    assert StationFolder.open(station.path).roots == station.roots
+
+
+# --- memory ---
+
+
+def test_starts_are_remembered(station):
+    assert station.boot(b"device") is None
+    assert station.record_boot(b"device", 3, b"session") is None
+    assert station.record_boot(b"other", 9, b"another") is None
+    again = StationFolder.open(station.path)
+    assert again.boot(b"device") == (3, b"session")
+    assert again.boot(b"other") == (9, b"another")
+
+
+def test_a_full_disk_is_an_alarm_and_the_order_in_use_goes_on(station):
+    data = signed(station.path)
+    station.accept_order(data, NOW)
+    with full_disk():
+        alarm = station.record_boot(b"device", 3, b"session")
+        station.accept_order(data, NOW)
+        with pytest.raises(FolderError, match="cannot be written"):
+            station.accept_order(signed(station.path, serial=8), NOW)
+    assert "cannot be written" in alarm
+    assert "could pass for new" in alarm
+    assert station.boot(b"device") is None
+
+
+@pytest.mark.parametrize("rubbish", [b"", b"{", b'{"boots": {"aa": [1]}}', b'{"more": 1}', bytes(9)])
+def test_a_damaged_state(station, rubbish):
+    station.record_boot(b"device", 3, b"session")
+    (station.path / state.NAME).write_bytes(rubbish)
+    assert station.boot(b"device") == (3, b"session")  # by the copy
+    (station.path / state.COPY).write_bytes(rubbish)
+    with pytest.raises(FolderError, match=r"state\.json and its copy are damaged") as caught:
+        station.boot(b"device")
+    assert "remove both to go on" in caught.value.hint
+    assert "damaged" in station.record_boot(b"device", 4, b"session")
+    for name in (state.NAME, state.COPY):
+        (station.path / name).unlink()
+    assert station.boot(b"device") is None
+
+
+RECORDER = """
+import sys, time
+from pathlib import Path
+from keys.station import StationFolder
+station, name, go = StationFolder.open(Path(sys.argv[1])), sys.argv[2].encode(), Path(sys.argv[3])
+print("ready", flush=True)
+while not go.exists():
+    time.sleep(0.001)
+for counter in range(1, 21):
+    station.record_boot(name + bytes([counter]), counter, b"session")
+"""
+
+
+def test_two_processes_forget_nothing_of_each_other(station, tmp_path):
+    go = tmp_path / "go"
+    with process(RECORDER, station.path, "one", go) as one, process(RECORDER, station.path, "two", go) as two:
+        go.touch()
+        assert (one.wait(), two.wait()) == (0, 0)
+    for name in (b"one", b"two"):
+        assert [station.boot(name + bytes([counter])) for counter in range(1, 21)] == [
+            (n, b"session") for n in range(1, 21)
+        ]
+
+
+# --- end ---
+
+
+def test_a_destroyed_seed_is_gone(station):
+    os.link(station.path / "seed", station.path.parent / "same-blocks")
+    station.destroy()
+    assert (station.path.parent / "same-blocks").read_bytes() == bytes(32)
+    with pytest.raises(MissingFile, match="the seed of station 'pilot' has been destroyed") as caught:
+        StationFolder.open(station.path)
+    assert "zegel station init" in caught.value.hint
