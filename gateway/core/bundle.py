@@ -1,0 +1,82 @@
+"""Bundles: several MAVLink frames in one plaintext, and back. SPEC.md section 4.4.
+
+The bundler decides how long a frame may wait for company; the sealer does not care what is inside. Frames are never
+changed, cut or put in another order.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from gateway.batch import Batch
+from gateway.core.wire import DOWNLINK_OVERHEAD
+
+FLUSH_S = 0.002  # how long the first frame of a bundle waits for others
+FLUSH_MAX_S = 0.005
+PADDING_ONLY_AFTER_S = 0.5  # a silent telemetry lane still shows that it lives, and hides that the FC is silent
+DROP_AFTER_S = 1.0  # a frame that waited this long is late: a signed or timed one would do harm
+FRAMES_MAX = 4096  # frames waiting; at 57,600 baud more than a minute's worth
+
+
+class Bundler:
+    """Frames in, bundles out. `limit` is the largest plaintext in bytes, `pad` the sizes that hide its length."""
+
+    __slots__ = ("_frames", "_last", "flush_s", "late", "limit", "pad")
+
+    def __init__(self, mtu: int, pad: tuple[int, ...], now: float, flush_s: float = FLUSH_S) -> None:
+        self.limit = mtu - DOWNLINK_OVERHEAD
+        self.pad = tuple(size for size in sorted(pad) if size <= self.limit)
+        self.flush_s = flush_s
+        self.late = 0  # frames dropped because the link did not take them in time
+        self._frames: deque[tuple[float, bytes]] = deque()
+        self._last = now  # when something was last sealed
+
+    def add(self, frames: list[bytes], now: float) -> None:
+        self._frames.extend((now, frame) for frame in frames)
+        while len(self._frames) > FRAMES_MAX:
+            self._frames.popleft()
+            self.late += 1
+
+    def next_due(self) -> float:
+        """When `fill` should be called, on the caller's monotonic clock."""
+        return self._frames[0][0] + self.flush_s if self._frames else self._last + PADDING_ONLY_AFTER_S
+
+    def fill(self, batch: Batch, now: float) -> None:
+        """Append bundles until the frames or the slots run out; one of padding alone if nothing came for long."""
+        while self._frames and now - self._frames[0][0] > DROP_AFTER_S:
+            self._frames.popleft()
+            self.late += 1
+        if not self._frames and now - self._last >= PADDING_ONLY_AFTER_S:
+            batch.append(self._padded(b""))
+        while self._frames and not batch.full:
+            batch.append(self._padded(self._next_bundle()))
+        if batch.count:
+            self._last = now
+
+    def _next_bundle(self) -> bytes:
+        parts, size = [], 0
+        while self._frames and size + len(self._frames[0][1]) <= self.limit:
+            frame = self._frames.popleft()[1]
+            parts.append(frame)
+            size += len(frame)
+        return b"".join(parts)
+
+    def _padded(self, bundle: bytes) -> bytes:
+        """Zeros to the next of the `pad` sizes: 00 does not begin a MAVLink frame, so the end is plain to see."""
+        size = next((size for size in self.pad if size >= len(bundle)), len(bundle))
+        return bundle.ljust(size, b"\0")
+
+
+def pad_video(datagram: bytes | memoryview, pad: tuple[int, ...], limit: int) -> bytes:
+    """The datagram, 80, zeros to the next pad size (ISO/IEC 7816-4); used under the order's "pad video" flag."""
+    marked = bytes(datagram) + b"\x80"
+    size = next((size for size in sorted(pad) if len(marked) <= size <= limit), limit)
+    return marked.ljust(size, b"\0")
+
+
+def video_length(padded: bytes | memoryview) -> int:
+    """Length of the datagram inside `pad_video`'s result; ValueError if it was not padded so."""
+    bare = bytes(padded).rstrip(b"\0")
+    if not bare.endswith(b"\x80"):
+        raise ValueError("the padding of a video datagram is damaged")
+    return len(bare) - 1

@@ -1,0 +1,54 @@
+"""Control messages as datagrams, and back. SPEC.md section 4.1.
+
+A reassembler is only ever given fragments that a verified beat lists, so what it can hold is bounded by the beat.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from gateway.core.wire import FRAGMENT_MAX, FRAGMENTS_MAX, ControlHeader, Kind, message_id
+from keys.beat import FRAGMENT_HASH_SIZE
+
+
+def split(kind: Kind, message: bytes) -> list[bytes]:
+    """The control datagrams that carry `message`. ValueError if it needs more than 16."""
+    count = -(-len(message) // FRAGMENT_MAX)
+    if not 0 < count <= FRAGMENTS_MAX:
+        raise ValueError(f"a control message of {len(message)} bytes does not fit {FRAGMENTS_MAX} datagrams")
+    identity = message_id(message)
+    return [
+        ControlHeader(kind, index, count, identity).encode() + message[index * FRAGMENT_MAX : (index + 1) * FRAGMENT_MAX]
+        for index in range(count)
+    ]
+
+
+def listed_hash(datagram: bytes) -> bytes:
+    """What a beat lists of an announcement's fragment: SHA-256 of the whole control datagram, cut to 16 bytes."""
+    return hashlib.sha256(datagram).digest()[:FRAGMENT_HASH_SIZE]
+
+
+class Reassembler:
+    """Fragments of announcements, by message."""
+
+    __slots__ = ("_parts",)
+
+    def __init__(self) -> None:
+        self._parts: dict[tuple[bytes, int], dict[int, bytes]] = {}
+
+    def add(self, header: ControlHeader, fragment: bytes) -> bytes | None:
+        """The whole message once its last fragment is in, else None. ValueError if it is not what its id says."""
+        key = (header.message_id, header.count)
+        parts = self._parts.setdefault(key, {})
+        parts[header.index] = fragment
+        if len(parts) < header.count:
+            return None
+        del self._parts[key]
+        message = b"".join(parts[index] for index in range(header.count))
+        if message_id(message) != header.message_id:
+            raise ValueError("a reassembled message does not match its id")
+        return message
+
+    def clear(self) -> None:
+        """Forget what is incomplete; called when a beat stops listing it."""
+        self._parts.clear()

@@ -1,0 +1,271 @@
+"""Listener: the ground's side of the control plane. Whom it believes, and which keys that opens.
+
+The flow of a control datagram, SPEC.md section 5.5:
+  1  lengths and header                        nothing else is looked at before a signature verified
+  2  statement: a device key of our order, boot counter not older than the one we know   -> a `Session`
+  3  beat: the session's key, a rising seq     -> opens the lanes of its epoch, bounds their counters
+  4  announcement fragment: only if the newest beat lists it; whole, signed, ours -> HPKE, commitments -> keys installed
+
+Every refusal is a counted DropReason, never an exception. Sans-IO: time is an argument; what must be stored (the boot
+counters) is handed out by `take_heard`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from gateway.core import fragment
+from gateway.core.session import Lease, Session
+from gateway.core.wire import ControlHeader, DropReason, Kind, message_id, parse_control
+from keys import announcement, beat, cose, statement
+from keys.errors import KeysError
+from keys.grant import Profile
+from keys.kid import downlink_kid, lanes_for
+from keys.order import VerifiedOrder
+
+VERIFY_A_SECOND = 200  # signatures of clear beats and statements; a flood of forgeries costs no more than this
+VERIFY_BURST = 50.0
+BOOT_JUMP_MAX = 1_000
+SESSIONS_MAX = 8  # per device; only the holder of a device key can make one
+SUPERSEDED_AFTER_S = 10.0  # an older session that is silent this long beside a newer one is over
+OVERLAP_S = 1.0  # what is still on its way when an aircraft starts again
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Me:
+    """The station that listens. The seed is the operation's secret: never in a repr."""
+
+    index: int
+    profile: Profile
+    seed: bytes = dataclasses.field(repr=False)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Heard:
+    """A session whose first beat verified: what a station has to remember of it."""
+
+    device_public: bytes
+    boot_counter: int
+    session_id: bytes
+
+
+class Listener:
+    """`known` maps a device's public key to the (boot counter, session_id) last heard of it."""
+
+    def __init__(
+        self,
+        order: VerifiedOrder,
+        me: Me,
+        known: Mapping[bytes, tuple[int, bytes]],
+        accept_older: bool = False,
+    ) -> None:
+        self.order, self.me = order, me
+        self.sessions: dict[bytes, Session] = {}  # by the first 8 bytes of the session_id, as announcements name it
+        self.leases: dict[int, tuple[Lease, ...]] = {}  # by KID; two sessions may share one
+        self.refused_boot: tuple[int, int] | None = None  # (counter heard, counter known) of the last older session
+        self._known = dict(known)
+        self._accept_older = accept_older
+        self._my_lanes = next(lanes_for(s.roles) for s in order.order.stations if s.index == me.index)
+        self._devices = [cose.load_public(device.alg, device.pub) for device in order.order.devices]
+        self._heard: list[Heard] = []
+        self._budget, self._budget_at = VERIFY_BURST, 0.0
+        self._statements: dict[bytes, DropReason | None] = {}  # what became of those of our devices, by message id
+
+    def take_heard(self) -> list[Heard]:
+        """Sessions heard since the last call, for the caller to store."""
+        heard, self._heard = self._heard, []
+        return heard
+
+    # --- 1: from the air ---
+
+    def control(self, datagram: bytes, now: float) -> DropReason | None:
+        """Take one control datagram; None if it was of use or a repeat, else why it was dropped."""
+        parsed = parse_control(datagram)
+        if parsed is None:
+            return DropReason.BAD_CONTROL
+        header, part = parsed
+        if header.kind is Kind.ANNOUNCEMENT:
+            return self._announcement_fragment(header, part, datagram)
+        if header.count != 1 or message_id(part) != header.message_id:
+            return DropReason.BAD_MESSAGE_ID
+        if header.kind is Kind.STATEMENT:
+            return self._statement(header.message_id, part, now)
+        return self._clear_beat(part, now)
+
+    def _spend(self, now: float) -> bool:
+        self._budget = min(VERIFY_BURST, self._budget + (now - self._budget_at) * VERIFY_A_SECOND)
+        self._budget_at = now
+        if self._budget < 1:
+            return False
+        self._budget -= 1
+        return True
+
+    # --- 2: statements ---
+
+    def _statement(self, identity: bytes, message: bytes, now: float) -> DropReason | None:
+        if identity in self._statements:
+            return self._statements[identity]  # repeats cost one lookup
+        for index, public in enumerate(self._devices):
+            if not self._spend(now):
+                return DropReason.OVER_BUDGET
+            try:
+                stated = statement.verify(cose.parse_sign1(message), public)
+            except KeysError:
+                continue
+            if stated.device_index == index:
+                self._statements[identity] = outcome = self._open_session(self.order.order.devices[index].pub, stated)
+                return outcome
+        return DropReason.BAD_SIGNATURE
+
+    def _open_session(self, device_public: bytes, stated: statement.Statement) -> DropReason | None:
+        if stated.order_hash != self.order.order_hash:
+            return DropReason.UNKNOWN_ORDER
+        if not self._admit(device_public, stated):
+            return DropReason.OLDER_SESSION
+        session = Session(stated, device_public)
+        self.sessions.setdefault(session.session_id[:8], session)
+        theirs = [s for s in self.sessions.values() if s.device_public == device_public]
+        if len(theirs) > SESSIONS_MAX:  # an aircraft that starts again and again: the last start is the one that counts
+            del self.sessions[min(theirs, key=lambda s: s.boot_counter).session_id[:8]]
+        return None
+
+    def _admit(self, device_public: bytes, stated: statement.Statement) -> bool:
+        """F1 of SPEC.md section 6: an earlier session, played back or from a rolled-back card, is refused."""
+        if device_public not in self._known or self._accept_older:
+            return True
+        counter, session_id = self._known[device_public]
+        if counter < stated.boot_counter <= counter + BOOT_JUMP_MAX or stated.session_id() == session_id:
+            return True
+        self.refused_boot = (stated.boot_counter, counter)
+        return False
+
+    # --- 3: beats ---
+
+    def _clear_beat(self, message: bytes, now: float) -> DropReason | None:
+        try:
+            signed = cose.parse_sign1(message)
+        except KeysError:
+            return DropReason.BAD_CONTROL
+        session = self._session_of(signed)
+        if session is None:
+            return DropReason.UNKNOWN_SESSION
+        if message == session.newest_message:
+            return None
+        if not self._spend(now):
+            return DropReason.OVER_BUDGET
+        return self._beat(session, signed, message, now)
+
+    def sealed_beat(self, session: Session, message: bytes, now: float) -> DropReason | None:
+        """A beat out of the session's evidence lane: outsiders cannot forge it, so it costs no budget."""
+        if message == session.newest_message:
+            return None
+        try:
+            return self._beat(session, cose.parse_sign1(message), message, now)
+        except KeysError:
+            return DropReason.BAD_CONTROL
+
+    def _beat(self, session: Session, signed: cose.Sign1, message: bytes, now: float) -> DropReason | None:
+        try:
+            newest = beat.verify(signed, session.public)
+        except KeysError:
+            return DropReason.BAD_SIGNATURE
+        if newest.session_id != session.session_id:
+            return DropReason.BAD_SIGNATURE
+        if session.beat is not None and newest.seq <= session.beat.seq:
+            return DropReason.STALE_BEAT
+        if session.beat is None:
+            self._remember(session)
+        session.hear(newest, message, now)
+        self._retire(session, now)
+        self._relet(now)
+        return None
+
+    def _session_of(self, signed: cose.Sign1) -> Session | None:
+        hint = signed.unprotected.get(announcement.HINT)
+        return self.sessions.get(hint) if isinstance(hint, bytes) else None
+
+    def _remember(self, session: Session) -> None:
+        stated = session.statement
+        known = self._known.get(session.device_public)
+        if known is None or known[0] < stated.boot_counter:
+            self._known[session.device_public] = (stated.boot_counter, session.session_id)
+            self._heard.append(Heard(session.device_public, stated.boot_counter, session.session_id))
+
+    # --- 4: announcements ---
+
+    def _announcement_fragment(self, header: ControlHeader, part: bytes, datagram: bytes) -> DropReason | None:
+        digest = fragment.listed_hash(datagram)
+        session = next((s for s in self.sessions.values() if s.beat and s.beat.lists(digest)), None)
+        if session is None:
+            return DropReason.UNLISTED_FRAGMENT
+        if header.message_id in session.announcements:
+            return None
+        try:
+            message = session.reassembler.add(header, part)
+        except ValueError:
+            return DropReason.BAD_MESSAGE_ID
+        if message is None:
+            return None
+        session.announcements.add(header.message_id)
+        return self._announcement(session, message)
+
+    def _announcement(self, session: Session, message: bytes) -> DropReason | None:
+        try:
+            announced = announcement.verify(cose.parse_sign1(message), session.public)
+        except KeysError:
+            return DropReason.BAD_SIGNATURE
+        theirs = (announced.session_id, announced.order_hash)
+        if theirs != (session.session_id, self.order.order_hash) or not session.expects(announced.epoch):
+            return DropReason.BAD_GRANT
+        if not session.commit(announced):
+            return DropReason.EQUIVOCATION
+        if announced.station != self.me.index:
+            return None
+        mine = {downlink_kid(lane, session.session_id, announced.epoch) for lane in self._my_lanes}
+        if not announced.commitments.keys() <= mine:
+            return DropReason.BAD_GRANT
+        try:
+            session.install(announced.epoch, announced.open(self.me.profile, self.me.seed))
+        except KeysError:
+            return DropReason.BAD_GRANT
+        self._relet(session.beat_at)
+        return None
+
+    # --- upkeep ---
+
+    def tick(self, now: float) -> None:
+        """Let old epochs and superseded sessions go; call it about once a second."""
+        for session in list(self.sessions.values()):
+            session.expire(now)
+            self._retire(session, now)
+        self._relet(now)
+
+    def _retire(self, newer: Session, now: float) -> None:
+        """Drop the sessions that `newer`, of the same device, has taken the place of."""
+        if newer.beat is None:
+            return
+        for hint, old in list(self.sessions.items()):
+            older = old.device_public == newer.device_public and old.boot_counter < newer.boot_counter
+            if older and (old.closed or now - old.beat_at > SUPERSEDED_AFTER_S):
+                del self.sessions[hint]
+
+    def _relet(self, now: float) -> None:
+        """Make the table of leases anew: what the data path may open from now on."""
+        leases: dict[int, tuple[Lease, ...]] = {}
+        for session in self.sessions.values():
+            for lease in session.leases(now):
+                leases[lease.key.kid] = (*leases.get(lease.key.kid, ()), lease)
+        self.leases = leases
+
+    def two_aircraft(self, now: float) -> bool:
+        """An older session of a device beats on beside a newer one: a copied key, or a copied aircraft."""
+        alive = [s for s in self.sessions.values() if s.alive(now)]
+        return any(
+            old.device_public == new.device_public
+            and old.boot_counter <= new.boot_counter
+            and old.beat_at - new.first_beat_at > OVERLAP_S
+            for old in alive
+            for new in alive
+            if old is not new
+        )

@@ -1,0 +1,205 @@
+"""Opener: sealed datagrams to plain ones, a batch at a time. This and sealer.py are the data path.
+
+The flow, and the functions in its order:
+  1  `open`          control datagrams go to the listener; the rest must have the downlink's form
+  2  `_open_kid`     the datagrams of one KID: a lease is needed, the counter within the beat and new to the window
+  3  `_decrypt`      one AEAD call per datagram, in place; what fails is wiped in the same breath
+  4                  only now the replay window moves, and starts and lengths mark the plain datagrams
+  5  `_deliver`      telemetry must be whole frames and zeros; a beat goes to the listener; video is opaque
+
+Everything from the air that is not right is a counted DropReason, never an exception. SPEC.md sections 4, 5.5 and 12.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import numpy.typing as npt
+from cryptography.exceptions import InvalidTag
+
+from firmware_shims import mavlink
+from gateway.batch import HEADROOM, SLOT_SIZE, Batch
+from gateway.core import bundle, sframe
+from gateway.core.listener import Listener
+from gateway.core.session import Lease
+from gateway.core.wire import CONTROL_BELOW, DropReason, Evidence
+from keys.keyring import NONCE_SIZE, TAG_SIZE
+from keys.kid import Lane
+from keys.policy import PolicyFlag
+
+Indices = npt.NDArray[np.int64]
+
+_TELEMETRY = (Lane.TELEMETRY, Lane.OBSERVER_TELEMETRY)
+_VIDEO = (Lane.VIDEO_A, Lane.VIDEO_B)
+
+
+class Opened:
+    """What one batch held: MAVLink frames in order, and for each video lane the slots that hold its datagrams."""
+
+    __slots__ = ("frames", "video")
+
+    def __init__(self) -> None:
+        self.frames: list[memoryview] = []
+        self.video: dict[Lane, list[int]] = {}
+
+
+class Opener:
+    """Opens for one station. `drops` and `opened` count datagrams by reason and by lane."""
+
+    def __init__(self, listener: Listener) -> None:
+        self.listener = listener
+        self.drops: Counter[DropReason] = Counter()
+        self.opened: Counter[Lane] = Counter()
+        self._pad_video = bool(listener.order.order.policy.flags & PolicyFlag.PAD_VIDEO)
+
+    def open(self, batch: Batch, now: float) -> Opened:
+        """Open `batch` in place. The result refers to its slots and is valid until the batch is filled again."""
+        opened = Opened()
+        octets, lengths = batch.octets[: batch.count], batch.lengths[: batch.count]
+        first = octets[:, HEADROOM]
+        sealed = (first >> 4 == sframe.DOWNLINK_FIRST >> 4) & (lengths > sframe.DOWNLINK_HEADER_MIN)
+        others = np.flatnonzero(~sealed)
+        if others.size:
+            self._other(batch, others.tolist(), now)
+        at = np.flatnonzero(sealed)
+        kids, ctrs, heads, good = sframe.parse_downlink(octets[at, HEADROOM : HEADROOM + sframe.DOWNLINK_HEADER_MAX])
+        at, kids, ctrs, heads = self._keep(good, DropReason.BAD_HEADER, at, kids, ctrs, heads)
+        at, kids, ctrs, heads = self._keep(lengths[at] >= heads + TAG_SIZE, DropReason.TOO_SHORT, at, kids, ctrs, heads)
+        for kid in dict.fromkeys(kids.tolist()):
+            mine = kids == kid
+            self._open_kid(batch, kid, (at[mine], ctrs[mine], heads[mine]), opened, now)
+        return opened
+
+    # --- 1: forms ---
+
+    def _other(self, batch: Batch, indices: list[int], now: float) -> None:
+        for index in indices:
+            datagram = batch.view(index)
+            if not len(datagram):
+                self.drops[DropReason.TOO_SHORT] += 1
+            elif datagram[0] < CONTROL_BELOW:
+                reason = self.listener.control(bytes(datagram), now)
+                if reason:
+                    self.drops[reason] += 1
+            elif datagram[0] >= sframe.UPLINK_FIRST:
+                self.drops[DropReason.WRONG_DIRECTION] += 1
+            elif datagram[0] >> 4 == sframe.DOWNLINK_FIRST >> 4:
+                self.drops[DropReason.TOO_SHORT] += 1
+            else:
+                self.drops[DropReason.NOT_ZEGEL] += 1
+
+    def _keep(self, good: npt.NDArray[np.bool_], reason: DropReason, *columns: Indices) -> tuple[Indices, ...]:
+        """The rows of `columns` that are good; the others are counted."""
+        if good.all():
+            return columns
+        self._count(~good, reason)
+        return tuple(column[good] for column in columns)
+
+    def _count(self, dropped: npt.NDArray[np.bool_], reason: DropReason) -> None:
+        self.drops[reason] += int(np.count_nonzero(dropped))
+
+    # --- 2: one KID ---
+
+    def _open_kid(
+        self, batch: Batch, kid: int, found: tuple[Indices, Indices, Indices], opened: Opened, now: float
+    ) -> None:
+        leases = self.listener.leases.get(kid, ())
+        if not leases:
+            known = any(kid in s.known_kids() for s in self.listener.sessions.values())
+            self.drops[DropReason.LANE_CLOSED if known else DropReason.UNKNOWN_KID] += found[0].size
+            return
+        for lease in leases[:-1]:
+            found = self._open_lease(batch, lease, found, opened, now, last=False)
+        self._open_lease(batch, leases[-1], found, opened, now, last=True)
+
+    def _open_lease(
+        self, batch: Batch, lease: Lease, found: tuple[Indices, ...], opened: Opened, now: float, *, last: bool
+    ) -> tuple[Indices, Indices, Indices]:
+        """Open what is this lease's. Returns what is left for the next one, if its KID is shared by two sessions."""
+        at, ctrs, heads = found
+        too_old, seen = lease.key.window.look(ctrs)
+        beyond = ctrs >= lease.below
+        usable = ~(too_old | seen | beyond)
+        if last:
+            for mask, reason in (
+                (beyond, DropReason.BEYOND_BEAT),
+                (too_old, DropReason.TOO_OLD),
+                (seen, DropReason.REPLAYED),
+            ):
+                self.drops[reason] += int(np.count_nonzero(mask))
+        right = np.zeros(at.size, np.bool_)
+        right[usable] = self._decrypt(batch, lease, at[usable], ctrs[usable], heads[usable], last)
+        fresh = lease.key.window.accept(ctrs[right])
+        self._count(~fresh, DropReason.REPLAYED)
+        self._mark(batch, at[right][fresh], heads[right][fresh])
+        self._deliver(batch, lease, at[right][fresh].tolist(), opened, now)
+        return at[~right], ctrs[~right], heads[~right]
+
+    # --- 3: the AEAD ---
+
+    def _decrypt(
+        self, batch: Batch, lease: Lease, at: Indices, ctrs: Indices, heads: Indices, last: bool
+    ) -> npt.NDArray[np.bool_]:
+        """Which of the datagrams verified; their plaintext stands where the ciphertext stood."""
+        key, arena = lease.key, batch.arena
+        nonces = sframe.nonces(key.salt, ctrs)
+        session_id = lease.session.session_id
+        begins = (at * SLOT_SIZE + HEADROOM).tolist()
+        lengths = batch.lengths[at].tolist()
+        right = np.ones(at.size, np.bool_)
+        for row, (begin, length, head) in enumerate(zip(begins, lengths, heads.tolist(), strict=True)):
+            body, end = begin + head, begin + length
+            iv = nonces[row * NONCE_SIZE : (row + 1) * NONCE_SIZE]
+            aad = bytes(arena[begin:body]) + session_id
+            try:
+                if last:
+                    key.cipher.decrypt_into(iv, arena[body:end], aad, arena[body : end - TAG_SIZE])
+                else:  # the ciphertext may be another session's: it must survive a failure
+                    arena[body : end - TAG_SIZE] = key.cipher.decrypt(iv, arena[body:end], aad)
+            except InvalidTag:
+                right[row] = False
+                if last:  # decrypt_into leaves unauthenticated plaintext behind
+                    arena[body:end] = bytes(end - body)
+                    self.drops[DropReason.BAD_TAG] += 1
+        return right
+
+    def _mark(self, batch: Batch, at: Indices, heads: Indices) -> None:
+        batch.starts[at] = HEADROOM + heads
+        batch.lengths[at] -= heads + TAG_SIZE
+
+    # --- 5: what was inside ---
+
+    def _deliver(self, batch: Batch, lease: Lease, at: list[int], opened: Opened, now: float) -> None:
+        self.opened[lease.lane] += len(at)
+        if lease.lane in _VIDEO:
+            opened.video.setdefault(lease.lane, []).extend(self._unpadded(batch, at) if self._pad_video else at)
+        elif lease.lane in _TELEMETRY:
+            for index in at:
+                self._frames(batch.view(index), opened)
+        elif lease.lane is Lane.EVIDENCE:
+            for index in at:
+                self._evidence(bytes(batch.view(index)), lease, now)
+
+    def _frames(self, plain: memoryview, opened: Opened) -> None:
+        try:
+            opened.frames.extend(plain[begin : begin + size] for begin, size in mavlink.split(plain))
+        except ValueError:
+            self.drops[DropReason.BAD_PADDING] += 1
+
+    def _unpadded(self, batch: Batch, at: list[int]) -> list[int]:
+        kept = []
+        for index in at:
+            try:
+                batch.lengths[index] = bundle.video_length(batch.view(index))
+                kept.append(index)
+            except ValueError:
+                self.drops[DropReason.BAD_PADDING] += 1
+        return kept
+
+    def _evidence(self, plain: bytes, lease: Lease, now: float) -> None:
+        """Beats are taken; the other kinds are for a witness, which this version is not."""
+        if plain[:1] == bytes([Evidence.BEAT]):
+            reason = self.listener.sealed_beat(lease.session, plain[1:], now)
+            if reason:
+                self.drops[reason] += 1

@@ -1,0 +1,118 @@
+"""The SFrame codec (RFC 9605 section 4.3): headers, nonces and additional data, one at a time and per batch.
+
+What lives here: arithmetic on bytes. What must not: keys and state. The scalar functions are the reference that the
+official vectors check; the batch functions are what the data path runs, and the tests hold the two together.
+"""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import numpy.typing as npt
+
+Octets = npt.NDArray[np.uint8]
+Integers = npt.NDArray[np.int64]
+
+LONG_KID = 0x80  # X: the KID stands in its own bytes
+LONG_CTR = 0x08  # Y: the CTR stands in its own bytes
+SHORT_BELOW = 8  # a KID or CTR below this is held in the config byte
+DOWNLINK_FIRST = 0x90  # X = 1, K = 1: a two-byte KID
+UPLINK_FIRST = 0xF0  # X = 1, K = 7: an eight-byte KID
+DOWNLINK_HEADER_MIN = 1 + 2
+CTR_BYTES_MAX = 4  # a key is rejected after 2^28 packets
+DOWNLINK_HEADER_MAX = DOWNLINK_HEADER_MIN + CTR_BYTES_MAX
+
+# From how many on a CTR needs 1, 2, 3, 4 bytes of its own.
+_CTR_STEPS = np.array([SHORT_BELOW, 1 << 8, 1 << 16, 1 << 24], np.int64)
+_CTR_LEAST = np.array([0, SHORT_BELOW, 1 << 8, 1 << 16, 1 << 24], np.int64)  # by length of the CTR field
+_NONCE_SHIFTS = np.arange(88, -1, -8, dtype=np.int64)
+
+
+def encode_header(kid: int, ctr: int) -> bytes:
+    """Config byte, KID and CTR, each in the fewest bytes (RFC 9605 section 4.3)."""
+    config, kid_bytes, ctr_bytes = 0, b"", b""
+    if kid < SHORT_BELOW:
+        config |= kid << 4
+    else:
+        kid_bytes = kid.to_bytes((kid.bit_length() + 7) // 8, "big")
+        config |= LONG_KID | (len(kid_bytes) - 1) << 4
+    if ctr < SHORT_BELOW:
+        config |= ctr
+    else:
+        ctr_bytes = ctr.to_bytes((ctr.bit_length() + 7) // 8, "big")
+        config |= LONG_CTR | len(ctr_bytes) - 1
+    return bytes([config]) + kid_bytes + ctr_bytes
+
+
+def decode_header(data: bytes) -> tuple[int, int, int]:
+    """(KID, CTR, header length). ValueError if `data` is cut short or a field is not in its fewest bytes."""
+    if not data:
+        raise ValueError("no header")
+    config, at = data[0], 1
+    kid, ctr = config >> 4 & 7, config & 7
+    if config & LONG_KID:
+        kid, at = _field(data, at, kid + 1)
+    if config & LONG_CTR:
+        ctr, at = _field(data, at, ctr + 1)
+    return kid, ctr, at
+
+
+def _field(data: bytes, at: int, size: int) -> tuple[int, int]:
+    value = int.from_bytes(data[at : at + size], "big")
+    if len(data) < at + size:
+        raise ValueError("the header is cut short")
+    if value < (SHORT_BELOW if size == 1 else 1 << 8 * (size - 1)):
+        raise ValueError("a header field is not in its fewest bytes")
+    return value, at + size
+
+
+def nonce(salt: bytes, ctr: int) -> bytes:
+    """salt XOR CTR as 12 bytes, big-endian (RFC 9605 section 4.4.3)."""
+    return (int.from_bytes(salt, "big") ^ ctr).to_bytes(len(salt), "big")
+
+
+def nonces(salt: bytes, ctrs: Integers) -> bytes:
+    """The nonces of `ctrs`, 12 bytes each, one behind the other."""
+    low = (ctrs[:, None] >> np.minimum(_NONCE_SHIFTS, 63)[None, :] & 0xFF).astype(np.uint8)
+    return (low ^ np.frombuffer(salt, np.uint8)).tobytes()
+
+
+def downlink_headers(kid: int, ctrs: Integers) -> list[tuple[slice, Octets]]:
+    """Headers of a batch with a two-byte KID: for each run of equal header length its slice and its (n, size) bytes.
+
+    `ctrs` rises, so there is one run but for the batch in which the CTR grows by a byte.
+    """
+    widths = np.searchsorted(_CTR_STEPS, ctrs, side="right")
+    edges = [0, *(np.flatnonzero(np.diff(widths)) + 1).tolist(), len(ctrs)]
+    return [
+        (slice(begin, end), _equal_headers(kid, ctrs[begin:end], int(widths[begin])))
+        for begin, end in itertools.pairwise(edges)
+    ]
+
+
+def _equal_headers(kid: int, ctrs: Integers, width: int) -> Octets:
+    headers = np.empty((len(ctrs), DOWNLINK_HEADER_MIN + width), np.uint8)
+    headers[:, 0] = DOWNLINK_FIRST | (LONG_CTR | width - 1 if width else ctrs)
+    headers[:, 1] = kid >> 8
+    headers[:, 2] = kid & 0xFF
+    for column in range(width):
+        headers[:, DOWNLINK_HEADER_MIN + column] = ctrs >> 8 * (width - 1 - column) & 0xFF
+    return headers
+
+
+def parse_downlink(heads: Octets) -> tuple[Integers, Integers, Integers, npt.NDArray[np.bool_]]:
+    """(KIDs, CTRs, header lengths, well-formed) of datagrams whose first byte is 0x90 to 0x9F.
+
+    `heads` is their first `DOWNLINK_HEADER_MAX` bytes, (n, 7); bytes past a datagram's end may be anything, the caller
+    compares the header length with the datagram's.
+    """
+    wide = heads.astype(np.int64)
+    first = wide[:, 0]
+    width = np.where(first & LONG_CTR, (first & 7) + 1, 0)
+    kids = wide[:, 1] << 8 | wide[:, 2]
+    four = wide[:, 3] << 24 | wide[:, 4] << 16 | wide[:, 5] << 8 | wide[:, 6]
+    known = np.minimum(width, CTR_BYTES_MAX)
+    ctrs = np.where(width == 0, first & 7, four >> 8 * (CTR_BYTES_MAX - known))
+    good = (width <= CTR_BYTES_MAX) & (kids >> 8 != 0) & (ctrs >= _CTR_LEAST[known])
+    return kids, ctrs, DOWNLINK_HEADER_MIN + width, good

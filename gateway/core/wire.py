@@ -1,0 +1,98 @@
+"""The outermost bytes of the link: control header, sizes, and the reasons to drop. SPEC.md sections 4 and 12.
+
+What lives here: constants computed in the open, and nothing that needs a key.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+import hashlib
+
+from gateway.core import sframe
+from keys.keyring import TAG_SIZE
+
+LINK_MTU = 1472  # UDP payload of an Ethernet frame: 1500 - 20 (IPv4) - 8 (UDP)
+MTU_RANGE = (1232, 1952)  # 1280 (least IPv6 MTU) - 40 - 8, which holds a control datagram; what a slot takes in
+DOWNLINK_OVERHEAD = sframe.DOWNLINK_HEADER_MAX + TAG_SIZE
+
+FIRST_CONTROL = 0x01
+CONTROL_BELOW = 0x40  # first bytes under this are control (demultiplexed as in RFC 7983)
+CONTROL_HEADER_SIZE = 12
+FRAGMENT_MAX = 1180
+FRAGMENTS_MAX = 16
+MESSAGE_ID_SIZE = 8
+
+BEYOND_BEAT_BY = 65_536  # REJECT: a CTR this far past the newest beat's next CTR
+
+
+class Kind(enum.IntEnum):
+    """What a control datagram carries a fragment of."""
+
+    STATEMENT = 1
+    ANNOUNCEMENT = 2
+    BEAT = 3
+
+
+class Evidence(enum.IntEnum):
+    """First byte of a plaintext of the evidence lane. Kinds 2 to 4 are settled in SPEC.md and not sent yet."""
+
+    BEAT = 1
+    CHECKPOINT = 2
+    CONSISTENCY = 3
+    ORDER_FRAGMENT = 4
+
+
+class DropReason(enum.StrEnum):
+    """Why something was counted and not delivered. SPEC.md section 12 says what each means and what to do."""
+
+    TOO_SHORT = "too_short"
+    NOT_ZEGEL = "not_zegel"
+    WRONG_DIRECTION = "wrong_direction"
+    BAD_HEADER = "bad_header"
+    UNKNOWN_KID = "unknown_kid"
+    LANE_CLOSED = "lane_closed"
+    BEYOND_BEAT = "beyond_beat"
+    TOO_OLD = "too_old"
+    REPLAYED = "replayed"
+    BAD_TAG = "bad_tag"
+    BAD_PADDING = "bad_padding"
+    BAD_CONTROL = "bad_control"
+    UNLISTED_FRAGMENT = "unlisted_fragment"
+    BAD_MESSAGE_ID = "bad_message_id"
+    UNKNOWN_SESSION = "unknown_session"
+    UNKNOWN_ORDER = "unknown_order"
+    BAD_SIGNATURE = "bad_signature"
+    STALE_BEAT = "stale_beat"
+    OLDER_SESSION = "older_session"
+    OVER_BUDGET = "over_budget"
+    BAD_GRANT = "bad_grant"
+    EQUIVOCATION = "equivocation"
+    OVERSIZE = "oversize"
+    LATE = "late"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ControlHeader:
+    kind: Kind
+    index: int
+    count: int
+    message_id: bytes
+
+    def encode(self) -> bytes:
+        return bytes([FIRST_CONTROL, self.kind, self.index, self.count]) + self.message_id
+
+
+def parse_control(datagram: bytes) -> tuple[ControlHeader, bytes] | None:
+    """(header, fragment) of a control datagram, or None if it is not a well-formed one."""
+    if not CONTROL_HEADER_SIZE < len(datagram) <= CONTROL_HEADER_SIZE + FRAGMENT_MAX or datagram[0] != FIRST_CONTROL:
+        return None
+    kind, index, count = datagram[1:4]
+    if not (Kind.STATEMENT <= kind <= Kind.BEAT and index < count <= FRAGMENTS_MAX):
+        return None
+    header = ControlHeader(Kind(kind), index, count, datagram[4:CONTROL_HEADER_SIZE])
+    return header, datagram[CONTROL_HEADER_SIZE:]
+
+
+def message_id(message: bytes) -> bytes:
+    return hashlib.sha256(message).digest()[:MESSAGE_ID_SIZE]

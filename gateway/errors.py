@@ -1,0 +1,39 @@
+"""The errors a person meets when running the gateway. Rubbish from the air is never one: it is a counted DropReason.
+
+GatewayError
+ +-- ConfigError      the command line or a .toml file asks for something that cannot be      exit 2
+ +-- OrderExpired     the order is past its dates or limits and the aircraft is on the ground  exit 3
+ +-- NotRunning       `zegel status` found nothing to ask                                      exit 4
+ +-- DemoFailed       the demo saw something that is not as it should be                       exit 1
+
+Every leaf says what is wrong in its message and what to do in its `hint`. The keys have a tree of their own;
+gateway/cli.py prints both alike.
+"""
+
+from __future__ import annotations
+
+
+class GatewayError(Exception):
+    """Base of the tree: a message, a hint on what to do, and the exit code of `zegel`."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class ConfigError(GatewayError):
+    exit_code = 2
+
+
+class OrderExpired(GatewayError):
+    exit_code = 3
+
+
+class NotRunning(GatewayError):
+    exit_code = 4
+
+
+class DemoFailed(GatewayError):
+    exit_code = 1

@@ -1,0 +1,181 @@
+"""An aircraft and its stations in memory: no socket, no clock, every schedule from a seed.
+
+Used by the property and hostile tests. The keys are made here, per test; nothing is stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from gateway.batch import Batch
+from gateway.core.announcer import Announcer
+from gateway.core.bundle import Bundler
+from gateway.core.listener import Listener, Me
+from gateway.core.opener import Opener
+from gateway.core.wire import LINK_MTU
+from keys import grant
+from keys.grant import Profile
+from keys.kid import Lane, Role
+from keys.order import Order, OrderDevice, OrderStation, Policy, VerifiedOrder
+
+LANES = (Lane.TELEMETRY, Lane.OBSERVER_TELEMETRY, Lane.VIDEO_A, Lane.VIDEO_B, Lane.EVIDENCE)
+PILOT = Role.TELEMETRY | Role.VIDEO | Role.COMMAND
+OBSERVER = Role.TELEMETRY | Role.VIDEO
+
+
+class World:
+    """One agency's order over one device, and the seeds of its stations. `seed` decides all randomness but HPKE's."""
+
+    def __init__(
+        self,
+        seed: int = 0,
+        roles: Iterable[Role] = (PILOT, OBSERVER),
+        profile: Profile = Profile.X25519,
+        policy: Policy | None = None,
+    ) -> None:
+        self.random = random.Random(seed)
+        self.device_key = Ed25519PrivateKey.generate()
+        self.seeds: dict[int, bytes] = {}
+        stations = []
+        for index, role in enumerate(roles, 1):
+            self.seeds[index] = grant.generate(profile)
+            public = grant.public_bytes(profile, self.seeds[index])
+            guard = "pilot" if role & Role.COMMAND else "observer"
+            stations.append(OrderStation(index, f"station-{index}", profile, public, role, guard, None, None))
+        device = OrderDevice("drone", -19, self.device_key.public_key().public_bytes_raw())
+        self.order = verified(
+            Order(
+                op_id=self.random.randbytes(16),
+                serial=1,
+                not_before=1_700_000_000,
+                not_after=1_700_030_000,
+                agency="agency",
+                operation="operation",
+                classification="regular",
+                devices=(device,),
+                stations=tuple(stations),
+                recording=(),
+                previous=None,
+                policy=policy or Policy(),
+            )
+        )
+        self.profile = profile
+        self.boots = 0
+
+    def aircraft(self, now: float = 0.0, link_bps: int = 8_000_000, lanes: tuple[Lane, ...] = LANES) -> Aircraft:
+        """The next start of the aircraft."""
+        self.boots += 1
+        return Aircraft(self, self.boots, now, link_bps, lanes)
+
+    def station(self, index: int = 1, known: dict[bytes, tuple[int, bytes]] | None = None) -> Station:
+        return Station(self, index, known or {})
+
+
+def verified(order: Order) -> VerifiedOrder:
+    return VerifiedOrder(order, hashlib.sha256(order.payload()).digest(), 1, b"")
+
+
+class Aircraft:
+    def __init__(self, world: World, boot: int, now: float, link_bps: int, lanes: tuple[Lane, ...]) -> None:
+        device = (0, world.device_key, boot)
+        self.announcer = Announcer(world.order, device, lanes, link_bps, world.random.randbytes, now)
+        self.bundler = Bundler(LINK_MTU, world.order.order.policy.pad, now)
+        self.batch = Batch()
+
+    def control(self, now: float) -> list[bytes]:
+        return self.announcer.datagrams(now)
+
+    def seal(self, lane: Lane, plain: Iterable[bytes]) -> list[bytes]:
+        """The sealed datagrams of at most 64 plain ones."""
+        key = self.announcer.send_key(lane)
+        assert key is not None
+        self.batch.clear()
+        for datagram in plain:
+            self.batch.append(datagram)
+        self.announcer.sealer.seal(key, self.batch)
+        return self.batch.datagrams()
+
+    def telemetry(self, frames: list[bytes], now: float) -> list[bytes]:
+        """Frames as the air role sends them: bundled, then sealed for each class of readers."""
+        self.bundler.add(frames, now)
+        self.batch.clear()
+        self.bundler.fill(self.batch, now)
+        bundles = self.batch.datagrams()
+        lanes = [lane for lane in (Lane.TELEMETRY, Lane.OBSERVER_TELEMETRY) if self.announcer.send_key(lane)]
+        return [sealed for lane in lanes for sealed in self.seal(lane, bundles)]
+
+
+class Station:
+    def __init__(self, world: World, index: int, known: dict[bytes, tuple[int, bytes]]) -> None:
+        self.listener = Listener(world.order, Me(index, world.profile, world.seeds[index]), known)
+        self.opener = Opener(self.listener)
+        self.frames: list[bytes] = []
+        self.video: dict[Lane, list[bytes]] = {Lane.VIDEO_A: [], Lane.VIDEO_B: []}
+        self._batch = Batch()
+
+    @property
+    def drops(self) -> Counter[str]:
+        return Counter({reason.value: count for reason, count in self.opener.drops.items() if count})
+
+    def receive(self, datagrams: Iterable[bytes], now: float) -> None:
+        waiting = list(datagrams)
+        while waiting:
+            self._batch.clear()
+            for datagram in waiting[: self._batch.capacity]:
+                self._batch.append(datagram)
+            del waiting[: self._batch.capacity]
+            opened = self.opener.open(self._batch, now)
+            self.frames += [bytes(frame) for frame in opened.frames]
+            for lane, slots in opened.video.items():
+                self.video[lane] += [bytes(self._batch.view(slot)) for slot in slots]
+
+
+def join(world: World, station: Station, aircraft: Aircraft, now: float) -> float:
+    """Let the station hear control until it opens the current epoch; returns the time then."""
+    for _ in range(200):
+        station.receive(aircraft.control(now), now)
+        if any(session.granted for session in station.listener.sessions.values()):
+            return now
+        now += 0.05
+    raise AssertionError(f"the station did not join: {station.drops}")
+
+
+Air = Callable[[list[bytes]], list[bytes]]
+
+
+def lossy(rng: random.Random, *, loss: float = 0.0, duplicate: float = 0.0, swap: float = 0.0, damage: float = 0.0) -> Air:
+    """A radio: each datagram may be lost, doubled, swapped with its neighbour, cut or have a bit flipped."""
+
+    def air(datagrams: list[bytes]) -> list[bytes]:
+        out: list[bytes] = []
+        for datagram in datagrams:
+            if rng.random() < loss:
+                continue
+            out.append(_damaged(rng, datagram) if rng.random() < damage else datagram)
+            if rng.random() < duplicate:
+                out.append(datagram)
+        for i in range(len(out) - 1):
+            if rng.random() < swap:
+                out[i], out[i + 1] = out[i + 1], out[i]
+        return out
+
+    return air
+
+
+def _damaged(rng: random.Random, datagram: bytes) -> bytes:
+    if rng.random() < 0.3:
+        return datagram[: rng.randrange(len(datagram))]
+    at = rng.randrange(len(datagram) * 8)
+    return bytes(byte ^ (1 << at % 8 if i == at // 8 else 0) for i, byte in enumerate(datagram))
+
+
+def mavlink_frame(rng: random.Random, seq: int, sysid: int = 1) -> bytes:
+    """A MAVLink 2 frame of a random id with a random payload: the link must not care what it says."""
+    size = rng.randrange(1, 256)
+    header = bytes([0xFD, size, 0, 0, seq & 0xFF, sysid, 1]) + rng.randbytes(3)
+    return header + rng.randbytes(size + 2)

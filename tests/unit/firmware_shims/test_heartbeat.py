@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import random
+
+import pytest
+from pymavlink.dialects.v10 import common as v1
+from pymavlink.dialects.v20 import common as v2
+
+from firmware_shims import heartbeat, mavlink
+from firmware_shims.heartbeat import Heartbeat
+
+ARDUPILOT, PX4, INVALID = 3, 12, 8
+QUADROTOR, GCS, CAMERA, ONBOARD = 2, 6, 30, 18
+ARMED, DISARMED = 0x80 | 0x51, 0x51
+
+
+def beat(kind: int, autopilot: int, mode: int, source: tuple[int, int] = (1, 1), dialect: object = v2) -> bytes:
+    sender = dialect.MAVLink(None, *source)  # type: ignore[attr-defined]
+    return bytes(sender.heartbeat_encode(kind, autopilot, mode, 0, 4, 3).pack(sender))
+
+
+@pytest.mark.parametrize("dialect", [v1, v2], ids=["MAVLink 1", "MAVLink 2"])
+@pytest.mark.parametrize("autopilot", [ARDUPILOT, PX4])
+def test_an_autopilot_armed_and_not(dialect: object, autopilot: int):
+    armed = beat(QUADROTOR, autopilot, ARMED, (4, 1), dialect)
+    assert heartbeat.read(armed) == Heartbeat(4, 1, armed=True, from_autopilot=True)
+    disarmed = beat(QUADROTOR, autopilot, DISARMED, (250, 200), dialect)
+    assert heartbeat.read(memoryview(disarmed)) == Heartbeat(250, 200, armed=False, from_autopilot=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "autopilot"), [(GCS, INVALID), (GCS, ARDUPILOT), (CAMERA, INVALID), (ONBOARD, INVALID), (QUADROTOR, INVALID)]
+)
+def test_what_beats_and_does_not_fly(kind: int, autopilot: int):
+    """Taken for the autopilot, a ground station that says "disarmed" would ground an aircraft in flight."""
+    heard = heartbeat.read(beat(kind, autopilot, DISARMED))
+    assert heard is not None
+    assert not heard.from_autopilot
+
+
+def test_a_heartbeat_whose_end_was_trimmed():
+    """MAVLink 2 cuts zeros off the payload: here nothing is left but one byte."""
+    sender = v2.MAVLink(None, 1, 1)
+    frame = bytes(sender.heartbeat_encode(0, 0, 0, 0, 0, 0).pack(sender))
+    assert frame[1] < 9
+    assert heartbeat.read(frame) == Heartbeat(1, 1, armed=False, from_autopilot=True)
+
+
+def test_a_signed_heartbeat():
+    sender = v2.MAVLink(None, 1, 1)
+    sender.signing.secret_key, sender.signing.sign_outgoing, sender.signing.timestamp = bytes(32), True, 1
+    frame = bytes(sender.heartbeat_encode(QUADROTOR, PX4, ARMED, 0, 4, 3).pack(sender))
+    assert len(frame) == 12 + 9 + 13
+    assert heartbeat.read(frame) == Heartbeat(1, 1, armed=True, from_autopilot=True)
+
+
+def test_any_other_message_is_none():
+    sender = v2.MAVLink(None, 1, 1)
+    for message in (sender.attitude_encode(1, 2, 3, 4, 5, 6, 7), sender.ping_encode(1, 2, 3, 4)):
+        assert heartbeat.read(bytes(message.pack(sender))) is None
+
+
+def test_no_bit_of_it_can_change():
+    """Its checksum covers all but the start byte; noise must not look like an aircraft."""
+    frame = beat(QUADROTOR, ARDUPILOT, DISARMED)
+    for bit in range(8, 8 * len(frame)):
+        flipped = bytearray(frame)
+        flipped[bit // 8] ^= 1 << bit % 8
+        assert [heartbeat.read(f) for f in mavlink.Framer().feed(bytes(flipped), whole=True)] in ([], [None])
+
+
+def test_frames_that_only_claim_to_be_one():
+    rng = random.Random(3)
+    for _ in range(5_000):
+        size, flags = rng.randrange(256), rng.choice((0, 1, 2, 0x80))
+        head = bytes([0xFD, size, flags, 0, 1, 1, 1, 0, 0, 0])
+        assert heartbeat.read(head + rng.randbytes(size + 2 + 13 * (flags & 1))) is None
+        assert heartbeat.read(bytes([0xFE, size, 1, 1, 1, 0]) + rng.randbytes(size + 2)) is None

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from firmware_shims import mavlink
+from gateway.batch import Batch
+from gateway.core import bundle
+from gateway.core.bundle import Bundler
+from tests.memory_link import mavlink_frame
+
+PAD = (128, 256, 512, 1200)
+
+
+def frames(count: int, seed: int = 0) -> list[bytes]:
+    rng = random.Random(seed)
+    return [mavlink_frame(rng, i) for i in range(count)]
+
+
+def unbundled(batch: Batch) -> list[bytes]:
+    return [d[at : at + size] for d in batch.datagrams() for at, size in mavlink.split(d)]
+
+
+def test_frames_come_out_whole_in_order_and_padded():
+    bundler, batch, sent = Bundler(1472, PAD, 0.0), Batch(), frames(300)
+    bundler.add(sent, 0.0)
+    got = []
+    while bundler.next_due() <= 0.002:
+        batch.clear()
+        bundler.fill(batch, 0.0)
+        got += unbundled(batch)
+        assert all(len(d) in PAD or len(d) > PAD[-1] for d in batch.datagrams())
+        assert all(len(d) <= bundler.limit for d in batch.datagrams())
+    assert got == sent
+
+
+def test_a_frame_waits_for_others_but_not_longer_than_the_flush():
+    bundler = Bundler(1472, PAD, 0.0, 0.002)
+    bundler.add(frames(1), 10.0)
+    bundler.add(frames(1), 10.0015)
+    assert bundler.next_due() == pytest.approx(10.002)
+
+
+def test_a_silent_lane_sends_padding_alone():
+    bundler, batch = Bundler(1472, PAD, 5.0), Batch()
+    assert bundler.next_due() == pytest.approx(5.5)
+    bundler.fill(batch, 5.4)
+    assert batch.count == 0
+    bundler.fill(batch, 5.5)
+    assert batch.datagrams() == [bytes(128)]
+    assert mavlink.split(bytes(128)) == []
+    assert bundler.next_due() == pytest.approx(6.0)
+
+
+def test_a_late_frame_is_dropped_and_counted():
+    bundler, batch, sent = Bundler(1472, PAD, 0.0), Batch(), frames(3)
+    bundler.add(sent[:2], 0.0)
+    bundler.add(sent[2:], 1.0)
+    bundler.fill(batch, 1.5)
+    assert unbundled(batch) == sent[2:]
+    assert bundler.late == 2
+
+
+def test_video_padding_round_trip_and_damage():
+    for size in (1, 127, 128, 1199, 1200, 1300):
+        plain = random.Random(size).randbytes(size)
+        padded = bundle.pad_video(plain, PAD, 1400)
+        assert len(padded) in (*PAD, 1400)
+        assert padded[: bundle.video_length(padded)] == plain
+    for damaged in (b"", bytes(20), b"abc"):
+        with pytest.raises(ValueError, match="padding"):
+            bundle.video_length(damaged)

@@ -1,0 +1,507 @@
+"""Whom a ground believes. The order of the checks is SPEC.md section 5.5's, and so is the order here."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from typing import Any
+
+import cbor2
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from gateway.core import fragment
+from gateway.core.fragment import split
+from gateway.core.listener import (
+    BOOT_JUMP_MAX,
+    SESSIONS_MAX,
+    SUPERSEDED_AFTER_S,
+    VERIFY_A_SECOND,
+    VERIFY_BURST,
+    Heard,
+    Listener,
+    Me,
+)
+from gateway.core.session import Session
+from gateway.core.wire import DropReason, Kind
+from keys import cose, grant
+from keys.beat import Flag
+from keys.grant import Profile
+from keys.kid import Lane
+from keys.order import OrderDevice
+from tests.memory_link import OBSERVER, PILOT, World, join, verified
+from tests.unit.gateway.core.by_hand import Aboard
+
+FORGER = Ed25519PrivateKey.generate()
+
+
+def device_of(world: World) -> bytes:
+    return world.order.order.devices[0].pub
+
+
+def ears(world: World, index: int = 1, boot: int | None = None, *, accept_older: bool = False) -> Listener:
+    """The listener of a station, which has heard boot counter `boot` of the device before."""
+    known = {} if boot is None else {device_of(world): (boot, b"the session of then")}
+    return Listener(world.order, Me(index, world.profile, world.seeds[index]), known, accept_older)
+
+
+def hear(ground: Listener, *datagrams: bytes, now: float = 0.0) -> list[DropReason | None]:
+    return [ground.control(datagram, now) for datagram in datagrams]
+
+
+def the_session(ground: Listener) -> Session:
+    (session,) = ground.sessions.values()
+    return session
+
+
+# --- 1: form ---
+
+
+@pytest.mark.parametrize("kind", [Kind.STATEMENT, Kind.BEAT])
+def test_statements_and_beats_are_one_fragment_named_by_its_hash(kind: Kind):
+    ground = ears(World(1))
+    halves = split(kind, bytes(2000))
+    assert hear(ground, *halves) == [DropReason.BAD_MESSAGE_ID] * 2
+    (whole,) = split(kind, b"message")
+    assert hear(ground, whole + b"!") == [DropReason.BAD_MESSAGE_ID]
+    assert hear(ground, whole[:12]) == [DropReason.BAD_CONTROL]
+
+
+# --- 2: statements ---
+
+
+def test_a_statement_of_our_device_begins_a_session():
+    world = World(1)
+    aboard, ground = Aboard(world), ears(world)
+    assert hear(ground, aboard.statement()) == [None]
+    assert the_session(ground).session_id == aboard.session_id
+    assert ground.leases == {}
+    assert ground.take_heard() == []  # nothing to remember before a beat
+
+
+def test_a_repeat_costs_no_signature():
+    world = World(1)
+    ground, statement = ears(world), Aboard(world).statement()
+    assert hear(ground, *[statement] * 1000) == [None] * 1000
+    assert len(ground.sessions) == 1
+
+
+def forged(world: World, **how: Any) -> bytes:
+    aboard = Aboard(world, **how)
+    aboard.device_key = FORGER
+    return aboard.statement()
+
+
+def as_beat(world: World) -> bytes:
+    aboard = Aboard(world)
+    message = cose.sign1(aboard.stated.payload(), "zegel-beat", world.device_key)
+    return split(Kind.STATEMENT, message)[0]
+
+
+def without_a_field(world: World) -> bytes:
+    message = cose.sign1(cose.dumps({2: world.order.order_hash}), "zegel-ss", world.device_key)
+    return split(Kind.STATEMENT, message)[0]
+
+
+FORGED_STATEMENTS = {
+    "by another key": forged,
+    "naming another device": lambda world: Aboard(world, device_index=1).statement(),
+    "of another kind": as_beat,
+    "not of its form": without_a_field,
+    "no COSE at all": lambda _: split(Kind.STATEMENT, b"\xff" * 100)[0],
+}
+
+
+@pytest.mark.parametrize("how", FORGED_STATEMENTS)
+def test_a_forged_statement(how: str):
+    world = World(1)
+    ground = ears(world)
+    assert hear(ground, FORGED_STATEMENTS[how](world)) == [DropReason.BAD_SIGNATURE]
+    assert ground.sessions == {}
+
+
+def test_a_device_may_not_speak_for_another_of_the_same_order():
+    world, other = World(1), World(2)
+    device = OrderDevice("second", -19, device_of(other))
+    world.order = verified(dataclasses.replace(world.order.order, devices=(*world.order.order.devices, device)))
+    ground, aboard = ears(world), Aboard(world, device_index=1)
+    assert hear(ground, aboard.statement()) == [DropReason.BAD_SIGNATURE]  # signed by the first
+    aboard.device_key = other.device_key
+    assert hear(ground, aboard.statement()) == [None]
+    assert the_session(ground).device_public == device_of(other)
+
+
+def test_a_device_that_flies_under_another_order():
+    world = World(1)
+    ground = ears(world)
+    assert hear(ground, Aboard(world, order_hash=bytes(32)).statement()) == [DropReason.UNKNOWN_ORDER]
+    assert ground.sessions == {}
+
+
+@pytest.mark.parametrize(
+    ("boot", "believed"),
+    [
+        (1, False),
+        (40, False),
+        (41, False),  # an equal one, but another session
+        (42, True),
+        (41 + BOOT_JUMP_MAX, True),
+        (42 + BOOT_JUMP_MAX, False),
+    ],
+)
+def test_the_boot_counter_has_to_rise_and_not_to_jump(boot: int, believed: bool):
+    world = World(1)
+    aboard, ground = Aboard(world, boot), ears(world, boot=41)
+    if believed:
+        assert hear(ground, aboard.statement(), aboard.beat()) == [None, None]
+        assert ground.take_heard() == [Heard(device_of(world), boot, aboard.session_id)]
+    else:
+        assert hear(ground, aboard.statement()) == [DropReason.OLDER_SESSION]
+        assert ground.refused_boot == (boot, 41)
+        assert hear(ears(world, boot=41, accept_older=True), aboard.statement()) == [None]
+
+
+def test_the_session_that_is_remembered_is_no_older_one():
+    """A station that restarts in flight."""
+    world = World(1)
+    aboard = Aboard(world, boot=7)
+    known = {device_of(world): (7, aboard.session_id)}
+    ground = Listener(world.order, Me(1, world.profile, world.seeds[1]), known)
+    assert hear(ground, aboard.statement(), aboard.beat()) == [None, None]
+    assert ground.take_heard() == []
+
+
+def test_an_older_session_that_is_accepted_is_not_remembered():
+    world = World(1)
+    aboard, ground = Aboard(world, boot=3), ears(world, boot=41, accept_older=True)
+    assert hear(ground, aboard.statement(), aboard.beat()) == [None, None]
+    assert ground.take_heard() == []
+
+
+def test_a_recording_of_many_starts_holds_no_place_of_the_one_that_is_on_the_air():
+    """Each start is really signed by the device; that many were recorded may not keep the next one out."""
+    world = World(1)
+    past, live = [Aboard(world, boot) for boot in range(2, 2 + 3 * SESSIONS_MAX)], Aboard(world, boot=100)
+    ground = ears(world, boot=1)
+    hear(ground, *(aboard.statement() for aboard in past), past[0].beat())
+    assert len(ground.sessions) <= SESSIONS_MAX
+    assert hear(ground, live.statement(), live.beat()) == [None, None]
+    hear(ground, *(aboard.statement() for aboard in past), now=30.0)
+    ground.tick(30.0)
+    assert live.session_id in {session.session_id for session in ground.sessions.values()}
+
+
+def test_one_statement_cannot_be_made_into_many():
+    """What is remembered of a statement is bounded by what the device signed, not by what a radio can send."""
+    world = World(1)
+    aboard, ground = Aboard(world), ears(world)
+    for i in range(20):
+        message = cose.sign1(aboard.stated.payload(), "zegel-ss", world.device_key, {4: bytes([i])})
+        ground.control(split(Kind.STATEMENT, message)[0], float(i))
+    assert len(ground._statements) <= 1
+
+
+# --- 3: beats ---
+
+
+def test_a_beat_of_a_session_that_was_not_stated():
+    world = World(1)
+    assert hear(ears(world), Aboard(world).beat()) == [DropReason.UNKNOWN_SESSION]
+
+
+def test_a_beat_without_the_name_of_its_session():
+    world = World(1)
+    aboard, ground = Aboard(world), ears(world)
+    hear(ground, aboard.statement())
+    message = cose.parse_sign1(aboard.beat_message())
+    for unprotected in ({}, {4: "text"}, {4: bytes(8)}, {4: [1]}, {4: {}}):
+        signed = cose.sign1(message.payload, "zegel-beat", aboard.session_key, unprotected)
+        assert hear(ground, split(Kind.BEAT, signed)[0]) == [DropReason.UNKNOWN_SESSION]
+
+
+def test_a_beat_by_another_session_or_for_another_session():
+    world = World(1)
+    aboard, other, ground = Aboard(world), Aboard(world, boot=2), ears(world)
+    hear(ground, aboard.statement(), other.statement())
+    theirs = cose.parse_sign1(other.beat_message(session_id=aboard.session_id))
+    under_our_name = cose.sign1(theirs.payload, "zegel-beat", other.session_key, {4: aboard.session_id[:8]})
+    under_their_own = cose.sign1(theirs.payload, "zegel-beat", other.session_key, {4: other.session_id[:8]})
+    for message in (under_our_name, under_their_own):
+        assert hear(ground, split(Kind.BEAT, message)[0]) == [DropReason.BAD_SIGNATURE]
+    assert all(session.beat is None for session in ground.sessions.values())
+
+
+def test_only_a_later_beat_is_believed():
+    world = World(1)
+    aboard, ground = Aboard(world), ears(world)
+    hear(ground, aboard.statement())
+    first, second, third = (aboard.beat(unix_time=i) for i in range(3))
+    assert hear(ground, second, second, first, third, second) == [
+        None,
+        None,  # a repeat
+        DropReason.STALE_BEAT,
+        None,
+        DropReason.STALE_BEAT,
+    ]
+    assert hear(ground, aboard.beat(seq=3)) == [DropReason.STALE_BEAT]  # the same number, another beat
+    beat = the_session(ground).beat
+    assert beat is not None
+    assert (beat.seq, beat.unix_time) == (3, 2)
+
+
+def test_a_beat_opens_nothing_that_was_not_granted():
+    world = World(1)
+    aboard, ground = Aboard(world), ears(world)
+    assert hear(ground, aboard.statement(), aboard.beat()) == [None, None]
+    assert ground.leases == {}
+    assert ground.take_heard() == [Heard(device_of(world), 1, aboard.session_id)]
+    assert ground.take_heard() == []
+
+
+# --- the budget ---
+
+
+def flood(aboard: Aboard, rng: random.Random, count: int) -> list[bytes]:
+    """Beats in the session's name that it never signed; each would cost a signature check."""
+    real = cose.parse_sign1(aboard.beat_message())
+    forged = ([real.protected, real.unprotected, real.payload, rng.randbytes(64)] for _ in range(count))
+    return [datagram for parts in forged for datagram in split(Kind.BEAT, cose.dumps(cbor2.CBORTag(18, parts)))]
+
+
+def test_a_flood_of_forgeries_costs_what_the_budget_allows():
+    """10,000 a second for two seconds: 50 at once and 200 a second are looked at."""
+    world = World(1)
+    aboard, ground = Aboard(world), ears(world)
+    hear(ground, aboard.statement())
+    outcomes: list[DropReason | None] = []
+    for i, datagram in enumerate(flood(aboard, world.random, 2_000)):
+        outcomes += hear(ground, datagram, now=i / 1_000)
+    checked = outcomes.count(DropReason.BAD_SIGNATURE)
+    assert checked + outcomes.count(DropReason.OVER_BUDGET) == 2_000
+    assert VERIFY_BURST + 2 * VERIFY_A_SECOND - 5 <= checked <= VERIFY_BURST + 2 * VERIFY_A_SECOND
+
+
+def test_forged_statements_share_the_budget():
+    world = World(1)
+    ground = ears(world)
+    outcomes = hear(ground, *(forged(world, boot=boot) for boot in range(1, 101)))
+    assert outcomes.count(DropReason.BAD_SIGNATURE) == VERIFY_BURST
+    assert outcomes.count(DropReason.OVER_BUDGET) == 50
+    assert hear(ground, Aboard(world).statement()) == [DropReason.OVER_BUDGET]
+    assert hear(ground, Aboard(world).statement(), now=0.1) == [None]
+
+
+def test_a_sealed_beat_passes_beside_the_flood():
+    world = World(1)
+    aboard, station = Aboard(world), world.station(1)
+    aboard.join(station)
+    station.receive(flood(aboard, world.random, 100), 0.0)
+    assert station.drops["over_budget"] > 0
+    station.receive([aboard.beat(unix_time=1)], 0.0)
+    assert the_session(station.listener).beat.unix_time == 0  # over budget
+    station.receive([aboard.sealed_beat(0, aboard.beat_message(unix_time=2))], 0.0)
+    assert the_session(station.listener).beat.unix_time == 2
+
+
+def test_what_is_cheap_to_refuse_costs_no_budget():
+    world = World(1)
+    aboard, ground = Aboard(world), ears(world)
+    hear(ground, aboard.statement(), aboard.beat())
+    strangers = [Aboard(world, boot=9).beat(), split(Kind.BEAT, b"\xff")[0], split(Kind.ANNOUNCEMENT, b"never listed")[0]]
+    for datagram in strangers * 200:
+        assert hear(ground, datagram)[0] is not DropReason.OVER_BUDGET
+    assert hear(ground, aboard.beat()) == [None]
+
+
+# --- 4: announcements ---
+
+
+def joined(world: World | None = None) -> tuple[World, Aboard, Listener]:
+    """A ground that has heard statement and first beat, and no grant."""
+    world = world or World(1, roles=[PILOT, OBSERVER])
+    aboard, ground = Aboard(world), ears(world)
+    assert hear(ground, aboard.statement(), aboard.beat()) == [None, None]
+    return world, aboard, ground
+
+
+def announce(ground: Listener, aboard: Aboard, announced: Any, **beat: Any) -> DropReason | None:
+    """Have the newest beat list a message, then say it; the outcome of its last fragment."""
+    parts = aboard.announce(announced)
+    return hear(ground, aboard.beat(**beat), *parts)[-1]
+
+
+def test_a_grant_opens_the_lanes_of_our_roles():
+    _, aboard, ground = joined()
+    assert announce(ground, aboard, aboard.announced()) is None
+    assert the_session(ground).granted
+    opened = {lease.lane for leases in ground.leases.values() for lease in leases}
+    assert opened == {Lane.TELEMETRY, Lane.VIDEO_A, Lane.VIDEO_B, Lane.EVIDENCE}
+
+
+def test_a_fragment_that_no_beat_lists():
+    _, aboard, ground = joined()
+    parts = split(Kind.ANNOUNCEMENT, aboard.announced().sign(aboard.session_key))
+    assert hear(ground, *parts) == [DropReason.UNLISTED_FRAGMENT] * len(parts)
+    assert not the_session(ground).granted
+
+
+def test_a_listed_fragment_in_another_place_of_the_message():
+    """The hash is over the whole control datagram, so nobody can move a fragment."""
+    world = World(1, roles=[PILOT], profile=Profile.X_WING)
+    _, aboard, ground = joined(world)
+    parts = aboard.announce(aboard.announced())
+    assert len(parts) == 2
+    hear(ground, aboard.beat())
+    moved = bytearray(parts[0])
+    moved[2] = 1
+    assert hear(ground, bytes(moved)) == [DropReason.UNLISTED_FRAGMENT]
+    assert hear(ground, parts[1], parts[0]) == [None, None]
+    assert the_session(ground).granted
+
+
+def test_fragments_of_different_rounds_make_one_message():
+    world = World(1, roles=[PILOT], profile=Profile.X_WING)
+    _, aboard, ground = joined(world)
+    first, second = aboard.announce(aboard.announced())
+    assert hear(ground, aboard.beat(), first, aboard.beat(), aboard.beat(), second) == [None] * 5
+    assert the_session(ground).granted
+
+
+def test_a_session_that_lists_what_is_not_its_own_message():
+    """Only a malicious aircraft can: fragments that are listed and yet make no message, or one it did not sign."""
+    _, aboard, ground = joined()
+    (part,) = split(Kind.ANNOUNCEMENT, b"message")
+    mixed = part[:4] + bytes(8) + part[12:]
+    listed = {1: [fragment.listed_hash(mixed)]}
+    assert hear(ground, aboard.beat(fragments=listed), mixed) == [None, DropReason.BAD_MESSAGE_ID]
+    forged = aboard.announced().sign(FORGER)
+    assert announce(ground, aboard, forged) is DropReason.BAD_SIGNATURE
+    assert announce(ground, aboard, b"\xff" * 50) is DropReason.BAD_SIGNATURE
+
+
+def test_a_grant_again_is_a_repeat():
+    _, aboard, ground = joined()
+    parts = aboard.announce(aboard.announced())
+    hear(ground, aboard.beat(), *parts)
+    leases = ground.leases
+    assert hear(ground, *parts * 3) == [None] * 3 * len(parts)
+    assert ground.leases is leases
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"session_id": bytes(16)}, {"order_hash": bytes(32)}, {"epoch": 1}, {"epoch": 2}],
+    ids=str,
+)
+def test_a_grant_for_another_session_order_or_epoch(change: dict[str, Any]):
+    """It is in order and opens with our key; it is just not for here and now."""
+    _, aboard, ground = joined()
+    announced = aboard.announced(**change)
+    assert announced.open(Profile.X25519, aboard.world.seeds[1]).base_keys
+    assert announce(ground, aboard, announced) is DropReason.BAD_GRANT
+    assert not the_session(ground).granted
+
+
+def test_a_grant_for_another_station_is_not_opened_but_its_commitments_are_noted():
+    _, aboard, ground = joined()
+    assert announce(ground, aboard, aboard.announced(station=2, lanes=(Lane.VIDEO_A, Lane.EVIDENCE))) is None
+    assert not the_session(ground).granted
+    aboard.base_keys[Lane.VIDEO_A, 0] = bytes(32)
+    assert announce(ground, aboard, aboard.announced()) is DropReason.EQUIVOCATION
+    assert not the_session(ground).granted
+
+
+def test_a_grant_that_was_made_for_another_station():
+    """Ours by its number, sealed to another's key."""
+    _, aboard, ground = joined()
+    stolen = dataclasses.replace(aboard.announced(station=2), station=1)
+    assert announce(ground, aboard, stolen) is DropReason.BAD_GRANT
+
+
+@pytest.mark.parametrize("lane", [Lane.OBSERVER_TELEMETRY, Lane.UPLINK])
+def test_a_grant_of_a_lane_that_is_not_for_our_role(lane: Lane):
+    _, aboard, ground = joined()
+    assert announce(ground, aboard, aboard.announced(lanes=(lane, Lane.EVIDENCE))) is DropReason.BAD_GRANT
+    assert ground.leases == {}
+
+
+def test_a_grant_of_kids_that_are_no_lane():
+    _, aboard, ground = joined()
+    announced = aboard.announced(lanes=())
+    strange = dataclasses.replace(announced, commitments={0x6FF: bytes(32)})
+    assert announce(ground, aboard, strange) is DropReason.BAD_GRANT
+
+
+def test_a_grant_that_does_not_hold_what_it_commits_to():
+    _, aboard, ground = joined()
+    announced = aboard.announced()
+    kid = aboard.kid(Lane.VIDEO_A)
+    wrong = dataclasses.replace(announced, commitments={**announced.commitments, kid: grant.commitment(bytes(32), kid)})
+    assert announce(ground, aboard, wrong) is DropReason.BAD_GRANT
+    assert not the_session(ground).granted
+
+
+def test_in_lead_time_the_next_epoch_is_installed_and_no_other():
+    _, aboard, ground = joined()
+    assert announce(ground, aboard, aboard.announced(epoch=0)) is None
+    aboard.fragments.clear()
+    assert announce(ground, aboard, aboard.announced(epoch=2), ms_to_next=4_000) is DropReason.BAD_GRANT
+    assert announce(ground, aboard, aboard.announced(epoch=1), ms_to_next=4_000) is None
+    assert {lease.key.kid & 0xF for leases in ground.leases.values() for lease in leases} == {0, 1}
+
+
+# --- upkeep ---
+
+
+def two_starts(world: World) -> tuple[Aboard, Aboard, Listener]:
+    first, second, ground = Aboard(world, boot=1), Aboard(world, boot=2), ears(world)
+    hear(ground, first.statement(), first.beat())
+    hear(ground, second.statement(), second.beat(), now=5.0)
+    return first, second, ground
+
+
+def test_an_aircraft_that_started_again_takes_the_place_of_its_last_start():
+    first, second, ground = two_starts(World(1))
+    assert len(ground.sessions) == 2
+    hear(ground, second.beat(), now=SUPERSEDED_AFTER_S)
+    ground.tick(SUPERSEDED_AFTER_S)
+    assert len(ground.sessions) == 2
+    ground.tick(SUPERSEDED_AFTER_S + 0.1)
+    assert the_session(ground).session_id == second.session_id
+    assert hear(ground, first.beat(), now=SUPERSEDED_AFTER_S + 0.2) == [DropReason.UNKNOWN_SESSION]
+
+
+def test_a_start_that_said_its_end_goes_at_once():
+    first, second, ground = two_starts(World(1))
+    hear(ground, first.beat(flags=int(Flag.SESSION_CLOSED)), second.beat(), now=5.1)
+    assert the_session(ground).session_id == second.session_id
+
+
+def test_two_aircraft_are_said_only_when_the_older_one_beats_on():
+    first, second, ground = two_starts(World(1))
+    assert not ground.two_aircraft(5.0)
+    hear(ground, first.beat(), second.beat(), now=5.5)  # still on its way when the second began
+    assert not ground.two_aircraft(5.5)
+    hear(ground, first.beat(), second.beat(), now=7.0)
+    assert ground.two_aircraft(7.0)
+    assert not ground.two_aircraft(20.0)
+
+
+def test_leases_of_an_old_epoch_end_with_a_tick():
+    world = World(1, roles=[PILOT])
+    aboard, station = Aboard(world), world.station(1)
+    aboard.join(station)
+    ground = station.listener
+    hear(ground, aboard.beat(epoch=1), now=50.0)
+    assert aboard.kid(Lane.VIDEO_A, 0) in ground.leases
+    ground.tick(60.1)
+    assert ground.leases == {}
+
+
+def test_the_honest_announcer_and_every_role_agree():
+    """The one test here that composes nothing: what core/announcer.py says is what this file has been imitating."""
+    world = World(3, roles=[PILOT, OBSERVER])
+    aircraft, stations = world.aircraft(), [world.station(1), world.station(2)]
+    for station in stations:
+        join(world, station, aircraft, 0.0)
+        assert station.drops == {}

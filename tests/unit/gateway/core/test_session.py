@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gateway.core.session import ALIVE_FOR_S, KEEP_EPOCH_S, Session
+from gateway.core.wire import BEYOND_BEAT_BY, ControlHeader, Kind
+from keys.announcement import Announcement, Grant
+from keys.beat import Beat, Flag
+from keys.kid import Lane, downlink_kid
+from keys.statement import Statement
+
+STATED = Statement(bytes(32), 0, bytes(32), 5, 0)
+SESSION_ID = STATED.session_id()
+
+
+def kid(epoch: int, lane: Lane = Lane.VIDEO_A) -> int:
+    return downlink_kid(lane, SESSION_ID, epoch)
+
+
+def beat(seq: int = 1, epoch: int = 0, ctr: int = 0, ms_to_next: int = 0, flags: int = 0, listed: bytes = b"") -> Beat:
+    fragments = {1: [listed]} if listed else {}
+    return Beat(SESSION_ID, seq, bytes(8), epoch, {kid(epoch): ctr}, 0, {}, fragments, ms_to_next, flags)
+
+
+def granted(epoch: int) -> Grant:
+    return Grant({kid(epoch): bytes([epoch]) * 32}, b"u" * 32)
+
+
+def hearing(*beats: Beat, now: float = 0.0) -> Session:
+    session = Session(STATED, b"device")
+    for heard in beats:
+        session.hear(heard, b"message", now)
+    return session
+
+
+def bounds(session: Session, now: float) -> dict[int, int]:
+    """KID -> the first CTR that is beyond the beat, of what may be opened now."""
+    return {lease.key.kid: lease.below for lease in session.leases(now)}
+
+
+def test_a_key_without_a_beat_and_a_beat_without_a_key_open_nothing():
+    assert hearing(beat()).leases(0.0) == []
+    assert Session(STATED, b"device").leases(0.0) == []
+
+
+def test_a_beat_opens_its_epoch_up_to_a_bound():
+    session = hearing(beat(ctr=100))
+    assert not session.granted
+    session.install(0, granted(0))
+    assert session.granted
+    (lease,) = session.leases(0.0)
+    assert (lease.session, lease.lane, lease.key.kid) == (session, Lane.VIDEO_A, kid(0))
+    assert lease.below == 100 + BEYOND_BEAT_BY
+    assert session.known_kids() == {kid(0)}
+
+
+def test_installing_again_changes_nothing():
+    """An emptied window would let a whole epoch be played again."""
+    session = hearing(beat())
+    session.install(0, granted(0))
+    (lease,) = session.leases(0.0)
+    lease.key.window.accept(np.array([9], np.int64))
+    session.install(0, Grant({kid(0): bytes(32)}, bytes(32)))
+    (again,) = session.leases(0.0)
+    assert again.key is lease.key
+    assert again.key.window.top == 9
+
+
+def test_the_next_epoch_opens_in_lead_time_only():
+    session = hearing(beat())
+    session.install(0, granted(0))
+    session.install(1, granted(1))
+    assert not session.expects(1)
+    assert bounds(session, 0.0).keys() == {kid(0)}
+    session.hear(beat(2, ms_to_next=5_000), b"", 1.0)
+    assert session.expects(1)
+    assert not session.expects(2)
+    assert bounds(session, 1.0) == {kid(0): BEYOND_BEAT_BY, kid(1): BEYOND_BEAT_BY}
+
+
+def test_the_previous_epoch_stays_a_while_with_its_last_bound():
+    session = hearing(beat(ctr=7))
+    session.install(0, granted(0))
+    session.hear(beat(2, epoch=1, ctr=50), b"", 100.0)
+    session.install(1, granted(1))
+    assert bounds(session, 100.0 + KEEP_EPOCH_S) == {kid(0): 7 + BEYOND_BEAT_BY, kid(1): 50 + BEYOND_BEAT_BY}
+    assert bounds(session, 100.1 + KEEP_EPOCH_S) == {kid(1): 50 + BEYOND_BEAT_BY}
+    session.expire(100.0 + KEEP_EPOCH_S)
+    assert 0 in session.uplink_keys
+    session.expire(100.1 + KEEP_EPOCH_S)
+    assert session.uplink_keys.keys() == {1}
+    assert bounds(session, 100.0) == {kid(1): 50 + BEYOND_BEAT_BY}
+
+
+def test_epochs_that_share_a_kid_are_told_apart_by_their_full_number():
+    session = hearing(beat(epoch=2))
+    session.install(2, granted(2))
+    session.hear(beat(2, epoch=18), b"", 1.0)
+    assert kid(2) == kid(18)
+    assert not session.granted
+    session.install(18, granted(18))
+    assert session.granted
+    assert {lease.below for lease in session.leases(1.0)} == {BEYOND_BEAT_BY}
+
+
+def test_alive_while_it_beats():
+    session = hearing(beat(), now=10.0)
+    assert session.alive(10.0 + ALIVE_FOR_S - 0.1)
+    assert not session.alive(10.0 + ALIVE_FOR_S)
+    session.hear(beat(2, flags=Flag.SESSION_CLOSED | Flag.ORDER_EXPIRED), b"", 20.0)
+    assert session.closed
+    assert not session.alive(20.0)
+    assert not Session(STATED, b"device").alive(0.0)
+
+
+def test_two_commitments_for_one_kid_are_noticed_whoever_they_are_for():
+    def announced(station: int, epoch: int, commitment: bytes) -> Announcement:
+        return Announcement(SESSION_ID, bytes(32), epoch, station, 5, {kid(epoch): commitment}, b"")
+
+    session = hearing(beat())
+    assert session.commit(announced(1, 0, b"a" * 32))
+    assert session.commit(announced(2, 0, b"a" * 32))
+    assert session.commit(announced(1, 16, b"b" * 32))  # another epoch, though the KID is the same
+    assert not session.commit(announced(3, 0, b"c" * 32))
+    assert session.commit(announced(1, 0, b"a" * 32))
+
+
+@pytest.mark.parametrize(("listed", "kept"), [(b"a" * 16, True), (b"b" * 16, False)])
+def test_half_a_message_is_forgotten_when_no_beat_lists_it_any_more(listed: bytes, kept: bool):
+    session = hearing(beat(listed=b"a" * 16))
+    header = ControlHeader(Kind.ANNOUNCEMENT, 0, 2, bytes(8))
+    assert session.reassembler.add(header, b"first half, ") is None
+    session.announcements.add(b"8 octets")
+    session.hear(beat(2, listed=listed), b"", 1.0)
+    assert (b"8 octets" in session.announcements) is kept
+    assert bool(session.reassembler._parts) is kept
