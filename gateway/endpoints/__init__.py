@@ -1,0 +1,32 @@
+"""The I/O shell: moves batches between wires and the roles, and decides nothing about the protocol.
+
+    address.py    endpoint strings              endpoint.py   what all endpoints have in common
+    udp.py        UdpIn, UdpOut                 mmsg.py       many datagrams with one system call, or one by one
+    tcp.py        TcpClient, TcpServer          stream.py     one byte stream: whole frames go out, none too late
+    serial.py     SerialLine                    lookup.py, reason.py   names to addresses, errors to plain words
+
+Imports gateway.batch and nothing else of ours.
+"""
+
+from __future__ import annotations
+
+from gateway.endpoints.address import Address
+from gateway.endpoints.endpoint import Endpoint
+from gateway.endpoints.serial import SerialLine
+from gateway.endpoints.tcp import TcpClient, TcpServer
+from gateway.endpoints.udp import UdpIn, UdpOut
+
+__all__ = ["Endpoint", "open_endpoint"]
+
+_KINDS: dict[str, type[Endpoint]] = {
+    "serial": SerialLine,
+    "udpin": UdpIn,
+    "udpout": UdpOut,
+    "tcp": TcpClient,
+    "tcpin": TcpServer,
+}
+
+
+def open_endpoint(address: Address) -> Endpoint:
+    """The endpoint at `address`. Never fails: the first `tick` opens it, and later ones try again for ever."""
+    return _KINDS[address.kind](address)

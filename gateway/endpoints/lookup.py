@@ -1,0 +1,59 @@
+"""Host names to socket addresses, without anybody waiting for a name server, and sockets that listen on them."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import TypeAlias
+
+SockAddr: TypeAlias = tuple[str, int] | tuple[str, int, int, int]
+Target: TypeAlias = tuple[socket.AddressFamily, SockAddr]
+
+
+class Lookup:
+    """The address of one host and port for sockets of one kind (SOCK_DGRAM or SOCK_STREAM).
+
+    A number is answered at once. A name is looked up in a thread, since a name server that cannot be reached holds
+    getaddrinfo for half a minute. Of several addresses the first IPv4 one is taken: `localhost` is often ::1 first,
+    while most programs of this field listen on IPv4 only.
+    """
+
+    def __init__(self, host: str, port: int, kind: socket.SocketKind) -> None:
+        self._asked = (host, port, kind)
+        self._thread: threading.Thread | None = None
+        self._result: Target | OSError | None = None
+
+    def answer(self) -> Target | None:
+        """None while it is not known, and the next call asks again; OSError if there is no such name."""
+        if self._thread is None:
+            try:
+                return self._look_up(socket.AI_NUMERICHOST)
+            except socket.gaierror:
+                self._result = None
+                self._thread = threading.Thread(target=self._run, daemon=True)
+                self._thread.start()
+        if self._thread.is_alive():
+            return None
+        self._thread = None
+        if isinstance(self._result, OSError):
+            raise self._result
+        return self._result
+
+    def _run(self) -> None:
+        try:
+            self._result = self._look_up(0)
+        except OSError as error:
+            self._result = error
+
+    def _look_up(self, flags: int) -> Target:
+        host, port, kind = self._asked
+        found = socket.getaddrinfo(host, port, type=kind, flags=flags)
+        family, _, _, _, where = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+        return family, where  # type: ignore[return-value]  # (int, bytes) is for a Python without IPv6
+
+
+def listen_on(made: socket.socket, where: SockAddr) -> None:
+    """Bind. On IPv6 the address of every interface takes IPv4 in as well."""
+    if made.family == socket.AF_INET6:
+        made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, False)
+    made.bind(where)

@@ -1,0 +1,175 @@
+"""Byte streams, whatever carries them: bytes come in as they come, frames go out whole or not at all.
+
+What lives here: `Stream`, one connection, and `StreamEndpoint`, the endpoint that has one at a time. What must not:
+connecting, accepting, opening (tcp.py, serial.py).
+"""
+
+from __future__ import annotations
+
+import errno
+from collections import deque
+from itertools import islice
+from typing import Protocol
+
+from gateway.batch import HEADROOM, ROOM, SLOT_SIZE, Batch
+from gateway.endpoints.address import Address
+from gateway.endpoints.endpoint import READ, WRITE, Counters, Endpoint, State
+
+DROP_AFTER_S = 1.0  # in our own queue; then a frame would do more harm than good
+QUEUE_MAX = 1 << 20  # bytes; a guard for memory, far more than a second of any telemetry
+FRAMES_A_WRITE = 64
+
+
+class Line(Protocol):
+    """What carries a stream: a non-blocking socket, or a serial port that looks like one.
+
+    `recv_into` and `send` raise BlockingIOError when they would wait; `recv_into` gives 0 at the end of the stream.
+    """
+
+    def fileno(self) -> int: ...
+    def recv_into(self, buffer: memoryview, /) -> int: ...
+    def send(self, data: bytes, /) -> int: ...
+    def close(self) -> None: ...
+
+
+class Stream:
+    """A line and the frames that wait for it, as connection `number` of its endpoint.
+
+    A frame of which a part is on the wire is always finished, and the next begins only behind it: the receiver never
+    sees half a frame followed by another one (mavlink-router#133).
+    """
+
+    def __init__(self, line: Line, number: int, counters: Counters) -> None:
+        self.number = number
+        self._line, self._counters = line, counters
+        self._waiting: deque[tuple[float, bytes]] = deque()  # (since when, frame)
+        self._size = 0  # bytes of all frames that wait
+        self._begun = 0  # bytes of the first of them that are already on the wire
+
+    def interests(self) -> tuple[int, int]:
+        return self._line.fileno(), READ | (WRITE if self._waiting else 0)
+
+    # --- in ---
+
+    def read(self, batch: Batch) -> int:
+        """Put what has come into the slots of an empty batch, in order. OSError when the connection has ended."""
+        total = 0
+        while not batch.full:
+            size = self._read_slot(batch)
+            batch.lengths[batch.count] = size
+            batch.count += size > 0
+            total += size
+            if size < ROOM:
+                break
+        self._counters.rx_datagrams += batch.count
+        self._counters.rx_bytes += total
+        return batch.count
+
+    def _read_slot(self, batch: Batch) -> int:
+        at = batch.count * SLOT_SIZE + HEADROOM
+        try:
+            size = self._line.recv_into(batch.arena[at : at + ROOM])
+        except BlockingIOError:
+            return 0
+        except OSError:
+            if batch.count:
+                return 0  # hand over what came before it; the next call meets the end again
+            raise
+        if not size and not batch.count:
+            raise ConnectionResetError(errno.ECONNRESET, "end of stream")
+        return size
+
+    # --- out ---
+
+    def write(self, batch: Batch, now: float) -> None:
+        """Send the datagrams of `batch` as frames. OSError when the connection has ended."""
+        self._drop_late(now)
+        for index in range(batch.count):
+            frame = bytes(batch.view(index))
+            if self._size + len(frame) > QUEUE_MAX:
+                self._counters.dropped_tx += 1
+                continue
+            self._waiting.append((now, frame))
+            self._size += len(frame)
+        self._write_on()
+
+    def flush(self, now: float) -> None:
+        """Write as much of what waits as the line takes now. OSError when the connection has ended."""
+        self._drop_late(now)
+        self._write_on()
+
+    def _write_on(self) -> None:
+        while self._waiting:
+            data = b"".join(frame for _, frame in islice(self._waiting, FRAMES_A_WRITE))[self._begun :]
+            try:
+                sent = self._line.send(data)
+            except BlockingIOError:
+                return
+            self._advance(sent)
+            if sent < len(data):
+                return
+
+    def _advance(self, sent: int) -> None:
+        self._counters.tx_bytes += sent
+        self._begun += sent
+        while self._waiting and self._begun >= len(self._waiting[0][1]):
+            size = len(self._waiting.popleft()[1])
+            self._begun -= size
+            self._size -= size
+            self._counters.tx_datagrams += 1
+
+    def _drop_late(self, now: float) -> None:
+        begun = [self._waiting.popleft()] if self._begun else []
+        while self._waiting and now - self._waiting[0][0] > DROP_AFTER_S:
+            self._size -= len(self._waiting.popleft()[1])
+            self._counters.late_drop += 1
+        self._waiting.extendleft(begun)
+
+    def close(self) -> None:
+        """Close the line; what still waits is lost with it, and counted."""
+        self._counters.dropped_tx += len(self._waiting)
+        self._waiting.clear()
+        self._line.close()
+
+
+class StreamEndpoint(Endpoint):
+    """An endpoint with one connection at a time."""
+
+    stream = True
+
+    def __init__(self, address: Address) -> None:
+        super().__init__(address)
+        self._stream: Stream | None = None
+
+    def fill(self, batch: Batch, now: float) -> int:
+        batch.clear()
+        if self._stream is None:
+            return 0
+        try:
+            self._stream.flush(now)
+            return self._stream.read(batch)
+        except OSError as error:
+            self._lost(error, now)
+            return 0
+
+    def drain(self, batch: Batch, now: float) -> None:
+        if self._stream is None:
+            self.counters.dropped_tx += batch.count
+            return
+        try:
+            self._stream.write(batch, now)
+        except OSError as error:
+            self._lost(error, now)
+
+    def interests(self) -> list[tuple[int, int]]:
+        return [] if self._stream is None else [self._stream.interests()]
+
+    def _connected(self, line: Line, now: float) -> None:
+        self.epoch += 1
+        self._stream = Stream(line, self.epoch, self.counters)
+        self._opened(State.CONNECTED, now)
+
+    def _release(self) -> None:
+        if self._stream is not None:
+            self._stream.close()
+        self._stream = None

@@ -1,0 +1,181 @@
+"""TCP: `TcpClient` connects to one address, `TcpServer` takes several clients. Both carry streams (stream.py)."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+
+from gateway.batch import Batch
+from gateway.endpoints.address import Address
+from gateway.endpoints.endpoint import READ, WRITE, Endpoint, State
+from gateway.endpoints.lookup import Lookup, listen_on
+from gateway.endpoints.stream import Stream, StreamEndpoint
+
+CONNECT_WITHIN_S = 5.0
+CLIENTS_MAX = 16
+SEND_BUFFER = 64 << 10  # bytes; what waits in the system cannot be dropped when it is late, so little may
+BACKLOG = 16
+
+# Without these a peer that lost its power, or its network, looks connected for a quarter of an hour.
+_KEEP_ALIVE = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 10_000}
+
+
+class TcpClient(StreamEndpoint):
+    """One connection, made again for ever."""
+
+    def __init__(self, address: Address) -> None:
+        super().__init__(address)
+        self._lookup = Lookup(address.host, address.port, socket.SOCK_STREAM)
+        self._connecting: socket.socket | None = None
+        self._give_up_at = 0.0
+
+    def fill(self, batch: Batch, now: float) -> int:
+        if self._connecting is not None:
+            self.tick(now)
+        return super().fill(batch, now)
+
+    def interests(self) -> list[tuple[int, int]]:
+        return super().interests() if self._connecting is None else [(self._connecting.fileno(), WRITE)]
+
+    def _open(self, now: float) -> None:
+        if self._connecting is None:
+            self._begin(now)
+        if self._connecting is not None:
+            self._finish(self._connecting, now)
+
+    def _begin(self, now: float) -> None:
+        if (target := self._lookup.answer()) is None:
+            return
+        self._connecting = socket.socket(target[0], socket.SOCK_STREAM)
+        _prepare(self._connecting)
+        self._give_up_at = now + CONNECT_WITHIN_S
+        error = self._connecting.connect_ex(target[1])
+        if error not in {0, errno.EINPROGRESS, errno.EWOULDBLOCK}:
+            raise OSError(error, os.strerror(error))
+
+    def _finish(self, made: socket.socket, now: float) -> None:
+        """See what has become of the connection that was begun."""
+        error = made.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if error or now >= self._give_up_at:
+            error = error or errno.ETIMEDOUT
+            raise OSError(error, os.strerror(error))
+        try:
+            other = made.getpeername()
+        except OSError:
+            return  # not yet
+        if other == made.getsockname():  # where nobody listens a socket can, by chance, meet itself
+            raise OSError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+        self._connecting = None
+        self._connected(made, now)
+
+    def _release(self) -> None:
+        super()._release()
+        if self._connecting is not None:
+            self._connecting.close()
+        self._connecting = None
+
+
+class TcpServer(Endpoint):
+    """Listens; `drain` sends to every client, `fill` reads from one of them at a time, in turn.
+
+    A client that does not read loses whole frames, and holds up nobody but itself.
+    """
+
+    stream = True
+
+    def __init__(self, address: Address) -> None:
+        super().__init__(address)
+        self._lookup = Lookup(address.host, address.port, socket.SOCK_STREAM)
+        self._listener: socket.socket | None = None
+        self._clients: list[Stream] = []  # whose turn it is to be read stands first
+        self._accepted = 0
+
+    def fill(self, batch: Batch, now: float) -> int:
+        batch.clear()
+        if self._listener is None:
+            return 0
+        try:
+            self._accept(self._listener)
+        except OSError as error:  # such as no file descriptor left: a listener that stays ready would spin the loop
+            self._lost(error, now)
+        for client in tuple(self._clients):
+            if self._read(client, batch, now):
+                self._clients.remove(client)
+                self._clients.append(client)
+                self.epoch = client.number
+                return batch.count
+        return 0
+
+    def drain(self, batch: Batch, now: float) -> None:
+        if self._listener is None:
+            self.counters.dropped_tx += batch.count
+        for client in tuple(self._clients):
+            try:
+                client.write(batch, now)
+            except OSError:
+                self._part_with(client)
+
+    def interests(self) -> list[tuple[int, int]]:
+        listening = [] if self._listener is None else [(self._listener.fileno(), READ)]
+        return listening + [client.interests() for client in self._clients]
+
+    def _read(self, client: Stream, batch: Batch, now: float) -> int:
+        try:
+            client.flush(now)
+            return client.read(batch)
+        except OSError:
+            self._part_with(client)
+            return 0
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                made, _ = listener.accept()
+            except BlockingIOError:
+                return
+            except ConnectionAbortedError:  # it left before we looked
+                continue
+            if len(self._clients) == CLIENTS_MAX:
+                self.last_error = f"{CLIENTS_MAX} clients already: another one was turned away"
+                made.close()
+                continue
+            _prepare(made)
+            self._accepted += 1
+            self._clients.append(Stream(made, self._accepted, self.counters))
+            self.state = State.CONNECTED
+
+    def _part_with(self, client: Stream) -> None:
+        client.close()
+        self._clients.remove(client)
+        self.state = State.CONNECTED if self._clients else State.IDLE
+
+    def _open(self, now: float) -> None:
+        if (target := self._lookup.answer()) is None:
+            return
+        self._listener = socket.socket(target[0], socket.SOCK_STREAM)
+        self._listener.setblocking(False)
+        if os.name == "posix":  # there it means: despite connections of the last run that the system still remembers
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, True)
+        listen_on(self._listener, target[1])
+        self._listener.listen(BACKLOG)
+        self._opened(State.IDLE, now)
+
+    def _release(self) -> None:
+        for client in self._clients:
+            client.close()
+        self._clients.clear()
+        if self._listener is not None:
+            self._listener.close()
+        self._listener = None
+
+
+def _prepare(made: socket.socket) -> None:
+    """Options of every connection: no waiting, nothing held back to fill a packet, little buffered, the dead noticed."""
+    made.setblocking(False)
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, True)
+    for name, value in _KEEP_ALIVE.items():
+        if hasattr(socket, name):
+            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

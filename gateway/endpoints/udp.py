@@ -1,0 +1,176 @@
+"""UDP: `UdpIn` listens and answers everyone it heard lately, `UdpOut` sends to one address and reads what that answers.
+
+What lives here: who gets which datagram, and what to make of errors. How datagrams are moved is mmsg.py's.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from abc import abstractmethod
+
+import numpy as np
+
+from gateway.batch import ROOM, Batch
+from gateway.endpoints.address import Address
+from gateway.endpoints.endpoint import READ, Endpoint, State
+from gateway.endpoints.lookup import Lookup, SockAddr, listen_on
+from gateway.endpoints.mmsg import FULL, ONLY_THIS_ONE, Mover, Peer, Sent, new_mover
+
+BUFFER = 4 << 20  # bytes asked for each way: some bursts of key frames; Linux gives at most net.core.rmem_max
+CLIENT_IDLE_S = 60.0  # as mavp2p: who has been silent for so long is not answered any more
+CLIENTS_MAX = 16
+
+
+class _Udp(Endpoint):
+    """One socket, and the mover of its datagrams."""
+
+    stream = False
+
+    def __init__(self, address: Address) -> None:
+        super().__init__(address)
+        self._lookup = Lookup(address.host, address.port, socket.SOCK_DGRAM)
+        self._socket: socket.socket | None = None
+        self._mover: Mover | None = None
+
+    def fill(self, batch: Batch, now: float) -> int:
+        batch.clear()
+        if self._mover is None:
+            return 0
+        try:
+            if not self._mover.receive(batch):
+                return 0
+        except OSError as error:
+            self._lost(error, now)
+            return 0
+        self._regard_senders(self._mover, batch, now)
+        self._leave_out_oversize(batch)
+        self.counters.rx_datagrams += batch.count
+        self.counters.rx_bytes += int(batch.lengths[: batch.count].sum())
+        return batch.count
+
+    def interests(self) -> list[tuple[int, int]]:
+        return [] if self._socket is None else [(self._socket.fileno(), READ)]
+
+    @abstractmethod
+    def _regard_senders(self, mover: Mover, batch: Batch, now: float, /) -> None:
+        """Draw conclusions from who sent what `batch` has just received."""
+
+    def _leave_out_oversize(self, batch: Batch) -> None:
+        lengths = batch.lengths[: batch.count]
+        fits = lengths <= ROOM
+        if fits.all():
+            return
+        self.counters.oversize += int(np.count_nonzero(~fits))
+        self.counters.largest_oversize = max(self.counters.largest_oversize, int(lengths.max()))
+        batch.keep(np.flatnonzero(fits))
+
+    def _count(self, batch: Batch, sent: Sent) -> None:
+        self.counters.tx_datagrams += sent.datagrams
+        self.counters.tx_bytes += sent.octets
+        self.counters.dropped_tx += batch.count - sent.datagrams
+
+    def _new_socket(self, family: socket.AddressFamily) -> socket.socket:
+        self._socket = socket.socket(family, socket.SOCK_DGRAM)
+        self._socket.setblocking(False)
+        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+            self._socket.setsockopt(socket.SOL_SOCKET, option, BUFFER)
+        return self._socket
+
+    def _opened(self, state: State, now: float) -> None:
+        super()._opened(state, now)
+        self.epoch += 1
+
+    def _release(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
+        self._socket = self._mover = None
+
+
+class UdpIn(_Udp):
+    """Listens on one address. Its clients are the addresses heard in the last minute; `drain` sends to all of them."""
+
+    def __init__(self, address: Address) -> None:
+        super().__init__(address)
+        self._clients: dict[Peer, float] = {}  # -> when it was heard last
+
+    def drain(self, batch: Batch, now: float) -> None:
+        if self._mover is None:
+            self.counters.dropped_tx += batch.count
+            return
+        self._upkeep(now)
+        for peer in self._clients:
+            self._count(batch, self._mover.send(batch, peer))
+
+    def _regard_senders(self, mover: Mover, _batch: Batch, now: float, /) -> None:
+        for peer in mover.senders():
+            if peer in self._clients or len(self._clients) < CLIENTS_MAX:
+                self._clients[peer] = now
+            else:  # not at the cost of one that is there: a flood of newcomers must not push out the pilot
+                self.last_error = f"{CLIENTS_MAX} clients already: others are heard, but not answered"
+        self.state = State.CONNECTED
+
+    def _upkeep(self, now: float) -> None:
+        for peer in [peer for peer, heard in self._clients.items() if now - heard > CLIENT_IDLE_S]:
+            del self._clients[peer]
+        self.state = State.CONNECTED if self._clients else State.IDLE
+
+    def _open(self, now: float) -> None:
+        if (target := self._lookup.answer()) is None:
+            return
+        made = self._new_socket(target[0])
+        listen_on(made, target[1])
+        self._mover = new_mover(made)
+        self._opened(State.IDLE, now)
+
+    def _release(self) -> None:
+        super()._release()
+        self._clients.clear()
+
+
+class UdpOut(_Udp):
+    """Sends to one address, and hears that address only.
+
+    The socket stays unconnected: the system then chooses the way out afresh for each datagram, so the endpoint outlives
+    a change of network, and a port where nobody listens costs no error per datagram.
+    """
+
+    _peer: Peer = None
+    _broadcast = False
+
+    def drain(self, batch: Batch, now: float) -> None:
+        if self._mover is None:
+            self.counters.dropped_tx += batch.count
+            return
+        sent = self._mover.send(batch, self._peer)
+        self._count(batch, sent)
+        if sent.error and sent.error not in FULL | ONLY_THIS_ONE:
+            self._lost(OSError(sent.error, os.strerror(sent.error)), now)
+
+    def _regard_senders(self, mover: Mover, batch: Batch, _now: float, /) -> None:
+        if self._broadcast:
+            return  # whoever answers a broadcast does so from an address of its own
+        wanted = mover.sent_by(self._peer)
+        if not wanted.all():
+            batch.keep(np.flatnonzero(wanted))
+
+    def _open(self, now: float) -> None:
+        if (target := self._lookup.answer()) is None:
+            return
+        family, where = target
+        self._broadcast = _is_broadcast(family, where)
+        made = self._new_socket(family)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, self._broadcast)
+        self._mover = new_mover(made)
+        self._peer = self._mover.peer(where)
+        self._opened(State.CONNECTED, now)
+
+
+def _is_broadcast(family: socket.AddressFamily, where: SockAddr) -> bool:
+    """Whether the system holds this for a broadcast address; OSError if it knows no way to it. Sends nothing."""
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(where)
+        except PermissionError:  # what it says to a socket without SO_BROADCAST
+            return True
+    return False

@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import random
+import socket
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from gateway.batch import CAPACITY, ROOM, Batch
+from gateway.endpoints import Endpoint, mmsg, open_endpoint, udp
+from gateway.endpoints.address import parse
+from tests.unit.gateway.endpoints.wires import HOST, batch_of, free_port, opened, received, until
+
+
+@pytest.fixture(params=[mmsg.Mmsg, mmsg.OneByOne], ids=["mmsg", "one by one"], autouse=True)
+def _mover(request, monkeypatch):
+    if request.param is mmsg.Mmsg and mmsg.new_mover is not mmsg.Mmsg:
+        pytest.skip("this system has no recvmmsg")
+    monkeypatch.setattr(udp, "new_mover", request.param)
+
+
+@pytest.fixture
+def make() -> Iterator[Callable[[str], Endpoint]]:
+    made: list[Endpoint] = []
+
+    def one(text: str) -> Endpoint:
+        made.append(opened(open_endpoint(parse(text))))
+        return made[-1]
+
+    yield one
+    for endpoint in made:
+        endpoint.close()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost"])
+def test_batches_both_ways_in_order(make, host):
+    port = free_port()
+    server, client = make(f"udpin:{host}:{port}"), make(f"udpout:{host}:{port}")
+    rng, total = random.Random(port), {server: 0, client: 0}
+    for _ in range(4):
+        sizes = [0, 1, ROOM - 1, ROOM, *(rng.randrange(ROOM + 1) for _ in range(CAPACITY - 4))]
+        there = [rng.randbytes(size) for size in rng.sample(sizes, CAPACITY)]
+        back = [rng.randbytes(size) for size in rng.sample(sizes, CAPACITY)]
+        for sender, receiver, datagrams in ((client, server, there), (server, client, back)):
+            sender.drain(batch_of(datagrams), 0.0)
+            assert received(receiver, CAPACITY) == datagrams
+            total[sender] += sum(map(len, datagrams))
+    for endpoint, other in ((server, client), (client, server)):
+        counters = endpoint.counters
+        assert (endpoint.stream, endpoint.state, endpoint.epoch, endpoint.last_error) == (False, "connected", 1, "")
+        assert counters.rx_datagrams == counters.tx_datagrams == 4 * CAPACITY
+        assert (counters.tx_bytes, counters.rx_bytes) == (total[endpoint], total[other])
+        assert (counters.dropped_tx, counters.oversize, counters.reopened) == (0, 0, 0)
+
+
+def test_every_interface_of_ipv6_takes_ipv4_in_too(make):
+    port = free_port()
+    server, client = make(f"udpin:[::]:{port}"), make(f"udpout:{HOST}:{port}")
+    client.drain(batch_of([b"hello"]), 0.0)
+    assert received(server, 1) == [b"hello"]
+    server.drain(batch_of([b"answer"]), 0.0)
+    assert received(client, 1) == [b"answer"]
+
+
+def test_what_does_not_fit_a_slot_is_left_out_and_counted(make):
+    port = free_port()
+    server = make(f"udpin:{HOST}:{port}")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as camera:
+        for size in (10, ROOM + 1, ROOM, 9000, 20):
+            camera.sendto(bytes(size), (HOST, port))
+    assert [len(d) for d in received(server, 3)] == [10, ROOM, 20]
+    assert (server.counters.oversize, server.counters.largest_oversize) == (2, 9000)
+    assert (server.counters.rx_datagrams, server.counters.rx_bytes) == (3, ROOM + 30)
+
+
+def test_a_port_where_nobody_listens_yet(make):
+    port = free_port()
+    client = make(f"udpout:{HOST}:{port}")
+    for _ in range(3):
+        client.drain(batch_of([b"lost"] * CAPACITY), 0.0)
+    assert client.fill(Batch(), 0.0) == 0
+    assert client.state == "connected"
+    server = make(f"udpin:{HOST}:{port}")
+    client.drain(batch_of([b"found"]), 0.0)
+    assert received(server, 1) == [b"found"]
+
+
+def test_a_busy_port_is_tried_again_until_it_is_free():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind((HOST, 0))
+        server = open_endpoint(parse(f"udpin:{HOST}:{other.getsockname()[1]}"))
+        for now in (0.0, 1.0, 5.0):
+            server.tick(now)
+            assert (server.state, server.interests(), server.fill(Batch(), now)) == ("reconnecting", [], 0)
+        assert "in use by another program" in server.last_error
+    server.drain(batch_of([b"x", b"y"]), 5.0)
+    assert server.counters.dropped_tx == 2
+    server.tick(5.1)  # too early
+    assert server.state == "reconnecting"
+    server.tick(8.0)
+    assert (server.state, server.epoch, server.counters.reopened) == ("idle", 1, 0)
+    server.close()
+    assert (server.state, server.interests()) == ("down", [])
+
+
+def test_an_address_that_is_not_ours_is_waited_for():
+    server = open_endpoint(parse("udpin:192.0.2.1:14550"))
+    server.tick(0.0)
+    assert "does not have the address 192.0.2.1" in server.last_error
+
+
+def test_all_clients_of_the_last_minute_are_answered(make):
+    port = free_port()
+    server = make(f"udpin:{HOST}:{port}")
+    clients = [make(f"udpout:{HOST}:{port}") for _ in range(3)]
+    for now, client in zip((100.0, 130.0, 130.0), clients, strict=True):
+        client.drain(batch_of([b"hello"]), now)
+        received(server, 1, now)
+    server.drain(batch_of([b"one", b"two"]), 160.0)
+    assert [received(client, 2) for client in clients] == [[b"one", b"two"]] * 3
+    assert server.counters.tx_datagrams == 6
+    server.drain(batch_of([b"three"]), 160.5)  # the first was last heard more than 60 s ago
+    assert [received(client, 1) for client in clients[1:]] == [[b"three"]] * 2
+    assert clients[0].fill(Batch(), 160.5) == 0
+    assert server.state == "connected"
+    server.tick(190.5)
+    assert server.state == "idle"
+    server.drain(batch_of([b"four"]), 190.5)
+    assert [client.fill(Batch(), 190.5) for client in clients] == [0, 0, 0]
+    assert server.counters.dropped_tx == 0
+
+
+def test_a_flood_of_newcomers_does_not_push_out_the_first(make):
+    port = free_port()
+    server = make(f"udpin:{HOST}:{port}")
+    clients = [make(f"udpout:{HOST}:{port}") for _ in range(20)]
+    for client in clients:
+        client.drain(batch_of([b"hello"]), 0.0)
+        received(server, 1)
+    server.drain(batch_of([b"answer"]), 0.0)
+    answered = [client.fill(Batch(), 0.0) for client in clients]
+    assert answered == [1] * 16 + [0] * 4
+    assert "16 clients already" in server.last_error
+
+
+def test_only_the_address_it_sends_to_is_heard(make):
+    port = free_port()
+    server, client = make(f"udpin:{HOST}:{port}"), make(f"udpout:{HOST}:{port}")
+    client.drain(batch_of([b"hello"]), 0.0)
+    received(server, 1)
+    _, ours = client._socket.getsockname()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+        stranger.sendto(b"forged", (HOST, ours))
+        server.drain(batch_of([b"true"]), 0.0)
+        stranger.sendto(bytes(ROOM + 1), (HOST, ours))
+    assert received(client, 1) == [b"true"]
+    assert client.fill(Batch(), 0.0) == 0
+    assert (client.counters.rx_datagrams, client.counters.oversize) == (1, 0)
+
+
+def test_a_broadcast_address_is_allowed_and_its_answers_are_heard(make):
+    port = free_port()
+    server, client = make(f"udpin:0.0.0.0:{port}"), make(f"udpout:127.255.255.255:{port}")
+    client.drain(batch_of([b"anybody"]), 0.0)
+    assert received(server, 1) == [b"anybody"]
+    server.drain(batch_of([b"me"]), 0.0)
+    assert received(client, 1) == [b"me"]
+
+
+def test_names_are_asked_for_again_while_they_are_not_known():
+    client = open_endpoint(parse(f"udpout:{'.'.join(['a' * 60] * 5)}:14550"))
+    until(lambda: client.tick(0.0) or "cannot be looked up" in client.last_error)
+    assert client.state == "reconnecting"
+
+
+# --- a network that goes away: in a network namespace, whose loopback interface starts down ---
+
+NETWORK = """
+    import socket, subprocess, sys
+    from gateway.endpoints import mmsg, open_endpoint, udp
+    from gateway.endpoints.address import parse
+    from tests.unit.gateway.endpoints.wires import batch_of, received
+    udp.new_mover = getattr(mmsg, sys.argv[1])
+    ip = lambda *words: subprocess.run(["ip", *words, "dev", "lo"], check=True)
+    server, client = (open_endpoint(parse(f"{kind}:127.0.0.1:14550")) for kind in ("udpin", "udpout"))
+"""
+
+
+def in_a_network_of_its_own(script: str) -> None:
+    """Run `script` after NETWORK; AssertionError unless it ends well. Skips where that is not allowed."""
+    alone = ["unshare", "--net", "--map-root-user"]
+    try:
+        allowed = subprocess.run([*alone, "ip", "link"], capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        allowed = False
+    if not allowed:
+        pytest.skip("needs unshare and ip, and the right to make a network namespace")
+    kind = udp.new_mover.__name__
+    words = [*alone, sys.executable, "-c", textwrap.dedent(NETWORK) + textwrap.dedent(script), kind]
+    ran = subprocess.run(words, capture_output=True, check=False, text=True)
+    assert ran.returncode == 0, ran.stderr
+
+
+def test_a_network_that_comes_goes_and_comes_back():
+    in_a_network_of_its_own("""
+        for now in range(0, 20, 5):
+            client.tick(now)
+            assert (client.state, client.interests()) == ("reconnecting", [])
+        assert client.last_error == "no route to 127.0.0.1: is the network up?"
+        ip("link", "set", "up")
+        server.tick(20), client.tick(20)
+        client.drain(batch_of([b"one"]), 20)
+        assert received(server, 1) == [b"one"]
+        ip("addr", "del", "127.0.0.1/8")
+        client.drain(batch_of([b"lost", b"lost"]), 30)
+        assert (client.state, client.counters.dropped_tx) == ("reconnecting", 2)
+        ip("addr", "add", "127.0.0.1/8")
+        client.tick(40)
+        client.drain(batch_of([b"two"]), 40)
+        assert received(server, 1) == [b"two"]
+        assert (client.state, client.epoch, client.counters.reopened) == ("connected", 2, 1)
+    """)
+
+
+def test_a_datagram_that_cannot_go_does_not_hold_up_the_next():
+    in_a_network_of_its_own("""
+        ip("link", "set", "up", "mtu", "1280")
+        server.tick(0), client.tick(0)
+        client._socket.setsockopt(socket.IPPROTO_IP, 10, 2)  # IP_MTU_DISCOVER, IP_PMTUDISC_DO: no fragments
+        client.drain(batch_of([b"small", bytes(1500), b"also small"]), 0)
+        assert received(server, 2) == [b"small", b"also small"]
+        assert (client.state, client.counters.tx_datagrams, client.counters.dropped_tx) == ("connected", 2, 1)
+        assert client.counters.tx_bytes == 15
+    """)
