@@ -1,0 +1,387 @@
+"""Air: the role aboard. Connects the flight controller and the cameras to the sealer, and the sealer to the link.
+
+One turn of the loop, and the functions in its order:
+  1  `turn`             wait for an endpoint or a deadline
+  2  `_read_fc`         bytes from the flight controller become frames (firmware_shims.mavlink.Framer)
+  3  `_send_telemetry`  frames become bundles, sealed once for commanders and once for observers
+  4  `_relay_video`     one batch of each camera is sealed and sent; telemetry goes first again after each
+  5  `_send_control`    beats, statement and announcements that are due
+  6  `_housekeep`       reopening, status, the order's limits
+
+Decides nothing about the protocol (gateway.core) and moves no bytes itself (gateway.endpoints).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+
+from firmware_shims import heartbeat, mavlink
+from gateway import config, process
+from gateway.batch import HEADROOM, Batch
+from gateway.config import AirConfig
+from gateway.core.announcer import Announcer
+from gateway.core.bundle import Bundler, pad_video
+from gateway.core.wire import DOWNLINK_OVERHEAD
+from gateway.endpoints import Endpoint, open_endpoint
+from gateway.errors import OrderExpired
+from gateway.poller import Poller
+from gateway.status import Publisher, Table, endpoint_status, frames_status, say
+from keys.beat import Flag
+from keys.device import DeviceFolder
+from keys.kid import Lane, Role, lanes_for
+from keys.policy import PolicyFlag
+
+FC_BATCHES_A_TURN = 4  # what a flooding flight controller may take before the video has its turn
+FC_CONNECTIONS = 16  # framers kept; a TCP server has at most so many clients
+SETTLE_S = 0.005  # a serial line this quiet has ended its frame
+HOUSEKEEP_EVERY_S = 0.05
+STATUS_EVERY_S = 0.5
+LIMITS_EVERY_S = 10.0
+COUNT_SECONDS_EVERY_S = 60
+HEAR_FC_S = 3.0  # with an expired order: how long to listen whether the aircraft is on the ground
+VIDEO_LANES = (Lane.VIDEO_A, Lane.VIDEO_B)
+TELEMETRY_LANES = (Lane.TELEMETRY, Lane.OBSERVER_TELEMETRY)
+
+
+class Air:
+    """One start of the aircraft: one session. `device` is the open (locked) device folder."""
+
+    def __init__(self, settings: AirConfig, device: DeviceFolder) -> None:
+        self.settings, self.device = settings, device
+        self.order = device.order()
+        self.fc = open_endpoint(config.endpoint(settings.fc))
+        self.cameras = [open_endpoint(config.endpoint(text)) for text in settings.video]
+        self.links = [open_endpoint(config.endpoint(text)) for text in settings.link]
+        self.endpoints: list[Endpoint] = [self.fc, *self.links, *self.cameras]
+        self.poller = Poller(self.endpoints)
+        self.framers: dict[int, mavlink.Framer] = {}  # by connection; the one read last stands last
+        self.resync_bytes = 0  # of framers that are no more
+        self.frames = Table()
+        self.oversize = self.unsent = self.uplink_dropped = 0  # video too large; video while no link was up
+        self.alarms: list[str] = []
+        self._batch, self._second = Batch(), Batch()
+        self._fc_read_at = float("inf")
+        self._housekeep_at = self._status_at = self._limits_at = 0.0
+        self._said: set[str] = set()
+
+    # --- start and end ---
+
+    def run(self) -> None:
+        """Fly until SIGINT or SIGTERM."""
+        index = self.device.device_index(self.order.order)
+        expired = self._past_its_limits()
+        boot, alarm = self.device.next_boot()
+        if alarm:
+            self._alarm(alarm)
+        now = time.monotonic()
+        device = (index, self.device.key, boot)
+        rate = self.settings.link_kbit * 1000
+        self.announcer = Announcer(self.order, device, self._lanes(), rate, os.urandom, now, _board_clock())
+        if expired:
+            self.announcer.flags |= Flag.ORDER_EXPIRED
+        policy = self.order.order.policy
+        self.bundler = Bundler(self.settings.mtu, policy.pad, now, self.settings.flush_ms / 1000)
+        self.boot, self._started, self._counted = boot, now, 0
+        with Publisher("air", self.device.name) as self.publisher:
+            self._say_sealed()
+            process.settle()
+            try:
+                while not self.poller.stopping:
+                    self.turn()
+            finally:
+                self._end()
+
+    def _lanes(self) -> tuple[Lane, ...]:
+        """What this session has: the telemetry lanes that somebody reads, a video lane per camera, evidence."""
+        read = {lane for station in self.order.order.stations for lane in lanes_for(station.roles)}
+        cameras = VIDEO_LANES[: len(self.cameras)]
+        return tuple(lane for lane in (*TELEMETRY_LANES, *cameras, Lane.EVIDENCE) if lane in read)
+
+    def _past_its_limits(self) -> bool:
+        """Whether the order is past its dates or limits; OrderExpired if the aircraft stands disarmed on the ground."""
+        reason = self.device.limits(_board_clock())
+        if reason is None:
+            return False
+        if self._heard_disarmed():
+            raise OrderExpired(
+                f"the order {reason}, and the aircraft is on the ground",
+                hint="load a newer one: zegel device load-order DIR new.order",
+            )
+        self._alarm(f"the order {reason}; the aircraft may be in flight, so it goes on")
+        return True
+
+    def _heard_disarmed(self) -> bool:
+        """Listen to the flight controller; armed or not heard counts as airborne."""
+        until = time.monotonic() + HEAR_FC_S
+        while (now := time.monotonic()) < until and not self.poller.stopping:
+            self.fc.tick(now)
+            self.poller.wait(min(until - now, HOUSEKEEP_EVERY_S))
+            for frame in self._read_frames(time.monotonic()):
+                heard = heartbeat.read(frame)
+                if heard and heard.from_autopilot:
+                    return not heard.armed
+        return False
+
+    def _end(self) -> None:
+        now = time.monotonic()
+        self._send(self.announcer.close(now, _board_clock()), now)
+        self.device.add_seconds(int(now - self._started) - self._counted)
+        for endpoint in self.endpoints:
+            endpoint.close()
+
+    # --- 1: a turn ---
+
+    def turn(self) -> None:
+        now = time.monotonic()
+        self.poller.wait(min(self._next_due(), self._housekeep_at) - now)
+        now = time.monotonic()
+        if now >= self._housekeep_at:
+            self._housekeep(now)
+        self._telemetry(now)
+        for lane, camera in zip(VIDEO_LANES, self.cameras, strict=False):
+            if self._relay_video(lane, camera, now):
+                now = time.monotonic()
+                self._telemetry(now)
+        self._send_control(now)
+        self._drop_uplink(now)
+
+    def _next_due(self) -> float:
+        telemetry = self.bundler.next_due() if self._link_up() else float("inf")
+        return min(telemetry, self.announcer.next_due(), self._fc_read_at + SETTLE_S)
+
+    # --- 2: from the flight controller ---
+
+    def _telemetry(self, now: float) -> None:
+        frames = self._read_frames(now)
+        if frames:
+            self.frames.count(frames)
+            self.bundler.add(frames, now)
+        if now >= self.bundler.next_due():
+            self._send_telemetry(now)
+
+    def _read_frames(self, now: float) -> list[bytes]:
+        """The frames that the bytes at hand complete, in order."""
+        out: list[bytes] = []
+        batch = self._batch
+        for _ in range(FC_BATCHES_A_TURN):
+            if not self.fc.fill(batch, now):
+                break
+            self._fc_read_at = now
+            framer = self._framer(self.fc.epoch)
+            for index in range(batch.count):
+                out += framer.feed(batch.view(index), whole=not self.fc.stream)
+        if now - self._fc_read_at >= SETTLE_S:
+            for framer in self.framers.values():
+                out += framer.settle()
+            self._fc_read_at = float("inf")
+        return out
+
+    def _framer(self, connection: int) -> mavlink.Framer:
+        """That of one connection: another one does not continue its frame, even if its bytes come in between."""
+        framer = self.framers.pop(connection, None) or mavlink.Framer()
+        self.framers[connection] = framer
+        if len(self.framers) > FC_CONNECTIONS:
+            gone = self.framers.pop(next(iter(self.framers)))
+            gone.reset()
+            self.resync_bytes += gone.skipped_bytes
+        return framer
+
+    # --- 3: telemetry to the link ---
+
+    def _send_telemetry(self, now: float) -> None:
+        if not self._link_up():
+            return  # frames wait in the bundler, and are dropped there when they are late
+        batch = self._batch
+        batch.clear()
+        self.bundler.fill(batch, now)
+        keys = [key for lane in TELEMETRY_LANES if (key := self.announcer.send_key(lane))]
+        for key in keys[1:]:
+            self._second.take(batch, range(batch.count))
+            self.announcer.sealer.seal(key, self._second)
+            self._drain(self._second, now)
+        for key in keys[:1]:
+            self.announcer.sealer.seal(key, batch)
+            self._drain(batch, now)
+
+    # --- 4: video to the link ---
+
+    def _relay_video(self, lane: Lane, camera: Endpoint, now: float) -> int:
+        """Seal and send one batch; returns how many datagrams it had."""
+        batch = self._batch
+        count = camera.fill(batch, now)
+        key = self.announcer.send_key(lane)  # none if nobody in the order may see video
+        if not count or key is None:
+            return count
+        if not self._link_up():
+            self.unsent += count
+            return count
+        self._leave_out_oversize(batch)
+        if self.order.order.policy.flags & PolicyFlag.PAD_VIDEO:
+            self._pad(batch)
+        self.announcer.sealer.seal(key, batch)
+        self._drain(batch, now)
+        return count
+
+    def _leave_out_oversize(self, batch: Batch) -> None:
+        limit = self.settings.mtu - DOWNLINK_OVERHEAD - bool(self.order.order.policy.flags & PolicyFlag.PAD_VIDEO)
+        fits = batch.lengths[: batch.count] <= limit
+        if fits.all():
+            return
+        self.oversize += batch.count - int(np.count_nonzero(fits))
+        self._oversize_alarm(int(batch.lengths[: batch.count].max()), limit)
+        batch.keep(np.flatnonzero(fits))
+
+    def _oversize_alarm(self, size: int, limit: int) -> None:
+        self._alarm(
+            f"a video datagram of {size} bytes does not fit the link's {limit}: "
+            f"ask the encoder for smaller ones (ffmpeg pkt_size=1200, GStreamer rtph264pay mtu=1200)",
+            key="oversize",
+        )
+
+    def _pad(self, batch: Batch) -> None:
+        limit = self.settings.mtu - DOWNLINK_OVERHEAD
+        for index in range(batch.count):
+            padded = pad_video(batch.view(index), self.order.order.policy.pad, limit)
+            batch.octets[index, HEADROOM : HEADROOM + len(padded)] = np.frombuffer(padded, np.uint8)
+            batch.lengths[index] = len(padded)
+
+    # --- 5: control ---
+
+    def _send_control(self, now: float) -> None:
+        if now >= self.announcer.next_due():
+            self._send(self.announcer.datagrams(now, _board_clock()), now)
+
+    def _send(self, datagrams: list[bytes], now: float) -> None:
+        batch = self._second
+        for begin in range(0, len(datagrams), batch.capacity):
+            batch.clear()
+            for datagram in datagrams[begin : begin + batch.capacity]:
+                batch.append(datagram)
+            self._drain(batch, now)
+
+    def _drain(self, batch: Batch, now: float) -> None:
+        for link in self.links:
+            link.drain(batch, now)
+
+    def _link_up(self) -> bool:
+        return any(link.state == "connected" for link in self.links)
+
+    def _drop_uplink(self, now: float) -> None:
+        """What comes back over the link is not read in this version: it is counted, and nothing of it is believed."""
+        for link in self.links:
+            self.uplink_dropped += link.fill(self._batch, now)
+
+    # --- 6: upkeep ---
+
+    def _housekeep(self, now: float) -> None:
+        self._housekeep_at = now + HOUSEKEEP_EVERY_S
+        for endpoint in self.endpoints:
+            endpoint.tick(now)
+        if now >= self._status_at:
+            self._status_at = now + STATUS_EVERY_S
+            self._check_cameras()
+            self.publisher.send(self.status(now))
+        if now >= self._limits_at:
+            self._limits_at = now + LIMITS_EVERY_S
+            self._watch_limits(now)
+
+    def _check_cameras(self) -> None:
+        for camera in self.cameras:
+            if camera.counters.oversize:
+                self._oversize_alarm(camera.counters.largest_oversize, self.settings.mtu - DOWNLINK_OVERHEAD)
+
+    def _watch_limits(self, now: float) -> None:
+        flown = int(now - self._started) - self._counted
+        if flown >= COUNT_SECONDS_EVERY_S:
+            self._counted += flown
+            if alarm := self.device.add_seconds(flown):
+                self._alarm(alarm, key="seconds")
+        reason = self.device.limits(_board_clock())
+        if reason:
+            self.announcer.flags |= Flag.ORDER_EXPIRED
+            self._alarm(f"the order {reason}; the session goes on until it ends", key="expired")
+
+    # --- what a person sees ---
+
+    def _say_sealed(self) -> None:
+        order = self.order.order
+        say("air", f"sealed: operation {order.operation!r} of {order.agency!r}, {len(order.stations)} stations")
+        names = ", ".join(lane.name.lower().replace("_", " ") for lane in self.announcer.lanes)
+        say("air", f"session {self.announcer.session_id.hex()[:8]}, boot {self.boot}, lanes: {names}")
+
+    def _alarm(self, text: str, key: str = "") -> None:
+        """Say it once; keep it for the status."""
+        if (key or text) not in self._said:
+            self._said.add(key or text)
+            self.alarms.append(text)
+            say("air", f"alarm: {text}")
+
+    def status(self, now: float) -> dict[str, object]:
+        announcer = self.announcer
+        return {
+            "role": "air",
+            "name": self.device.name,
+            "operation": self.order.order.operation,
+            "session": announcer.session_id.hex(),
+            "boot_counter": self.boot,
+            "sealed": self._link_up(),
+            "epoch": announcer.epoch,
+            "phase": announcer.phase.value,
+            "uptime_s": round(now - self._started, 1),
+            "lanes": {lane.name.lower(): key.next_ctr for lane, key in announcer.current.send_keys.items()},
+            "roles": {s.name: _roles(s.roles) for s in self.order.order.stations},
+            "endpoints": [endpoint_status(e) for e in self.endpoints],
+            "frames": frames_status(self.frames),
+            "drops": self._drops(),
+            "alarms": self.alarms,
+        }
+
+    def _drops(self) -> dict[str, int]:
+        oversize = self.oversize + sum(camera.counters.oversize for camera in self.cameras)
+        return {
+            "late": self.bundler.late,
+            "link_down": self.unsent,
+            "oversize": oversize,
+            "uplink_not_read": self.uplink_dropped,
+            "resync_bytes": self.resync_bytes + sum(framer.skipped_bytes for framer in self.framers.values()),
+        }
+
+
+def _roles(roles: Role) -> list[str]:
+    return [role.name.lower() for role in Role if roles & role and role.name]
+
+
+def _board_clock() -> int:
+    """What the board's clock claims, in Unix seconds; it may be 1970, and the keys' lower bound decides."""
+    return int(time.time())
+
+
+def command(parser: argparse.ArgumentParser) -> None:
+    """run aboard: seal telemetry and video to the stations of the order in force"""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = (
+        "example:\n  zegel air --device drone7 --fc serial:/dev/ttyAMA0:921600"
+        " --video udpin:127.0.0.1:5602 --link udpout:192.168.10.2:14600"
+    )
+    parser.add_argument("--config", metavar="air.toml", help="read the same options from a file")
+    parser.add_argument("--device", metavar="DIR", help="the device folder (zegel device init)")
+    parser.add_argument("--fc", metavar="ENDPOINT", help="the flight controller; default udpin:127.0.0.1:14560")
+    parser.add_argument("--video", metavar="ENDPOINT", action="append", help="a camera's datagrams; at most two")
+    parser.add_argument("--link", metavar="ENDPOINT", action="append", help="where to send; repeatable")
+    parser.add_argument("--mtu", type=int, metavar="BYTES", help="largest datagram of the link; default 1472")
+    parser.add_argument("--link-kbit", type=int, metavar="N", help="rate of the narrowest link; default 8000")
+    parser.add_argument("--flush-ms", type=float, metavar="MS", help="how long a frame waits for others; default 2")
+    parser.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    settings = config.load(AirConfig, args)
+    process.harden()
+    with DeviceFolder.open(Path(settings.device)) as device:
+        Air(settings, device).run()
+    return 0

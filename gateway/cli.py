@@ -1,0 +1,59 @@
+"""`zegel`: parse and dispatch, nothing else.
+
+Sub-commands are found by entry point (group "zegel.commands"), so this file imports none of them and only the one
+that is asked for is loaded. Each is a function that fills its argparse parser and sets `run`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib.metadata import EntryPoint, entry_points, version
+
+from gateway.errors import GatewayError
+from keys.errors import KeysError
+
+GROUP = "zegel.commands"
+INTERRUPTED = 130  # as shells report a program that SIGINT ended
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; the exit code is 0 only if all went well."""
+    words = sys.argv[1:] if argv is None else argv
+    commands = {command.name: command for command in entry_points(group=GROUP)}
+    args = _parser(commands, words).parse_args(words)
+    try:
+        return int(args.run(args) or 0)
+    except (GatewayError, KeysError) as error:
+        print(f"zegel: {error}", file=sys.stderr)
+        if error.hint:
+            print(f"  hint: {error.hint}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # `zegel ... | head`
+        sys.stderr.close()
+        return 0
+    except OSError as error:  # a full disk, a path that is not there: the system says it well enough
+        print(f"zegel: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", file=sys.stderr)
+        return GatewayError.exit_code
+
+
+def _parser(commands: dict[str, EntryPoint], words: list[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="zegel",
+        description="seal an aircraft's telemetry and video with keys that only the agency holds",
+        epilog="zegel COMMAND --help shows an example of each",
+    )
+    parser.add_argument("--version", action="version", version=f"zegel {version('zegel')}")
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
+    asked = next((word for word in words if word in commands), None)
+    for name in sorted(commands) if asked is None else [asked]:
+        fill = commands[name].load()
+        summary = (fill.__doc__ or "").strip().splitlines()[0]
+        fill(subparsers.add_parser(name, help=summary, description=summary))
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,136 @@
+"""Configuration: TOML to frozen, strict structures. An unknown key is an error that names it.
+
+What lives here: what may be asked for, with its defaults and ranges. The command line overrides single fields.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from gateway.core import wire
+from gateway.core.bundle import FLUSH_MAX_S, FLUSH_S
+from gateway.endpoints.address import Address, AddressError, parse
+from gateway.errors import ConfigError
+
+VIDEO_LANES = 2
+LINK_KBIT = (10, 1_000_000)
+DATAGRAM_KINDS = ("udpin", "udpout")
+
+
+class _Role(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    link: tuple[str, ...]
+    mtu: int = wire.LINK_MTU  # largest UDP payload that the link carries whole
+
+
+class AirConfig(_Role, frozen=True, kw_only=True):
+    """`air.toml`. Endpoints as strings, see README."""
+
+    device: str
+    fc: str = "udpin:127.0.0.1:14560"
+    video: tuple[str, ...] = ("udpin:127.0.0.1:5602", "udpin:127.0.0.1:5603")
+    link_kbit: int = 8_000  # rate of the narrowest link; announcements take at most 5 % of it
+    flush_ms: float = FLUSH_S * 1000  # how long a frame may wait for others
+
+
+class GroundConfig(_Role, frozen=True, kw_only=True):
+    """`ground.toml`."""
+
+    station: str
+    order: str
+    link: tuple[str, ...] = ("udpin:0.0.0.0:14600",)
+    gcs: tuple[str, ...] = ("udpout:127.0.0.1:14550",)
+    video: tuple[str, ...] = ("udpout:127.0.0.1:5600", "udpout:127.0.0.1:5601")
+    accept_older_session: bool = False
+
+
+Config = TypeVar("Config", AirConfig, GroundConfig)
+
+
+def load(kind: type[Config], args: argparse.Namespace) -> Config:
+    """The file named by `--config`, if any, with the fields that the command line gives put over it."""
+    values = read(Path(args.config)) if args.config else {}
+    for field in kind.__struct_fields__:
+        given = getattr(args, field, None)
+        if given is not None:
+            values[field] = given
+    missing = [f"--{name}" for name in _required(kind) if name not in values]
+    if missing:
+        raise ConfigError(
+            f"{' and '.join(missing)} must be given",
+            hint="on the command line, or without the dashes as a key of the file that --config names",
+        )
+    return _checked(kind, values, args.config or "command line")
+
+
+def load_file(kind: type[Config], path: Path) -> Config:
+    """A whole file; ConfigError names the key that is wrong."""
+    return _checked(kind, read(path), str(path))
+
+
+def _required(kind: type[Config]) -> list[str]:
+    return [field.name for field in msgspec.structs.fields(kind) if field.required]
+
+
+def read(path: Path) -> dict[str, object]:
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=dict[str, object])
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}", hint="check the path") from None
+    except msgspec.DecodeError as error:
+        raise ConfigError(f"{path} is not TOML: {error}", hint='a line reads: key = "value"') from None
+
+
+def _checked(kind: type[Config], values: dict[str, object], where: str) -> Config:
+    try:
+        config = msgspec.convert(values, kind)
+    except msgspec.ValidationError as error:
+        known = ", ".join(kind.__struct_fields__)
+        raise ConfigError(f"{where}: {error}", hint=f"the keys are {known}") from None
+    _check_range(where, "mtu", config.mtu, *wire.MTU_RANGE)
+    _check_links(where, config)
+    _check_video(where, config)
+    if isinstance(config, AirConfig):
+        _check_range(where, "link_kbit", config.link_kbit, *LINK_KBIT)
+        _check_range(where, "flush_ms", config.flush_ms, 0, FLUSH_MAX_S * 1000)
+    return config
+
+
+def _check_range(where: str, name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise ConfigError(f"{where}: {name} is {value:g}", hint=f"it can be {low:g} to {high:g}")
+
+
+def _check_links(where: str, config: AirConfig | GroundConfig) -> None:
+    if not config.link:
+        raise ConfigError(f"{where}: no link", hint="name at least one, such as udpout:192.168.10.2:14600")
+    for text in config.link:
+        kind = endpoint(text).kind
+        if isinstance(config, AirConfig) and kind != "udpout":
+            raise ConfigError(
+                f"{where}: the link {text} does not say where to send",
+                hint="the aircraft streams only to stations it is told of: udpout:HOST:14600",
+            )
+        if isinstance(config, GroundConfig) and kind != "udpin":
+            raise ConfigError(f"{where}: the link {text} does not listen", hint="udpin:0.0.0.0:14600")
+
+
+def _check_video(where: str, config: AirConfig | GroundConfig) -> None:
+    if len(config.video) > VIDEO_LANES:
+        raise ConfigError(f"{where}: {len(config.video)} video endpoints", hint="there are two video lanes, A and B")
+    for text in config.video:
+        if endpoint(text).kind not in DATAGRAM_KINDS:
+            raise ConfigError(
+                f"{where}: video by {text} would lose where one datagram ends and the next begins",
+                hint="udpin:127.0.0.1:5602 aboard, udpout:127.0.0.1:5600 at a station",
+            )
+
+
+def endpoint(text: str) -> Address:
+    try:
+        return parse(text)
+    except AddressError as error:
+        raise ConfigError(str(error), hint=error.hint) from None

@@ -1,0 +1,254 @@
+"""Ground: the role at a station. Connects the link to the opener, and the opener to the programs people use.
+
+One turn of the loop, and the functions in its order:
+  1  `turn`          wait for an endpoint or a deadline
+  2  `_open_link`    one batch from a link is opened in place (gateway.core.opener)
+  3  `_to_gcs`       telemetry first: one MAVLink frame per datagram, in order
+  4  `_to_video`     each video lane to its player, datagram for datagram
+  5  `_refuse_gcs`   what a ground control station sends goes nowhere in this version; it is counted, and said once
+  6  `_housekeep`    reopening, status, boot counters to the station folder
+
+When the link is silent so is the plain side: nothing is made up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import Counter
+from pathlib import Path
+
+from gateway import config, process
+from gateway.batch import Batch
+from gateway.config import GroundConfig
+from gateway.core.listener import Listener, Me
+from gateway.core.opener import Opened, Opener
+from gateway.core.session import Session
+from gateway.core.wire import DropReason
+from gateway.endpoints import Endpoint, open_endpoint
+from gateway.errors import ConfigError
+from gateway.poller import Poller
+from gateway.status import Publisher, Table, endpoint_status, frames_status, say
+from keys.beat import Flag
+from keys.kid import Lane
+from keys.order import VerifiedOrder
+from keys.station import StationFolder
+
+BATCHES_A_TURN = 8  # of one link before the others and the housekeeping have their turn
+HOUSEKEEP_EVERY_S = 0.1
+STATUS_EVERY_S = 0.5
+CLAIM_WITHIN_S = 30  # F2: an aircraft's clock this near to ours is worth showing as fresh
+VIDEO_LANES = (Lane.VIDEO_A, Lane.VIDEO_B)
+
+
+class Ground:
+    """One station listening under one order."""
+
+    def __init__(self, settings: GroundConfig, station: StationFolder, order: VerifiedOrder) -> None:
+        self.settings, self.station, self.order = settings, station, order
+        me = Me(station.index_in(order.order), station.profile, station.seed)
+        known = {d.pub: boot for d in order.order.devices if (boot := station.boot(d.pub))}
+        self.listener = Listener(order, me, known, settings.accept_older_session)
+        self.opener = Opener(self.listener)
+        self.links = [open_endpoint(config.endpoint(text)) for text in settings.link]
+        self.gcs = [open_endpoint(config.endpoint(text)) for text in settings.gcs]
+        self.players = [open_endpoint(config.endpoint(text)) for text in settings.video]
+        self.endpoints: list[Endpoint] = [*self.links, *self.gcs, *self.players]
+        self.poller = Poller(self.endpoints)
+        self.frames = Table()
+        self.commands_refused = 0
+        self.alarms: list[str] = []
+        self._batch, self._plain = Batch(), Batch()
+        self._housekeep_at = self._status_at = 0.0
+        self._said: set[str] = set()
+        self._shown: dict[bytes, str] = {}
+
+    def run(self) -> None:
+        """Open until SIGINT or SIGTERM."""
+        self._started = time.monotonic()
+        with Publisher("ground", self.station.name) as self.publisher:
+            order = self.order.order
+            say("ground", f"{self.station.name}: listening for operation {order.operation!r} of {order.agency!r}")
+            process.settle()
+            while not self.poller.stopping:
+                self.turn()
+        for endpoint in self.endpoints:
+            endpoint.close()
+
+    # --- 1: a turn ---
+
+    def turn(self) -> None:
+        self.poller.wait(self._housekeep_at - time.monotonic())
+        now = time.monotonic()
+        for link in self.links:
+            for _ in range(BATCHES_A_TURN):
+                if not link.fill(self._batch, now):
+                    break
+                self._open_link(time.monotonic())
+        self._refuse_gcs(now)
+        if now >= self._housekeep_at:
+            self._housekeep(now)
+
+    # --- 2: from the link ---
+
+    def _open_link(self, now: float) -> None:
+        opened = self.opener.open(self._batch, now)
+        if opened.frames:
+            self.frames.count(opened.frames)
+            self._to_gcs(opened, now)
+        for lane, player in zip(VIDEO_LANES, self.players, strict=False):
+            if lane in opened.video:
+                self._to_video(player, opened.video[lane], now)
+        for heard in self.listener.take_heard():
+            alarm = self.station.record_boot(heard.device_public, heard.boot_counter, heard.session_id)
+            if alarm:
+                self._alarm(alarm)
+
+    # --- 3 and 4: to the people ---
+
+    def _to_gcs(self, opened: Opened, now: float) -> None:
+        plain = self._plain
+        for begin in range(0, len(opened.frames), plain.capacity):
+            plain.clear()
+            for frame in opened.frames[begin : begin + plain.capacity]:
+                plain.append(frame)
+            for gcs in self.gcs:
+                gcs.drain(plain, now)
+
+    def _to_video(self, player: Endpoint, slots: list[int], now: float) -> None:
+        if len(slots) == self._batch.count:
+            player.drain(self._batch, now)
+        else:
+            self._plain.take(self._batch, slots)
+            player.drain(self._plain, now)
+
+    # --- 5: from the ground control station ---
+
+    def _refuse_gcs(self, now: float) -> None:
+        """Read and drop, so that nothing piles up: this version sends nothing to the aircraft."""
+        for player in self.players:
+            player.fill(self._plain, now)  # its receiver reports (RTCP), and who listens to a udpin
+        for gcs in self.gcs:
+            self.commands_refused += gcs.fill(self._plain, now)
+        if self.commands_refused:
+            self._alarm("the ground control station sends, but this version of zegel carries no uplink: refused")
+
+    # --- 6: upkeep ---
+
+    def _housekeep(self, now: float) -> None:
+        self._housekeep_at = now + HOUSEKEEP_EVERY_S
+        for endpoint in self.endpoints:
+            endpoint.tick(now)
+        self.listener.tick(now)
+        self._show_sessions(now)
+        if now >= self._status_at:
+            self._status_at = now + STATUS_EVERY_S
+            self.publisher.send(self.status(now))
+
+    # --- what a person sees ---
+
+    def _show_sessions(self, now: float) -> None:
+        """One line whenever what this station can open changes."""
+        for session in self.listener.sessions.values():
+            state = self._state(session, now)
+            if self._shown.get(session.session_id) != state:
+                self._shown[session.session_id] = state
+                say("ground", f"{self.station.name}: session {session.session_id.hex()[:8]}: {state}")
+        if self.listener.refused_boot:
+            heard, known = self.listener.refused_boot
+            self._alarm(
+                f"refused a session with boot counter {heard}, {known} was seen before: a recording played back, or an"
+                " aircraft whose folder was rolled back (--accept-older-session opens it all the same)"
+            )
+        if self.listener.two_aircraft(now):
+            self._alarm("two aircraft: two sessions of one device key are alive, one of them is a copy")
+
+    def _state(self, session: Session, now: float) -> str:
+        if session.beat is None:
+            return "heard, waiting for its beat"
+        if session.closed:
+            return "ended by the aircraft"
+        if not session.alive(now):
+            return "silent"
+        if not session.granted:
+            return "beat verified, waiting for our keys"
+        expired = ", order expired" if session.beat.flags & Flag.ORDER_EXPIRED else ""
+        return f"open{expired}"
+
+    def _alarm(self, text: str) -> None:
+        if text not in self._said:
+            self._said.add(text)
+            self.alarms.append(text)
+            say("ground", f"{self.station.name}: alarm: {text}")
+
+    def status(self, now: float) -> dict[str, object]:
+        return {
+            "role": "ground",
+            "name": self.station.name,
+            "operation": self.order.order.operation,
+            "sealed": any(s.alive(now) and s.granted for s in self.listener.sessions.values()),
+            "uptime_s": round(now - self._started, 1),
+            "sessions": [self._session_status(s, now) for s in self.listener.sessions.values()],
+            "opened": {lane.name.lower(): count for lane, count in self.opener.opened.items()},
+            "endpoints": [endpoint_status(e) for e in self.endpoints],
+            "frames": frames_status(self.frames),
+            "drops": self._drops(),
+            "alarms": self.alarms,
+        }
+
+    def _session_status(self, session: Session, now: float) -> dict[str, object]:
+        beat = session.beat
+        claim = beat.unix_time if beat else 0
+        return {
+            "session": session.session_id.hex(),
+            "boot_counter": session.boot_counter,
+            "state": self._state(session, now),
+            "epoch": beat.epoch if beat else None,
+            "beat_age_s": round(now - session.beat_at, 2) if beat else None,
+            "clock_agrees": abs(claim - time.time()) <= CLAIM_WITHIN_S if claim else None,
+            "flags": int(beat.flags) if beat else 0,
+        }
+
+    def _drops(self) -> dict[str, int]:
+        drops: Counter[DropReason] = self.opener.drops
+        counts = {reason.value: count for reason, count in sorted(drops.items()) if count}
+        return {**counts, "commands_refused": self.commands_refused}
+
+
+def command(parser: argparse.ArgumentParser) -> None:
+    """run at a station: open what the order grants it, and hand it to QGroundControl and the video player"""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = (
+        "example:\n  zegel ground --station pilot --order op.order --link udpin:0.0.0.0:14600"
+        " --gcs udpout:127.0.0.1:14550 --video udpout:127.0.0.1:5600"
+    )
+    parser.add_argument("--config", metavar="ground.toml", help="read the same options from a file")
+    parser.add_argument("--station", metavar="DIR", help="the station folder (zegel station init)")
+    parser.add_argument("--order", metavar="op.order", help="the operation order that lists this station")
+    parser.add_argument("--link", metavar="ENDPOINT", action="append", help="default udpin:0.0.0.0:14600; repeatable")
+    parser.add_argument("--gcs", metavar="ENDPOINT", action="append", help="default udpout:127.0.0.1:14550; repeatable")
+    parser.add_argument("--video", metavar="ENDPOINT", action="append", help="players of video A and B; 5600, 5601")
+    parser.add_argument("--mtu", type=int, metavar="BYTES", help="largest datagram of the link; default 1472")
+    parser.add_argument(
+        "--accept-older-session",
+        action="store_true",
+        default=None,
+        help="open a session even if its boot counter is below one seen before; only if you know why it is",
+    )
+    parser.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    settings = config.load(GroundConfig, args)
+    process.harden()
+    station = StationFolder.open(Path(settings.station))
+    order = station.accept_order(read_order(settings.order), int(time.time()))
+    Ground(settings, station, order).run()
+    return 0
+
+
+def read_order(path: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}", hint="--order names the file that the agency sent") from None

@@ -1,0 +1,198 @@
+"""Status: what a running air or ground says of itself, by ZeroMQ, and `zegel status`, which reads it.
+
+Each process publishes a JSON object twice a second on a socket of its own in a folder that only its user can enter.
+Publishing never blocks and nobody can ask it anything, so no reader can slow a flight down. Counter names follow
+mavlink-router-rs where it has them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import re
+import tempfile
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import zmq
+
+from firmware_shims import mavlink
+from gateway.endpoints import Endpoint
+from gateway.errors import NotRunning
+
+ANSWER_WITHIN_S = 1.5  # a process publishes every half second
+SEQ_MODULUS = 256
+REORDER_MAX = 128  # a MAVLink sequence step of more than this is one back, not a gap
+
+
+def say(role: str, text: str) -> None:
+    """One line to the person at the terminal or the journal; a full card or a closed pipe costs no flight."""
+    with contextlib.suppress(OSError):
+        print(f"{role}: {text}", flush=True)
+
+
+class Table:
+    """Frames and losses for each (sysid, compid), by MAVLink's own 8-bit sequence numbers."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[int, int], list[int]] = {}  # -> [frames, lost, last sequence number]
+
+    def count(self, frames: Iterable[bytes | memoryview]) -> None:
+        for frame in frames:
+            sysid, compid, seq = mavlink.key(frame)
+            row = self.rows.setdefault((sysid, compid), [0, 0, (seq - 1) % SEQ_MODULUS])
+            gap = (seq - row[2] - 1) % SEQ_MODULUS
+            row[0] += 1
+            if gap < REORDER_MAX:
+                row[1] += gap
+                row[2] = seq
+
+
+def frames_status(table: Table) -> dict[str, dict[str, int]]:
+    return {f"{s}/{c}": {"frames": row[0], "rx_lost_est": row[1]} for (s, c), row in sorted(table.rows.items())}
+
+
+def endpoint_status(endpoint: Endpoint) -> dict[str, Any]:
+    counters = endpoint.counters
+    names = ("rx_datagrams", "tx_datagrams", "rx_bytes", "tx_bytes", "dropped_tx", "late_drop", "oversize", "reopened")
+    return {
+        "endpoint": str(endpoint.address),
+        "state": endpoint.state,
+        "last_error": endpoint.last_error,
+        **{name: getattr(counters, name) for name in names},
+    }
+
+
+# --- the socket ---
+
+
+def runtime_folder() -> Path:
+    """Where the sockets stand: $XDG_RUNTIME_DIR/zegel, or a folder of this user's under the temporary one; 0700."""
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    user = os.getuid() if hasattr(os, "getuid") else "user"
+    folder = Path(base) / "zegel" if base else Path(tempfile.gettempdir()) / f"zegel-{user}"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if hasattr(os, "getuid") and (folder.stat().st_uid != os.getuid() or folder.stat().st_mode & 0o077):
+        raise OSError(f"{folder} is not ours alone")  # anybody can make a folder of that name in /tmp
+    return folder
+
+
+class Publisher:
+    """Context manager: `send` publishes one status. A socket that cannot be made costs the status, not the flight."""
+
+    def __init__(self, role: str, name: str) -> None:
+        self._name = f"{role}-{re.sub(r'[^A-Za-z0-9_-]', '-', name)[:32]}.{os.getpid()}"
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.PUB)
+        self._socket.linger = 0
+        self._socket.sndhwm = 2
+        self._path: Path | None = None
+
+    def __enter__(self) -> Publisher:
+        try:
+            path = runtime_folder() / self._name
+            self._socket.bind(f"ipc://{path}")
+            self._path = path
+        except (OSError, zmq.ZMQError) as error:
+            say("status", f"not available: {error}")
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._context.destroy(linger=0)
+        if self._path:
+            self._path.unlink(missing_ok=True)
+
+    def send(self, status: Mapping[str, object]) -> None:
+        if self._path:
+            self._socket.send(json.dumps({"pid": os.getpid(), **status}).encode(), zmq.NOBLOCK)
+
+
+def read_all(within_s: float = ANSWER_WITHIN_S) -> list[dict[str, Any]]:
+    """The newest status of every running process of this user, in order of role and name."""
+    context = zmq.Context()
+    poller, waiting, found = zmq.Poller(), {}, []
+    try:
+        paths = sorted(runtime_folder().iterdir())
+    except OSError as error:
+        raise NotRunning(f"no status: {error}", hint="is XDG_RUNTIME_DIR that of the user who runs zegel?") from None
+    for path in paths:
+        if _gone(path):
+            path.unlink(missing_ok=True)  # left behind by a process that was killed
+            continue
+        socket = context.socket(zmq.SUB)
+        socket.subscribe(b"")
+        socket.connect(f"ipc://{path}")
+        poller.register(socket, zmq.POLLIN)
+        waiting[socket] = path
+    until = time.monotonic() + within_s
+    while waiting and (left := until - time.monotonic()) > 0:
+        for socket, _ in poller.poll(int(left * 1000) + 1):
+            found.append(json.loads(socket.recv()))
+            poller.unregister(socket)
+            del waiting[socket]
+    context.destroy(linger=0)
+    return sorted(found, key=lambda status: (status["role"], status["name"]))
+
+
+def _gone(path: Path) -> bool:
+    try:
+        os.kill(int(path.suffix[1:]), 0)
+    except (ProcessLookupError, ValueError):
+        return True
+    except PermissionError:
+        return False
+    return False
+
+
+# --- the command ---
+
+
+def command(parser: argparse.ArgumentParser) -> None:
+    """show what every running air and ground on this computer is doing"""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = "example:\n  zegel status\n  zegel status --json | python3 -m json.tool"
+    parser.add_argument("--json", action="store_true", help="everything, as a list of JSON objects")
+    parser.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    statuses = read_all()
+    if not statuses:
+        raise NotRunning("no zegel air or ground of this user is running here", hint="start one: zegel air --help")
+    if args.json:
+        print(json.dumps(statuses, indent=2))
+    else:
+        print("\n\n".join(_text(status) for status in statuses))
+    return 0
+
+
+def _text(status: dict[str, Any]) -> str:
+    word = "sealed" if status["sealed"] else "not sealed: nothing leaves or enters"
+    if status["role"] == "ground":
+        word = "open" if status["sealed"] else "nothing to open"
+    lines = [f"{status['role']} {status['name']}: {word}", f"  operation  {status['operation']}"]
+    if "session" in status:
+        lines.append(f"  session    {status['session'][:8]}  boot {status['boot_counter']}  epoch {status['epoch']}")
+    lines += [
+        f"  session    {s['session'][:8]}  boot {s['boot_counter']}  {s['state']}" for s in status.get("sessions", ())
+    ]
+    counts = status.get("lanes") or status.get("opened") or {}
+    lines.append("  datagrams  " + (_pairs(counts) or "none yet"))
+    for name, row in status["frames"].items():
+        lines.append(f"  vehicle    {name}: {row['frames']} frames, {row['rx_lost_est']} lost before they came here")
+    for end in status["endpoints"]:
+        traffic = f"{end['rx_datagrams']} in, {end['tx_datagrams']} out"
+        error = f", {end['last_error']}" if end["last_error"] and end["state"] == "reconnecting" else ""
+        lines.append(f"  endpoint   {end['endpoint']}  {end['state']}, {traffic}{error}")
+    drops = {name: count for name, count in status["drops"].items() if count}
+    lines.append("  dropped    " + (_pairs(drops) or "nothing"))
+    lines += [f"  alarm      {alarm}" for alarm in status["alarms"]]
+    return "\n".join(lines)
+
+
+def _pairs(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in counts.items())

@@ -1,0 +1,197 @@
+"""The fuzz law: whatever a parser is given, it accepts or refuses as its docstring says. Nothing else comes out of it.
+
+Each parser is fed its samples whole, cut at each byte and with each bit flipped, then seeded damage and plain random
+bytes: a few seconds here, millions of inputs under `make soak`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Callable, Iterator
+from types import ModuleType
+
+import numpy as np
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from firmware_shims import heartbeat, mavlink
+from gateway.core import bundle, sframe, wire
+from gateway.core.fragment import split
+from gateway.core.wire import Kind
+from keys import announcement, beat, cose, grant, statement
+from keys.announcement import Announcement
+from keys.beat import Beat
+from keys.cose import Signer
+from keys.errors import GrantError, KeysError, MalformedMessage
+from keys.grant import Profile
+from keys.statement import Statement
+from tests.hostile.mutation import cuts, flips, mutated, strange_cbor
+from tests.memory_link import mavlink_frame
+
+KEY = Ed25519PrivateKey.generate()
+PUBLIC = KEY.public_key()
+SEED = grant.generate(Profile.X25519)
+HEADER = Announcement(bytes(range(16)), bytes(32), 1, 1, 5, {}, b"")
+STATION = grant.public_bytes(Profile.X25519, SEED)
+ANNOUNCED = announcement.seal(HEADER, Profile.X25519, STATION, {0x101: bytes(32)}, bytes(32))
+BEAT = Beat(bytes(16), 7, bytes(8), 1, {0x101: 9, 0x701: 3}, 1_700_000_000, {1: bytes(8)}, {1: [bytes(16)]}, 900, 1)
+STATED = Statement(bytes(32), 0, bytes(32), 5, 1_700_000_000)
+FRAMES = [mavlink_frame(random.Random(i), i) for i in range(3)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Parser:
+    """`samples` are accepted whole; `refusals` are the only exceptions that may come out; None is a refusal too."""
+
+    parse: Callable[[bytes], object]
+    samples: tuple[bytes, ...]
+    refusals: tuple[type[Exception], ...] = ()
+    soak: int = 200_000
+
+    def accepts(self, data: bytes) -> bool:
+        try:
+            return self.parse(data) is not None
+        except self.refusals:
+            return False
+
+
+def payload_of(message: bytes) -> bytes:
+    return cose.parse_sign1(message).payload
+
+
+def verified(kind: ModuleType) -> Callable[[bytes], object]:
+    """A message as it comes from the air."""
+    return lambda message: kind.verify(cose.parse_sign1(message), PUBLIC)
+
+
+def signed(kind: ModuleType) -> Callable[[bytes], object]:
+    """A payload, signed: the holder of the key is malicious, and the field checks are all that is left."""
+    unprotected = {} if kind is statement else {announcement.HINT: (BEAT if kind is beat else ANNOUNCED).session_id[:8]}
+    return lambda payload: kind.verify(cose.parse_sign1(cose.sign1(payload, kind.TYP, KEY, unprotected)), PUBLIC)
+
+
+def granted(plain: bytes) -> object:
+    """The content of a grant from a malicious aircraft."""
+    sealed = grant.seal(Profile.X25519, STATION, ANNOUNCED.info(), plain)
+    return dataclasses.replace(ANNOUNCED, sealed=sealed).open(Profile.X25519, SEED)
+
+
+def unsealed(sealed: bytes) -> bytes:
+    return grant.unseal(Profile.X25519, SEED, ANNOUNCED.info(), sealed)
+
+
+def framed(data: bytes) -> list[bytes]:
+    """A line that is cut anywhere and falls silent; every byte is accounted for."""
+    framer, half = mavlink.Framer(), len(data) // 2
+    frames = framer.feed(data[:half]) + framer.feed(data[half:]) + framer.settle()
+    assert sum(map(len, frames)) + framer.skipped_bytes + len(framer._rest) == len(data)
+    return frames
+
+
+def datagram_framed(data: bytes) -> list[bytes]:
+    framer = mavlink.Framer()
+    frames = framer.feed(data, whole=True)
+    assert sum(map(len, frames)) + framer.skipped_bytes == len(data)
+    for frame in frames:
+        heartbeat.read(frame)
+        mavlink.key(frame)
+    return frames
+
+
+def parsed_downlink(data: bytes) -> object:
+    """The function of the data path, which may differ from the reference only for a CTR of five bytes and more."""
+    if len(data) < sframe.DOWNLINK_HEADER_MAX or data[0] >> 4 != sframe.DOWNLINK_FIRST >> 4:
+        return None
+    heads = np.frombuffer(data[: sframe.DOWNLINK_HEADER_MAX], np.uint8)[np.newaxis]
+    kid, ctr, size, good = (column.item() for column in sframe.parse_downlink(heads))
+    try:
+        reference = sframe.decode_header(data[: sframe.DOWNLINK_HEADER_MAX])
+    except ValueError:
+        reference = None
+    assert (reference == (kid, ctr, size)) if good else reference is None
+    return good or None
+
+
+HEADERS = [sframe.encode_header(kid, ctr) for kid in (0, 9, 0x1A4, 1 << 63) for ctr in (0, 9, 1 << 20, 1 << 63)]
+DOWNLINK = [sframe.encode_header(0x1A4, ctr) + bytes(20) for ctr in (0, 9, 1_000, 1 << 20, 1 << 27)]
+CONTROL = split(Kind.ANNOUNCEMENT, bytes(1_200)) + split(Kind.BEAT, b"b")
+LINE = (b"".join(FRAMES), FRAMES[0])
+ORDER = cose.sign(b"p", "zegel-order", [Signer(KEY, (b"leaf", b"root"))])
+
+PARSERS = {
+    "CBOR": Parser(cose.loads, (cose.dumps({1: [b"a", "b", None, True]}), BEAT.sign(KEY)), (MalformedMessage,), 1_000_000),
+    "COSE_Sign1": Parser(cose.parse_sign1, (BEAT.sign(KEY), STATED.sign(KEY)), (MalformedMessage,), 500_000),
+    "COSE_Sign": Parser(cose.parse_sign, (ORDER,), (MalformedMessage,), 500_000),
+    "statement": Parser(verified(statement), (STATED.sign(KEY),), (KeysError,)),
+    "statement, signed": Parser(signed(statement), (STATED.payload(),), (MalformedMessage,)),
+    "announcement": Parser(verified(announcement), (ANNOUNCED.sign(KEY),), (KeysError,)),
+    "announcement, signed": Parser(signed(announcement), (payload_of(ANNOUNCED.sign(KEY)),), (MalformedMessage,)),
+    "beat": Parser(verified(beat), (BEAT.sign(KEY),), (KeysError,)),
+    "beat, signed": Parser(signed(beat), (payload_of(BEAT.sign(KEY)),), (MalformedMessage,)),
+    "grant": Parser(unsealed, (ANNOUNCED.sealed,), (GrantError,), 100_000),
+    "grant, sealed": Parser(granted, (unsealed(ANNOUNCED.sealed),), (GrantError, MalformedMessage), 100_000),
+    "control datagram": Parser(wire.parse_control, tuple(CONTROL), (), 1_000_000),
+    "SFrame header": Parser(sframe.decode_header, tuple(HEADERS), (ValueError,), 1_000_000),
+    "downlink header": Parser(parsed_downlink, tuple(DOWNLINK), (), 300_000),
+    "MAVLink line": Parser(framed, LINE, (), 500_000),
+    "MAVLink datagram": Parser(datagram_framed, LINE, (), 500_000),
+    "bundle": Parser(mavlink.split, (LINE[0] + bytes(30), bytes(9)), (ValueError,), 1_000_000),
+    "padded video": Parser(bundle.video_length, (b"v\x80\0\0", b"\x80"), (ValueError,), 1_000_000),
+}
+NAMES = pytest.mark.parametrize("name", PARSERS)
+
+
+def random_inputs(name: str, seed: int, count: int) -> Iterator[bytes]:
+    rng, samples = random.Random(f"{name} {seed}"), PARSERS[name].samples
+    for _ in range(count):
+        kind = rng.random()
+        if kind < 0.7:
+            yield mutated(rng, samples)
+        elif kind < 0.9:
+            yield strange_cbor(rng)
+        else:
+            yield rng.randbytes(rng.randrange(300))
+
+
+@NAMES
+def test_its_samples_whole(name: str):
+    for sample in PARSERS[name].samples:
+        assert PARSERS[name].accepts(sample)
+
+
+@NAMES
+def test_cut_at_each_byte_and_with_each_bit_flipped(name: str):
+    parser = PARSERS[name]
+    for sample in parser.samples:
+        for data in (*cuts(sample[:400]), *flips(sample[:400])):
+            parser.accepts(data)
+
+
+@NAMES
+def test_damaged_and_random(name: str):
+    for data in random_inputs(name, seed=0, count=2_000):
+        PARSERS[name].accepts(data)
+
+
+@pytest.mark.parametrize("name", ["statement", "announcement", "beat"])
+def test_a_signature_covers_all_but_the_unprotected_header(name: str):
+    (sample,) = PARSERS[name].samples
+    real = cose.parse_sign1(sample)
+    for data in (*cuts(sample), *flips(sample)):
+        if PARSERS[name].accepts(data):
+            other = cose.parse_sign1(data)
+            assert dataclasses.replace(other, unprotected=real.unprotected) == real
+
+
+def test_a_grant_is_sealed_whole():
+    assert not any(map(PARSERS["grant"].accepts, (*cuts(ANNOUNCED.sealed), *flips(ANNOUNCED.sealed))))
+
+
+@pytest.mark.soak
+@NAMES
+def test_soak(name: str):
+    parser, accepted = PARSERS[name], 0
+    for data in random_inputs(name, seed=1, count=parser.soak):
+        accepted += parser.accepts(data)
+    print(f"{name}: {parser.soak} inputs, {accepted} of them accepted")

@@ -1,0 +1,203 @@
+"""What the two roles do when something is not as it should be: real processes, real folders."""
+
+from __future__ import annotations
+
+import json
+import random
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+from pymavlink.dialects.v20 import minimal
+
+from gateway.demo.stage import HOST, Program, udp_socket
+from tests.memory_link import mavlink_frame
+from tests.system.house import zegel
+
+SHORT_H = "0.0006"  # two seconds
+
+
+def heartbeat(*, armed: bool) -> bytes:
+    sender = minimal.MAVLink(None, srcSystem=1, srcComponent=1)
+    mode = minimal.MAV_MODE_FLAG_SAFETY_ARMED if armed else 0
+    return bytes(minimal.MAVLink_heartbeat_message(2, 3, mode, 0, 4, 3).pack(sender))
+
+
+@pytest.fixture
+def to():
+    """Send one datagram to a port of this computer."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+        yield lambda port, data: out.sendto(data, (HOST, port))
+
+
+def expired(house) -> None:
+    order = house.folder / "short.order"
+    zegel(
+        *("order", "issue", house.folder / "agency", "--operation", "Night Watch", "--hours", SHORT_H, "-o", order),
+        *(
+            "--device",
+            house.folder / "drone-7.crt",
+            "--station",
+            f"{house.folder}/pilot/station.pub:telemetry,video,command",
+        ),
+    )
+    zegel("device", "load-order", house.folder / "drone-7", order)
+    house.order = order
+
+
+def after_it_ended() -> None:
+    time.sleep(3)
+
+
+def test_an_expired_order_keeps_an_aircraft_on_the_ground(house, fly, to):
+    expired(house)
+    after_it_ended()
+    flight = fly(())
+    flight.step_more = lambda: to(flight.fc_port, heartbeat(armed=False))
+    assert flight.until(lambda: not flight.air.running)
+    assert flight.air.end() == 3
+    assert "and the aircraft is on the ground" in flight.air.output()
+    assert "hint: load a newer one" in flight.air.output()
+    assert flight.radio.capture == []
+
+
+def test_an_order_that_ends_in_flight_cuts_nothing_and_alarms_at_both_ends(house, fly, to):
+    """A running session, and a restart while armed: the stations that joined in time stay open."""
+    expired(house)
+    flight = fly()
+    flight.step_more = lambda: to(flight.fc_port, heartbeat(armed=True))
+    flight.wait_open()
+    flight.air.kill()
+    after_it_ended()
+    flight.start_air()
+    assert flight.until(lambda: flight.stations["pilot"].says(": open, order expired")), flight.logs()
+    assert "alarm: the order ended at" in flight.air.output()
+    before = len(flight.stations["pilot"].frames)
+    assert flight.until(lambda: len(flight.stations["pilot"].frames) > before)
+
+
+def test_a_silent_flight_controller_counts_as_airborne(house, fly):
+    expired(house)
+    after_it_ended()
+    flight = fly(())
+    assert flight.until(lambda: flight.radio.sealed > 0)
+    assert "the aircraft may be in flight, so it goes on" in flight.air.output()
+
+
+def test_too_large_datagrams_are_named_with_the_encoders_option(fly, to):
+    flight = fly()
+    flight.wait_open()
+    for size in (1200, 1449, 1450, 1900, 9000):
+        to(flight.camera_port, bytes(size))
+    assert flight.until(lambda: "pkt_size=1200" in flight.air.output())
+    flight.run(1.2)
+    assert sorted(map(len, flight.stations["pilot"].packets)) == [1200, 1449]
+    air = next(s for s in json.loads(zegel("status", "--json")) if s["role"] == "air")
+    assert air["drops"]["oversize"] == 3
+
+
+def test_nothing_flies_without_an_order(house, tmp_path):
+    zegel("device", "init", tmp_path / "bare", "--name", "bare")
+    air = Program(("air", "--device", str(tmp_path / "bare"), "--link", "udpout:127.0.0.1:9"), tmp_path, "bare")
+    assert air.process.wait(10) != 0
+    assert "not enrolled" in air.output()
+
+
+def test_one_process_holds_the_device_folder(house, fly, tmp_path):
+    flight = fly(())
+    assert flight.until(lambda: flight.radio.sealed > 0)
+    words = ("air", "--device", str(house.folder / "drone-7"), "--fc", "udpin:127.0.0.1:0", "--link", "udpout:127.0.0.1:9")
+    second = Program(words, tmp_path, "second")
+    assert second.process.wait(10) == 8
+    assert f"is in use by process {flight.air.process.pid}" in second.output()
+
+
+def test_commands_from_a_ground_control_station_are_refused_once_and_counted(fly, to):
+    flight = fly()
+    flight.wait_open()
+    pilot = flight.stations["pilot"]
+    rng, received = random.Random(1), []
+    to(flight.fc_port, mavlink_frame(rng, 0))
+
+    def answer() -> None:
+        try:
+            _, sender = pilot.gcs.recvfrom(2048)
+        except BlockingIOError:
+            return
+        received.append(sender)
+        pilot.gcs.sendto(mavlink_frame(rng, 1), sender)
+
+    flight.step_more = answer
+    assert flight.until(lambda: "carries no uplink: refused" in pilot.program.output())
+    to(flight.fc_port, mavlink_frame(rng, 2))
+    flight.run(1.2)
+    assert received
+    assert pilot.program.output().count("carries no uplink") == 1
+    ground = next(s for s in json.loads(zegel("status", "--json")) if s["role"] == "ground")
+    assert ground["drops"]["commands_refused"] >= 1
+
+
+def test_the_plain_side_is_silent_when_the_link_is(fly, to):
+    flight = fly()
+    flight.wait_open()
+    flight.air.kill()
+    flight.run(0.5)
+    before = (len(flight.stations["pilot"].frames), len(flight.stations["pilot"].packets))
+    flight.run(4)
+    assert (len(flight.stations["pilot"].frames), len(flight.stations["pilot"].packets)) == before
+    assert flight.stations["pilot"].says(": silent") == 1
+
+
+def test_a_full_card_under_the_log_does_not_end_the_flight(house, fly, to):
+    """Standard output on /dev/full: every line that air and ground print fails."""
+    flight = fly(())
+    flight.air.end()
+    words = ("air", "--device", str(house.folder / "drone-7"), "--fc", f"udpin:{HOST}:{flight.fc_port}")
+    link = ("--video", f"udpin:{HOST}:{flight.camera_port}", "--link", f"udpout:{HOST}:{flight.radio.port}")
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        process = subprocess.Popen([sys.executable, "-m", "gateway.cli", *words, *link], stdout=full, stderr=full)
+    try:
+        before = flight.radio.sealed
+        assert flight.until(lambda: flight.radio.sealed > before + 2)
+        assert process.poll() is None
+    finally:
+        process.terminate()
+        assert process.wait(5) == 0
+
+
+def test_rubbish_on_every_port_ends_nothing(fly, to):
+    flight, rng = fly(), random.Random(3)
+    flight.wait_open()
+    pilot = flight.stations["pilot"]
+    frame = mavlink_frame(rng, 9)
+    for _ in range(2000):
+        junk = rng.randbytes(rng.randrange(1500))
+        for port in (pilot.port, flight.radio.port):
+            to(port, junk)
+        flight.step()
+    to(flight.fc_port, frame)
+    assert flight.until(lambda: frame in pilot.frames), flight.logs()
+    assert flight.air.running
+    assert pilot.program.running
+
+
+def test_a_port_that_is_taken_is_waited_for(house, fly):
+    flight = fly()
+    flight.wait_open()
+    pilot = flight.stations["pilot"]
+    taken = udp_socket()
+    port = taken.getsockname()[1]
+    words = ("--station", str(house.folder / "observer"), "--order", str(house.order), "--link", f"udpin:{HOST}:{port}")
+    more = ("--gcs", f"udpout:{HOST}:9", "--video", f"udpout:{HOST}:9")
+    second = Program(("ground", *words, *more), house.folder, "second")
+    try:
+        flight.run(1.5)
+        assert second.running
+        taken.close()
+        flight.radio.listeners.append(port)
+        assert flight.until(lambda: ": open" in second.output()), second.output()
+    finally:
+        assert second.end() == 0
+    assert pilot.program.running

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import argparse
+
+import pytest
+
+from gateway import config
+from gateway.config import AirConfig, GroundConfig
+from gateway.errors import ConfigError
+
+LINK = "udpout:192.0.2.1:14600"
+
+
+def arguments(**given) -> argparse.Namespace:
+    return argparse.Namespace(**{"config": None, **given})
+
+
+def test_the_command_line_alone_and_its_defaults():
+    settings = config.load(AirConfig, arguments(device="drone", link=[LINK]))
+    assert (settings.device, settings.link) == ("drone", (LINK,))
+    assert settings.fc == "udpin:127.0.0.1:14560"
+    assert settings.video == ("udpin:127.0.0.1:5602", "udpin:127.0.0.1:5603")
+    ground = config.load(GroundConfig, arguments(station="pilot", order="op.order"))
+    assert ground.link == ("udpin:0.0.0.0:14600",)
+    assert ground.gcs == ("udpout:127.0.0.1:14550",)
+
+
+def test_the_command_line_overrides_the_file(tmp_path):
+    file = tmp_path / "air.toml"
+    file.write_text(f'device = "drone"\nlink = ["{LINK}"]\nlink_kbit = 57\n')
+    settings = config.load(AirConfig, arguments(config=str(file), link_kbit=250))
+    assert (settings.device, settings.link_kbit) == ("drone", 250)
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("devise = 'x'", "devise"),
+        ("device = 7", "device"),
+        ("device = 'x'\nlink = []", "no link"),
+        ("device = 'x'\nlink = ['udpin:0.0.0.0:14600']", "does not say where to send"),
+        ("device = 'x'\nlink = ['udp:h:1']", "udp"),
+        (f"device = 'x'\nlink = ['{LINK}']\nmtu = 500", "mtu"),
+        (f"device = 'x'\nlink = ['{LINK}']\nflush_ms = 9", "flush_ms"),
+        (f"device = 'x'\nlink = ['{LINK}']\nlink_kbit = 1", "link_kbit"),
+        (f"device = 'x'\nlink = ['{LINK}']\nvideo = ['udpin:1', 'udpin:2', 'udpin:3']", "video"),
+        (f"device = 'x'\nlink = ['{LINK}']\nvideo = ['tcp:127.0.0.1:5000']", "one datagram ends"),
+        ("device = ", "TOML"),
+    ],
+)
+def test_a_mistake_in_the_file_is_named(tmp_path, text, wrong):
+    file = tmp_path / "air.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=wrong) as caught:
+        config.load_file(AirConfig, file)
+    assert caught.value.hint
+    assert caught.value.exit_code == 2
+
+
+def test_what_is_missing_is_named():
+    with pytest.raises(ConfigError, match="--link and --device"):
+        config.load(AirConfig, arguments())
+    with pytest.raises(ConfigError, match="No such file"):
+        config.load(AirConfig, arguments(config="/nonexistent.toml"))
+    with pytest.raises(ConfigError, match="does not listen"):
+        config.load(GroundConfig, arguments(station="s", order="o", link=[LINK]))
