@@ -1,0 +1,77 @@
+"""The demo's ledger: what entered when, what came out where, and whether the two agree byte for byte."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterable, Mapping, Sequence
+
+Timed = Sequence[tuple[float, bytes]]  # (monotonic seconds, what was sent)
+
+FLUSH_GUARD_S = 0.1  # what entered this shortly before the power went may not have left
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Feed:
+    """What one station handed to its programs."""
+
+    name: str
+    frames: list[bytes]
+    packets: list[bytes]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Match:
+    """`got` found in `sent`, in order."""
+
+    exact: bool  # everything that came was sent, unchanged and in order
+    lost: int  # sent while the aircraft was up, and never came
+    down: int  # sent while it was down
+
+
+class Ledger:
+    def __init__(self) -> None:
+        self.expectations: list[tuple[str, bool]] = []
+        self._outages: list[tuple[float, float]] = []
+
+    @property
+    def good(self) -> bool:
+        return all(good for _, good in self.expectations)
+
+    def expect(self, text: str, good: bool) -> None:
+        self.expectations.append((text, good))
+
+    def outage(self, lost: float) -> float:
+        """The aircraft was down from `lost` until now, when every station opens again."""
+        back = time.monotonic()
+        self._outages.append((lost - FLUSH_GUARD_S, back))
+        return back
+
+    def match(self, sent: Timed, got: Sequence[bytes]) -> Match:
+        """Walk both in order: what was sent and skipped is lost, what came and was not sent is not exact."""
+        at, lost, down = 0, 0, 0
+        for when, item in sent:
+            if at < len(got) and got[at] == item:
+                at += 1
+            elif any(begin <= when <= end for begin, end in self._outages):
+                down += 1
+            else:
+                lost += 1
+        return Match(at == len(got), lost, down)
+
+    def judge(
+        self, frames: Timed, packets: Timed, feeds: Iterable[Feed], refused: Mapping[str, int]
+    ) -> list[tuple[str, ...]]:
+        """Rows of the table, the heading first; each row's judgement is noted as an expectation."""
+        rows: list[tuple[str, ...]] = [
+            ("station", "feed", "entered", "opened", "byte-exact", "lost", "air down", "refused")
+        ]
+        for feed in feeds:
+            for what, sent, got in (("telemetry", frames, feed.frames), ("video", packets, feed.packets)):
+                match = self.match(sent, got)
+                exact = "yes" if match.exact else "NO"
+                counts = (len(sent), len(got), exact, match.lost, match.down, refused[feed.name])
+                rows.append((feed.name, what, *map(str, counts)))
+                good = match.exact and not match.lost and bool(got)
+                self.expect(f"{feed.name} opened all {what} that entered while the aircraft was up, byte-exact", good)
+        return rows

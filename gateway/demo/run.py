@@ -1,0 +1,361 @@
+"""`zegel demo`: the main job on one computer, with real processes, told in plain words and checked by counting.
+
+The acts, and the functions in their order:
+  1  `_keys`      a throw-away agency, an aircraft, three stations, one stranger
+  2  `_take_off`  a recorded flight and a camera enter; each station opens what the order grants it
+  3  `_stranger`  a station that is not in the order opens nothing
+  4  `_restart`   the aircraft loses power and comes back; so do the feeds
+  5  `_replay`    a recording of the first run is played back and refused
+  6  `_count`     the table of what was counted
+  7  `_verdict`   yes or no to each expectation; not 0 if anything is not as it should be
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import socket
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from gateway import cli
+from gateway.batch import Batch
+from gateway.core.listener import Listener as Ears
+from gateway.core.listener import Me
+from gateway.core.opener import Opener
+from gateway.demo.clip import Camera
+from gateway.demo.flight import FlightController
+from gateway.demo.leaks import shared_windows
+from gateway.demo.ledger import Feed, Ledger
+from gateway.demo.stage import FIRST_SFRAME, HOST, Listener, Program, Radio, free_port, run_until
+from gateway.errors import DemoFailed
+from gateway.status import read_all
+from keys.kid import Lane
+from keys.order import verify_order
+from keys.station import StationFolder
+
+FIRST_FLIGHT_S = 11.0
+SECOND_FLIGHT_S = 9.0
+SAY_EVERY_S = 2.0
+JOIN_WITHIN_S = 15.0
+SETTLE_S = 0.5  # for what is still on its way when the players stop
+STATUS_WITHIN_S = 1.2  # every process tells its status twice a second
+REPLAY_AT_ONCE = 50
+EXAMPLE_BYTES = 16
+AGENCY, OTHER = "Harbour Police", "Coast Guard"
+OPERATION = "Night Watch"
+STATIONS = {
+    "pilot": (AGENCY, "telemetry,video,command"),
+    "observer": (AGENCY, "telemetry,video"),
+    "visitor": (OTHER, "telemetry,video"),
+}
+STRANGER = "stranger"
+
+
+class Demo:
+    """One run in a folder of its own, which goes away with it."""
+
+    def __init__(self, folder: Path, stay: bool) -> None:
+        self.folder, self.stay = folder, stay
+        self.console = Console(highlight=False, soft_wrap=True)
+        self.radio = Radio()
+        self.flight, self.camera_port = FlightController(), free_port()
+        self.camera = Camera((HOST, self.camera_port))
+        self.stations: dict[str, Listener] = {}
+        self.ledger = Ledger()
+        self.refused: dict[str, int] = {}  # of the replay, by station
+        self.playing = False
+        self._said_at = 0.0
+
+    def run(self) -> int:
+        try:
+            self._keys()
+            self._take_off()
+            self._stranger()
+            self._restart()
+            self._replay()
+            self._count()
+            if self.stay:
+                self._stay()
+            return self._verdict()
+        finally:
+            self._end()
+
+    # --- 1: keys ---
+
+    def _keys(self) -> None:
+        self._title("1. The agency makes its keys, and the vendor gets none of them")
+        here = self.folder
+        self._zegel("agency", "init", here / "agency", "--name", AGENCY)
+        self._zegel("device", "init", here / "drone-7", "--name", "drone-7")
+        self._zegel("agency", "certify-device", here / "agency", here / "drone-7/device.csr", "-o", here / "drone-7.crt")
+        root = here / "agency/root/root.crt"
+        self._zegel("device", "enrol", here / "drone-7", here / "drone-7.crt", "--root", root)
+        for name, (agency, _) in {**STATIONS, STRANGER: (OTHER, "")}.items():
+            self._zegel("station", "init", here / name, "--name", name, "--agency", agency, "--root", root)
+        listed = [w for n, (_, roles) in STATIONS.items() for w in ("--station", f"{here / n / 'station.pub'}:{roles}")]
+        self._zegel(
+            *("order", "issue", here / "agency", "--operation", OPERATION, "--device", here / "drone-7.crt"),
+            *listed,
+            *("--hours", "8", "-o", here / "op.order"),
+        )
+        self._zegel("device", "load-order", here / "drone-7", here / "op.order")
+        self._say("")
+        self._zegel("order", "show", here / "op.order", shown=True)
+
+    # --- 2: flight ---
+
+    def _take_off(self) -> None:
+        self._title("2. Take-off: what enters, what is on the wire, what each station opens")
+        for name in STATIONS:
+            self._listen(name)
+        self.air = self._start_air()
+        self._wait_open(1)
+        took = time.monotonic() - self.air.started
+        self._say(
+            f"   sealed, and open at every station, {took:.1f} s after the aircraft's start; 'telemetry + video' below"
+        )
+        self._play(FIRST_FLIGHT_S)
+        self._say_example()
+
+    def _listen(self, name: str) -> None:
+        more = ("--gcs", f"udpout:{HOST}:14550", "--video", f"udpout:{HOST}:5600") if self.stay and name == "pilot" else ()
+        self.stations[name] = Listener(name, self.folder, self.folder / "op.order", more)
+        self.radio.listeners.append(self.stations[name].port)
+
+    def _start_air(self) -> Program:
+        words = ("air", "--device", str(self.folder / "drone-7"), "--fc", f"serial:{self.flight.path}:921600")
+        video = ("--video", f"udpin:{HOST}:{self.camera_port}")
+        return Program((*words, *video, "--link", f"udpout:{HOST}:{self.radio.port}"), self.folder, "air")
+
+    def _play(self, seconds: float) -> None:
+        self.playing = True
+        self._run(seconds)
+        self.playing = False
+        self._run(SETTLE_S)
+
+    # --- 3: the stranger ---
+
+    def _stranger(self) -> None:
+        self._title(f"3. A station that is not in the order: {STRANGER!r}, with the order and a copy of the whole link")
+        program = Listener(STRANGER, self.folder, self.folder / "op.order").program
+        code = program.process.wait(JOIN_WITHIN_S)
+        for line in program.output().strip().splitlines():
+            self._say(f"   {line}")
+        self.ledger.expect("the stranger's zegel ground refuses to start", code != 0)
+        opened, refused = self._pretend()
+        self._say(
+            f"   pretending to be each listed station, with its own key: {opened} datagrams opened, {refused} grants failed"
+        )
+        self.ledger.expect("the stranger opens nothing", opened == 0 and refused > 0)
+
+    def _pretend(self) -> tuple[int, int]:
+        """Run the whole capture through openers that hold the stranger's seed under every listed index."""
+        station = StationFolder.open(self.folder / STRANGER)
+        order = verify_order((self.folder / "op.order").read_bytes(), station.roots, 0)
+        opened = refused = 0
+        for listed in order.order.stations:
+            opener = Opener(Ears(order, Me(listed.index, station.profile, station.seed), {}))
+            batch = Batch()
+            for datagram in self.radio.capture:
+                batch.clear()
+                batch.append(datagram)
+                opener.open(batch, 0.0)
+            opened += sum(opener.opened.values())
+            refused += sum(count for reason, count in opener.drops.items() if reason == "bad_grant")
+        return opened, refused
+
+    # --- 4: restart ---
+
+    def _restart(self) -> None:
+        self._title("4. The aircraft loses power (kill -9) in mid-flight, and starts again")
+        self.first_run = list(self.radio.capture)
+        self.playing = True
+        self._run(1.0)
+        self.air.kill()
+        lost = time.monotonic()
+        self._say("   the power is gone")
+        self._run(0.5)
+        self.air = self._start_air()
+        self._wait_open(2)
+        back = self.ledger.outage(lost)
+        self._say(f"   new session, new keys; every feed is open again {back - self.air.started:.1f} s after the start")
+        self._play(SECOND_FLIGHT_S)
+
+    # --- 5: replay ---
+
+    def _replay(self) -> None:
+        self._title("5. Somebody recorded the first run and plays all of it back")
+        before = {name: len(s.frames) + len(s.packets) for name, s in self.stations.items()}
+        refused = self._drops()
+        for position, datagram in enumerate(self.first_run):
+            self.radio.send(datagram)
+            if position % REPLAY_AT_ONCE == 0:
+                self._step()
+        self._run(STATUS_WITHIN_S)
+        got = sum(len(s.frames) + len(s.packets) - before[name] for name, s in self.stations.items())
+        self.refused = {name: count - refused[name] for name, count in self._drops().items()}
+        self._say(f"   {len(self.first_run)} datagrams played to every station: {got} frames or pictures came out of it;")
+        self._say("   refused: " + ", ".join(f"{name} {count}" for name, count in self.refused.items()))
+        self.ledger.expect("nothing of the earlier run is accepted", got == 0)
+        sealed = sum(datagram[0] >= FIRST_SFRAME for datagram in self.first_run)
+        all_refused = all(count >= sealed for count in self.refused.values())
+        self.ledger.expect("every station refused and counted all sealed datagrams of it", all_refused)
+
+    def _drops(self) -> dict[str, int]:
+        """How many datagrams each station's `zegel ground` says that it dropped, by `zegel status`."""
+        counts = {status["pid"]: sum(status["drops"].values()) for status in read_all()}
+        return {name: counts.get(s.program.process.pid, 0) for name, s in self.stations.items()}
+
+    # --- 6: the table ---
+
+    def _count(self) -> None:
+        self._title("6. Counted, not claimed")
+        feeds = [Feed(n, s.frames, s.packets) for n, s in self.stations.items()]
+        rows = self.ledger.judge(self.flight.sent, self.camera.sent, feeds, self.refused)
+        self.console.print(_table(rows))
+        self._say("   air down: entered while the aircraft had no power; refused: datagrams of the replay")
+        plain = [*self.flight.frames_sent(), *self.camera.packets_sent()]
+        names = [word.encode() for word in (AGENCY, OTHER, OPERATION, "drone-7", *STATIONS)]
+        leaks = shared_windows(plain, self.radio.capture)
+        named = sum(name in datagram for name in names for datagram in self.radio.capture)
+        self.ledger.expect(f"16-byte pieces of what entered that stand on the wire: {leaks}", leaks == 0)
+        self.ledger.expect(f"names from the order that stand on the wire: {named}", named == 0)
+
+    # --- 7: the verdict ---
+
+    def _verdict(self) -> int:
+        stopped = [program.end() for program in (self.air, *(s.program for s in self.stations.values()))]
+        self.ledger.expect("aircraft and stations stopped when told to", not any(stopped))
+        for text, good in self.ledger.expectations:
+            self._say(f"   {'yes' if good else 'NO '}  {text}")
+        if not self.ledger.good:
+            raise DemoFailed("something is not as it should be", hint=f"the lines marked NO above; logs: {self._keep()}")
+        self._say("\nEverything is as it should be.")
+        return 0
+
+    def _keep(self) -> str:
+        """Copy the logs of the processes out of the folder that goes away."""
+        kept = Path(tempfile.mkdtemp(prefix="zegel-demo-logs-"))
+        for log in self.folder.glob("*.log"):
+            (kept / log.name).write_text(log.read_text())
+        return str(kept)
+
+    # --- the machinery ---
+
+    def _zegel(self, *words: object, shown: bool = False) -> None:
+        """Run one `zegel` command, as a person would type it."""
+        text = [str(word) for word in words]
+        self._say("   $ zegel " + " ".join(self._short(word) for word in text))
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output):
+            code = cli.main(text)
+        if shown:
+            self._say("\n".join("   " + line for line in output.getvalue().splitlines()))
+        if code:
+            raise DemoFailed(f"zegel {text[0]} {text[1]} ended with {code}")
+
+    def _short(self, word: str) -> str:
+        word = word.replace(f"{self.folder}/", "")
+        return f'"{word}"' if " " in word else word
+
+    def _step(self) -> None:
+        now = time.monotonic()
+        if self.playing:
+            self.flight.play(now)
+            self.camera.play(now)
+        self.radio.relay()
+        for station in self.stations.values():
+            station.take()
+        if self.playing and not self.refused and now - self._said_at >= SAY_EVERY_S:
+            self._said_at = now
+            self._say_counts()
+
+    def _run(self, seconds: float) -> None:
+        run_until(lambda: False, self._step, self._sockets(), seconds)
+
+    def _wait_open(self, sessions: int) -> None:
+        programs = [self.air, *(s.program for s in self.stations.values())]
+
+        def opened() -> bool:
+            alive = all(program.running for program in programs)
+            return not alive or all(s.says(": open") >= sessions for s in self.stations.values())
+
+        in_time = run_until(opened, self._step, self._sockets(), JOIN_WITHIN_S)
+        if not in_time or not all(program.running for program in programs):
+            raise DemoFailed(f"not every station opened its feeds within {JOIN_WITHIN_S:g} s", hint=f"logs: {self._keep()}")
+
+    def _sockets(self) -> list[socket.socket]:
+        return [self.radio.socket, *(sock for s in self.stations.values() for sock in (s.gcs, s.player))]
+
+    def _say_counts(self) -> None:
+        opened = ", ".join(f"{n} {len(s.frames)} + {len(s.packets)}" for n, s in self.stations.items())
+        entered = f"{len(self.flight.sent)} + {len(self.camera.sent)} entered"
+        self._say(f"   {entered} | {self.radio.sealed} sealed datagrams on the wire | opened: {opened}")
+
+    def _say_example(self) -> None:
+        """The last packet of the camera as it entered, on the wire, and as it came out."""
+        packet = next(p for p in reversed(self.camera.packets_sent()) if p in self.stations["pilot"].packets)
+        wire = next(d for d in reversed(self.radio.capture) if d[0] >= FIRST_SFRAME and d[1] == Lane.VIDEO_A)
+        self._say("   one video packet, its first bytes:")
+        self._say(f"     entered      {packet[:EXAMPLE_BYTES].hex(' ')} ...")
+        self._say(f"     on the wire  {wire[:EXAMPLE_BYTES].hex(' ')} ...")
+        self._say(f"     opened       {self.stations['pilot'].packets[-1][:EXAMPLE_BYTES].hex(' ')} ...")
+
+    def _stay(self) -> None:
+        self._title("Flying until Ctrl-C: point QGroundControl at UDP 14550, a player at RTP H.264 on UDP 5600")
+        self._say("   another terminal can look on: zegel status")
+        self.playing = True
+        with contextlib.suppress(KeyboardInterrupt):
+            while True:
+                self._run(1.0)
+                self._forget()
+
+    def _forget(self) -> None:
+        """What was counted is counted; hours of flight need not stay in memory."""
+        for kept in (self.flight.sent, self.camera.sent, self.radio.capture):
+            kept.clear()
+        for station in self.stations.values():
+            station.forget()
+
+    def _title(self, text: str) -> None:
+        self.console.print(f"\n[bold]{text}[/bold]")
+
+    def _say(self, text: str) -> None:
+        self.console.print(text, markup=False)
+
+    def _end(self) -> None:
+        for program in [getattr(self, "air", None), *(s.program for s in self.stations.values())]:
+            if program is not None:
+                program.end()
+        self.flight.close()
+        self.camera.close()
+
+
+def _table(rows: list[tuple[str, ...]]) -> Table:
+    table = Table(*rows[0], box=SIMPLE_HEAD, padding=(0, 1))
+    for row in rows[1:]:
+        table.add_row(*row)
+    return table
+
+
+def command(parser: argparse.ArgumentParser) -> None:
+    """show the main job on this computer, with throw-away keys, in half a minute"""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = "example:\n  zegel demo\n  zegel demo --stay"
+    parser.add_argument("--stay", action="store_true", help="go on flying until Ctrl-C, towards UDP 14550 and 5600")
+    parser.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    if sys.platform != "linux":
+        raise DemoFailed("the demo needs Linux: its flight controller is a pseudo-terminal")
+    with tempfile.TemporaryDirectory(prefix="zegel-demo-") as folder:
+        return Demo(Path(folder), args.stay).run()

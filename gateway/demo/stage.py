@@ -1,0 +1,163 @@
+"""The stage of the demo: ports, processes, the radio in between, and the people who listen.
+
+What lives here: real sockets and real `zegel` processes. What is shown and what must come out of it is run.py's.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+HOST = "127.0.0.1"
+DATAGRAM_MAX = 65_536
+SOCKET_BUFFER = 4 << 20
+FIRST_SFRAME = 0x90
+END_WITHIN_S = 5.0
+
+
+def udp_socket() -> socket.socket:
+    """A loopback socket on a port of the system's choice."""
+    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SOCKET_BUFFER)
+    made.bind((HOST, 0))
+    made.setblocking(False)
+    return made
+
+
+def port_of(made: socket.socket) -> int:
+    return int(made.getsockname()[1])
+
+
+def free_port() -> int:
+    """A port that is free now, for a process that is started in the next moment."""
+    with udp_socket() as made:
+        return port_of(made)
+
+
+def drain(made: socket.socket) -> list[bytes]:
+    """Everything that waits in a socket."""
+    out = []
+    while True:
+        try:
+            out.append(made.recv(DATAGRAM_MAX))
+        except BlockingIOError:
+            return out
+        except ConnectionRefusedError:  # somebody we sent to is not there (any more)
+            continue
+
+
+class Program:
+    """A `zegel` process whose output is kept in a file."""
+
+    def __init__(self, words: Sequence[str], folder: Path, name: str) -> None:
+        self.log = folder / f"{name}.log"
+        self.started = time.monotonic()
+        with self.log.open("ab") as out:
+            command = [sys.executable, "-m", "gateway.cli", *words]
+            self.process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)  # noqa: S603 - our own program
+
+    def output(self) -> str:
+        return self.log.read_text()
+
+    @property
+    def running(self) -> bool:
+        return self.process.poll() is None
+
+    def resident_mb(self) -> float:
+        """Resident memory in MB (Linux); 0 where /proc is not."""
+        try:
+            text = Path(f"/proc/{self.process.pid}/status").read_text()
+        except OSError:
+            return 0.0
+        return next((int(line.split()[1]) / 1024 for line in text.splitlines() if line.startswith("VmRSS")), 0.0)
+
+    def kill(self) -> None:
+        """SIGKILL: nothing is flushed, nothing is said, as when the power goes."""
+        self.process.kill()
+        self.process.wait()
+
+    def end(self) -> int:
+        """SIGTERM, and the exit status."""
+        if self.running:
+            self.process.terminate()
+            try:
+                self.process.wait(END_WITHIN_S)
+            except subprocess.TimeoutExpired:
+                self.kill()
+        return self.process.returncode
+
+
+class Radio:
+    """What is on the air: takes all that the aircraft sends, keeps it, and passes it to everyone who listens."""
+
+    def __init__(self) -> None:
+        self.socket = udp_socket()
+        self.port = port_of(self.socket)
+        self.capture: list[bytes] = []
+        self.sealed = 0  # datagrams of the capture that are no control
+        self.listeners: list[int] = []
+
+    def relay(self) -> None:
+        for datagram in drain(self.socket):
+            self.capture.append(datagram)
+            self.sealed += datagram[0] >= FIRST_SFRAME
+            self.send(datagram)
+
+    def send(self, datagram: bytes) -> None:
+        for port in self.listeners:
+            try:
+                self.socket.sendto(datagram, (HOST, port))
+            except (BlockingIOError, ConnectionRefusedError):
+                continue
+
+
+class Listener:
+    """One station: its `zegel ground`, and the two loopback sockets where a GCS and a player would be."""
+
+    def __init__(self, name: str, folder: Path, order: Path, more: Sequence[str] = ()) -> None:
+        self.name = name
+        self.gcs, self.player = udp_socket(), udp_socket()
+        self.frames: list[bytes] = []
+        self.frame_times: list[float] = []
+        self.packets: list[bytes] = []
+        self.port = free_port()
+        self._words = (
+            *("ground", "--station", str(folder / name), "--order", str(order)),
+            *("--link", f"udpin:{HOST}:{self.port}"),
+            *("--gcs", f"udpout:{HOST}:{port_of(self.gcs)}", "--video", f"udpout:{HOST}:{port_of(self.player)}"),
+            *more,
+        )
+        self._folder = folder
+        self.start()
+
+    def start(self) -> None:
+        self.program = Program(self._words, self._folder, f"ground-{self.name}")
+
+    def take(self) -> None:
+        fresh = drain(self.gcs)
+        self.frames += fresh
+        self.frame_times += [time.monotonic()] * len(fresh)
+        self.packets += drain(self.player)
+
+    def forget(self) -> None:
+        for kept in (self.frames, self.frame_times, self.packets):
+            kept.clear()
+
+    def says(self, text: str) -> int:
+        return self.program.output().count(text)
+
+
+def run_until(done: Callable[[], bool], step: Callable[[], None], sockets: Sequence[socket.socket], limit_s: float) -> bool:
+    """Call `step` a thousand times a second, or when a socket has something, until `done`; False if it never was."""
+    until = time.monotonic() + limit_s
+    while time.monotonic() < until:
+        select.select(sockets, (), (), 0.001)
+        step()
+        if done():
+            return True
+    return False
