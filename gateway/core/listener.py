@@ -123,12 +123,17 @@ class Listener:
             return DropReason.UNKNOWN_ORDER
         if not self._admit(device_public, stated):
             return DropReason.OLDER_SESSION
+        self._make_room(device_public)
         session = Session(stated, device_public)
         self.sessions.setdefault(session.session_id[:8], session)
-        theirs = [s for s in self.sessions.values() if s.device_public == device_public]
-        if len(theirs) > SESSIONS_MAX:  # an aircraft that starts again and again: the last start is the one that counts
-            del self.sessions[min(theirs, key=lambda s: s.boot_counter).session_id[:8]]
         return None
+
+    def _make_room(self, device_public: bytes) -> None:
+        """An aircraft may start again and again: what has been silent longest goes, and may come again."""
+        theirs = [session for session in self.sessions.values() if session.device_public == device_public]
+        if len(theirs) >= SESSIONS_MAX:
+            del self.sessions[min(theirs, key=lambda s: (s.beat_at, s.boot_counter)).session_id[:8]]
+            self._statements.clear()
 
     def _admit(self, device_public: bytes, stated: statement.Statement) -> bool:
         """F1 of SPEC.md section 6: an earlier session, played back or from a rolled-back card, is refused."""
@@ -195,10 +200,15 @@ class Listener:
     # --- 4: announcements ---
 
     def _announcement_fragment(self, header: ControlHeader, part: bytes, datagram: bytes) -> DropReason | None:
+        """For every session whose beat lists it: a malicious aircraft may list what is another's."""
         digest = fragment.listed_hash(datagram)
-        session = next((s for s in self.sessions.values() if s.beat and s.beat.lists(digest)), None)
-        if session is None:
-            return DropReason.UNLISTED_FRAGMENT
+        listing = [session for session in self.sessions.values() if session.beat and session.beat.lists(digest)]
+        outcomes = [self._take_fragment(session, header, part) for session in listing]
+        if None in outcomes:
+            return None
+        return outcomes[0] if outcomes else DropReason.UNLISTED_FRAGMENT
+
+    def _take_fragment(self, session: Session, header: ControlHeader, part: bytes) -> DropReason | None:
         if header.message_id in session.announcements:
             return None
         try:

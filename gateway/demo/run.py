@@ -21,8 +21,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 
 from gateway import cli
@@ -220,7 +220,7 @@ class Demo:
         self._title("6. Counted, not claimed")
         feeds = [Feed(n, s.frames, s.packets) for n, s in self.stations.items()]
         rows = self.ledger.judge(self.flight.sent, self.camera.sent, feeds, self.refused)
-        self.console.print(_table(rows))
+        self.console.print(Padding(_table(rows), (0, 0, 1, 3)))
         self._say("   air down: entered while the aircraft had no power; refused: datagrams of the replay")
         plain = [*self.flight.frames_sent(), *self.camera.packets_sent()]
         names = [word.encode() for word in (AGENCY, OTHER, OPERATION, "drone-7", *STATIONS)]
@@ -340,7 +340,7 @@ class Demo:
 
 
 def _table(rows: list[tuple[str, ...]]) -> Table:
-    table = Table(*rows[0], box=SIMPLE_HEAD, padding=(0, 1))
+    table = Table(*rows[0], box=None, padding=(0, 2, 0, 0), header_style="underline")
     for row in rows[1:]:
         table.add_row(*row)
     return table

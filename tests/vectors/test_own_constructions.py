@@ -69,7 +69,7 @@ def test_grant_info():
 
 
 def test_kids():
-    """Downlink: lane, four bits of session_id, epoch mod 16. Uplink: lane - 15, station, epoch mod 256, session_id[0], instance."""
+    """Down: lane, four bits of session_id, epoch mod 16. Up: lane - 15, station, epoch mod 256, session_id[0], instance."""
     assert downlink_kid(Lane.TELEMETRY, SESSION_ID, EPOCH) == KID
     assert downlink_kid(Lane.EVIDENCE, SESSION_ID, EPOCH + 11) == 0x07AF
     kid = uplink_kid(Lane.UPLINK, 3, SESSION_ID, EPOCH, bytes.fromhex("d1d2d3d4d5"))

@@ -54,7 +54,9 @@ def test_another_station_opens_nothing():
 
 
 @pytest.mark.parametrize(
-    "change", [{"order_hash": bytes(32)}, {"session_id": bytes(16)}, {"epoch": 5}, {"station": 2}, {"suite": 4}], ids=str
+    "change",
+    [{"order_hash": bytes(32)}, {"session_id": bytes(16)}, {"epoch": 5}, {"station": 2}, {"suite": 4}],
+    ids=",".join,
 )
 def test_a_grant_for_another_purpose_opens_nothing(change: dict[str, object]):
     with pytest.raises(GrantError, match="does not open"):

@@ -9,7 +9,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.batch import Batch
 from gateway.core import fragment
+from gateway.core.listener import Listener, Me
 from gateway.core.sealer import Sealer
+from gateway.core.session import Session
 from gateway.core.wire import DropReason, Evidence, Kind
 from keys import announcement, cose
 from keys.announcement import Announcement
@@ -107,3 +109,22 @@ def drops_of(station: Station, *datagrams: bytes, now: float = 0.0) -> dict[Drop
     before = station.opener.drops.copy()
     station.receive(datagrams, now)
     return dict(station.opener.drops - before)
+
+
+def device_of(world: World) -> bytes:
+    return world.order.order.devices[0].pub
+
+
+def ears(world: World, index: int = 1, boot: int | None = None, *, accept_older: bool = False) -> Listener:
+    """The listener of a station, which has heard boot counter `boot` of the device before."""
+    known = {} if boot is None else {device_of(world): (boot, b"the session of then")}
+    return Listener(world.order, Me(index, world.profile, world.seeds[index]), known, accept_older)
+
+
+def hear(ground: Listener, *datagrams: bytes, now: float = 0.0) -> list[DropReason | None]:
+    return [ground.control(datagram, now) for datagram in datagrams]
+
+
+def the_session(ground: Listener) -> Session:
+    (session,) = ground.sessions.values()
+    return session

@@ -209,6 +209,16 @@ def test_the_next_epoch_is_announced_ahead_and_then_seals():
     assert not {k.kid for k in first.send_keys.values()} & {k.kid for k in announcer.current.send_keys.values()}
 
 
+def test_on_a_narrow_link_what_waits_of_the_old_epoch_is_not_said_any_more():
+    """No beat lists it, and the new announcements need the time."""
+    _, announcer = session(57_600, stations=15, profile=Profile.X_WING, policy=Policy(rekey_s=600))
+    old = {d for parts in announcer._fragments.values() for d in parts}
+    assert announcer.lead_s < 600
+    for at, datagram in run(announcer, 600, step=0.05):
+        assert announcer.phase is Phase.STEADY or datagram not in old, at
+    assert announcer.phase is Phase.LEAD
+
+
 def test_a_beat_at_once_when_the_epoch_turns():
     _, announcer = session(policy=Policy(rekey_s=60, lead_s=5))
     turns = []

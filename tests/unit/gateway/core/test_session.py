@@ -77,11 +77,16 @@ def test_the_next_epoch_opens_in_lead_time_only():
     assert session.expects(1)
     assert not session.expects(2)
     assert bounds(session, 1.0) == {kid(0): BEYOND_BEAT_BY, kid(1): BEYOND_BEAT_BY}
+    later = 2.0 + KEEP_EPOCH_S  # the lead of a narrow link is longer than an old epoch is kept
+    session.hear(beat(3, ms_to_next=1), b"", later)
+    session.expire(later)
+    assert kid(1) in bounds(session, later)
 
 
 def test_the_previous_epoch_stays_a_while_with_its_last_bound():
     session = hearing(beat(ctr=7))
     session.install(0, granted(0))
+    session.commit(Announcement(SESSION_ID, bytes(32), 0, 1, 5, {kid(0): bytes(32)}, b""))
     session.hear(beat(2, epoch=1, ctr=50), b"", 100.0)
     session.install(1, granted(1))
     assert bounds(session, 100.0 + KEEP_EPOCH_S) == {kid(0): 7 + BEYOND_BEAT_BY, kid(1): 50 + BEYOND_BEAT_BY}
@@ -90,6 +95,7 @@ def test_the_previous_epoch_stays_a_while_with_its_last_bound():
     assert 0 in session.uplink_keys
     session.expire(100.1 + KEEP_EPOCH_S)
     assert session.uplink_keys.keys() == {1}
+    assert session._commitments == {}
     assert bounds(session, 100.0) == {kid(1): 50 + BEYOND_BEAT_BY}
 
 
