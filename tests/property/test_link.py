@@ -70,7 +70,7 @@ def hostile_schedule(seed: int) -> None:
         assert set(station.frames) <= set(frames), "a frame came that was never sent"
         assert set(station.video[Lane.VIDEO_A]) <= set(video)
         assert len(station.video[Lane.VIDEO_A]) == len(set(station.video[Lane.VIDEO_A]))
-    restarted, second = world.aircraft(now), [world.station(1, _known(s)) for s in stations]
+    restarted, second = world.aircraft(now), [world.station(1, _heard_later(world)) for _ in stations]
     for station in (*stations, *second):
         before = len(station.frames)
         station.receive(rng.sample(wire, min(len(wire), 200)), now)  # a recording of the first session
@@ -81,9 +81,9 @@ def hostile_schedule(seed: int) -> None:
         assert sum(s.granted and s.alive(now + 3) for s in station.listener.sessions.values()) == 1
 
 
-def _known(station: Station) -> dict[bytes, tuple[int, bytes]]:
-    """What a restarted station remembers, one boot further on, as after hearing the next session."""
-    return {h.device_public: (h.boot_counter + 1, b"later") for h in station.listener.take_heard()}
+def _heard_later(world: World) -> dict[bytes, tuple[int, bytes]]:
+    """What a restarted station remembers that has heard the next session."""
+    return {device.pub: (world.boots, b"later") for device in world.order.order.devices}
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
