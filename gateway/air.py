@@ -172,7 +172,7 @@ class Air:
             if not self.fc.fill(batch, now):
                 break
             self._fc_read_at = now
-            framer = self._framer(self.fc.epoch)
+            framer = self._framer(self.fc.connection)
             for index in range(batch.count):
                 out += framer.feed(batch.view(index), whole=not self.fc.stream)
         if now - self._fc_read_at >= SETTLE_S:

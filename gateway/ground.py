@@ -144,6 +144,10 @@ class Ground:
         if now >= self._status_at:
             self._status_at = now + STATUS_EVERY_S
             self.publisher.send(self.status(now))
+            if time.time() > self.order.order.not_after:
+                self._alarm(
+                    "the order has ended; this station accepted it in time, and goes on as long as the aircraft does"
+                )
 
     # --- what a person sees ---
 
@@ -243,7 +247,8 @@ def _run(args: argparse.Namespace) -> int:
     process.harden()
     station = StationFolder.open(Path(settings.station))
     order = station.accept_order(read_order(settings.order), int(time.time()))
-    Ground(settings, station, order).run()
+    with station.hold():
+        Ground(settings, station, order).run()
     return 0
 
 

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from keys import certificate, private_key, state, store
 from keys.certificate import Issuer, Usage, der, load_certificate, utc
 from keys.cose import Signer
-from keys.errors import ExpiredCertificate, FolderError, ForeignRoot, MissingFile, WrongFile
+from keys.errors import ExpiredCertificate, FolderError, ForeignRoot, MalformedOrder, MissingFile, WrongFile
 from keys.order import OP_ID_SIZE, Order, OrderDevice, VerifiedOrder, issue_order, verify_order
 from keys.state import Count
 
@@ -70,7 +70,7 @@ class AgencyFolder:
         Devices put generation before serial, so they take its first order and then none of an earlier signer's.
         """
         issuer = self._issuer()
-        with store.Lock(self._root, wait=True):
+        with store.FolderLock(self._root, wait=True):
             known, _ = state.read(self._root, RootState)
             if known is None:
                 raise _lost(self._root, "generation", "the newest signer, which zegel order verify tells")
@@ -127,11 +127,14 @@ class AgencyFolder:
             )
         signers = [Signer(_key(self._signer / SIGNER_KEY), (der(signer),))]
         order = dataclasses.replace(draft, op_id=secrets.token_bytes(OP_ID_SIZE), serial=self._next_serial())
-        return verify_order(issue_order(order, signers), [root], order.not_before)
+        try:
+            return verify_order(issue_order(order, signers), [root], order.not_before)
+        except MalformedOrder as error:
+            raise MalformedOrder(str(error), hint="nothing was written: change what you asked for") from None
 
     def _next_serial(self) -> int:
         """Stored before it is used; a gap does no harm, a serial that comes twice would."""
-        with store.Lock(self._signer, wait=True):
+        with store.FolderLock(self._signer, wait=True):
             known, _ = state.read(self._signer, SignerState)
             if known is None:
                 raise _lost(self._signer, "serial", "the newest order, which zegel order show tells")

@@ -19,7 +19,6 @@ from keys.kid import SESSION_ID_SIZE, UPLINK_KEY
 TYP = "zegel-ka"
 SUITE = 5  # AES_256_GCM_SHA512_128, RFC 9605 section 4.5; the only one
 KEY_SIZE = 32
-HINT = 4  # unprotected header: the first 8 bytes of the session_id, to find the session before verifying
 
 _FIELDS = {
     1: fields.octets(SESSION_ID_SIZE),
@@ -49,7 +48,7 @@ class Announcement:
     def sign(self, session_key: Ed25519PrivateKey) -> bytes:
         values = (getattr(self, field.name) for field in dataclasses.fields(self))
         payload = cose.dumps(dict(zip(_FIELDS, values, strict=True)))
-        return cose.sign1(payload, TYP, session_key, {HINT: self.session_id[:8]})
+        return cose.sign1(payload, TYP, session_key, {cose.HEADER_KID: self.session_id[:8]})
 
     def open(self, profile: grant.Profile, seed: bytes) -> Grant:
         """Unseal with the station's private seed; GrantError unless every key matches its signed commitment."""
@@ -88,5 +87,5 @@ def verify(message: cose.Sign1, session_public: Ed25519PublicKey) -> Announcemen
     """BadSignature, WrongType or MalformedMessage; the payload is parsed only after its signature verified."""
     payload = message.verify(TYP, session_public)
     announced = Announcement(*fields.read(payload, "the announcement", _FIELDS))
-    message.require_unprotected({HINT: announced.session_id[:8]})
+    message.require_unprotected({cose.HEADER_KID: announced.session_id[:8]})
     return announced

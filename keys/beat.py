@@ -12,7 +12,6 @@ import enum
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from keys import cose, fields
-from keys.announcement import HINT
 from keys.kid import SESSION_ID_SIZE
 
 TYP = "zegel-beat"
@@ -58,7 +57,7 @@ class Beat:
     def sign(self, session_key: Ed25519PrivateKey) -> bytes:
         values = (getattr(self, field.name) for field in dataclasses.fields(self))
         payload = cose.dumps(dict(zip(_FIELDS, values, strict=True)))
-        return cose.sign1(payload, TYP, session_key, {HINT: self.session_id[:8]})
+        return cose.sign1(payload, TYP, session_key, {cose.HEADER_KID: self.session_id[:8]})
 
     def lists(self, fragment_hash: bytes) -> bool:
         return any(fragment_hash in hashes for hashes in self.fragments.values())
@@ -68,5 +67,5 @@ def verify(message: cose.Sign1, session_public: Ed25519PublicKey) -> Beat:
     """BadSignature, WrongType or MalformedMessage; the payload is parsed only after its signature verified."""
     payload = message.verify(TYP, session_public)
     beat = Beat(*fields.read(payload, "the beat", _FIELDS))
-    message.require_unprotected({HINT: beat.session_id[:8]})
+    message.require_unprotected({cose.HEADER_KID: beat.session_id[:8]})
     return beat

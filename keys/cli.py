@@ -24,7 +24,7 @@ from keys.files import Kind
 from keys.grant import Profile
 from keys.kid import Role
 from keys.order import CLASSIFICATIONS, EARLIEST, LATEST, Order, OrderStation, parse_order, verify_order
-from keys.policy import Policy
+from keys.policy import Policy, PolicyFlag
 from keys.station import PUBLIC, StationFolder
 
 HOUR_S = 3600
@@ -131,7 +131,9 @@ def _device_load(args: argparse.Namespace) -> int:
     print(f"  {order_text.signed_by(verified)}")
     if damage:
         print(f"  note: {damage}")
-    print(f"next: zegel air --device {_word(args.dir)} --help")
+    if verified.order.not_before > time.time():
+        print("  note: by this board's clock it has not begun. No order that ends before it begins is taken from now on")
+    print(f"next: zegel air --device {_word(args.dir)} --fc serial:/dev/ttyAMA0:921600 --link udpout:STATION:14600")
     return 0
 
 
@@ -218,6 +220,9 @@ def order(parser: argparse.ArgumentParser) -> None:
     )
     issue.add_argument("--classification", choices=CLASSIFICATIONS, default=CLASSIFICATIONS[0], help="default regular")
     issue.add_argument("--hours", required=True, type=_hours, help="how long it is in force")
+    issue.add_argument(
+        "--pad-video", action="store_true", help="hide the sizes of video datagrams, at the price of bandwidth"
+    )
     issue.add_argument("--start", type=_start, metavar="TIME", help="UTC, such as 2031-05-09T18:00; default now")
     _add_output(issue, "op.order")
     show = add("show", _order_show, "say in words what an order allows; needs no key", "op.order")
@@ -245,7 +250,7 @@ def _order_issue(args: argparse.Namespace) -> int:
         stations=tuple(stations),
         recording=(),
         previous=None,
-        policy=Policy(),
+        policy=Policy(flags=PolicyFlag.PAD_VIDEO if args.pad_video else 0),
     )
     issued = folder.issue(draft)
     store.write(args.output, issued.raw, store.PUBLIC_MODE, new=True)

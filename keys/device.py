@@ -24,7 +24,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from keys import certificate, cose, files, private_key, roots, state, store
 from keys.certificate import DEVICE_ALGS, Usage, fingerprint, utc
-from keys.errors import AlreadyExists, FolderError, KeysError, MissingFile, NoOrder, NotListed, OlderOrder, WrongFile
+from keys.errors import (
+    AlreadyExists,
+    FolderError,
+    KeysError,
+    MissingFile,
+    NoOrder,
+    NotListed,
+    OlderOrder,
+    OrderExpired,
+    WrongFile,
+)
 from keys.files import Kind
 from keys.order import LATEST, Order, VerifiedOrder, verify_order
 from keys.order_text import duration
@@ -54,7 +64,7 @@ class DeviceState(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 class DeviceFolder:
     """An open, locked folder; a context manager. `open` makes one."""
 
-    def __init__(self, path: Path, lock: store.Lock) -> None:
+    def __init__(self, path: Path, lock: store.FolderLock) -> None:
         self.path = path
         self.key = private_key.read(path / KEY)
         if cose.algorithm(self.key) not in DEVICE_ALGS:
@@ -87,7 +97,7 @@ class DeviceFolder:
     def open(cls, path: Path) -> DeviceFolder:
         """FolderInUse if another process has it open; MissingFile, WrongMode, WrongFile."""
         store.check_folder(path, KEY, "a device's")
-        lock = store.Lock(path)
+        lock = store.FolderLock(path)
         try:
             return cls(path, lock)
         except BaseException:
@@ -141,11 +151,21 @@ class DeviceFolder:
         again = verified.order_hash.hex() == self._state.order_hash
         if verified.rank <= self._state.rank and not again:
             raise OlderOrder(f"the order is {_rank(verified.rank)}, and {_rank(self._state.rank)} was loaded before")
-        verified.order.require_not_expired(self._believed(unix_now))
+        self._require_not_expired(verified.order, unix_now)
         store.write(self.path / ORDER, data)
         self._adopt(verified)
         state.write(self.path, self._state)
         return verified
+
+    def _require_not_expired(self, order: Order, unix_now: int) -> None:
+        """OrderExpired. Without a clock, all that is known is that it is later than the beginning of the newest order."""
+        bound = self._state.lower_bound
+        if order.not_after < bound and not bound < unix_now < LATEST:
+            raise OrderExpired(
+                f"the order ends at {utc(order.not_after)}, before an order begins that was loaded here: {utc(bound)}",
+                hint="ask the agency for an order that ends later; a device that must go back begins anew: zegel device init",
+            )
+        order.require_not_expired(self._believed(unix_now))
 
     def _pinned(self) -> list[x509.Certificate]:
         if not self.roots:
@@ -165,7 +185,11 @@ class DeviceFolder:
                 data = store.read_secret(self.path / ORDER)
             except MissingFile:
                 raise NoOrder(f"no order is loaded in {self.path}") from None
-            verified = verify_order(data, pinned, self._state.lower_bound)
+            try:
+                verified = verify_order(data, pinned, self._state.lower_bound)
+            except KeysError as error:
+                again = f"load it again: zegel device load-order {self.path} op.order"
+                raise type(error)(f"{self.path / ORDER}: {error}", hint=again) from None
             if verified.rank < self._state.rank:
                 raise OlderOrder(
                     f"the order in {self.path} is {_rank(verified.rank)}, but {_rank(self._state.rank)} was loaded"

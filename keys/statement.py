@@ -37,12 +37,19 @@ class Statement:
         return Ed25519PublicKey.from_public_bytes(self.session_public)
 
     def sign(self, device_key: cose.PrivateKey) -> bytes:
-        """COSE_Sign1 (RFC 9052 section 4.2) by the device key."""
-        return cose.sign1(self.payload(), TYP, device_key)
+        """COSE_Sign1 (RFC 9052 section 4.2) by the device key, which its kid names."""
+        return cose.sign1(self.payload(), TYP, device_key, {cose.HEADER_KID: bytes([self.device_index])})
+
+
+def claimed_device(message: cose.Sign1) -> int | None:
+    """The index of the device that the message says it is signed by; believed only once it has verified so."""
+    kid = message.unprotected.get(cose.HEADER_KID)
+    return kid[0] if isinstance(kid, bytes) and len(kid) == 1 else None
 
 
 def verify(message: cose.Sign1, device_public: cose.PublicKey) -> Statement:
     """BadSignature, WrongType or MalformedMessage; the payload is parsed only after its signature verified."""
     payload = message.verify(TYP, device_public)
-    message.require_unprotected({})
-    return Statement(*fields.read(payload, "the statement", _FIELDS))
+    stated = Statement(*fields.read(payload, "the statement", _FIELDS))
+    message.require_unprotected({cose.HEADER_KID: bytes([stated.device_index])})
+    return stated

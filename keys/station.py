@@ -27,8 +27,16 @@ from keys.station_public import StationPublic
 SEED, PUBLIC = "seed", "station.pub"
 
 
+class Accepted(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """The newest order of an operation."""
+
+    generation: Count
+    serial: Count
+    order_hash: str  # hexadecimal
+
+
 class StationState(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    orders: dict[str, tuple[Count, Count]] = {}  # op_id -> (generation, serial) of its newest order
+    orders: dict[str, Accepted] = {}  # by op_id
     boots: dict[str, tuple[Count, str]] = {}  # device public key -> newest (boot counter, session_id)
 
 
@@ -95,7 +103,7 @@ class StationFolder:
 
     def trust(self, root: x509.Certificate) -> bool:
         """Add the root of an agency whose orders list this station; False if it was trusted before. WrongUsage."""
-        with store.Lock(self.path, wait=True):
+        with store.FolderLock(self.path, wait=True):
             self.roots = roots.read(self.path)
             if root in self.roots:
                 return False
@@ -106,15 +114,19 @@ class StationFolder:
     def accept_order(self, data: bytes, unix_now: int) -> VerifiedOrder:
         """The order, if a trusted agency signed it, it lists this station and is in force now.
 
-        A station has a clock. Untrusted, MalformedMessage, NotListed, ClockWrong, OrderNotYetValid, OrderExpired,
-        OlderOrder if a newer one of the same operation was accepted before.
+        One that was accepted while it was in force is accepted after it: a station that restarts in flight must not go
+        blind when the aircraft flies on. Untrusted, MalformedMessage, NotListed, ClockWrong, OrderNotYetValid,
+        OrderExpired, OlderOrder if a newer one of the same operation was accepted before.
         """
         files.expect(Kind.ORDER, data, "the file")
-        order = verify_order(data, self.roots, 0).order
-        self.index_in(order)
-        require_in_force(order, unix_now)
+        found = verify_order(data, self.roots, 0)
+        self.index_in(found.order)
+        known = self._state().orders.get(found.order.op_id.hex())
+        if known and known.order_hash == found.order_hash.hex():
+            return found
+        require_in_force(found.order, unix_now)
         verified = verify_order(data, self.roots, unix_now)  # a signer that has expired since then could back-date
-        self._remember_rank(verified)
+        self._remember(verified)
         return verified
 
     def index_in(self, order: Order) -> int:
@@ -128,18 +140,19 @@ class StationFolder:
             hint=f"send {self.path / PUBLIC} to the agency, and ask for an order that lists it",
         )
 
-    def _remember_rank(self, verified: VerifiedOrder) -> None:
-        with store.Lock(self.path, wait=True):
-            known, operation = self._state(), verified.order.op_id.hex()
-            newest = known.orders.get(operation, (0, 0))
-            if verified.rank < newest:
+    def _remember(self, verified: VerifiedOrder) -> None:
+        with store.FolderLock(self.path, wait=True):
+            state_, operation = self._state(), verified.order.op_id.hex()
+            newest = state_.orders.get(operation)
+            if newest and verified.rank <= (newest.generation, newest.serial):
                 raise OlderOrder(
                     f"the order is number {verified.order.serial} by signer {verified.generation},"
-                    f" and number {newest[1]} by signer {newest[0]} of the same operation was accepted before"
+                    f" and number {newest.serial} by signer {newest.generation} of the same operation was accepted before"
                 )
-            if verified.rank > newest:
-                known.orders[operation] = verified.rank
-                state.write(self.path, known)
+            state_.orders[operation] = Accepted(
+                generation=verified.generation, serial=verified.order.serial, order_hash=verified.order_hash.hex()
+            )
+            state.write(self.path, state_)
 
     # --- memory ---
 
@@ -151,7 +164,7 @@ class StationFolder:
     def record_boot(self, device_pub: bytes, counter: int, session_id: bytes) -> str | None:
         """Remember a start of a device; an alarm if that cannot be stored."""
         try:
-            with store.Lock(self.path, wait=True):
+            with store.FolderLock(self.path, wait=True):
                 known = self._state()
                 known.boots[device_pub.hex()] = (counter, session_id.hex())
                 state.write(self.path, known)
@@ -170,13 +183,17 @@ class StationFolder:
 
     # --- end ---
 
+    def hold(self) -> store.Lock:
+        """While the result is not released the seed cannot be destroyed; any number of programs may hold it."""
+        return store.Lock(self.path / SEED, shared=True)
+
     def destroy(self) -> None:
         """Overwrite and remove the seed: what was recorded of the link opens with it no more.
 
-        Flash memory keeps old blocks and journals keep copies, where only the disk's own encryption reaches. A
-        running `zegel ground` holds the seed until it ends.
+        Flash memory keeps old blocks and journals keep copies, where only the disk's own encryption reaches.
+        FolderInUse while a program has the seed in memory.
         """
-        with store.Lock(self.path):
+        with store.FolderLock(self.path), store.Lock(self.path / SEED):
             store.wipe(self.path / SEED)
 
 

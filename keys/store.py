@@ -214,28 +214,26 @@ def wipe(path: Path) -> None:
 
 
 class Lock:
-    """The folder is this process's until `release`, or until the process is gone: flock(2) on the folder itself.
+    """A folder or a secret is this process's until `release`, or until the process is gone: flock(2) on the thing itself.
 
-    A card that has become read-only locks like any other, and no file is left behind. Who holds the lock clears away
-    what a killed writer left.
+    A card that has become read-only locks like any other, and no file is left behind.
     """
 
-    def __init__(self, folder: Path, *, wait: bool = False) -> None:
-        """FolderInUse if another process holds it, unless `wait`."""
-        check_folder(folder)
+    def __init__(self, path: Path, *, wait: bool = False, shared: bool = False) -> None:
+        """FolderInUse if another process holds it, unless `wait`; those who share it do not exclude each other."""
         self._handle = -1
         if sys.platform == "win32":
             return
-        self._handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            fcntl.flock(self._handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            self._handle = os.open(path, os.O_RDONLY | _NO_FOLLOW)
+        except OSError as error:
+            raise _unreadable(path, error) from None
+        try:
+            fcntl.flock(self._handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             holder = _holder(os.fstat(self._handle))
             self.release()
-            raise FolderInUse(f"{folder} is in use by {holder}", hint="end that program first, or wait for it") from None
-        with contextlib.suppress(OSError):
-            for leftover in folder.glob(".*.tmp"):
-                leftover.unlink()
+            raise FolderInUse(f"{path} is in use by {holder}", hint="end that program first, or wait for it") from None
 
     def release(self) -> None:
         if self._handle >= 0:
@@ -247,6 +245,18 @@ class Lock:
 
     def __exit__(self, *exc: object) -> None:
         self.release()
+
+
+class FolderLock(Lock):
+    """A private folder, locked; who holds it clears away what a killed writer left."""
+
+    def __init__(self, folder: Path, *, wait: bool = False) -> None:
+        """FolderInUse, MissingFile, WrongFile, WrongMode."""
+        check_folder(folder)
+        super().__init__(folder, wait=wait)
+        with contextlib.suppress(OSError):
+            for leftover in folder.glob(".*.tmp"):
+                leftover.unlink()
 
 
 def _holder(info: os.stat_result) -> str:

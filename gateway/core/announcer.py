@@ -14,6 +14,7 @@ Sans-IO: time, the clock's claim and random bytes are arguments. SPEC.md section
 from __future__ import annotations
 
 import enum
+import itertools
 from collections import deque
 from collections.abc import Callable
 
@@ -36,7 +37,8 @@ NARROW_BEAT_EVERY_S = 1.0  # clear and sealed in turn
 START_ROUNDS = 5  # rounds of announcements in the first second of an epoch
 START_ROUND_EVERY_S = 0.2
 ANNOUNCE_SHARE = 0.05  # of the link, beats apart
-LEAD_CYCLES = 3
+LEAD_ROUNDS = 3
+STATEMENT_EVERY = 4  # datagrams of a round: on a narrow link who comes new need not wait for its end
 REKEY_AFTER_PACKETS = REJECT_AFTER_PACKETS // 2  # far enough ahead that no lead time can reach the limit
 
 
@@ -155,7 +157,7 @@ class Announcer:
     # --- announcements ---
 
     def _share_of_link(self, now: float) -> list[bytes]:
-        """What of the queued cycle the link's share allows now (a token bucket of one second)."""
+        """What of the queued round the link's share allows now (a token bucket of one second)."""
         out = []
         burst = max(self._bytes_a_second, CONTROL_HEADER_SIZE + FRAGMENT_MAX)
         self._bytes_left = min(burst, self._bytes_left + (now - self._counted_at) * self._bytes_a_second)
@@ -166,7 +168,7 @@ class Announcer:
         return out
 
     def _next_round(self, now: float) -> list[bytes]:
-        """The statement, with one cycle queued behind it, unless the last one still waits for its share of the link.
+        """The statement, with one round queued behind it, unless the last one still waits for its share of the link.
 
         A receiver needs statement, beat and announcements in this order: on a wide link a round brings its own beat,
         so whoever comes new joins within one round.
@@ -175,8 +177,10 @@ class Announcer:
         self._round_at = now + (START_ROUND_EVERY_S if self._rounds < START_ROUNDS else self.order.order.policy.announce_s)
         if self._outbox:
             return []
-        for datagrams in self._fragments.values():
-            self._outbox.extend(datagrams)
+        for place, datagram in enumerate(itertools.chain(*self._fragments.values()), 1):
+            self._outbox.append(datagram)
+            if place % STATEMENT_EVERY == 0:
+                self._outbox.extend(self._statement)
         if self.link_bps >= NARROW_BELOW_BPS:
             self._beat_at = now
         self._bytes_left -= sum(map(len, self._statement))
@@ -192,10 +196,16 @@ class Announcer:
         self._beat_at = now
 
     @property
+    def round_s(self) -> float:
+        """How long one round of announcements takes at its share of the link."""
+        parts = list(itertools.chain(*self._fragments.values()))
+        statements = 1 + len(parts) // STATEMENT_EVERY
+        return (sum(map(len, parts)) + statements * sum(map(len, self._statement))) / self._bytes_a_second
+
+    @property
     def lead_s(self) -> float:
-        """How long ahead a new epoch is announced: three cycles of announcements, or the order's lead_s if longer."""
-        cycle = sum(len(datagram) for parts in (self._statement, *self._fragments.values()) for datagram in parts)
-        return max(self.order.order.policy.lead_s, LEAD_CYCLES * cycle / self._bytes_a_second)
+        """How long ahead a new epoch is announced: three rounds of announcements, or the order's lead_s if longer."""
+        return max(self.order.order.policy.lead_s, LEAD_ROUNDS * self.round_s)
 
     # --- epochs ---
 
@@ -206,7 +216,8 @@ class Announcer:
     def _install(self, drawn: Epoch, now: float) -> None:
         self.current = drawn
         self._announce(drawn, now)
-        self._rekey_at = now + self.order.order.policy.rekey_s
+        # On a link so narrow that the next epoch's lead would begin at once, this one must be announced first.
+        self._rekey_at = now + max(self.order.order.policy.rekey_s, 2 * self.lead_s)
         self._switch_at = self._rekey_at
 
     def _turn_epoch(self, now: float) -> None:

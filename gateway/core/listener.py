@@ -66,11 +66,11 @@ class Listener:
         self.refused_boot: tuple[int, int] | None = None  # (counter heard, counter known) of the last older session
         self._known = dict(known)
         self._accept_older = accept_older
-        self._my_lanes = next(lanes_for(s.roles) for s in order.order.stations if s.index == me.index)
+        self.my_lanes = next(lanes_for(s.roles) for s in order.order.stations if s.index == me.index)
         self._devices = [cose.load_public(device.alg, device.pub) for device in order.order.devices]
         self._heard: list[Heard] = []
         self._budget, self._budget_at = VERIFY_BURST, 0.0
-        self._statements: dict[bytes, DropReason | None] = {}  # what became of those of our devices, by message id
+        self._statements: dict[bytes, DropReason | bytes] = {}  # what became of those of our devices, by message id
 
     def take_heard(self) -> list[Heard]:
         """Sessions heard since the last call, for the caller to store."""
@@ -104,29 +104,34 @@ class Listener:
     # --- 2: statements ---
 
     def _statement(self, identity: bytes, message: bytes, now: float) -> DropReason | None:
-        if identity in self._statements:
-            return self._statements[identity]  # repeats cost one lookup
-        for index, public in enumerate(self._devices):
+        if identity not in self._statements:  # repeats cost one lookup
             if not self._spend(now):
                 return DropReason.OVER_BUDGET
             try:
-                stated = statement.verify(cose.parse_sign1(message), public)
+                signed = cose.parse_sign1(message)
+                index = statement.claimed_device(signed)
+                if index is None or index >= len(self._devices):
+                    return DropReason.UNKNOWN_DEVICE
+                stated = statement.verify(signed, self._devices[index])
             except KeysError:
-                continue
-            if stated.device_index == index:
-                self._statements[identity] = outcome = self._open_session(self.order.order.devices[index].pub, stated)
-                return outcome
-        return DropReason.BAD_SIGNATURE
+                return DropReason.BAD_SIGNATURE
+            self._statements[identity] = self._open_session(self.order.order.devices[index].pub, stated)
+        known = self._statements[identity]
+        if isinstance(known, DropReason):
+            return known
+        return None if known in self.sessions else DropReason.OLDER_SESSION
 
-    def _open_session(self, device_public: bytes, stated: statement.Statement) -> DropReason | None:
+    def _open_session(self, device_public: bytes, stated: statement.Statement) -> DropReason | bytes:
+        """Under which hint the session stands in `sessions` now, or why it does not."""
         if stated.order_hash != self.order.order_hash:
             return DropReason.UNKNOWN_ORDER
         if not self._admit(device_public, stated):
             return DropReason.OLDER_SESSION
         self._make_room(device_public)
         session = Session(stated, device_public)
-        self.sessions.setdefault(session.session_id[:8], session)
-        return None
+        hint = session.session_id[:8]
+        self.sessions.setdefault(hint, session)
+        return hint
 
     def _make_room(self, device_public: bytes) -> None:
         """An aircraft may start again and again: what has been silent longest goes, and may come again."""
@@ -187,7 +192,7 @@ class Listener:
         return None
 
     def _session_of(self, signed: cose.Sign1) -> Session | None:
-        hint = signed.unprotected.get(announcement.HINT)
+        hint = signed.unprotected.get(cose.HEADER_KID)
         return self.sessions.get(hint) if isinstance(hint, bytes) else None
 
     def _remember(self, session: Session) -> None:
@@ -232,7 +237,7 @@ class Listener:
             return DropReason.EQUIVOCATION
         if announced.station != self.me.index:
             return None
-        mine = {downlink_kid(lane, session.session_id, announced.epoch) for lane in self._my_lanes}
+        mine = {downlink_kid(lane, session.session_id, announced.epoch) for lane in self.my_lanes}
         if not announced.commitments.keys() <= mine:
             return DropReason.BAD_GRANT
         try:

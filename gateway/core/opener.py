@@ -2,9 +2,10 @@
 
 The flow, and the functions in its order:
   1  `open`          control datagrams go to the listener; the rest must have the downlink's form
-  2  `_open_kid`     the datagrams of one KID: a lease is needed, the counter within the beat and new to the window
-  3  `_decrypt`      one AEAD call per datagram, in place; what fails is wiped in the same breath
-  4                  only now the replay window moves, and starts and lengths mark the plain datagrams
+  2  `_open_kid`     the datagrams of one KID: a lease is needed
+  3  `_open_lease`   the counter must be within the beat and new to the window
+  4  `_decrypt`      one AEAD call per datagram, in place; what fails is wiped in the same breath; only then does
+                     `_open_lease` move the window, and `_mark` the plain datagrams
   5  `_deliver`      telemetry must be whole frames and zeros; a beat goes to the listener; video is opaque
 
 Everything from the air that is not right is a counted DropReason, never an exception. SPEC.md sections 4, 5.5 and 12.
@@ -99,19 +100,23 @@ class Opener:
     def _count(self, dropped: npt.NDArray[np.bool_], reason: DropReason) -> None:
         self.drops[reason] += int(np.count_nonzero(dropped))
 
-    # --- 2: one KID ---
+    # --- 2 and 3: one KID ---
 
     def _open_kid(
         self, batch: Batch, kid: int, found: tuple[Indices, Indices, Indices], opened: Opened, now: float
     ) -> None:
         leases = self.listener.leases.get(kid, ())
         if not leases:
-            known = any(kid in s.known_kids() for s in self.listener.sessions.values())
-            self.drops[DropReason.LANE_CLOSED if known else DropReason.UNKNOWN_KID] += found[0].size
+            self.drops[self._why_closed(kid)] += found[0].size
             return
         for lease in leases[:-1]:
             found = self._open_lease(batch, lease, found, opened, now, last=False)
         self._open_lease(batch, leases[-1], found, opened, now, last=True)
+
+    def _why_closed(self, kid: int) -> DropReason:
+        if not any(kid in session.known_kids() for session in self.listener.sessions.values()):
+            return DropReason.UNKNOWN_KID
+        return DropReason.LANE_CLOSED if kid >> 8 in self.listener.my_lanes else DropReason.NOT_GRANTED
 
     def _open_lease(
         self, batch: Batch, lease: Lease, found: tuple[Indices, ...], opened: Opened, now: float, *, last: bool
@@ -136,7 +141,7 @@ class Opener:
         self._deliver(batch, lease, at[right][fresh].tolist(), opened, now)
         return at[~right], ctrs[~right], heads[~right]
 
-    # --- 3: the AEAD ---
+    # --- 4: the AEAD ---
 
     def _decrypt(
         self, batch: Batch, lease: Lease, at: Indices, ctrs: Indices, heads: Indices, last: bool

@@ -52,7 +52,7 @@ class Endpoint(ABC):
     """One place where bytes enter and leave. `now` is always the caller's monotonic clock, in seconds.
 
     `stream`      True: bytes without boundaries (serial, TCP); False: datagrams
-    `epoch`       number of the connection that the last `fill` read from. No two connections of an endpoint share a
+    `connection`  number of the connection that the last `fill` read from. No two connections of an endpoint share a
                   number, so bytes continue a frame only if they have the same one.
     `last_error`  what went wrong last, in plain words; kept after it has healed
 
@@ -65,7 +65,7 @@ class Endpoint(ABC):
         self.address = address
         self.state = State.RECONNECTING
         self.counters = Counters()
-        self.epoch = 0
+        self.connection = 0
         self.last_error = ""
         self._pause = 0.0
         self._retry_at = self._opened_at = float("-inf")

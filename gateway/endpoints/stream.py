@@ -165,8 +165,8 @@ class StreamEndpoint(Endpoint):
         return [] if self._stream is None else [self._stream.interests()]
 
     def _connected(self, line: Line, now: float) -> None:
-        self.epoch += 1
-        self._stream = Stream(line, self.epoch, self.counters)
+        self.connection += 1
+        self._stream = Stream(line, self.connection, self.counters)
         self._opened(State.CONNECTED, now)
 
     def _release(self) -> None:

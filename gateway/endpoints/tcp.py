@@ -103,7 +103,7 @@ class TcpServer(Endpoint):
             if self._read(client, batch, now):
                 self._clients.remove(client)
                 self._clients.append(client)
-                self.epoch = client.number
+                self.connection = client.number
                 return batch.count
         return 0
 

@@ -79,7 +79,7 @@ class _Udp(Endpoint):
 
     def _opened(self, state: State, now: float) -> None:
         super()._opened(state, now)
-        self.epoch += 1
+        self.connection += 1
 
     def _release(self) -> None:
         if self._socket is not None:

@@ -67,7 +67,8 @@ def verified(kind: ModuleType) -> Callable[[bytes], object]:
 
 def signed(kind: ModuleType) -> Callable[[bytes], object]:
     """A payload, signed: the holder of the key is malicious, and the field checks are all that is left."""
-    unprotected = {} if kind is statement else {announcement.HINT: (BEAT if kind is beat else ANNOUNCED).session_id[:8]}
+    kids = {statement: bytes([STATED.device_index]), beat: BEAT.session_id[:8], announcement: ANNOUNCED.session_id[:8]}
+    unprotected = {cose.HEADER_KID: kids[kind]}
     return lambda payload: kind.verify(cose.parse_sign1(cose.sign1(payload, kind.TYP, KEY, unprotected)), PUBLIC)
 
 

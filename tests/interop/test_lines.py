@@ -93,7 +93,7 @@ def test_a_serial_line_with_two_ends_pulled_and_plugged_in_again(socat, make, tm
         process.terminate()
         process.wait()
         wait_for("reconnecting", *ends)
-    assert [end.epoch for end in ends] == [2, 2]
+    assert [end.connection for end in ends] == [2, 2]
 
 
 def test_a_serial_line_that_ends_in_a_tcp_server_of_ours(socat, make, tmp_path):

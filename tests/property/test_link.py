@@ -51,7 +51,7 @@ def test_nothing_is_lost_or_changed_on_a_clean_link(profile):
     for station in (pilot, observer):
         assert station.frames == frames
         assert station.video[Lane.VIDEO_A] == video
-    assert pilot.drops.keys() <= {"unknown_kid", "lane_closed"}  # the observers' telemetry lane
+    assert pilot.drops.keys() <= {"unknown_kid", "not_granted"}  # the observers' telemetry lane
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))

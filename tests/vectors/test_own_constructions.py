@@ -140,9 +140,9 @@ def test_statement_and_session_id():
     assert stated.payload() == payload
     assert stated.session_id() == hashlib.sha256(payload).digest()[:16]
     assert stated.session_id().hex() == "6bd91bbe2e523ecb8bbb59394d9b1f3d"
-    message = sign1("zegel-ss", {}, payload)
+    message = sign1("zegel-ss", {4: b"\1"}, payload)  # kid: the device's index
     assert stated.sign(SESSION_KEY) == message
-    assert hashlib.sha256(message).hexdigest() == "f669dacea1da0e9ed58de7ca208b101a8a74d74593d98fe7e869bf66a1454fca"
+    assert hashlib.sha256(message).hexdigest() == "d50b96b034f21ccb02bcb5ba84337bb97e907c463c272127e86e2ad10b0c2d57"
 
 
 def test_announcement():

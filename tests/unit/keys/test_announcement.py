@@ -40,7 +40,7 @@ def test_sealed_signed_verified_and_opened(profile: Profile):
 
 def test_it_names_its_session_before_it_is_verified():
     message = cose.parse_sign1(SEALED.sign(SESSION))
-    assert message.unprotected == {announcement.HINT: HEADER.session_id[:8]}
+    assert message.unprotected == {cose.HEADER_KID: HEADER.session_id[:8]}
 
 
 def test_no_key_shows_in_a_repr():

@@ -15,6 +15,7 @@ from keys.errors import (
     ClockWrong,
     ExpiredCertificate,
     FolderError,
+    FolderInUse,
     ForeignRoot,
     MissingFile,
     NotListed,
@@ -184,10 +185,20 @@ def test_orders_that_nobody_trusted_signed(station):
 
 def test_a_signer_whose_certificate_has_ended_signs_no_more(station):
     retired = harbour().new_signer(begin=NOW - HOUR, lifetime_s=2 * HOUR)
-    data = signed(station.path, signer=retired)
-    station.accept_order(data, NOW + HOUR // 2)
+    station.accept_order(signed(station.path, signer=retired), NOW + HOUR // 2)
     with pytest.raises(ExpiredCertificate):
-        station.accept_order(data, NOW + 2 * HOUR)
+        station.accept_order(signed(station.path, signer=retired, serial=2, op_id=bytes(16)), NOW + 2 * HOUR)
+
+
+def test_an_order_that_was_accepted_in_time_outlives_its_end_and_a_clock_that_falls_back(station):
+    """The aircraft flies on, and a station that restarts must not be blind."""
+    data = signed(station.path)
+    station.accept_order(data, NOW)
+    again = StationFolder.open(station.path)
+    for clock in (NOW + 99 * HOUR, 0):
+        assert again.accept_order(data, clock).raw == data
+    with pytest.raises(OrderExpired):
+        again.accept_order(signed(station.path, serial=2), NOW + 99 * HOUR)
 
 
 def test_an_older_order_of_the_same_operation(station):
@@ -282,6 +293,13 @@ def test_two_processes_forget_nothing_of_each_other(station, tmp_path):
 
 
 # --- end ---
+
+
+def test_a_seed_in_use_is_not_destroyed(station):
+    others = StationFolder.open(station.path)
+    with station.hold(), others.hold(), pytest.raises(FolderInUse, match="seed is in use by"):
+        others.destroy()
+    others.destroy()
 
 
 def test_a_destroyed_seed_is_gone(station):

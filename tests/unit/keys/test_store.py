@@ -54,7 +54,7 @@ def test_a_secret_that_others_can_reach_is_refused(folder, wrong):
 @pytest.mark.parametrize("wrong", [0o755, 0o710, 0o701])
 def test_a_folder_that_others_can_enter_is_refused(folder, wrong):
     folder.chmod(wrong)
-    for use in (store.check_folder, store.Lock):
+    for use in (store.check_folder, store.FolderLock):
         with pytest.raises(WrongMode, match="open to others") as caught:
             use(folder)
         assert f"chmod 700 {folder}" in caught.value.hint
@@ -107,7 +107,7 @@ def test_what_is_no_file_is_no_secret(folder):
 
 
 def test_what_is_not_there(folder):
-    for use in (store.read_secret, store.read_public, store.check_folder, store.Lock):
+    for use in (store.read_secret, store.read_public, store.check_folder, store.FolderLock):
         with pytest.raises(MissingFile, match="nothing is not there"):
             use(folder / "nothing")
     with pytest.raises(WrongFile, match="not a folder"):
@@ -191,7 +191,7 @@ import sys
 from pathlib import Path
 from keys import store
 folder = Path(sys.argv[1])
-with store.Lock(folder):
+with store.FolderLock(folder):
     print("ready", flush=True)
     for letter in __import__("itertools").cycle(b"ab"):
         store.write(folder / "secret", bytes([letter]) * 300_000)
@@ -222,7 +222,7 @@ def test_killed_between_the_write_and_the_rename(folder):
     with process(STOPPED_WRITER, folder):
         pass
     assert sorted(files_of(folder).values()) == [b"new", b"old"]
-    with store.Lock(folder):  # the next one clears away
+    with store.FolderLock(folder):  # the next one clears away
         assert files_of(folder) == {"secret": b"old"}
 
 
@@ -232,7 +232,7 @@ HOLDER = """
 import sys, time
 from pathlib import Path
 from keys import store
-lock = store.Lock(Path(sys.argv[1]))
+lock = store.FolderLock(Path(sys.argv[1]))
 print("ready", flush=True)
 time.sleep(60)
 """
@@ -241,18 +241,18 @@ time.sleep(60)
 def test_one_process_at_a_time(folder):
     with process(HOLDER, folder) as holder:
         with pytest.raises(FolderInUse, match=f"in use by process {holder.pid}$") as caught:
-            store.Lock(folder)
+            store.FolderLock(folder)
         assert caught.value.hint
         assert caught.value.exit_code == 8
-    store.Lock(folder).release()  # a killed holder holds nothing
+    store.FolderLock(folder).release()  # a killed holder holds nothing
 
 
 def test_the_holder_may_be_unknown(folder, monkeypatch):
     monkeypatch.setattr(store, "_LOCKS", folder / "no-table-of-locks")
-    with store.Lock(folder), pytest.raises(FolderInUse, match="in use by another process"):
-        store.Lock(folder)
+    with store.FolderLock(folder), pytest.raises(FolderInUse, match="in use by another process"):
+        store.FolderLock(folder)
 
 
 def test_waiting_for_the_other_process(folder):
-    with process(HOLDER.replace("60", "0.2"), folder), store.Lock(folder, wait=True):
+    with process(HOLDER.replace("60", "0.2"), folder), store.FolderLock(folder, wait=True):
         pass

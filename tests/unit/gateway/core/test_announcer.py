@@ -167,24 +167,36 @@ def test_an_epochs_announcements_never_change_by_a_byte_and_the_beats_list_them(
         assert heard.fragments.keys() == {1, 2, 3}
 
 
-def test_on_a_narrow_link_a_cycle_is_finished_before_the_next_begins():
+def test_on_a_narrow_link_a_round_is_finished_before_the_next_begins_and_holds_the_statement_often():
     _, announcer = session(57_600, stations=4, profile=Profile.X_WING)
-    cycle = ["announcement"] * 4 * 2
+    half = ["statement", *["announcement"] * 4]  # of four stations' two fragments each
     said = [kinds([d])[0] for _, d in run(announcer, 60)]
     announced = [kind for kind in said if kind in ("statement", "announcement")]
-    for begin in range(0, len(announced) - 9, 9):
-        assert announced[begin : begin + 9] == ["statement", *cycle]
+    for begin in range(0, len(announced) - 11, 11):
+        assert announced[begin : begin + 11] == [*half, *half, "statement"]
+
+
+def test_an_epoch_is_announced_even_where_its_lead_is_longer_than_its_life():
+    """Twelve X-Wing stations on 10 kbit/s: a round takes minutes."""
+    _, announcer = session(10_000, stations=12, profile=Profile.X_WING, policy=Policy(rekey_s=60))
+    assert announcer.lead_s > 60
+    said = [d for _, d in run(announcer, 1.5 * announcer.round_s)]
+    assert announcer.phase is Phase.STEADY
+    assert len({d for d in said if kinds([d]) == ["announcement"]}) == 12 * 2
 
 
 # --- epochs ---
 
 
-def test_lead_is_the_orders_or_three_cycles_whichever_is_longer():
+def test_lead_is_the_orders_or_three_rounds_whichever_is_longer():
     _, wide = session(policy=Policy(lead_s=5))
     assert wide.lead_s == 5
     _, narrow = session(57_600, stations=4, profile=Profile.X_WING, policy=Policy(lead_s=5))
-    cycle = sum(len(d) for d in {d for _, d in run(narrow, 60) if kinds([d])[0] in ("statement", "announcement")})
-    assert narrow.lead_s == pytest.approx(3 * cycle / (57_600 * 0.05 / 8))
+    heard = [d for _, d in run(narrow, 60)]
+    said = {kind: {d for d in heard if kinds([d]) == [kind]} for kind in ("statement", "announcement")}
+    (statement,) = said["statement"]
+    a_round = 3 * len(statement) + sum(map(len, said["announcement"]))  # one ahead, one after each fourth of the eight
+    assert narrow.lead_s == pytest.approx(3 * a_round / (57_600 * 0.05 / 8))
     assert narrow.lead_s > 30
 
 

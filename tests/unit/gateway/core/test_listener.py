@@ -71,18 +71,24 @@ def forged(world: World, **how: Any) -> bytes:
 
 def as_beat(world: World) -> bytes:
     aboard = Aboard(world)
-    message = cose.sign1(aboard.stated.payload(), "zegel-beat", world.device_key)
+    message = cose.sign1(aboard.stated.payload(), "zegel-beat", world.device_key, {cose.HEADER_KID: b"\0"})
     return split(Kind.STATEMENT, message)[0]
 
 
 def without_a_field(world: World) -> bytes:
-    message = cose.sign1(cose.dumps({2: world.order.order_hash}), "zegel-ss", world.device_key)
+    message = cose.sign1(cose.dumps({2: world.order.order_hash}), "zegel-ss", world.device_key, {cose.HEADER_KID: b"\0"})
+    return split(Kind.STATEMENT, message)[0]
+
+
+def with_another_kid(world: World) -> bytes:
+    stated = Aboard(world, device_index=1).stated
+    message = cose.sign1(stated.payload(), "zegel-ss", world.device_key, {cose.HEADER_KID: b"\0"})
     return split(Kind.STATEMENT, message)[0]
 
 
 FORGED_STATEMENTS = {
+    "signed by a device that it does not name": with_another_kid,
     "by another key": forged,
-    "naming another device": lambda world: Aboard(world, device_index=1).statement(),
     "of another kind": as_beat,
     "not of its form": without_a_field,
     "no COSE at all": lambda _: split(Kind.STATEMENT, b"\xff" * 100)[0],
@@ -95,6 +101,33 @@ def test_a_forged_statement(how: str):
     ground = ears(world)
     assert hear(ground, FORGED_STATEMENTS[how](world)) == [DropReason.BAD_SIGNATURE]
     assert ground.sessions == {}
+
+
+def test_a_device_that_the_order_does_not_list():
+    world = World(1)
+    ground = ears(world)
+    anonymous = cose.sign1(Aboard(world).stated.payload(), "zegel-ss", world.device_key)
+    datagrams = [Aboard(world, device_index=1).statement(), *split(Kind.STATEMENT, anonymous)]
+    assert hear(ground, *datagrams) == [DropReason.UNKNOWN_DEVICE] * 2
+
+
+def test_the_last_device_of_a_large_order_is_heard_at_once():
+    world = World(1)
+    order = world.order.order
+    others = tuple(
+        OrderDevice(f"other-{n}", -19, Ed25519PrivateKey.generate().public_key().public_bytes_raw()) for n in range(255)
+    )
+    world.order = verified(dataclasses.replace(order, devices=(*others, *order.devices)))
+    assert hear(ears(world), Aboard(world, device_index=255).statement()) == [None]
+
+
+def test_a_statement_of_a_session_that_is_over_is_refused():
+    """A recording of an earlier start, played to a station that has heard both."""
+    world = World(1)
+    ground, first, second = ears(world), Aboard(world, boot=1), Aboard(world, boot=2)
+    hear(ground, first.statement(), first.beat())
+    hear(ground, second.statement(), second.beat(), now=20.0)
+    assert hear(ground, first.statement(), now=21.0) == [DropReason.OLDER_SESSION]
 
 
 def test_a_device_may_not_speak_for_another_of_the_same_order():

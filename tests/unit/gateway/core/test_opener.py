@@ -86,7 +86,8 @@ REASONS: dict[DropReason, Callable[[Scene], list[bytes]]] = {
     DropReason.WRONG_DIRECTION: lambda _: [b"\xf0" + bytes(100)],
     DropReason.BAD_HEADER: lambda _: [b"\x98\x01\xa4\x07" + bytes(30)],  # a CTR that would have fitted in the config
     DropReason.UNKNOWN_KID: lambda scene: [scene.aboard.sealed(Lane.VIDEO_A, SECRET, epoch=9)],
-    DropReason.LANE_CLOSED: lambda scene: [scene.aboard.sealed(Lane.OBSERVER_TELEMETRY, FRAME)],
+    DropReason.NOT_GRANTED: lambda scene: [scene.aboard.sealed(Lane.OBSERVER_TELEMETRY, FRAME)],
+    DropReason.LANE_CLOSED: lambda scene: [scene.aboard.beat(epoch=1), scene.aboard.sealed(Lane.VIDEO_A, SECRET, epoch=1)],
     DropReason.BEYOND_BEAT: lambda scene: [scene.aboard.sealed(Lane.VIDEO_A, SECRET, BEYOND_BEAT_BY)],
     DropReason.TOO_OLD: too_old,
     DropReason.REPLAYED: lambda scene: [scene.aboard.sealed(Lane.VIDEO_A, SECRET)] * 2,
@@ -96,6 +97,7 @@ REASONS: dict[DropReason, Callable[[Scene], list[bytes]]] = {
     DropReason.UNLISTED_FRAGMENT: lambda _: split(Kind.ANNOUNCEMENT, b"never announced"),
     DropReason.BAD_MESSAGE_ID: lambda scene: [scene.aboard.beat()[:-1]],
     DropReason.UNKNOWN_SESSION: lambda scene: [Aboard(scene.world, boot=4).beat()],
+    DropReason.UNKNOWN_DEVICE: lambda scene: [Aboard(scene.world, boot=4, device_index=1).statement()],
     DropReason.UNKNOWN_ORDER: unknown_order,
     DropReason.BAD_SIGNATURE: forged_beat,
     DropReason.STALE_BEAT: beats,

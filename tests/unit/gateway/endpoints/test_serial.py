@@ -61,7 +61,7 @@ def make(cable) -> Iterator[Callable[[], Endpoint]]:
 
 def test_every_byte_both_ways(cable, make):
     line = opened(make())
-    assert (line.stream, line.state, line.epoch) == (True, "connected", 1)
+    assert (line.stream, line.state, line.connection) == (True, "connected", 1)
     every = bytes(range(256)) * 8
     os.write(cable.far, every)
     assert received_bytes(line, len(every)) == every
@@ -84,21 +84,21 @@ def test_eight_bits_no_parity_one_stop_bit_raw_and_the_rate_asked_for(cable, mak
 
 def test_unplugged_and_plugged_in_again(cable, make):
     line = opened(make())
-    for epoch, now in ((2, 10.0), (3, 20.0)):
+    for number, now in ((2, 10.0), (3, 20.0)):
         os.write(cable.far, b"half a fra")
         cable.unplug()
         until(lambda now=now: line.fill(Batch(), now) == 0 and line.state == "reconnecting")
         assert "is gone: was it unplugged?" in line.last_error
         assert line.interests() == []
         line.drain(batch_of([b"x"]), now)
-        assert line.counters.dropped_tx == epoch - 1
+        assert line.counters.dropped_tx == number - 1
         line.tick(now + 5)
         assert "is not there: is it plugged in?" in line.last_error
         cable.plug()
         line.tick(now + 5.01)  # not before a pause
         assert line.state == "reconnecting"
         line.tick(now + 8)
-        assert (line.state, line.epoch, line.counters.reopened) == ("connected", epoch, epoch - 1)
+        assert (line.state, line.connection, line.counters.reopened) == ("connected", number, number - 1)
         os.write(cable.far, b"a new begin")
         assert received_bytes(line, 11, now) == b"a new begin"
 

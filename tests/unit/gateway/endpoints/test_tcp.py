@@ -63,7 +63,7 @@ def listening(port: int) -> socket.socket:
 def test_bytes_both_ways(make, host):
     port = free_port(socket.SOCK_STREAM)
     server = opened(make(f"tcpin:{host}:{port}"))
-    assert (server.stream, server.state, server.epoch) == (True, "idle", 0)
+    assert (server.stream, server.state, server.connection) == (True, "idle", 0)
     client = opened(make(f"tcp:{host}:{port}"))
     rng = random.Random(port)
     for sender, receiver in ((client, server), (server, client)):
@@ -74,7 +74,7 @@ def test_bytes_both_ways(make, host):
         assert received_bytes(receiver, len(sent)) == sent
         assert (sender.counters.tx_datagrams, sender.counters.tx_bytes) == (CAPACITY, len(sent))
         assert receiver.counters.rx_bytes == len(sent)
-    assert server.epoch == client.epoch == 1
+    assert server.connection == client.connection == 1
 
 
 def test_the_client_outlives_its_server(make, plain):
@@ -86,11 +86,11 @@ def test_the_client_outlives_its_server(make, plain):
         assert "nobody listens at 127.0.0.1 port" in client.last_error
     client.drain(batch_of([b"x"]), 20.0)
     assert client.counters.dropped_tx == 1
-    for epoch, now in ((1, 30.0), (2, 40.0)):
+    for number, now in ((1, 30.0), (2, 40.0)):
         server = plain(listening(port))
         opened(client, now)
         other = plain(server.accept()[0])
-        assert (client.state, client.epoch, client.counters.reopened) == ("connected", epoch, epoch - 1)
+        assert (client.state, client.connection, client.counters.reopened) == ("connected", number, number - 1)
         client.drain(batch_of([b"hello"]), now)
         other.sendall(b"half a fra")
         assert received_bytes(client, 10, now) == b"half a fra"
@@ -164,7 +164,7 @@ def test_each_client_of_a_server_has_its_own_number(make, plain):
         clients[index].sendall(piece)
         at[index] += len(piece)
         if server.fill(batch, 0.0):
-            got[server.epoch] = got.get(server.epoch, b"") + b"".join(batch.datagrams())
+            got[server.connection] = got.get(server.connection, b"") + b"".join(batch.datagrams())
         return sum(map(len, got.values())) == sum(map(len, sent))
 
     until(step)
@@ -174,7 +174,7 @@ def test_each_client_of_a_server_has_its_own_number(make, plain):
     again = plain(socket.create_connection((HOST, port)))
     again.sendall(b"new")
     assert received_bytes(server, 3) == b"new"
-    assert server.epoch == 4
+    assert server.connection == 4
 
 
 def test_a_client_that_talks_without_end_does_not_silence_the_others(make, plain):
@@ -187,7 +187,7 @@ def test_a_client_that_talks_without_end_does_not_silence_the_others(make, plain
     until(lambda: server.fill(batch, 0.0) == 2 and len(server.interests()) == 4)
     for _ in range(6):
         server.fill(batch, 0.0)
-        heard.append(server.epoch)
+        heard.append(server.connection)
     assert sorted(heard[:3]) == sorted(heard[3:]) == [1, 2, 3]
 
 

@@ -50,7 +50,7 @@ def test_batches_both_ways_in_order(make, host):
             total[sender] += sum(map(len, datagrams))
     for endpoint, other in ((server, client), (client, server)):
         counters = endpoint.counters
-        assert (endpoint.stream, endpoint.state, endpoint.epoch, endpoint.last_error) == (False, "connected", 1, "")
+        assert (endpoint.stream, endpoint.state, endpoint.connection, endpoint.last_error) == (False, "connected", 1, "")
         assert counters.rx_datagrams == counters.tx_datagrams == 4 * CAPACITY
         assert (counters.tx_bytes, counters.rx_bytes) == (total[endpoint], total[other])
         assert (counters.dropped_tx, counters.oversize, counters.reopened) == (0, 0, 0)
@@ -101,7 +101,7 @@ def test_a_busy_port_is_tried_again_until_it_is_free():
     server.tick(5.1)  # too early
     assert server.state == "reconnecting"
     server.tick(8.0)
-    assert (server.state, server.epoch, server.counters.reopened) == ("idle", 1, 0)
+    assert (server.state, server.connection, server.counters.reopened) == ("idle", 1, 0)
     server.close()
     assert (server.state, server.interests()) == ("down", [])
 
@@ -221,7 +221,7 @@ def test_a_network_that_comes_goes_and_comes_back():
         client.tick(40)
         client.drain(batch_of([b"two"]), 40)
         assert received(server, 1) == [b"two"]
-        assert (client.state, client.epoch, client.counters.reopened) == ("connected", 2, 1)
+        assert (client.state, client.connection, client.counters.reopened) == ("connected", 2, 1)
     """)
 
 
