@@ -31,6 +31,7 @@ from gateway.endpoints import Endpoint, open_endpoint
 from gateway.errors import OrderExpired
 from gateway.poller import Poller
 from gateway.status import Publisher, Table, endpoint_status, frames_status, say
+from gateway.watch import Watch
 from keys.beat import Flag
 from keys.device import DeviceFolder
 from keys.kid import Lane, Role, lanes_for
@@ -68,6 +69,7 @@ class Air:
         self._fc_read_at = float("inf")
         self._housekeep_at = self._status_at = self._limits_at = 0.0
         self._said: set[str] = set()
+        self._watch = Watch(self.endpoints, lambda text: say("air", text))
 
     # --- start and end ---
 
@@ -112,7 +114,7 @@ class Air:
                 f"the order {reason}, and the aircraft is on the ground",
                 hint="load a newer one: zegel device load-order DIR new.order",
             )
-        self._alarm(f"the order {reason}; the aircraft may be in flight, so it goes on")
+        self._alarm(f"the order {reason}; the aircraft may be in flight, so it goes on", key="expired")
         return True
 
     def _heard_disarmed(self) -> bool:
@@ -238,7 +240,7 @@ class Air:
 
     def _oversize_alarm(self, size: int, limit: int) -> None:
         self._alarm(
-            f"a video datagram of {size} bytes does not fit the link's {limit}: "
+            f"a video datagram of {size} bytes does not fit: sealed, the link of {self.settings.mtu} takes {limit}; "
             f"ask the encoder for smaller ones (ffmpeg pkt_size=1200, GStreamer rtph264pay mtu=1200)",
             key="oversize",
         )
@@ -285,6 +287,7 @@ class Air:
         if now >= self._status_at:
             self._status_at = now + STATUS_EVERY_S
             self._check_cameras()
+            self._watch.look(now)
             self.publisher.send(self.status(now))
         if now >= self._limits_at:
             self._limits_at = now + LIMITS_EVERY_S
@@ -304,7 +307,7 @@ class Air:
         reason = self.device.limits(_board_clock())
         if reason:
             self.announcer.flags |= Flag.ORDER_EXPIRED
-            self._alarm(f"the order {reason}; the session goes on until it ends", key="expired")
+            self._alarm(f"the order {reason}; this flight goes on", key="expired")
 
     # --- what a person sees ---
 
@@ -371,8 +374,15 @@ def command(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="air.toml", help="read the same options from a file")
     parser.add_argument("--device", metavar="DIR", help="the device folder (zegel device init)")
     parser.add_argument("--fc", metavar="ENDPOINT", help="the flight controller; default udpin:127.0.0.1:14560")
-    parser.add_argument("--video", metavar="ENDPOINT", action="append", help="a camera's datagrams; at most two")
-    parser.add_argument("--link", metavar="ENDPOINT", action="append", help="where to send; repeatable")
+    parser.add_argument(
+        "--video",
+        metavar="ENDPOINT",
+        action="append",
+        help="a camera's datagrams; at most two; default udpin:127.0.0.1:5602 and :5603",
+    )
+    parser.add_argument(
+        "--link", metavar="ENDPOINT", action="append", help="where to send, such as udpout:192.168.10.2:14600; repeatable"
+    )
     parser.add_argument("--mtu", type=int, metavar="BYTES", help="largest datagram of the link; default 1472")
     parser.add_argument("--link-kbit", type=int, metavar="N", help="rate of the narrowest link; default 8000")
     parser.add_argument("--flush-ms", type=float, metavar="MS", help="how long a frame waits for others; default 2")

@@ -10,6 +10,7 @@ from gateway import config
 from gateway.config import AirConfig, GroundConfig
 from gateway.errors import ConfigError
 from gateway.ground import read_order
+from keys.certificate import utc
 from keys.device import DeviceFolder
 from keys.order import parse_order
 from keys.station import StationFolder
@@ -30,8 +31,9 @@ def _run(args: argparse.Namespace) -> int:
     settings = _load(path)
     endpoints = [*settings.link, *settings.video]
     endpoints += [settings.fc] if isinstance(settings, AirConfig) else settings.gcs
-    for text in endpoints:
-        config.endpoint(text)
+    for address in map(config.endpoint, endpoints):
+        if address.kind == "serial" and not Path(address.device).exists():
+            print(f"note: {address.device} is not there now")
     if isinstance(settings, AirConfig):
         _check_air(settings)
     else:
@@ -61,7 +63,8 @@ def _check_air(settings: AirConfig) -> None:
 
 def _check_order(path: Path) -> int:
     order = parse_order(read_order(str(path)))
+    order.require_not_expired(int(time.time()))
     stations = ", ".join(station.name for station in order.stations)
-    print(f"{path}: well-formed, operation {order.operation!r} for {stations}")
-    print("  its signature is checked by: zegel order verify FILE --root root.crt")
+    print(f"{path}: well-formed, operation {order.operation!r} for {stations}, until {utc(order.not_after)}")
+    print(f"  who signed it is checked by: zegel order verify {path} --root root.crt")
     return 0

@@ -21,7 +21,9 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command; the exit code is 0 only if all went well."""
     words = sys.argv[1:] if argv is None else argv
     commands = {command.name: command for command in entry_points(group=GROUP)}
-    args = _parser(commands, words).parse_args(words)
+    args, unknown = _parser(commands, words).parse_known_args(words)
+    if unknown:  # argparse would answer with the usage of the whole program
+        args.parser.error(f"there is no {' '.join(unknown)} here")
     try:
         return int(args.run(args) or 0)
     except (GatewayError, KeysError) as error:
@@ -51,7 +53,9 @@ def _parser(commands: dict[str, EntryPoint], words: list[str]) -> argparse.Argum
     for name in sorted(commands) if asked is None else [asked]:
         fill = commands[name].load()
         summary = (fill.__doc__ or "").strip().splitlines()[0]
-        fill(subparsers.add_parser(name, help=summary, description=summary))
+        made = subparsers.add_parser(name, help=summary, description=summary)
+        made.set_defaults(parser=made)
+        fill(made)
     return parser
 
 

@@ -18,7 +18,6 @@ from gateway.errors import ConfigError
 
 VIDEO_LANES = 2
 LINK_KBIT = (10, 1_000_000)
-DATAGRAM_KINDS = ("udpin", "udpout")
 
 
 class _Role(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -52,7 +51,7 @@ Config = TypeVar("Config", AirConfig, GroundConfig)
 
 def load(kind: type[Config], args: argparse.Namespace) -> Config:
     """The file named by `--config`, if any, with the fields that the command line gives put over it."""
-    values = read(Path(args.config)) if args.config else {}
+    values = _of(kind, Path(args.config)) if args.config else {}
     for field in kind.__struct_fields__:
         given = getattr(args, field, None)
         if given is not None:
@@ -68,7 +67,7 @@ def load(kind: type[Config], args: argparse.Namespace) -> Config:
 
 def load_file(kind: type[Config], path: Path) -> Config:
     """A whole file; ConfigError names the key that is wrong."""
-    return _checked(kind, read(path), str(path))
+    return _checked(kind, _of(kind, path), str(path))
 
 
 def _required(kind: type[Config]) -> list[str]:
@@ -76,20 +75,33 @@ def _required(kind: type[Config]) -> list[str]:
 
 
 def read(path: Path) -> dict[str, object]:
+    """The keys of a file, spelled with - or _ as their writer likes."""
     try:
-        return msgspec.toml.decode(path.read_bytes(), type=dict[str, object])
+        values = msgspec.toml.decode(path.read_bytes(), type=dict[str, object])
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}", hint="check the path") from None
     except msgspec.DecodeError as error:
         raise ConfigError(f"{path} is not TOML: {error}", hint='a line reads: key = "value"') from None
+    return {key.replace("-", "_"): value for key, value in values.items()}
+
+
+def _of(kind: type[Config], path: Path) -> dict[str, object]:
+    """The keys of a file that is for this role."""
+    values, known = read(path), kind.__struct_fields__
+    other = GroundConfig if kind is AirConfig else AirConfig
+    for key in values.keys() - set(known):
+        if key in other.__struct_fields__:
+            role = "air" if other is AirConfig else "ground"
+            raise ConfigError(f"{path} is for zegel {role}: it has the key {key}", hint=f"zegel {role} --config {path}")
+        raise ConfigError(f"{path} has the key {key}, which does not exist", hint=f"the keys are {', '.join(known)}")
+    return values
 
 
 def _checked(kind: type[Config], values: dict[str, object], where: str) -> Config:
     try:
         config = msgspec.convert(values, kind)
     except msgspec.ValidationError as error:
-        known = ", ".join(kind.__struct_fields__)
-        raise ConfigError(f"{where}: {error}", hint=f"the keys are {known}") from None
+        raise ConfigError(f"{where}: {error}", hint=_hint(str(error))) from None
     _check_range(where, "mtu", config.mtu, *wire.MTU_RANGE)
     _check_links(where, config)
     _check_video(where, config)
@@ -97,6 +109,14 @@ def _checked(kind: type[Config], values: dict[str, object], where: str) -> Confi
         _check_range(where, "link_kbit", config.link_kbit, *LINK_KBIT)
         _check_range(where, "flush_ms", config.flush_ms, 0, FLUSH_MAX_S * 1000)
     return config
+
+
+def _hint(error: str) -> str:
+    return (
+        'several endpoints may be given, so it is a list: ["udpout:192.168.10.2:14600"]'
+        if "array" in error
+        else "see README"
+    )
 
 
 def _check_range(where: str, name: str, value: float, low: float, high: float) -> None:
@@ -107,26 +127,30 @@ def _check_range(where: str, name: str, value: float, low: float, high: float) -
 def _check_links(where: str, config: AirConfig | GroundConfig) -> None:
     if not config.link:
         raise ConfigError(f"{where}: no link", hint="name at least one, such as udpout:192.168.10.2:14600")
+    kind, example = ("udpout", "udpout:HOST:14600") if isinstance(config, AirConfig) else ("udpin", "udpin:0.0.0.0:14600")
+    what = "the aircraft sends to stations" if isinstance(config, AirConfig) else "a station listens"
     for text in config.link:
-        kind = endpoint(text).kind
-        if isinstance(config, AirConfig) and kind != "udpout":
-            raise ConfigError(
-                f"{where}: the link {text} does not say where to send",
-                hint="the aircraft streams only to stations it is told of: udpout:HOST:14600",
-            )
-        if isinstance(config, GroundConfig) and kind != "udpin":
-            raise ConfigError(f"{where}: the link {text} does not listen", hint="udpin:0.0.0.0:14600")
+        if endpoint(text).kind != kind:
+            raise ConfigError(f"{where}: {text} is no link: {what}, by UDP", hint=f"such as {example}")
+    _check_distinct(where, "link", config.link)
 
 
 def _check_video(where: str, config: AirConfig | GroundConfig) -> None:
     if len(config.video) > VIDEO_LANES:
         raise ConfigError(f"{where}: {len(config.video)} video endpoints", hint="there are two video lanes, A and B")
+    aboard = isinstance(config, AirConfig)
+    allowed = ("udpin",) if aboard else ("udpout", "udpin")
     for text in config.video:
-        if endpoint(text).kind not in DATAGRAM_KINDS:
-            raise ConfigError(
-                f"{where}: video by {text} would lose where one datagram ends and the next begins",
-                hint="udpin:127.0.0.1:5602 aboard, udpout:127.0.0.1:5600 at a station",
-            )
+        if endpoint(text).kind not in allowed:
+            way = "cameras send to the aircraft, by UDP" if aboard else "a player is reached by UDP"
+            example = "udpin:127.0.0.1:5602" if aboard else "udpout:127.0.0.1:5600"
+            raise ConfigError(f"{where}: {text} is no endpoint for video: {way}", hint=f"such as {example}")
+    _check_distinct(where, "video", config.video)
+
+
+def _check_distinct(where: str, name: str, endpoints: tuple[str, ...]) -> None:
+    if len({str(endpoint(text)) for text in endpoints}) < len(endpoints):
+        raise ConfigError(f"{where}: {name} names one endpoint twice", hint="each is another one")
 
 
 def endpoint(text: str) -> Address:

@@ -26,10 +26,12 @@ from gateway.core.opener import Opened, Opener
 from gateway.core.session import Session
 from gateway.core.wire import DropReason
 from gateway.endpoints import Endpoint, open_endpoint
-from gateway.errors import ConfigError
 from gateway.poller import Poller
 from gateway.status import Publisher, Table, endpoint_status, frames_status, say
+from gateway.watch import Watch
+from keys import files
 from keys.beat import Flag
+from keys.files import Kind
 from keys.kid import Lane
 from keys.order import VerifiedOrder
 from keys.station import StationFolder
@@ -61,6 +63,7 @@ class Ground:
         self._batch, self._plain = Batch(), Batch()
         self._housekeep_at = self._status_at = 0.0
         self._said: set[str] = set()
+        self._watch = Watch(self.endpoints, lambda text: say("ground", f"{station.name}: {text}"))
         self._shown: dict[bytes, str] = {}
 
     def run(self) -> None:
@@ -144,6 +147,7 @@ class Ground:
         if now >= self._status_at:
             self._status_at = now + STATUS_EVERY_S
             self.publisher.send(self.status(now))
+            self._watch.look(now)
             if time.time() > self.order.order.not_after:
                 self._alarm(
                     "the order has ended; this station accepted it in time, and goes on as long as the aircraft does"
@@ -253,7 +257,5 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def read_order(path: str) -> bytes:
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}", hint="--order names the file that the agency sent") from None
+    """The bytes of an order file; WrongFile or MissingFile if it is something else."""
+    return files.read(Kind.ORDER, Path(path))

@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import re
+import sys
 import tempfile
 import time
 from collections.abc import Iterable, Mapping
@@ -31,8 +32,9 @@ REORDER_MAX = 128  # a MAVLink sequence step of more than this is one back, not 
 
 def say(role: str, text: str) -> None:
     """One line to the person at the terminal or the journal; a full card or a closed pipe costs no flight."""
-    with contextlib.suppress(OSError):
-        print(f"{role}: {text}", flush=True)
+    with contextlib.suppress(OSError, ValueError):
+        # Not print: what its buffer could not write would be tried again at exit, and fail the program then.
+        os.write(sys.stdout.fileno(), f"{role}: {text}\n".encode())
 
 
 class Table:
@@ -171,7 +173,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _text(status: dict[str, Any]) -> str:
-    word = "sealed" if status["sealed"] else "not sealed: nothing leaves or enters"
+    word = "sealed" if status["sealed"] else "no link: nothing is sent"
     if status["role"] == "ground":
         word = "open" if status["sealed"] else "nothing to open"
     lines = [f"{status['role']} {status['name']}: {word}", f"  operation  {status['operation']}"]
@@ -189,6 +191,8 @@ def _text(status: dict[str, Any]) -> str:
         error = f", {end['last_error']}" if end["last_error"] and end["state"] == "reconnecting" else ""
         lines.append(f"  endpoint   {end['endpoint']}  {end['state']}, {traffic}{error}")
     drops = {name: count for name, count in status["drops"].items() if count}
+    if others := drops.pop("not_granted", 0):
+        lines.append(f"  for others {others} datagrams of lanes that this station's role does not have")
     lines.append("  dropped    " + (_pairs(drops) or "nothing"))
     lines += [f"  alarm      {alarm}" for alarm in status["alarms"]]
     return "\n".join(lines)

@@ -300,7 +300,7 @@ def _commands(parser: argparse.ArgumentParser) -> Callable[[str, Run, str, str],
     def add(name: str, run: Run, summary: str, example: str) -> argparse.ArgumentParser:
         made = subparsers.add_parser(name, help=summary, description=summary, formatter_class=parser.formatter_class)
         made.epilog = f"example:\n  {parser.prog} {name} {example}"
-        made.set_defaults(run=run)
+        made.set_defaults(run=run, parser=made)
         parser.epilog = f"{parser.epilog}\n  {parser.prog} {name} {example}"
         return made
 

@@ -163,7 +163,7 @@ class DeviceFolder:
         if order.not_after < bound and not bound < unix_now < LATEST:
             raise OrderExpired(
                 f"the order ends at {utc(order.not_after)}, before an order begins that was loaded here: {utc(bound)}",
-                hint="ask the agency for an order that ends later; a device that must go back begins anew: zegel device init",
+                hint="ask for an order that ends later, or make the device anew: zegel device init",
             )
         order.require_not_expired(self._believed(unix_now))
 

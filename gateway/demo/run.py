@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import signal
 import socket
 import sys
 import tempfile
@@ -126,8 +127,7 @@ class Demo:
         self._say_example()
 
     def _listen(self, name: str) -> None:
-        more = ("--gcs", f"udpout:{HOST}:14550", "--video", f"udpout:{HOST}:5600") if self.stay and name == "pilot" else ()
-        self.stations[name] = Listener(name, self.folder, self.folder / "op.order", more)
+        self.stations[name] = Listener(name, self.folder, self.folder / "op.order")
         self.radio.listeners.append(self.stations[name].port)
 
     def _start_air(self) -> Program:
@@ -310,11 +310,12 @@ class Demo:
         self._say(f"     opened       {self.stations['pilot'].packets[-1][:EXAMPLE_BYTES].hex(' ')} ...")
 
     def _stay(self) -> None:
-        self._title("Flying until Ctrl-C: point QGroundControl at UDP 14550, a player at RTP H.264 on UDP 5600")
-        self._say("   another terminal can look on: zegel status")
+        self._title("Flying until Ctrl-C: QGroundControl hears the pilot's station on UDP 14550, RTP H.264 is on UDP 5600")
+        self._say("   another terminal can look on: .venv/bin/zegel status; a player: ffplay gateway/demo/data/clip.sdp")
+        self.stations["pilot"].hand_over()
         self.playing = True
         with contextlib.suppress(KeyboardInterrupt):
-            while True:
+            while self.air.running and all(station.program.running for station in self.stations.values()):
                 self._run(1.0)
                 self._forget()
 
@@ -357,5 +358,6 @@ def command(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> int:
     if sys.platform != "linux":
         raise DemoFailed("the demo needs Linux: its flight controller is a pseudo-terminal")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the folder with its keys goes away then, too
     with tempfile.TemporaryDirectory(prefix="zegel-demo-") as folder:
         return Demo(Path(folder), args.stay).run()

@@ -18,6 +18,7 @@ DATAGRAM_MAX = 65_536
 SOCKET_BUFFER = 4 << 20
 FIRST_SFRAME = 0x90
 END_WITHIN_S = 5.0
+GCS_PORT, PLAYER_PORT = 14550, 5600  # QGroundControl's own
 
 
 def udp_socket() -> socket.socket:
@@ -119,7 +120,7 @@ class Radio:
 class Listener:
     """One station: its `zegel ground`, and the two loopback sockets where a GCS and a player would be."""
 
-    def __init__(self, name: str, folder: Path, order: Path, more: Sequence[str] = ()) -> None:
+    def __init__(self, name: str, folder: Path, order: Path) -> None:
         self.name = name
         self.gcs, self.player = udp_socket(), udp_socket()
         self.frames: list[bytes] = []
@@ -127,16 +128,28 @@ class Listener:
         self.packets: list[bytes] = []
         self.port = free_port()
         self._words = (
-            *("ground", "--station", str(folder / name), "--order", str(order)),
-            *("--link", f"udpin:{HOST}:{self.port}"),
-            *("--gcs", f"udpout:{HOST}:{port_of(self.gcs)}", "--video", f"udpout:{HOST}:{port_of(self.player)}"),
-            *more,
+            "ground",
+            "--station",
+            str(folder / name),
+            "--order",
+            str(order),
+            "--link",
+            f"udpin:{HOST}:{self.port}",
         )
         self._folder = folder
         self.start()
 
     def start(self) -> None:
-        self.program = Program(self._words, self._folder, f"ground-{self.name}")
+        self._start(port_of(self.gcs), port_of(self.player))
+
+    def hand_over(self) -> None:
+        """From now on to the programs of whoever watches, on the ports where those listen."""
+        self.program.end()
+        self._start(GCS_PORT, PLAYER_PORT)
+
+    def _start(self, gcs: int, player: int) -> None:
+        ends = ("--gcs", f"udpout:{HOST}:{gcs}", "--video", f"udpout:{HOST}:{player}")
+        self.program = Program((*self._words, *ends), self._folder, f"ground-{self.name}")
 
     def take(self) -> None:
         fresh = drain(self.gcs)

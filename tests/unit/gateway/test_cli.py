@@ -37,7 +37,7 @@ def test_the_version_is_the_packages(capsys):
 
 
 def test_an_error_is_one_line_and_a_hint(capsys, tmp_path):
-    assert cli.main(["check", str(tmp_path / "no.order")]) == 2
+    assert cli.main(["check", str(tmp_path / "no.order")]) == 1
     lines = capsys.readouterr().err.splitlines()
     assert lines[0].startswith("zegel: ")
     assert lines[1].startswith("  hint: ")

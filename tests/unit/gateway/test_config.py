@@ -27,7 +27,7 @@ def test_the_command_line_alone_and_its_defaults():
 
 def test_the_command_line_overrides_the_file(tmp_path):
     file = tmp_path / "air.toml"
-    file.write_text(f'device = "drone"\nlink = ["{LINK}"]\nlink_kbit = 57\n')
+    file.write_text(f'device = "drone"\nlink = ["{LINK}"]\nlink-kbit = 57\n')
     settings = config.load(AirConfig, arguments(config=str(file), link_kbit=250))
     assert (settings.device, settings.link_kbit) == ("drone", 250)
 
@@ -38,13 +38,17 @@ def test_the_command_line_overrides_the_file(tmp_path):
         ("devise = 'x'", "devise"),
         ("device = 7", "device"),
         ("device = 'x'\nlink = []", "no link"),
-        ("device = 'x'\nlink = ['udpin:0.0.0.0:14600']", "does not say where to send"),
+        ("device = 'x'\nlink = ['udpin:0.0.0.0:14600']", "the aircraft sends to stations"),
         ("device = 'x'\nlink = ['udp:h:1']", "udp"),
         (f"device = 'x'\nlink = ['{LINK}']\nmtu = 500", "mtu"),
         (f"device = 'x'\nlink = ['{LINK}']\nflush_ms = 9", "flush_ms"),
         (f"device = 'x'\nlink = ['{LINK}']\nlink_kbit = 1", "link_kbit"),
         (f"device = 'x'\nlink = ['{LINK}']\nvideo = ['udpin:1', 'udpin:2', 'udpin:3']", "video"),
-        (f"device = 'x'\nlink = ['{LINK}']\nvideo = ['tcp:127.0.0.1:5000']", "one datagram ends"),
+        (f"device = 'x'\nlink = ['{LINK}']\nvideo = ['tcp:127.0.0.1:5000']", "no endpoint for video"),
+        (f"device = 'x'\nlink = ['{LINK}']\nvideo = ['udpout:127.0.0.1:5000']", "cameras send to the aircraft"),
+        (f"device = 'x'\nlink = ['{LINK}', '{LINK}']", "one endpoint twice"),
+        (f"device = 'x'\nlink = '{LINK}'", "link"),
+        ("station = 'x'", "is for zegel ground"),
         ("device = ", "TOML"),
     ],
 )
@@ -62,5 +66,5 @@ def test_what_is_missing_is_named():
         config.load(AirConfig, arguments())
     with pytest.raises(ConfigError, match="No such file"):
         config.load(AirConfig, arguments(config="/nonexistent.toml"))
-    with pytest.raises(ConfigError, match="does not listen"):
+    with pytest.raises(ConfigError, match="a station listens"):
         config.load(GroundConfig, arguments(station="s", order="o", link=[LINK]))

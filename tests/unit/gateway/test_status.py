@@ -60,12 +60,12 @@ def test_what_a_killed_process_left_is_cleared_away(runtime):
     assert not left.exists()
 
 
-def test_a_folder_that_others_can_enter_is_not_used(runtime, capsys):
+def test_a_folder_that_others_can_enter_is_not_used(runtime, capfd):
     runtime.mkdir(mode=0o777)
     runtime.chmod(0o777)
     with Publisher("air", "drone") as publisher:
         publisher.send({})
-    assert "not ours alone" in capsys.readouterr().out
+    assert "not ours alone" in capfd.readouterr().out
     with pytest.raises(NotRunning, match="not ours alone"):
         status.read_all(0.1)
 
@@ -74,4 +74,4 @@ def test_a_full_card_costs_the_line_and_not_the_flight():
     code = "from gateway.status import say; say('air', 'x'); say('air', 'y'); import sys; sys.stderr.write('flies on')"
     with open("/dev/full", "w") as full:  # noqa: PTH123
         done = subprocess.run([sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-    assert done.stderr.startswith("flies on")
+    assert (done.stderr, done.returncode) == ("flies on", 0)
