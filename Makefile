@@ -14,7 +14,7 @@ test: .venv/ready-test
 
 # The long forms: 200 kills, a minute under load, millions of inputs. Prints what it tried.
 soak: .venv/ready-test
-	@$(BIN)/python -m pytest -m soak --capture=no
+	@$(BIN)/python -m pytest -m soak
 
 lint: .venv/ready-lint
 	@$(BIN)/ruff check .

@@ -176,7 +176,7 @@ def test_a_reader_who_forges_ahead_spoils_no_more_than_he_reads():
 
 
 @pytest.mark.soak
-def test_soak():
+def test_soak(figure):
     count = 0
     for seed in range(40):
         scene = Scene(seed)
@@ -188,4 +188,4 @@ def test_soak():
             count += len(rubbish)
             scene.now += 0.02
         assert scene.is_well()
-    print(f"{count} datagrams of rubbish at stations that had joined")
+    figure(f"{count} datagrams of rubbish at stations that had joined")

@@ -191,8 +191,8 @@ def test_a_grant_is_sealed_whole():
 
 @pytest.mark.soak
 @NAMES
-def test_soak(name: str):
+def test_soak(name: str, figure):
     parser, accepted = PARSERS[name], 0
     for data in random_inputs(name, seed=1, count=parser.soak):
         accepted += parser.accepts(data)
-    print(f"{name}: {parser.soak} inputs, {accepted} of them accepted")
+    figure(f"{name}: {parser.soak} inputs, {accepted} of them accepted")

@@ -212,7 +212,7 @@ def test_roles_decide_which_lanes_open():
 
 
 @pytest.mark.soak
-def test_many_schedules():
+def test_many_schedules(figure):
     for seed in range(1000, 4000):
         hostile_schedule(seed)
-    print("3000 schedules of loss, reorder, duplication, truncation, bit flips and restart")
+    figure("3000 schedules of loss, reorder, duplication, truncation, bit flips and restart")

@@ -6,6 +6,7 @@ import random
 import socket
 import statistics
 import time
+from collections.abc import Callable
 
 import pytest
 from cryptography.exceptions import InvalidTag
@@ -98,24 +99,24 @@ class Killer:
         return time.monotonic() - started
 
 
-def kill_many(house: House, flight: Flight, times: int, seed: int) -> None:
-    killer, back = Killer(house, flight, seed), {"air": [], "ground": [], "both": []}
+def kill_many(house: House, flight: Flight, times: int, figure: Callable[[str], None]) -> None:
+    killer, back = Killer(house, flight, seed=times), {"air": [], "ground": [], "both": []}
     for _ in range(times):
         flight.run(killer.rng.random())
         what = killer.rng.choice(list(back))
         back[what].append(killer.kill(what))
     auditor = killer.auditor
     assert len(auditor.salts) >= times
-    print(f"\n{times} kills, {len(auditor.sealed_by)} datagrams, {len(auditor.salts)} keys: no (key, nonce) twice")
+    figure(f"{times} kills, {len(auditor.sealed_by)} datagrams, {len(auditor.salts)} keys: no (key, nonce) twice")
     for what, took in back.items():
         median, worst = statistics.median(took), max(took)
-        print(f"kill -9 of {what}: {len(took)} times, feeds back after {median:.2f} s median, {worst:.2f} s worst")
+        figure(f"kill -9 of {what}: {len(took)} times, feeds back after {median:.2f} s median, {worst:.2f} s worst")
 
 
-def test_twenty_kills(fly, house):
-    kill_many(house, fly(("pilot", "observer")), 20, seed=20)
+def test_twenty_kills(fly, house, figure):
+    kill_many(house, fly(("pilot", "observer")), 20, figure)
 
 
 @pytest.mark.soak
-def test_two_hundred_kills(fly, house):
-    kill_many(house, fly(("pilot", "observer")), 200, seed=200)
+def test_two_hundred_kills(fly, house, figure):
+    kill_many(house, fly(("pilot", "observer")), 200, figure)

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -51,37 +52,37 @@ def through(house: House, seconds: float) -> tuple[dict, dict, dict[str, float]]
     return sent, received, memory
 
 
-def check(house: House, seconds: float) -> None:
+def check(house: House, seconds: float, figure: Callable[[str], None]) -> None:
     sent, received, memory = through(house, seconds)
-    print(f"\n{MBIT} Mbit/s of video and {FRAMES_A_SECOND} frames/s of telemetry for {seconds:g} s on loopback")
+    figure(f"{MBIT} Mbit/s of video and {FRAMES_A_SECOND} frames/s of telemetry for {seconds:g} s on loopback")
     for feed, count in sent.items():
         got = received[feed]
-        print(f"{feed}: {count} sent, {got['received']} received, {got['out_of_order']} out of order,"
+        figure(f"{feed}: {count} sent, {got['received']} received, {got['out_of_order']} out of order,"
               f" added latency p50 {got['p50_ms']} ms, p99 {got['p99_ms']} ms")  # fmt: skip
         assert got["received"] == got["distinct"] == count
         assert got["out_of_order"] == 0
-    print(f"resident memory: air {memory['air']:.1f} MB, ground {memory['ground']:.1f} MB")
+    figure(f"resident memory: air {memory['air']:.1f} MB, ground {memory['ground']:.1f} MB")
     assert 0 < memory["air"] < MEMORY_MB_MAX
     assert 0 < memory["ground"] < MEMORY_MB_MAX
 
 
-def test_load_for_a_moment(house):
-    check(house, 5)
+def test_load_for_a_moment(house, figure):
+    check(house, 5, figure)
 
 
 @pytest.mark.soak
-def test_load_for_a_minute(house):
-    check(house, 60)
+def test_load_for_a_minute(house, figure):
+    check(house, 60, figure)
 
 
-def test_time_to_the_first_sealed_frame(fly, house):
+def test_time_to_the_first_sealed_frame(fly, figure):
     """From the start of the process to a telemetry datagram on the link; printed, since timing is for the bench."""
     frame = mavlink_frame(World(1).random, 0)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
         flight = fly(())
         flight.step_more = lambda: out.sendto(frame, (HOST, flight.fc_port))
         assert flight.until(lambda: any(d[0] >> 4 == 9 and d[1] in (1, 4) for d in flight.radio.capture))
-        print(f"\nzegel air to the first sealed frame: {time.monotonic() - flight.air.started:.2f} s")
+        figure(f"zegel air to the first sealed frame: {time.monotonic() - flight.air.started:.2f} s")
 
 
 def test_status_tells_who_is_running(fly):
