@@ -68,6 +68,10 @@ class Killer:
         flight.wait_open()
         flight.step_more = self.feed
 
+    def close(self) -> None:
+        self.flight.step_more = lambda: None
+        self._out.close()
+
     def feed(self) -> None:
         if self.rng.random() < 0.2:
             self._seq += 1
@@ -105,6 +109,7 @@ def kill_many(house: House, flight: Flight, times: int, figure: Callable[[str], 
         flight.run(killer.rng.random())
         what = killer.rng.choice(list(back))
         back[what].append(killer.kill(what))
+    killer.close()
     auditor = killer.auditor
     assert len(auditor.salts) >= times
     figure(f"{times} kills, {len(auditor.sealed_by)} datagrams, {len(auditor.salts)} keys: no (key, nonce) twice")
