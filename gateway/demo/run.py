@@ -76,7 +76,9 @@ class Demo:
         self._said_at = 0.0
 
     def run(self) -> int:
-        try:
+        with contextlib.ExitStack() as self._afterwards:
+            for part in (self.flight, self.camera, self.radio):
+                self._afterwards.callback(part.close)
             self._keys()
             self._take_off()
             self._stranger()
@@ -86,8 +88,6 @@ class Demo:
             if self.stay:
                 self._stay()
             return self._verdict()
-        finally:
-            self._end()
 
     # --- 1: keys ---
 
@@ -128,12 +128,15 @@ class Demo:
 
     def _listen(self, name: str) -> None:
         self.stations[name] = Listener(name, self.folder, self.folder / "op.order")
+        self._afterwards.callback(self.stations[name].close)
         self.radio.listeners.append(self.stations[name].port)
 
     def _start_air(self) -> Program:
         words = ("air", "--device", str(self.folder / "drone-7"), "--fc", f"serial:{self.flight.path}:921600")
         video = ("--video", f"udpin:{HOST}:{self.camera_port}")
-        return Program((*words, *video, "--link", f"udpout:{HOST}:{self.radio.port}"), self.folder, "air")
+        air = Program((*words, *video, "--link", f"udpout:{HOST}:{self.radio.port}"), self.folder, "air")
+        self._afterwards.callback(air.end)
+        return air
 
     def _play(self, seconds: float) -> None:
         self.playing = True
@@ -145,7 +148,9 @@ class Demo:
 
     def _stranger(self) -> None:
         self._title(f"3. A station that is not in the order: {STRANGER!r}, with the order and a copy of the whole link")
-        program = Listener(STRANGER, self.folder, self.folder / "op.order").program
+        stranger = Listener(STRANGER, self.folder, self.folder / "op.order")
+        self._afterwards.callback(stranger.close)
+        program = stranger.program
         code = program.process.wait(JOIN_WITHIN_S)
         for line in program.output().strip().splitlines():
             self._say(f"   {line}")
@@ -331,13 +336,6 @@ class Demo:
 
     def _say(self, text: str) -> None:
         self.console.print(text, markup=False)
-
-    def _end(self) -> None:
-        for program in [getattr(self, "air", None), *(s.program for s in self.stations.values())]:
-            if program is not None:
-                program.end()
-        self.flight.close()
-        self.camera.close()
 
 
 def _table(rows: list[tuple[str, ...]]) -> Table:

@@ -116,6 +116,9 @@ class Radio:
             except (BlockingIOError, ConnectionRefusedError):
                 continue
 
+    def close(self) -> None:
+        self.socket.close()
+
 
 class Listener:
     """One station: its `zegel ground`, and the two loopback sockets where a GCS and a player would be."""
@@ -156,6 +159,11 @@ class Listener:
         self.frames += fresh
         self.frame_times += [time.monotonic()] * len(fresh)
         self.packets += drain(self.player)
+
+    def close(self) -> None:
+        self.program.end()
+        self.gcs.close()
+        self.player.close()
 
     def forget(self) -> None:
         for kept in (self.frames, self.frame_times, self.packets):

@@ -97,5 +97,6 @@ class Flight:
         return "\n".join(p.output() for p in (self.air, *(s.program for s in self.stations.values())))
 
     def end(self) -> None:
-        for program in (self.air, *(station.program for station in self.stations.values())):
-            program.end()
+        self.air.end()
+        for part in (*self.stations.values(), self.radio):
+            part.close()
