@@ -1,10 +1,11 @@
-"""HEARTBEAT, the one message that is read: is this the autopilot, and is it armed. Read with pymavlink, off the data path.
+"""HEARTBEAT, the one message that is read: is this an autopilot, and is it armed. Read with pymavlink, off the data path.
 
-What must not live here: a decision. The dialect is MAVLink's smallest, which holds HEARTBEAT and little else.
+What must not live here: what follows from it. The dialect is MAVLink's smallest, which holds HEARTBEAT and little else.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from pymavlink.dialects.v20 import minimal
@@ -35,3 +36,28 @@ def read(frame: bytes | memoryview) -> Heartbeat | None:
     flies = message.autopilot != minimal.MAV_AUTOPILOT_INVALID and message.type not in _NOT_AUTOPILOTS
     armed = bool(message.base_mode & minimal.MAV_MODE_FLAG_SAFETY_ARMED)
     return Heartbeat(message.get_srcSystem(), message.get_srcComponent(), armed, flies)
+
+
+class Autopilots:
+    """What the autopilots on a line say of themselves, as far as it was heard.
+
+    A gimbal or a camera may call itself an autopilot, and another aircraft's heartbeat may be forwarded: only component 1
+    can say that this aircraft stands, and anybody can say that it does not.
+    """
+
+    def __init__(self) -> None:
+        self._armed: dict[int, bool] = {}  # by component
+
+    def hear(self, frames: Iterable[bytes]) -> None:
+        for frame in frames:
+            heard = read(frame)
+            if heard and heard.from_autopilot:
+                self._armed[heard.compid] = heard.armed
+
+    @property
+    def armed(self) -> bool:
+        return any(self._armed.values())
+
+    @property
+    def stands(self) -> bool:
+        return minimal.MAV_COMP_ID_AUTOPILOT1 in self._armed and not self.armed

@@ -22,6 +22,7 @@ import numpy as np
 
 from firmware_shims import heartbeat, mavlink
 from gateway import config, process
+from gateway.aside import Aside
 from gateway.batch import HEADROOM, Batch
 from gateway.config import AirConfig
 from gateway.core.announcer import Announcer
@@ -34,7 +35,7 @@ from gateway.status import Publisher, Table, endpoint_status, frames_status, say
 from gateway.watch import Watch
 from keys.beat import Flag
 from keys.device import DeviceFolder
-from keys.kid import Lane, Role, lanes_for
+from keys.kid import Lane, lanes_for, role_names
 from keys.policy import PolicyFlag
 
 FC_BATCHES_A_TURN = 4  # what a flooding flight controller may take before the video has its turn
@@ -44,6 +45,7 @@ HOUSEKEEP_EVERY_S = 0.05
 STATUS_EVERY_S = 0.5
 LIMITS_EVERY_S = 10.0
 COUNT_SECONDS_EVERY_S = 60
+SLOW_ROUND_S = 10.0  # of announcements
 HEAR_FC_S = 3.0  # with an expired order: how long to listen whether the aircraft is on the ground
 VIDEO_LANES = (Lane.VIDEO_A, Lane.VIDEO_B)
 TELEMETRY_LANES = (Lane.TELEMETRY, Lane.OBSERVER_TELEMETRY)
@@ -69,6 +71,7 @@ class Air:
         self._fc_read_at = float("inf")
         self._housekeep_at = self._status_at = self._limits_at = 0.0
         self._said: set[str] = set()
+        self._aside = Aside()
         self._watch = Watch(self.endpoints, lambda text: say("air", text))
 
     # --- start and end ---
@@ -83,7 +86,7 @@ class Air:
         now = time.monotonic()
         device = (index, self.device.key, boot)
         rate = self.settings.link_kbit * 1000
-        self.announcer = Announcer(self.order, device, self._lanes(), rate, os.urandom, now, _board_clock())
+        self.announcer = Announcer(self.order, device, self._lanes(), rate, os.urandom, now, self._claim())
         if expired:
             self.announcer.flags |= Flag.ORDER_EXPIRED
         policy = self.order.order.policy
@@ -98,6 +101,10 @@ class Air:
             finally:
                 self._end()
 
+    def _claim(self) -> int:
+        """What to say of the time: the board's clock, or 0 if it cannot be right."""
+        return self.device.claim(int(time.time()))
+
     def _lanes(self) -> tuple[Lane, ...]:
         """What this session has: the telemetry lanes that somebody reads, a video lane per camera, evidence."""
         read = {lane for station in self.order.order.stations for lane in lanes_for(station.roles)}
@@ -106,7 +113,7 @@ class Air:
 
     def _past_its_limits(self) -> bool:
         """Whether the order is past its dates or limits; OrderExpired if the aircraft stands disarmed on the ground."""
-        reason = self.device.limits(_board_clock())
+        reason = self.device.limits(int(time.time()))
         if reason is None:
             return False
         if self._heard_disarmed():
@@ -118,20 +125,18 @@ class Air:
         return True
 
     def _heard_disarmed(self) -> bool:
-        """Listen to the flight controller; armed or not heard counts as airborne."""
-        until = time.monotonic() + HEAR_FC_S
-        while (now := time.monotonic()) < until and not self.poller.stopping:
+        """Listen to the flight controller; what is not heard counts as airborne."""
+        until, autopilots = time.monotonic() + HEAR_FC_S, heartbeat.Autopilots()
+        while (now := time.monotonic()) < until and not autopilots.armed and not self.poller.stopping:
             self.fc.tick(now)
             self.poller.wait(min(until - now, HOUSEKEEP_EVERY_S))
-            for frame in self._read_frames(time.monotonic()):
-                heard = heartbeat.read(frame)
-                if heard and heard.from_autopilot:
-                    return not heard.armed
-        return False
+            autopilots.hear(self._read_frames(time.monotonic()))
+        return autopilots.stands
 
     def _end(self) -> None:
         now = time.monotonic()
-        self._send(self.announcer.close(now, _board_clock()), now)
+        self._send(self.announcer.close(now, self._claim()), now)
+        self._aside.finish()
         self.device.add_seconds(int(now - self._started) - self._counted)
         for endpoint in self.endpoints:
             endpoint.close()
@@ -256,7 +261,7 @@ class Air:
 
     def _send_control(self, now: float) -> None:
         if now >= self.announcer.next_due():
-            self._send(self.announcer.datagrams(now, _board_clock()), now)
+            self._send(self.announcer.datagrams(now, self._claim()), now)
 
     def _send(self, datagrams: list[bytes], now: float) -> None:
         batch = self._second
@@ -300,11 +305,11 @@ class Air:
 
     def _watch_limits(self, now: float) -> None:
         flown = int(now - self._started) - self._counted
-        if flown >= COUNT_SECONDS_EVERY_S:
+        if flown >= COUNT_SECONDS_EVERY_S and self._aside.start(lambda: self.device.add_seconds(flown)):
             self._counted += flown
-            if alarm := self.device.add_seconds(flown):
-                self._alarm(alarm, key="seconds")
-        reason = self.device.limits(_board_clock())
+        if alarm := self._aside.take_alarm():
+            self._alarm(alarm, key="seconds")
+        reason = self.device.limits(int(time.time()))
         if reason:
             self.announcer.flags |= Flag.ORDER_EXPIRED
             self._alarm(f"the order {reason}; this flight goes on", key="expired")
@@ -316,6 +321,11 @@ class Air:
         say("air", f"sealed: operation {order.operation!r} of {order.agency!r}, {len(order.stations)} stations")
         names = ", ".join(lane.name.lower().replace("_", " ") for lane in self.announcer.lanes)
         say("air", f"session {self.announcer.session_id.hex()[:8]}, boot {self.boot}, lanes: {names}")
+        if (a_round := self.announcer.round_s) > SLOW_ROUND_S:
+            self._alarm(
+                f"on {self.settings.link_kbit} kbit/s a station may wait {a_round:.0f} s for its keys: make stations with"
+                " --profile x25519 for so narrow a link"
+            )
 
     def _alarm(self, text: str, key: str = "") -> None:
         """Say it once; keep it for the status."""
@@ -337,7 +347,7 @@ class Air:
             "phase": announcer.phase.value,
             "uptime_s": round(now - self._started, 1),
             "lanes": {lane.name.lower(): key.next_ctr for lane, key in announcer.current.send_keys.items()},
-            "roles": {s.name: _roles(s.roles) for s in self.order.order.stations},
+            "roles": {station.name: role_names(station.roles) for station in self.order.order.stations},
             "endpoints": [endpoint_status(e) for e in self.endpoints],
             "frames": frames_status(self.frames),
             "drops": self._drops(),
@@ -353,15 +363,6 @@ class Air:
             "uplink_not_read": self.uplink_dropped,
             "resync_bytes": self.resync_bytes + sum(framer.skipped_bytes for framer in self.framers.values()),
         }
-
-
-def _roles(roles: Role) -> list[str]:
-    return [role.name.lower() for role in Role if roles & role and role.name]
-
-
-def _board_clock() -> int:
-    """What the board's clock claims, in Unix seconds; it may be 1970, and the keys' lower bound decides."""
-    return int(time.time())
 
 
 def command(parser: argparse.ArgumentParser) -> None:

@@ -19,6 +19,7 @@ from collections import Counter
 from pathlib import Path
 
 from gateway import config, process
+from gateway.aside import Aside
 from gateway.batch import Batch
 from gateway.config import GroundConfig
 from gateway.core.listener import Listener, Me
@@ -39,6 +40,7 @@ from keys.station import StationFolder
 BATCHES_A_TURN = 8  # of one link before the others and the housekeeping have their turn
 HOUSEKEEP_EVERY_S = 0.1
 STATUS_EVERY_S = 0.5
+STORE_EVERY_S = 5.0  # tries, while the folder cannot be written
 CLAIM_WITHIN_S = 30  # F2: an aircraft's clock this near to ours is worth showing as fresh
 VIDEO_LANES = (Lane.VIDEO_A, Lane.VIDEO_B)
 
@@ -61,7 +63,8 @@ class Ground:
         self.commands_refused = 0
         self.alarms: list[str] = []
         self._batch, self._plain = Batch(), Batch()
-        self._housekeep_at = self._status_at = 0.0
+        self._housekeep_at = self._status_at = self._store_at = 0.0
+        self._aside = Aside()
         self._said: set[str] = set()
         self._watch = Watch(self.endpoints, lambda text: say("ground", f"{station.name}: {text}"))
         self._shown: dict[bytes, str] = {}
@@ -72,9 +75,12 @@ class Ground:
         with Publisher("ground", self.station.name) as self.publisher:
             order = self.order.order
             say("ground", f"{self.station.name}: listening for operation {order.operation!r} of {order.agency!r}")
+            if self.station.alarm:
+                self._alarm(self.station.alarm)
             process.settle()
             while not self.poller.stopping:
                 self.turn()
+        self._aside.finish()
         for endpoint in self.endpoints:
             endpoint.close()
 
@@ -103,9 +109,7 @@ class Ground:
             if lane in opened.video:
                 self._to_video(player, opened.video[lane], now)
         for heard in self.listener.take_heard():
-            alarm = self.station.record_boot(heard.device_public, heard.boot_counter, heard.session_id)
-            if alarm:
-                self._alarm(alarm)
+            self.station.record_boot(heard.device_public, heard.boot_counter, heard.session_id)
 
     # --- 3 and 4: to the people ---
 
@@ -144,6 +148,7 @@ class Ground:
             endpoint.tick(now)
         self.listener.tick(now)
         self._show_sessions(now)
+        self._store_boots(now)
         if now >= self._status_at:
             self._status_at = now + STATUS_EVERY_S
             self.publisher.send(self.status(now))
@@ -152,6 +157,12 @@ class Ground:
                 self._alarm(
                     "the order has ended; this station accepted it in time, and goes on as long as the aircraft does"
                 )
+
+    def _store_boots(self, now: float) -> None:
+        if self.station.unsaved and now >= self._store_at and self._aside.start(self.station.store_boots):
+            self._store_at = now + STORE_EVERY_S
+        if alarm := self._aside.take_alarm():
+            self._alarm(alarm)
 
     # --- what a person sees ---
 

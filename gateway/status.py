@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import re
+import stat
 import sys
 import tempfile
 import time
@@ -27,12 +28,13 @@ from gateway.errors import NotRunning
 
 ANSWER_WITHIN_S = 1.5  # a process publishes every half second
 SEQ_MODULUS = 256
+ROWS_MAX = 256
 REORDER_MAX = 128  # a MAVLink sequence step of more than this is one back, not a gap
 
 
 def say(role: str, text: str) -> None:
     """One line to the person at the terminal or the journal; a full card or a closed pipe costs no flight."""
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # AttributeError: started without a standard output
         # Not print: what its buffer could not write would be tried again at exit, and fail the program then.
         os.write(sys.stdout.fileno(), f"{role}: {text}\n".encode())
 
@@ -46,6 +48,8 @@ class Table:
     def count(self, frames: Iterable[bytes | memoryview]) -> None:
         for frame in frames:
             sysid, compid, seq = mavlink.key(frame)
+            if (sysid, compid) not in self.rows and len(self.rows) >= ROWS_MAX:
+                continue  # noise on the line, or a reader who forges; no vehicle has so many parts
             row = self.rows.setdefault((sysid, compid), [0, 0, (seq - 1) % SEQ_MODULUS])
             gap = (seq - row[2] - 1) % SEQ_MODULUS
             row[0] += 1
@@ -78,8 +82,9 @@ def runtime_folder() -> Path:
     user = os.getuid() if hasattr(os, "getuid") else "user"
     folder = Path(base) / "zegel" if base else Path(tempfile.gettempdir()) / f"zegel-{user}"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if hasattr(os, "getuid") and (folder.stat().st_uid != os.getuid() or folder.stat().st_mode & 0o077):
-        raise OSError(f"{folder} is not ours alone")  # anybody can make a folder of that name in /tmp
+    info = folder.lstat()  # anybody can make a folder, or a link, of that name in /tmp
+    if hasattr(os, "getuid") and (not stat.S_ISDIR(info.st_mode) or info.st_uid != os.getuid() or info.st_mode & 0o077):
+        raise OSError(f"{folder} is not ours alone")
     return folder
 
 
@@ -122,6 +127,8 @@ def read_all(within_s: float = ANSWER_WITHIN_S) -> list[dict[str, Any]]:
     except OSError as error:
         raise NotRunning(f"no status: {error}", hint="is XDG_RUNTIME_DIR that of the user who runs zegel?") from None
     for path in paths:
+        if not path.is_socket():
+            continue
         if _gone(path):
             path.unlink(missing_ok=True)  # left behind by a process that was killed
             continue

@@ -63,6 +63,11 @@ class Beat:
         return any(fragment_hash in hashes for hashes in self.fragments.values())
 
 
+def claimed_session(message: bytes) -> bytes | None:
+    """The first 8 bytes of the session_id that the message says it is of, without parsing it."""
+    return cose.claimed_kid(message, TYP, cose.Alg.ED25519, 8)
+
+
 def verify(message: cose.Sign1, session_public: Ed25519PublicKey) -> Beat:
     """BadSignature, WrongType or MalformedMessage; the payload is parsed only after its signature verified."""
     payload = message.verify(TYP, session_public)

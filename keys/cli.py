@@ -22,11 +22,12 @@ from keys.device import REQUEST, DeviceFolder
 from keys.errors import ClockWrong, KeysError
 from keys.files import Kind
 from keys.grant import Profile
-from keys.kid import Role
+from keys.kid import Role, role_names
 from keys.order import CLASSIFICATIONS, EARLIEST, LATEST, Order, OrderStation, parse_order, verify_order
 from keys.policy import Policy, PolicyFlag
 from keys.station import PUBLIC, StationFolder
 
+ALL_ROLES = Role(sum(Role))
 HOUR_S = 3600
 HOURS_MAX = 366 * 24
 COMPARE = "compare fingerprints by phone or in person"
@@ -132,7 +133,7 @@ def _device_load(args: argparse.Namespace) -> int:
     if damage:
         print(f"  note: {damage}")
     if verified.order.not_before > time.time():
-        print("  note: by this board's clock it has not begun. No order that ends before it begins is taken from now on")
+        print("  note: by this board's clock it has not begun; aircraft and stations use it from its beginning")
     print(f"next: zegel air --device {_word(args.dir)} --fc serial:/dev/ttyAMA0:921600 --link udpout:STATION:14600")
     return 0
 
@@ -216,7 +217,7 @@ def order(parser: argparse.ArgumentParser) -> None:
         action="append",
         type=_station_and_roles,
         metavar="FILE:ROLES",
-        help=f"a station's public file and what it may do: {', '.join(_role_names())}; repeatable",
+        help=f"a station's public file and what it may do: {', '.join(role_names(ALL_ROLES))}; repeatable",
     )
     issue.add_argument("--classification", choices=CLASSIFICATIONS, default=CLASSIFICATIONS[0], help="default regular")
     issue.add_argument("--hours", required=True, type=_hours, help="how long it is in force")
@@ -258,7 +259,7 @@ def _order_issue(args: argparse.Namespace) -> int:
     print(f"{args.output}: order {issued.order.serial} for {_title(draft)}, {length} until {utc(draft.not_after)}")
     for listed in stations:
         print(
-            f"  station {listed.name!r}: {', '.join(_role_names(listed.roles))}; key fingerprint {fingerprint(listed.pub)}"
+            f"  station {listed.name!r}: {', '.join(role_names(listed.roles))}; key fingerprint {fingerprint(listed.pub)}"
         )
     print(f"read it: zegel order show {_word(args.output)}. With each station, {COMPARE}")
     print(f"next, aboard: zegel device load-order DIR {_word(args.output)}; and a copy of the order to each station")
@@ -341,16 +342,12 @@ def _word(path: Path) -> str:
 # --- arguments ---
 
 
-def _role_names(roles: Role | None = None) -> list[str]:
-    return [role.name.lower() for role in Role if role.name and (roles is None or roles & role)]
-
-
 def _station_and_roles(text: str) -> tuple[Path, Role]:
     path, _, names = text.rpartition(":")
     roles = Role(0)
     for name in names.split(","):
-        if not path or name not in _role_names():
-            known = ", ".join(_role_names())
+        if not path or name not in role_names(ALL_ROLES):
+            known = ", ".join(role_names(ALL_ROLES))
             raise argparse.ArgumentTypeError(
                 f"{text!r} is not FILE:ROLES such as pilot.pub:telemetry,video; roles are {known}"
             )

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import cbor2
 from cryptography.exceptions import InvalidSignature
@@ -20,6 +21,7 @@ from keys.errors import BadSignature, MalformedMessage, WrongType
 
 SIGN1_TAG = 18
 SIGN_TAG = 98
+_TAGS = {SIGN1_TAG: b"\xd2", SIGN_TAG: b"\xd8\x62"}  # their one encoding
 MESSAGE_MAX = 1 << 20
 DEPTH_MAX = 8
 HEADER_ALG, HEADER_KID, HEADER_TYP, HEADER_X5CHAIN = 1, 4, 16, 33
@@ -54,13 +56,16 @@ def dumps(value: object) -> bytes:
 def loads(data: bytes) -> object:
     """The value whose deterministic encoding is `data`; MalformedMessage if there is none.
 
-    Only what our messages are made of: integers, byte and text strings, lists, maps, true, false, null, and tags.
+    Only what our messages are made of: integers, byte and text strings, lists, maps, true, false, null. No tag: a shared
+    reference (tag 29) unfolds a few hundred bytes into more than any memory holds.
     """
     if not 0 < len(data) <= MESSAGE_MAX:
         raise MalformedMessage(f"a message of {len(data)} bytes")
     try:
-        value = _plain(cbor2.loads(data, max_depth=DEPTH_MAX, allow_indefinite=False, allow_duplicate_keys=False))
-        same = dumps(value) == data
+        value = cbor2.loads(
+            data, semantic_decoders=_NO_TAG, max_depth=DEPTH_MAX, allow_indefinite=False, allow_duplicate_keys=False
+        )
+        same = _is_plain(value) and dumps(value) == data
     except (cbor2.CBORError, ValueError, TypeError, OverflowError, RuntimeError, MemoryError) as error:
         raise MalformedMessage(f"not CBOR: {error}") from None
     if not same:
@@ -68,17 +73,31 @@ def loads(data: bytes) -> object:
     return value
 
 
-def _plain(value: object) -> object:
-    """`value` with lists and dicts throughout (cbor2 freezes what stands in a tag); TypeError for any other kind."""
-    if value is None or isinstance(value, (bool, int, bytes, str)):
-        return value
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, Mapping):
-        return {_plain(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, cbor2.CBORTag):
-        return cbor2.CBORTag(value.tag, _plain(value.value))
-    raise TypeError(f"{type(value).__name__} has no place in a message")
+class _NoTag(Mapping[int, Callable[..., object]]):
+    """For cbor2: every tag there is or will be has a decoder, and it refuses."""
+
+    def __getitem__(self, tag: int) -> Callable[..., object]:
+        return self._refuse
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 1  # an empty mapping counts as none
+
+    def _refuse(self, *_: object) -> object:
+        raise ValueError("a tag")
+
+
+_NO_TAG = _NoTag()
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, list):
+        return all(map(_is_plain, value))
+    if isinstance(value, dict):
+        return all(isinstance(key, (int, bytes, str)) for key in value) and all(map(_is_plain, value.values()))
+    return value is None or isinstance(value, (int, bytes, str))  # bool is an int
 
 
 # --- keys ---
@@ -188,12 +207,29 @@ def parse_sign1(data: bytes) -> Sign1:
     return Sign1(protected, unprotected, payload, signature)
 
 
+def claimed_kid(message: bytes, typ: str, alg: Alg, size: int) -> bytes | None:
+    """The kid of a COSE_Sign1, taken from its place; None unless the bytes before it are the constant ones.
+
+    It costs a comparison, so that a flood of forgeries is not worth parsing.
+    """
+    head = _head1(typ, alg, size)
+    return message[len(head) : len(head) + size] if message.startswith(head) else None
+
+
+@functools.cache
+def _head1(typ: str, alg: Alg, kid_size: int) -> bytes:
+    """Tag 18, an array of four, the protected header, and the unprotected one up to the content of its kid."""
+    return _TAGS[SIGN1_TAG] + b"\x84" + dumps(_protected1(alg, typ)) + dumps({HEADER_KID: bytes(kid_size)})[:-kid_size]
+
+
 def _array(data: bytes, tag: int, kinds: tuple[type, ...]) -> list:  # type: ignore[type-arg]
-    value = loads(data)
-    if not isinstance(value, cbor2.CBORTag) or value.tag != tag or not isinstance(value.value, (list, tuple)):
+    head = _TAGS[tag]
+    if not data.startswith(head):
         raise MalformedMessage(f"not a COSE message with tag {tag}")
-    items = list(value.value)
-    if len(items) != len(kinds) or any(type(item) is not kind for item, kind in zip(items, kinds, strict=True)):
+    items = loads(data[len(head) :])
+    if not isinstance(items, list) or len(items) != len(kinds):
+        raise MalformedMessage(f"the COSE message with tag {tag} is not of its form")
+    if any(type(item) is not kind for item, kind in zip(items, kinds, strict=True)):
         raise MalformedMessage(f"the COSE message with tag {tag} is not of its form")
     return items
 

@@ -36,7 +36,7 @@ from keys.errors import (
     WrongFile,
 )
 from keys.files import Kind
-from keys.order import LATEST, Order, VerifiedOrder, verify_order
+from keys.order import EARLIEST, LATEST, Order, VerifiedOrder, verify_order
 from keys.order_text import duration
 from keys.state import Count
 
@@ -79,7 +79,7 @@ class DeviceFolder:
         self._lock = lock
         self._order: VerifiedOrder | None = None
         self._counted = False  # whether order_boots holds this start
-        found, self._damaged = state.read(path, DeviceState)
+        found, self._damaged = state.read(path, DeviceState, forgiving=True)
         self._state = found or DeviceState(restarted=self._damaged or (path / ORDER).exists())
 
     @classmethod
@@ -153,7 +153,7 @@ class DeviceFolder:
             raise OlderOrder(f"the order is {_rank(verified.rank)}, and {_rank(self._state.rank)} was loaded before")
         self._require_not_expired(verified.order, unix_now)
         store.write(self.path / ORDER, data)
-        self._adopt(verified)
+        self._adopt(verified, unix_now)
         state.write(self.path, self._state)
         return verified
 
@@ -198,12 +198,18 @@ class DeviceFolder:
         assert self._order is not None
         return self._order
 
-    def _adopt(self, verified: VerifiedOrder) -> None:
-        """Make it the order in force; if it is a newer one than the state knows, the state follows."""
+    def _adopt(self, verified: VerifiedOrder, unix_now: int = 0) -> None:
+        """Make it the order in force; if it is a newer one than the state knows, the state follows.
+
+        An order that begins later proves nothing about today. A board's clock may be slow, so if it can be true it is a
+        lower bound itself; without one the order's beginning is all there is.
+        """
         self._order, old = verified, self._state
         if verified.rank > old.rank:
+            begun = verified.order.not_before
+            bound = min(begun, unix_now) if EARLIEST <= unix_now < LATEST else begun
             self._state = DeviceState(
-                lower_bound=max(old.lower_bound, verified.order.not_before),
+                lower_bound=max(old.lower_bound, bound),
                 generation=verified.generation,
                 serial=verified.order.serial,
                 order_hash=verified.order_hash.hex(),
@@ -241,6 +247,10 @@ class DeviceFolder:
     def _believed(self, unix_now: int) -> int:
         """The board's clock where it can be true, else the newest date that is known for certain."""
         return unix_now if self._state.lower_bound < unix_now < LATEST else self._state.lower_bound
+
+    def claim(self, unix_now: int) -> int:
+        """What to tell stations of the board's clock: its time, or 0 if that cannot be."""
+        return unix_now if self._state.lower_bound <= unix_now < LATEST else 0
 
     # --- in flight ---
 

@@ -29,7 +29,7 @@ def read_map(
     checks = {**required, **(optional or {})}
     if not isinstance(value, dict):
         raise MalformedMessage(f"{what} is not a map")
-    if not required.keys() <= value.keys() <= checks.keys():
+    if not (required.keys() <= value.keys() <= checks.keys() and all(type(key) is int for key in value)):
         raise MalformedMessage(f"{what} has the keys {sorted(map(str, value))}, not {sorted(checks)}")
     for key, check in checks.items():
         if key in value and not check(value[key]):

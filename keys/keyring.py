@@ -58,8 +58,8 @@ class ReceiveKey:
 
     __slots__ = ("cipher", "kid", "salt", "window")
 
-    def __init__(self, base_key: bytes, kid: int, window: int = DOWNLINK_WINDOW) -> None:
+    def __init__(self, base_key: bytes, kid: int, window: int = DOWNLINK_WINDOW, start: int = 0) -> None:
         key, self.salt = derive(base_key, kid)
         self.cipher = AESGCM(key)
         self.kid = kid
-        self.window = ReplayWindow(window)
+        self.window = ReplayWindow(window, start)

@@ -36,6 +36,10 @@ class Role(enum.IntFlag):
     CONTROL = 16
 
 
+def role_names(roles: Role) -> list[str]:
+    return [role.name.lower() for role in Role if role.name and roles & role]
+
+
 DOWNLINK_LANES = (Lane.TELEMETRY, Lane.VIDEO_A, Lane.VIDEO_B, Lane.OBSERVER_TELEMETRY, Lane.ORDER, Lane.EVIDENCE)
 
 

@@ -21,13 +21,14 @@ class ReplayWindow:
 
     __slots__ = ("_mask", "_seen", "size", "top")
 
-    def __init__(self, size: int = DOWNLINK_WINDOW) -> None:
+    def __init__(self, size: int = DOWNLINK_WINDOW, start: int = 0) -> None:
+        """Counters below `start` count as seen."""
         if size & (size - 1):
             raise ValueError("the size of a replay window is a power of two")
         self.size = size
-        self.top = -1  # the highest counter accepted
+        self.top = start - 1  # the highest counter accepted
         self._mask = size - 1
-        self._seen = np.zeros(size, np.bool_)
+        self._seen = np.full(size, start > 0, np.bool_)
 
     def look(self, counters: Counters) -> tuple[Mask, Mask]:
         """(too old, already seen), two masks of the shape of `counters`. Moves nothing."""

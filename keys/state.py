@@ -12,7 +12,7 @@ from typing import Annotated, TypeVar
 import msgspec
 
 from keys import store
-from keys.errors import MissingFile
+from keys.errors import FolderError, MissingFile
 
 NAME, COPY = "state.json", "state-copy.json"
 
@@ -20,22 +20,35 @@ Count = Annotated[int, msgspec.Meta(ge=0)]
 State = TypeVar("State", bound=msgspec.Struct)
 
 
-def read(folder: Path, kind: type[State]) -> tuple[State | None, bool]:
+def read(folder: Path, kind: type[State], *, forgiving: bool = False) -> tuple[State | None, bool]:
     """(the state, None if no file of it is whole; whether a file of it is damaged or gone).
 
-    (None, False) is a folder that never had a state. WrongMode and the like are raised.
+    (None, False) is a folder that never had a state. WrongMode and the like are raised unless `forgiving`: then such a
+    file counts as damaged. The copy is asked first: after a torn write it is the newer one.
     """
     damaged = missing = 0
-    for name in (NAME, COPY):
+    for name in (COPY, NAME):
         try:
             state = msgspec.json.decode(store.read_secret(folder / name), type=kind)
         except MissingFile:
             missing += 1
         except (msgspec.DecodeError, UnicodeDecodeError):
             damaged += 1
+        except FolderError:
+            if not forgiving:
+                raise
+            damaged += 1
         else:
-            return state, damaged + missing > 0
+            return state, damaged + missing > 0 or not _is_whole(folder / NAME, kind)
     return None, damaged > 0
+
+
+def _is_whole(path: Path, kind: type[State]) -> bool:
+    try:
+        msgspec.json.decode(store.read_secret(path), type=kind)
+    except (FolderError, msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    return True
 
 
 def write(folder: Path, state: msgspec.Struct) -> None:

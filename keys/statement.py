@@ -41,10 +41,10 @@ class Statement:
         return cose.sign1(self.payload(), TYP, device_key, {cose.HEADER_KID: bytes([self.device_index])})
 
 
-def claimed_device(message: cose.Sign1) -> int | None:
-    """The index of the device that the message says it is signed by; believed only once it has verified so."""
-    kid = message.unprotected.get(cose.HEADER_KID)
-    return kid[0] if isinstance(kid, bytes) and len(kid) == 1 else None
+def claimed_device(message: bytes) -> int | None:
+    """The index of the device that the message says it is signed by, without parsing it."""
+    kids = (cose.claimed_kid(message, TYP, alg, 1) for alg in (cose.Alg.ED25519, cose.Alg.ESP256))
+    return next((kid[0] for kid in kids if kid), None)
 
 
 def verify(message: cose.Sign1, device_public: cose.PublicKey) -> Statement:

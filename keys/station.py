@@ -49,6 +49,8 @@ class StationFolder:
         self._public = station_public.parse(store.read_public(path / PUBLIC), path / PUBLIC)
         self.roots = roots.read(path)
         self.seed = self._read_seed()
+        self._unsaved: dict[str, tuple[int, str]] = {}
+        self.alarm: str | None = None  # what could not be stored of the order that was accepted
 
     @property
     def name(self) -> str:
@@ -126,7 +128,12 @@ class StationFolder:
             return found
         require_in_force(found.order, unix_now)
         verified = verify_order(data, self.roots, unix_now)  # a signer that has expired since then could back-date
-        self._remember(verified)
+        try:
+            self._remember(verified)
+        except OlderOrder:
+            raise
+        except FolderError as error:
+            self.alarm = f"{error}: a restart after the order's end will not be possible"
         return verified
 
     def index_in(self, order: Order) -> int:
@@ -157,19 +164,36 @@ class StationFolder:
     # --- memory ---
 
     def boot(self, device_pub: bytes) -> tuple[int, bytes] | None:
-        """(boot counter, session_id) of the newest start of this device that was heard."""
+        """(boot counter, session_id) of the newest start of this device that was stored."""
         known = self._state().boots.get(device_pub.hex())
         return (known[0], bytes.fromhex(known[1])) if known else None
 
-    def record_boot(self, device_pub: bytes, counter: int, session_id: bytes) -> str | None:
-        """Remember a start of a device; an alarm if that cannot be stored."""
+    def record_boot(self, device_pub: bytes, counter: int, session_id: bytes) -> None:
+        """Remember a start of a device until `store_boots`; nothing is written yet."""
+        self._unsaved[device_pub.hex()] = (counter, session_id.hex())
+
+    @property
+    def unsaved(self) -> bool:
+        return bool(self._unsaved)
+
+    def store_boots(self) -> str | None:
+        """Write what `record_boot` was told, highest counters only; an alarm if it cannot be, and then try again later.
+
+        Call it where waiting does no harm: the disk may be slow, and another process may have the folder.
+        """
+        starts = dict(self._unsaved)
         try:
             with store.FolderLock(self.path, wait=True):
                 known = self._state()
-                known.boots[device_pub.hex()] = (counter, session_id.hex())
+                for device, start in starts.items():
+                    if start > known.boots.get(device, (-1, "")):
+                        known.boots[device] = start
                 state.write(self.path, known)
         except FolderError as error:
             return f"{error}: this start of the aircraft is not remembered, and a recording of it could pass for new"
+        for device, start in starts.items():
+            if self._unsaved.get(device) == start:
+                del self._unsaved[device]
         return None
 
     def _state(self) -> StationState:

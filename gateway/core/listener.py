@@ -16,6 +16,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from gateway.core import fragment
+from gateway.core.budget import Budget
 from gateway.core.session import Lease, Session
 from gateway.core.wire import ControlHeader, DropReason, Kind, message_id, parse_control
 from keys import announcement, beat, cose, statement
@@ -24,8 +25,7 @@ from keys.grant import Profile
 from keys.kid import downlink_kid, lanes_for
 from keys.order import VerifiedOrder
 
-VERIFY_A_SECOND = 200  # signatures of clear beats and statements; a flood of forgeries costs no more than this
-VERIFY_BURST = 50.0
+VERIFY_A_SECOND = 200  # signatures of statements, and as many of clear beats; a flood of forgeries costs no more
 BOOT_JUMP_MAX = 1_000
 SESSIONS_MAX = 8  # per device; only the holder of a device key can make one
 SUPERSEDED_AFTER_S = 10.0  # an older session that is silent this long beside a newer one is over
@@ -69,7 +69,8 @@ class Listener:
         self.my_lanes = next(lanes_for(s.roles) for s in order.order.stations if s.index == me.index)
         self._devices = [cose.load_public(device.alg, device.pub) for device in order.order.devices]
         self._heard: list[Heard] = []
-        self._budget, self._budget_at = VERIFY_BURST, 0.0
+        self._over: set[bytes] = set()  # hints of superseded sessions: what ended does not begin again
+        self._statement_budget, self._beat_budget = Budget(VERIFY_A_SECOND), Budget(VERIFY_A_SECOND)
         self._statements: dict[bytes, DropReason | bytes] = {}  # what became of those of our devices, by message id
 
     def take_heard(self) -> list[Heard]:
@@ -93,52 +94,49 @@ class Listener:
             return self._statement(header.message_id, part, now)
         return self._clear_beat(part, now)
 
-    def _spend(self, now: float) -> bool:
-        self._budget = min(VERIFY_BURST, self._budget + (now - self._budget_at) * VERIFY_A_SECOND)
-        self._budget_at = now
-        if self._budget < 1:
-            return False
-        self._budget -= 1
-        return True
-
     # --- 2: statements ---
 
     def _statement(self, identity: bytes, message: bytes, now: float) -> DropReason | None:
         if identity not in self._statements:  # repeats cost one lookup
-            if not self._spend(now):
+            index = statement.claimed_device(message)
+            if index is None or index >= len(self._devices):
+                return DropReason.UNKNOWN_DEVICE
+            if not self._statement_budget.spend(now):
                 return DropReason.OVER_BUDGET
             try:
-                signed = cose.parse_sign1(message)
-                index = statement.claimed_device(signed)
-                if index is None or index >= len(self._devices):
-                    return DropReason.UNKNOWN_DEVICE
-                stated = statement.verify(signed, self._devices[index])
+                stated = statement.verify(cose.parse_sign1(message), self._devices[index])
             except KeysError:
                 return DropReason.BAD_SIGNATURE
-            self._statements[identity] = self._open_session(self.order.order.devices[index].pub, stated)
+            self._statements[identity] = self._open_session(self.order.order.devices[index].pub, stated, now)
         known = self._statements[identity]
         if isinstance(known, DropReason):
             return known
         return None if known in self.sessions else DropReason.OLDER_SESSION
 
-    def _open_session(self, device_public: bytes, stated: statement.Statement) -> DropReason | bytes:
+    def _open_session(self, device_public: bytes, stated: statement.Statement, now: float) -> DropReason | bytes:
         """Under which hint the session stands in `sessions` now, or why it does not."""
-        if stated.order_hash != self.order.order_hash:
-            return DropReason.UNKNOWN_ORDER
-        if not self._admit(device_public, stated):
-            return DropReason.OLDER_SESSION
-        self._make_room(device_public)
         session = Session(stated, device_public)
         hint = session.session_id[:8]
+        if stated.order_hash != self.order.order_hash:
+            return DropReason.UNKNOWN_ORDER
+        if hint in self._over or not self._admit(device_public, stated):
+            return DropReason.OLDER_SESSION
+        if hint not in self.sessions and not self._make_room(device_public, now):
+            return DropReason.TOO_MANY_SESSIONS
         self.sessions.setdefault(hint, session)
         return hint
 
-    def _make_room(self, device_public: bytes) -> None:
-        """An aircraft may start again and again: what has been silent longest goes, and may come again."""
+    def _make_room(self, device_public: bytes, now: float) -> bool:
+        """An aircraft may start again and again: what is not alive gives way, and may come again."""
         theirs = [session for session in self.sessions.values() if session.device_public == device_public]
-        if len(theirs) >= SESSIONS_MAX:
-            del self.sessions[min(theirs, key=lambda s: (s.beat_at, s.boot_counter)).session_id[:8]]
-            self._statements.clear()
+        if len(theirs) < SESSIONS_MAX:
+            return True
+        silent = [session for session in theirs if not session.alive(now)]
+        if not silent:
+            return False  # eight copies of one aircraft at once; "two aircraft" has been said long before
+        del self.sessions[min(silent, key=lambda s: (s.beat_at, s.boot_counter)).session_id[:8]]
+        self._statements.clear()
+        return True
 
     def _admit(self, device_public: bytes, stated: statement.Statement) -> bool:
         """F1 of SPEC.md section 6: an earlier session, played back or from a rolled-back card, is refused."""
@@ -153,31 +151,22 @@ class Listener:
     # --- 3: beats ---
 
     def _clear_beat(self, message: bytes, now: float) -> DropReason | None:
-        try:
-            signed = cose.parse_sign1(message)
-        except KeysError:
-            return DropReason.BAD_CONTROL
-        session = self._session_of(signed)
+        session = self.sessions.get(beat.claimed_session(message) or b"")
         if session is None:
             return DropReason.UNKNOWN_SESSION
         if message == session.newest_message:
             return None
-        if not self._spend(now):
+        if not self._beat_budget.spend(now):
             return DropReason.OVER_BUDGET
-        return self._beat(session, signed, message, now)
+        return self._beat(session, message, now)
 
     def sealed_beat(self, session: Session, message: bytes, now: float) -> DropReason | None:
         """A beat out of the session's evidence lane: outsiders cannot forge it, so it costs no budget."""
-        if message == session.newest_message:
-            return None
-        try:
-            return self._beat(session, cose.parse_sign1(message), message, now)
-        except KeysError:
-            return DropReason.BAD_CONTROL
+        return None if message == session.newest_message else self._beat(session, message, now)
 
-    def _beat(self, session: Session, signed: cose.Sign1, message: bytes, now: float) -> DropReason | None:
+    def _beat(self, session: Session, message: bytes, now: float) -> DropReason | None:
         try:
-            newest = beat.verify(signed, session.public)
+            newest = beat.verify(cose.parse_sign1(message), session.public)
         except KeysError:
             return DropReason.BAD_SIGNATURE
         if newest.session_id != session.session_id:
@@ -190,10 +179,6 @@ class Listener:
         self._retire(session, now)
         self._relet(now)
         return None
-
-    def _session_of(self, signed: cose.Sign1) -> Session | None:
-        hint = signed.unprotected.get(cose.HEADER_KID)
-        return self.sessions.get(hint) if isinstance(hint, bytes) else None
 
     def _remember(self, session: Session) -> None:
         stated = session.statement
@@ -264,6 +249,7 @@ class Listener:
             older = old.device_public == newer.device_public and old.boot_counter < newer.boot_counter
             if older and (old.closed or now - old.beat_at > SUPERSEDED_AFTER_S):
                 del self.sessions[hint]
+                self._over.add(hint)
 
     def _relet(self, now: float) -> None:
         """Make the table of leases anew: what the data path may open from now on."""

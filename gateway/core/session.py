@@ -88,14 +88,22 @@ class Session:
         return True
 
     def install(self, epoch: int, grant: Grant) -> None:
-        """Make receive keys; a grant that is already installed is a no-op, so no window is ever emptied."""
+        """Make receive keys; a grant that is already installed is a no-op, so no window is ever emptied.
+
+        What was sent before we joined is not for us: a window begins where the newest beat says that the lane stands, so
+        that nobody can play the epoch so far to a station that comes late or restarts.
+        """
         if epoch not in self._receive:
-            self._receive[epoch] = {kid: ReceiveKey(key, kid) for kid, key in grant.base_keys.items()}
+            stands = self.beat.next_ctr if self.beat and self.beat.epoch == epoch else {}
+            keys = {kid: ReceiveKey(key, kid, start=stands.get(kid, 0)) for kid, key in grant.base_keys.items()}
+            self._receive[epoch] = keys
             self.uplink_keys[epoch] = grant.uplink_key
 
     def leases(self, now: float) -> list[Lease]:
         """What may be opened now: the beat's epoch, the next in lead time, the previous for a while."""
-        out = []
+        out: list[Lease] = []
+        if self.closed and now - self.beat_at > KEEP_EPOCH_S:
+            return out
         for epoch, keys in self._receive.items():
             for kid, key in keys.items():
                 below = self._below(epoch, kid, now)

@@ -67,6 +67,7 @@ class DropReason(enum.StrEnum):
     BAD_SIGNATURE = "bad_signature"
     STALE_BEAT = "stale_beat"
     OLDER_SESSION = "older_session"
+    TOO_MANY_SESSIONS = "too_many_sessions"
     OVER_BUDGET = "over_budget"
     BAD_GRANT = "bad_grant"
     EQUIVOCATION = "equivocation"

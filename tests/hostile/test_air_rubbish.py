@@ -127,7 +127,7 @@ def test_the_traffic_of_another_agency():
     scene.station.receive(other.flight(5.0), scene.now)
     assert delivered(scene.station) == before
     forged = {"bad_signature", "over_budget", "unknown_session", "unlisted_fragment", "bad_tag"}
-    assert set(scene.station.drops) <= forged | {"unknown_kid", "lane_closed"}
+    assert set(scene.station.drops) <= forged | {"unknown_kid", "not_granted"}
     assert scene.is_well()
 
 

@@ -19,6 +19,7 @@ from keys.errors import KeysError
 from keys.order import parse_order, verify_order
 from keys.order_text import describe
 from keys.statement import Statement
+from tests import tagged
 from tests.agency import NOW, harbour, harbour_later, order
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
@@ -212,7 +213,7 @@ def test_objects_of_the_decoder_have_no_place(kind, thing):
 
 
 def test_strange_envelopes():
-    protected, unprotected, payload, signatures = cose.loads(ORDER).value
+    protected, unprotected, payload, signatures = tagged.parts(ORDER).value
     rng = random.Random(5)
     for _ in range(1500):
         envelope = cose.loads(cose.dumps([protected, unprotected, payload, signatures]))
@@ -223,7 +224,7 @@ def test_strange_envelopes():
 
 def test_strange_certificates_in_an_order():
     """A signer's certificate in which one byte differs is no longer the agency's, or no certificate."""
-    protected, _, payload, [[head, chain, signature]] = cose.loads(ORDER).value
+    protected, _, payload, [[head, chain, signature]] = tagged.parts(ORDER).value
     rng = random.Random(6)
     for _ in range(500):
         signatures = [[head, {33: damaged(rng, chain[33])}, signature]]

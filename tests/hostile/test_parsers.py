@@ -121,7 +121,9 @@ LINE = (b"".join(FRAMES), FRAMES[0])
 ORDER = cose.sign(b"p", "zegel-order", [Signer(KEY, (b"leaf", b"root"))])
 
 PARSERS = {
-    "CBOR": Parser(cose.loads, (cose.dumps({1: [b"a", "b", None, True]}), BEAT.sign(KEY)), (MalformedMessage,), 1_000_000),
+    "CBOR": Parser(
+        cose.loads, (cose.dumps({1: [b"a", "b", None, True]}), payload_of(BEAT.sign(KEY))), (MalformedMessage,), 1_000_000
+    ),
     "COSE_Sign1": Parser(cose.parse_sign1, (BEAT.sign(KEY), STATED.sign(KEY)), (MalformedMessage,), 500_000),
     "COSE_Sign": Parser(cose.parse_sign, (ORDER,), (MalformedMessage,), 500_000),
     "statement": Parser(verified(statement), (STATED.sign(KEY),), (KeysError,)),

@@ -140,6 +140,22 @@ def test_late_joiner_opens_from_the_moment_it_joins():
     assert late.frames == frames
 
 
+def test_what_was_sent_before_a_station_joined_cannot_be_played_to_it():
+    """A station that restarts within an epoch remembers no window: the recording of it all must not pass for live."""
+    world = World(11)
+    aircraft, pilot = world.aircraft(), world.station(1)
+    now = join(world, pilot, aircraft, 0.0)
+    frames, _, wire, now = fly(world, aircraft, [pilot], 30, lambda sent: sent, now)
+    assert pilot.frames == frames
+    again = world.station(1)
+    now = join(world, again, aircraft, now)
+    again.receive(wire, now)
+    assert again.frames == []
+    assert again.video[Lane.VIDEO_A] == []
+    frames, _, _, _ = fly(world, aircraft, [again], 2, lambda sent: sent, now)
+    assert again.frames == frames
+
+
 def test_exhausted_key_closes_the_lane_and_a_rekey_comes_long_before():
     key = SendKey(bytes(32), 0x1A4)
     key.next_ctr = REJECT_AFTER_PACKETS - 3

@@ -167,6 +167,22 @@ def test_a_full_card_under_the_log_does_not_end_the_flight(house, fly, to):
         assert process.wait(5) == 0
 
 
+def test_started_without_a_standard_output(house, fly):
+    """As some init systems and `>&-` do."""
+    flight = fly(())
+    flight.air.end()
+    words = ("air", "--device", str(house.folder / "drone-7"), "--fc", f"udpin:{HOST}:{flight.fc_port}")
+    link = ("--video", f"udpin:{HOST}:{flight.camera_port}", "--link", f"udpout:{HOST}:{flight.radio.port}")
+    shell = ["sh", "-c", 'exec "$@" >&- 2>&-', "sh", sys.executable, "-m", "gateway.cli", *words, *link]
+    process = subprocess.Popen(shell)
+    try:
+        before = flight.radio.sealed
+        assert flight.until(lambda: flight.radio.sealed > before + 2)
+    finally:
+        process.terminate()
+        assert process.wait(5) == 0
+
+
 def test_rubbish_on_every_port_ends_nothing(fly, to):
     flight, rng = fly(), random.Random(3)
     flight.wait_open()

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
 from keys import cose
 from keys.errors import BadSignature, KeysError, MalformedMessage, WrongType
+from tests import tagged
 from tests.vectors.sources import shared
 
 pytestmark = pytest.mark.shared
@@ -65,7 +66,7 @@ def public_key(jwk: dict[str, str]) -> Any:
 
 def with_certificate(message: bytes) -> bytes:
     """The message with a certificate chain in its signer's header, which is not signed and without which it is not ours."""
-    value: Any = cose.loads(message)
+    value: Any = tagged.parts(message)
     if not isinstance(value, cbor2.CBORTag):
         return message
     value.value[3][0][1][cose.HEADER_X5CHAIN] = b"certificate"

@@ -76,3 +76,21 @@ def test_frames_that_only_claim_to_be_one():
         head = bytes([0xFD, size, flags, 0, 1, 1, 1, 0, 0, 0])
         assert heartbeat.read(head + rng.randbytes(size + 2 + 13 * (flags & 1))) is None
         assert heartbeat.read(bytes([0xFE, size, 1, 1, 1, 0]) + rng.randbytes(size + 2)) is None
+
+
+@pytest.mark.parametrize(
+    ("heard", "stands"),
+    [
+        ([(1, DISARMED)], True),
+        ([(1, ARMED)], False),
+        ([], False),  # not heard counts as airborne
+        ([(154, DISARMED)], False),  # a gimbal that calls itself an autopilot is not the aircraft
+        ([(154, DISARMED), (1, DISARMED)], True),
+        ([(1, DISARMED), (2, ARMED)], False),
+        ([(1, ARMED), (1, DISARMED)], True),  # the newest word of each
+    ],
+)
+def test_who_can_say_that_an_aircraft_stands(heard: list[tuple[int, int]], stands: bool):
+    autopilots = heartbeat.Autopilots()
+    autopilots.hear(beat(QUADROTOR, ARDUPILOT, mode, (1, component)) for component, mode in heard)
+    assert autopilots.stands is stands

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -25,6 +26,12 @@ def test_loss_is_counted_for_each_component():
         "1/1": {"frames": 6, "rx_lost_est": 2},
         "1/2": {"frames": 2, "rx_lost_est": 0},
     }
+
+
+def test_a_forger_of_ids_fills_no_memory():
+    table = Table()
+    table.count([frame(0, sysid, compid) for sysid in range(256) for compid in range(3)])
+    assert len(table.rows) == 256
 
 
 def test_a_frame_out_of_order_is_no_loss():
@@ -54,10 +61,20 @@ def test_what_a_killed_process_left_is_cleared_away(runtime):
     runtime.mkdir(mode=0o700)
     process = subprocess.Popen(["true"])
     process.wait()
-    left = runtime / f"air-drone.{process.pid}"
-    left.write_bytes(b"")
+    left, precious = runtime / f"air-drone.{process.pid}", runtime / "root.key"
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(left))
+    precious.write_bytes(b"no socket of ours")
     assert status.read_all(0.1) == []
     assert not left.exists()
+    assert precious.exists()
+
+
+def test_a_link_in_the_place_of_the_folder_is_not_followed(runtime, tmp_path):
+    (tmp_path / "pilot").mkdir(mode=0o700)
+    runtime.symlink_to(tmp_path / "pilot")
+    with pytest.raises(NotRunning, match="not ours alone"):
+        status.read_all(0.1)
 
 
 def test_a_folder_that_others_can_enter_is_not_used(runtime, capfd):

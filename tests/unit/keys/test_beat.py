@@ -69,7 +69,7 @@ def test_flags_are_the_bits_of_the_specification():
         (5, {1 << 16: 0}),
         (5, {0x1A4: 1 << 32}),
         (5, {"1": 0}),
-        (6, 1 << 64),
+        (6, -1),
         (7, {16: b"response"}),
         (7, {1: b"too long."}),
         (8, {16: []}),

@@ -127,13 +127,38 @@ def test_a_folder_of_another_kind(tmp_path):
         DeviceFolder.open(tmp_path / "station")
 
 
-@pytest.mark.parametrize("name", ["device.key", "roots.crt", "state.json", "order"])
+@pytest.mark.parametrize("name", ["device.key", "roots.crt", "order"])
 def test_modes_are_checked_before_anything_is_believed(device, name):
     device.load_order(signed(device), NOW)
     device.close()
     (device.path / name).chmod(0o644)
     with pytest.raises(WrongMode, match=f"{name} is open to others"), DeviceFolder.open(device.path) as again:
         again.order()
+
+
+@pytest.mark.parametrize("name", ["state.json", "state-copy.json"])
+@pytest.mark.parametrize("how", ["open to others", "not readable", "a link", "a folder"])
+def test_a_state_file_that_is_no_file_any_more_stops_no_aircraft(device, name, how):
+    """As fsck or a careless hand may leave it: the other one is whole."""
+    device.load_order(signed(device), NOW)
+    assert device.next_boot() == (1, None)
+    device.close()
+    path = device.path / name
+    if how in ("open to others", "not readable"):
+        path.chmod(0o644 if how == "open to others" else 0)
+    else:
+        path.rename(device.path / "elsewhere")
+        path.symlink_to("elsewhere") if how == "a link" else path.mkdir()
+    with DeviceFolder.open(device.path) as again:
+        boot, alarm = again.next_boot()
+        assert boot == 2
+        assert how == "not readable" or "card may be failing" in alarm  # root reads everything
+
+
+def test_an_order_for_a_later_day_shuts_out_none_for_today(device):
+    later = signed(device, serial=1, not_before=NOW + 100 * HOUR, not_after=NOW + 108 * HOUR)
+    device.load_order(later, NOW)
+    assert device.load_order(signed(device, serial=2), NOW).order.serial == 2
 
 
 HOLDER = """

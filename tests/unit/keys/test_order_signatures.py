@@ -22,6 +22,7 @@ from keys.errors import (
     WrongUsage,
 )
 from keys.order import issue_order, parse_order, verify_order
+from tests import tagged
 from tests.agency import HOUR, NAME, NOW, Agency, flips, harbour, harbour_later, order, p256, p384
 from tests.unit.keys.test_certificate import STAMPING, leaf
 from tests.unit.keys.test_order import issued, verified
@@ -38,7 +39,7 @@ def resigned(protected: bytes, payload: bytes, *signatures: object) -> bytes:
 
 
 def parts(data: bytes) -> tuple[bytes, bytes, list]:
-    protected, _, payload, signatures = cose.loads(data).value
+    protected, _, payload, signatures = tagged.parts(data).value
     return protected, payload, signatures
 
 

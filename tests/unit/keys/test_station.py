@@ -231,38 +231,55 @@ def test_the_root_of_another_agency(station):
 # --- memory ---
 
 
+def remember(station: StationFolder, device: bytes, counter: int, session_id: bytes = b"session") -> str | None:
+    station.record_boot(device, counter, session_id)
+    return station.store_boots()
+
+
 def test_starts_are_remembered(station):
     assert station.boot(b"device") is None
-    assert station.record_boot(b"device", 3, b"session") is None
-    assert station.record_boot(b"other", 9, b"another") is None
+    assert remember(station, b"device", 3) is None
+    assert remember(station, b"other", 9, b"another") is None
     again = StationFolder.open(station.path)
     assert again.boot(b"device") == (3, b"session")
     assert again.boot(b"other") == (9, b"another")
+
+
+def test_an_earlier_start_does_not_take_the_place_of_a_later_one(station):
+    """Two grounds of one folder, one of them fed with a recording."""
+    remember(station, b"device", 7)
+    assert remember(StationFolder.open(station.path), b"device", 6) is None
+    assert station.boot(b"device") == (7, b"session")
 
 
 def test_a_full_disk_is_an_alarm_and_the_order_in_use_goes_on(station):
     data = signed(station.path)
     station.accept_order(data, NOW)
     with full_disk():
-        alarm = station.record_boot(b"device", 3, b"session")
+        alarm = remember(station, b"device", 3)
         station.accept_order(data, NOW)
-        with pytest.raises(FolderError, match="cannot be written"):
-            station.accept_order(signed(station.path, serial=8), NOW)
+        assert station.alarm is None
+        station.accept_order(signed(station.path, serial=8), NOW)
+        assert "a restart after the order's end will not be possible" in station.alarm
     assert "cannot be written" in alarm
     assert "could pass for new" in alarm
     assert station.boot(b"device") is None
+    assert station.unsaved
+    assert station.store_boots() is None  # the disk has room again
+    assert station.boot(b"device") == (3, b"session")
+    assert not station.unsaved
 
 
 @pytest.mark.parametrize("rubbish", [b"", b"{", b'{"boots": {"aa": [1]}}', b'{"more": 1}', bytes(9)])
 def test_a_damaged_state(station, rubbish):
-    station.record_boot(b"device", 3, b"session")
+    remember(station, b"device", 3)
     (station.path / state.NAME).write_bytes(rubbish)
     assert station.boot(b"device") == (3, b"session")  # by the copy
     (station.path / state.COPY).write_bytes(rubbish)
     with pytest.raises(FolderError, match=r"state\.json and its copy are damaged") as caught:
         station.boot(b"device")
     assert "remove both to go on" in caught.value.hint
-    assert "damaged" in station.record_boot(b"device", 4, b"session")
+    assert "damaged" in remember(station, b"device", 4)
     for name in (state.NAME, state.COPY):
         (station.path / name).unlink()
     assert station.boot(b"device") is None
@@ -278,6 +295,7 @@ while not go.exists():
     time.sleep(0.001)
 for counter in range(1, 21):
     station.record_boot(name + bytes([counter]), counter, b"session")
+    assert station.store_boots() is None
 """
 
 

@@ -1,0 +1,42 @@
+"""Aside: what may take long, done beside the loop that must not wait. A worn card takes seconds for an fsync.
+
+What lives here: one thread, one task at a time. What must not: anything of the data path.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+Task = Callable[[], str | None]  # its result is an alarm, or None
+
+END_WITHIN_S = 5.0
+
+
+class Aside:
+    """Runs tasks that write to the disk; the loop asks for their alarms when it has time."""
+
+    def __init__(self) -> None:
+        self._thread: threading.Thread | None = None
+        self._alarm: str | None = None
+
+    def start(self, task: Task) -> bool:
+        """Begin a task; False if the last one is still at it, and the caller asks again later."""
+        if self._thread is not None and self._thread.is_alive():
+            return False
+        self._thread = threading.Thread(target=self._run, args=(task,), daemon=True)
+        self._thread.start()
+        return True
+
+    def _run(self, task: Task) -> None:
+        self._alarm = task() or self._alarm
+
+    def take_alarm(self) -> str | None:
+        """The alarm of the tasks since the last call, once."""
+        alarm, self._alarm = self._alarm, None
+        return alarm
+
+    def finish(self) -> None:
+        """At the end: give what is being written a moment."""
+        if self._thread is not None:
+            self._thread.join(END_WITHIN_S)

@@ -1,0 +1,22 @@
+"""Budget: how much of something dear an unauthenticated sender may cause. A token bucket; time is an argument."""
+
+from __future__ import annotations
+
+BURST_S = 0.25  # what may be spent at once, in seconds of the rate
+
+
+class Budget:
+    """`rate` a second."""
+
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
+        self._left, self._at = rate * BURST_S, 0.0
+
+    def spend(self, now: float) -> bool:
+        """Take one, if there is one."""
+        self._left = min(self.rate * BURST_S, self._left + (now - self._at) * self.rate)
+        self._at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
