@@ -215,8 +215,8 @@ class Demo:
         self.ledger.expect("every station refused and counted all sealed datagrams of it", all_refused)
 
     def _drops(self) -> dict[str, int]:
-        """How many datagrams each station's `zegel ground` says that it dropped, by `zegel status`."""
-        counts = {status["pid"]: sum(status["drops"].values()) for status in read_all()}
+        """How many datagrams each station's `zegel ground` says that it refused, by `zegel status`."""
+        counts = {s["pid"]: sum(n for reason, n in s["drops"].items() if reason != "not_granted") for s in read_all()}
         return {name: counts.get(s.program.process.pid, 0) for name, s in self.stations.items()}
 
     # --- 6: the table ---
