@@ -83,7 +83,7 @@ class Batch:
         return self.arena[at : at + int(self.lengths[index])]
 
     def datagrams(self) -> list[bytes]:
-        """Copies of all datagrams, in order; for tests and for the slow control path."""
+        """Copies of all datagrams, in order; for what is slow anyway: control, byte streams."""
         return [bytes(self.view(index)) for index in range(self.count)]
 
     def offsets(self) -> npt.NDArray[np.int64]:

@@ -64,7 +64,17 @@ def frames_status(table: Table) -> dict[str, dict[str, int]]:
 
 def endpoint_status(endpoint: Endpoint) -> dict[str, Any]:
     counters = endpoint.counters
-    names = ("rx_datagrams", "tx_datagrams", "rx_bytes", "tx_bytes", "dropped_tx", "late_drop", "oversize", "reopened")
+    names = (
+        "rx_datagrams",
+        "tx_datagrams",
+        "rx_bytes",
+        "tx_bytes",
+        "dropped_tx",
+        "late_drop",
+        "resync_bytes",
+        "oversize",
+        "reopened",
+    )
     return {
         "endpoint": str(endpoint.address),
         "state": endpoint.state,

@@ -31,10 +31,11 @@ class State(enum.StrEnum):
 class Counters:
     """Since the start of the process. A datagram of a stream is a frame going out, and whatever one read gave coming in.
 
-    `dropped_tx`  could not be sent: the endpoint was not there, or its buffers were full
-    `late_drop`   waited more than a second in our own queue
-    `oversize`    came in larger than a slot of a batch, up to `largest_oversize` bytes
-    `reopened`    how often it was opened again
+    `dropped_tx`    could not be sent: the endpoint was not there, or its buffers were full
+    `late_drop`     waited more than a second in our own queue
+    `resync_bytes`  of a serial radio, in no whole datagram
+    `oversize`      came in larger than a slot of a batch, up to `largest_oversize` bytes
+    `reopened`      how often it was opened again
     """
 
     rx_datagrams: int = 0
@@ -43,6 +44,7 @@ class Counters:
     tx_bytes: int = 0
     dropped_tx: int = 0
     late_drop: int = 0
+    resync_bytes: int = 0
     oversize: int = 0
     largest_oversize: int = 0
     reopened: int = 0

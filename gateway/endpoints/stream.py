@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 from collections import deque
+from collections.abc import Iterable
 from itertools import islice
 from typing import Protocol
 
@@ -81,11 +82,10 @@ class Stream:
 
     # --- out ---
 
-    def write(self, batch: Batch, now: float) -> None:
-        """Send the datagrams of `batch` as frames. OSError when the connection has ended."""
+    def write(self, frames: Iterable[bytes], now: float) -> None:
+        """Send these frames. OSError when the connection has ended."""
         self._drop_late(now)
-        for index in range(batch.count):
-            frame = bytes(batch.view(index))
+        for frame in frames:
             if self._size + len(frame) > QUEUE_MAX:
                 self._counters.dropped_tx += 1
                 continue
@@ -157,12 +157,16 @@ class StreamEndpoint(Endpoint):
             self.counters.dropped_tx += batch.count
             return
         try:
-            self._stream.write(batch, now)
+            self._stream.write(self._frames(batch), now)
         except OSError as error:
             self._lost(error, now)
 
     def interests(self) -> list[tuple[int, int]]:
         return [] if self._stream is None else [self._stream.interests()]
+
+    def _frames(self, batch: Batch) -> Iterable[bytes]:
+        """What goes on the line for each datagram of `batch`."""
+        return batch.datagrams()
 
     def _connected(self, line: Line, now: float) -> None:
         self.connection += 1

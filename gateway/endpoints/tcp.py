@@ -110,9 +110,10 @@ class TcpServer(Endpoint):
     def drain(self, batch: Batch, now: float) -> None:
         if self._listener is None:
             self.counters.dropped_tx += batch.count
+        frames = batch.datagrams() if self._clients else []
         for client in tuple(self._clients):
             try:
-                client.write(batch, now)
+                client.write(frames, now)
             except OSError:
                 self._part_with(client)
 

@@ -1,0 +1,114 @@
+"""Datagrams over a serial radio, each between two END bytes: SLIP, RFC 1055.
+
+What lives here: the framing and the endpoint `SlipLine`. What must not: the port (serial.py) and the queue of frames,
+which goes out in order, none cut and none more than a second late (stream.py).
+
+SLIP has no checksum, and needs none here: what noise has changed fails the AEAD, the signature or the hash of a datagram.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Iterable, Iterator
+
+from gateway.batch import ROOM, Batch
+from gateway.endpoints.address import Address
+from gateway.endpoints.serial import SerialLine
+from gateway.endpoints.stream import Line
+
+END, ESC, ESC_END, ESC_ESC = b"\xc0", b"\xdb", b"\xdc", b"\xdd"  # RFC 1055
+FRAME_MAX = 2 * ROOM  # a datagram of which every byte is escaped
+_BAD_ESCAPE = re.compile(rb"\xdb(?![\xdc\xdd])")
+
+
+def encode(datagram: bytes) -> bytes:
+    """END, the datagram without END and ESC, END. The first END closes whatever noise stands on the line before it."""
+    return END + datagram.replace(ESC, ESC + ESC_ESC).replace(END, ESC + ESC_END) + END
+
+
+def unescape(body: bytes) -> bytes | None:
+    """The datagram between two ENDs; None if an ESC in it is followed by neither of its two bytes."""
+    if _BAD_ESCAPE.search(body):
+        return None
+    return body.replace(ESC + ESC_END, END).replace(ESC + ESC_ESC, ESC)
+
+
+class Decoder:
+    """Bytes of one connection in, whole datagrams out. Holds at most one unfinished frame of `FRAME_MAX` bytes.
+
+    `skipped_bytes`  were in frames with a bad escape, or too long
+    """
+
+    __slots__ = ("_begun", "_overlong", "skipped_bytes")
+
+    def __init__(self) -> None:
+        self.skipped_bytes = 0
+        self._begun = b""
+        self._overlong = False  # the frame that has begun was given up; what follows of it is skipped
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The datagrams that end in `data`, in order; empty ones, which two ENDs in a row make, are none."""
+        *bodies, rest = data.split(END)
+        out = list(self._ended(bodies)) if bodies else []
+        self._begin(rest)
+        return out
+
+    def _ended(self, bodies: list[bytes]) -> Iterator[bytes]:
+        for body in bodies:
+            self._begin(body)
+            whole, lost = self._begun, self._overlong
+            self._begun, self._overlong = b"", False
+            datagram = None if lost else unescape(whole)
+            if datagram is None or len(datagram) > ROOM:
+                self.skipped_bytes += len(whole)
+            elif datagram:
+                yield datagram
+
+    def _begin(self, part: bytes) -> None:
+        """`part` continues the frame that has begun."""
+        if self._overlong or len(self._begun) + len(part) > FRAME_MAX:
+            self.skipped_bytes += len(self._begun) + len(part)
+            self._begun, self._overlong = b"", True
+        else:
+            self._begun += part
+
+
+class SlipLine(SerialLine):
+    """A serial line as a link: datagrams, opened again for ever. What was half received when it was lost is forgotten."""
+
+    stream = False
+
+    def __init__(self, address: Address) -> None:
+        super().__init__(address)
+        self._decoder = Decoder()
+        self._raw = Batch(1)
+        self._come: deque[bytes] = deque()  # datagrams of the last read that no batch has taken yet
+
+    def fill(self, batch: Batch, now: float) -> int:
+        batch.clear()
+        while not batch.full:
+            while self._come and not batch.full:
+                batch.append(self._come.popleft())
+            if self._come or not self._read(now):
+                break
+        self.counters.rx_datagrams += batch.count
+        return batch.count
+
+    def _read(self, now: float) -> int:
+        """Read once, a slot at most; how many bytes came."""
+        came = super().fill(self._raw, now)
+        if not came:
+            return 0
+        self.counters.rx_datagrams -= came  # counted as a read of a stream; here a datagram is one
+        self._come.extend(self._decoder.feed(bytes(self._raw.view(0))))
+        self.counters.resync_bytes += self._decoder.skipped_bytes
+        self._decoder.skipped_bytes = 0
+        return int(self._raw.lengths[0])
+
+    def _frames(self, batch: Batch) -> Iterable[bytes]:
+        return map(encode, batch.datagrams())
+
+    def _connected(self, line: Line, now: float) -> None:
+        self._decoder = Decoder()
+        super()._connected(line, now)
