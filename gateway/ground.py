@@ -3,7 +3,7 @@
 One turn of the loop, and the functions in its order:
   1  `turn`          wait for an endpoint or a deadline
   2  `_open_link`    one batch from a link is opened in place (gateway.core.opener)
-  3  `_to_gcs`       telemetry first: one MAVLink frame per datagram, in order
+  3  `_to_gcs`       telemetry first: one MAVLink frame per datagram, in order also by several links (gateway.core.reorder)
   4  `_to_video`     each video lane to its player, datagram for datagram
   5  `_refuse_gcs`   what a ground control station sends goes nowhere in this version; it is counted, and said once
   6  `_housekeep`    reopening, status, boot counters to the station folder
@@ -23,7 +23,9 @@ from gateway.aside import Aside
 from gateway.batch import Batch
 from gateway.config import GroundConfig
 from gateway.core.listener import Listener, Me
-from gateway.core.opener import Opened, Opener
+from gateway.core.opener import Opener
+from gateway.core.paths import Paths
+from gateway.core.reorder import Frames, Reorder
 from gateway.core.session import Session
 from gateway.core.wire import DropReason
 from gateway.endpoints import Endpoint, open_endpoint
@@ -54,6 +56,8 @@ class Ground:
         known = {d.pub: boot for d in order.order.devices if (boot := station.boot(d.pub))}
         self.listener = Listener(order, me, known, settings.accept_older_session)
         self.opener = Opener(self.listener)
+        self.paths = Paths(len(settings.link))
+        self.reorder = Reorder(self.paths.several)
         self.links = [open_endpoint(config.endpoint(text)) for text in settings.link]
         self.gcs = [open_endpoint(config.endpoint(text)) for text in settings.gcs]
         self.players = [open_endpoint(config.endpoint(text)) for text in settings.video]
@@ -87,24 +91,25 @@ class Ground:
     # --- 1: a turn ---
 
     def turn(self) -> None:
-        self.poller.wait(self._housekeep_at - time.monotonic())
+        self.poller.wait(min(self._housekeep_at, self.reorder.next_due()) - time.monotonic())
         now = time.monotonic()
-        for link in self.links:
+        for number, link in enumerate(self.links):
             for _ in range(BATCHES_A_TURN):
                 if not link.fill(self._batch, now):
                     break
-                self._open_link(time.monotonic())
+                self._open_link(number, link, time.monotonic())
+        self._to_gcs(self.reorder.release(time.monotonic()), now)
         self._refuse_gcs(now)
         if now >= self._housekeep_at:
             self._housekeep(now)
 
     # --- 2: from the link ---
 
-    def _open_link(self, now: float) -> None:
+    def _open_link(self, number: int, link: Endpoint, now: float) -> None:
         opened = self.opener.open(self._batch, now)
-        if opened.frames:
-            self.frames.count(opened.frames)
-            self._to_gcs(opened, now)
+        for arrival in opened.arrivals:
+            self.paths.hear(number, arrival, link.senders(arrival.slots), now)
+        self._to_gcs(self.reorder.put(opened.bundles, now), now)
         for lane, player in zip(VIDEO_LANES, self.players, strict=False):
             if lane in opened.video:
                 self._to_video(player, opened.video[lane], now)
@@ -113,11 +118,12 @@ class Ground:
 
     # --- 3 and 4: to the people ---
 
-    def _to_gcs(self, opened: Opened, now: float) -> None:
+    def _to_gcs(self, frames: Frames, now: float) -> None:
         plain = self._plain
-        for begin in range(0, len(opened.frames), plain.capacity):
+        self.frames.count(frames)
+        for begin in range(0, len(frames), plain.capacity):
             plain.clear()
-            for frame in opened.frames[begin : begin + plain.capacity]:
+            for frame in frames[begin : begin + plain.capacity]:
                 plain.append(frame)
             for gcs in self.gcs:
                 gcs.drain(plain, now)
@@ -210,6 +216,7 @@ class Ground:
             "sessions": [self._session_status(s, now) for s in self.listener.sessions.values()],
             "opened": {lane.name.lower(): count for lane, count in self.opener.opened.items()},
             "endpoints": [endpoint_status(e) for e in self.endpoints],
+            "reordered": self.reorder.late,
             "frames": frames_status(self.frames),
             "drops": self._drops(),
             "alarms": self.alarms,

@@ -14,6 +14,7 @@ Everything from the air that is not right is a counted DropReason, never an exce
 from __future__ import annotations
 
 from collections import Counter
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -35,14 +36,36 @@ _TELEMETRY = (Lane.TELEMETRY, Lane.OBSERVER_TELEMETRY)
 _VIDEO = (Lane.VIDEO_A, Lane.VIDEO_B)
 
 
-class Opened:
-    """What one batch held: MAVLink frames in order, and for each video lane the slots that hold its datagrams."""
+class Bundle(NamedTuple):
+    """The frames of one telemetry datagram, and where in its lane it stands; none if it was padding alone."""
 
-    __slots__ = ("frames", "video")
+    lease: Lease
+    ctr: int
+    frames: list[memoryview]
+
+
+class Arrival(NamedTuple):
+    """What came of one lease, new or a copy: a copy too says that the link it came by is up. (n,) slots and counters."""
+
+    lease: Lease
+    slots: Indices
+    ctrs: Indices
+
+
+class Opened:
+    """What one batch held: bundles as they came, and for each video lane the slots that hold its datagrams."""
+
+    __slots__ = ("arrivals", "bundles", "video")
 
     def __init__(self) -> None:
-        self.frames: list[memoryview] = []
+        self.bundles: list[Bundle] = []
         self.video: dict[Lane, list[int]] = {}
+        self.arrivals: list[Arrival] = []
+
+    @property
+    def frames(self) -> list[memoryview]:
+        """The frames of all bundles, as they came."""
+        return [frame for bundle in self.bundles for frame in bundle.frames]
 
 
 class Opener:
@@ -138,7 +161,10 @@ class Opener:
         fresh = lease.key.window.accept(ctrs[right])
         self._count(~fresh, DropReason.REPLAYED)
         self._mark(batch, at[right][fresh], heads[right][fresh])
-        self._deliver(batch, lease, at[right][fresh].tolist(), opened, now)
+        came = right | seen if self.listener.leases[lease.key.kid] == (lease,) else right
+        if came.any():
+            opened.arrivals.append(Arrival(lease, at[came], ctrs[came]))
+        self._deliver(batch, lease, at[right][fresh].tolist(), ctrs[right][fresh].tolist(), opened, now)
         return at[~right], ctrs[~right], heads[~right]
 
     # --- 4: the AEAD ---
@@ -175,22 +201,23 @@ class Opener:
 
     # --- 5: what was inside ---
 
-    def _deliver(self, batch: Batch, lease: Lease, at: list[int], opened: Opened, now: float) -> None:
+    def _deliver(self, batch: Batch, lease: Lease, at: list[int], ctrs: list[int], opened: Opened, now: float) -> None:
         self.opened[lease.lane] += len(at)
         if lease.lane in _VIDEO:
             opened.video.setdefault(lease.lane, []).extend(self._unpadded(batch, at) if self._pad_video else at)
         elif lease.lane in _TELEMETRY:
-            for index in at:
-                self._frames(batch.view(index), opened)
+            for index, ctr in zip(at, ctrs, strict=True):
+                opened.bundles.append(Bundle(lease, ctr, self._frames(batch.view(index))))
         elif lease.lane is Lane.EVIDENCE:
             for index in at:
                 self._evidence(bytes(batch.view(index)), lease, now)
 
-    def _frames(self, plain: memoryview, opened: Opened) -> None:
+    def _frames(self, plain: memoryview) -> list[memoryview]:
         try:
-            opened.frames.extend(plain[begin : begin + size] for begin, size in mavlink.split(plain))
+            return [plain[begin : begin + size] for begin, size in mavlink.split(plain)]
         except ValueError:
             self.drops[DropReason.BAD_PADDING] += 1
+            return []
 
     def _unpadded(self, batch: Batch, at: list[int]) -> list[int]:
         kept = []

@@ -27,6 +27,7 @@ class Lease:
     lane: Lane
     key: ReceiveKey
     below: int  # the first CTR that is beyond the beat
+    epoch: int  # the whole number; the KID holds four bits of it
 
 
 class Session:
@@ -108,7 +109,7 @@ class Session:
             for kid, key in keys.items():
                 below = self._below(epoch, kid, now)
                 if below:
-                    out.append(Lease(self, Lane(kid >> 8), key, below))
+                    out.append(Lease(self, Lane(kid >> 8), key, below, epoch))
         return out
 
     def known_kids(self) -> set[int]:

@@ -8,7 +8,11 @@ from __future__ import annotations
 import dataclasses
 import enum
 from abc import ABC, abstractmethod
+from collections.abc import Hashable
 from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
 
 from gateway.batch import Batch
 from gateway.endpoints.address import Address
@@ -83,6 +87,10 @@ class Endpoint(ABC):
     @abstractmethod
     def drain(self, batch: Batch, now: float) -> None:
         """Send all of `batch`, to everyone there is. What cannot go is dropped whole and counted."""
+
+    def senders(self, slots: npt.NDArray[np.int64]) -> list[Hashable]:  # noqa: ARG002 - most hear one sender only
+        """Who sent what stands in these slots of the last `fill`, each once."""
+        return [self.address]
 
     @abstractmethod
     def interests(self) -> list[tuple[int, int]]:

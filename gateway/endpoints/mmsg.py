@@ -63,8 +63,8 @@ class Mover(Protocol):
     def receive(self, batch: Batch) -> int:
         """Fill the slots of an empty batch; how many. A length above ROOM is that of a datagram which was cut."""
 
-    def senders(self) -> list[Peer]:
-        """Who sent what the last `receive` gave, each once."""
+    def senders(self, slots: npt.NDArray[np.int64]) -> list[Peer]:
+        """Who sent what stands in these slots of the last `receive`, each once."""
 
     def sent_by(self, peer: Peer) -> npt.NDArray[np.bool_]:
         """For each slot of the last `receive`, whether it is from `peer`."""
@@ -116,9 +116,9 @@ class Mmsg:
         batch.count = self._count
         return self._count
 
-    def senders(self) -> list[Peer]:
-        names = self._in.names[: self._count]
-        if self._count and (names == names[0]).all():
+    def senders(self, slots: npt.NDArray[np.int64]) -> list[Peer]:
+        names = self._in.names[slots]
+        if len(names) and (names == names[0]).all():
             return [names[0].tobytes()]
         return list(dict.fromkeys(name.tobytes() for name in names))
 
@@ -177,8 +177,8 @@ class OneByOne:
             self._from.append(sender)
         return batch.count
 
-    def senders(self) -> list[Peer]:
-        return list(dict.fromkeys(self._from))
+    def senders(self, slots: npt.NDArray[np.int64]) -> list[Peer]:
+        return list(dict.fromkeys(self._from[slot] for slot in slots))
 
     def sent_by(self, peer: Peer) -> npt.NDArray[np.bool_]:
         return np.fromiter((sender == peer for sender in self._from), np.bool_, len(self._from))

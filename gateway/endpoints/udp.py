@@ -10,6 +10,7 @@ import socket
 from abc import abstractmethod
 
 import numpy as np
+import numpy.typing as npt
 
 from gateway.batch import ROOM, Batch
 from gateway.endpoints.address import Address
@@ -32,6 +33,7 @@ class _Udp(Endpoint):
         self._lookup = Lookup(address.host, address.port, socket.SOCK_DGRAM)
         self._socket: socket.socket | None = None
         self._mover: Mover | None = None
+        self._slots = np.arange(0)  # which of the mover's slots those of the batch were, before some were left out
 
     def fill(self, batch: Batch, now: float) -> int:
         batch.clear()
@@ -43,6 +45,7 @@ class _Udp(Endpoint):
         except OSError as error:
             self._lost(error, now)
             return 0
+        self._slots = np.arange(batch.count)
         self._regard_senders(self._mover, batch, now)
         self._leave_out_oversize(batch)
         self.counters.rx_datagrams += batch.count
@@ -63,7 +66,8 @@ class _Udp(Endpoint):
             return
         self.counters.oversize += int(np.count_nonzero(~fits))
         self.counters.largest_oversize = max(self.counters.largest_oversize, int(lengths.max()))
-        batch.keep(np.flatnonzero(fits))
+        self._slots = np.flatnonzero(fits)
+        batch.keep(self._slots)
 
     def _count(self, batch: Batch, sent: Sent) -> None:
         self.counters.tx_datagrams += sent.datagrams
@@ -94,6 +98,9 @@ class UdpIn(_Udp):
         super().__init__(address)
         self._clients: dict[Peer, float] = {}  # -> when it was heard last
 
+    def senders(self, slots: npt.NDArray[np.int64]) -> list[Peer]:
+        return [] if self._mover is None else self._mover.senders(self._slots[slots])
+
     def drain(self, batch: Batch, now: float) -> None:
         if self._mover is None:
             self.counters.dropped_tx += batch.count
@@ -103,7 +110,7 @@ class UdpIn(_Udp):
             self._count(batch, self._mover.send(batch, peer))
 
     def _regard_senders(self, mover: Mover, _batch: Batch, now: float, /) -> None:
-        for peer in mover.senders():
+        for peer in mover.senders(self._slots):
             if peer in self._clients or len(self._clients) < CLIENTS_MAX:
                 self._clients[peer] = now
             else:  # not at the cost of one that is there: a flood of newcomers must not push out the pilot

@@ -59,8 +59,9 @@ class House:
 class Flight:
     """A house in the air: `zegel air`, the radio, and a `zegel ground` per name."""
 
-    def __init__(self, house: House, names: Sequence[str] = ("pilot",), fc: str = "") -> None:
-        self.house = house
+    def __init__(self, house: House, names: Sequence[str] = ("pilot",), fc: str = "", more: Sequence[str] = ()) -> None:
+        """`more`: words for the aircraft's command line."""
+        self.house, self.more = house, more
         self.radio = Radio()
         self.fc_port, self.camera_port = free_port(), free_port()
         self.fc = fc or f"udpin:{HOST}:{self.fc_port}"
@@ -72,7 +73,7 @@ class Flight:
     def start_air(self) -> None:
         words = ("air", "--device", str(self.house.folder / "drone-7"), "--fc", self.fc)
         link = ("--video", f"udpin:{HOST}:{self.camera_port}", "--link", f"udpout:{HOST}:{self.radio.port}")
-        self.air = Program((*words, *link), self.house.folder, "air")
+        self.air = Program((*words, *link, *self.more), self.house.folder, "air")
 
     def step(self) -> None:
         self.step_more()

@@ -137,7 +137,7 @@ def test_the_opener_opens_the_suite_5_ciphertext():
     session = Session(Statement(bytes(32), 0, bytes(32), 1, 0), b"")
     session.session_id = METADATA  # a session_id is a hash; this one has to be the vector's
     opener = World().station().opener
-    opener.listener.leases = {KID: (Lease(session, Lane.VIDEO_A, ReceiveKey(BASE_KEY, KID), below=CTR + 1),)}
+    opener.listener.leases = {KID: (Lease(session, Lane.VIDEO_A, ReceiveKey(BASE_KEY, KID), below=CTR + 1, epoch=0),)}
     batch = Batch()
     batch.append(AEADS[1].ciphertext)
     assert opener.open(batch, 0.0).video == {Lane.VIDEO_A: [0]}

@@ -5,6 +5,7 @@ import random
 import socket
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 
 from gateway.batch import CAPACITY, ROOM, Batch
@@ -57,7 +58,7 @@ def _seen(mover, batch, sockets):
     lengths = batch.lengths[: batch.count].tolist()
     whole = [bytes(batch.view(i)) for i in range(batch.count) if lengths[i] <= ROOM]
     places = [mover.peer(sock.getsockname()) for sock in sockets]
-    senders = [places.index(peer) for peer in mover.senders()]
+    senders = [places.index(peer) for peer in mover.senders(np.arange(batch.count))]
     return lengths, whole, senders, [mover.sent_by(peer).tolist() for peer in places]
 
 
