@@ -16,19 +16,20 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from firmware_shims import heartbeat, mavlink
-from gateway import config, process
+from gateway import advice, config, process
 from gateway.aside import Aside
 from gateway.batch import HEADROOM, Batch
 from gateway.config import AirConfig
-from gateway.core.announcer import Announcer
+from gateway.core.announcer import NARROW_BELOW_BPS, Announcer
 from gateway.core.bundle import Bundler, pad_video
 from gateway.core.wire import DOWNLINK_OVERHEAD
-from gateway.endpoints import Endpoint, open_endpoint
+from gateway.endpoints import Endpoint, open_endpoint, open_link
 from gateway.errors import OrderExpired
 from gateway.poller import Poller
 from gateway.status import Publisher, Table, endpoint_status, frames_status, say
@@ -59,7 +60,8 @@ class Air:
         self.order = device.order()
         self.fc = open_endpoint(config.endpoint(settings.fc))
         self.cameras = [open_endpoint(config.endpoint(text)) for text in settings.video]
-        self.links = [open_endpoint(config.endpoint(text)) for text in settings.link]
+        self.links = [open_link(config.endpoint(text)) for text in settings.link]
+        self.wide = [link for link in self.links if config.serial_bps(link.address) >= NARROW_BELOW_BPS]
         self.endpoints: list[Endpoint] = [self.fc, *self.links, *self.cameras]
         self.poller = Poller(self.endpoints)
         self.framers: dict[int, mavlink.Framer] = {}  # by connection; the one read last stands last
@@ -85,7 +87,7 @@ class Air:
             self._alarm(alarm)
         now = time.monotonic()
         device = (index, self.device.key, boot)
-        rate = self.settings.link_kbit * 1000
+        rate = self.settings.link_bps()
         self.announcer = Announcer(self.order, device, self._lanes(), rate, os.urandom, now, self._claim())
         if expired:
             self.announcer.flags |= Flag.ORDER_EXPIRED
@@ -94,6 +96,8 @@ class Air:
         self.boot, self._started, self._counted = boot, now, 0
         with Publisher("air", self.device.name) as self.publisher:
             self._say_sealed()
+            if line := advice.profile(self.announcer.round_s, self.order.order.stations):
+                self._alarm(line)
             process.settle()
             try:
                 while not self.poller.stopping:
@@ -224,14 +228,15 @@ class Air:
         key = self.announcer.send_key(lane)  # none if nobody in the order may see video
         if not count or key is None:
             return count
-        if not self._link_up():
+        if not _up(self.wide):
             self.unsent += count
             return count
         self._leave_out_oversize(batch)
         if self.order.order.policy.flags & PolicyFlag.PAD_VIDEO:
             self._pad(batch)
         self.announcer.sealer.seal(key, batch)
-        self._drain(batch, now)
+        for link in self.wide:
+            link.drain(batch, now)
         return count
 
     def _leave_out_oversize(self, batch: Batch) -> None:
@@ -276,7 +281,7 @@ class Air:
             link.drain(batch, now)
 
     def _link_up(self) -> bool:
-        return any(link.state == "connected" for link in self.links)
+        return _up(self.links)
 
     def _drop_uplink(self, now: float) -> None:
         """What comes back over the link is not read in this version: it is counted, and nothing of it is believed."""
@@ -365,6 +370,10 @@ class Air:
         }
 
 
+def _up(links: Sequence[Endpoint]) -> bool:
+    return any(link.state == "connected" for link in links)
+
+
 def command(parser: argparse.ArgumentParser) -> None:
     """run aboard: seal telemetry and video to the stations of the order in force"""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
@@ -385,7 +394,9 @@ def command(parser: argparse.ArgumentParser) -> None:
         "--link", metavar="ENDPOINT", action="append", help="where to send, such as udpout:192.168.10.2:14600; repeatable"
     )
     parser.add_argument("--mtu", type=int, metavar="BYTES", help="largest datagram of the link; default 1472")
-    parser.add_argument("--link-kbit", type=int, metavar="N", help="rate of the narrowest link; default 8000")
+    parser.add_argument(
+        "--link-kbit", type=int, metavar="N", help="rate of the narrowest link; default 8000, serial: its own"
+    )
     parser.add_argument("--flush-ms", type=float, metavar="MS", help="how long a frame waits for others; default 2")
     parser.set_defaults(run=_run)
 

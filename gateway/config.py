@@ -18,6 +18,9 @@ from gateway.errors import ConfigError
 
 VIDEO_LANES = 2
 LINK_KBIT = (10, 1_000_000)
+WIDE_BPS = 8_000_000  # what a link that is not serial is taken for
+LINK_KINDS = ("udpin", "udpout", "serial")
+BITS_ON_THE_LINE = 10  # for the eight of a byte: a serial line adds a start and a stop bit
 
 
 class _Role(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -31,8 +34,14 @@ class AirConfig(_Role, frozen=True, kw_only=True):
     device: str
     fc: str = "udpin:127.0.0.1:14560"
     video: tuple[str, ...] = ("udpin:127.0.0.1:5602", "udpin:127.0.0.1:5603")
-    link_kbit: int = 8_000  # rate of the narrowest link; announcements take at most 5 % of it
+    link_kbit: int | None = None  # rate of the narrowest link; announcements take at most 5 % of it
     flush_ms: float = FLUSH_S * 1000  # how long a frame may wait for others
+
+    def link_bps(self) -> int:
+        """Rate of the narrowest link in bits a second: as given, else a serial link's by its baud rate."""
+        if self.link_kbit is not None:
+            return self.link_kbit * 1000
+        return min((WIDE_BPS, *(serial_bps(endpoint(text)) for text in self.link)))
 
 
 class GroundConfig(_Role, frozen=True, kw_only=True):
@@ -106,7 +115,8 @@ def _checked(kind: type[Config], values: dict[str, object], where: str) -> Confi
     _check_links(where, config)
     _check_video(where, config)
     if isinstance(config, AirConfig):
-        _check_range(where, "link_kbit", config.link_kbit, *LINK_KBIT)
+        if config.link_kbit is not None:
+            _check_range(where, "link_kbit", config.link_kbit, *LINK_KBIT)
         _check_range(where, "flush_ms", config.flush_ms, 0, FLUSH_MAX_S * 1000)
     return config
 
@@ -127,11 +137,18 @@ def _check_range(where: str, name: str, value: float, low: float, high: float) -
 def _check_links(where: str, config: AirConfig | GroundConfig) -> None:
     if not config.link:
         raise ConfigError(f"{where}: no link", hint="name at least one, such as udpout:192.168.10.2:14600")
-    kind, example = ("udpout", "udpout:HOST:14600") if isinstance(config, AirConfig) else ("udpin", "udpin:0.0.0.0:14600")
-    what = "the aircraft sends to stations" if isinstance(config, AirConfig) else "a station listens"
-    for text in config.link:
-        if endpoint(text).kind != kind:
-            raise ConfigError(f"{where}: {text} is no link: {what}, by UDP", hint=f"such as {example}")
+    kinds = [endpoint(text).kind for text in config.link]
+    for text, kind in zip(config.link, kinds, strict=True):
+        if kind not in LINK_KINDS:
+            raise ConfigError(
+                f"{where}: {text} is no link: a lost packet would hold up all that follows it",
+                hint="a link is udpout:HOST:14600, udpin:0.0.0.0:14600 or serial:/dev/ttyUSB0:57600",
+            )
+    if isinstance(config, AirConfig) and set(kinds) == {"udpin"}:
+        raise ConfigError(
+            f"{where}: no link says where to send",
+            hint="the aircraft sends only to stations that it is told of, or has verified: add udpout:HOST:14600",
+        )
     _check_distinct(where, "link", config.link)
 
 
@@ -151,6 +168,11 @@ def _check_video(where: str, config: AirConfig | GroundConfig) -> None:
 def _check_distinct(where: str, name: str, endpoints: tuple[str, ...]) -> None:
     if len({str(endpoint(text)) for text in endpoints}) < len(endpoints):
         raise ConfigError(f"{where}: {name} names one endpoint twice", hint="each is another one")
+
+
+def serial_bps(address: Address) -> int:
+    """What a serial line carries, in bits a second of payload; of any other endpoint, what is assumed of it."""
+    return address.baud * 8 // BITS_ON_THE_LINE if address.kind == "serial" else WIDE_BPS
 
 
 def endpoint(text: str) -> Address:

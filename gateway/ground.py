@@ -28,7 +28,7 @@ from gateway.core.paths import Paths
 from gateway.core.reorder import Frames, Reorder
 from gateway.core.session import Session
 from gateway.core.wire import DropReason
-from gateway.endpoints import Endpoint, open_endpoint
+from gateway.endpoints import Endpoint, open_endpoint, open_link
 from gateway.poller import Poller
 from gateway.status import Publisher, Table, endpoint_status, frames_status, say
 from gateway.watch import Watch
@@ -58,7 +58,7 @@ class Ground:
         self.opener = Opener(self.listener)
         self.paths = Paths(len(settings.link))
         self.reorder = Reorder(self.paths.several)
-        self.links = [open_endpoint(config.endpoint(text)) for text in settings.link]
+        self.links = [open_link(config.endpoint(text)) for text in settings.link]
         self.gcs = [open_endpoint(config.endpoint(text)) for text in settings.gcs]
         self.players = [open_endpoint(config.endpoint(text)) for text in settings.video]
         self.endpoints: list[Endpoint] = [*self.links, *self.gcs, *self.players]

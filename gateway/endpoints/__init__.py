@@ -3,7 +3,8 @@
     address.py    endpoint strings              endpoint.py   what all endpoints have in common
     udp.py        UdpIn, UdpOut                 mmsg.py       many datagrams with one system call, or one by one
     tcp.py        TcpClient, TcpServer          stream.py     one byte stream: whole frames go out, none too late
-    serial.py     SerialLine                    lookup.py, reason.py   names to addresses, errors to plain words
+    serial.py     SerialLine                    slip.py       SlipLine, a serial radio that carries datagrams
+    lookup.py, reason.py   names to addresses, errors to plain words
 
 Imports gateway.batch and nothing else of ours.
 """
@@ -13,10 +14,11 @@ from __future__ import annotations
 from gateway.endpoints.address import Address
 from gateway.endpoints.endpoint import Endpoint
 from gateway.endpoints.serial import SerialLine
+from gateway.endpoints.slip import SlipLine
 from gateway.endpoints.tcp import TcpClient, TcpServer
 from gateway.endpoints.udp import UdpIn, UdpOut
 
-__all__ = ["Endpoint", "open_endpoint"]
+__all__ = ["Endpoint", "open_endpoint", "open_link"]
 
 _KINDS: dict[str, type[Endpoint]] = {
     "serial": SerialLine,
@@ -30,3 +32,8 @@ _KINDS: dict[str, type[Endpoint]] = {
 def open_endpoint(address: Address) -> Endpoint:
     """The endpoint at `address`. Never fails: the first `tick` opens it, and later ones try again for ever."""
     return _KINDS[address.kind](address)
+
+
+def open_link(address: Address) -> Endpoint:
+    """The same for a link, which carries datagrams whatever it is made of."""
+    return SlipLine(address) if address.kind == "serial" else open_endpoint(address)

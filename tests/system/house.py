@@ -59,13 +59,20 @@ class House:
 class Flight:
     """A house in the air: `zegel air`, the radio, and a `zegel ground` per name."""
 
-    def __init__(self, house: House, names: Sequence[str] = ("pilot",), fc: str = "", more: Sequence[str] = ()) -> None:
-        """`more`: words for the aircraft's command line."""
+    def __init__(
+        self,
+        house: House,
+        names: Sequence[str] = ("pilot",),
+        fc: str = "",
+        more: Sequence[str] = (),
+        more_ground: Sequence[str] = (),
+    ) -> None:
+        """`more`, `more_ground`: words for the command lines of the aircraft and of every station."""
         self.house, self.more = house, more
         self.radio = Radio()
         self.fc_port, self.camera_port = free_port(), free_port()
         self.fc = fc or f"udpin:{HOST}:{self.fc_port}"
-        self.stations = {name: Listener(name, house.folder, house.order) for name in names}
+        self.stations = {name: Listener(name, house.folder, house.order, more_ground) for name in names}
         self.radio.listeners = [station.port for station in self.stations.values()]
         self.step_more: Callable[[], None] = lambda: None
         self.start_air()

@@ -12,7 +12,8 @@ import pytest
 
 from gateway.demo.stage import HOST, Radio, drain
 from tests.memory_link import mavlink_frame
-from tests.system.house import zegel
+from tests.system.house import Flight, House, zegel
+from tests.system.serial_radio import SerialRadio
 
 FRAME_EVERY_S = 0.005
 SLOWER_BY_S = 0.02
@@ -38,11 +39,12 @@ class Traffic:
 
     def __init__(self, port: int) -> None:
         self.socket, self.port = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), port
+        self.every_s = FRAME_EVERY_S
         self.rng, self.sent, self.next = random.Random(7), [], time.monotonic()
 
     def step(self) -> None:
         while time.monotonic() >= self.next:
-            self.next += FRAME_EVERY_S
+            self.next += self.every_s
             self.sent.append(mavlink_frame(self.rng, len(self.sent)))
             self.socket.sendto(self.sent[-1], (HOST, self.port))
 
@@ -95,3 +97,53 @@ def test_what_the_fast_link_loses_the_slow_one_brings_in_its_place(two_links):
     traffic.next = float("inf")
     assert flight.until(lambda: len(pilot.frames) >= len(traffic.sent))
     assert pilot.frames == traffic.sent
+
+
+@pytest.fixture
+def by_serial_radio(tmp_path, monkeypatch):
+    """A flight whose only link that leads anywhere is a serial radio at 57,600 baud."""
+    runtime = tmp_path / "run"
+    runtime.mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
+    started = []
+
+    def start(profile: str) -> tuple[Flight, SerialRadio]:
+        serial = SerialRadio(tmp_path, 57_600)
+        more = [("--link", f"serial:{path}:57600") for path in (serial.near, serial.far)]
+        flight = Flight(House(tmp_path, profile), more=more[0], more_ground=more[1])
+        flight.radio.listeners = []
+        flight.step_more = serial.step
+        started.append((flight, serial))
+        return flight, serial
+
+    yield start
+    for flight, serial in started:
+        flight.end()
+        serial.close()
+
+
+def test_a_serial_radio_carries_the_telemetry_of_a_flight_and_no_video(by_serial_radio):
+    flight, serial = by_serial_radio("x25519")
+    flight.wait_open()
+    traffic, camera = Traffic(flight.fc_port), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    traffic.every_s = 0.1
+
+    def step() -> None:
+        serial.step()
+        traffic.step()
+        camera.sendto(bytes(1200), (HOST, flight.camera_port))
+
+    flight.step_more = step
+    flight.run(5.0)
+    traffic.next = float("inf")
+    pilot = flight.stations["pilot"]
+    assert flight.until(lambda: len(pilot.frames) >= len(traffic.sent))
+    assert pilot.frames == traffic.sent
+    assert pilot.packets == []
+    assert "x25519" not in flight.air.output()
+    camera.close()
+
+
+def test_an_order_too_large_for_a_serial_radio_is_told(by_serial_radio):
+    flight, _ = by_serial_radio("x-wing")
+    assert flight.until(lambda: "--profile x25519" in flight.air.output()), flight.logs()

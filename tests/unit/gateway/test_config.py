@@ -38,7 +38,8 @@ def test_the_command_line_overrides_the_file(tmp_path):
         ("devise = 'x'", "devise"),
         ("device = 7", "device"),
         ("device = 'x'\nlink = []", "no link"),
-        ("device = 'x'\nlink = ['udpin:0.0.0.0:14600']", "the aircraft sends to stations"),
+        ("device = 'x'\nlink = ['udpin:0.0.0.0:14600']", "no link says where to send"),
+        ("device = 'x'\nlink = ['tcp:192.0.2.1:14600']", "would hold up all that follows"),
         ("device = 'x'\nlink = ['udp:h:1']", "udp"),
         (f"device = 'x'\nlink = ['{LINK}']\nmtu = 500", "mtu"),
         (f"device = 'x'\nlink = ['{LINK}']\nflush_ms = 9", "flush_ms"),
@@ -66,5 +67,23 @@ def test_what_is_missing_is_named():
         config.load(AirConfig, arguments())
     with pytest.raises(ConfigError, match="No such file"):
         config.load(AirConfig, arguments(config="/nonexistent.toml"))
-    with pytest.raises(ConfigError, match="a station listens"):
-        config.load(GroundConfig, arguments(station="s", order="o", link=[LINK]))
+
+
+@pytest.mark.parametrize(
+    ("links", "given", "bps"),
+    [
+        ([LINK], None, 8_000_000),
+        ([LINK, "serial:/dev/ttyUSB0:57600"], None, 46_080),
+        (["serial:/dev/ttyUSB0:57600", "serial:/dev/ttyUSB1:9600"], None, 7_680),
+        (["serial:/dev/ttyACM0:12000000"], None, 8_000_000),
+        ([LINK, "serial:/dev/ttyUSB0:57600"], 250, 250_000),
+    ],
+)
+def test_the_narrowest_link_is_known_by_its_baud_rate_unless_it_is_said(links, given, bps):
+    more = {} if given is None else {"link_kbit": given}
+    assert config.load(AirConfig, arguments(device="drone", link=links, **more)).link_bps() == bps
+
+
+def test_a_ground_may_send_first_or_use_a_serial_radio():
+    links = ["udpin:0.0.0.0:14600", "udpout:192.0.2.1:14600", "serial:/dev/ttyUSB0:57600"]
+    assert config.load(GroundConfig, arguments(station="pilot", order="op.order", link=links)).link == tuple(links)

@@ -1,0 +1,52 @@
+"""Two pseudo-terminals and the pace of a real serial radio between them, which pseudo-terminals alone do not have."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+import tty
+from pathlib import Path
+
+BITS_A_BYTE = 10  # a start and a stop bit
+BURST = 64  # bytes; as the buffers of a UART
+HELD_MAX = 1024  # bytes the radio itself holds; then its line is full
+
+
+class SerialRadio:
+    """`near` and `far` are the paths of its two ends; `step` moves what `baud` allows since the last call."""
+
+    def __init__(self, folder: Path, baud: int) -> None:
+        self.bytes_a_second = baud / BITS_A_BYTE
+        self.near, self.far = folder / "ttyNear", folder / "ttyFar"
+        self._ends = [self._end(path) for path in (self.near, self.far)]
+        self._held = [b"", b""]  # by the end that it came in by
+        self.moved = [0, 0]
+        self._allowed = [0.0, 0.0]
+        self._at = time.monotonic()
+
+    def _end(self, path: Path) -> int:
+        ours, theirs = os.openpty()
+        tty.setraw(theirs)
+        os.set_blocking(ours, False)
+        path.symlink_to(os.ttyname(theirs))
+        self._keep = [*getattr(self, "_keep", ()), theirs]  # open, or ours would end with the program's
+        return ours
+
+    def step(self) -> None:
+        now = time.monotonic()
+        for i, (into, out) in enumerate((self._ends, self._ends[::-1])):
+            with contextlib.suppress(BlockingIOError):
+                self._held[i] += os.read(into, HELD_MAX - len(self._held[i])) if len(self._held[i]) < HELD_MAX else b""
+            self._allowed[i] = min(BURST, self._allowed[i] + (now - self._at) * self.bytes_a_second)
+            size = min(int(self._allowed[i]), len(self._held[i]))
+            with contextlib.suppress(BlockingIOError):
+                size = os.write(out, self._held[i][:size])
+                self._held[i] = self._held[i][size:]
+                self._allowed[i] -= size
+                self.moved[i] += size
+        self._at = now
+
+    def close(self) -> None:
+        for fd in (*self._ends, *self._keep):
+            os.close(fd)
