@@ -1,7 +1,7 @@
 """The I/O shell: moves batches between wires and the roles, and decides nothing about the protocol.
 
     address.py    endpoint strings              endpoint.py   what all endpoints have in common
-    udp.py        UdpIn, UdpOut                 mmsg.py       many datagrams with one system call, or one by one
+    udp.py        UdpIn, UdpLink, UdpOut        mmsg.py       many datagrams with one system call, or one by one
     tcp.py        TcpClient, TcpServer          stream.py     one byte stream: whole frames go out, none too late
     serial.py     SerialLine                    slip.py       SlipLine, a serial radio that carries datagrams
     lookup.py, reason.py   names to addresses, errors to plain words
@@ -16,7 +16,7 @@ from gateway.endpoints.endpoint import Endpoint
 from gateway.endpoints.serial import SerialLine
 from gateway.endpoints.slip import SlipLine
 from gateway.endpoints.tcp import TcpClient, TcpServer
-from gateway.endpoints.udp import UdpIn, UdpOut
+from gateway.endpoints.udp import UdpIn, UdpLink, UdpOut
 
 __all__ = ["Endpoint", "open_endpoint", "open_link"]
 
@@ -27,6 +27,7 @@ _KINDS: dict[str, type[Endpoint]] = {
     "tcp": TcpClient,
     "tcpin": TcpServer,
 }
+_LINKS: dict[str, type[Endpoint]] = {"serial": SlipLine, "udpin": UdpLink}
 
 
 def open_endpoint(address: Address) -> Endpoint:
@@ -35,5 +36,5 @@ def open_endpoint(address: Address) -> Endpoint:
 
 
 def open_link(address: Address) -> Endpoint:
-    """The same for a link, which carries datagrams whatever it is made of."""
-    return SlipLine(address) if address.kind == "serial" else open_endpoint(address)
+    """An endpoint for sealed datagrams; one that listens answers nobody but whom `vouch` was called for."""
+    return _LINKS.get(address.kind, _KINDS[address.kind])(address)

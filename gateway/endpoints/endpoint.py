@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -91,6 +91,9 @@ class Endpoint(ABC):
     def senders(self, slots: npt.NDArray[np.int64]) -> list[Hashable]:  # noqa: ARG002 - most hear one sender only
         """Who sent what stands in these slots of the last `fill`, each once."""
         return [self.address]
+
+    def vouch(self, slots: Sequence[int], now: float) -> None:  # noqa: B027 - most send to one peer, whom they were told
+        """What stands in these slots of the last `fill` was authentic and new: whoever sent it may be answered."""
 
     @abstractmethod
     def interests(self) -> list[tuple[int, int]]:

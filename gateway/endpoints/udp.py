@@ -1,4 +1,5 @@
-"""UDP: `UdpIn` listens and answers everyone it heard lately, `UdpOut` sends to one address and reads what that answers.
+"""UDP: `UdpIn` listens and answers everyone it heard lately, `UdpLink` only those whom somebody vouches for; `UdpOut` sends
+to one address and reads what that answers.
 
 What lives here: who gets which datagram, and what to make of errors. How datagrams are moved is mmsg.py's.
 """
@@ -8,6 +9,8 @@ from __future__ import annotations
 import os
 import socket
 from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +24,8 @@ from gateway.endpoints.mmsg import FULL, ONLY_THIS_ONE, Mover, Peer, Sent, new_m
 BUFFER = 4 << 20  # bytes asked for each way: some bursts of key frames; Linux gives at most net.core.rmem_max
 CLIENT_IDLE_S = 60.0  # as mavp2p: who has been silent for so long is not answered any more
 CLIENTS_MAX = 16
+VOUCHED_FOR_S = 5.0  # a sender whose datagram was authentic is answered for so long
+VOUCHED_MAX = 4
 
 
 class _Udp(Endpoint):
@@ -94,9 +99,12 @@ class _Udp(Endpoint):
 class UdpIn(_Udp):
     """Listens on one address. Its clients are the addresses heard in the last minute; `drain` sends to all of them."""
 
+    _idle_s: ClassVar = CLIENT_IDLE_S
+    _most: ClassVar = CLIENTS_MAX
+
     def __init__(self, address: Address) -> None:
         super().__init__(address)
-        self._clients: dict[Peer, float] = {}  # -> when it was heard last
+        self._clients: dict[Peer, float] = {}  # -> when it was welcome last
 
     def senders(self, slots: npt.NDArray[np.int64]) -> list[Peer]:
         return [] if self._mover is None else self._mover.senders(self._slots[slots])
@@ -110,15 +118,18 @@ class UdpIn(_Udp):
             self._count(batch, self._mover.send(batch, peer))
 
     def _regard_senders(self, mover: Mover, _batch: Batch, now: float, /) -> None:
-        for peer in mover.senders(self._slots):
-            if peer in self._clients or len(self._clients) < CLIENTS_MAX:
+        self._welcome(mover.senders(self._slots), now)
+
+    def _welcome(self, peers: Iterable[Peer], now: float) -> None:
+        for peer in peers:
+            if peer in self._clients or len(self._clients) < self._most:
                 self._clients[peer] = now
             else:  # not at the cost of one that is there: a flood of newcomers must not push out the pilot
-                self.last_error = f"{CLIENTS_MAX} clients already: others are heard, but not answered"
-        self.state = State.CONNECTED
+                self.last_error = f"{self._most} clients already: others are heard, but not answered"
+        self.state = State.CONNECTED if self._clients else State.IDLE
 
     def _upkeep(self, now: float) -> None:
-        for peer in [peer for peer, heard in self._clients.items() if now - heard > CLIENT_IDLE_S]:
+        for peer in [peer for peer, heard in self._clients.items() if now - heard > self._idle_s]:
             del self._clients[peer]
         self.state = State.CONNECTED if self._clients else State.IDLE
 
@@ -133,6 +144,20 @@ class UdpIn(_Udp):
     def _release(self) -> None:
         super()._release()
         self._clients.clear()
+
+
+class UdpLink(UdpIn):
+    """Listens on one address where anybody can send. `drain` sends to the four at most that were vouched for lately."""
+
+    _idle_s: ClassVar = VOUCHED_FOR_S
+    _most: ClassVar = VOUCHED_MAX
+
+    def vouch(self, slots: Sequence[int], now: float) -> None:
+        if self._mover is not None and slots:
+            self._welcome(self._mover.senders(self._slots[np.asarray(slots)]), now)
+
+    def _regard_senders(self, _mover: Mover, _batch: Batch, _now: float, /) -> None:
+        """To have sent something proves nothing."""
 
 
 class UdpOut(_Udp):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+import select
 import socket
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from gateway.batch import CAPACITY, ROOM, Batch
-from gateway.endpoints import Endpoint, mmsg, open_endpoint, udp
+from gateway.endpoints import Endpoint, mmsg, open_endpoint, open_link, udp
 from gateway.endpoints.address import parse
 from tests.unit.gateway.endpoints.wires import HOST, batch_of, free_port, opened, received, until
 
@@ -235,3 +236,81 @@ def test_a_datagram_that_cannot_go_does_not_hold_up_the_next():
         assert (client.state, client.counters.tx_datagrams, client.counters.dropped_tx) == ("connected", 2, 1)
         assert client.counters.tx_bytes == 15
     """)
+
+
+# --- links ---
+
+
+@pytest.fixture
+def link() -> Iterator[Endpoint]:
+    made = opened(open_link(parse(f"udpin:{HOST}:{free_port()}")))
+    yield made
+    made.close()
+
+
+def heard(link: Endpoint, client: socket.socket, datagram: bytes = b"hello") -> None:
+    client.sendto(datagram, (HOST, link.address.port))
+    assert received(link, 1) == [datagram]
+
+
+def answered(link: Endpoint, clients: list[socket.socket], now: float) -> list[bool]:
+    link.drain(batch_of([b"command"]), now)
+    return [bool(select.select([client], (), (), 0.05)[0]) and client.recv(100) == b"command" for client in clients]
+
+
+def test_a_link_answers_whom_it_was_told_is_authentic_for_five_seconds_and_nobody_else(link, sockets):
+    stranger, aircraft = sockets(2)
+    heard(link, aircraft)
+    link.vouch([0], 100.0)
+    heard(link, stranger)
+    assert answered(link, [stranger, aircraft], 105.0) == [False, True]
+    assert answered(link, [stranger, aircraft], 105.1) == [False, False]
+    link.tick(106.0)
+    assert link.state == "idle"
+
+
+def test_a_flood_of_sources_does_not_push_out_who_is_vouched_for(link, sockets):
+    clients = sockets(6)
+    for client in clients:
+        heard(link, client)
+        link.vouch([0], 1.0)
+    assert answered(link, clients, 2.0) == [True] * 4 + [False] * 2
+
+
+def test_only_the_senders_of_the_authentic_slots_are_answered(link, sockets):
+    """Also when the batch has lost the slots of what was too large."""
+    stranger, big, aircraft = sockets(3)
+    for client, size in ((stranger, 10), (big, ROOM + 1), (aircraft, 20), (stranger, 30)):
+        client.sendto(bytes(size), (HOST, link.address.port))
+    batch = Batch()
+    until(lambda: link.fill(batch, 0.0) == 3)
+    link.vouch([1], 0.0)
+    assert answered(link, [stranger, big, aircraft], 0.0) == [False, False, True]
+
+
+def test_to_vouch_for_nothing_changes_nothing(link, sockets):
+    (client,) = sockets(1)
+    heard(link, client)
+    link.vouch([], 0.0)
+    assert answered(link, [client], 0.0) == [False]
+
+
+def test_a_link_that_sends_needs_nobody_to_vouch():
+    endpoint = open_link(parse(f"udpout:{HOST}:9"))
+    assert type(endpoint) is type(open_endpoint(parse(f"udpout:{HOST}:9")))
+    endpoint.vouch([0], 0.0)
+
+
+@pytest.fixture
+def sockets() -> Iterator[Callable[[int], list[socket.socket]]]:
+    made: list[socket.socket] = []
+
+    def some(count: int) -> list[socket.socket]:
+        for _ in range(count):
+            made.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            made[-1].bind((HOST, 0))
+        return made[-count:]
+
+    yield some
+    for one in made:
+        one.close()
