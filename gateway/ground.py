@@ -107,6 +107,7 @@ class Ground:
 
     def _open_link(self, number: int, link: Endpoint, now: float) -> None:
         opened = self.opener.open(self._batch, now)
+        link.vouch(opened.fresh, now)
         for arrival in opened.arrivals:
             self.paths.hear(number, arrival, link.senders(arrival.slots), now)
         self._to_gcs(self.reorder.put(opened.bundles, now), now)

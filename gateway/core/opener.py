@@ -53,13 +53,18 @@ class Arrival(NamedTuple):
 
 
 class Opened:
-    """What one batch held: bundles as they came, and for each video lane the slots that hold its datagrams."""
+    """What one batch held: bundles as they came, and for each video lane the slots that hold its datagrams.
 
-    __slots__ = ("arrivals", "bundles", "video")
+    `fresh`: the slots whose tag verified and whose counter was new. Only who holds the aircraft's keys can have made
+    them, and nobody has played them back, so their senders may be answered.
+    """
+
+    __slots__ = ("arrivals", "bundles", "fresh", "video")
 
     def __init__(self) -> None:
         self.bundles: list[Bundle] = []
         self.video: dict[Lane, list[int]] = {}
+        self.fresh: list[int] = []
         self.arrivals: list[Arrival] = []
 
     @property
@@ -164,7 +169,9 @@ class Opener:
         came = right | seen if self.listener.leases[lease.key.kid] == (lease,) else right
         if came.any():
             opened.arrivals.append(Arrival(lease, at[came], ctrs[came]))
-        self._deliver(batch, lease, at[right][fresh].tolist(), ctrs[right][fresh].tolist(), opened, now)
+        slots = at[right][fresh].tolist()
+        opened.fresh += slots
+        self._deliver(batch, lease, slots, ctrs[right][fresh].tolist(), opened, now)
         return at[~right], ctrs[~right], heads[~right]
 
     # --- 4: the AEAD ---
