@@ -14,6 +14,7 @@ import msgspec
 from gateway.core import wire
 from gateway.core.bundle import FLUSH_MAX_S, FLUSH_S
 from gateway.endpoints.address import Address, AddressError, parse
+from gateway.endpoints.feed import parse_feed
 from gateway.errors import ConfigError
 
 VIDEO_LANES = 2
@@ -52,6 +53,7 @@ class GroundConfig(_Role, frozen=True, kw_only=True):
     link: tuple[str, ...] = ("udpin:0.0.0.0:14600",)
     gcs: tuple[str, ...] = ("udpout:127.0.0.1:14550",)
     video: tuple[str, ...] = ("udpout:127.0.0.1:5600", "udpout:127.0.0.1:5601")
+    feed: str | None = None  # the opened feed for other programs; off unless it is asked for
     accept_older_session: bool = False
 
 
@@ -114,6 +116,8 @@ def _checked(kind: type[Config], values: dict[str, object], where: str) -> Confi
     _check_range(where, "mtu", config.mtu, *wire.MTU_RANGE)
     _check_links(where, config)
     _check_video(where, config)
+    if isinstance(config, GroundConfig) and config.feed is not None:
+        feed(config.feed)
     if isinstance(config, AirConfig):
         if config.link_kbit is not None:
             _check_range(where, "link_kbit", config.link_kbit, *LINK_KBIT)
@@ -168,6 +172,13 @@ def _check_video(where: str, config: AirConfig | GroundConfig) -> None:
 def _check_distinct(where: str, name: str, endpoints: tuple[str, ...]) -> None:
     if len({str(endpoint(text)) for text in endpoints}) < len(endpoints):
         raise ConfigError(f"{where}: {name} names one endpoint twice", hint="each is another one")
+
+
+def feed(text: str) -> str:
+    try:
+        return parse_feed(text)
+    except ValueError as error:
+        raise ConfigError(str(error), hint="write it like tcp://127.0.0.1:5700, or 5700 for the same") from None
 
 
 def serial_bps(address: Address) -> int:

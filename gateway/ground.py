@@ -29,6 +29,7 @@ from gateway.core.reorder import Frames, Reorder
 from gateway.core.session import Session
 from gateway.core.wire import DropReason
 from gateway.endpoints import Endpoint, open_endpoint, open_link
+from gateway.endpoints.feed import TELEMETRY, VIDEO, Feed, leaves_computer
 from gateway.poller import Poller
 from gateway.status import Publisher, Table, endpoint_status, frames_status, say
 from gateway.watch import Watch
@@ -61,6 +62,7 @@ class Ground:
         self.links = [open_link(config.endpoint(text)) for text in settings.link]
         self.gcs = [open_endpoint(config.endpoint(text)) for text in settings.gcs]
         self.players = [open_endpoint(config.endpoint(text)) for text in settings.video]
+        self.feed = Feed(config.feed(settings.feed)) if settings.feed else None
         self.endpoints: list[Endpoint] = [*self.links, *self.gcs, *self.players]
         self.poller = Poller(self.endpoints)
         self.frames = Table()
@@ -81,12 +83,16 @@ class Ground:
             say("ground", f"{self.station.name}: listening for operation {order.operation!r} of {order.agency!r}")
             if self.station.alarm:
                 self._alarm(self.station.alarm)
+            if self.feed and leaves_computer(self.feed.address):
+                self._alarm(f"the feed at {self.feed.address} is in clear, and not only this computer can read it")
             process.settle()
             while not self.poller.stopping:
                 self.turn()
         self._aside.finish()
         for endpoint in self.endpoints:
             endpoint.close()
+        if self.feed:
+            self.feed.close()
 
     # --- 1: a turn ---
 
@@ -114,6 +120,9 @@ class Ground:
         for lane, player in zip(VIDEO_LANES, self.players, strict=False):
             if lane in opened.video:
                 self._to_video(player, opened.video[lane], now)
+        if self.feed:
+            for topic, lane in zip(VIDEO, VIDEO_LANES, strict=True):
+                self.feed.publish(topic, map(self._batch.view, opened.video.get(lane, ())))
         for heard in self.listener.take_heard():
             self.station.record_boot(heard.device_public, heard.boot_counter, heard.session_id)
 
@@ -122,6 +131,8 @@ class Ground:
     def _to_gcs(self, frames: Frames, now: float) -> None:
         plain = self._plain
         self.frames.count(frames)
+        if self.feed:
+            self.feed.publish(TELEMETRY, frames)
         for begin in range(0, len(frames), plain.capacity):
             plain.clear()
             for frame in frames[begin : begin + plain.capacity]:
@@ -153,6 +164,8 @@ class Ground:
         self._housekeep_at = now + HOUSEKEEP_EVERY_S
         for endpoint in self.endpoints:
             endpoint.tick(now)
+        if self.feed:
+            self.feed.tick(now)
         self.listener.tick(now)
         self._show_sessions(now)
         self._store_boots(now)
@@ -218,6 +231,7 @@ class Ground:
             "opened": {lane.name.lower(): count for lane, count in self.opener.opened.items()},
             "endpoints": [endpoint_status(e) for e in self.endpoints],
             "reordered": self.reorder.late,
+            "feed": self.feed and self.feed.status(),
             "frames": frames_status(self.frames),
             "drops": self._drops(),
             "alarms": self.alarms,
@@ -255,6 +269,7 @@ def command(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--link", metavar="ENDPOINT", action="append", help="default udpin:0.0.0.0:14600; repeatable")
     parser.add_argument("--gcs", metavar="ENDPOINT", action="append", help="default udpout:127.0.0.1:14550; repeatable")
     parser.add_argument("--video", metavar="ENDPOINT", action="append", help="players of video A and B; 5600, 5601")
+    parser.add_argument("--feed", metavar="tcp://127.0.0.1:PORT", help="publish what is opened to other programs (ZeroMQ)")
     parser.add_argument("--mtu", type=int, metavar="BYTES", help="largest datagram of the link; default 1472")
     parser.add_argument(
         "--accept-older-session",

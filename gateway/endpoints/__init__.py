@@ -4,6 +4,7 @@
     udp.py        UdpIn, UdpLink, UdpOut        mmsg.py       many datagrams with one system call, or one by one
     tcp.py        TcpClient, TcpServer          stream.py     one byte stream: whole frames go out, none too late
     serial.py     SerialLine                    slip.py       SlipLine, a serial radio that carries datagrams
+    feed.py       Feed, opened, for other programs
     lookup.py, reason.py   names to addresses, errors to plain words
 
 Imports gateway.batch and nothing else of ours.

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from gateway.endpoints.feed import TOPICS, Feed, leaves_computer, parse_feed, subscribe
+from tests.unit.gateway.endpoints.wires import HOST, free_port, until
+
+
+@pytest.fixture
+def make() -> Iterator[Callable[[str], Feed]]:
+    made: list[Feed] = []
+
+    def one(address: str) -> Feed:
+        made.append(Feed(address))
+        return made[-1]
+
+    yield one
+    for feed in made:
+        feed.close()
+
+
+class Program:
+    """Somebody who listens until `count` messages have come."""
+
+    def __init__(self, address: str, *topics: str, count: int) -> None:
+        self.got: list[tuple[str, bytes]] = []
+        self._thread = threading.Thread(target=self._listen, args=(address, topics, count), daemon=True)
+        self._thread.start()
+
+    def _listen(self, address: str, topics: tuple[str, ...], count: int) -> None:
+        listening = subscribe(address, *topics)
+        self.got += [next(listening) for _ in range(count)]
+        listening.close()
+
+    def wait(self) -> list[tuple[str, bytes]]:
+        self._thread.join(10)
+        return self.got
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [("5700", "tcp://127.0.0.1:5700"), ("tcp://127.0.0.1:1", "tcp://127.0.0.1:1"), ("tcp://[::1]:5", "tcp://[::1]:5")],
+)
+def test_a_port_alone_is_loopbacks(text, address):
+    assert parse_feed(text) == address
+    assert not leaves_computer(address)
+
+
+@pytest.mark.parametrize("text", ["", "0", "70000", "tcp://5700", "tcp://*:5700", "udp://127.0.0.1:5", "tcp://1.2.3:5"])
+def test_what_is_no_place_for_a_feed(text):
+    with pytest.raises(ValueError, match=r"."):
+        parse_feed(text)
+
+
+def test_an_address_of_the_network_is_known_as_one():
+    assert leaves_computer("tcp://0.0.0.0:5700")
+    assert leaves_computer("tcp://[fe80::1]:5700")
+
+
+def test_each_program_gets_the_topics_that_it_asked_for_in_order(make):
+    feed = make(f"tcp://{HOST}:{free_port(socket.SOCK_STREAM)}")
+    feed.tick(0.0)
+    assert feed.state == "idle"
+    one = Program(feed.address, "telemetry", count=3)
+    every = Program(feed.address, count=5)
+    until(lambda: feed.tick(0.0) or feed.subscriptions.total() == 4)
+    assert feed.state == "connected"
+    feed.publish("telemetry", [b"t1", memoryview(b"t2")])
+    feed.publish("video.a", [b"a1"])
+    feed.publish("video.b", [b"\0" * 1400])
+    feed.publish("telemetry", [b"t3"])
+    assert one.wait() == [("telemetry", b"t1"), ("telemetry", b"t2"), ("telemetry", b"t3")]
+    assert [topic for topic, _ in every.wait()] == ["telemetry", "telemetry", "video.a", "video.b", "telemetry"]
+    until(lambda: feed.tick(0.0) or feed.state == "idle")  # both have gone
+
+
+def test_nothing_is_copied_for_nobody(make):
+    feed = make(f"tcp://{HOST}:{free_port(socket.SOCK_STREAM)}")
+    feed.tick(0.0)
+    feed.publish("telemetry", (pytest.fail("looked at") for _ in range(1)))
+    assert not feed.published
+
+
+def test_a_busy_port_is_tried_again(make):
+    with socket.socket() as other:
+        other.bind((HOST, 0))
+        other.listen()
+        feed = make(f"tcp://{HOST}:{other.getsockname()[1]}")
+        feed.tick(0.0)
+        assert feed.state == "reconnecting"
+        assert "in use" in feed.last_error
+    until(lambda: feed.tick(2.0) or feed.state == "idle")
+
+
+def test_a_subscriber_that_does_not_read_holds_up_nobody(make):
+    feed = make(f"tcp://{HOST}:{free_port(socket.SOCK_STREAM)}")
+    feed.tick(0.0)
+    listening = subscribe(feed.address, "video.a")
+    thread = threading.Thread(target=next, args=(listening,), daemon=True)
+    thread.start()
+    until(lambda: feed.tick(0.0) or feed.subscriptions["video.a"] == 1)
+    for _ in range(100):
+        feed.publish("video.a", [bytes(1400)] * 1000)  # it reads one, and then no more
+    assert feed.published["video.a"] == 100_000
+    thread.join(10)
+    listening.close()
+    assert set(feed.subscriptions) <= set(TOPICS)
