@@ -31,8 +31,9 @@ from gateway.core.bundle import Bundler, pad_video
 from gateway.core.wire import DOWNLINK_OVERHEAD
 from gateway.endpoints import Endpoint, open_endpoint, open_link
 from gateway.errors import OrderExpired
+from gateway.meter import Meter
 from gateway.poller import Poller
-from gateway.status import Publisher, Table, endpoint_status, frames_status, say
+from gateway.status import Publisher, Table, frames_status, say
 from gateway.watch import Watch
 from keys.beat import Flag
 from keys.device import DeviceFolder
@@ -63,6 +64,7 @@ class Air:
         self.links = [open_link(config.endpoint(text)) for text in settings.link]
         self.wide = [link for link in self.links if config.serial_bps(link.address) >= NARROW_BELOW_BPS]
         self.endpoints: list[Endpoint] = [self.fc, *self.links, *self.cameras]
+        self.meter = Meter({"fc": [self.fc], "link": self.links, "camera": self.cameras})
         self.poller = Poller(self.endpoints)
         self.framers: dict[int, mavlink.Framer] = {}  # by connection; the one read last stands last
         self.resync_bytes = 0  # of framers that are no more
@@ -353,7 +355,7 @@ class Air:
             "uptime_s": round(now - self._started, 1),
             "lanes": {lane.name.lower(): key.next_ctr for lane, key in announcer.current.send_keys.items()},
             "roles": {station.name: role_names(station.roles) for station in self.order.order.stations},
-            "endpoints": [endpoint_status(e) for e in self.endpoints],
+            "endpoints": self.meter.read(now),
             "frames": frames_status(self.frames),
             "drops": self._drops(),
             "alarms": self.alarms,

@@ -30,8 +30,9 @@ from gateway.core.session import Session
 from gateway.core.wire import DropReason
 from gateway.endpoints import Endpoint, open_endpoint, open_link
 from gateway.endpoints.feed import TELEMETRY, VIDEO, Feed, leaves_computer
+from gateway.meter import Meter
 from gateway.poller import Poller
-from gateway.status import Publisher, Table, endpoint_status, frames_status, say
+from gateway.status import Publisher, Table, frames_status, say
 from gateway.watch import Watch
 from keys import files
 from keys.beat import Flag
@@ -64,6 +65,8 @@ class Ground:
         self.players = [open_endpoint(config.endpoint(text)) for text in settings.video]
         self.feed = Feed(config.feed(settings.feed)) if settings.feed else None
         self.endpoints: list[Endpoint] = [*self.links, *self.gcs, *self.players]
+        uses = {"link": self.links, "gcs": self.gcs, "player": self.players}
+        self.meter = Meter(uses, self.paths.receptions)
         self.poller = Poller(self.endpoints)
         self.frames = Table()
         self.commands_refused = 0
@@ -229,7 +232,7 @@ class Ground:
             "uptime_s": round(now - self._started, 1),
             "sessions": [self._session_status(s, now) for s in self.listener.sessions.values()],
             "opened": {lane.name.lower(): count for lane, count in self.opener.opened.items()},
-            "endpoints": [endpoint_status(e) for e in self.endpoints],
+            "endpoints": self.meter.read(now),
             "reordered": self.reorder.late,
             "feed": self.feed and self.feed.status(),
             "frames": frames_status(self.frames),

@@ -23,7 +23,7 @@ from typing import Any
 import zmq
 
 from firmware_shims import mavlink
-from gateway.endpoints import Endpoint
+from gateway.advice import advise
 from gateway.errors import NotRunning
 
 ANSWER_WITHIN_S = 1.5  # a process publishes every half second
@@ -60,27 +60,6 @@ class Table:
 
 def frames_status(table: Table) -> dict[str, dict[str, int]]:
     return {f"{s}/{c}": {"frames": row[0], "rx_lost_est": row[1]} for (s, c), row in sorted(table.rows.items())}
-
-
-def endpoint_status(endpoint: Endpoint) -> dict[str, Any]:
-    counters = endpoint.counters
-    names = (
-        "rx_datagrams",
-        "tx_datagrams",
-        "rx_bytes",
-        "tx_bytes",
-        "dropped_tx",
-        "late_drop",
-        "resync_bytes",
-        "oversize",
-        "reopened",
-    )
-    return {
-        "endpoint": str(endpoint.address),
-        "state": endpoint.state,
-        "last_error": endpoint.last_error,
-        **{name: getattr(counters, name) for name in names},
-    }
 
 
 # --- the socket ---
@@ -203,16 +182,29 @@ def _text(status: dict[str, Any]) -> str:
     lines.append("  datagrams  " + (_pairs(counts) or "none yet"))
     for name, row in status["frames"].items():
         lines.append(f"  vehicle    {name}: {row['frames']} frames, {row['rx_lost_est']} lost before they came here")
-    for end in status["endpoints"]:
-        traffic = f"{end['rx_datagrams']} in, {end['tx_datagrams']} out"
-        error = f", {end['last_error']}" if end["last_error"] and end["state"] == "reconnecting" else ""
-        lines.append(f"  endpoint   {end['endpoint']}  {end['state']}, {traffic}{error}")
+    lines += [_endpoint(end) for end in status["endpoints"]]
+    if feed := status.get("feed"):
+        lines.append(
+            f"  feed       {feed['address']}  {feed['state']}, subscribed: {_pairs(feed['subscriptions']) or 'nobody'}"
+        )
     drops = {name: count for name, count in status["drops"].items() if count}
     if others := drops.pop("not_granted", 0):
         lines.append(f"  for others {others} datagrams of lanes that this station's role does not have")
     lines.append("  dropped    " + (_pairs(drops) or "nothing"))
     lines += [f"  alarm      {alarm}" for alarm in status["alarms"]]
+    if line := advise(status):
+        lines.append(f"  wrong      {line}")
     return "\n".join(lines)
+
+
+def _endpoint(end: Mapping[str, Any]) -> str:
+    text = f"  {end['use']:<9}  {end['endpoint']}  {end['state']}"
+    if end["state"] == "reconnecting":
+        return f"{text}, {end['last_error']}"
+    text += f", in {end['rx_per_s']:g}/s {end['rx_kbit']:g} kbit/s, out {end['tx_per_s']:g}/s {end['tx_kbit']:g} kbit/s"
+    if "loss_percent" in end:
+        text += f", {end['loss_percent']:g} % lost"
+    return text + (f", for {' '.join(end['clients'])}" if end["clients"] else "")
 
 
 def _pairs(counts: Mapping[str, int]) -> str:

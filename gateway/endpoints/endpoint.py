@@ -95,6 +95,10 @@ class Endpoint(ABC):
     def vouch(self, slots: Sequence[int], now: float) -> None:  # noqa: B027 - most send to one peer, whom they were told
         """What stands in these slots of the last `fill` was authentic and new: whoever sent it may be answered."""
 
+    def clients(self) -> list[str]:
+        """Who listens to what `drain` sends, of those that came by themselves; for people to read."""
+        return []
+
     @abstractmethod
     def interests(self) -> list[tuple[int, int]]:
         """(file descriptor, mask of READ and WRITE) of everything worth waking up for."""

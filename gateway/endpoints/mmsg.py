@@ -75,6 +75,9 @@ class Mover(Protocol):
     def peer(self, address: SockAddr) -> Peer:
         """The peer at a socket address."""
 
+    def name(self, peer: Peer) -> str:
+        """The peer in words: host and port."""
+
 
 class _Vector:
     """An array of struct mmsghdr with one iovec and one place for a name each; all of it made once."""
@@ -154,6 +157,13 @@ class Mmsg:
         packed = socket.inet_pton(socket.AF_INET6, host.partition("%")[0])
         return struct.pack("=H", socket.AF_INET6) + struct.pack("!HI", port, flow) + packed + struct.pack("=I", scope)
 
+    def name(self, peer: Peer) -> str:
+        assert isinstance(peer, bytes)
+        (port,) = struct.unpack_from("!H", peer, 2)
+        if len(peer) == NAME_SIZES[socket.AF_INET]:
+            return f"{socket.inet_ntoa(peer[4:8])}:{port}"
+        return f"[{socket.inet_ntop(socket.AF_INET6, peer[8:24])}]:{port}"
+
 
 class OneByOne:
     """A Mover for any system. Peers are Python's socket addresses."""
@@ -198,6 +208,10 @@ class OneByOne:
 
     def peer(self, address: SockAddr) -> Peer:
         return address
+
+    def name(self, peer: Peer) -> str:
+        assert isinstance(peer, tuple)
+        return f"[{peer[0]}]:{peer[1]}" if ":" in peer[0] else f"{peer[0]}:{peer[1]}"
 
 
 def _calls() -> tuple[Any, Any] | None:

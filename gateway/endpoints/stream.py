@@ -40,8 +40,8 @@ class Stream:
     sees half a frame followed by another one (mavlink-router#133).
     """
 
-    def __init__(self, line: Line, number: int, counters: Counters) -> None:
-        self.number = number
+    def __init__(self, line: Line, number: int, counters: Counters, name: str = "") -> None:
+        self.number, self.name = number, name
         self._line, self._counters = line, counters
         self._waiting: deque[tuple[float, bytes]] = deque()  # (since when, frame)
         self._size = 0  # bytes of all frames that wait

@@ -121,6 +121,9 @@ class TcpServer(Endpoint):
         listening = [] if self._listener is None else [(self._listener.fileno(), READ)]
         return listening + [client.interests() for client in self._clients]
 
+    def clients(self) -> list[str]:
+        return [client.name for client in self._clients]
+
     def _read(self, client: Stream, batch: Batch, now: float) -> int:
         try:
             client.flush(now)
@@ -132,7 +135,7 @@ class TcpServer(Endpoint):
     def _accept(self, listener: socket.socket) -> None:
         while True:
             try:
-                made, _ = listener.accept()
+                made, where = listener.accept()
             except BlockingIOError:
                 return
             except ConnectionAbortedError:  # it left before we looked
@@ -143,7 +146,7 @@ class TcpServer(Endpoint):
                 continue
             _prepare(made)
             self._accepted += 1
-            self._clients.append(Stream(made, self._accepted, self.counters))
+            self._clients.append(Stream(made, self._accepted, self.counters, f"{where[0]}:{where[1]}"))
             self.state = State.CONNECTED
 
     def _part_with(self, client: Stream) -> None:

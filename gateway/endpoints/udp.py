@@ -109,6 +109,9 @@ class UdpIn(_Udp):
     def senders(self, slots: npt.NDArray[np.int64]) -> list[Peer]:
         return [] if self._mover is None else self._mover.senders(self._slots[slots])
 
+    def clients(self) -> list[str]:
+        return [] if self._mover is None else [self._mover.name(peer) for peer in self._clients]
+
     def drain(self, batch: Batch, now: float) -> None:
         if self._mover is None:
             self.counters.dropped_tx += batch.count

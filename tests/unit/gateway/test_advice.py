@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gateway import advice
+from gateway.advice import advise
+from keys.grant import Profile
+from keys.kid import Role
+from keys.order import OrderStation
+
+
+def end(use: str, **more: Any) -> dict[str, Any]:
+    names = ("rx_per_s", "late_per_s", "rx_bytes", "loss_percent")
+    good = {"use": use, "endpoint": f"the-{use}", "state": "connected", "last_error": ""}
+    return {**good, **dict.fromkeys(names, 0), "rx_per_s": 9.0, **more}
+
+
+def air(**more: Any) -> dict[str, Any]:
+    good = {"role": "air", "sealed": True, "uptime_s": 60.0, "frames": {"1/1": {}}, "drops": {}}
+    return {**good, "endpoints": [end("fc"), end("link"), end("link", endpoint="other-link"), end("camera")], **more}
+
+
+def ground(**more: Any) -> dict[str, Any]:
+    good = {"role": "ground", "sealed": True, "uptime_s": 60.0, "sessions": [{"state": "open"}], "drops": {}}
+    return {**good, "endpoints": [end("link"), end("link", endpoint="other-link"), end("gcs"), end("player")], **more}
+
+
+LOST = {"state": "reconnecting", "last_error": "it is gone: was it unplugged?", "rx_per_s": 0}
+SILENT = {"rx_per_s": 0}
+
+
+def test_nothing_is_wrong():
+    assert advise(air()) == advise(ground()) == ""
+
+
+@pytest.mark.parametrize(
+    ("status", "line"),
+    [
+        (air(endpoints=[end("fc"), end("link", **LOST)]), "no link is up: it is gone"),
+        (air(endpoints=[end("fc", **LOST), end("link")]), "no flight controller: it is gone"),
+        (air(endpoints=[end("fc", **SILENT), end("link")]), "nothing comes from the flight controller at the-fc"),
+        (air(endpoints=[end("fc", rx_bytes=5000), end("link")], frames={}), "is the baud rate that"),
+        (air(endpoints=[end("fc"), end("link", late_per_s=3)]), "lower the flight controller's stream rates"),
+        (air(endpoints=[end("fc"), end("link"), end("link", endpoint="b", **LOST)]), "the link b is down, the others"),
+        (ground(endpoints=[end("link", **LOST), end("gcs")]), "no link is up: it is gone"),
+        (ground(endpoints=[end("link", **SILENT)], sessions=[]), "does the aircraft's --link name this computer"),
+        (ground(endpoints=[end("link", **SILENT)]), "the link is silent"),
+        (ground(sealed=False, drops={"unknown_order": 4}, sessions=[]), "under another order"),
+        (ground(sealed=False, drops={"older_session": 4}, sessions=[]), "an older session is refused"),
+        (ground(sealed=False, drops={"not_zegel": 4}, sessions=[]), "another program sends to this port"),
+        (ground(sealed=False, sessions=[]), "no aircraft of this order"),
+        (ground(sealed=False, sessions=[{"state": "beat verified, waiting for our keys"}]), "its keys for this station"),
+        (ground(endpoints=[end("link"), end("link", endpoint="b", **LOST)]), "the link b is down, the others"),
+        (ground(endpoints=[end("link", loss_percent=34.6)]), "the link the-link loses 35 %"),
+        (ground(endpoints=[end("link"), end("gcs", state="idle")]), "no ground control station has come to the-gcs"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(status, line):
+    assert line in advise(status)
+    assert "\n" not in advise(status)
+
+
+def test_the_cause_is_told_before_its_effects():
+    status = ground(endpoints=[end("link", **LOST), end("gcs", state="idle")], sealed=False, sessions=[])
+    assert advise(status).startswith("no link is up")
+
+
+def test_a_process_that_has_just_started_is_given_time():
+    assert advise(ground(endpoints=[end("link", **SILENT)], sessions=[], uptime_s=1.0)) == ""
+    assert advise(air(endpoints=[end("fc", **SILENT), end("link")], frames={}, uptime_s=1.0)) == ""
+
+
+def stations(*profiles: Profile) -> list[OrderStation]:
+    return [OrderStation(i + 1, f"s{i}", p, b"", Role.TELEMETRY, "observer", None, None) for i, p in enumerate(profiles)]
+
+
+def test_a_smaller_profile_is_advised_only_where_there_is_one():
+    assert "--profile x25519" in advice.profile(18.0, stations(Profile.X_WING, Profile.X25519))
+    assert advice.profile(9.0, stations(Profile.X_WING)) == ""
+    assert advice.profile(18.0, stations(Profile.X25519)) == ""
