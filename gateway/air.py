@@ -2,7 +2,7 @@
 
 One turn of the loop, and the functions in its order:
   1  `turn`             wait for an endpoint or a deadline
-  2  `_read_fc`         bytes from the flight controller become frames (firmware_shims.mavlink.Framer)
+  2  `_telemetry`       bytes from the flight controller become frames (gateway.frames)
   3  `_send_telemetry`  frames become bundles, sealed once for commanders and once for observers
   4  `_relay_video`     one batch of each camera is sealed and sent; telemetry goes first again after each
   5  `_send_control`    beats, statement and announcements that are due
@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np
 
-from firmware_shims import heartbeat, mavlink
+from firmware_shims import heartbeat
 from gateway import advice, config, process
 from gateway.aside import Aside
 from gateway.batch import HEADROOM, Batch
@@ -31,6 +31,7 @@ from gateway.core.bundle import Bundler, pad_video
 from gateway.core.wire import DOWNLINK_OVERHEAD
 from gateway.endpoints import Endpoint, open_endpoint, open_link
 from gateway.errors import OrderExpired
+from gateway.frames import FrameReader
 from gateway.meter import Meter
 from gateway.poller import Poller
 from gateway.status import Publisher, Table, frames_status, say
@@ -40,9 +41,6 @@ from keys.device import DeviceFolder
 from keys.kid import Lane, lanes_for, role_names
 from keys.policy import PolicyFlag
 
-FC_BATCHES_A_TURN = 4  # what a flooding flight controller may take before the video has its turn
-FC_CONNECTIONS = 16  # framers kept; a TCP server has at most so many clients
-SETTLE_S = 0.005  # a serial line this quiet has ended its frame
 HOUSEKEEP_EVERY_S = 0.05
 STATUS_EVERY_S = 0.5
 LIMITS_EVERY_S = 10.0
@@ -66,13 +64,11 @@ class Air:
         self.endpoints: list[Endpoint] = [self.fc, *self.links, *self.cameras]
         self.meter = Meter({"fc": [self.fc], "link": self.links, "camera": self.cameras})
         self.poller = Poller(self.endpoints)
-        self.framers: dict[int, mavlink.Framer] = {}  # by connection; the one read last stands last
-        self.resync_bytes = 0  # of framers that are no more
+        self.fc_frames = FrameReader(self.fc)
         self.frames = Table()
         self.oversize = self.unsent = self.uplink_dropped = 0  # video too large; video while no link was up
         self.alarms: list[str] = []
         self._batch, self._second = Batch(), Batch()
-        self._fc_read_at = float("inf")
         self._housekeep_at = self._status_at = self._limits_at = 0.0
         self._said: set[str] = set()
         self._aside = Aside()
@@ -136,7 +132,7 @@ class Air:
         while (now := time.monotonic()) < until and not autopilots.armed and not self.poller.stopping:
             self.fc.tick(now)
             self.poller.wait(min(until - now, HOUSEKEEP_EVERY_S))
-            autopilots.hear(self._read_frames(time.monotonic()))
+            autopilots.hear(self.fc_frames.read(time.monotonic()))
         return autopilots.stands
 
     def _end(self) -> None:
@@ -165,44 +161,17 @@ class Air:
 
     def _next_due(self) -> float:
         telemetry = self.bundler.next_due() if self._link_up() else float("inf")
-        return min(telemetry, self.announcer.next_due(), self._fc_read_at + SETTLE_S)
+        return min(telemetry, self.announcer.next_due(), self.fc_frames.next_due())
 
     # --- 2: from the flight controller ---
 
     def _telemetry(self, now: float) -> None:
-        frames = self._read_frames(now)
+        frames = self.fc_frames.read(now)
         if frames:
             self.frames.count(frames)
             self.bundler.add(frames, now)
         if now >= self.bundler.next_due():
             self._send_telemetry(now)
-
-    def _read_frames(self, now: float) -> list[bytes]:
-        """The frames that the bytes at hand complete, in order."""
-        out: list[bytes] = []
-        batch = self._batch
-        for _ in range(FC_BATCHES_A_TURN):
-            if not self.fc.fill(batch, now):
-                break
-            self._fc_read_at = now
-            framer = self._framer(self.fc.connection)
-            for index in range(batch.count):
-                out += framer.feed(batch.view(index), whole=not self.fc.stream)
-        if now - self._fc_read_at >= SETTLE_S:
-            for framer in self.framers.values():
-                out += framer.settle()
-            self._fc_read_at = float("inf")
-        return out
-
-    def _framer(self, connection: int) -> mavlink.Framer:
-        """That of one connection: another one does not continue its frame, even if its bytes come in between."""
-        framer = self.framers.pop(connection, None) or mavlink.Framer()
-        self.framers[connection] = framer
-        if len(self.framers) > FC_CONNECTIONS:
-            gone = self.framers.pop(next(iter(self.framers)))
-            gone.reset()
-            self.resync_bytes += gone.skipped_bytes
-        return framer
 
     # --- 3: telemetry to the link ---
 
@@ -368,7 +337,7 @@ class Air:
             "link_down": self.unsent,
             "oversize": oversize,
             "uplink_not_read": self.uplink_dropped,
-            "resync_bytes": self.resync_bytes + sum(framer.skipped_bytes for framer in self.framers.values()),
+            "resync_bytes": self.fc_frames.resync_bytes,
         }
 
 
