@@ -15,15 +15,15 @@ Status: TypeAlias = Mapping[str, Any]  # as `zegel status --json` prints it
 
 SETTLED_AFTER_S = 5.0  # a process this young is still opening its endpoints
 LOSS_TOLD_PERCENT = 10.0
-CYCLE_ADVISED_S = 10.0  # who joins waits for a cycle of announcements; longer than this is felt
+ROUND_ADVISED_S = 10.0  # who joins waits for a round of announcements; longer than this is felt
 
 
-def profile(cycle_s: float, stations: Iterable[OrderStation]) -> str:
+def profile(round_s: float, stations: Iterable[OrderStation]) -> str:
     """Whether the order's announcements are too large for the link; empty if not, or if nothing smaller exists."""
-    if cycle_s <= CYCLE_ADVISED_S or all(station.profile is Profile.X25519 for station in stations):
+    if round_s <= ROUND_ADVISED_S or all(station.profile is Profile.X25519 for station in stations):
         return ""
     return (
-        f"on this narrow link the keys of all stations take {cycle_s:.0f} s, and who joins waits so long:"
+        f"on this narrow link the keys of all stations take {round_s:.0f} s, and who joins waits so long:"
         " make the stations with --profile x25519 for such a link"
     )
 

@@ -123,7 +123,7 @@ class Radio:
 class Listener:
     """One station: its `zegel ground`, and the two loopback sockets where a GCS and a player would be."""
 
-    def __init__(self, name: str, folder: Path, order: Path) -> None:
+    def __init__(self, name: str, folder: Path, order: Path, more: Sequence[str] = ()) -> None:
         self.name = name
         self.gcs, self.player = udp_socket(), udp_socket()
         self.frames: list[bytes] = []
@@ -138,6 +138,7 @@ class Listener:
             str(order),
             "--link",
             f"udpin:{HOST}:{self.port}",
+            *more,
         )
         self._folder = folder
         self.start()
