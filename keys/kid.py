@@ -60,7 +60,12 @@ def downlink_kid(lane: Lane, session_id: bytes, epoch: int) -> int:
     return lane << 8 | (session_id[0] >> 4) << 4 | epoch & 0xF
 
 
+def uplink_head(lane: Lane, station: int) -> int:
+    """The first byte of an uplink KID: (context - 15) nibble | station nibble."""
+    return (lane - 15) << 4 | station
+
+
 def uplink_kid(lane: Lane, station: int, session_id: bytes, epoch: int, instance: bytes) -> int:
-    """(context - 15) nibble | station nibble | epoch mod 256 | session_id[0] | instance(5): 64 bits, KKK = 7."""
-    head = bytes([(lane - 15) << 4 | station, epoch & 0xFF, session_id[0]])
+    """First byte | epoch mod 256 | session_id[0] | instance(5): 64 bits, KKK = 7."""
+    head = bytes([uplink_head(lane, station), epoch & 0xFF, session_id[0]])
     return int.from_bytes(head + instance, "big")

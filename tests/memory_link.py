@@ -8,13 +8,16 @@ from __future__ import annotations
 import hashlib
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.batch import Batch
 from gateway.core.announcer import Announcer
 from gateway.core.bundle import Bundler
+from gateway.core.commander import Refusal
+from gateway.core.fleet import Fleet
+from gateway.core.gatekeeper import Gatekeeper
 from gateway.core.listener import Listener, Me
 from gateway.core.opener import Opener
 from gateway.core.wire import LINK_MTU
@@ -84,11 +87,21 @@ class Aircraft:
     def __init__(self, world: World, boot: int, now: float, link_bps: int, lanes: tuple[Lane, ...]) -> None:
         device = (0, world.device_key, boot)
         self.announcer = Announcer(world.order, device, lanes, link_bps, world.random.randbytes, now)
+        self.gatekeeper = Gatekeeper(self.announcer)
+        self.commands: list[tuple[int, bytes]] = []  # (station, frame) of all that came up
         self.bundler = Bundler(LINK_MTU, world.order.order.policy.pad, now)
         self.batch = Batch()
 
     def control(self, now: float) -> list[bytes]:
         return self.announcer.datagrams(now)
+
+    @property
+    def drops(self) -> Counter[str]:
+        return Counter({reason.value: count for reason, count in self.gatekeeper.drops.items() if count})
+
+    def receive(self, datagrams: Iterable[bytes], now: float) -> None:
+        for batch in batches(datagrams):
+            self.commands += self.gatekeeper.open(batch, now).frames
 
     def seal(self, lane: Lane, plain: Iterable[bytes]) -> list[bytes]:
         """The sealed datagrams of at most 64 plain ones."""
@@ -114,25 +127,40 @@ class Station:
     def __init__(self, world: World, index: int, known: dict[bytes, tuple[int, bytes]]) -> None:
         self.listener = Listener(world.order, Me(index, world.profile, world.seeds[index]), known)
         self.opener = Opener(self.listener)
+        listed = next(station for station in world.order.order.stations if station.index == index)
+        self.fleet = Fleet(world.order.order, listed, LINK_MTU, world.random.randbytes)
         self.frames: list[bytes] = []
         self.video: dict[Lane, list[bytes]] = {Lane.VIDEO_A: [], Lane.VIDEO_B: []}
-        self._batch = Batch()
 
     @property
     def drops(self) -> Counter[str]:
         return Counter({reason.value: count for reason, count in self.opener.drops.items() if count})
 
     def receive(self, datagrams: Iterable[bytes], now: float) -> None:
-        waiting = list(datagrams)
-        while waiting:
-            self._batch.clear()
-            for datagram in waiting[: self._batch.capacity]:
-                self._batch.append(datagram)
-            del waiting[: self._batch.capacity]
-            opened = self.opener.open(self._batch, now)
+        for batch in batches(datagrams):
+            opened = self.opener.open(batch, now)
             self.frames += [bytes(frame) for frame in opened.frames]
             for lane, slots in opened.video.items():
-                self.video[lane] += [bytes(self._batch.view(slot)) for slot in slots]
+                self.video[lane] += [bytes(batch.view(slot)) for slot in slots]
+
+    def control(self, now: float) -> list[bytes]:
+        """The challenges that are due."""
+        self.fleet.follow(self.listener.sessions.values(), now)
+        return self.fleet.control(now)
+
+    def seal(self, frames: list[bytes], now: float) -> list[bytes] | Refusal:
+        self.fleet.follow(self.listener.sessions.values(), now)
+        return self.fleet.seal(frames, now)
+
+
+def batches(datagrams: Iterable[bytes]) -> Iterator[Batch]:
+    """One batch, filled again and again."""
+    waiting, batch = list(datagrams), Batch()
+    for begin in range(0, len(waiting), batch.capacity):
+        batch.clear()
+        for datagram in waiting[begin : begin + batch.capacity]:
+            batch.append(datagram)
+        yield batch
 
 
 def join(world: World, station: Station, aircraft: Aircraft, now: float) -> float:
@@ -143,6 +171,18 @@ def join(world: World, station: Station, aircraft: Aircraft, now: float) -> floa
             return now
         now += 0.05
     raise AssertionError(f"the station did not join: {station.drops}")
+
+
+def command(world: World, station: Station, aircraft: Aircraft, now: float) -> float:
+    """Join, and let challenges and beats go to and fro until the station may command; returns the time then."""
+    now = join(world, station, aircraft, now)
+    for _ in range(200):
+        aircraft.receive(station.control(now), now)
+        station.receive(aircraft.control(now), now)
+        if station.fleet.commanded[0].answered(now):
+            return now
+        now += 0.05
+    raise AssertionError(f"no challenge was answered: {aircraft.drops}, {station.drops}")
 
 
 Air = Callable[[list[bytes]], list[bytes]]

@@ -21,8 +21,9 @@ from collections.abc import Callable
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.core import fragment
+from gateway.core.freshness import Freshness
 from gateway.core.sealer import Sealer
-from gateway.core.wire import CONTROL_HEADER_SIZE, FRAGMENT_MAX, Evidence, Kind
+from gateway.core.wire import CONTROL_HEADER_SIZE, FRAGMENT_MAX, KEEP_EPOCH_S, Evidence, Kind
 from keys import cose, epoch
 from keys.beat import NONCE_SIZE, Beat, Flag
 from keys.epoch import Epoch
@@ -75,6 +76,7 @@ class Announcer:
         self.sealer = Sealer(self.session_id)
         self.phase = Phase.STEADY
         self.flags = Flag(0)
+        self.freshness = Freshness(order.order.policy.fresh_ms / 1000)
         self._statement = fragment.split(Kind.STATEMENT, statement.sign(device_key))
         self._seq = 0
         self._beat_at = now
@@ -82,6 +84,7 @@ class Announcer:
         self._counted_at = now
         self._outbox: deque[bytes] = deque()
         self._next: Epoch | None = None
+        self._previous: tuple[float, int, dict[int, bytes]] | None = None  # (replaced at, epoch, its uplink keys)
         self._install(self._draw(0), now)
 
     # --- what the data path asks ---
@@ -93,6 +96,15 @@ class Announcer:
     @property
     def epoch(self) -> int:
         return self.current.number
+
+    def uplink_keys(self, now: float) -> dict[int, dict[int, bytes]]:
+        """Epoch -> station -> uplink key, of the epochs whose uplink is taken now: SPEC.md section 4.7."""
+        if self.phase is Phase.CLOSED:
+            return {}
+        taken = {drawn.number: drawn.uplink_keys for drawn in (self.current, self._next) if drawn}
+        if self._previous and now - self._previous[0] <= KEEP_EPOCH_S:
+            taken[self._previous[1]] = self._previous[2]
+        return taken
 
     def next_due(self) -> float:
         """When `datagrams` has something to say again."""
@@ -140,14 +152,16 @@ class Announcer:
     def _sign_beat(self, now: float, unix_time: int) -> bytes:
         self._seq += 1
         left = max(1, int((self._switch_at - now) * 1000)) if self.phase is Phase.LEAD else 0
+        nonce = self._entropy(NONCE_SIZE)
+        self.freshness.beat(nonce, now)
         beat = Beat(
             self.session_id,
             self._seq,
-            self._entropy(NONCE_SIZE),
+            nonce,
             self.current.number,
             self.current.next_ctrs(),
             unix_time,
-            {},
+            self.freshness.challenges(now),
             self._listed,
             left,
             int(self.flags),
@@ -221,6 +235,8 @@ class Announcer:
         self._switch_at = self._rekey_at
 
     def _turn_epoch(self, now: float) -> None:
+        if self._previous and now - self._previous[0] > KEEP_EPOCH_S:
+            self._previous = None
         used = max(key.next_ctr for key in self.current.send_keys.values())
         if self.phase is Phase.STEADY and (now >= self._rekey_at - self.lead_s or used >= REKEY_AFTER_PACKETS):
             self._next = self._draw(self.current.number + 1)
@@ -229,6 +245,7 @@ class Announcer:
             self._move(Phase.LEAD)
         elif self.phase is Phase.LEAD and now >= self._switch_at:
             assert self._next is not None
+            self._previous = (now, self.current.number, self.current.uplink_keys)
             self._install(self._next, now)
             self._next = None
             self._move(Phase.STEADY)

@@ -7,6 +7,7 @@ changed, cut or put in another order.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 from gateway.batch import Batch
 from gateway.core.wire import DOWNLINK_OVERHEAD
@@ -47,9 +48,9 @@ class Bundler:
             self._frames.popleft()
             self.late += 1
         if not self._frames and now - self._last >= PADDING_ONLY_AFTER_S:
-            batch.append(self._padded(b""))
+            batch.append(padded(b"", self.pad))
         while self._frames and not batch.full:
-            batch.append(self._padded(self._next_bundle()))
+            batch.append(padded(self._next_bundle(), self.pad))
         if batch.count:
             self._last = now
 
@@ -61,10 +62,21 @@ class Bundler:
             size += len(frame)
         return b"".join(parts)
 
-    def _padded(self, bundle: bytes) -> bytes:
-        """Zeros to the next of the `pad` sizes: 00 does not begin a MAVLink frame, so the end is plain to see."""
-        size = next((size for size in self.pad if size >= len(bundle)), len(bundle))
-        return bundle.ljust(size, b"\0")
+
+def pack(frames: Sequence[bytes], limit: int) -> list[bytes]:
+    """All `frames` at once, in as few bundles of at most `limit` bytes as their order allows."""
+    bundles: list[bytearray] = []
+    for frame in frames:
+        if not bundles or len(bundles[-1]) + len(frame) > limit:
+            bundles.append(bytearray())
+        bundles[-1] += frame
+    return [bytes(packed) for packed in bundles]
+
+
+def padded(plain: bytes, pad: Sequence[int]) -> bytes:
+    """Zeros to the next of the rising `pad` sizes: 00 does not begin a MAVLink frame, so the end is plain to see."""
+    size = next((size for size in pad if size >= len(plain)), len(plain))
+    return plain.ljust(size, b"\0")
 
 
 def pad_video(datagram: bytes | memoryview, pad: tuple[int, ...], limit: int) -> bytes:

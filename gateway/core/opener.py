@@ -92,7 +92,8 @@ class Opener:
         if others.size:
             self._other(batch, others.tolist(), now)
         at = np.flatnonzero(sealed)
-        kids, ctrs, heads, good = sframe.parse_downlink(octets[at, HEADROOM : HEADROOM + sframe.DOWNLINK_HEADER_MAX])
+        first_bytes = octets[at, HEADROOM : HEADROOM + sframe.DOWNLINK_HEADER_MAX]
+        kids, ctrs, heads, good = sframe.parse(first_bytes, sframe.DOWNLINK_KID)
         at, kids, ctrs, heads = self._keep(good, DropReason.BAD_HEADER, at, kids, ctrs, heads)
         at, kids, ctrs, heads = self._keep(lengths[at] >= heads + TAG_SIZE, DropReason.TOO_SHORT, at, kids, ctrs, heads)
         for kid in dict.fromkeys(kids.tolist()):

@@ -35,7 +35,7 @@ class Sealer:
         first = key.take(batch.count)
         ctrs = np.arange(first, first + batch.count, dtype=np.int64)
         nonces = sframe.nonces(key.salt, ctrs)
-        for run, headers in sframe.downlink_headers(key.kid, ctrs):
+        for run, headers in sframe.headers(key.kid, ctrs):
             self._lay_headers(batch, run, headers)
             self._encrypt(key, batch, run, headers, nonces)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 
 from gateway.core.fragment import Reassembler
-from gateway.core.wire import BEYOND_BEAT_BY
+from gateway.core.wire import BEYOND_BEAT_BY, KEEP_EPOCH_S
 from keys.announcement import Announcement, Grant
 from keys.beat import Beat, Flag
 from keys.keyring import ReceiveKey
@@ -16,7 +16,6 @@ from keys.kid import Lane
 from keys.statement import Statement
 
 ALIVE_FOR_S = 3.0  # since the last verified beat
-KEEP_EPOCH_S = 10.0  # a previous epoch's keys, for what is still on its way
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -19,9 +19,12 @@ LONG_CTR = 0x08  # Y: the CTR stands in its own bytes
 SHORT_BELOW = 8  # a KID or CTR below this is held in the config byte
 DOWNLINK_FIRST = 0x90  # X = 1, K = 1: a two-byte KID
 UPLINK_FIRST = 0xF0  # X = 1, K = 7: an eight-byte KID
-DOWNLINK_HEADER_MIN = 1 + 2
+DOWNLINK_KID, UPLINK_KID = 2, 8  # bytes
 CTR_BYTES_MAX = 4  # a key is rejected after 2^28 packets
+DOWNLINK_HEADER_MIN = 1 + DOWNLINK_KID
 DOWNLINK_HEADER_MAX = DOWNLINK_HEADER_MIN + CTR_BYTES_MAX
+UPLINK_HEADER_MIN = 1 + UPLINK_KID
+UPLINK_HEADER_MAX = UPLINK_HEADER_MIN + CTR_BYTES_MAX
 
 # From how many on a CTR needs 1, 2, 3, 4 bytes of its own.
 _CTR_STEPS = np.array([SHORT_BELOW, 1 << 8, 1 << 16, 1 << 24], np.int64)
@@ -78,8 +81,8 @@ def nonces(salt: bytes, ctrs: Integers) -> bytes:
     return (low ^ np.frombuffer(salt, np.uint8)).tobytes()
 
 
-def downlink_headers(kid: int, ctrs: Integers) -> list[tuple[slice, Octets]]:
-    """Headers of a batch with a two-byte KID: for each run of equal header length its slice and its (n, size) bytes.
+def headers(kid: int, ctrs: Integers) -> list[tuple[slice, Octets]]:
+    """Headers of a batch under one KID: for each run of equal header length its slice and its (n, size) bytes.
 
     `ctrs` rises, so there is one run but for the batch in which the CTR grows by a byte.
     """
@@ -92,27 +95,35 @@ def downlink_headers(kid: int, ctrs: Integers) -> list[tuple[slice, Octets]]:
 
 
 def _equal_headers(kid: int, ctrs: Integers, width: int) -> Octets:
-    headers = np.empty((len(ctrs), DOWNLINK_HEADER_MIN + width), np.uint8)
-    headers[:, 0] = DOWNLINK_FIRST | (LONG_CTR | width - 1 if width else ctrs)
-    headers[:, 1] = kid >> 8
-    headers[:, 2] = kid & 0xFF
+    kid_size = (kid.bit_length() + 7) // 8
+    rows = np.empty((len(ctrs), 1 + kid_size + width), np.uint8)
+    rows[:, 0] = LONG_KID | kid_size - 1 << 4 | (LONG_CTR | width - 1 if width else ctrs)
+    rows[:, 1 : 1 + kid_size] = list(kid.to_bytes(kid_size, "big"))
     for column in range(width):
-        headers[:, DOWNLINK_HEADER_MIN + column] = ctrs >> 8 * (width - 1 - column) & 0xFF
-    return headers
+        rows[:, 1 + kid_size + column] = ctrs >> 8 * (width - 1 - column) & 0xFF
+    return rows
 
 
-def parse_downlink(heads: Octets) -> tuple[Integers, Integers, Integers, npt.NDArray[np.bool_]]:
-    """(KIDs, CTRs, header lengths, well-formed) of datagrams whose first byte is 0x90 to 0x9F.
+def parse(heads: Octets, kid_size: int) -> tuple[Integers, Integers, Integers, npt.NDArray[np.bool_]]:
+    """(KIDs, CTRs, header lengths, well-formed) of datagrams whose first byte says that the KID has `kid_size` bytes.
 
-    `heads` is their first `DOWNLINK_HEADER_MAX` bytes, (n, 7); bytes past a datagram's end may be anything, the caller
-    compares the header length with the datagram's.
+    `heads` is their first `1 + kid_size + CTR_BYTES_MAX` bytes, (n, 7) or (n, 13); bytes past a datagram's end may be
+    anything, the caller compares the header length with the datagram's. A KID of 2^63 and more comes out negative: no
+    lane of the uplink has its first bit set.
     """
     wide = heads.astype(np.int64)
     first = wide[:, 0]
     width = np.where(first & LONG_CTR, (first & 7) + 1, 0)
-    kids = wide[:, 1] << 8 | wide[:, 2]
-    four = wide[:, 3] << 24 | wide[:, 4] << 16 | wide[:, 5] << 8 | wide[:, 6]
+    kids = _big_endian(wide[:, 1 : 1 + kid_size])
+    four = _big_endian(wide[:, 1 + kid_size :])
     known = np.minimum(width, CTR_BYTES_MAX)
     ctrs = np.where(width == 0, first & 7, four >> 8 * (CTR_BYTES_MAX - known))
-    good = (width <= CTR_BYTES_MAX) & (kids >> 8 != 0) & (ctrs >= _CTR_LEAST[known])
-    return kids, ctrs, DOWNLINK_HEADER_MIN + width, good
+    good = (width <= CTR_BYTES_MAX) & (wide[:, 1] != 0) & (ctrs >= _CTR_LEAST[known])
+    return kids, ctrs, 1 + kid_size + width, good
+
+
+def _big_endian(columns: Integers) -> Integers:
+    value = columns[:, 0]
+    for column in columns.T[1:]:
+        value = value << 8 | column
+    return value

@@ -15,6 +15,7 @@ from keys.keyring import TAG_SIZE
 LINK_MTU = 1472  # UDP payload of an Ethernet frame: 1500 - 20 (IPv4) - 8 (UDP)
 MTU_RANGE = (1232, 1952)  # 1280 (least IPv6 MTU) - 40 - 8, which holds a control datagram; what a slot takes in
 DOWNLINK_OVERHEAD = sframe.DOWNLINK_HEADER_MAX + TAG_SIZE
+UPLINK_OVERHEAD = sframe.UPLINK_HEADER_MAX + TAG_SIZE
 
 FIRST_CONTROL = 0x01
 CONTROL_BELOW = 0x40  # first bytes under this are control (demultiplexed as in RFC 7983)
@@ -24,6 +25,8 @@ FRAGMENTS_MAX = 16
 MESSAGE_ID_SIZE = 8
 
 BEYOND_BEAT_BY = 65_536  # REJECT: a CTR this far past the newest beat's next CTR
+KEEP_EPOCH_S = 10.0  # a previous epoch's keys at either end, for what is still on its way
+CHALLENGE_FOR_S = 10.0  # a challenge is answered, and its answer is worth something, for so long
 
 
 class Kind(enum.IntEnum):
@@ -41,6 +44,13 @@ class Evidence(enum.IntEnum):
     CHECKPOINT = 2
     CONSISTENCY = 3
     ORDER_FRAGMENT = 4
+
+
+class Control(enum.IntEnum):
+    """What follows the echo in a plaintext of the control lane."""
+
+    CHALLENGE = 1
+    ORDER_FRAGMENT = 2
 
 
 class DropReason(enum.StrEnum):
@@ -71,6 +81,11 @@ class DropReason(enum.StrEnum):
     OVER_BUDGET = "over_budget"
     BAD_GRANT = "bad_grant"
     EQUIVOCATION = "equivocation"
+    NOT_PERMITTED = "not_permitted"
+    WRONG_EPOCH = "wrong_epoch"
+    STALE_ECHO = "stale_echo"
+    TOO_MANY_INSTANCES = "too_many_instances"
+    GUARDED = "guarded"
     OVERSIZE = "oversize"
     LATE = "late"
 

@@ -100,22 +100,28 @@ def datagram_framed(data: bytes) -> list[bytes]:
     return frames
 
 
-def parsed_downlink(data: bytes) -> object:
+def parsed_in_batch(kid_size: int) -> Callable[[bytes], object]:
     """The function of the data path, which may differ from the reference only for a CTR of five bytes and more."""
-    if len(data) < sframe.DOWNLINK_HEADER_MAX or data[0] >> 4 != sframe.DOWNLINK_FIRST >> 4:
-        return None
-    heads = np.frombuffer(data[: sframe.DOWNLINK_HEADER_MAX], np.uint8)[np.newaxis]
-    kid, ctr, size, good = (column.item() for column in sframe.parse_downlink(heads))
-    try:
-        reference = sframe.decode_header(data[: sframe.DOWNLINK_HEADER_MAX])
-    except ValueError:
-        reference = None
-    assert (reference == (kid, ctr, size)) if good else reference is None
-    return good or None
+    first, longest = 0x80 | kid_size - 1 << 4, 1 + kid_size + sframe.CTR_BYTES_MAX
+
+    def parse(data: bytes) -> object:
+        if len(data) < longest or data[0] >> 4 != first >> 4:
+            return None
+        heads = np.frombuffer(data[:longest], np.uint8)[np.newaxis]
+        kid, ctr, size, good = (column.item() for column in sframe.parse(heads, kid_size))
+        try:
+            reference = sframe.decode_header(data[:longest])
+        except ValueError:
+            reference = None
+        assert (reference == (kid % (1 << 64), ctr, size)) if good else reference is None
+        return good or None
+
+    return parse
 
 
 HEADERS = [sframe.encode_header(kid, ctr) for kid in (0, 9, 0x1A4, 1 << 63) for ctr in (0, 9, 1 << 20, 1 << 63)]
 DOWNLINK = [sframe.encode_header(0x1A4, ctr) + bytes(20) for ctr in (0, 9, 1_000, 1 << 20, 1 << 27)]
+UPLINK = [sframe.encode_header(0x1334A70102030405, ctr) + bytes(20) for ctr in (0, 9, 1_000, 1 << 20, 1 << 27)]
 CONTROL = split(Kind.ANNOUNCEMENT, bytes(1_200)) + split(Kind.BEAT, b"b")
 LINE = (b"".join(FRAMES), FRAMES[0])
 ORDER = cose.sign(b"p", "zegel-order", [Signer(KEY, (b"leaf", b"root"))])
@@ -136,7 +142,8 @@ PARSERS = {
     "grant, sealed": Parser(granted, (unsealed(ANNOUNCED.sealed),), (GrantError, MalformedMessage), 100_000),
     "control datagram": Parser(wire.parse_control, tuple(CONTROL), (), 1_000_000),
     "SFrame header": Parser(sframe.decode_header, tuple(HEADERS), (ValueError,), 1_000_000),
-    "downlink header": Parser(parsed_downlink, tuple(DOWNLINK), (), 300_000),
+    "downlink header": Parser(parsed_in_batch(2), tuple(DOWNLINK), (), 300_000),
+    "uplink header": Parser(parsed_in_batch(8), tuple(UPLINK), (), 300_000),
     "MAVLink line": Parser(framed, LINE, (), 500_000),
     "MAVLink datagram": Parser(datagram_framed, LINE, (), 500_000),
     "bundle": Parser(mavlink.split, (LINE[0] + bytes(30), bytes(9)), (ValueError,), 1_000_000),

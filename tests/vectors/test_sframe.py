@@ -78,19 +78,21 @@ def check_header(kid: int, ctr: int, encoded: bytes) -> None:
     for size in range(len(encoded)):
         with pytest.raises(ValueError, match="header"):
             sframe.decode_header(encoded[:size])
-    if encoded[0] >> 4 == sframe.DOWNLINK_FIRST >> 4:
-        check_in_batch(kid, ctr, encoded)
+    for first, kid_size in ((sframe.DOWNLINK_FIRST, sframe.DOWNLINK_KID), (sframe.UPLINK_FIRST, sframe.UPLINK_KID)):
+        if encoded[0] >> 4 == first >> 4:
+            check_in_batch(kid, ctr, encoded, kid_size)
 
 
-def check_in_batch(kid: int, ctr: int, encoded: bytes) -> None:
-    """The functions of the data path, for a KID of two bytes: all that a downlink has."""
-    heads = np.frombuffer(encoded.ljust(sframe.DOWNLINK_HEADER_MAX, b"\xee")[: sframe.DOWNLINK_HEADER_MAX], np.uint8)
-    parsed = [column.item() for column in sframe.parse_downlink(heads[np.newaxis])]
-    if len(encoded) > sframe.DOWNLINK_HEADER_MAX:
+def check_in_batch(kid: int, ctr: int, encoded: bytes, kid_size: int) -> None:
+    """The functions of the data path, for KIDs of two and eight bytes: all that a link has."""
+    longest = 1 + kid_size + sframe.CTR_BYTES_MAX
+    heads = np.frombuffer(encoded.ljust(longest, b"\xee")[:longest], np.uint8)
+    parsed = [column.item() for column in sframe.parse(heads[np.newaxis], kid_size)]
+    if len(encoded) > longest:
         assert not parsed[3], "no key lives long enough for a CTR of five bytes"
         return
-    assert parsed == [kid, ctr, len(encoded), True]
-    ((_, rows),) = sframe.downlink_headers(kid, np.array([ctr], np.int64))
+    assert [parsed[0] % (1 << 64), *parsed[1:]] == [kid, ctr, len(encoded), True]
+    ((_, rows),) = sframe.headers(kid, np.array([ctr], np.int64))
     assert bytes(rows[0]) == encoded
 
 

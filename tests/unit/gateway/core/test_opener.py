@@ -113,7 +113,15 @@ REASONS: dict[DropReason, Callable[[Scene], list[bytes]]] = {
     DropReason.BAD_GRANT: bad_grant,
     DropReason.EQUIVOCATION: equivocation,
 }
-ABOARD = {DropReason.OVERSIZE, DropReason.LATE}  # counted on the aircraft, of what never became a datagram
+ABOARD = {  # counted on the aircraft: of what never became a datagram, and of the uplink
+    DropReason.OVERSIZE,
+    DropReason.LATE,
+    DropReason.NOT_PERMITTED,
+    DropReason.WRONG_EPOCH,
+    DropReason.STALE_ECHO,
+    DropReason.TOO_MANY_INSTANCES,
+    DropReason.GUARDED,
+}
 
 
 @pytest.mark.parametrize("reason", REASONS, ids=lambda reason: reason.value)

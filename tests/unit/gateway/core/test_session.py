@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gateway.core.session import ALIVE_FOR_S, KEEP_EPOCH_S, Session
-from gateway.core.wire import BEYOND_BEAT_BY, ControlHeader, Kind
+from gateway.core.session import ALIVE_FOR_S, Session
+from gateway.core.wire import BEYOND_BEAT_BY, KEEP_EPOCH_S, ControlHeader, Kind
 from keys.announcement import Announcement, Grant
 from keys.beat import Beat, Flag
 from keys.kid import Lane, downlink_kid

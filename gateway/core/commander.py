@@ -1,0 +1,135 @@
+"""Commander: a station's side of one session's uplink. May it speak, under which key, and what it says.
+
+The flow, SPEC.md sections 4.7 and 6:
+  1  `control`  challenges that are due: a fresh one every 3 s, repeated until a beat brings it back (F3)
+  2  `refusal`  why nothing may be commanded now, as a value
+  3  `seal`     frames behind the echo of the newest beat, in bundles, under this ground's own instance
+
+What must not live here: which session of a device is commanded (fleet.py), what a frame says (firmware_shims.guard).
+Sans-IO: time and random bytes are arguments.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from gateway.core import bundle
+from gateway.core.sealer import Sealer
+from gateway.core.session import Session
+from gateway.core.wire import CHALLENGE_FOR_S, UPLINK_OVERHEAD, Control
+from keys.beat import CHALLENGE_SIZE, NONCE_SIZE, Beat
+from keys.keyring import SendKey
+from keys.kid import INSTANCE_SIZE, Lane, Role, uplink_kid
+from keys.order import OrderStation
+
+CHALLENGE_EVERY_S = 3.0
+REPEAT_AFTER_S = 1.0  # of a challenge that has not come back: at 30 % loss F3 would else be lost once a minute
+
+Entropy = Callable[[int], bytes]
+
+
+class Refusal(enum.StrEnum):
+    """Why a station commands nothing at this moment."""
+
+    OBSERVER = "no role command in the order"
+    NO_AIRCRAFT = "no aircraft is heard"
+    ENDED = "the session is over or silent"
+    NO_KEYS = "our keys have not come yet"
+    NOT_FRESH = "no challenge of ours was answered in the last 10 s"
+
+
+class Commander:
+    """Speaks to one session as `station`. `pad`: the order's sizes; `mtu`: the link's largest datagram in bytes."""
+
+    def __init__(self, session: Session, station: OrderStation, pad: Sequence[int], mtu: int, entropy: Entropy) -> None:
+        self.session, self.station = session, station
+        self._limit = mtu - UPLINK_OVERHEAD
+        self._pad = tuple(size for size in pad if size <= self._limit)
+        self._entropy = entropy
+        self._sealer = Sealer(session.session_id)
+        self._keys: dict[tuple[Lane, int], SendKey] = {}  # by lane and epoch; each has drawn its own instance
+        self._challenges: deque[tuple[float, bytes]] = deque()  # (drawn, challenge) of the last 10 s
+        self._answered_at = float("-inf")  # when the newest challenge was drawn that came back
+        self._sent_at = float("-inf")  # when a challenge was sent last
+        self._heard: Beat | None = None  # the newest beat whose answers were read
+
+    # --- 1: challenges ---
+
+    def control(self, now: float) -> list[bytes]:
+        """The challenge that is due, if any."""
+        if not self.session.alive(now) or not self._granted():
+            return []
+        self._read_answers(now)
+        newest, value = self._challenges[-1] if self._challenges else (float("-inf"), b"")
+        if now - newest >= CHALLENGE_EVERY_S:
+            newest, value = now, self._entropy(CHALLENGE_SIZE)
+            self._challenges.append((newest, value))
+        elif self._answered_at >= newest or now - self._sent_at < REPEAT_AFTER_S:
+            return []
+        self._sent_at = now
+        return [self._seal(Lane.CONTROL, bytes([Control.CHALLENGE]) + value)]
+
+    def _read_answers(self, now: float) -> None:
+        while self._challenges and now - self._challenges[0][0] > CHALLENGE_FOR_S:
+            self._challenges.popleft()
+        if self.session.beat is self._heard or self.session.beat is None:
+            return
+        self._heard = self.session.beat
+        answer = self._heard.challenges.get(self.station.index)
+        for drawn, value in self._challenges:
+            if value == answer:
+                self._answered_at = max(self._answered_at, drawn)
+
+    def answered(self, now: float) -> bool:
+        """F3: a challenge that we drew at most 10 s ago has come back in a beat."""
+        self._read_answers(now)
+        return now - self._answered_at <= CHALLENGE_FOR_S
+
+    # --- 2: leave ---
+
+    def refusal(self, now: float) -> Refusal | None:
+        """Why nothing may be commanded now; None if it may."""
+        if not self.station.roles & Role.COMMAND:
+            return Refusal.OBSERVER
+        if not self.session.alive(now):
+            return Refusal.ENDED
+        if not self._granted():
+            return Refusal.NO_KEYS
+        return None if self.answered(now) else Refusal.NOT_FRESH
+
+    def _granted(self) -> bool:
+        return self._epoch() is not None
+
+    def _epoch(self) -> int | None:
+        """The newest epoch that has begun and whose grant is here."""
+        beat = self.session.beat
+        begun = [epoch for epoch in self.session.uplink_keys if beat and epoch <= beat.epoch]
+        return max(begun, default=None)
+
+    # --- 3: sealing ---
+
+    def seal(self, frames: Sequence[bytes], now: float) -> list[bytes] | Refusal:
+        """The datagrams that carry `frames`, whole MAVLink frames in their order; or why there are none."""
+        refusal = self.refusal(now)
+        if refusal:
+            return refusal
+        bundles = bundle.pack(frames, self._limit - NONCE_SIZE)
+        return [self._seal(Lane.UPLINK, packed) for packed in bundles]
+
+    def _seal(self, lane: Lane, content: bytes) -> bytes:
+        assert self.session.beat is not None
+        plain = self.session.beat.nonce + content
+        if lane is Lane.UPLINK:
+            plain = bundle.padded(plain, self._pad)
+        return self._sealer.seal_one(self._key(lane), plain)
+
+    def _key(self, lane: Lane) -> SendKey:
+        epoch = self._epoch()
+        assert epoch is not None
+        if (lane, epoch) not in self._keys:
+            self._keys = {place: key for place, key in self._keys.items() if place[1] in self.session.uplink_keys}
+            kid = uplink_kid(lane, self.station.index, self.session.session_id, epoch, self._entropy(INSTANCE_SIZE))
+            self._keys[lane, epoch] = SendKey(self.session.uplink_keys[epoch], kid)
+        return self._keys[lane, epoch]

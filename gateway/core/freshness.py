@@ -1,0 +1,44 @@
+"""Freshness: what an aircraft remembers to tell a fresh uplink from a delayed one. SPEC.md section 6.
+
+What lives here: the nonces of its last beats with the times they were sent, and the stations' newest challenges. Both
+leave by age, so neither grows: beats are two a second, stations fifteen.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from gateway.core.wire import CHALLENGE_FOR_S
+
+
+class Freshness:
+    """`fresh_s`: how old, by the time of its sending, the beat may be that an uplink echoes."""
+
+    __slots__ = ("_beats", "_challenges", "fresh_s")
+
+    def __init__(self, fresh_s: float) -> None:
+        self.fresh_s = fresh_s
+        self._beats: deque[tuple[float, bytes]] = deque()  # (sent, nonce), oldest first
+        self._challenges: dict[int, tuple[float, bytes]] = {}  # station -> (heard, challenge)
+
+    def beat(self, nonce: bytes, now: float) -> None:
+        """A beat with this nonce leaves now."""
+        self._forget(now)
+        self._beats.append((now, nonce))
+
+    def echoes(self, nonce: bytes, now: float) -> bool:
+        """Whether `nonce` is that of a beat sent at most `fresh_s` ago."""
+        self._forget(now)
+        return any(nonce == sent for _, sent in self._beats)
+
+    def challenge(self, station: int, value: bytes, now: float) -> None:
+        """A verified challenge; the next beats bring it back."""
+        self._challenges[station] = (now, value)
+
+    def challenges(self, now: float) -> dict[int, bytes]:
+        """Each station's newest challenge, if it came in the last 10 s: field 7 of a beat."""
+        return {i: value for i, (heard, value) in sorted(self._challenges.items()) if now - heard <= CHALLENGE_FOR_S}
+
+    def _forget(self, now: float) -> None:
+        while self._beats and now - self._beats[0][0] > self.fresh_s:
+            self._beats.popleft()

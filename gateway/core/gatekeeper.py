@@ -1,0 +1,244 @@
+"""Gatekeeper: the aircraft's side of the uplink. Which datagrams it opens, and which of them it believes.
+
+The flow, SPEC.md section 4.7, and the functions in its order:
+  1  `open`        only the uplink's form goes on
+  2  `_addressed`  session byte, station and lane by the order, an epoch that is taken now; no key was derived yet
+  3  `_key_of`     a live instance has its key; an unknown one costs a derivation of the one budget
+  4  `_open_kid`   replay window, AES-GCM, echo; then an unknown instance takes its slot, then the window moves
+  5  `_deliver`    frames, challenges, order fragments
+
+Every refusal is a counted DropReason, never an exception. Sans-IO: time is an argument. What a commander may tell the
+flight controller is not decided here but frame by frame outside (firmware_shims.guard).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+
+import numpy as np
+import numpy.typing as npt
+from cryptography.exceptions import InvalidTag
+
+from firmware_shims import mavlink
+from gateway.batch import HEADROOM, Batch
+from gateway.core import sframe
+from gateway.core.announcer import Announcer
+from gateway.core.wire import CONTROL_BELOW, Control, DropReason
+from keys.beat import CHALLENGE_SIZE, NONCE_SIZE
+from keys.keyring import TAG_SIZE, ReceiveKey
+from keys.kid import Lane, Role, uplink_head
+from keys.order import OrderStation
+from keys.replay import UPLINK_WINDOW
+
+DERIVE_A_SECOND = 1_000  # keys of unknown instances, whoever asks; 8 microseconds each
+DERIVE_BURST = 100.0
+INSTANCES_MAX = 8  # live ones of a station in a lane: a ground that restarts again and again
+IDLE_FOR = 2  # times fresh_ms: by then the echo refuses all that an instance ever sent
+PLAIN_MIN = NONCE_SIZE + 1  # nothing shorter has content
+ORDERS_FROM = Role.COMMAND | Role.CONTROL
+
+Indices = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclasses.dataclass(slots=True)
+class Instance:
+    """One send-key object of a station, as the aircraft knows it."""
+
+    station: OrderStation
+    lane: Lane
+    epoch: int  # whole, where the KID has but its last eight bits
+    key: ReceiveKey = dataclasses.field(repr=False)
+    heard_at: float
+
+
+@dataclasses.dataclass(slots=True)
+class Accepted:
+    """What one batch held, in order: frames and order fragments by station index, and who challenged."""
+
+    frames: list[tuple[int, bytes]] = dataclasses.field(default_factory=list)
+    challenges: list[int] = dataclasses.field(default_factory=list)
+    control: list[tuple[int, Control, bytes]] = dataclasses.field(default_factory=list)
+
+
+class Gatekeeper:
+    """Opens the uplink of one session. `drops` counts datagrams by reason, `opened` those accepted by station."""
+
+    def __init__(self, announcer: Announcer) -> None:
+        self.announcer = announcer
+        self.drops: Counter[DropReason] = Counter()
+        self.opened: Counter[int] = Counter()
+        self._stations = {station.index: station for station in announcer.order.order.stations}
+        self._permitted = np.zeros(256, np.bool_)  # by the first byte of the KID
+        for station in self._stations.values():
+            self._permitted[uplink_head(Lane.CONTROL, station.index)] = True
+            self._permitted[uplink_head(Lane.UPLINK, station.index)] = bool(station.roles & Role.COMMAND)
+        self._live: dict[int, Instance] = {}  # by KID
+        self._budget, self._budget_at = DERIVE_BURST, float("-inf")
+
+    # --- 1: forms ---
+
+    def open(self, batch: Batch, now: float) -> Accepted:
+        """What of `batch` is to be believed; the plaintexts are copies, the batch may be filled again."""
+        accepted = Accepted()
+        lengths = batch.lengths[: batch.count]
+        first = batch.octets[: batch.count, HEADROOM]
+        uplink = (first >= sframe.UPLINK_FIRST) & (lengths > sframe.UPLINK_HEADER_MIN)
+        for index in np.flatnonzero(~uplink).tolist():
+            self.drops[_why_not_uplink(batch.view(index))] += 1
+        at = np.flatnonzero(uplink)
+        if not at.size:
+            return accepted
+        heads = batch.octets[at, HEADROOM : HEADROOM + sframe.UPLINK_HEADER_MAX]
+        kids, ctrs, sizes, good = sframe.parse(heads, sframe.UPLINK_KID)
+        columns = self._keep(good, DropReason.BAD_HEADER, at, kids, ctrs, sizes)
+        whole = lengths[columns[0]] >= columns[3] + (PLAIN_MIN + TAG_SIZE)
+        at, kids, ctrs, sizes = self._keep(whole, DropReason.TOO_SHORT, *columns)
+        self._expire(now)
+        at, kids, ctrs, sizes = self._addressed(at, kids, ctrs, sizes, now)
+        for kid in dict.fromkeys(kids.tolist()):
+            mine = kids == kid
+            self._open_kid(batch, kid, (at[mine], ctrs[mine], sizes[mine]), accepted, now)
+        return accepted
+
+    def _keep(self, good: Mask, reason: DropReason, *columns: Indices) -> tuple[Indices, ...]:
+        """The rows of `columns` that are good; the others are counted."""
+        if good.all():
+            return columns
+        self._count(~good, reason)
+        return tuple(column[good] for column in columns)
+
+    def _count(self, dropped: Mask, reason: DropReason) -> None:
+        self.drops[reason] += int(np.count_nonzero(dropped))
+
+    # --- 2: the KID ---
+
+    def _addressed(self, at: Indices, kids: Indices, ctrs: Indices, sizes: Indices, now: float) -> tuple[Indices, ...]:
+        """The rows whose KID is of this session, of a station and lane by the order, and of an epoch taken now."""
+        ours = kids >> 40 & 0xFF == self.announcer.session_id[0]
+        columns = self._keep(ours, DropReason.UNKNOWN_SESSION, at, kids, ctrs, sizes)
+        columns = self._keep(self._permitted[columns[1] >> 56 & 0xFF], DropReason.NOT_PERMITTED, *columns)
+        taken = [epoch & 0xFF for epoch in self.announcer.uplink_keys(now)]
+        return self._keep(np.isin(columns[1] >> 48 & 0xFF, taken), DropReason.WRONG_EPOCH, *columns)
+
+    # --- 3: the instance ---
+
+    def _key_of(self, kid: int, now: float) -> Instance | None:
+        """The live instance of this KID, or a new one that has no slot yet; None if the budget is spent."""
+        if kid in self._live:
+            return self._live[kid]
+        self._budget = min(DERIVE_BURST, self._budget + (now - self._budget_at) * DERIVE_A_SECOND)
+        self._budget_at = now
+        if self._budget < 1:
+            return None
+        self._budget -= 1
+        station = self._stations[kid >> 56 & 0xF]
+        epoch, keys = next(item for item in self.announcer.uplink_keys(now).items() if item[0] & 0xFF == kid >> 48 & 0xFF)
+        key = ReceiveKey(keys[station.index], kid, UPLINK_WINDOW)
+        return Instance(station, Lane((kid >> 60) + 15), epoch, key, now)
+
+    def _expire(self, now: float) -> None:
+        """Let go of the instances that are idle, or whose epoch is over."""
+        idle_s = IDLE_FOR * self.announcer.freshness.fresh_s
+        taken = self.announcer.uplink_keys(now)
+        self._live = {
+            kid: live for kid, live in self._live.items() if now - live.heard_at <= idle_s and live.epoch in taken
+        }
+
+    def _admit(self, kid: int, instance: Instance) -> bool:
+        """A slot for an instance that has proven itself."""
+        if kid in self._live:
+            return True
+        others = sum((live.station, live.lane) == (instance.station, instance.lane) for live in self._live.values())
+        if others >= INSTANCES_MAX:
+            return False
+        self._live[kid] = instance
+        return True
+
+    # --- 4: window, tag, echo ---
+
+    def _open_kid(
+        self, batch: Batch, kid: int, found: tuple[Indices, Indices, Indices], accepted: Accepted, now: float
+    ) -> None:
+        instance = self._key_of(kid, now)
+        if instance is None:
+            self.drops[DropReason.OVER_BUDGET] += found[0].size
+            return
+        too_old, seen = instance.key.window.look(found[1])
+        self._count(too_old, DropReason.TOO_OLD)
+        self._count(seen, DropReason.REPLAYED)
+        at, ctrs, sizes = (column[~(too_old | seen)] for column in found)
+        rows = zip(at.tolist(), ctrs.tolist(), sizes.tolist(), strict=True)
+        plains = [self._opened(batch, instance, index, ctr, size, now) for index, ctr, size in rows]
+        right = np.array([plain is not None for plain in plains], np.bool_)
+        if not right.any():
+            return
+        if not self._admit(kid, instance):
+            self._count(right, DropReason.TOO_MANY_INSTANCES)
+            return
+        instance.heard_at = now
+        fresh = instance.key.window.accept(ctrs[right])
+        self._count(~fresh, DropReason.REPLAYED)
+        for plain, is_new in zip(filter(None, plains), fresh.tolist(), strict=True):
+            if is_new:
+                self._deliver(instance, plain, accepted, now)
+
+    def _opened(self, batch: Batch, instance: Instance, index: int, ctr: int, size: int, now: float) -> bytes | None:
+        """The plaintext behind the echo, if tag and echo are right."""
+        datagram, key = batch.view(index), instance.key
+        aad = bytes(datagram[:size]) + self.announcer.session_id
+        try:
+            plain = key.cipher.decrypt(sframe.nonce(key.salt, ctr), datagram[size:], aad)
+        except InvalidTag:
+            self.drops[DropReason.BAD_TAG] += 1
+            return None
+        if not self.announcer.freshness.echoes(plain[:NONCE_SIZE], now):
+            self.drops[DropReason.STALE_ECHO] += 1
+            return None
+        return plain[NONCE_SIZE:]
+
+    # --- 5: content ---
+
+    def _deliver(self, instance: Instance, plain: bytes, accepted: Accepted, now: float) -> None:
+        reason = (
+            self._frames(instance.station, plain, accepted)
+            if instance.lane is Lane.UPLINK
+            else self._control(instance.station, plain, accepted, now)
+        )
+        if reason:
+            self.drops[reason] += 1
+        else:
+            self.opened[instance.station.index] += 1
+
+    def _frames(self, station: OrderStation, plain: bytes, accepted: Accepted) -> DropReason | None:
+        try:
+            spans = mavlink.split(plain)
+        except ValueError:
+            return DropReason.BAD_PADDING
+        accepted.frames += [(station.index, plain[begin : begin + size]) for begin, size in spans]
+        return None
+
+    def _control(self, station: OrderStation, plain: bytes, accepted: Accepted, now: float) -> DropReason | None:
+        kind, content = plain[0], plain[1:]
+        if kind == Control.CHALLENGE and len(content) == CHALLENGE_SIZE:
+            self.announcer.freshness.challenge(station.index, content, now)
+            accepted.challenges.append(station.index)
+            return None
+        if kind != Control.ORDER_FRAGMENT:
+            return DropReason.BAD_CONTROL
+        if not station.roles & ORDERS_FROM:
+            return DropReason.NOT_PERMITTED
+        accepted.control.append((station.index, Control.ORDER_FRAGMENT, content))
+        return None
+
+
+def _why_not_uplink(datagram: memoryview) -> DropReason:
+    """What a datagram is that has not the uplink's form."""
+    if not len(datagram):
+        return DropReason.TOO_SHORT
+    first = datagram[0]
+    if first >= sframe.UPLINK_FIRST:
+        return DropReason.TOO_SHORT
+    ours = first < CONTROL_BELOW or first >> 4 == sframe.DOWNLINK_FIRST >> 4
+    return DropReason.WRONG_DIRECTION if ours else DropReason.NOT_ZEGEL

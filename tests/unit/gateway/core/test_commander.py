@@ -1,0 +1,171 @@
+"""When a station may command, and what its datagrams look like: SPEC.md sections 4.7 and 6."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from gateway.core import sframe
+from gateway.core.commander import CHALLENGE_EVERY_S, REPEAT_AFTER_S, Commander, Refusal
+from gateway.core.wire import CHALLENGE_FOR_S, LINK_MTU
+from keys.kid import Lane, Role
+from keys.order import Policy
+from tests.memory_link import OBSERVER, PILOT, Aircraft, Station, World, command, join, mavlink_frame
+
+
+def gaps(times: list[float]) -> list[float]:
+    return [later - earlier for earlier, later in itertools.pairwise(times)]
+
+
+class Scene:
+    def __init__(self, station: int = 1, policy: Policy | None = None) -> None:
+        self.world = World(1, roles=(PILOT, OBSERVER, Role.WITNESS), policy=policy)
+        self.aircraft: Aircraft = self.world.aircraft()
+        self.station: Station = self.world.station(station)
+        self.frame = mavlink_frame(self.world.random, 1)
+        self.now = join(self.world, self.station, self.aircraft, 0.0)
+        self.station.fleet.follow(self.station.listener.sessions.values(), self.now)
+
+    @property
+    def commander(self) -> Commander:
+        (commander,) = self.station.fleet.commanders.values()
+        return commander
+
+    def pass_time(self, seconds: float, *, up: bool = True, down: bool = True) -> None:
+        """Let the two talk, or only one of them be heard."""
+        end = self.now + seconds
+        while self.now < end:
+            self.now += 0.05
+            sent = self.station.control(self.now)
+            self.aircraft.receive(sent if up else [], self.now)
+            said = self.aircraft.control(self.now)
+            self.station.receive(said if down else [], self.now)
+
+
+def test_no_command_before_a_challenge_was_answered():
+    scene = Scene()
+    assert scene.station.seal([scene.frame], scene.now) is Refusal.NOT_FRESH
+    scene.pass_time(1.0)
+    (datagram,) = scene.station.seal([scene.frame], scene.now)
+    scene.aircraft.receive([datagram], scene.now)
+    assert scene.aircraft.commands == [(1, scene.frame)]
+
+
+def test_freshness_ends_ten_seconds_after_the_last_answered_challenge_was_drawn():
+    """The downlink lives, but no challenge reaches the aircraft."""
+    scene = Scene()
+    scene.pass_time(1.0)
+    drawn = scene.commander._answered_at
+    scene.pass_time(drawn + CHALLENGE_FOR_S - scene.now - 0.1, up=False)
+    assert scene.commander.refusal(scene.now) is None
+    scene.pass_time(0.2, up=False)
+    assert scene.station.seal([scene.frame], scene.now) is Refusal.NOT_FRESH
+    scene.pass_time(CHALLENGE_EVERY_S + 1)
+    assert scene.commander.refusal(scene.now) is None
+
+
+def test_an_answer_that_was_drawn_too_long_ago_is_none():
+    """A relay that holds the beats back for longer than a challenge lives."""
+    scene = Scene()
+    scene.aircraft.receive(scene.station.control(scene.now), scene.now)
+    held = [datagram for tick in range(198) for datagram in scene.aircraft.control(scene.now + tick * 0.05)]
+    scene.station.receive(held, scene.now + CHALLENGE_FOR_S + 0.1)
+    assert 1 in scene.commander.session.beat.challenges
+    assert scene.commander.refusal(scene.now + CHALLENGE_FOR_S + 0.1) is Refusal.NOT_FRESH
+
+
+def test_an_answer_to_nobodys_challenge():
+    scene = Scene()
+    scene.aircraft.announcer.freshness.challenge(1, b"forged..", scene.now)
+    scene.pass_time(2.0, up=False)
+    assert not scene.commander.answered(scene.now)
+
+
+def test_a_challenge_is_drawn_every_three_seconds_and_repeated_until_it_is_answered():
+    scene = Scene()
+    scene.pass_time(1.0)
+    times: list[float] = []
+    for _ in range(20 * 12):
+        scene.now += 0.05
+        sent = scene.station.control(scene.now)
+        times += [scene.now] * len(sent)
+        scene.aircraft.receive(sent, scene.now)
+        scene.station.receive(scene.aircraft.control(scene.now), scene.now)
+    assert len(times) >= 4
+    assert gaps(times) == pytest.approx([CHALLENGE_EVERY_S] * (len(times) - 1), abs=0.06)
+    times.clear()
+    for _ in range(20 * 6):
+        scene.now += 0.05
+        times += [scene.now] * len(scene.station.control(scene.now))
+        scene.station.receive(scene.aircraft.control(scene.now), scene.now)
+    assert len(times) >= 4
+    assert gaps(times) == pytest.approx([REPEAT_AFTER_S] * (len(times) - 1), abs=0.06)
+
+
+@pytest.mark.parametrize("station", [2, 3])
+def test_who_may_not_command_challenges_and_is_refused(station: int):
+    scene = Scene(station)
+    scene.pass_time(1.0)
+    assert scene.commander.answered(scene.now)
+    assert scene.station.seal([scene.frame], scene.now) is Refusal.OBSERVER
+
+
+def test_a_silent_or_closed_session_is_not_commanded():
+    scene = Scene()
+    scene.pass_time(1.0)
+    assert scene.station.seal([scene.frame], scene.now + 4) is Refusal.ENDED
+    assert scene.commander.control(scene.now + 4) == []
+    scene.station.receive(scene.aircraft.announcer.close(scene.now), scene.now)
+    assert scene.station.seal([scene.frame], scene.now) is Refusal.ENDED
+
+
+def test_no_aircraft_at_all():
+    station = World(1).station(1)
+    assert station.seal([b"frame"], 0.0) is Refusal.NO_AIRCRAFT
+    assert station.control(0.0) == []
+
+
+def test_each_restart_of_a_ground_has_an_instance_of_its_own_and_counts_from_zero():
+    scene = Scene()
+    kids = set()
+    for _ in range(20):
+        scene.station = scene.world.station(1)
+        scene.now = command(scene.world, scene.station, scene.aircraft, scene.now + 1)
+        (datagram,) = scene.station.seal([scene.frame], scene.now)
+        kid, ctr, _ = sframe.decode_header(datagram[:13])
+        assert (kid >> 60, kid >> 56 & 15, ctr) == (Lane.UPLINK - 15, 1, 0)
+        kids.add(kid)
+    assert len(kids) == 20
+
+
+def test_frames_are_bundled_in_order_within_the_links_size_and_padded():
+    scene = Scene()
+    scene.pass_time(1.0)
+    frames = [mavlink_frame(scene.world.random, seq) for seq in range(100)]
+    sealed = scene.station.seal(frames, scene.now)
+    assert len(sealed) < 20
+    assert max(map(len, sealed)) <= LINK_MTU
+    scene.aircraft.receive(sealed, scene.now)
+    assert scene.aircraft.commands == [(1, frame) for frame in frames]
+    (small,) = scene.station.seal([bytes([0xFE, 0, 0, 1, 1, 0, 0, 0])], scene.now)
+    assert len(small) - len(sframe.encode_header(*sframe.decode_header(small[:13])[:2])) - 16 == 128
+
+
+def test_the_uplink_follows_a_rekey_and_keeps_the_old_epoch_until_its_grant_is_there():
+    scene = Scene(policy=Policy(rekey_s=60, lead_s=5))
+    scene.pass_time(54.0)
+    # The lead: no announcement comes through, only beats.
+    while scene.aircraft.announcer.epoch == 0:
+        scene.now += 0.05
+        said = scene.aircraft.control(scene.now)
+        scene.station.receive([datagram for datagram in said if datagram[:2] != b"\1\2"], scene.now)
+        scene.aircraft.receive(scene.station.control(scene.now), scene.now)
+    (under_the_old,) = scene.station.seal([scene.frame], scene.now)
+    assert under_the_old[2] == 0
+    scene.aircraft.receive([under_the_old], scene.now)
+    scene.pass_time(3.0)
+    (under_the_new,) = scene.station.seal([scene.frame], scene.now)
+    assert under_the_new[2] == 1
+    scene.aircraft.receive([under_the_new], scene.now)
+    assert scene.aircraft.commands == [(1, scene.frame)] * 2

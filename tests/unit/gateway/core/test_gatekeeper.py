@@ -1,0 +1,249 @@
+"""What an aircraft believes of what comes up: SPEC.md section 4.7, each refusal with its counter."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.batch import Batch
+from gateway.core.gatekeeper import DERIVE_A_SECOND, DERIVE_BURST, INSTANCES_MAX, Accepted
+from gateway.core.sealer import Sealer
+from gateway.core.wire import KEEP_EPOCH_S, Control
+from keys.keyring import SendKey
+from keys.kid import Lane, Role, uplink_kid
+from keys.order import Policy
+from tests.memory_link import OBSERVER, PILOT, Aircraft, World, mavlink_frame
+
+WITH_CONTROL = Role.TELEMETRY | Role.CONTROL
+
+
+class Scene:
+    """An aircraft, and a hand that seals what it likes under the keys that were drawn."""
+
+    def __init__(self, roles: tuple[Role, ...] = (PILOT, OBSERVER, WITH_CONTROL), policy: Policy | None = None) -> None:
+        self.world = World(1, roles=roles, policy=policy)
+        self.aircraft: Aircraft = self.world.aircraft()
+        self.announcer = self.aircraft.announcer
+        self.announcer.datagrams(0.0)
+        self.frame = mavlink_frame(self.world.random, 7)
+
+    @property
+    def nonce(self) -> bytes:
+        return self.announcer.freshness._beats[-1][1]
+
+    def key(self, lane: Lane = Lane.UPLINK, station: int = 1, epoch: int = 0, now: float = 0.0, **other: bytes) -> SendKey:
+        """A new instance; `base` and `session_id` may be what they should not be."""
+        base = other.get("base") or self.announcer.uplink_keys(now)[epoch][station]
+        session_id = other.get("session_id", self.announcer.session_id)
+        return SendKey(base, uplink_kid(lane, station, session_id, epoch, self.world.random.randbytes(5)))
+
+    def sealed(self, key: SendKey, plain: bytes, session_id: bytes = b"") -> bytes:
+        return Sealer(session_id or self.announcer.session_id).seal_one(key, plain)
+
+    def command(self, key: SendKey | None = None, now: float = 0.0) -> bytes:
+        return self.sealed(key or self.key(now=now), self.nonce + self.frame + bytes(20))
+
+    def open(self, *datagrams: bytes, now: float = 0.0) -> Accepted:
+        batch = Batch(max(1, len(datagrams)))
+        for datagram in datagrams:
+            batch.append(datagram)
+        return self.aircraft.gatekeeper.open(batch, now)
+
+    def drops(self, *datagrams: bytes, now: float = 0.0) -> dict[str, int]:
+        """What each reason's counter moved by; nothing may have been accepted."""
+        before = self.aircraft.drops
+        accepted = self.open(*datagrams, now=now)
+        assert accepted == Accepted()
+        return dict(self.aircraft.drops - before)
+
+
+def test_a_command_comes_through_byte_for_byte_and_names_its_station():
+    scene = Scene((PILOT, PILOT))
+    key, other = scene.key(), scene.key(station=2)
+    sent = [scene.command(key), scene.command(other), scene.command(key)]
+    assert scene.open(*sent).frames == [(1, scene.frame), (1, scene.frame), (2, scene.frame)]
+    assert scene.aircraft.drops == {}
+    assert scene.aircraft.gatekeeper.opened == {1: 2, 2: 1}
+
+
+def test_a_challenge_comes_back_in_the_next_beat():
+    scene = Scene()
+    datagram = scene.sealed(scene.key(Lane.CONTROL, 2), scene.nonce + b"\1" + b"01234567")
+    assert scene.open(datagram).challenges == [2]
+    assert scene.announcer.freshness.challenges(0.0) == {2: b"01234567"}
+
+
+@pytest.mark.parametrize(("station", "taken"), [(1, True), (2, False), (3, True)])
+def test_order_fragments_are_taken_from_command_and_control_only(station: int, taken: bool):
+    scene = Scene()
+    datagram = scene.sealed(scene.key(Lane.CONTROL, station), scene.nonce + b"\2fragment")
+    if taken:
+        assert scene.open(datagram).control == [(station, Control.ORDER_FRAGMENT, b"fragment")]
+    else:
+        assert scene.drops(datagram) == {"not_permitted": 1}
+
+
+@pytest.mark.parametrize("content", [b"\0", b"\3", b"\1", b"\1" + bytes(7), b"\1" + bytes(9)])
+def test_control_that_is_none(content: bytes):
+    scene = Scene()
+    assert scene.drops(scene.sealed(scene.key(Lane.CONTROL), scene.nonce + content)) == {"bad_control": 1}
+
+
+def test_content_that_is_not_frames_and_zeros():
+    scene = Scene()
+    for content in (b"x", scene.frame[:-1], scene.frame + b"x", bytes(3) + scene.frame):
+        assert scene.drops(scene.sealed(scene.key(), scene.nonce + content)) == {"bad_padding": 1}
+
+
+# --- forms ---
+
+
+def test_what_has_not_the_uplinks_form():
+    scene = Scene()
+    scene.aircraft.bundler.add([scene.frame], 0.0)
+    down = scene.aircraft.control(0.6) + scene.aircraft.telemetry([scene.frame], 0.6)
+    assert scene.drops(*down) == {"wrong_direction": len(down)}
+    assert scene.drops(b"", b"\xf0", b"\xff" * 9) == {"too_short": 3}
+    assert scene.drops(b"\x40" * 50, b"\x80" * 50, b"\xef" * 50) == {"not_zegel": 3}
+    assert scene.drops(b"\xf8" + scene.command()[1:9] + b"\7" + bytes(40)) == {
+        "bad_header": 1
+    }  # a CTR of one byte that is less than 8
+    assert scene.drops(b"\xf0" + bytes(50)) == {"bad_header": 1}  # a KID with a leading zero
+    assert scene.drops(scene.command()[: 9 + 8 + 16]) == {"too_short": 1}
+
+
+# --- the KID ---
+
+
+def test_another_session_another_epoch_a_lane_that_is_not_theirs():
+    scene = Scene()
+    other = bytes([scene.announcer.session_id[0] ^ 1]) + scene.announcer.session_id[1:]
+    assert scene.drops(scene.command(scene.key(session_id=other))) == {"unknown_session": 1}
+    base = scene.announcer.current.uplink_keys[1]
+    assert scene.drops(scene.command(scene.key(epoch=1, base=base))) == {"wrong_epoch": 1}
+    assert scene.drops(scene.command(scene.key(station=2))) == {"not_permitted": 1}
+    assert scene.drops(scene.command(scene.key(station=3))) == {"not_permitted": 1}
+    assert scene.drops(scene.command(scene.key(station=9, base=base))) == {"not_permitted": 1}
+    for strange in (3, 7, 8, 15):  # lane nibbles that are none
+        datagram = bytearray(scene.command())
+        datagram[1] = strange << 4 | 1
+        assert scene.drops(bytes(datagram)) == {"not_permitted": 1}
+
+
+def test_a_session_that_shares_the_byte_is_told_apart_by_the_tag():
+    scene = Scene()
+    other = scene.announcer.session_id[:1] + bytes(15)
+    assert scene.drops(scene.sealed(scene.key(), scene.nonce + scene.frame, session_id=other)) == {"bad_tag": 1}
+
+
+def test_one_stations_key_under_anothers_name():
+    scene = Scene((PILOT, PILOT, OBSERVER))
+    for base in (scene.announcer.current.uplink_keys[2], scene.announcer.current.uplink_keys[3]):
+        assert scene.drops(scene.command(scene.key(station=1, base=base))) == {"bad_tag": 1}
+
+
+# --- replay, echo ---
+
+
+def test_a_replay_moves_nothing():
+    scene = Scene()
+    key = scene.key()
+    sent = [scene.command(key) for _ in range(3)]
+    assert len(scene.open(sent[0], sent[2], sent[0]).frames) == 2
+    assert scene.aircraft.drops == {"replayed": 1}
+    assert scene.drops(sent[0], sent[2]) == {"replayed": 2}
+    assert scene.open(sent[1]).frames == [(1, scene.frame)]
+
+
+def test_too_old_for_the_window():
+    scene = Scene()
+    key = scene.key()
+    first = scene.command(key)
+    key.next_ctr = 1_024
+    scene.open(scene.command(key))
+    assert scene.drops(first) == {"too_old": 1}
+
+
+@pytest.mark.parametrize("fresh_ms", [1_000, 3_000, 10_000])
+def test_a_delayed_command_is_refused_from_the_orders_limit_on(fresh_ms: int):
+    scene = Scene(policy=Policy(fresh_ms=fresh_ms))
+    in_time, late = scene.command(), scene.command()
+    assert scene.open(in_time, now=fresh_ms / 1000).frames
+    assert scene.drops(late, now=fresh_ms / 1000 + 0.01) == {"stale_echo": 1}
+
+
+def test_a_stale_echo_takes_no_slot_and_moves_no_window():
+    scene = Scene()
+    key = scene.key()
+    stale = scene.sealed(key, bytes(8) + scene.frame)
+    assert scene.drops(stale, stale) == {"stale_echo": 2}
+    assert scene.aircraft.gatekeeper._live == {}
+    scene.open(scene.command(key))
+    assert scene.drops(stale) == {"stale_echo": 1}
+
+
+# --- instances ---
+
+
+def test_a_ninth_instance_is_refused_and_the_eight_go_on():
+    scene = Scene((PILOT, PILOT))
+    keys = [scene.key() for _ in range(INSTANCES_MAX)]
+    assert len(scene.open(*(scene.command(key) for key in keys)).frames) == INSTANCES_MAX
+    assert scene.drops(scene.command()) == {"too_many_instances": 1}
+    assert len(scene.open(*(scene.command(key) for key in keys)).frames) == INSTANCES_MAX
+    assert scene.open(scene.command(scene.key(station=2))).frames, "another station has slots of its own"
+    assert scene.open(scene.sealed(scene.key(Lane.CONTROL), scene.nonce + b"\1" + bytes(8))).challenges == [1]
+
+
+def test_an_idle_instance_leaves_and_its_recording_stays_refused():
+    scene = Scene()
+    recorded = [scene.command() for _ in range(INSTANCES_MAX)]
+    scene.open(*recorded)
+    scene.announcer.datagrams(6.01)
+    assert scene.open(scene.command(), now=6.01).frames
+    assert len(scene.aircraft.gatekeeper._live) == 1
+    assert scene.drops(*recorded, now=6.01) == {"stale_echo": INSTANCES_MAX}
+
+
+def test_a_forgery_takes_no_slot():
+    scene = Scene()
+    for _ in range(20):
+        assert scene.drops(scene.command(scene.key(base=bytes(32)))) == {"bad_tag": 1}
+    assert scene.aircraft.gatekeeper._live == {}
+
+
+def test_unknown_instances_share_a_budget_and_known_ones_pass_beside_it():
+    scene = Scene((PILOT, PILOT))
+    known = scene.key()
+    scene.open(scene.command(known))
+    forged = [scene.command(scene.key(station=1 + i % 2, base=bytes(32))) for i in range(300)]
+    assert scene.drops(*forged) == {"bad_tag": DERIVE_BURST - 1, "over_budget": 300 - DERIVE_BURST + 1}
+    assert scene.open(scene.command(known)).frames, "a known instance needs no derivation"
+    assert scene.drops(scene.command(scene.key(station=2))) == {"over_budget": 1}
+    assert scene.drops(*forged, now=0.05) == {"bad_tag": 0.05 * DERIVE_A_SECOND, "over_budget": 250}
+
+
+# --- epochs ---
+
+
+def test_uplink_of_the_next_epoch_in_lead_time_and_of_the_previous_for_ten_seconds():
+    scene = Scene(policy=Policy(rekey_s=60, lead_s=5))
+    scene.announcer.datagrams(55.0)
+    for epoch in (0, 1):
+        assert scene.open(scene.command(scene.key(epoch=epoch, now=55.0)), now=55.0).frames
+    old = scene.key(now=55.0)
+    scene.announcer.datagrams(60.0)
+    assert scene.announcer.epoch == 1
+    scene.announcer.datagrams(60.0 + KEEP_EPOCH_S)
+    assert scene.open(scene.command(old), now=60.0 + KEEP_EPOCH_S).frames
+    assert scene.drops(scene.command(old), now=60.1 + KEEP_EPOCH_S) == {"wrong_epoch": 1}
+    scene.announcer.datagrams(60.1 + KEEP_EPOCH_S)
+    assert scene.announcer._previous is None, "keys that are not taken are not kept"
+
+
+def test_after_the_close_nothing_is_accepted():
+    scene = Scene()
+    key = scene.key()
+    scene.open(scene.command(key))
+    late = scene.command(key)
+    scene.announcer.close(0.1)
+    assert scene.drops(late, now=0.1) == {"wrong_epoch": 1}
