@@ -4,9 +4,10 @@ One turn of the loop, and the functions in its order:
   1  `turn`             wait for an endpoint or a deadline
   2  `_telemetry`       bytes from the flight controller become frames (gateway.frames)
   3  `_send_telemetry`  frames become bundles, sealed once for commanders and once for observers
-  4  `_relay_video`     one batch of each camera is sealed and sent; telemetry goes first again after each
-  5  `_send_control`    beats, statement and announcements that are due
-  6  `_housekeep`       reopening, status, the order's limits
+  4  `_take_commands`   what comes up and may pass goes to the flight controller (gateway.gate)
+  5  `_relay_video`     one batch of each camera is sealed and sent; telemetry goes first again after each
+  6  `_send_control`    beats, statement and announcements that are due
+  7  `_housekeep`       reopening, status, the order's limits
 
 Decides nothing about the protocol (gateway.core) and moves no bytes itself (gateway.endpoints).
 """
@@ -32,6 +33,7 @@ from gateway.core.wire import DOWNLINK_OVERHEAD
 from gateway.endpoints import Endpoint, open_endpoint, open_link
 from gateway.errors import OrderExpired
 from gateway.frames import FrameReader
+from gateway.gate import Gate
 from gateway.meter import Meter
 from gateway.poller import Poller
 from gateway.status import Publisher, Table, frames_status, say
@@ -66,7 +68,7 @@ class Air:
         self.poller = Poller(self.endpoints)
         self.fc_frames = FrameReader(self.fc)
         self.frames = Table()
-        self.oversize = self.unsent = self.uplink_dropped = 0  # video too large; video while no link was up
+        self.oversize = self.unsent = 0  # video too large; video while no link was up
         self.alarms: list[str] = []
         self._batch, self._second = Batch(), Batch()
         self._housekeep_at = self._status_at = self._limits_at = 0.0
@@ -89,6 +91,7 @@ class Air:
         self.announcer = Announcer(self.order, device, self._lanes(), rate, os.urandom, now, self._claim())
         if expired:
             self.announcer.flags |= Flag.ORDER_EXPIRED
+        self.gate = Gate(self.announcer, self.fc, self._alarm)
         policy = self.order.order.policy
         self.bundler = Bundler(self.settings.mtu, policy.pad, now, self.settings.flush_ms / 1000)
         self.boot, self._started, self._counted = boot, now, 0
@@ -152,12 +155,12 @@ class Air:
         if now >= self._housekeep_at:
             self._housekeep(now)
         self._telemetry(now)
+        self._take_commands(now)
         for lane, camera in zip(VIDEO_LANES, self.cameras, strict=False):
             if self._relay_video(lane, camera, now):
                 now = time.monotonic()
                 self._telemetry(now)
         self._send_control(now)
-        self._drop_uplink(now)
 
     def _next_due(self) -> float:
         telemetry = self.bundler.next_due() if self._link_up() else float("inf")
@@ -166,7 +169,7 @@ class Air:
     # --- 2: from the flight controller ---
 
     def _telemetry(self, now: float) -> None:
-        frames = self.fc_frames.read(now)
+        frames = self.gate.may_leave(self.fc_frames.read(now))
         if frames:
             self.frames.count(frames)
             self.bundler.add(frames, now)
@@ -190,7 +193,13 @@ class Air:
             self.announcer.sealer.seal(key, batch)
             self._drain(batch, now)
 
-    # --- 4: video to the link ---
+    # --- 4: from the stations ---
+
+    def _take_commands(self, now: float) -> None:
+        for link in self.links:
+            self.gate.take(link, now)
+
+    # --- 5: video to the link ---
 
     def _relay_video(self, lane: Lane, camera: Endpoint, now: float) -> int:
         """Seal and send one batch; returns how many datagrams it had."""
@@ -233,7 +242,7 @@ class Air:
             batch.octets[index, HEADROOM : HEADROOM + len(padded)] = np.frombuffer(padded, np.uint8)
             batch.lengths[index] = len(padded)
 
-    # --- 5: control ---
+    # --- 6: control ---
 
     def _send_control(self, now: float) -> None:
         if now >= self.announcer.next_due():
@@ -254,12 +263,7 @@ class Air:
     def _link_up(self) -> bool:
         return _up(self.links)
 
-    def _drop_uplink(self, now: float) -> None:
-        """What comes back over the link is not read in this version: it is counted, and nothing of it is believed."""
-        for link in self.links:
-            self.uplink_dropped += link.fill(self._batch, now)
-
-    # --- 6: upkeep ---
+    # --- 7: upkeep ---
 
     def _housekeep(self, now: float) -> None:
         self._housekeep_at = now + HOUSEKEEP_EVERY_S
@@ -326,6 +330,7 @@ class Air:
             "roles": {station.name: role_names(station.roles) for station in self.order.order.stations},
             "endpoints": self.meter.read(now),
             "frames": frames_status(self.frames),
+            "commands": self.gate.commands(),
             "drops": self._drops(),
             "alarms": self.alarms,
         }
@@ -336,8 +341,8 @@ class Air:
             "late": self.bundler.late,
             "link_down": self.unsent,
             "oversize": oversize,
-            "uplink_not_read": self.uplink_dropped,
             "resync_bytes": self.fc_frames.resync_bytes,
+            **self.gate.drops(),
         }
 
 

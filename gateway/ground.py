@@ -5,7 +5,7 @@ One turn of the loop, and the functions in its order:
   2  `_open_link`    one batch from a link is opened in place (gateway.core.opener)
   3  `_to_gcs`       telemetry first: one MAVLink frame per datagram, in order also by several links (gateway.core.reorder)
   4  `_to_video`     each video lane to its player, datagram for datagram
-  5  `_refuse_gcs`   what a ground control station sends goes nowhere in this version; it is counted, and said once
+  5  `_take_gcs`     what a ground control station sends goes up, if this station may command (gateway.helm)
   6  `_housekeep`    reopening, status, boot counters to the station folder
 
 When the link is silent so is the plain side: nothing is made up.
@@ -14,6 +14,7 @@ When the link is silent so is the plain side: nothing is made up.
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections import Counter
 from pathlib import Path
@@ -22,6 +23,7 @@ from gateway import config, process
 from gateway.aside import Aside
 from gateway.batch import Batch
 from gateway.config import GroundConfig
+from gateway.core.fleet import Fleet
 from gateway.core.listener import Listener, Me
 from gateway.core.opener import Opener
 from gateway.core.paths import Paths
@@ -30,6 +32,7 @@ from gateway.core.session import Session
 from gateway.core.wire import DropReason
 from gateway.endpoints import Endpoint, open_endpoint, open_link
 from gateway.endpoints.feed import TELEMETRY, VIDEO, Feed, leaves_computer
+from gateway.helm import READY, Helm
 from gateway.meter import Meter
 from gateway.poller import Poller
 from gateway.status import Publisher, Table, frames_status, say
@@ -69,7 +72,9 @@ class Ground:
         self.meter = Meter(uses, self.paths.receptions)
         self.poller = Poller(self.endpoints)
         self.frames = Table()
-        self.commands_refused = 0
+        listed = next(listed for listed in order.order.stations if listed.index == me.index)
+        fleet = Fleet(order.order, listed, settings.mtu, os.urandom)
+        self.helm = Helm(fleet, self.gcs, self.links, self._alarm)
         self.alarms: list[str] = []
         self._batch, self._plain = Batch(), Batch()
         self._housekeep_at = self._status_at = self._store_at = 0.0
@@ -77,6 +82,7 @@ class Ground:
         self._said: set[str] = set()
         self._watch = Watch(self.endpoints, lambda text: say("ground", f"{station.name}: {text}"))
         self._shown: dict[bytes, str] = {}
+        self._commanded: set[bytes] = set()  # sessions to which commands go up, as it was said
 
     def run(self) -> None:
         """Open until SIGINT or SIGTERM."""
@@ -100,7 +106,7 @@ class Ground:
     # --- 1: a turn ---
 
     def turn(self) -> None:
-        self.poller.wait(min(self._housekeep_at, self.reorder.next_due()) - time.monotonic())
+        self.poller.wait(min(self._housekeep_at, self.reorder.next_due(), self.helm.next_due()) - time.monotonic())
         now = time.monotonic()
         for number, link in enumerate(self.links):
             for _ in range(BATCHES_A_TURN):
@@ -108,7 +114,7 @@ class Ground:
                     break
                 self._open_link(number, link, time.monotonic())
         self._to_gcs(self.reorder.release(time.monotonic()), now)
-        self._refuse_gcs(now)
+        self._take_gcs(now)
         if now >= self._housekeep_at:
             self._housekeep(now)
 
@@ -152,14 +158,10 @@ class Ground:
 
     # --- 5: from the ground control station ---
 
-    def _refuse_gcs(self, now: float) -> None:
-        """Read and drop, so that nothing piles up: this version sends nothing to the aircraft."""
+    def _take_gcs(self, now: float) -> None:
+        self.helm.take(now)
         for player in self.players:
             player.fill(self._plain, now)  # its receiver reports (RTCP), and who listens to a udpin
-        for gcs in self.gcs:
-            self.commands_refused += gcs.fill(self._plain, now)
-        if self.commands_refused:
-            self._alarm("the ground control station sends, but this version of zegel carries no uplink: refused")
 
     # --- 6: upkeep ---
 
@@ -170,7 +172,9 @@ class Ground:
         if self.feed:
             self.feed.tick(now)
         self.listener.tick(now)
+        self.helm.challenge(self.listener.sessions.values(), now)
         self._show_sessions(now)
+        self._show_commands(now)
         self._store_boots(now)
         if now >= self._status_at:
             self._status_at = now + STATUS_EVERY_S
@@ -205,6 +209,15 @@ class Ground:
         if self.listener.two_aircraft(now):
             self._alarm("two aircraft: two sessions of one device key are alive, one of them is a copy")
 
+    def _show_commands(self, now: float) -> None:
+        """One line whenever commands begin or cease to go up to a session."""
+        for session in self.listener.sessions.values() if self.helm.may_command else ():
+            state, name = self.helm.state(session, now), session.session_id
+            if (state == READY) != (name in self._commanded):
+                self._commanded ^= {name}
+                text = state if state == READY else f"no commands: {state}"
+                say("ground", f"{self.station.name}: session {name.hex()[:8]}: {text}")
+
     def _state(self, session: Session, now: float) -> str:
         if session.beat is None:
             return "heard, waiting for its beat"
@@ -236,6 +249,7 @@ class Ground:
             "reordered": self.reorder.late,
             "feed": self.feed and self.feed.status(),
             "frames": frames_status(self.frames),
+            "commands": {"sent": self.helm.sent, **self.helm.refused},
             "drops": self._drops(),
             "alarms": self.alarms,
         }
@@ -247,6 +261,7 @@ class Ground:
             "session": session.session_id.hex(),
             "boot_counter": session.boot_counter,
             "state": self._state(session, now),
+            "commands": self.helm.state(session, now),
             "epoch": beat.epoch if beat else None,
             "beat_age_s": round(now - session.beat_at, 2) if beat else None,
             "clock_agrees": abs(claim - time.time()) <= CLAIM_WITHIN_S if claim else None,
@@ -256,7 +271,7 @@ class Ground:
     def _drops(self) -> dict[str, int]:
         drops: Counter[DropReason] = self.opener.drops
         counts = {reason.value: count for reason, count in sorted(drops.items()) if count}
-        return {**counts, "commands_refused": self.commands_refused}
+        return {**counts, "commands_refused": self.helm.refused.total()}
 
 
 def command(parser: argparse.ArgumentParser) -> None:

@@ -176,7 +176,8 @@ def _text(status: dict[str, Any]) -> str:
     if "session" in status:
         lines.append(f"  session    {status['session'][:8]}  boot {status['boot_counter']}  epoch {status['epoch']}")
     lines += [
-        f"  session    {s['session'][:8]}  boot {s['boot_counter']}  {s['state']}" for s in status.get("sessions", ())
+        f"  session    {s['session'][:8]}  boot {s['boot_counter']}  {s['state']}; {s['commands']}"
+        for s in status.get("sessions", ())
     ]
     counts = status.get("lanes") or status.get("opened") or {}
     lines.append("  datagrams  " + (_pairs(counts) or "none yet"))

@@ -5,6 +5,7 @@ What lives here: the log, the pace of a serial line, and the line itself. What c
 
 from __future__ import annotations
 
+import contextlib
 import lzma
 import os
 import select
@@ -23,6 +24,7 @@ if os.name == "posix":  # elsewhere the demo cannot run, but `zegel --help` must
 LOG = Path(__file__).parent / "data" / "flight.tlog.xz"
 BAUD = 921_600
 BITS_A_BYTE = 10  # start bit, eight, stop bit
+READ_MAX = 1 << 16
 NEXT_ROUND_S = 0.1  # the log's streams run at 10 Hz
 
 Log = Sequence[tuple[float, bytes]]  # (seconds from the beginning, one frame)
@@ -50,6 +52,7 @@ class FlightController:
     `path`  where the gateway opens the line; it stays the same however often the gateway comes and goes
     `line`  the file descriptor of the flight controller's end
     `sent`  (time, frame) of all frames sent, whole, listened to or not
+    `heard` all bytes that came in
 
     Like a UART's, the line is lossy: what is sent while nobody has it open is gone, and who opens it hears only what
     is sent from then on. Unlike a UART's, it waits for a slow reader, and then so does the flight controller.
@@ -64,16 +67,23 @@ class FlightController:
         self._rest = b""  # what the line has not taken yet of the first that waits
         self._heard = False  # whether somebody had the line open last time
         self.sent: list[tuple[float, bytes]] = []
+        self.heard = bytearray()
         self._folder = tempfile.TemporaryDirectory(prefix="zegel-fc-")
         self.path = f"{self._folder.name}/ttyFC"
         self._lay_line()
 
     def play(self, now: float) -> None:
-        """Send what is due at `now`, seconds of the monotonic clock."""
+        """Send what is due at `now`, seconds of the monotonic clock, and hear what has come."""
+        self.listen()
         self._waiting.extend(self._frames[number % len(self._frames)] for number in self._tape.due(now))
         heard = self._listened_to()
         while self._waiting and (not heard or self._write(self._waiting[0])):
             self.sent.append((now, self._waiting.popleft()))
+
+    def listen(self) -> None:
+        """Take in what the gateway has written."""
+        with contextlib.suppress(OSError):  # nothing has come, or nobody has the line open
+            self.heard += os.read(self.line, READ_MAX)
 
     def frames_sent(self) -> list[bytes]:
         return [frame for _, frame in self.sent]

@@ -93,8 +93,23 @@ class Program:
         return self.process.returncode
 
 
+def drain_from(made: socket.socket) -> list[tuple[bytes, tuple[str, int]]]:
+    """Everything that waits in a socket, each with the address that sent it."""
+    out = []
+    while True:
+        try:
+            out.append(made.recvfrom(DATAGRAM_MAX))
+        except BlockingIOError:
+            return out
+        except ConnectionRefusedError:  # somebody we sent to is not there (any more)
+            continue
+
+
 class Radio:
-    """What is on the air: takes all that the aircraft sends, keeps it, and passes it to everyone who listens."""
+    """What is on the air: takes all that the aircraft sends, keeps it, and passes it to everyone who listens.
+
+    What the listeners send goes to the aircraft; while `jammed` it is only kept. `up` holds it, with the listener's port.
+    """
 
     def __init__(self) -> None:
         self.socket = udp_socket()
@@ -102,12 +117,25 @@ class Radio:
         self.capture: list[bytes] = []
         self.sealed = 0  # datagrams of the capture that are no control
         self.listeners: list[int] = []
+        self.up: list[tuple[int, bytes]] = []
+        self.jammed = False
+        self._aircraft: tuple[str, int] | None = None
 
     def relay(self) -> None:
-        for datagram in drain(self.socket):
+        for datagram, sender in drain_from(self.socket):
+            if sender[1] in self.listeners:
+                self.up.append((sender[1], datagram))
+                if not self.jammed:
+                    self.send_up(datagram)
+                continue
+            self._aircraft = sender
             self.capture.append(datagram)
             self.sealed += datagram[0] >= FIRST_SFRAME
             self.send(datagram)
+
+    def send_up(self, datagram: bytes) -> None:
+        if self._aircraft:
+            self.socket.sendto(datagram, self._aircraft)
 
     def send(self, datagram: bytes) -> None:
         for port in self.listeners:
@@ -129,6 +157,7 @@ class Listener:
         self.frames: list[bytes] = []
         self.frame_times: list[float] = []
         self.packets: list[bytes] = []
+        self._ground: tuple[str, int] | None = None  # where its zegel ground takes commands, once it has sent a frame
         self.port = free_port()
         self._words = (
             "ground",
@@ -156,7 +185,9 @@ class Listener:
         self.program = Program((*self._words, *ends), self._folder, f"ground-{self.name}")
 
     def take(self) -> None:
-        fresh = drain(self.gcs)
+        came = drain_from(self.gcs)
+        fresh = [frame for frame, _ in came]
+        self._ground = came[-1][1] if came else self._ground
         self.frames += fresh
         self.frame_times += [time.monotonic()] * len(fresh)
         self.packets += drain(self.player)
@@ -165,6 +196,11 @@ class Listener:
         self.program.end()
         self.gcs.close()
         self.player.close()
+
+    def command(self, frame: bytes) -> None:
+        """Send as the ground control station does: back to where the telemetry comes from."""
+        if self._ground:
+            self.gcs.sendto(frame, self._ground)
 
     def forget(self) -> None:
         for kept in (self.frames, self.frame_times, self.packets):

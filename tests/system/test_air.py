@@ -114,31 +114,6 @@ def test_one_process_holds_the_device_folder(house, fly, tmp_path):
     assert f"is in use by process {flight.air.process.pid}" in second.output()
 
 
-def test_commands_from_a_ground_control_station_are_refused_once_and_counted(fly, to):
-    flight = fly()
-    flight.wait_open()
-    pilot = flight.stations["pilot"]
-    rng, received = random.Random(1), []
-    to(flight.fc_port, mavlink_frame(rng, 0))
-
-    def answer() -> None:
-        try:
-            _, sender = pilot.gcs.recvfrom(2048)
-        except BlockingIOError:
-            return
-        received.append(sender)
-        pilot.gcs.sendto(mavlink_frame(rng, 1), sender)
-
-    flight.step_more = answer
-    assert flight.until(lambda: "carries no uplink: refused" in pilot.program.output())
-    to(flight.fc_port, mavlink_frame(rng, 2))
-    flight.run(1.2)
-    assert received
-    assert pilot.program.output().count("carries no uplink") == 1
-    ground = next(s for s in json.loads(zegel("status", "--json")) if s["role"] == "ground")
-    assert ground["drops"]["commands_refused"] >= 1
-
-
 def test_the_plain_side_is_silent_when_the_link_is(fly, to):
     flight = fly()
     flight.wait_open()

@@ -1,0 +1,85 @@
+"""Gate: what comes up, from the links through the gatekeeper and each station's guard policy to the flight controller.
+
+What must not live here: whom to believe (gateway.core.gatekeeper), what a policy lets through (firmware_shims.guard).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from firmware_shims import guard
+from firmware_shims.guard import Guard
+from gateway.batch import Batch
+from gateway.core.announcer import Announcer
+from gateway.core.gatekeeper import INSTANCES_MAX, Accepted, Gatekeeper
+from gateway.core.wire import DropReason
+from gateway.endpoints import Endpoint
+
+Alarm = Callable[[str, str], None]  # (what to tell a person, under which name it is told once)
+
+
+class Gate:
+    """Of one session. `alarm` is told what a person should know."""
+
+    def __init__(self, announcer: Announcer, fc: Endpoint, alarm: Alarm) -> None:
+        self.keeper = Gatekeeper(announcer)
+        self._fc, self._alarm = fc, alarm
+        self._stations = {station.index: station for station in announcer.order.order.stations}
+        self._guards = {index: Guard(station.guard) for index, station in self._stations.items()}
+        self._passed: Counter[int] = Counter()  # frames, by station
+        self._guarded: Counter[int] = Counter()
+        self._kept_aboard = 0
+        self._batch, self._frames = Batch(), Batch()
+
+    # --- up ---
+
+    def take(self, link: Endpoint, now: float) -> Accepted:
+        """Read one batch of `link`, and hand the frames that may pass to the flight controller, in order."""
+        if not link.fill(self._batch, now):
+            return Accepted()
+        accepted = self.keeper.open(self._batch, now)
+        self._to_fc([frame for station, frame in accepted.frames if self._may(station, frame)], now)
+        if self.keeper.drops[DropReason.TOO_MANY_INSTANCES]:
+            text = f"more than {INSTANCES_MAX} senders at once with one station's key: it restarts in a loop, or is copied"
+            self._alarm(text, "instances")
+        return accepted
+
+    def _may(self, station: int, frame: bytes) -> bool:
+        if self._guards[station].allows(frame):
+            self._passed[station] += 1
+            return True
+        self._guarded[station] += 1
+        listed = self._stations[station]
+        self._alarm(
+            f"the guard policy {listed.guard!r} of station {listed.name!r} holds some of its messages back",
+            f"guard {station}",
+        )
+        return False
+
+    def _to_fc(self, frames: Sequence[bytes], now: float) -> None:
+        batch = self._frames
+        for begin in range(0, len(frames), batch.capacity):
+            batch.clear()
+            for frame in frames[begin : begin + batch.capacity]:
+                batch.append(frame)
+            self._fc.drain(batch, now)
+
+    # --- down ---
+
+    def may_leave(self, frames: list[bytes]) -> list[bytes]:
+        """The flight controller's frames without those that cross no link."""
+        leaving = [frame for frame in frames if guard.may_cross(frame)]
+        self._kept_aboard += len(frames) - len(leaving)
+        return leaving
+
+    # --- what a person sees ---
+
+    def commands(self) -> dict[str, dict[str, int]]:
+        """Frames accepted of each station that sent any, and those that its guard policy kept back."""
+        heard = sorted(self._passed | self._guarded)
+        return {self._stations[i].name: {"accepted": self._passed[i], "guarded": self._guarded[i]} for i in heard}
+
+    def drops(self) -> dict[str, int]:
+        counts = {reason.value: count for reason, count in sorted(self.keeper.drops.items()) if count}
+        return {**counts, DropReason.GUARDED.value: self._guarded.total() + self._kept_aboard}

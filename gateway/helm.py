@@ -1,0 +1,89 @@
+"""Helm: what goes up, from the ground control stations through this station's guard policy and the fleet to the links.
+
+What must not live here: when a station may command (gateway.core.commander), what a policy lets through
+(firmware_shims.guard).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+
+from firmware_shims.guard import Guard
+from gateway.batch import Batch
+from gateway.core.commander import Refusal
+from gateway.core.fleet import Fleet
+from gateway.core.session import Session
+from gateway.core.wire import DropReason
+from gateway.endpoints import Endpoint
+from gateway.frames import FrameReader
+from keys.kid import Role
+
+READY = "commands go up"
+
+
+class Helm:
+    """Of one station. `alarm` is told what a person should know, as often as it happens."""
+
+    def __init__(
+        self, fleet: Fleet, gcs: Iterable[Endpoint], links: Sequence[Endpoint], alarm: Callable[[str], None]
+    ) -> None:
+        self.fleet = fleet
+        self.refused: Counter[str] = Counter()  # frames, by why they went nowhere
+        self.sent = 0
+        self._readers = [FrameReader(endpoint) for endpoint in gcs]
+        self._links, self._alarm = links, alarm
+        self._guard = Guard(fleet.station.guard)
+        self._batch = Batch()
+
+    def next_due(self) -> float:
+        return min((reader.next_due() for reader in self._readers), default=float("inf"))
+
+    def take(self, now: float) -> None:
+        """Read what the ground control stations send, and send it up or count why not."""
+        for reader in self._readers:
+            frames = reader.read(now)
+            if frames:
+                self._command(frames, now)
+
+    def _command(self, frames: list[bytes], now: float) -> None:
+        allowed = [frame for frame in frames if self._guard.allows(frame)]
+        sealed = self.fleet.seal(allowed, now)
+        if isinstance(sealed, Refusal):
+            self.refused[sealed.name.lower()] += len(frames)
+            if sealed is Refusal.OBSERVER:
+                self._alarm("this station may not command by the order: what its ground control station sends is refused")
+            return
+        self.sent += len(allowed)
+        if len(allowed) < len(frames):
+            self.refused[DropReason.GUARDED.value] += len(frames) - len(allowed)
+            self._alarm(f"the guard policy {self._guard.policy!r} of this station holds some of what is sent back")
+        self._send(sealed, now)
+
+    def challenge(self, sessions: Iterable[Session], now: float) -> None:
+        """Follow the sessions that there are, and send the challenges that are due."""
+        self.fleet.follow(sessions, now)
+        self._send(self.fleet.control(now), now)
+
+    def _send(self, datagrams: Sequence[bytes], now: float) -> None:
+        for begin in range(0, len(datagrams), self._batch.capacity):
+            self._batch.clear()
+            for datagram in datagrams[begin : begin + self._batch.capacity]:
+                self._batch.append(datagram)
+            for link in self._links:
+                link.drain(self._batch, now)
+
+    # --- what a person sees ---
+
+    @property
+    def may_command(self) -> bool:
+        return bool(self.fleet.station.roles & Role.COMMAND)
+
+    def state(self, session: Session, now: float) -> str:
+        """Whether commands go up to this session, or why not."""
+        commander = self.fleet.commanders.get(session.session_id)
+        if commander is None:
+            return Refusal.NO_KEYS.value
+        if commander not in self.fleet.commanded:
+            return "another session of this aircraft is commanded"
+        return commander.refusal(now) or READY
