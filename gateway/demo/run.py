@@ -6,8 +6,9 @@ The acts, and the functions in their order:
   3  `_stranger`  a station that is not in the order opens nothing
   4  `_restart`   the aircraft loses power and comes back; so do the feeds
   5  `_replay`    a recording of the first run is played back and refused
-  6  `_count`     the table of what was counted
-  7  `_verdict`   yes or no to each expectation; not 0 if anything is not as it should be
+  6  `_command`   a pilot commands, an observer may not, a delayed command is refused (uplink.py)
+  7  `_count`     the table of what was counted
+  8  `_verdict`   yes or no to each expectation; not 0 if anything is not as it should be
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import socket
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
@@ -36,6 +38,7 @@ from gateway.demo.flight import FlightController
 from gateway.demo.leaks import shared_windows
 from gateway.demo.ledger import Feed, Ledger
 from gateway.demo.stage import FIRST_SFRAME, HOST, Listener, Program, Radio, free_port, run_until
+from gateway.demo.uplink import COMMANDS, Uplink
 from gateway.errors import DemoFailed
 from gateway.status import read_all
 from keys.kid import Lane
@@ -84,6 +87,7 @@ class Demo:
             self._stranger()
             self._restart()
             self._replay()
+            self._command()
             self._count()
             if self.stay:
                 self._stay()
@@ -219,22 +223,30 @@ class Demo:
         counts = {s["pid"]: sum(n for reason, n in s["drops"].items() if reason != "not_granted") for s in read_all()}
         return {name: counts.get(s.program.process.pid, 0) for name, s in self.stations.items()}
 
-    # --- 6: the table ---
+    # --- 6: commands ---
+
+    def _command(self) -> None:
+        self._title("6. Commands: the pilot's, the observer's, and one that somebody held back")
+        uplink = Uplink(self.radio, self.flight, self.ledger, self._until, self._say)
+        uplink.run(self.stations["pilot"], self.stations["observer"], sessions=2)
+
+    # --- 7: the table ---
 
     def _count(self) -> None:
-        self._title("6. Counted, not claimed")
+        self._title("7. Counted, not claimed")
         feeds = [Feed(n, s.frames, s.packets) for n, s in self.stations.items()]
         rows = self.ledger.judge(self.flight.sent, self.camera.sent, feeds, self.refused)
         self.console.print(Padding(_table(rows), (0, 0, 1, 3)))
         self._say("   air down: entered while the aircraft had no power; refused: datagrams of the replay")
-        plain = [*self.flight.frames_sent(), *self.camera.packets_sent()]
+        plain = [*self.flight.frames_sent(), *self.camera.packets_sent(), *COMMANDS]
+        wire = [*self.radio.capture, *(datagram for _, datagram in self.radio.up)]
         names = [word.encode() for word in (AGENCY, OTHER, OPERATION, "drone-7", *STATIONS)]
-        leaks = shared_windows(plain, self.radio.capture)
-        named = sum(name in datagram for name in names for datagram in self.radio.capture)
+        leaks = shared_windows(plain, wire)
+        named = sum(name in datagram for name in names for datagram in wire)
         self.ledger.expect(f"16-byte pieces of what entered that stand on the wire: {leaks}", leaks == 0)
         self.ledger.expect(f"names from the order that stand on the wire: {named}", named == 0)
 
-    # --- 7: the verdict ---
+    # --- 8: the verdict ---
 
     def _verdict(self) -> int:
         stopped = [program.end() for program in (self.air, *(s.program for s in self.stations.values()))]
@@ -276,6 +288,7 @@ class Demo:
         if self.playing:
             self.flight.play(now)
             self.camera.play(now)
+        self.flight.listen()
         self.radio.relay()
         for station in self.stations.values():
             station.take()
@@ -284,7 +297,10 @@ class Demo:
             self._say_counts()
 
     def _run(self, seconds: float) -> None:
-        run_until(lambda: False, self._step, self._sockets(), seconds)
+        self._until(lambda: False, seconds)
+
+    def _until(self, done: Callable[[], bool], limit_s: float) -> bool:
+        return run_until(done, self._step, self._sockets(), limit_s)
 
     def _wait_open(self, sessions: int) -> None:
         programs = [self.air, *(s.program for s in self.stations.values())]
@@ -293,7 +309,7 @@ class Demo:
             alive = all(program.running for program in programs)
             return not alive or all(s.says(": open") >= sessions for s in self.stations.values())
 
-        in_time = run_until(opened, self._step, self._sockets(), JOIN_WITHIN_S)
+        in_time = self._until(opened, JOIN_WITHIN_S)
         if not in_time or not all(program.running for program in programs):
             raise DemoFailed(f"not every station opened its feeds within {JOIN_WITHIN_S:g} s", hint=f"logs: {self._keep()}")
 
