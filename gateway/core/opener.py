@@ -55,8 +55,8 @@ class Arrival(NamedTuple):
 class Opened:
     """What one batch held: bundles as they came, and for each video lane the slots that hold its datagrams.
 
-    `fresh`: the slots whose tag verified and whose counter was new. Only who holds the aircraft's keys can have made
-    them, and nobody has played them back, so their senders may be answered.
+    `fresh`: the slots that prove their senders worth an answer: tag right, counter new, and of the lane that fewest hold
+    the key of.
     """
 
     __slots__ = ("arrivals", "bundles", "fresh", "video")
@@ -80,6 +80,7 @@ class Opener:
         self.listener = listener
         self.drops: Counter[DropReason] = Counter()
         self.opened: Counter[Lane] = Counter()
+        self._proof = Lane.TELEMETRY if Lane.TELEMETRY in listener.my_lanes else Lane.EVIDENCE
         self._pad_video = bool(listener.order.order.policy.flags & PolicyFlag.PAD_VIDEO)
 
     def open(self, batch: Batch, now: float) -> Opened:
@@ -171,7 +172,8 @@ class Opener:
         if came.any():
             opened.arrivals.append(Arrival(lease, at[came], ctrs[came]))
         slots = at[right][fresh].tolist()
-        opened.fresh += slots
+        if lease.lane is self._proof:
+            opened.fresh += slots
         self._deliver(batch, lease, slots, ctrs[right][fresh].tolist(), opened, now)
         return at[~right], ctrs[~right], heads[~right]
 

@@ -1,0 +1,39 @@
+"""An endpoint in memory: what a test puts in comes out of `fill`, what is drained is kept."""
+
+from __future__ import annotations
+
+from gateway.batch import Batch
+from gateway.endpoints import Endpoint
+from gateway.endpoints.address import parse
+from gateway.endpoints.endpoint import State
+
+
+class PlainEnd(Endpoint):
+    def __init__(self, *, stream: bool = False) -> None:
+        super().__init__(parse("udpin:127.0.0.1:1"))
+        self.stream = stream  # type: ignore[misc] - one class for both kinds
+        self.waiting: list[tuple[int, list[bytes]]] = []  # (connection, what one fill gives)
+        self.drained: list[bytes] = []
+
+    def put(self, *datagrams: bytes, connection: int = 1) -> None:
+        self.waiting.append((connection, list(datagrams)))
+
+    def fill(self, batch: Batch, _now: float) -> int:
+        batch.clear()
+        if self.waiting:
+            self.connection, datagrams = self.waiting.pop(0)
+            for datagram in datagrams:
+                batch.append(datagram)
+        return batch.count
+
+    def drain(self, batch: Batch, _now: float) -> None:
+        self.drained += batch.datagrams()
+
+    def interests(self) -> list[tuple[int, int]]:
+        return []
+
+    def _open(self, now: float) -> None:
+        self._opened(State.CONNECTED, now)
+
+    def _release(self) -> None:
+        self.waiting.clear()

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import random
+
+from gateway.frames import BATCHES_A_READ, CONNECTIONS, SETTLE_S, FrameReader
+from tests.memory_link import mavlink_frame
+from tests.unit.gateway.plain_end import PlainEnd
+
+RNG = random.Random(1)
+FRAMES = [mavlink_frame(RNG, seq) for seq in range(6)]
+
+
+def test_each_datagram_is_framed_by_itself():
+    end = PlainEnd()
+    end.put(FRAMES[0] + FRAMES[1], FRAMES[2][:-1], FRAMES[3])
+    reader = FrameReader(end)
+    assert reader.read(0.0) == [FRAMES[0], FRAMES[1], FRAMES[3]]
+    assert reader.resync_bytes == len(FRAMES[2]) - 1
+
+
+def test_the_bytes_of_two_connections_are_not_mixed():
+    end = PlainEnd(stream=True)
+    reader = FrameReader(end)
+    end.put(FRAMES[0] + FRAMES[1][:20], connection=1)
+    end.put(FRAMES[2] + FRAMES[3][:20], connection=2)
+    end.put(FRAMES[1][20:] + FRAMES[4], connection=1)
+    end.put(FRAMES[3][20:] + FRAMES[5], connection=2)
+    got = reader.read(0.0) + reader.read(SETTLE_S)
+    assert sorted(got) == sorted(FRAMES)
+    assert reader.resync_bytes == 0
+
+
+def test_silence_ends_a_frame_and_next_due_says_when():
+    end = PlainEnd(stream=True)
+    reader = FrameReader(end)
+    assert reader.next_due() == float("inf")
+    end.put(b"\0" + FRAMES[0][:-2] + b"xx")
+    assert reader.read(1.0) == []
+    assert reader.next_due() == 1.0 + SETTLE_S
+    assert reader.read(reader.next_due()) == [FRAMES[0][:-2] + b"xx"]
+    assert reader.next_due() == float("inf")
+
+
+def test_a_flood_does_not_take_the_whole_turn():
+    end = PlainEnd()
+    for frame in FRAMES:
+        end.put(frame)
+    reader = FrameReader(end)
+    assert len(reader.read(0.0)) == BATCHES_A_READ
+    assert len(reader.read(0.0)) == len(FRAMES) - BATCHES_A_READ
+
+
+def test_connections_that_are_gone_leave_their_count_and_nothing_else():
+    end = PlainEnd(stream=True)
+    reader = FrameReader(end)
+    for connection in range(3 * CONNECTIONS):
+        end.put(b"\0" * 10 + FRAMES[0][:7], connection=connection)
+        reader.read(0.0)
+    assert len(reader._framers) == CONNECTIONS
+    assert reader.resync_bytes == 30 * CONNECTIONS + 2 * CONNECTIONS * 7

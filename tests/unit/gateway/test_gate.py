@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from pymavlink.dialects.v20 import all as dialect
+
+from gateway.core.sealer import Sealer
+from gateway.gate import Gate
+from keys.keyring import SendKey
+from keys.kid import Lane, Role, uplink_kid
+from tests.memory_link import PILOT, World, command, verified
+from tests.unit.gateway.plain_end import PlainEnd
+
+GCS = dialect.MAVLink(None, srcSystem=255, srcComponent=190)
+HEARTBEAT = bytes(dialect.MAVLink_heartbeat_message(6, 8, 0, 0, 4, 3).pack(GCS))
+ARM = bytes(dialect.MAVLink_command_long_message(1, 1, 400, 0, 1, 0, 0, 0, 0, 0, 0).pack(GCS))
+SIGNING = bytes(dialect.MAVLink_setup_signing_message(1, 1, bytes(32), 1).pack(GCS))
+
+
+class Scene:
+    """Two stations that may command, the second as a camera-operator; both are fresh."""
+
+    def __init__(self) -> None:
+        self.world = World(1, roles=(PILOT, PILOT, Role.WITNESS))
+        stations = list(self.world.order.order.stations)
+        stations[1] = dataclasses.replace(stations[1], guard="camera-operator")
+        self.world.order = verified(dataclasses.replace(self.world.order.order, stations=tuple(stations)))
+        self.aircraft = self.world.aircraft()
+        self.fc, self.link = PlainEnd(), PlainEnd()
+        self.alarms: list[tuple[str, str]] = []
+        self.gate = Gate(self.aircraft.announcer, self.fc, lambda text, key: self.alarms.append((text, key)))
+        self.stations = [self.world.station(index) for index in (1, 2)]
+        self.now = 0.0
+        for station in self.stations:
+            self.now = command(self.world, station, self.aircraft, self.now)
+
+    def send(self, station: int, *frames: bytes) -> list[bytes]:
+        self.link.put(*self.stations[station - 1].seal(list(frames), self.now))
+        self.gate.take(self.link, self.now)
+        out, self.fc.drained = self.fc.drained, []
+        return out
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def test_what_may_pass_reaches_the_flight_controller_one_frame_a_datagram(scene: Scene):
+    frames = [HEARTBEAT, ARM] * 50
+    assert scene.send(1, *frames) == frames
+    assert scene.gate.commands() == {"station-1": {"accepted": 100, "guarded": 0}}
+    assert scene.alarms == []
+
+
+def test_each_station_has_its_own_policy(scene: Scene):
+    assert scene.send(2, HEARTBEAT, ARM, HEARTBEAT) == [HEARTBEAT, HEARTBEAT]
+    assert scene.gate.commands() == {"station-2": {"accepted": 2, "guarded": 1}}
+    assert scene.gate.drops() == {"guarded": 1}
+    assert scene.alarms == [
+        ("the guard policy 'camera-operator' of station 'station-2' holds some of its messages back", "guard 2")
+    ]
+    assert scene.send(1, ARM) == [ARM]
+
+
+def test_setup_signing_crosses_in_neither_direction(scene: Scene):
+    assert scene.send(1, SIGNING, ARM) == [ARM]
+    assert scene.gate.may_leave([HEARTBEAT, SIGNING, ARM]) == [HEARTBEAT, ARM]
+    assert scene.gate.drops() == {"guarded": 2}
+
+
+def test_nothing_came(scene: Scene):
+    assert scene.gate.take(scene.link, scene.now).frames == []
+    assert scene.gate.commands() == {}
+
+
+def test_a_ninth_sender_with_one_stations_key_raises_an_alarm(scene: Scene):
+    (session,) = scene.stations[0].listener.sessions.values()
+    for instance in range(9):
+        kid = uplink_kid(Lane.UPLINK, 1, session.session_id, 0, instance.to_bytes(5, "big"))
+        key = SendKey(session.uplink_keys[0], kid)
+        scene.link.put(Sealer(session.session_id).seal_one(key, session.beat.nonce + ARM))
+        scene.gate.take(scene.link, scene.now)
+    assert scene.fc.drained == [ARM] * 8
+    assert {key for _, key in scene.alarms} == {"instances"}
+    assert scene.gate.drops() == {"too_many_instances": 1, "guarded": 0}

@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import pytest
+from pymavlink.dialects.v20 import all as dialect
+
+from gateway.core.commander import Refusal
+from gateway.helm import READY, Helm
+from tests.memory_link import OBSERVER, PILOT, World, command
+from tests.unit.gateway.plain_end import PlainEnd
+from tests.unit.gateway.test_gate import ARM, GCS, HEARTBEAT, SIGNING
+
+ERASE = bytes(dialect.MAVLink_log_erase_message(1, 1).pack(GCS))
+
+
+class Scene:
+    def __init__(self, station: int) -> None:
+        self.world = World(1, roles=(PILOT, OBSERVER))
+        self.aircraft, self.station = self.world.aircraft(), self.world.station(station)
+        self.gcs, self.links = [PlainEnd(), PlainEnd(stream=True)], [PlainEnd(), PlainEnd()]
+        self.alarms: list[str] = []
+        self.helm = Helm(self.station.fleet, self.gcs, self.links, self.alarms.append)
+        self.now = 0.0
+
+    def join(self) -> None:
+        self.now = command(self.world, self.station, self.aircraft, 0.0)
+
+    def state(self) -> str:
+        (session,) = self.station.listener.sessions.values()
+        return self.helm.state(session, self.now)
+
+
+@pytest.fixture
+def pilot() -> Scene:
+    scene = Scene(1)
+    scene.join()
+    return scene
+
+
+def test_what_any_gcs_sends_goes_up_by_every_link(pilot: Scene):
+    pilot.gcs[0].put(HEARTBEAT, ARM)
+    pilot.gcs[1].put(ARM + HEARTBEAT)
+    pilot.helm.take(pilot.now)
+    assert pilot.links[0].drained == pilot.links[1].drained
+    assert len(pilot.links[0].drained) == 2
+    for link in pilot.links:  # the second copy is a replay
+        pilot.aircraft.receive(link.drained, pilot.now)
+    assert [frame for _, frame in pilot.aircraft.commands] == [HEARTBEAT, ARM, ARM, HEARTBEAT]
+    assert (pilot.helm.sent, pilot.helm.refused, pilot.alarms) == (4, {}, [])
+    assert pilot.state() == READY
+
+
+def test_what_the_policy_holds_back_is_counted_and_said_and_the_rest_goes(pilot: Scene):
+    pilot.gcs[0].put(SIGNING, ARM, ERASE)
+    pilot.helm.take(pilot.now)
+    pilot.aircraft.receive(pilot.links[0].drained, pilot.now)
+    assert [frame for _, frame in pilot.aircraft.commands] == [ARM]
+    assert (pilot.helm.sent, pilot.helm.refused) == (1, {"guarded": 2})
+    assert pilot.alarms == ["the guard policy 'pilot' of this station holds some of what is sent back"]
+
+
+def test_an_observers_frames_go_nowhere_and_it_is_said():
+    scene = Scene(2)
+    scene.join()
+    scene.gcs[0].put(HEARTBEAT, ARM)
+    scene.helm.take(scene.now)
+    assert [link.drained for link in scene.links] == [[], []]
+    assert scene.helm.refused == {"observer": 2}
+    assert scene.alarms == ["this station may not command by the order: what its ground control station sends is refused"]
+    assert scene.state() == Refusal.OBSERVER
+    assert not scene.helm.may_command
+
+
+def test_before_an_aircraft_is_heard_frames_are_counted_and_nothing_is_said():
+    scene = Scene(1)
+    scene.gcs[0].put(HEARTBEAT)
+    scene.helm.take(0.0)
+    assert scene.helm.refused == {"no_aircraft": 1}
+    assert scene.alarms == []
+
+
+def test_challenges_go_by_every_link(pilot: Scene):
+    pilot.now += 3.1
+    pilot.station.receive(pilot.aircraft.control(pilot.now), pilot.now)
+    pilot.helm.challenge(pilot.station.listener.sessions.values(), pilot.now)
+    assert len(pilot.links[0].drained) == 1
+    assert pilot.links[0].drained == pilot.links[1].drained
