@@ -59,6 +59,7 @@ class Commander:
 
     def control(self, now: float) -> list[bytes]:
         """The challenge that is due, if any."""
+        self._keys = {place: key for place, key in self._keys.items() if place[1] in self.session.uplink_keys}
         if not self.session.alive(now) or not self._granted():
             return []
         self._read_answers(now)
@@ -129,7 +130,6 @@ class Commander:
         epoch = self._epoch()
         assert epoch is not None
         if (lane, epoch) not in self._keys:
-            self._keys = {place: key for place, key in self._keys.items() if place[1] in self.session.uplink_keys}
             kid = uplink_kid(lane, self.station.index, self.session.session_id, epoch, self._entropy(INSTANCE_SIZE))
             self._keys[lane, epoch] = SendKey(self.session.uplink_keys[epoch], kid)
         return self._keys[lane, epoch]

@@ -169,3 +169,13 @@ def test_the_uplink_follows_a_rekey_and_keeps_the_old_epoch_until_its_grant_is_t
     assert under_the_new[2] == 1
     scene.aircraft.receive([under_the_new], scene.now)
     assert scene.aircraft.commands == [(1, scene.frame)] * 2
+
+
+def test_the_keys_of_an_epoch_that_is_over_are_not_kept():
+    scene = Scene(policy=Policy(rekey_s=60, lead_s=5))
+    scene.pass_time(61.0)
+    assert {epoch for _, epoch in scene.commander._keys} == {0, 1}
+    for _ in range(12):
+        scene.pass_time(1.0)
+        scene.station.listener.tick(scene.now)
+    assert {epoch for _, epoch in scene.commander._keys} == {1}
