@@ -39,6 +39,7 @@ class Gate:
         if not link.fill(self._batch, now):
             return Accepted()
         accepted = self.keeper.open(self._batch, now)
+        link.vouch(accepted.slots, now)
         self._to_fc([frame for station, frame in accepted.frames if self._may(station, frame)], now)
         if self.keeper.drops[DropReason.TOO_MANY_INSTANCES]:
             text = f"more than {INSTANCES_MAX} senders at once with one station's key: it restarts in a loop, or is copied"

@@ -55,11 +55,12 @@ class Instance:
 
 @dataclasses.dataclass(slots=True)
 class Accepted:
-    """What one batch held, in order: frames and order fragments by station index, and who challenged."""
+    """What one batch held, in order: frames and order fragments by station index, who challenged, and in which slots."""
 
     frames: list[tuple[int, bytes]] = dataclasses.field(default_factory=list)
     challenges: list[int] = dataclasses.field(default_factory=list)
     control: list[tuple[int, Control, bytes]] = dataclasses.field(default_factory=list)
+    slots: list[int] = dataclasses.field(default_factory=list)
 
 
 class Gatekeeper:
@@ -180,9 +181,9 @@ class Gatekeeper:
         instance.heard_at = now
         fresh = instance.key.window.accept(ctrs[right])
         self._count(~fresh, DropReason.REPLAYED)
-        for plain, is_new in zip(filter(None, plains), fresh.tolist(), strict=True):
-            if is_new:
-                self._deliver(instance, plain, accepted, now)
+        for index, plain, is_new in zip(at[right].tolist(), filter(None, plains), fresh.tolist(), strict=True):
+            if is_new and self._deliver(instance, plain, accepted, now):
+                accepted.slots.append(index)
 
     def _opened(self, batch: Batch, instance: Instance, index: int, ctr: int, size: int, now: float) -> bytes | None:
         """The plaintext behind the echo, if tag and echo are right."""
@@ -200,7 +201,7 @@ class Gatekeeper:
 
     # --- 5: content ---
 
-    def _deliver(self, instance: Instance, plain: bytes, accepted: Accepted, now: float) -> None:
+    def _deliver(self, instance: Instance, plain: bytes, accepted: Accepted, now: float) -> bool:
         reason = (
             self._frames(instance.station, plain, accepted)
             if instance.lane is Lane.UPLINK
@@ -208,8 +209,9 @@ class Gatekeeper:
         )
         if reason:
             self.drops[reason] += 1
-        else:
-            self.opened[instance.station.index] += 1
+            return False
+        self.opened[instance.station.index] += 1
+        return True
 
     def _frames(self, station: OrderStation, plain: bytes, accepted: Accepted) -> DropReason | None:
         try:

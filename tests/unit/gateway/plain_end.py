@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gateway.batch import Batch
 from gateway.endpoints import Endpoint
 from gateway.endpoints.address import parse
@@ -14,6 +16,7 @@ class PlainEnd(Endpoint):
         self.stream = stream  # type: ignore[misc] - one class for both kinds
         self.waiting: list[tuple[int, list[bytes]]] = []  # (connection, what one fill gives)
         self.drained: list[bytes] = []
+        self.vouched: list[int] = []
 
     def put(self, *datagrams: bytes, connection: int = 1) -> None:
         self.waiting.append((connection, list(datagrams)))
@@ -28,6 +31,9 @@ class PlainEnd(Endpoint):
 
     def drain(self, batch: Batch, _now: float) -> None:
         self.drained += batch.datagrams()
+
+    def vouch(self, slots: Sequence[int], _now: float) -> None:
+        self.vouched += slots
 
     def interests(self) -> list[tuple[int, int]]:
         return []

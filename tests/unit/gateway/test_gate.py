@@ -70,6 +70,12 @@ def test_setup_signing_crosses_in_neither_direction(scene: Scene):
     assert scene.gate.drops() == {"guarded": 2}
 
 
+def test_the_link_is_told_whose_datagrams_were_accepted(scene: Scene):
+    scene.link.put(b"rubbish", *scene.stations[0].seal([ARM], scene.now))
+    scene.gate.take(scene.link, scene.now)
+    assert scene.link.vouched == [1]
+
+
 def test_nothing_came(scene: Scene):
     assert scene.gate.take(scene.link, scene.now).frames == []
     assert scene.gate.commands() == {}

@@ -65,6 +65,13 @@ def test_a_command_comes_through_byte_for_byte_and_names_its_station():
     assert scene.aircraft.gatekeeper.opened == {1: 2, 2: 1}
 
 
+def test_the_slots_of_what_was_accepted_are_told_and_no_others():
+    scene = Scene()
+    good = [scene.command() for _ in range(3)]
+    accepted = scene.open(b"rubbish", good[0], good[0], scene.command(scene.key(station=2)), good[1], good[2][:-1])
+    assert accepted.slots == [1, 4]
+
+
 def test_a_challenge_comes_back_in_the_next_beat():
     scene = Scene()
     datagram = scene.sealed(scene.key(Lane.CONTROL, 2), scene.nonce + b"\1" + b"01234567")
