@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -22,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from keys import certificate, private_key, state, store
 from keys.certificate import Issuer, Usage, der, load_certificate, utc
 from keys.cose import Signer
-from keys.errors import ExpiredCertificate, FolderError, ForeignRoot, MalformedOrder, MissingFile, WrongFile
+from keys.errors import ExpiredCertificate, FolderError, ForeignRoot, MalformedOrder, MissingFile, OlderOrder, WrongFile
 from keys.order import OP_ID_SIZE, Order, OrderDevice, VerifiedOrder, issue_order, verify_order
 from keys.state import Count
 
@@ -37,6 +38,7 @@ class RootState(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 class SignerState(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     serial: Count = 0  # of the newest order; it rises through all operations of the agency
+    operations: dict[str, tuple[Count, Count]] = {}  # op_id -> (generation, serial) of its newest amendment
 
 
 class AgencyFolder:
@@ -116,17 +118,43 @@ class AgencyFolder:
         return OrderDevice.of(issued)
 
     def issue(self, draft: Order) -> VerifiedOrder:
-        """`draft` with the next serial, signed, and verified as a device will. MalformedOrder and what signers raise."""
-        root = self.root
-        signer = load_certificate(store.read_public(self._signer / SIGNER_CERTIFICATE))
+        """`draft` as the first order of an operation. MalformedOrder and what signers raise."""
+        return self._sign(dataclasses.replace(draft, op_id=secrets.token_bytes(OP_ID_SIZE)))
+
+    def amend(self, data: bytes, change: Callable[[Order], Order]) -> VerifiedOrder:
+        """The order that takes the place of the one in `data`; `published` has to follow once it is stored.
+
+        OlderOrder if that is not the newest of its operation: who was revoked in between would be back.
+        """
+        old = verify_order(data, [self.root], 0)
+        newest = self._read_state().operations.get(old.order.op_id.hex(), old.rank)
+        if old.rank < newest:
+            raise OlderOrder(
+                f"the order is number {old.order.serial}, and number {newest[1]} of the same operation was issued after it",
+                hint="amend the newest order: who was revoked in between would be back",
+            )
+        begin = max(old.order.not_before, int(self._signer_certificate().not_valid_before_utc.timestamp()))
+        return self._sign(dataclasses.replace(change(old.order), not_before=begin, previous=old.order_hash))
+
+    def published(self, amended: VerifiedOrder) -> None:
+        """Note that this is the newest order of its operation."""
+        with store.FolderLock(self._signer, wait=True):
+            known = self._read_state()
+            operation = amended.order.op_id.hex()
+            known.operations[operation] = max(amended.rank, known.operations.get(operation, (0, 0)))
+            state.write(self._signer, known)
+
+    def _sign(self, order: Order) -> VerifiedOrder:
+        """`order` with the next serial, signed, and verified as a device will."""
+        root, signer = self.root, self._signer_certificate()
         end = int(signer.not_valid_after_utc.timestamp())
-        if draft.not_after > end:
+        if order.not_after > end:
             raise ExpiredCertificate(
                 f"the signer's certificate ends at {utc(end)}, before the order does",
                 hint="issue it for less time; CUSTODY.md says how a signer is replaced",
             )
         signers = [Signer(_key(self._signer / SIGNER_KEY), (der(signer),))]
-        order = dataclasses.replace(draft, op_id=secrets.token_bytes(OP_ID_SIZE), serial=self._next_serial())
+        order = dataclasses.replace(order, serial=self._next_serial())
         try:
             return verify_order(issue_order(order, signers), [root], order.not_before)
         except MalformedOrder as error:
@@ -135,12 +163,19 @@ class AgencyFolder:
     def _next_serial(self) -> int:
         """Stored before it is used; a gap does no harm, a serial that comes twice would."""
         with store.FolderLock(self._signer, wait=True):
-            known, _ = state.read(self._signer, SignerState)
-            if known is None:
-                raise _lost(self._signer, "serial", "the newest order, which zegel order show tells")
+            known = self._read_state()
             known.serial += 1
             state.write(self._signer, known)
         return known.serial
+
+    def _read_state(self) -> SignerState:
+        known, _ = state.read(self._signer, SignerState)
+        if known is None:
+            raise _lost(self._signer, "serial", "the newest order, which zegel order show tells")
+        return known
+
+    def _signer_certificate(self) -> x509.Certificate:
+        return load_certificate(store.read_public(self._signer / SIGNER_CERTIFICATE))
 
 
 def _require(half: Path, why: str) -> None:

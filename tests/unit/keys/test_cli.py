@@ -15,10 +15,11 @@ import pytest
 
 from gateway import cli
 from keys import cose
-from keys.cli import agency, device, order, station
+from keys.cli import agency, device, station
 from keys.grant import Profile
 from keys.kid import Role
 from keys.order import LATEST, parse_order
+from keys.order_cli import order
 from tests.unit.keys.disk import files_of, full_disk, process
 from tests.unit.keys.test_device import HOLDER
 
@@ -538,7 +539,10 @@ def test_the_commands_are_those_of_the_manual():
         "device enrol",
         "device init",
         "device load-order",
+        "order add",
+        "order extend",
         "order issue",
+        "order revoke",
         "order show",
         "order verify",
         "station destroy",

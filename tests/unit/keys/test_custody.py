@@ -17,7 +17,8 @@ MANUAL = Path(__file__).parents[3] / "keys/CUSTODY.md"
 
 def test_every_command_works(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    lines = [line for block in re.findall(r"```sh\n(.*?)```", MANUAL.read_text(), re.DOTALL) for line in block.splitlines()]
+    blocks = re.findall(r"```sh\n(.*?)```", MANUAL.read_text(), re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines() if line.strip()]
     assert len(lines) > 10
     for line in lines:
         words = shlex.split(line)

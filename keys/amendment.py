@@ -1,0 +1,60 @@
+"""Amendment: how an order in force becomes the next one of the same operation. SPEC.md section 3.
+
+What lives here: what may change and what has to stay. Who signs it is keys/agency.py's, who obeys it the folders'. Pure.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+
+from keys.errors import MalformedOrder, NotListed
+from keys.kid import STATIONS_MAX
+from keys.order import Order, OrderStation, VerifiedOrder
+
+
+def revoked(order: Order, name: str) -> Order:
+    """`order` without the station of this name; NotListed, MalformedOrder if nobody is left."""
+    left = tuple(station for station in order.stations if station.name != name)
+    if len(left) == len(order.stations):
+        names = ", ".join(station.name for station in left)
+        raise NotListed(f"the order lists no station {name!r}", hint=f"it lists {names}")
+    if not left:
+        raise MalformedOrder(
+            f"{name!r} is the only station of the order", hint="to end an operation, destroy the seeds of its stations"
+        )
+    return dataclasses.replace(order, stations=left)
+
+
+def extended(order: Order, seconds: int) -> Order:
+    """`order` with a later end."""
+    return dataclasses.replace(order, not_after=order.not_after + seconds)
+
+
+def joined(order: Order, stations: Iterable[OrderStation]) -> Order:
+    """`order` with `stations` too, under indexes that it does not use; those that they bring count for nothing."""
+    listed = list(order.stations)
+    for station in stations:
+        free = set(range(1, STATIONS_MAX + 1)) - {other.index for other in listed}
+        if not free:
+            raise MalformedOrder(f"the order has {STATIONS_MAX} stations, and there are no more", hint="revoke one first")
+        listed.append(dataclasses.replace(station, index=min(free)))
+    return dataclasses.replace(order, stations=tuple(listed))
+
+
+def succeeds(new: VerifiedOrder, old: VerifiedOrder) -> bool:
+    """Whether the link may bring `new` to those who have `old`: a later order of the operation that moves nobody."""
+    indexes = {station.pub: station.index for station in new.order.stations}
+    return (
+        new.order.op_id == old.order.op_id
+        and new.rank > old.rank
+        and new.order.devices[: len(old.order.devices)] == old.order.devices
+        and all(indexes.get(station.pub, station.index) == station.index for station in old.order.stations)
+        and new.order.policy.flags == old.order.policy.flags
+    )
+
+
+def drops(new: Order, old: Order) -> bool:
+    """Whether a station of `old` is not in `new`, or has lost a role there."""
+    roles = {station.pub: station.roles for station in new.stations}
+    return any(station.roles & ~roles.get(station.pub, 0) for station in old.stations)

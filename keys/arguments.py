@@ -1,0 +1,113 @@
+"""Arguments: what the commands about keys share in how they are typed and answered.
+
+What lives here: argparse, words and numbers as people write them. What must not: a rule about keys, orders or files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import shlex
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from cryptography import x509
+
+from keys import files
+from keys.certificate import load_certificate, utc
+from keys.errors import ClockWrong
+from keys.files import Kind
+from keys.kid import Role, role_names
+from keys.order import EARLIEST, LATEST, Order
+
+ALL_ROLES = Role(sum(Role))
+HOUR_S = 3600
+HOURS_MAX = 366 * 24
+COMPARE = "compare fingerprints by phone or in person"
+
+Run = Callable[[argparse.Namespace], int]
+Add = Callable[[str, Run, str, str], argparse.ArgumentParser]  # see `commands`
+
+
+def commands(parser: argparse.ArgumentParser) -> Add:
+    """Adds a sub-command: (name, run, what it does, an example of its arguments)."""
+    subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = "examples:"
+
+    def add(name: str, run: Run, summary: str, example: str) -> argparse.ArgumentParser:
+        made = subparsers.add_parser(name, help=summary, description=summary, formatter_class=parser.formatter_class)
+        made.epilog = f"example:\n  {parser.prog} {name} {example}"
+        made.set_defaults(run=run, parser=made)
+        parser.epilog = f"{parser.epilog}\n  {parser.prog} {name} {example}"
+        return made
+
+    return add
+
+
+def add_root(parser: argparse.ArgumentParser, action: str = "store") -> None:
+    more = "; repeatable" if action == "append" else ""
+    parser.add_argument(
+        "--root", required=True, type=Path, action=action, metavar="root.crt", help=f"the agency's root certificate{more}"
+    )
+
+
+def add_output(parser: argparse.ArgumentParser, name: str) -> None:
+    parser.add_argument("-o", "--output", required=True, type=Path, metavar=name, help="a file that is not there yet")
+
+
+def read_certificate(path: Path) -> x509.Certificate:
+    return load_certificate(files.read(Kind.CERTIFICATE, path))
+
+
+def now() -> int:
+    """The clock of a computer that has one; ClockWrong if it cannot be right."""
+    claimed = int(time.time())
+    if not EARLIEST <= claimed < LATEST:
+        raise ClockWrong(f"this computer's clock says {utc(claimed)}")
+    return claimed
+
+
+def title(content: Order) -> str:
+    return f"operation {content.operation!r} of {content.agency!r}"
+
+
+def word(path: Path) -> str:
+    return shlex.quote(str(path))
+
+
+# --- words and numbers ---
+
+
+def station_and_roles(text: str) -> tuple[Path, Role]:
+    path, _, names = text.rpartition(":")
+    roles = Role(0)
+    for name in names.split(","):
+        if not path or name not in role_names(ALL_ROLES):
+            known = ", ".join(role_names(ALL_ROLES))
+            raise argparse.ArgumentTypeError(
+                f"{text!r} is not FILE:ROLES such as pilot.pub:telemetry,video; roles are {known}"
+            )
+        roles |= Role[name.upper()]
+    return Path(path), roles | (Role.TELEMETRY if roles & Role.COMMAND else Role(0))
+
+
+def hours(text: str) -> int:
+    """Seconds."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0
+    if not 0 < number <= HOURS_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of hours up to {HOURS_MAX}")
+    return max(1, round(number * HOUR_S))
+
+
+def start(text: str) -> int:
+    """Unix seconds; a time without a zone is UTC."""
+    try:
+        time_ = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 2031-05-09T18:00") from None
+    return int((time_ if time_.tzinfo else time_.replace(tzinfo=datetime.UTC)).timestamp())

@@ -1,0 +1,177 @@
+"""`zegel order`: issue, amend, read and verify operation orders.
+
+What lives here: arguments and sentences. What must not: a rule about keys, orders or files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+from collections.abc import Callable
+from pathlib import Path
+
+from keys import amendment, arguments, certificate, files, order_text, station_public, store
+from keys.agency import AgencyFolder
+from keys.arguments import ALL_ROLES, COMPARE
+from keys.certificate import fingerprint, utc
+from keys.files import Kind
+from keys.kid import Role, role_names
+from keys.order import CLASSIFICATIONS, Order, OrderStation, parse_order, verify_order
+from keys.policy import Policy, PolicyFlag
+
+
+def order(parser: argparse.ArgumentParser) -> None:
+    """issue, read and verify operation orders"""
+    add = arguments.commands(parser)
+    issue = add(
+        "issue",
+        _order_issue,
+        "sign an order: which aircraft, which stations with which roles, how long",
+        'agency --operation "Night Watch" --device device.crt \\\n    --station pilot.pub:telemetry,video,command'
+        " --station observer.pub:telemetry,video --hours 8 -o op.order",
+    )
+    issue.add_argument("dir", type=Path, metavar="AGENCY", help="the agency's folder, with signer/ in it")
+    issue.add_argument("--operation", required=True, metavar="NAME", help="as people call it")
+    issue.add_argument(
+        "--device", required=True, action="append", type=Path, metavar="device.crt", help="an aircraft; repeatable"
+    )
+    issue.add_argument(
+        "--station",
+        required=True,
+        action="append",
+        type=arguments.station_and_roles,
+        metavar="FILE:ROLES",
+        help=f"a station's public file and what it may do: {', '.join(role_names(ALL_ROLES))}; repeatable",
+    )
+    issue.add_argument("--classification", choices=CLASSIFICATIONS, default=CLASSIFICATIONS[0], help="default regular")
+    issue.add_argument("--hours", required=True, type=arguments.hours, help="how long it is in force")
+    issue.add_argument(
+        "--pad-video", action="store_true", help="hide the sizes of video datagrams, at the price of bandwidth"
+    )
+    issue.add_argument("--start", type=arguments.start, metavar="TIME", help="UTC, such as 2031-05-09T18:00; default now")
+    arguments.add_output(issue, "op.order")
+    _add_amendments(add)
+    show = add("show", _order_show, "say in words what an order allows; needs no key", "op.order")
+    show.add_argument("order", type=Path, metavar="op.order")
+    verify = add(
+        "verify", _order_verify, "check who signed an order, and that it has not ended", "op.order --root root.crt"
+    )
+    verify.add_argument("order", type=Path, metavar="op.order")
+    arguments.add_root(verify)
+
+
+def _add_amendments(add: arguments.Add) -> None:
+    revoke = add("revoke", _order_revoke, "take stations out of an order", "op.order --station observer -o new.order")
+    revoke.add_argument("--station", required=True, action="append", metavar="NAME", help="by its name; repeatable")
+    extend = add("extend", _order_extend, "let an order end later", "op.order --hours 2 -o new.order")
+    extend.add_argument("--hours", required=True, type=arguments.hours, help="how much later it ends")
+    join = add("add", _order_add, "let more stations into an order", "op.order --station late.pub:video -o new.order")
+    join.add_argument(
+        "--station",
+        required=True,
+        action="append",
+        type=arguments.station_and_roles,
+        metavar="FILE:ROLES",
+        help="as for zegel order issue; repeatable",
+    )
+    for amend in (revoke, extend, join):
+        amend.add_argument("order", type=Path, metavar="op.order", help="the newest order of the operation")
+        amend.add_argument(
+            "--agency", type=Path, default=Path("agency"), metavar="DIR", help="the agency's folder; default ./agency"
+        )
+        arguments.add_output(amend, "new.order")
+
+
+def _order_issue(args: argparse.Namespace) -> int:
+    now, folder = arguments.now(), AgencyFolder(args.dir)
+    begin = args.start or now
+    stations = [_listed(index, folder.name, *given) for index, given in enumerate(args.station, 1)]
+    draft = Order(
+        op_id=b"",
+        serial=0,
+        not_before=begin,
+        not_after=begin + args.hours,
+        agency=folder.name,
+        operation=args.operation,
+        classification=args.classification,
+        devices=tuple(folder.device(arguments.read_certificate(path), now) for path in args.device),
+        stations=tuple(stations),
+        recording=(),
+        previous=None,
+        policy=Policy(flags=PolicyFlag.PAD_VIDEO if args.pad_video else 0),
+    )
+    issued = folder.issue(draft)
+    store.write(args.output, issued.raw, store.PUBLIC_MODE, new=True)
+    length = order_text.duration(args.hours)
+    print(f"{args.output}: order {issued.order.serial} for {arguments.title(draft)}, {length} until {utc(draft.not_after)}")
+    for listed in stations:
+        print(f"  {_said(listed)}; key fingerprint {fingerprint(listed.pub)}")
+    print(f"read it: zegel order show {arguments.word(args.output)}. With each station, {COMPARE}")
+    print(f"next, aboard: {_load(args.output)}; and a copy of the order to each station")
+    return 0
+
+
+def _listed(index: int, issuer: str, path: Path, roles: Role) -> OrderStation:
+    """A station as the order lists it; whoever may not command is guarded as an observer."""
+    public = station_public.parse(store.read_public(path), path)
+    guard = "pilot" if roles & Role.COMMAND else "observer"
+    owner = public.agency if public.agency != issuer else None
+    return OrderStation(index, public.name, public.profile, public.pub, roles, guard, owner)
+
+
+def _said(station: OrderStation) -> str:
+    return f"station {station.name!r}: {', '.join(role_names(station.roles))}"
+
+
+def _load(order_file: Path) -> str:
+    return f"zegel device load-order DIR {arguments.word(order_file)}"
+
+
+def _order_revoke(args: argparse.Namespace) -> int:
+    _amend(args, lambda old: functools.reduce(amendment.revoked, args.station, old))
+    print(f"{', '.join(args.station)}: blind to all that is sealed after the aircraft has this order")
+    return 0
+
+
+def _order_extend(args: argparse.Namespace) -> int:
+    _amend(args, lambda old: amendment.extended(old, args.hours))
+    return 0
+
+
+def _order_add(args: argparse.Namespace) -> int:
+    issuer = AgencyFolder(args.agency).name
+    stations = [_listed(index, issuer, *given) for index, given in enumerate(args.station, 1)]
+    amended = _amend(args, lambda old: amendment.joined(old, stations))
+    for listed in amended.stations[-len(stations) :]:
+        print(f"  {listed.name}: key fingerprint {fingerprint(listed.pub)}; {COMPARE}")
+    return 0
+
+
+def _amend(args: argparse.Namespace, change: Callable[[Order], Order]) -> Order:
+    """Write the order that takes the place of the one named, and say what it is."""
+    folder, now = AgencyFolder(args.agency), arguments.now()
+    issued = folder.amend(files.read(Kind.ORDER, args.order), change)
+    order = issued.order
+    order.require_not_expired(now)
+    store.write(args.output, issued.raw, store.PUBLIC_MODE, new=True)
+    folder.published(issued)
+    print(f"{args.output}: order {order.serial} for {arguments.title(order)}, until {utc(order.not_after)}")
+    for listed in order.stations:
+        print(f"  {_said(listed)}")
+    print(f"next, aboard, also in flight: {_load(args.output)}; and a copy of the order to each station")
+    return order
+
+
+def _order_show(args: argparse.Namespace) -> int:
+    print(order_text.describe(parse_order(files.read(Kind.ORDER, args.order))))
+    return 0
+
+
+def _order_verify(args: argparse.Namespace) -> int:
+    now, root = arguments.now(), arguments.read_certificate(args.root)
+    certificate.require_root(root)
+    verified = verify_order(files.read(Kind.ORDER, args.order), [root], 0)
+    verified.order.require_not_expired(now)
+    begins = f"begins at {utc(verified.order.not_before)}, " if verified.order.not_before > now else ""
+    print(f"{args.order}: good, {order_text.signed_by(verified)}; {begins}ends at {utc(verified.order.not_after)}")
+    return 0

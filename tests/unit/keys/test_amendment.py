@@ -1,0 +1,100 @@
+"""What an amendment changes and what it must keep, and which orders the link may bring."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from keys import amendment
+from keys.errors import MalformedOrder, NotListed
+from keys.grant import Profile
+from keys.kid import Role
+from keys.order import VerifiedOrder
+from keys.policy import Policy, PolicyFlag
+from tests import agency
+
+OLD = agency.order()
+LATE = agency.station(9, Profile.X_WING, name="late")
+
+
+def verified(order, generation: int = 1) -> VerifiedOrder:
+    return VerifiedOrder(order, order.hash(), generation, b"")
+
+
+def newer(**changes) -> VerifiedOrder:
+    return verified(agency.order(serial=8, **changes))
+
+
+def test_a_revoked_station_goes_and_the_others_keep_their_indexes():
+    left = amendment.revoked(OLD, "pilot")
+    assert left == dataclasses.replace(OLD, stations=OLD.stations[1:])
+    assert [station.index for station in left.stations] == [2]
+
+
+def test_nobody_is_revoked_by_a_wrong_name_and_the_last_one_stays():
+    with pytest.raises(NotListed, match="no station 'pilto'") as error:
+        amendment.revoked(OLD, "pilto")
+    assert "pilot, station-2" in error.value.hint
+    with pytest.raises(MalformedOrder, match="only station"):
+        amendment.revoked(amendment.revoked(OLD, "pilot"), "station-2")
+
+
+def test_an_extension_moves_the_end_alone():
+    assert amendment.extended(OLD, 60) == dataclasses.replace(OLD, not_after=OLD.not_after + 60)
+
+
+def test_who_joins_takes_the_lowest_free_index():
+    left = amendment.revoked(OLD, "pilot")
+    more = amendment.joined(left, [LATE, agency.station(8, name="later")])
+    assert [(station.index, station.name) for station in more.stations] == [(2, "station-2"), (1, "late"), (3, "later")]
+    assert more.stations[1].pub == LATE.pub
+
+
+def test_there_is_no_sixteenth_station():
+    full = amendment.joined(OLD, [agency.station(n) for n in range(3, 16)])
+    assert sorted(station.index for station in full.stations) == list(range(1, 16))
+    with pytest.raises(MalformedOrder, match="15 stations"):
+        amendment.joined(full, [LATE])
+
+
+SUCCESSORS = {
+    "extended": {"not_after": OLD.not_after + 60},
+    "without a station": {"stations": OLD.stations[1:]},
+    "with a station": {"stations": (*OLD.stations, LATE)},
+    "with a device": {"devices": (*OLD.devices, agency.device(3))},
+    "with another policy": {"policy": Policy(rekey_s=60)},
+}
+STRANGERS = {
+    "another operation": {"op_id": bytes(16)},
+    "without a device": {"devices": OLD.devices[1:]},
+    "devices in another place": {"devices": OLD.devices[::-1]},
+    "a station under another index": {"stations": (OLD.stations[0], dataclasses.replace(OLD.stations[1], index=3))},
+    "other padding": {"policy": Policy(flags=PolicyFlag.PAD_VIDEO)},
+}
+
+
+@pytest.mark.parametrize("changes", SUCCESSORS.values(), ids=SUCCESSORS)
+def test_an_order_that_moves_nobody_succeeds(changes):
+    assert amendment.succeeds(newer(**changes), verified(OLD))
+
+
+@pytest.mark.parametrize("changes", STRANGERS.values(), ids=STRANGERS)
+def test_an_order_that_moves_somebody_does_not(changes):
+    assert not amendment.succeeds(newer(**changes), verified(OLD))
+
+
+def test_only_a_higher_rank_succeeds():
+    assert not amendment.succeeds(verified(OLD), verified(OLD))
+    assert not amendment.succeeds(verified(OLD), newer())
+    assert amendment.succeeds(verified(agency.order(serial=1), 2), verified(OLD))
+    assert not amendment.succeeds(newer(), verified(agency.order(serial=1), 2))
+
+
+def test_who_is_dropped():
+    assert not amendment.drops(amendment.joined(OLD, [LATE]), OLD)
+    assert amendment.drops(amendment.revoked(OLD, "station-2"), OLD)
+    demoted = dataclasses.replace(OLD.stations[0], roles=Role.TELEMETRY | Role.VIDEO)
+    assert amendment.drops(dataclasses.replace(OLD, stations=(demoted, OLD.stations[1])), OLD)
+    promoted = dataclasses.replace(OLD.stations[1], roles=Role.TELEMETRY | Role.VIDEO | Role.WITNESS)
+    assert not amendment.drops(dataclasses.replace(OLD, stations=(OLD.stations[0], promoted)), OLD)

@@ -1,0 +1,100 @@
+"""Amending an order from the command line: what the new one says, and which mistakes are refused."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from keys.errors import OlderOrder
+from keys.kid import Role
+from keys.order import parse_order
+from tests.unit.keys.test_cli import HOUR, ISSUE, NOW, good, here, made, zegel
+
+__all__ = ["good", "here", "made", "zegel"]
+
+
+def content(name: str):
+    return parse_order(Path(name).read_bytes())
+
+
+def test_revoke_leaves_all_else_as_it_was(here, good):
+    said = good("order revoke op.order --station visitor -o new.order")
+    old, new = content("op.order"), content("new.order")
+    assert (new.op_id, new.not_before, new.not_after) == (old.op_id, old.not_before, old.not_after)
+    assert new.serial == old.serial + 1
+    assert new.previous == old.hash()
+    assert new.stations == old.stations[:1]
+    assert "visitor: blind" in said
+    assert "zegel device load-order DIR new.order" in said
+
+
+def test_extend_moves_the_end(here, good):
+    good("order extend op.order --hours 2 -o new.order")
+    old, new = content("op.order"), content("new.order")
+    assert new.not_after == old.not_after + 2 * HOUR
+    assert (new.stations, new.devices, new.policy) == (old.stations, old.devices, old.policy)
+
+
+def test_add_lists_the_station_and_shows_its_fingerprint(here, good):
+    fingerprint = good("station init late --name late --root agency/root/root.crt").split("fingerprint ")[1].split()[0]
+    said = good("order add op.order --station late/station.pub:telemetry -o new.order")
+    late = content("new.order").stations[-1]
+    assert (late.index, late.name, late.roles, late.guard) == (3, "late", Role.TELEMETRY, "observer")
+    assert fingerprint in said
+
+
+def test_a_device_and_a_station_take_each_amendment(here, good):
+    good("order revoke op.order --station visitor -o 2.order")
+    good("order extend 2.order --hours 1 -o 3.order")
+    good("device load-order drone 2.order")
+    good("device load-order drone 3.order")
+
+
+def test_an_order_that_was_amended_is_not_amended_again(here, good, zegel):
+    """Who was revoked in between would be back."""
+    good("order revoke op.order --station visitor -o 2.order")
+    answer = zegel("order extend op.order --hours 1 -o 3.order")
+    assert answer.code == OlderOrder.exit_code
+    assert answer.error == "the order is number 1, and number 2 of the same operation was issued after it"
+    assert not Path("3.order").exists()
+    good("order extend 2.order --hours 1 -o 3.order")
+
+
+def test_an_amendment_that_was_never_written_blocks_nothing(here, good, zegel):
+    assert zegel("order extend op.order --hours 1 -o op.order").error == "op.order is there already"
+    good("order extend op.order --hours 1 -o new.order")
+
+
+def test_a_new_signer_amends_what_the_old_one_signed(here, good, monkeypatch):
+    monkeypatch.setattr("time.time", lambda: NOW + HOUR)
+    good("agency new-signer agency")
+    good("order extend op.order --hours 1 -o new.order")
+    assert content("new.order").not_before > content("op.order").not_before
+    good("device load-order drone new.order")
+
+
+def test_another_agencys_order_is_not_amended(here, zegel):
+    answer = zegel("order revoke op.order --agency coast --station visitor -o new.order")
+    assert answer.code == 5
+    assert "under a root that is not trusted here" in answer.error
+
+
+def test_no_amendment_revives_an_order_that_has_ended(here, zegel, good, monkeypatch):
+    monkeypatch.setattr("time.time", lambda: NOW + 10 * HOUR)
+    assert zegel("order revoke op.order --station visitor -o new.order").code == 3
+    good("order extend op.order --hours 3 -o new.order")
+
+
+def test_the_agency_may_stand_elsewhere(here, good):
+    shutil.move("agency", "office")
+    good("order extend op.order --agency office --hours 1 -o new.order")
+    good(f"{ISSUE.replace('agency', 'office', 1)} -o other.order")
+
+
+@pytest.mark.parametrize("name", ["pilto", ""])
+def test_a_wrong_name_revokes_nobody(here, zegel, name):
+    answer = zegel(f"order revoke op.order --station '{name}' -o new.order")
+    assert answer.hint == "it lists pilot, visitor"
+    assert not Path("new.order").exists()
