@@ -6,16 +6,15 @@ One turn of the loop, and the functions in its order:
   3  `_send_telemetry`  frames become bundles, sealed once for commanders and once for observers
   4  `_take_commands`   what comes up and may pass goes to the flight controller (gateway.gate)
   5  `_relay_video`     one batch of each camera is sealed and sent; telemetry goes first again after each
-  6  `_send_control`    beats, statement and announcements that are due
-  7  `_housekeep`       reopening, status, the order's limits
+  6  `_send_control`    beats, statement, announcements and orders that are due; a change of order begins a new session
+  7  `_housekeep`       reopening, status, the order's limits and its inbox
 
-Decides nothing about the protocol (gateway.core) and moves no bytes itself (gateway.endpoints).
+Decides nothing about the protocol (gateway.core) or the order (gateway.sessions), and moves no bytes (gateway.endpoints).
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,7 +23,6 @@ import numpy as np
 
 from firmware_shims import heartbeat
 from gateway import advice, config, process
-from gateway.aside import Aside
 from gateway.batch import HEADROOM, Batch
 from gateway.config import AirConfig
 from gateway.core.announcer import NARROW_BELOW_BPS, Announcer
@@ -36,29 +34,25 @@ from gateway.frames import FrameReader
 from gateway.gate import Gate
 from gateway.meter import Meter
 from gateway.poller import Poller
+from gateway.sessions import TELEMETRY_LANES, VIDEO_LANES, Sessions, board_clock
 from gateway.status import Publisher, Table, frames_status, say
 from gateway.watch import Watch
-from keys.beat import Flag
 from keys.device import DeviceFolder
-from keys.kid import Lane, lanes_for, role_names
+from keys.kid import Lane, role_names
+from keys.order import VerifiedOrder
 from keys.policy import PolicyFlag
 
 HOUSEKEEP_EVERY_S = 0.05
 STATUS_EVERY_S = 0.5
-LIMITS_EVERY_S = 10.0
-COUNT_SECONDS_EVERY_S = 60
 SLOW_ROUND_S = 10.0  # of announcements
 HEAR_FC_S = 3.0  # with an expired order: how long to listen whether the aircraft is on the ground
-VIDEO_LANES = (Lane.VIDEO_A, Lane.VIDEO_B)
-TELEMETRY_LANES = (Lane.TELEMETRY, Lane.OBSERVER_TELEMETRY)
 
 
 class Air:
-    """One start of the aircraft: one session. `device` is the open (locked) device folder."""
+    """One start of the aircraft. `device` is the open (locked) device folder."""
 
     def __init__(self, settings: AirConfig, device: DeviceFolder) -> None:
         self.settings, self.device = settings, device
-        self.order = device.order()
         self.fc = open_endpoint(config.endpoint(settings.fc))
         self.cameras = [open_endpoint(config.endpoint(text)) for text in settings.video]
         self.links = [open_link(config.endpoint(text)) for text in settings.link]
@@ -71,30 +65,21 @@ class Air:
         self.oversize = self.unsent = 0  # video too large; video while no link was up
         self.alarms: list[str] = []
         self._batch, self._second = Batch(), Batch()
-        self._housekeep_at = self._status_at = self._limits_at = 0.0
+        self._housekeep_at = self._status_at = 0.0
         self._said: set[str] = set()
-        self._aside = Aside()
         self._watch = Watch(self.endpoints, lambda text: say("air", text))
+        self.sessions = Sessions(device, len(self.cameras), settings.link_bps(), self._alarm)
 
     # --- start and end ---
 
     def run(self) -> None:
         """Fly until SIGINT or SIGTERM."""
-        index = self.device.device_index(self.order.order)
-        expired = self._past_its_limits()
-        boot, alarm = self.device.next_boot()
-        if alarm:
-            self._alarm(alarm)
-        now = time.monotonic()
-        device = (index, self.device.key, boot)
-        rate = self.settings.link_bps()
-        self.announcer = Announcer(self.order, device, self._lanes(), rate, os.urandom, now, self._claim())
-        if expired:
-            self.announcer.flags |= Flag.ORDER_EXPIRED
+        self.device.device_index(self.order.order)
+        self._refuse_what_ended()
+        self._started = now = time.monotonic()
+        self.sessions.begin(now)
         self.gate = Gate(self.announcer, self.fc, self._alarm)
-        policy = self.order.order.policy
-        self.bundler = Bundler(self.settings.mtu, policy.pad, now, self.settings.flush_ms / 1000)
-        self.boot, self._started, self._counted = boot, now, 0
+        self.bundler = Bundler(self.settings.mtu, self.order.order.policy.pad, now, self.settings.flush_ms / 1000)
         with Publisher("air", self.device.name) as self.publisher:
             self._say_sealed()
             if line := advice.profile(self.announcer.round_s, self.order.order.stations):
@@ -106,28 +91,22 @@ class Air:
             finally:
                 self._end()
 
-    def _claim(self) -> int:
-        """What to say of the time: the board's clock, or 0 if it cannot be right."""
-        return self.device.claim(int(time.time()))
+    @property
+    def announcer(self) -> Announcer:
+        return self.sessions.announcer
 
-    def _lanes(self) -> tuple[Lane, ...]:
-        """What this session has: the telemetry lanes that somebody reads, a video lane per camera, evidence."""
-        read = {lane for station in self.order.order.stations for lane in lanes_for(station.roles)}
-        cameras = VIDEO_LANES[: len(self.cameras)]
-        return tuple(lane for lane in (*TELEMETRY_LANES, *cameras, Lane.EVIDENCE) if lane in read)
+    @property
+    def order(self) -> VerifiedOrder:
+        return self.sessions.order
 
-    def _past_its_limits(self) -> bool:
-        """Whether the order is past its dates or limits; OrderExpired if the aircraft stands disarmed on the ground."""
-        reason = self.device.limits(int(time.time()))
-        if reason is None:
-            return False
-        if self._heard_disarmed():
+    def _refuse_what_ended(self) -> None:
+        """OrderExpired if the order is past its dates or limits and the aircraft stands disarmed on the ground."""
+        reason = self.device.limits(board_clock())
+        if reason and self._heard_disarmed():
             raise OrderExpired(
                 f"the order {reason}, and the aircraft is on the ground",
                 hint="load a newer one: zegel device load-order DIR new.order",
             )
-        self._alarm(f"the order {reason}; the aircraft may be in flight, so it goes on", key="expired")
-        return True
 
     def _heard_disarmed(self) -> bool:
         """Listen to the flight controller; what is not heard counts as airborne."""
@@ -140,9 +119,8 @@ class Air:
 
     def _end(self) -> None:
         now = time.monotonic()
-        self._send(self.announcer.close(now, self._claim()), now)
-        self._aside.finish()
-        self.device.add_seconds(int(now - self._started) - self._counted)
+        self._send(self.sessions.close(now), now)
+        self.sessions.finish(now)
         for endpoint in self.endpoints:
             endpoint.close()
 
@@ -164,7 +142,7 @@ class Air:
 
     def _next_due(self) -> float:
         telemetry = self.bundler.next_due() if self._link_up() else float("inf")
-        return min(telemetry, self.announcer.next_due(), self.fc_frames.next_due())
+        return min(telemetry, self.sessions.next_due(), self.fc_frames.next_due())
 
     # --- 2: from the flight controller ---
 
@@ -245,8 +223,13 @@ class Air:
     # --- 6: control ---
 
     def _send_control(self, now: float) -> None:
-        if now >= self.announcer.next_due():
-            self._send(self.announcer.datagrams(now, self._claim()), now)
+        if now < self.sessions.next_due():
+            return
+        before = self.announcer
+        self._send(self.sessions.datagrams(now), now)
+        if self.announcer is not before:
+            self.bundler.repad(self.order.order.policy.pad)
+            self._say_sealed()
 
     def _send(self, datagrams: list[bytes], now: float) -> None:
         batch = self._second
@@ -274,25 +257,12 @@ class Air:
             self._check_cameras()
             self._watch.look(now)
             self.publisher.send(self.status(now))
-        if now >= self._limits_at:
-            self._limits_at = now + LIMITS_EVERY_S
-            self._watch_limits(now)
+        self.sessions.watch(now)
 
     def _check_cameras(self) -> None:
         for camera in self.cameras:
             if camera.counters.oversize:
                 self._oversize_alarm(camera.counters.largest_oversize, self.settings.mtu - DOWNLINK_OVERHEAD)
-
-    def _watch_limits(self, now: float) -> None:
-        flown = int(now - self._started) - self._counted
-        if flown >= COUNT_SECONDS_EVERY_S and self._aside.start(lambda: self.device.add_seconds(flown)):
-            self._counted += flown
-        if alarm := self._aside.take_alarm():
-            self._alarm(alarm, key="seconds")
-        reason = self.device.limits(int(time.time()))
-        if reason:
-            self.announcer.flags |= Flag.ORDER_EXPIRED
-            self._alarm(f"the order {reason}; this flight goes on", key="expired")
 
     # --- what a person sees ---
 
@@ -300,7 +270,7 @@ class Air:
         order = self.order.order
         say("air", f"sealed: operation {order.operation!r} of {order.agency!r}, {len(order.stations)} stations")
         names = ", ".join(lane.name.lower().replace("_", " ") for lane in self.announcer.lanes)
-        say("air", f"session {self.announcer.session_id.hex()[:8]}, boot {self.boot}, lanes: {names}")
+        say("air", f"session {self.announcer.session_id.hex()[:8]}, boot {self.sessions.boot}, lanes: {names}")
         if (a_round := self.announcer.round_s) > SLOW_ROUND_S:
             self._alarm(
                 f"on {self.settings.link_kbit} kbit/s a station may wait {a_round:.0f} s for its keys: make stations with"
@@ -321,7 +291,8 @@ class Air:
             "name": self.device.name,
             "operation": self.order.order.operation,
             "session": announcer.session_id.hex(),
-            "boot_counter": self.boot,
+            "boot_counter": self.sessions.boot,
+            "order": self.order.order.serial,
             "sealed": self._link_up(),
             "epoch": announcer.epoch,
             "phase": announcer.phase.value,

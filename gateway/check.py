@@ -6,10 +6,9 @@ import argparse
 import time
 from pathlib import Path
 
-from gateway import config
+from gateway import config, order_file
 from gateway.config import AirConfig, GroundConfig
 from gateway.errors import ConfigError
-from gateway.ground import read_order
 from keys.certificate import utc
 from keys.device import DeviceFolder
 from keys.order import parse_order
@@ -38,7 +37,7 @@ def _run(args: argparse.Namespace) -> int:
         _check_air(settings)
     else:
         station = StationFolder.open(Path(settings.station))
-        station.accept_order(read_order(settings.order), int(time.time()))
+        station.newest_order(order_file.read(settings.order), int(time.time()))
     print(f"{path}: good")
     return 0
 
@@ -62,7 +61,7 @@ def _check_air(settings: AirConfig) -> None:
 
 
 def _check_order(path: Path) -> int:
-    order = parse_order(read_order(str(path)))
+    order = parse_order(order_file.read(str(path)))
     order.require_not_expired(int(time.time()))
     stations = ", ".join(station.name for station in order.stations)
     print(f"{path}: well-formed, operation {order.operation!r} for {stations}, until {utc(order.not_after)}")

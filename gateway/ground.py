@@ -6,7 +6,7 @@ One turn of the loop, and the functions in its order:
   3  `_to_gcs`       telemetry first: one MAVLink frame per datagram, in order also by several links (gateway.core.reorder)
   4  `_to_video`     each video lane to its player, datagram for datagram
   5  `_take_gcs`     what a ground control station sends goes up, if this station may command (gateway.helm)
-  6  `_housekeep`    reopening, status, boot counters to the station folder
+  6  `_housekeep`    reopening, status, a newer order out of the link or its file, boot counters to the station folder
 
 When the link is silent so is the plain side: nothing is made up.
 """
@@ -19,7 +19,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from gateway import config, process
+from gateway import config, order_file, process
 from gateway.aside import Aside
 from gateway.batch import Batch
 from gateway.config import GroundConfig
@@ -34,12 +34,13 @@ from gateway.endpoints import Endpoint, open_endpoint, open_link
 from gateway.endpoints.feed import TELEMETRY, VIDEO, Feed, leaves_computer
 from gateway.helm import READY, Helm
 from gateway.meter import Meter
+from gateway.order_file import OrderFile
 from gateway.poller import Poller
 from gateway.status import Publisher, Table, frames_status, say
 from gateway.watch import Watch
-from keys import files
+from keys import amendment
 from keys.beat import Flag
-from keys.files import Kind
+from keys.errors import KeysError
 from keys.kid import Lane
 from keys.order import VerifiedOrder
 from keys.station import StationFolder
@@ -56,7 +57,8 @@ class Ground:
     """One station listening under one order."""
 
     def __init__(self, settings: GroundConfig, station: StationFolder, order: VerifiedOrder) -> None:
-        self.settings, self.station, self.order = settings, station, order
+        self.settings, self.station = settings, station
+        self._order_file = OrderFile(settings.order)
         me = Me(station.index_in(order.order), station.profile, station.seed)
         known = {d.pub: boot for d in order.order.devices if (boot := station.boot(d.pub))}
         self.listener = Listener(order, me, known, settings.accept_older_session)
@@ -83,6 +85,10 @@ class Ground:
         self._watch = Watch(self.endpoints, lambda text: say("ground", f"{station.name}: {text}"))
         self._shown: dict[bytes, str] = {}
         self._commanded: set[bytes] = set()  # sessions to which commands go up, as it was said
+
+    @property
+    def order(self) -> VerifiedOrder:
+        return self.listener.order
 
     def run(self) -> None:
         """Open until SIGINT or SIGTERM."""
@@ -180,6 +186,7 @@ class Ground:
             self._status_at = now + STATUS_EVERY_S
             self.publisher.send(self.status(now))
             self._watch.look(now)
+            self._look_for_order()
             if time.time() > self.order.order.not_after:
                 self._alarm(
                     "the order has ended; this station accepted it in time, and goes on as long as the aircraft does"
@@ -190,6 +197,23 @@ class Ground:
             self._store_at = now + STORE_EVERY_S
         if alarm := self._aside.take_alarm():
             self._alarm(alarm)
+
+    def _look_for_order(self) -> None:
+        """A newer one, out of the link or put over the order file."""
+        try:
+            for data in (self.listener.take_order(), self._order_file.changed()):
+                if data:
+                    self._take_order(data)
+        except KeysError as error:
+            self._alarm(f"a newer order is refused: {error}")
+
+    def _take_order(self, data: bytes) -> None:
+        newest = self.station.newest_order(data, int(time.time()))
+        if amendment.succeeds(newest, self.order):
+            self.listener.adopt(newest)
+            say("ground", f"{self.station.name}: goes on under order {newest.order.serial}")
+        elif newest.order_hash != self.order.order_hash:
+            self._alarm("the order file is now for another operation: start zegel ground anew for that")
 
     # --- what a person sees ---
 
@@ -225,10 +249,14 @@ class Ground:
             return "ended by the aircraft"
         if not session.alive(now):
             return "silent"
+        notes = ", order pending" if session.pending else ""
+        if not session.granted and session.beat.fragments and self.listener.me.index not in session.beat.fragments:
+            return "closed to us: it flies under an order that does not list this station"
         if not session.granted:
-            return "beat verified, waiting for our keys"
-        expired = ", order expired" if session.beat.flags & Flag.ORDER_EXPIRED else ""
-        return f"open{expired}"
+            return f"beat verified, waiting for our keys{notes}"
+        if session.beat.flags & Flag.ORDER_EXPIRED:
+            notes += ", order expired"
+        return f"open{notes}"
 
     def _alarm(self, text: str) -> None:
         if text not in self._said:
@@ -241,6 +269,7 @@ class Ground:
             "role": "ground",
             "name": self.station.name,
             "operation": self.order.order.operation,
+            "order": self.order.order.serial,
             "sealed": any(s.alive(now) and s.granted for s in self.listener.sessions.values()),
             "uptime_s": round(now - self._started, 1),
             "sessions": [self._session_status(s, now) for s in self.listener.sessions.values()],
@@ -302,12 +331,7 @@ def _run(args: argparse.Namespace) -> int:
     settings = config.load(GroundConfig, args)
     process.harden()
     station = StationFolder.open(Path(settings.station))
-    order = station.accept_order(read_order(settings.order), int(time.time()))
+    order = station.newest_order(order_file.read(settings.order), int(time.time()))
     with station.hold():
         Ground(settings, station, order).run()
     return 0
-
-
-def read_order(path: str) -> bytes:
-    """The bytes of an order file; WrongFile or MissingFile if it is something else."""
-    return files.read(Kind.ORDER, Path(path))

@@ -10,14 +10,15 @@ import sys
 import time
 from pathlib import Path
 
-from keys import arguments, certificate, files, order_text, store
+from keys import arguments, certificate, files, inbox, order_text, store
 from keys.agency import ROOT, SIGNER, AgencyFolder
 from keys.arguments import COMPARE
 from keys.certificate import fingerprint, utc
 from keys.device import REQUEST, DeviceFolder
-from keys.errors import KeysError
+from keys.errors import FolderInUse, KeysError
 from keys.files import Kind
 from keys.grant import Profile
+from keys.order import parse_order
 from keys.station import PUBLIC, StationFolder
 
 # --- agency ---
@@ -110,7 +111,14 @@ def _device_enrol(args: argparse.Namespace) -> int:
 
 def _device_load(args: argparse.Namespace) -> int:
     data = files.read(Kind.ORDER, args.order)
-    with DeviceFolder.open(args.dir) as folder:
+    try:
+        opened = DeviceFolder.open(args.dir)
+    except FolderInUse:
+        if not inbox.hand_over(args.dir, data):
+            raise
+        _say_handed_over(data)
+        return 0
+    with opened as folder:
         verified = folder.load_order(data, int(time.time()))
         damage = folder.damage()
         print(f"device {folder.name!r} flies from now on under the order for {arguments.title(verified.order)}")
@@ -124,6 +132,11 @@ def _device_load(args: argparse.Namespace) -> int:
         f"next: zegel air --device {arguments.word(args.dir)} --fc serial:/dev/ttyAMA0:921600 --link udpout:STATION:14600"
     )
     return 0
+
+
+def _say_handed_over(data: bytes) -> None:
+    print(f"the zegel air that runs has taken the order for {arguments.title(parse_order(data))}")
+    print("  stations that it drops are blind at once; if it drops none, the session changes within the order's lead time")
 
 
 # --- station ---

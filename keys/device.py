@@ -3,6 +3,7 @@
     device.key      private signing key, Ed25519          device.csr   the request for its certificate
     device.crt      its certificate, once enrolled        roots.crt    the agency root that it was enrolled with
     order           the order in force                    state.json   `DeviceState`, with a copy beside it
+    order.new       an order for the running aircraft     order.answer what became of it: keys/inbox.py
 
 The folder is one process's at a time (flock). Two rules bind the order and the state. The order is written before the
 state, and a state that lags behind a valid order follows it: so power may fail between the two. And no start returns

@@ -39,7 +39,7 @@ OP_ID_SIZE = 16
 ORDER_HASH_SIZE = 32
 DEVICES_MAX = 256  # a statement names its device in one byte
 RECORDING_MAX = 16
-LINK_MAX = 16 * 1100  # bytes: what sixteen order fragments carry (SPEC.md section 4.4)
+LINK_MAX = 16 * 1100  # bytes: what sixteen order fragments carry (SPEC.md section 4.6)
 EARLIEST = 1_577_836_800  # 2020-01-01: no order, and no clock that says otherwise, is older than Zegel
 LATEST = 4_102_444_800  # 2100-01-01: a clock beyond it is not believed
 
@@ -299,6 +299,12 @@ def _message(data: bytes) -> cose.Sign:
     if not message.signatures:
         raise BadSignature("the order is not signed")
     return message
+
+
+def order_hash(data: bytes) -> bytes:
+    """What an order file is called, trusted by nobody: MalformedMessage, WrongType, BadSignature if it has none."""
+    message = _message(data)
+    return _hash(message.protected, message.payload)
 
 
 def verify_order(

@@ -2,6 +2,7 @@
 
     seed          private seed of its grants (keys.grant)     station.pub   its public half, for the agency
     roots.crt     the agency roots that it trusts             state.json    `StationState`, with a copy beside it
+    order-*       the newest order of an operation, by op_id
 
 A station is made for one operation and its seed is destroyed after it. The folder may be read by several processes; it
 is locked while its state is written. Somebody sits at a station, so a state that is damaged in both its files is an
@@ -17,14 +18,14 @@ from cryptography import x509
 
 from keys import certificate, fields, files, grant, roots, state, station_public, store
 from keys.certificate import DAY_S, utc
-from keys.errors import ClockWrong, FolderError, GrantError, MissingFile, NotListed, OlderOrder, WrongFile
+from keys.errors import ClockWrong, FolderError, GrantError, KeysError, MissingFile, NotListed, OlderOrder, WrongFile
 from keys.files import Kind
 from keys.grant import Profile
 from keys.order import LATEST, Order, VerifiedOrder, verify_order
 from keys.state import Count
 from keys.station_public import StationPublic
 
-SEED, PUBLIC = "seed", "station.pub"
+SEED, PUBLIC, ORDER = "seed", "station.pub", "order"
 
 
 class Accepted(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -136,6 +137,23 @@ class StationFolder:
             self.alarm = f"{error}: a restart after the order's end will not be possible"
         return verified
 
+    def newest_order(self, data: bytes, unix_now: int) -> VerifiedOrder:
+        """The order in `data`, as `accept_order` takes it, or the newer one of its operation that was accepted before."""
+        files.expect(Kind.ORDER, data, "the file")
+        found = verify_order(data, self.roots, 0)
+        stored = self._stored(found.order.op_id)
+        return stored if stored and stored.rank > found.rank else self.accept_order(data, unix_now)
+
+    def _stored(self, op_id: bytes) -> VerifiedOrder | None:
+        """The newest order of this operation, if its file is whole and the one that the state names."""
+        known = self._state().orders.get(op_id.hex())
+        try:
+            found = verify_order(store.read_secret(self.path / f"{ORDER}-{op_id.hex()}"), self.roots, 0)
+            self.index_in(found.order)
+        except KeysError:
+            return None
+        return found if known and known.order_hash == found.order_hash.hex() else None
+
     def index_in(self, order: Order) -> int:
         """The index under which the order lists this station's key; NotListed."""
         for station in order.stations:
@@ -156,6 +174,7 @@ class StationFolder:
                     f"the order is number {verified.order.serial} by signer {verified.generation},"
                     f" and number {newest.serial} by signer {newest.generation} of the same operation was accepted before"
                 )
+            store.write(self.path / f"{ORDER}-{operation}", verified.raw)
             state_.orders[operation] = Accepted(
                 generation=verified.generation, serial=verified.order.serial, order_hash=verified.order_hash.hex()
             )

@@ -196,6 +196,15 @@ def _unwritable(path: Path, error: OSError) -> FolderError:
     return FolderError(f"{path} cannot be written: {_reason(error)}", hint="check that the disk is writable and not full")
 
 
+def remove(path: Path) -> None:
+    """Take a file away; one that is not there is no error."""
+    try:
+        path.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
 def wipe(path: Path) -> None:
     """Overwrite a file, then remove it. Flash memory and journals may keep the old bytes all the same."""
     try:

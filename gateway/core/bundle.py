@@ -26,11 +26,15 @@ class Bundler:
 
     def __init__(self, mtu: int, pad: tuple[int, ...], now: float, flush_s: float = FLUSH_S) -> None:
         self.limit = mtu - DOWNLINK_OVERHEAD
-        self.pad = tuple(size for size in sorted(pad) if size <= self.limit)
+        self.repad(pad)
         self.flush_s = flush_s
         self.late = 0  # frames dropped because the link did not take them in time
         self._frames: deque[tuple[float, bytes]] = deque()
         self._last = now  # when something was last sealed
+
+    def repad(self, pad: tuple[int, ...]) -> None:
+        """From now on pad to these sizes, as another order asks."""
+        self.pad = tuple(size for size in sorted(pad) if size <= self.limit)
 
     def add(self, frames: list[bytes], now: float) -> None:
         self._frames.extend((now, frame) for frame in frames)

@@ -5,9 +5,10 @@ The flow of a control datagram, SPEC.md section 5.5:
   2  statement: a device key of our order, boot counter not older than the one we know   -> a `Session`
   3  beat: the session's key, a rising seq     -> opens the lanes of its epoch, bounds their counters
   4  announcement fragment: only if the newest beat lists it; whole, signed, ours -> HPKE, commitments -> keys installed
+  5  order fragment: out of a sealed lane, gathered; `take_order` hands a whole one out, `adopt` takes it when it verified
 
-Every refusal is a counted DropReason, never an exception. Sans-IO: time is an argument; what must be stored (the boot
-counters) is handed out by `take_heard`.
+Every refusal is a counted DropReason, never an exception. Sans-IO: time is an argument; what must be stored (boot
+counters, orders) is handed out by `take_heard` and `take_order`.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from gateway.core import fragment
+from gateway.core import fragment, order_fragments
 from gateway.core.budget import Budget
 from gateway.core.session import Lease, Session
 from gateway.core.wire import ControlHeader, DropReason, Kind, message_id, parse_control
 from keys import announcement, beat, cose, statement
 from keys.errors import KeysError
 from keys.grant import Profile
-from keys.kid import downlink_kid, lanes_for
+from keys.kid import DOWNLINK_LANES, Lane, downlink_kid, lanes_for
 from keys.order import VerifiedOrder
 
 VERIFY_A_SECOND = 200  # signatures of statements, and as many of clear beats; a flood of forgeries costs no more
@@ -60,18 +61,30 @@ class Listener:
         known: Mapping[bytes, tuple[int, bytes]],
         accept_older: bool = False,
     ) -> None:
-        self.order, self.me = order, me
+        self.me = me
+        self._orders: dict[bytes, VerifiedOrder] = {}  # by order_hash: the newest, and those that it came after
+        self._offered: bytes | None = None  # an order that came by the link, not verified
+        self._take_up(order)
         self.sessions: dict[bytes, Session] = {}  # by the first 8 bytes of the session_id, as announcements name it
         self.leases: dict[int, tuple[Lease, ...]] = {}  # by KID; two sessions may share one
         self.refused_boot: tuple[int, int] | None = None  # (counter heard, counter known) of the last older session
         self._known = dict(known)
         self._accept_older = accept_older
-        self.my_lanes = next(lanes_for(s.roles) for s in order.order.stations if s.index == me.index)
-        self._devices = [cose.load_public(device.alg, device.pub) for device in order.order.devices]
         self._heard: list[Heard] = []
         self._over: set[bytes] = set()  # hints of superseded sessions: what ended does not begin again
         self._statement_budget, self._beat_budget = Budget(VERIFY_A_SECOND), Budget(VERIFY_A_SECOND)
         self._statements: dict[bytes, DropReason | bytes] = {}  # what became of those of our devices, by message id
+
+    def _take_up(self, order: VerifiedOrder) -> None:
+        self.order = self._orders[order.order_hash] = order
+        self.my_lanes = self._lanes_under(order)
+        self._devices = [cose.load_public(device.alg, device.pub) for device in order.order.devices]
+
+    def _lanes_under(self, order: VerifiedOrder | None) -> tuple[Lane, ...]:
+        """Those of our roles; under an order that we do not have, any that are granted."""
+        if order is None:
+            return DOWNLINK_LANES
+        return next(lanes_for(s.roles) for s in order.order.stations if s.index == self.me.index)
 
     def take_heard(self) -> list[Heard]:
         """Sessions heard since the last call, for the caller to store."""
@@ -115,10 +128,8 @@ class Listener:
 
     def _open_session(self, device_public: bytes, stated: statement.Statement, now: float) -> DropReason | bytes:
         """Under which hint the session stands in `sessions` now, or why it does not."""
-        session = Session(stated, device_public)
+        session = Session(stated, device_public, self._orders.get(stated.order_hash))
         hint = session.session_id[:8]
-        if stated.order_hash != self.order.order_hash:
-            return DropReason.UNKNOWN_ORDER
         if hint in self._over or not self._admit(device_public, stated):
             return DropReason.OLDER_SESSION
         if hint not in self.sessions and not self._make_room(device_public, now):
@@ -216,21 +227,47 @@ class Listener:
         except KeysError:
             return DropReason.BAD_SIGNATURE
         theirs = (announced.session_id, announced.order_hash)
-        if theirs != (session.session_id, self.order.order_hash) or not session.expects(announced.epoch):
+        if theirs != (session.session_id, session.statement.order_hash) or not session.expects(announced.epoch):
             return DropReason.BAD_GRANT
         if not session.commit(announced):
             return DropReason.EQUIVOCATION
         if announced.station != self.me.index:
             return None
-        mine = {downlink_kid(lane, session.session_id, announced.epoch) for lane in self.my_lanes}
+        lanes = self._lanes_under(session.order)
+        mine = {downlink_kid(lane, session.session_id, announced.epoch) for lane in lanes}
         if not announced.commitments.keys() <= mine:
             return DropReason.BAD_GRANT
         try:
             session.install(announced.epoch, announced.open(self.me.profile, self.me.seed))
         except KeysError:
-            return DropReason.BAD_GRANT
+            return DropReason.UNKNOWN_ORDER if session.pending else DropReason.BAD_GRANT
         self._relet(session.beat_at)
         return None
+
+    # --- 5: orders ---
+
+    def order_fragment(self, session: Session, content: bytes) -> DropReason | None:
+        """A piece of an order out of a sealed lane of `session`; every reader of that lane can have forged it."""
+        name = order_fragments.name_of(content)
+        if any(known.startswith(name) for known in self._orders):
+            return None
+        try:
+            self._offered = session.gathering.add(content) or self._offered
+        except ValueError:
+            return DropReason.BAD_ORDER
+        return None
+
+    def take_order(self) -> bytes | None:
+        """The newest order that came whole since the last call, for the caller to verify and store."""
+        offered, self._offered = self._offered, None
+        return offered
+
+    def adopt(self, order: VerifiedOrder) -> None:
+        """Go on under an order that succeeds ours (keys.amendment) and lists us; what waited for it waits no more."""
+        self._take_up(order)
+        for session in self.sessions.values():
+            if session.statement.order_hash == order.order_hash:
+                session.order = order
 
     # --- upkeep ---
 

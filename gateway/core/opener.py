@@ -6,7 +6,7 @@ The flow, and the functions in its order:
   3  `_open_lease`   the counter must be within the beat and new to the window
   4  `_decrypt`      one AEAD call per datagram, in place; what fails is wiped in the same breath; only then does
                      `_open_lease` move the window, and `_mark` the plain datagrams
-  5  `_deliver`      telemetry must be whole frames and zeros; a beat goes to the listener; video is opaque
+  5  `_deliver`      telemetry must be whole frames and zeros; beats and orders go to the listener; video is opaque
 
 Everything from the air that is not right is a counted DropReason, never an exception. SPEC.md sections 4, 5.5 and 12.
 """
@@ -218,9 +218,11 @@ class Opener:
         elif lease.lane in _TELEMETRY:
             for index, ctr in zip(at, ctrs, strict=True):
                 opened.bundles.append(Bundle(lease, ctr, self._frames(batch.view(index))))
-        elif lease.lane is Lane.EVIDENCE:
+        else:
             for index in at:
-                self._evidence(bytes(batch.view(index)), lease, now)
+                reason = self._control(bytes(batch.view(index)), lease, now)
+                if reason:
+                    self.drops[reason] += 1
 
     def _frames(self, plain: memoryview) -> list[memoryview]:
         try:
@@ -239,9 +241,12 @@ class Opener:
                 self.drops[DropReason.BAD_PADDING] += 1
         return kept
 
-    def _evidence(self, plain: bytes, lease: Lease, now: float) -> None:
-        """Beats are taken; the other kinds are for a witness, which this version is not."""
+    def _control(self, plain: bytes, lease: Lease, now: float) -> DropReason | None:
+        """Beats and orders are taken; the other kinds are for a witness, which this version is not."""
+        if lease.lane is Lane.ORDER:
+            return self.listener.order_fragment(lease.session, plain)
         if plain[:1] == bytes([Evidence.BEAT]):
-            reason = self.listener.sealed_beat(lease.session, plain[1:], now)
-            if reason:
-                self.drops[reason] += 1
+            return self.listener.sealed_beat(lease.session, plain[1:], now)
+        if plain[:1] == bytes([Evidence.ORDER_FRAGMENT]):
+            return self.listener.order_fragment(lease.session, plain[1:])
+        return None

@@ -8,11 +8,13 @@ from __future__ import annotations
 import dataclasses
 
 from gateway.core.fragment import Reassembler
+from gateway.core.order_fragments import Gathering
 from gateway.core.wire import BEYOND_BEAT_BY, KEEP_EPOCH_S
 from keys.announcement import Announcement, Grant
 from keys.beat import Beat, Flag
 from keys.keyring import ReceiveKey
 from keys.kid import Lane
+from keys.order import VerifiedOrder
 from keys.statement import Statement
 
 ALIVE_FOR_S = 3.0  # since the last verified beat
@@ -30,8 +32,10 @@ class Lease:
 
 
 class Session:
-    def __init__(self, statement: Statement, device_public: bytes) -> None:
+    def __init__(self, statement: Statement, device_public: bytes, order: VerifiedOrder | None = None) -> None:
         self.statement = statement
+        self.order = order  # None while it is not here: SPEC.md section 7, order pending
+        self.gathering = Gathering()
         self.session_id = statement.session_id()
         self.public = statement.session_key()
         self.device_public = device_public
@@ -47,6 +51,11 @@ class Session:
         self._bounds: dict[int, dict[int, int]] = {}  # full epoch -> KID -> first CTR beyond the newest beat
         self._commitments: dict[tuple[int, int], bytes] = {}
         self._replaced_at: dict[int, float] = {}  # full epoch -> when a later one became current
+
+    @property
+    def pending(self) -> bool:
+        """Flying under an order that we do not have."""
+        return self.order is None
 
     @property
     def closed(self) -> bool:

@@ -38,7 +38,7 @@ class Kind(enum.IntEnum):
 
 
 class Evidence(enum.IntEnum):
-    """First byte of a plaintext of the evidence lane. Kinds 2 to 4 are settled in SPEC.md and not sent yet."""
+    """First byte of a plaintext of the evidence lane. Kinds 2 and 3 are settled in SPEC.md and not sent yet."""
 
     BEAT = 1
     CHECKPOINT = 2
@@ -80,6 +80,7 @@ class DropReason(enum.StrEnum):
     TOO_MANY_SESSIONS = "too_many_sessions"
     OVER_BUDGET = "over_budget"
     BAD_GRANT = "bad_grant"
+    BAD_ORDER = "bad_order"
     EQUIVOCATION = "equivocation"
     NOT_PERMITTED = "not_permitted"
     WRONG_EPOCH = "wrong_epoch"

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from gateway import cli
-from keys import cose
+from keys import cose, inbox
 from keys.cli import agency, device, station
 from keys.grant import Profile
 from keys.kid import Role
@@ -381,7 +381,9 @@ def test_modes_that_let_others_in(here, zegel, good, path, line):
     good(line)
 
 
-def test_a_device_in_use(here, zegel):
+def test_a_device_in_use(here, zegel, monkeypatch):
+    """By a program that takes no orders."""
+    monkeypatch.setattr(inbox, "WAIT_S", 0.2)
     with process(HOLDER, here / "drone") as holder:
         for line in ("device load-order drone op.order", "device enrol drone drone-7.crt --root agency/root/root.crt"):
             answer = zegel(line)

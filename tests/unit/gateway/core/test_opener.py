@@ -69,7 +69,11 @@ def equivocation(scene: Scene) -> list[bytes]:
 
 
 def unknown_order(scene: Scene) -> list[bytes]:
-    return [Aboard(scene.world, boot=4, order_hash=bytes(32)).statement()]
+    """A grant that is sealed to whoever has our index there."""
+    other = Aboard(scene.world, boot=4, order_hash=bytes(32))
+    theirs = other.announced(station=2, order_hash=bytes(32))
+    parts = other.announce(dataclasses.replace(theirs, station=1))
+    return [other.statement(), other.beat(), *parts]
 
 
 def forged_beat(scene: Scene) -> list[bytes]:
@@ -112,6 +116,7 @@ REASONS: dict[DropReason, Callable[[Scene], list[bytes]]] = {
     DropReason.TOO_MANY_SESSIONS: crowd,
     DropReason.BAD_GRANT: bad_grant,
     DropReason.EQUIVOCATION: equivocation,
+    DropReason.BAD_ORDER: lambda scene: [scene.aboard.sealed(Lane.EVIDENCE, b"\4fragment")],
 }
 ABOARD = {  # counted on the aircraft: of what never became a datagram, and of the uplink
     DropReason.OVERSIZE,
@@ -350,7 +355,7 @@ def test_a_beat_in_the_evidence_lane_is_taken(scene: Scene):
     assert session.beat.unix_time == 1234
 
 
-@pytest.mark.parametrize("plain", [b"", b"\2checkpoint", b"\3proofs", b"\4fragment", b"\xffnews"])
+@pytest.mark.parametrize("plain", [b"", b"\2checkpoint", b"\3proofs", b"\xffnews"])
 def test_other_evidence_is_for_a_witness(scene: Scene, plain: bytes):
     assert drops_of(scene.station, scene.aboard.sealed(Lane.EVIDENCE, plain)) == {}
 

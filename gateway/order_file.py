@@ -1,0 +1,37 @@
+"""Order file: an order on disk that somebody may replace while a program runs.
+
+What lives here: noticing that. What an order says, and whether it is accepted, is keys'.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from keys import files
+from keys.files import Kind
+
+
+def read(path: str) -> bytes:
+    """The bytes of an order file; WrongFile or MissingFile if it is something else."""
+    return files.read(Kind.ORDER, Path(path))
+
+
+class OrderFile:
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._seen = self._look()
+
+    def changed(self) -> bytes | None:
+        """The bytes of another file than last time; None while it is the same or away. FolderError, WrongFile."""
+        found = self._look()
+        if found in (None, self._seen):
+            return None
+        self._seen = found
+        return read(self.path)
+
+    def _look(self) -> tuple[int, int, int] | None:
+        try:
+            info = Path(self.path).stat()
+        except OSError:
+            return None
+        return info.st_ino, info.st_size, info.st_mtime_ns

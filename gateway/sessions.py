@@ -1,0 +1,211 @@
+"""Sessions: those of one start of `zegel air`, one after the other. The order in force, and how it is changed in flight.
+
+The flow of a change, SPEC.md section 7:
+  1  `take_order`      from the inbox of the device folder, or whole from the link: verified, stored, fsynced
+  2  `_prepare`        what drops nobody is told to the stations first, but no longer than lead_s
+  3  `_change`         the closing beat, the next boot counter, a new session under the new order; no overlap
+
+What lives here: what a session is begun with, and when. What it says is gateway.core's, how an order is judged keys'.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+
+from gateway.aside import Aside
+from gateway.core import order_fragments
+from gateway.core.announcer import Announcer
+from gateway.core.courier import Courier
+from gateway.core.order_fragments import Gathering
+from gateway.status import say
+from keys import amendment, inbox
+from keys.beat import Flag
+from keys.device import DeviceFolder
+from keys.errors import FolderError, KeysError
+from keys.kid import Lane, lanes_for
+from keys.order import VerifiedOrder, fits_link, verify_order
+
+INBOX_EVERY_S = 0.5
+LIMITS_EVERY_S = 10.0
+COUNT_SECONDS_EVERY_S = 60
+VERIFY_EVERY_S = 1.0  # of orders out of the link: some milliseconds each, and only insiders can send one
+TELEMETRY_LANES = (Lane.TELEMETRY, Lane.OBSERVER_TELEMETRY)
+VIDEO_LANES = (Lane.VIDEO_A, Lane.VIDEO_B)
+
+
+class Sessions:
+    """`device` is the open (locked) folder; `alarm(text, key)` tells a person, once a key."""
+
+    def __init__(self, device: DeviceFolder, cameras: int, link_bps: int, alarm: Callable[[str, str], None]) -> None:
+        self.device, self.order = device, device.order()
+        self._cameras, self._link_bps, self._alarm = cameras, link_bps, alarm
+        self._courier: Courier | None = None
+        self._next: VerifiedOrder | None = None  # stored already; the session under it begins at `_change_at`
+        self._change_at = float("inf")
+        self._gatherings: dict[int, Gathering] = {}  # by station, so that none spoils what another carries
+        self._inbox_at = self._limits_at = self._verify_at = 0.0
+        self._aside = Aside()
+
+    def begin(self, now: float) -> None:
+        """The session under the order in force; it says nothing yet."""
+        self.boot, alarm = self.device.next_boot()
+        if alarm:
+            self._alarm(alarm, "boot")
+        device = (self.device.device_index(self.order.order), self.device.key, self.boot)
+        lanes = self._lanes()
+        self.announcer = Announcer(self.order, device, lanes, self._link_bps, os.urandom, now, self._claim())
+        self._courier = None
+        if Lane.ORDER in lanes:
+            self._courier = Courier(self.announcer, self.order, Lane.ORDER, now + self.announcer.round_s)
+        self._started, self._counted = now, 0
+        self._watch_limits(now)
+
+    def _claim(self) -> int:
+        """What to say of the time: the board's clock, or 0 if it cannot be right."""
+        return self.device.claim(board_clock())
+
+    def _lanes(self) -> tuple[Lane, ...]:
+        """What this session has: what somebody reads, a video lane per camera, and the order's lane if it amends one."""
+        read = {lane for station in self.order.order.stations for lane in lanes_for(station.roles)}
+        wanted = [*TELEMETRY_LANES, *VIDEO_LANES[: self._cameras], Lane.EVIDENCE]
+        if self.order.order.previous and fits_link(self.order.raw):
+            wanted.append(Lane.ORDER)
+        return tuple(lane for lane in wanted if lane in read)
+
+    # --- what goes out ---
+
+    def next_due(self) -> float:
+        courier = self._courier.next_due() if self._courier else float("inf")
+        return min(self.announcer.next_due(), courier, self._change_at)
+
+    def datagrams(self, now: float) -> list[bytes]:
+        """Everything that is due at `now`, in order; `announcer` is another one after it if the session has changed."""
+        out = self.announcer.datagrams(now, self._claim())
+        if self._courier:
+            out += self._courier.datagrams(now)
+        if self._next and (now >= self._change_at or not self._courier or self._courier.done):
+            out += self._change(self._next, now)
+        return out
+
+    def close(self, now: float) -> list[bytes]:
+        """The last beat."""
+        return self.announcer.close(now, self._claim())
+
+    def finish(self, now: float) -> None:
+        """What this session flew is counted."""
+        self._count_seconds(now)
+
+    # --- 1: a new order ---
+
+    def take_order(self, data: bytes, now: float) -> None:
+        """Put an order in force, and prepare its session. KeysError if it is refused, and then nothing has changed."""
+        self._count_seconds(now)  # those under the order that was in force
+        try:
+            verified = self.device.load_order(data, board_clock())
+        except FolderError as error:
+            verified = self.device.order()
+            if verified.order_hash == self.order.order_hash:
+                raise
+            self._alarm(str(error), "order")  # the order is stored, and its state follows at the next start
+        if verified.order_hash not in (self.order.order_hash, self._next and self._next.order_hash):
+            self._prepare(verified, now)
+
+    def challenged(self, station: int) -> None:
+        """A station has spoken under this session's order."""
+        if self._courier:
+            self._courier.challenged(station)
+
+    def order_fragment(self, station: int, content: bytes, now: float) -> bool:
+        """A piece of an order that a station with the role command or control carries up; False if it is rubbish."""
+        if self.order.order_hash.startswith(order_fragments.name_of(content)):
+            return True
+        try:
+            whole = self._gatherings.setdefault(station, Gathering()).add(content)
+        except ValueError:
+            return False
+        if whole and now >= self._verify_at:
+            self._verify_at = now + VERIFY_EVERY_S
+            self._take_carried(station, whole, now)
+        return True
+
+    def _take_carried(self, station: int, data: bytes, now: float) -> None:
+        name = next(listed.name for listed in self.order.order.stations if listed.index == station)
+        try:
+            carried = verify_order(data, self.device.roots, 0)
+            if carried.rank <= self.device.order().rank:
+                return  # that station has not got the newest yet
+            if not amendment.succeeds(carried, self.device.order()):
+                self._alarm(f"station {name!r} sent an order that does not succeed the one in force: refused", "carried")
+                return
+            self.take_order(data, now)
+        except KeysError as error:
+            self._alarm(f"station {name!r} sent an order that was refused: {error}", f"carried {error}")
+
+    # --- 2 and 3: the change ---
+
+    def _prepare(self, new: VerifiedOrder, now: float) -> None:
+        self._next, self._change_at, self._courier = new, now, None
+        if amendment.succeeds(new, self.order) and not amendment.drops(new.order, self.order.order) and fits_link(new.raw):
+            self._courier = Courier(self.announcer, new, Lane.EVIDENCE, now)
+            self._change_at = now + self.order.order.policy.lead_s
+            self.announcer.flags |= Flag.ORDER_CHANGE_AHEAD
+        say("air", f"order {new.order.serial} for {new.order.operation!r} is in force, until now {self.order.order.serial}")
+
+    def _change(self, new: VerifiedOrder, now: float) -> list[bytes]:
+        last = self.close(now)
+        self.finish(now)
+        self.order, self._next, self._change_at = new, None, float("inf")
+        self._gatherings.clear()
+        self.begin(now)
+        return last + self.announcer.datagrams(now, self._claim())
+
+    # --- upkeep ---
+
+    def watch(self, now: float) -> None:
+        """The inbox and the order's limits; call it a few times a second."""
+        if now >= self._inbox_at:
+            self._inbox_at = now + INBOX_EVERY_S
+            self._look_into_inbox(now)
+        if now >= self._limits_at:
+            self._limits_at = now + LIMITS_EVERY_S
+            self._watch_limits(now)
+
+    def _look_into_inbox(self, now: float) -> None:
+        try:
+            data = inbox.take(self.device.path)
+            if data is None:
+                return
+            refused: KeysError | None = None
+            try:
+                self.take_order(data, now)
+            except KeysError as error:
+                refused = error
+                self._alarm(f"an order that was handed over is refused: {error}", f"inbox {error}")
+            inbox.answer(self.device.path, data, refused)
+        except FolderError as error:
+            self._alarm(str(error), "inbox")
+
+    def _watch_limits(self, now: float) -> None:
+        flown = int(now - self._started) - self._counted
+        if flown >= COUNT_SECONDS_EVERY_S and self._aside.start(lambda: self.device.add_seconds(flown)):
+            self._counted += flown
+        if alarm := self._aside.take_alarm():
+            self._alarm(alarm, "seconds")
+        if reason := self.device.limits(board_clock()):
+            self.announcer.flags |= Flag.ORDER_EXPIRED
+            self._alarm(f"the order {reason}; the aircraft may be in flight, so it goes on", f"expired {self.order.rank}")
+
+    def _count_seconds(self, now: float) -> None:
+        """Here and now: whoever writes to the folder next must not meet a writer."""
+        self._aside.finish()
+        flown = int(now - self._started) - self._counted
+        self._counted += flown
+        if alarm := self.device.add_seconds(flown):
+            self._alarm(alarm, "seconds")
+
+
+def board_clock() -> int:
+    """What the board's clock claims, in Unix seconds; it may be 1970, and the keys' lower bound decides."""
+    return int(time.time())
