@@ -27,7 +27,7 @@ from gateway.batch import HEADROOM, Batch
 from gateway.config import AirConfig
 from gateway.core.announcer import NARROW_BELOW_BPS, Announcer
 from gateway.core.bundle import Bundler, pad_video
-from gateway.core.wire import DOWNLINK_OVERHEAD
+from gateway.core.wire import DOWNLINK_OVERHEAD, DropReason
 from gateway.endpoints import Endpoint, open_endpoint, open_link
 from gateway.errors import OrderExpired
 from gateway.frames import FrameReader
@@ -120,7 +120,7 @@ class Air:
     def _end(self) -> None:
         now = time.monotonic()
         self._send(self.sessions.close(now), now)
-        self.sessions.finish(now)
+        self.sessions.count_seconds(now)
         for endpoint in self.endpoints:
             endpoint.close()
 
@@ -175,7 +175,12 @@ class Air:
 
     def _take_commands(self, now: float) -> None:
         for link in self.links:
-            self.gate.take(link, now)
+            accepted = self.gate.take(link, now)
+            for station in accepted.challenges:
+                self.sessions.challenged(station)
+            for station, _, fragment in accepted.control:  # of its kinds only order fragments come here
+                if not self.sessions.order_fragment(station, fragment, now):
+                    self.gate.keeper.drops[DropReason.BAD_ORDER] += 1
 
     # --- 5: video to the link ---
 
@@ -228,6 +233,7 @@ class Air:
         before = self.announcer
         self._send(self.sessions.datagrams(now), now)
         if self.announcer is not before:
+            self.gate.follow(self.announcer)
             self.bundler.repad(self.order.order.policy.pad)
             self._say_sealed()
 

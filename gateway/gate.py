@@ -20,17 +20,26 @@ Alarm = Callable[[str, str], None]  # (what to tell a person, under which name i
 
 
 class Gate:
-    """Of one session. `alarm` is told what a person should know."""
+    """Of one session at a time. `alarm` is told what a person should know."""
 
     def __init__(self, announcer: Announcer, fc: Endpoint, alarm: Alarm) -> None:
-        self.keeper = Gatekeeper(announcer)
         self._fc, self._alarm = fc, alarm
-        self._stations = {station.index: station for station in announcer.order.order.stations}
-        self._guards = {index: Guard(station.guard) for index, station in self._stations.items()}
-        self._passed: Counter[int] = Counter()  # frames, by station
-        self._guarded: Counter[int] = Counter()
+        self._drops: Counter[DropReason] = Counter()  # of the sessions before
+        self._passed: Counter[str] = Counter()  # frames, by the station's name
+        self._guarded: Counter[str] = Counter()
         self._kept_aboard = 0
         self._batch, self._frames = Batch(), Batch()
+        self._guard(announcer)
+
+    def follow(self, announcer: Announcer) -> None:
+        """A new session takes the place of the last one, whose keys go with it; what was counted stays."""
+        self._drops += self.keeper.drops
+        self._guard(announcer)
+
+    def _guard(self, announcer: Announcer) -> None:
+        self.keeper = Gatekeeper(announcer)
+        self._stations = {station.index: station for station in announcer.order.order.stations}
+        self._guards = {index: Guard(station.guard) for index, station in self._stations.items()}
 
     # --- up ---
 
@@ -47,11 +56,11 @@ class Gate:
         return accepted
 
     def _may(self, station: int, frame: bytes) -> bool:
-        if self._guards[station].allows(frame):
-            self._passed[station] += 1
-            return True
-        self._guarded[station] += 1
         listed = self._stations[station]
+        if self._guards[station].allows(frame):
+            self._passed[listed.name] += 1
+            return True
+        self._guarded[listed.name] += 1
         self._alarm(
             f"the guard policy {listed.guard!r} of station {listed.name!r} holds some of its messages back",
             f"guard {station}",
@@ -79,8 +88,9 @@ class Gate:
     def commands(self) -> dict[str, dict[str, int]]:
         """Frames accepted of each station that sent any, and those that its guard policy kept back."""
         heard = sorted(self._passed | self._guarded)
-        return {self._stations[i].name: {"accepted": self._passed[i], "guarded": self._guarded[i]} for i in heard}
+        return {name: {"accepted": self._passed[name], "guarded": self._guarded[name]} for name in heard}
 
     def drops(self) -> dict[str, int]:
-        counts = {reason.value: count for reason, count in sorted(self.keeper.drops.items()) if count}
+        total = self._drops + self.keeper.drops
+        counts = {reason.value: count for reason, count in sorted(total.items()) if count}
         return {**counts, DropReason.GUARDED.value: self._guarded.total() + self._kept_aboard}

@@ -74,8 +74,7 @@ class Ground:
         self.meter = Meter(uses, self.paths.receptions)
         self.poller = Poller(self.endpoints)
         self.frames = Table()
-        listed = next(listed for listed in order.order.stations if listed.index == me.index)
-        fleet = Fleet(order.order, listed, settings.mtu, os.urandom)
+        fleet = Fleet(order, me.index, settings.mtu, os.urandom)
         self.helm = Helm(fleet, self.gcs, self.links, self._alarm)
         self.alarms: list[str] = []
         self._batch, self._plain = Batch(), Batch()
@@ -211,6 +210,7 @@ class Ground:
         newest = self.station.newest_order(data, int(time.time()))
         if amendment.succeeds(newest, self.order):
             self.listener.adopt(newest)
+            self.helm.adopt(newest)
             say("ground", f"{self.station.name}: goes on under order {newest.order.serial}")
         elif newest.order_hash != self.order.order_hash:
             self._alarm("the order file is now for another operation: start zegel ground anew for that")

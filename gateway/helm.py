@@ -18,6 +18,7 @@ from gateway.core.wire import DropReason
 from gateway.endpoints import Endpoint
 from gateway.frames import FrameReader
 from keys.kid import Role
+from keys.order import VerifiedOrder
 
 READY = "commands go up"
 
@@ -35,6 +36,11 @@ class Helm:
         self._links, self._alarm = links, alarm
         self._guard = Guard(fleet.station.guard)
         self._batch = Batch()
+
+    def adopt(self, order: VerifiedOrder) -> None:
+        """Go on under an order that succeeds the one so far."""
+        self.fleet.order = order
+        self._guard = Guard(self.fleet.station.guard)
 
     def next_due(self) -> float:
         return min((reader.next_due() for reader in self._readers), default=float("inf"))

@@ -93,15 +93,11 @@ class Sessions:
         """The last beat."""
         return self.announcer.close(now, self._claim())
 
-    def finish(self, now: float) -> None:
-        """What this session flew is counted."""
-        self._count_seconds(now)
-
     # --- 1: a new order ---
 
     def take_order(self, data: bytes, now: float) -> None:
         """Put an order in force, and prepare its session. KeysError if it is refused, and then nothing has changed."""
-        self._count_seconds(now)  # those under the order that was in force
+        self.count_seconds(now)  # those under the order that was in force
         try:
             verified = self.device.load_order(data, board_clock())
         except FolderError as error:
@@ -155,7 +151,7 @@ class Sessions:
 
     def _change(self, new: VerifiedOrder, now: float) -> list[bytes]:
         last = self.close(now)
-        self.finish(now)
+        self.count_seconds(now)
         self.order, self._next, self._change_at = new, None, float("inf")
         self._gatherings.clear()
         self.begin(now)
@@ -197,8 +193,8 @@ class Sessions:
             self.announcer.flags |= Flag.ORDER_EXPIRED
             self._alarm(f"the order {reason}; the aircraft may be in flight, so it goes on", f"expired {self.order.rank}")
 
-    def _count_seconds(self, now: float) -> None:
-        """Here and now: whoever writes to the folder next must not meet a writer."""
+    def count_seconds(self, now: float) -> None:
+        """What was flown, here and now: whoever writes to the folder next must not meet a writer."""
         self._aside.finish()
         flown = int(now - self._started) - self._counted
         self._counted += flown

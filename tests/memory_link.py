@@ -127,8 +127,7 @@ class Station:
     def __init__(self, world: World, index: int, known: dict[bytes, tuple[int, bytes]]) -> None:
         self.listener = Listener(world.order, Me(index, world.profile, world.seeds[index]), known)
         self.opener = Opener(self.listener)
-        listed = next(station for station in world.order.order.stations if station.index == index)
-        self.fleet = Fleet(world.order.order, listed, LINK_MTU, world.random.randbytes)
+        self.fleet = Fleet(world.order, index, LINK_MTU, world.random.randbytes)
         self.frames: list[bytes] = []
         self.video: dict[Lane, list[bytes]] = {Lane.VIDEO_A: [], Lane.VIDEO_B: []}
 

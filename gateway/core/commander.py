@@ -4,6 +4,7 @@ The flow, SPEC.md sections 4.7 and 6:
   1  `control`  challenges that are due: a fresh one every 3 s, repeated until a beat brings it back (F3)
   2  `refusal`  why nothing may be commanded now, as a value
   3  `seal`     frames behind the echo of the newest beat, in bundles, under this ground's own instance
+     `carry`    a fragment of an order, in the same way
 
 What must not live here: which session of a device is commanded (fleet.py), what a frame says (firmware_shims.guard).
 Sans-IO: time and random bytes are arguments.
@@ -37,6 +38,7 @@ class Refusal(enum.StrEnum):
     NO_AIRCRAFT = "no aircraft is heard"
     ENDED = "the session is over or silent"
     NO_KEYS = "our keys have not come yet"
+    PENDING = "it flies under an order that has not come yet"
     NOT_FRESH = "no challenge of ours was answered in the last 10 s"
 
 
@@ -60,7 +62,7 @@ class Commander:
     def control(self, now: float) -> list[bytes]:
         """The challenge that is due, if any."""
         self._keys = {place: key for place, key in self._keys.items() if place[1] in self.session.uplink_keys}
-        if not self.session.alive(now) or not self._granted():
+        if self.session.pending or not self._may_speak(now):
             return []
         self._read_answers(now)
         newest, value = self._challenges[-1] if self._challenges else (float("-inf"), b"")
@@ -98,7 +100,12 @@ class Commander:
             return Refusal.ENDED
         if not self._granted():
             return Refusal.NO_KEYS
+        if self.session.pending:
+            return Refusal.PENDING
         return None if self.answered(now) else Refusal.NOT_FRESH
+
+    def _may_speak(self, now: float) -> bool:
+        return self.session.alive(now) and self._granted()
 
     def _granted(self) -> bool:
         return self._epoch() is not None
@@ -118,6 +125,10 @@ class Commander:
             return refusal
         bundles = bundle.pack(frames, self._limit - NONCE_SIZE)
         return [self._seal(Lane.UPLINK, packed) for packed in bundles]
+
+    def carry(self, fragment: bytes, now: float) -> bytes | None:
+        """The datagram that carries an order fragment up; None if nobody hears us."""
+        return self._seal(Lane.CONTROL, bytes([Control.ORDER_FRAGMENT]) + fragment) if self._may_speak(now) else None
 
     def _seal(self, lane: Lane, content: bytes) -> bytes:
         assert self.session.beat is not None

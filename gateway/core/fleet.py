@@ -1,5 +1,7 @@
 """Fleet: the sessions that a station may speak to. A Commander for each, and which of a device's sessions is commanded.
 
+To those that fly under another order than our newest an Envoy carries that one up, if our role allows it.
+
 SPEC.md section 7. Sans-IO: time and random bytes are arguments.
 """
 
@@ -8,20 +10,27 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from gateway.core.commander import Commander, Entropy, Refusal
+from gateway.core.envoy import MAY_CARRY, Envoy
 from gateway.core.session import Session
-from keys.order import Order, OrderStation
+from keys.order import OrderStation, VerifiedOrder
 
 SILENT_AFTER_S = 2.5  # without a beat, which a narrow link has once a second
 
 
 class Fleet:
-    """All aircraft of `order` as its `station` may command them."""
+    """All aircraft of `order` as the station of this `index` may command them, each by the order that it flies under."""
 
-    def __init__(self, order: Order, station: OrderStation, mtu: int, entropy: Entropy) -> None:
-        self.station = station
+    def __init__(self, order: VerifiedOrder, index: int, mtu: int, entropy: Entropy) -> None:
+        self.order = order  # the newest: it may be replaced by one that succeeds it
         self.commanders: dict[bytes, Commander] = {}  # by session_id
-        self._order, self._mtu, self._entropy = order, mtu, entropy
+        self._index, self._mtu, self._entropy = index, mtu, entropy
+        self._envoys: dict[bytes, Envoy] = {}  # by session_id
         self._commanded: dict[bytes, bytes] = {}  # a device's public key -> session_id
+
+    @property
+    def station(self) -> OrderStation:
+        """This station, as the newest order lists it."""
+        return _listed(self.order, self._index)
 
     def follow(self, sessions: Iterable[Session], now: float) -> None:
         """Take note of the sessions that there are; call it whenever they may have changed."""
@@ -29,12 +38,25 @@ class Fleet:
         self.commanders = {session.session_id: self._commander(session) for session in heard}
         for device in {session.device_public for session in heard}:
             self._choose(device, now)
+        self._send_envoys(now)
 
     def _commander(self, session: Session) -> Commander:
         known = self.commanders.get(session.session_id)
-        if known and known.session is session:
+        order = session.order or self.order
+        station = _listed(order, self._index)
+        if known and known.session is session and known.station is station:
             return known
-        return Commander(session, self.station, self._order.policy.pad, self._mtu, self._entropy)
+        return Commander(session, station, order.order.policy.pad, self._mtu, self._entropy)
+
+    def _send_envoys(self, now: float) -> None:
+        """One to each session that is not under our newest order."""
+        others = {
+            name: commander
+            for name, commander in self.commanders.items()
+            if commander.session.order is not self.order and self.station.roles & MAY_CARRY
+        }
+        kept = {name: envoy for name, envoy in self._envoys.items() if envoy.order is self.order}
+        self._envoys = {name: kept.get(name) or Envoy(commander, self.order, now) for name, commander in others.items()}
 
     def _choose(self, device: bytes, now: float) -> None:
         """The uplink stays where it is while that session beats: the newer one may be a copy of the aircraft."""
@@ -53,8 +75,9 @@ class Fleet:
         return [self.commanders[name] for name in self._commanded.values() if name in self.commanders]
 
     def control(self, now: float) -> list[bytes]:
-        """The challenges that are due: to every live session, so that F3 is there if the uplink moves."""
-        return [datagram for commander in self.commanders.values() for datagram in commander.control(now)]
+        """What is due: challenges to every live session, so that F3 is there if the uplink moves; and our order."""
+        challenges = [datagram for commander in self.commanders.values() for datagram in commander.control(now)]
+        return challenges + [datagram for envoy in self._envoys.values() for datagram in envoy.datagrams(now)]
 
     def seal(self, frames: Sequence[bytes], now: float) -> list[bytes] | Refusal:
         """`frames` for every aircraft, since routing by target is the autopilots' own; or why none may be told."""
@@ -67,3 +90,7 @@ class Fleet:
             else:
                 out += sealed
         return refusal if refusal and not out else out
+
+
+def _listed(order: VerifiedOrder, index: int) -> OrderStation:
+    return next(station for station in order.order.stations if station.index == index)

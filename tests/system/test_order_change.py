@@ -11,6 +11,7 @@ import time
 import pytest
 
 from gateway.demo.stage import HOST, Listener, Program
+from keys.order import parse_order
 from tests.memory_link import mavlink_frame
 from tests.system.house import zegel
 
@@ -109,17 +110,37 @@ def test_a_restarted_station_goes_on_with_the_order_of_the_link(house, fly, feed
     assert status["order"] == 2
 
 
-def test_a_ground_takes_a_newer_order_put_over_its_file(house, fly, feed):
-    flight = fly()
+def test_an_observer_takes_a_newer_order_put_over_its_file_and_carries_nothing_up(house, fly, feed):
+    flight = fly(("observer",))
     feed(flight)
     flight.wait_open()
     amend(house, "extend", "--hours", "1")
     (house.folder / "new.order").replace(house.order)
-    pilot = flight.stations["pilot"]
-    assert flight.until(lambda: pilot.says("goes on under order 2") == 1), flight.logs()
-    pilot.forget()
+    observer = flight.stations["observer"]
+    assert flight.until(lambda: observer.says("goes on under order 2") == 1), flight.logs()
+    observer.forget()
+    flight.run(2.0)
+    assert observer.frames, "the aircraft flies under the old order, which this station still knows"
+    assert flight.air.output().count("sealed: operation") == 1
+
+
+def test_a_commander_carries_a_newer_order_up(house, fly, feed):
+    """Nobody reaches the aircraft but by the link."""
+    flight = fly(("pilot", "observer"))
+    feed(flight)
+    flight.wait_open()
+    amend(house, "revoke", "--station", "observer")
+    (house.folder / "new.order").replace(house.order)
+    pilot, observer = flight.stations["pilot"], flight.stations["observer"]
+    assert flight.until(lambda: flight.air.output().count("sealed: operation") == 2), flight.logs()
     flight.run(1.0)
-    assert pilot.frames, "the aircraft flies under the old order, which this station still knows"
+    observer.forget()
+    pilot.forget()
+    assert flight.until(lambda: pilot.says("commands go up") == 2), flight.logs()
+    flight.run(1.0)
+    assert (observer.frames, observer.packets) == ([], [])
+    assert pilot.frames
+    assert parse_order((house.folder / "drone-7/order").read_bytes()).serial == 2
 
 
 def test_a_restart_of_the_aircraft_never_returns_to_the_old_order(house, fly, feed):
