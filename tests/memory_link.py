@@ -80,7 +80,8 @@ class World:
 
 
 def verified(order: Order) -> VerifiedOrder:
-    return VerifiedOrder(order, hashlib.sha256(order.payload()).digest(), 1, b"")
+    payload = order.payload()
+    return VerifiedOrder(order, hashlib.sha256(payload).digest(), 1, payload)
 
 
 class Aircraft:

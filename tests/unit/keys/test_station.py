@@ -327,3 +327,37 @@ def test_a_destroyed_seed_is_gone(station):
     with pytest.raises(MissingFile, match="the seed of station 'pilot' has been destroyed") as caught:
         StationFolder.open(station.path)
     assert "zegel station init" in caught.value.hint
+
+
+# --- orders that came by the link ---
+
+
+def test_the_newest_order_of_an_operation_is_kept_and_stands_in_for_an_older_file(path, station):
+    old, new = signed(path), signed(path, serial=8, not_after=NOW + 9 * HOUR)
+    assert station.newest_order(old, NOW).order.serial == 7
+    assert station.newest_order(new, NOW).order.serial == 8
+    assert StationFolder.open(path).newest_order(old, NOW).order.serial == 8
+    with pytest.raises(OlderOrder):
+        station.accept_order(old, NOW)
+
+
+def test_it_stands_in_for_a_file_that_has_ended(path, station):
+    old = signed(path)
+    station.newest_order(signed(path, serial=8, not_after=NOW + 20 * HOUR), NOW)
+    assert station.newest_order(old, NOW + 10 * HOUR).order.serial == 8
+
+
+def test_a_kept_order_that_was_changed_is_not_used(path, station):
+    old = signed(path)
+    station.newest_order(signed(path, serial=8), NOW)
+    (kept,) = path.glob("order-*")
+    assert kept.stat().st_mode & 0o777 == 0o600
+    kept.write_bytes(signed(path, serial=9))
+    with pytest.raises(OlderOrder):
+        station.newest_order(old, NOW)
+
+
+def test_a_newer_file_is_accepted_like_any_other(path, station):
+    station.newest_order(signed(path), NOW)
+    with pytest.raises(OrderExpired):
+        station.newest_order(signed(path, serial=8), NOW + DAY)

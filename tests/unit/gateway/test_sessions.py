@@ -1,0 +1,247 @@
+"""The change of order aboard, with a real device folder and no socket; time is the test's."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+
+import pytest
+
+from gateway import sessions
+from gateway.core import order_fragments
+from gateway.core.announcer import Phase
+from gateway.sessions import Sessions
+from keys import inbox
+from keys.beat import Flag
+from keys.device import DeviceFolder
+from keys.errors import KeysError, OlderOrder
+from keys.kid import Lane
+from keys.order import issue_order, parse_order, verify_order
+from keys.policy import Policy
+from tests.agency import HOUR, NOW, harbour, order
+from tests.unit.keys.disk import full_disk
+from tests.unit.keys.test_device import device, path, signed
+
+__all__ = ["device", "path"]
+
+LEAD_S = Policy().lead_s
+
+
+@pytest.fixture
+def alarms() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def aboard(device, alarms, monkeypatch) -> Sessions:
+    """In the air under order 7, at time 0."""
+    monkeypatch.setattr(sessions, "board_clock", lambda: NOW + 60)
+    device.load_order(signed(device), NOW)
+    made = Sessions(device, 1, 8_000_000, lambda text, _: alarms.append(text))
+    made.begin(0.0)
+    made.datagrams(0.0)
+    return made
+
+
+def next_order(aboard: Sessions, **changes) -> bytes:
+    """Order 8, which amends the one in force."""
+    old = aboard.order
+    new = dataclasses.replace(old.order, serial=8, previous=old.order_hash, **changes)
+    return issue_order(new, [harbour().signer])
+
+
+def run(aboard: Sessions, begin: float, end: float) -> list[bytes]:
+    """What goes out in between."""
+    out, now = [], begin
+    while (now := max(now, aboard.next_due())) <= end:
+        out += aboard.datagrams(now)
+        now += 0.001
+    return out
+
+
+def revoked(aboard: Sessions) -> bytes:
+    return next_order(aboard, stations=aboard.order.order.stations[:1])
+
+
+def test_an_order_that_drops_a_station_is_changed_to_at_once(aboard):
+    old = aboard.announcer
+    aboard.take_order(revoked(aboard), 1.0)
+    assert aboard.next_due() <= 1.0
+    out = aboard.datagrams(1.0)
+    assert old.phase is Phase.CLOSED
+    assert old.send_key(Lane.EVIDENCE) is None
+    assert aboard.announcer is not old
+    assert (aboard.order.order.serial, aboard.boot) == (8, 2)
+    assert out, "the closing beat and the new session's first words leave together"
+    assert set(aboard.announcer.current.announcements) == {1}
+
+
+def test_an_order_that_drops_nobody_is_told_first(aboard):
+    old = aboard.announcer
+    aboard.take_order(next_order(aboard, not_after=NOW + 9 * HOUR), 1.0)
+    assert old.flags & Flag.ORDER_CHANGE_AHEAD
+    before = old.current.send_keys[Lane.EVIDENCE].next_ctr
+    assert aboard.announcer is old
+    run(aboard, 1.0, 1.0 + LEAD_S)
+    fragments = -(-len(aboard.order.raw) // 1100)
+    assert old.current.send_keys[Lane.EVIDENCE].next_ctr >= before + fragments + 1
+    assert (old.phase, aboard.order.order.serial) == (Phase.CLOSED, 8)
+
+
+def test_the_change_waits_no_longer_than_the_lead_time(device, alarms, monkeypatch):
+    """On a link that cannot carry the order in that time."""
+    monkeypatch.setattr(sessions, "board_clock", lambda: NOW + 60)
+    device.load_order(signed(device), NOW)
+    aboard = Sessions(device, 1, 10_000, lambda text, _: alarms.append(text))
+    aboard.begin(0.0)
+    old = aboard.announcer
+    aboard.take_order(next_order(aboard), 1.0)
+    run(aboard, 1.0, 0.9 + LEAD_S)
+    assert aboard.announcer is old
+    run(aboard, 0.9 + LEAD_S, 1.1 + LEAD_S)
+    assert aboard.announcer is not old
+
+
+def test_an_order_is_stored_before_anything_is_said(aboard, device):
+    aboard.take_order(next_order(aboard), 1.0)
+    assert parse_order((device.path / "order").read_bytes()).serial == 8
+    with pytest.raises(OlderOrder):
+        device.load_order(signed(device, serial=7, operation="Other"), NOW)
+
+
+def test_only_a_session_whose_order_amends_another_has_the_order_lane(aboard):
+    assert aboard.announcer.send_key(Lane.ORDER) is None
+    aboard.take_order(revoked(aboard), 1.0)
+    aboard.datagrams(1.0)
+    assert aboard.announcer.send_key(Lane.ORDER) is not None
+    run(aboard, 1.0, 10.0)
+    first = aboard.announcer.send_key(Lane.ORDER).next_ctr
+    assert first > 0
+    aboard.challenged(1)
+    run(aboard, 10.0, 20.0)
+    assert aboard.announcer.send_key(Lane.ORDER).next_ctr == first
+
+
+def test_an_order_of_another_operation_comes_by_file_only(aboard):
+    data = signed(aboard.device, serial=9, op_id=bytes(16))
+    old = aboard.announcer
+    for content in fragments_of(aboard, data):
+        aboard.order_fragment(1, content, 1.0)
+    assert aboard.announcer is old
+    aboard.take_order(data, 2.0)
+    aboard.datagrams(2.0)
+    assert aboard.order.order.op_id == bytes(16)
+    assert aboard.announcer.send_key(Lane.ORDER) is None
+
+
+def test_what_is_refused_changes_nothing(aboard, device):
+    old = aboard.announcer
+    for data in (signed(device, serial=6), b"\xd8\x62", next_order(aboard, devices=order().devices)):
+        with pytest.raises(KeysError):
+            aboard.take_order(data, 1.0)
+    run(aboard, 1.0, 10.0)
+    assert aboard.announcer is old
+    assert aboard.order is device.order()
+
+
+def test_the_order_in_force_once_more_is_no_change(aboard):
+    old = aboard.announcer
+    aboard.take_order(aboard.order.raw, 1.0)
+    run(aboard, 1.0, 10.0)
+    assert aboard.announcer is old
+
+
+def test_a_full_card_refuses_the_order_and_flies_on(aboard):
+    data, old = revoked(aboard), aboard.announcer
+    with full_disk(), pytest.raises(KeysError, match="cannot be written"):
+        aboard.take_order(data, 1.0)
+    run(aboard, 1.0, 3.0)
+    assert aboard.announcer is old
+
+
+def test_an_extension_ends_the_alarm_of_an_expired_order(aboard, alarms, monkeypatch):
+    monkeypatch.setattr(sessions, "board_clock", lambda: NOW + 9 * HOUR)
+    aboard.watch(20.0)
+    assert aboard.announcer.flags & Flag.ORDER_EXPIRED
+    assert len(alarms) == 1
+    aboard.take_order(next_order(aboard, not_after=NOW + 10 * HOUR), 21.0)
+    run(aboard, 21.0, 30.0)
+    assert not aboard.announcer.flags & Flag.ORDER_EXPIRED
+
+
+def test_the_inbox_is_looked_into_and_answered(aboard, device, alarms):
+    data = revoked(aboard)
+    for content, refused in ((data, False), (b"\xd8\x62", True)):
+        (device.path / inbox.ORDER).write_bytes(content)
+        (device.path / inbox.ORDER).chmod(0o600)
+        aboard.watch(30.0 + refused)
+        answered = (device.path / inbox.ANSWER).read_bytes()
+        assert hashlib.sha256(content).hexdigest().encode() in answered
+        assert (b'"error":""' in answered) is not refused
+    aboard.datagrams(32.0)
+    assert aboard.order.raw == data
+    assert any("handed over is refused" in text for text in alarms)
+
+
+# --- what stations carry up ---
+
+
+def fragments_of(aboard: Sessions, data: bytes) -> list[bytes]:
+    return order_fragments.split(verify_order(data, aboard.device.roots, 0))
+
+
+def test_a_carried_order_is_taken_once_it_is_whole(aboard):
+    fragments = fragments_of(aboard, revoked(aboard))
+    assert all(aboard.order_fragment(1, content, 1.0) for content in fragments)
+    aboard.datagrams(1.0)
+    assert aboard.order.order.serial == 8
+    assert all(aboard.order_fragment(1, content, 2.0) for content in fragments), "it is in force already"
+
+
+def test_stations_do_not_spoil_each_others_pieces(aboard):
+    fragments = fragments_of(aboard, next_order(aboard))
+    for content in fragments:
+        aboard.order_fragment(2, content[:-1] + bytes([content[-1] ^ 1]), 1.0)
+        aboard.order_fragment(1, content, 5.0)
+    run(aboard, 5.0, 6.0 + LEAD_S)
+    assert aboard.order.order.serial == 8
+
+
+def test_a_forged_order_is_refused_with_the_senders_name(aboard, alarms):
+    data = bytearray(next_order(aboard))
+    data[-1] ^= 1  # in the signature, which the order's name leaves out
+    forged = dataclasses.replace(aboard.order, raw=bytes(data), order_hash=parse_order(bytes(data)).hash())
+    for content in order_fragments.split(forged):
+        assert aboard.order_fragment(1, content, 1.0)
+    assert aboard.order.order.serial == 7
+    assert any(text.startswith("station 'pilot' sent an order that was refused") for text in alarms)
+
+
+def test_an_order_that_moves_a_station_does_not_come_by_the_link(aboard, alarms):
+    first, second = aboard.order.order.stations
+    moved = next_order(aboard, stations=(first, dataclasses.replace(second, index=9)))
+    for content in fragments_of(aboard, moved):
+        aboard.order_fragment(1, content, 1.0)
+    assert aboard.device.order().order.serial == 7
+    assert "station 'pilot' sent an order that does not succeed the one in force: refused" in alarms
+
+
+def test_rubbish_is_told_apart(aboard):
+    assert not aboard.order_fragment(1, b"rubbish", 1.0)
+
+
+def test_one_verification_a_second(aboard, monkeypatch):
+    verified = []
+    monkeypatch.setattr(sessions, "verify_order", lambda *args: verified.append(args) or verify_order(*args))
+    fragments = fragments_of(aboard, next_order(aboard, devices=order().devices))
+    for step in range(30):
+        for content in fragments:
+            aboard.order_fragment(1, content, 1.0 + step / 10)
+    assert len(verified) == 3
+
+
+def test_a_folder_that_is_opened_again_flies_under_the_new_order(aboard, device):
+    aboard.take_order(revoked(aboard), 1.0)
+    device.close()
+    with DeviceFolder.open(device.path) as again:
+        assert again.order().order.serial == 8
