@@ -16,8 +16,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from firmware_shims import heartbeat, mavlink
-from gateway.core import bundle, sframe, wire
+from gateway.core import bundle, order_fragments, sframe, wire
 from gateway.core.fragment import split
+from gateway.core.order_fragments import Gathering
 from gateway.core.wire import Kind
 from keys import announcement, beat, cose, grant, statement
 from keys.announcement import Announcement
@@ -25,7 +26,9 @@ from keys.beat import Beat
 from keys.cose import Signer
 from keys.errors import GrantError, KeysError, MalformedMessage
 from keys.grant import Profile
+from keys.order import VerifiedOrder, order_hash
 from keys.statement import Statement
+from tests import agency
 from tests.hostile.mutation import cuts, flips, mutated, strange_cbor
 from tests.memory_link import mavlink_frame
 
@@ -82,6 +85,14 @@ def unsealed(sealed: bytes) -> bytes:
     return grant.unseal(Profile.X25519, SEED, ANNOUNCED.info(), sealed)
 
 
+def gathered(fragment: bytes) -> object:
+    """The last piece: the others are there already."""
+    gathering = Gathering()
+    for other in FRAGMENTS[1:] if fragment[16:17] == b"\0" else FRAGMENTS[:1]:
+        gathering.add(other)
+    return gathering.add(fragment)
+
+
 def framed(data: bytes) -> list[bytes]:
     """A line that is cut anywhere and falls silent; every byte is accounted for."""
     framer, half = mavlink.Framer(), len(data) // 2
@@ -125,6 +136,8 @@ UPLINK = [sframe.encode_header(0x1334A70102030405, ctr) + bytes(20) for ctr in (
 CONTROL = split(Kind.ANNOUNCEMENT, bytes(1_200)) + split(Kind.BEAT, b"b")
 LINE = (b"".join(FRAMES), FRAMES[0])
 ORDER = cose.sign(b"p", "zegel-order", [Signer(KEY, (b"leaf", b"root"))])
+LARGE = cose.sign(bytes(order_fragments.PIECE_MAX), "zegel-order", [Signer(KEY, (b"leaf", b"root"))])
+FRAGMENTS = tuple(order_fragments.split(VerifiedOrder(agency.order(), order_hash(LARGE), 1, LARGE)))
 
 PARSERS = {
     "CBOR": Parser(
@@ -147,6 +160,7 @@ PARSERS = {
     "MAVLink line": Parser(framed, LINE, (), 500_000),
     "MAVLink datagram": Parser(datagram_framed, LINE, (), 500_000),
     "bundle": Parser(mavlink.split, (LINE[0] + bytes(30), bytes(9)), (ValueError,), 1_000_000),
+    "order fragment": Parser(gathered, FRAGMENTS, (ValueError,), 500_000),
     "padded video": Parser(bundle.video_length, (b"v\x80\0\0", b"\x80"), (ValueError,), 1_000_000),
 }
 NAMES = pytest.mark.parametrize("name", PARSERS)
