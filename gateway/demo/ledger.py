@@ -6,6 +6,8 @@ import dataclasses
 import time
 from collections.abc import Iterable, Mapping, Sequence
 
+from rich.table import Table
+
 Timed = Sequence[tuple[float, bytes]]  # (monotonic seconds, what was sent)
 
 FLUSH_GUARD_S = 0.1  # what entered this shortly before the power went may not have left
@@ -75,3 +77,11 @@ class Ledger:
                 good = match.exact and not match.lost and bool(got)
                 self.expect(f"{feed.name} opened all {what} that entered while the aircraft was up, byte-exact", good)
         return rows
+
+
+def table(rows: list[tuple[str, ...]]) -> Table:
+    """Rows as a person reads them in 80 columns, the heading first."""
+    made = Table(*rows[0], box=None, padding=(0, 2, 0, 0), header_style="underline")
+    for row in rows[1:]:
+        made.add_row(*row)
+    return made

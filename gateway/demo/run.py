@@ -7,8 +7,10 @@ The acts, and the functions in their order:
   4  `_restart`   the aircraft loses power and comes back; so do the feeds
   5  `_replay`    a recording of the first run is played back and refused
   6  `_command`   a pilot commands, an observer may not, a delayed command is refused (uplink.py)
-  7  `_count`     the table of what was counted
-  8  `_verdict`   yes or no to each expectation; not 0 if anything is not as it should be
+  7  `_links`     one of two links is cut and heals, and not a frame is lost
+  8  `_count`     the table of what was counted
+  9  `_revoke`    a station is revoked in flight, and blind at once
+  10 `_verdict`   yes or no to each expectation; not 0 if anything is not as it should be
 """
 
 from __future__ import annotations
@@ -26,27 +28,23 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.padding import Padding
-from rich.table import Table
 
 from gateway import cli
-from gateway.batch import Batch
-from gateway.core.listener import Listener as Ears
-from gateway.core.listener import Me
-from gateway.core.opener import Opener
 from gateway.demo.clip import Camera
 from gateway.demo.flight import FlightController
 from gateway.demo.leaks import shared_windows
-from gateway.demo.ledger import Feed, Ledger
+from gateway.demo.ledger import Feed, Ledger, table
 from gateway.demo.stage import FIRST_SFRAME, HOST, Listener, Program, Radio, free_port, run_until
+from gateway.demo.stranger import pretend
 from gateway.demo.uplink import COMMANDS, Uplink
 from gateway.errors import DemoFailed
 from gateway.status import read_all
 from keys.kid import Lane
-from keys.order import verify_order
-from keys.station import StationFolder
 
-FIRST_FLIGHT_S = 11.0
-SECOND_FLIGHT_S = 9.0
+FIRST_FLIGHT_S = 8.0
+SECOND_FLIGHT_S = 5.0
+REVOKED_FLIGHT_S = 3.0
+CUT_AFTER_S, CUT_FOR_S = 1.0, 2.5
 SAY_EVERY_S = 2.0
 JOIN_WITHIN_S = 15.0
 SETTLE_S = 0.5  # for what is still on its way when the players stop
@@ -69,7 +67,7 @@ class Demo:
     def __init__(self, folder: Path, stay: bool) -> None:
         self.folder, self.stay = folder, stay
         self.console = Console(highlight=False, soft_wrap=True)
-        self.radio = Radio()
+        self.radio, self.lte = Radio(), Radio()
         self.flight, self.camera_port = FlightController(), free_port()
         self.camera = Camera((HOST, self.camera_port))
         self.stations: dict[str, Listener] = {}
@@ -80,7 +78,7 @@ class Demo:
 
     def run(self) -> int:
         with contextlib.ExitStack() as self._afterwards:
-            for part in (self.flight, self.camera, self.radio):
+            for part in (self.flight, self.camera, self.radio, self.lte):
                 self._afterwards.callback(part.close)
             self._keys()
             self._take_off()
@@ -88,7 +86,9 @@ class Demo:
             self._restart()
             self._replay()
             self._command()
+            self._links()
             self._count()
+            self._revoke()
             if self.stay:
                 self._stay()
             return self._verdict()
@@ -138,7 +138,8 @@ class Demo:
     def _start_air(self) -> Program:
         words = ("air", "--device", str(self.folder / "drone-7"), "--fc", f"serial:{self.flight.path}:921600")
         video = ("--video", f"udpin:{HOST}:{self.camera_port}")
-        air = Program((*words, *video, "--link", f"udpout:{HOST}:{self.radio.port}"), self.folder, "air")
+        links = [word for radio in (self.radio, self.lte) for word in ("--link", f"udpout:{HOST}:{radio.port}")]
+        air = Program((*words, *video, *links), self.folder, "air")
         self._afterwards.callback(air.end)
         return air
 
@@ -152,34 +153,19 @@ class Demo:
 
     def _stranger(self) -> None:
         self._title(f"3. A station that is not in the order: {STRANGER!r}, with the order and a copy of the whole link")
-        stranger = Listener(STRANGER, self.folder, self.folder / "op.order")
+        here = self.folder
+        stranger = Listener(STRANGER, here, here / "op.order")
         self._afterwards.callback(stranger.close)
         program = stranger.program
         code = program.process.wait(JOIN_WITHIN_S)
         for line in program.output().strip().splitlines():
             self._say(f"   {line}")
         self.ledger.expect("the stranger's zegel ground refuses to start", code != 0)
-        opened, refused = self._pretend()
+        opened, refused = pretend(here / STRANGER, here / "op.order", self.radio.capture)
         self._say(
             f"   pretending to be each listed station, with its own key: {opened} datagrams opened, {refused} grants failed"
         )
         self.ledger.expect("the stranger opens nothing", opened == 0 and refused > 0)
-
-    def _pretend(self) -> tuple[int, int]:
-        """Run the whole capture through openers that hold the stranger's seed under every listed index."""
-        station = StationFolder.open(self.folder / STRANGER)
-        order = verify_order((self.folder / "op.order").read_bytes(), station.roots, 0)
-        opened = refused = 0
-        for listed in order.order.stations:
-            opener = Opener(Ears(order, Me(listed.index, station.profile, station.seed), {}))
-            batch = Batch()
-            for datagram in self.radio.capture:
-                batch.clear()
-                batch.append(datagram)
-                opener.open(batch, 0.0)
-            opened += sum(opener.opened.values())
-            refused += sum(count for reason, count in opener.drops.items() if reason == "bad_grant")
-        return opened, refused
 
     # --- 4: restart ---
 
@@ -210,7 +196,9 @@ class Demo:
                 self._step()
         self._run(STATUS_WITHIN_S)
         got = sum(len(s.frames) + len(s.packets) - before[name] for name, s in self.stations.items())
-        self.refused = {name: count - refused[name] for name, count in self._drops().items()}
+        # What is more than was played is of the running session: lanes of other roles.
+        played = len(self.first_run)
+        self.refused = {name: min(count - refused[name], played) for name, count in self._drops().items()}
         self._say(f"   {len(self.first_run)} datagrams played to every station: {got} frames or pictures came out of it;")
         self._say("   refused: " + ", ".join(f"{name} {count}" for name, count in self.refused.items()))
         self.ledger.expect("nothing of the earlier run is accepted", got == 0)
@@ -219,8 +207,8 @@ class Demo:
         self.ledger.expect("every station refused and counted all sealed datagrams of it", all_refused)
 
     def _drops(self) -> dict[str, int]:
-        """How many datagrams each station's `zegel ground` says that it refused, by `zegel status`."""
-        counts = {s["pid"]: sum(n for reason, n in s["drops"].items() if reason != "not_granted") for s in read_all()}
+        """How many datagrams each station's `zegel ground` says that it did not open, by `zegel status`."""
+        counts = {status["pid"]: sum(status["drops"].values()) for status in read_all()}
         return {name: counts.get(s.program.process.pid, 0) for name, s in self.stations.items()}
 
     # --- 6: commands ---
@@ -230,13 +218,31 @@ class Demo:
         uplink = Uplink(self.radio, self.flight, self.ledger, self._until, self._say)
         uplink.run(self.stations["pilot"], self.stations["observer"], sessions=2)
 
-    # --- 7: the table ---
+    # --- 7: two links ---
+
+    def _links(self) -> None:
+        self._title("7. The pilot's station listens by radio and by LTE, and the radio is cut")
+        pilot = self.stations["pilot"]
+        opened = pilot.says(": open")
+        self.lte.listeners.append(pilot.add_link())
+        self._until(lambda: pilot.says(": open") > opened, JOIN_WITHIN_S)
+        self.playing = True
+        self._run(CUT_AFTER_S)
+        self.radio.deaf.add(pilot.port)
+        self._run(CUT_FOR_S)
+        self.radio.deaf.clear()
+        self._play(CUT_AFTER_S)
+        unheard = self.radio.unheard
+        self._say(f"   for {CUT_FOR_S:g} s the radio reached the pilot with none of {unheard} datagrams; LTE brought them")
+        self.ledger.expect("one of the pilot's two links was cut, and healed", unheard > 0)
+
+    # --- 8: the table ---
 
     def _count(self) -> None:
-        self._title("7. Counted, not claimed")
+        self._title("8. Counted, not claimed")
         feeds = [Feed(n, s.frames, s.packets) for n, s in self.stations.items()]
         rows = self.ledger.judge(self.flight.sent, self.camera.sent, feeds, self.refused)
-        self.console.print(Padding(_table(rows), (0, 0, 1, 3)))
+        self.console.print(Padding(table(rows), (0, 0, 1, 3)))
         self._say("   air down: entered while the aircraft had no power; refused: datagrams of the replay")
         plain = [*self.flight.frames_sent(), *self.camera.packets_sent(), *COMMANDS]
         wire = [*self.radio.capture, *(datagram for _, datagram in self.radio.up)]
@@ -246,7 +252,32 @@ class Demo:
         self.ledger.expect(f"16-byte pieces of what entered that stand on the wire: {leaks}", leaks == 0)
         self.ledger.expect(f"names from the order that stand on the wire: {named}", named == 0)
 
-    # --- 8: the verdict ---
+    # --- 9: a revoked station ---
+
+    def _revoke(self) -> None:
+        self._title("9. The observer's station is lost: the agency revokes it while the aircraft flies")
+        here, sealed = self.folder, self._sealed_sessions()
+        words = ("order", "revoke", here / "op.order", "--station", "observer", "--agency", here / "agency")
+        self._zegel(*words, "-o", here / "new.order")
+        self._zegel("device", "load-order", here / "drone-7", here / "new.order")
+        changed = self._until(lambda: self._sealed_sessions() > sealed, JOIN_WITHIN_S)
+        pilot, observer = self.stations["pilot"], self.stations["observer"]
+        for station in (pilot, observer):
+            station.take()
+            station.forget()
+        self._play(REVOKED_FLIGHT_S)
+        blind, goes_on = not (observer.frames or observer.packets), bool(pilot.frames and pilot.packets)
+        self._say(
+            f"   in the next {REVOKED_FLIGHT_S:g} s the observer opened {len(observer.frames)} + {len(observer.packets)},"
+        )
+        self._say(f"   the pilot {len(pilot.frames)} + {len(pilot.packets)}, who got the new order by the link")
+        self.ledger.expect("a station that was revoked in flight was blind at once", changed and blind)
+        self.ledger.expect("the other stations went on under the new order", goes_on)
+
+    def _sealed_sessions(self) -> int:
+        return self.air.output().count("sealed: operation")
+
+    # --- 10: the verdict ---
 
     def _verdict(self) -> int:
         stopped = [program.end() for program in (self.air, *(s.program for s in self.stations.values()))]
@@ -290,6 +321,7 @@ class Demo:
             self.camera.play(now)
         self.flight.listen()
         self.radio.relay()
+        self.lte.relay()
         for station in self.stations.values():
             station.take()
         if self.playing and not self.refused and now - self._said_at >= SAY_EVERY_S:
@@ -314,7 +346,7 @@ class Demo:
             raise DemoFailed(f"not every station opened its feeds within {JOIN_WITHIN_S:g} s", hint=f"logs: {self._keep()}")
 
     def _sockets(self) -> list[socket.socket]:
-        return [self.radio.socket, *(sock for s in self.stations.values() for sock in (s.gcs, s.player))]
+        return [self.radio.socket, self.lte.socket, *(sock for s in self.stations.values() for sock in (s.gcs, s.player))]
 
     def _say_counts(self) -> None:
         opened = ", ".join(f"{n} {len(s.frames)} + {len(s.packets)}" for n, s in self.stations.items())
@@ -342,7 +374,7 @@ class Demo:
 
     def _forget(self) -> None:
         """What was counted is counted; hours of flight need not stay in memory."""
-        for kept in (self.flight.sent, self.camera.sent, self.radio.capture):
+        for kept in (self.flight.sent, self.camera.sent, self.radio.capture, self.lte.capture):
             kept.clear()
         for station in self.stations.values():
             station.forget()
@@ -352,13 +384,6 @@ class Demo:
 
     def _say(self, text: str) -> None:
         self.console.print(text, markup=False)
-
-
-def _table(rows: list[tuple[str, ...]]) -> Table:
-    table = Table(*rows[0], box=None, padding=(0, 2, 0, 0), header_style="underline")
-    for row in rows[1:]:
-        table.add_row(*row)
-    return table
 
 
 def command(parser: argparse.ArgumentParser) -> None:

@@ -119,6 +119,8 @@ class Radio:
         self.listeners: list[int] = []
         self.up: list[tuple[int, bytes]] = []
         self.jammed = False
+        self.deaf: set[int] = set()  # listeners that this radio does not reach at the moment
+        self.unheard = 0
         self._aircraft: tuple[str, int] | None = None
 
     def relay(self) -> None:
@@ -139,6 +141,9 @@ class Radio:
 
     def send(self, datagram: bytes) -> None:
         for port in self.listeners:
+            if port in self.deaf:
+                self.unheard += 1
+                continue
             try:
                 self.socket.sendto(datagram, (HOST, port))
             except (BlockingIOError, ConnectionRefusedError):
@@ -160,20 +165,22 @@ class Listener:
         self._ground: tuple[str, int] | None = None  # where its zegel ground takes commands, once it has sent a frame
         self.port = free_port()
         self._words = (
-            "ground",
-            "--station",
-            str(folder / name),
-            "--order",
-            str(order),
-            "--link",
-            f"udpin:{HOST}:{self.port}",
-            *more,
+            *("ground", "--station", str(folder / name), "--order", str(order)),
+            *("--link", f"udpin:{HOST}:{self.port}", *more),
         )
         self._folder = folder
         self.start()
 
     def start(self) -> None:
         self._start(port_of(self.gcs), port_of(self.player))
+
+    def add_link(self) -> int:
+        """Restart with one more link to listen on; its port."""
+        self.program.end()
+        port = free_port()
+        self._words = (*self._words, "--link", f"udpin:{HOST}:{port}")
+        self.start()
+        return port
 
     def hand_over(self) -> None:
         """From now on to the programs of whoever watches, on the ports where those listen."""

@@ -1,0 +1,30 @@
+"""The demo's stranger: what a station that is not in the order opens of a capture, whatever it pretends to be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from gateway.batch import Batch
+from gateway.core.listener import Listener, Me
+from gateway.core.opener import Opener
+from gateway.core.wire import DropReason
+from keys.order import verify_order
+from keys.station import StationFolder
+
+
+def pretend(folder: Path, order: Path, capture: Iterable[bytes]) -> tuple[int, int]:
+    """(datagrams opened, grants that failed) over all openers that hold the folder's seed under a listed index."""
+    station = StationFolder.open(folder)
+    verified = verify_order(order.read_bytes(), station.roots, 0)
+    datagrams, opened, refused = list(capture), 0, 0
+    for listed in verified.order.stations:
+        opener = Opener(Listener(verified, Me(listed.index, station.profile, station.seed), {}))
+        batch = Batch()
+        for datagram in datagrams:
+            batch.clear()
+            batch.append(datagram)
+            opener.open(batch, 0.0)
+        opened += opener.opened.total()
+        refused += opener.drops[DropReason.BAD_GRANT]
+    return opened, refused
