@@ -29,11 +29,11 @@ lint: .venv/ready-lint
 	@touch $@
 
 .venv/ready-test: .venv/ready
-	@$(INSTALL) '.[test]'
+	@$(INSTALL) '.[test,interop]'
 	@touch $@
 
 .venv/ready-lint: .venv/ready-test
-	@$(INSTALL) '.[test,lint]'
+	@$(INSTALL) '.[test,interop,lint]'
 	@touch $@
 
 clean:

@@ -1,0 +1,101 @@
+"""The way from an autopilot to a ground control station: straight, or through `zegel air` and `zegel ground`.
+
+Both end in two loopback ports, so that the same programs run over either and their figures can be compared.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from gateway.demo.stage import HOST, Program, free_port
+from gateway.status import read_all
+from tests.relay import Weather
+from tests.system.house import JOIN_WITHIN_S, House
+
+
+class Radio:
+    """`tests.relay` in a process of its own; `port` is where it is sent to."""
+
+    def __init__(self, to: int, weather: Weather, seed: int = 1) -> None:
+        self.port = free_port()
+        words = [f"--{name.replace('_', '-')}={value}" for name, value in dataclasses.asdict(weather).items()]
+        ends = (f"--listen={self.port}", f"--to={to}", f"--seed={seed}")
+        root = Path(__file__).parents[2]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.relay", *ends, *words], cwd=root, stdout=subprocess.DEVNULL
+        )
+
+    def end(self) -> None:
+        self._process.terminate()
+        self._process.wait()
+
+
+class Straight:
+    """No gateway: the autopilot sends to the ground control station, or to the radio in between."""
+
+    def __init__(self, weather: Weather | None = None) -> None:
+        self.gcs_port = free_port()
+        self._radio = Radio(self.gcs_port, weather) if weather else None
+        self.fc_port = self._radio.port if self._radio else self.gcs_port
+
+    def wait_open(self) -> None:
+        """It always is."""
+
+    def end(self) -> None:
+        if self._radio:
+            self._radio.end()
+
+
+class Sealed:
+    """`zegel air`, the radio if there is weather, and the pilot's `zegel ground`."""
+
+    def __init__(self, house: House, weather: Weather | None = None) -> None:
+        self.fc_port, self.gcs_port, ground_port = free_port(), free_port(), free_port()
+        self._radio = Radio(ground_port, weather) if weather else None
+        link = self._radio.port if self._radio else ground_port
+        folder = house.folder
+        self.ground = Program(
+            (
+                *("ground", "--station", str(folder / "pilot"), "--order", str(house.order)),
+                *("--link", f"udpin:{HOST}:{ground_port}", "--gcs", f"udpout:{HOST}:{self.gcs_port}"),
+                *("--video", f"udpout:{HOST}:{free_port()}"),
+            ),
+            folder,
+            "chain-ground",
+        )
+        self.air = Program(
+            (
+                *("air", "--device", str(folder / "drone-7"), "--fc", f"udpin:{HOST}:{self.fc_port}"),
+                *("--link", f"udpout:{HOST}:{link}", "--video", f"udpin:{HOST}:{free_port()}"),
+            ),
+            folder,
+            "chain-air",
+        )
+
+    def wait_open(self) -> None:
+        """Until the ground may speak to the aircraft: its challenge was answered."""
+        until = time.monotonic() + JOIN_WITHIN_S
+        while time.monotonic() < until:
+            if any(session.get("fresh") for session in self.status("ground").get("sessions", [])):
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"the uplink did not open\n{self.logs()}")
+
+    def status(self, role: str) -> dict[str, object]:
+        return next((status for status in read_all(1.0) if status["role"] == role), {})
+
+    def logs(self) -> str:
+        return self.air.output() + self.ground.output()
+
+    def end(self) -> None:
+        for program in (self.air, self.ground):
+            program.end()
+        if self._radio:
+            self._radio.end()
+
+
+Chain = Straight | Sealed

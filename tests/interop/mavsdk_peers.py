@@ -1,0 +1,167 @@
+"""MAVSDK at both ends: an autopilot with parameters, missions, files and commands, and a ground control station.
+
+Both are the C++ library behind its own threads (`mavsdk==4.1.0`); this file only says what is asked of them.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from mavsdk.component_type import ComponentType
+from mavsdk.connection_result import ConnectionResult
+from mavsdk.logging import log_subscribe
+from mavsdk.mavsdk import Configuration, Mavsdk
+from mavsdk.plugins.action import Action
+from mavsdk.plugins.action_server import ActionServer
+from mavsdk.plugins.ftp import Ftp, FtpResult
+from mavsdk.plugins.ftp_server import FtpServer
+from mavsdk.plugins.mission_raw import MissionItem, MissionRaw
+from mavsdk.plugins.mission_raw_server import MissionRawServer
+from mavsdk.plugins.param import Param
+from mavsdk.plugins.param_server import ParamServer
+
+ITEMS, PARAMS, FILE_SIZE = 200, 1_000, 20_000
+WAIT_S = 60.0
+NAV_WAYPOINT, GLOBAL_RELATIVE_INT = 16, 6  # MAV_CMD, MAV_FRAME
+
+log_subscribe(lambda *_: True)  # its log has a line for every parameter
+
+
+def parameters() -> dict[str, int | float]:
+    """Half integers, half floats that single precision holds."""
+    return {f"P{i:04}": i * 7 if i % 2 else i / 4 for i in range(PARAMS)}
+
+
+def mission(seed: int) -> list[MissionItem]:
+    rng = random.Random(seed)
+    fixed = {"frame": GLOBAL_RELATIVE_INT, "command": NAV_WAYPOINT, "autocontinue": 1, "param4": 0.5}
+    return [
+        MissionItem(
+            seq=i, current=int(i == 0), x=rng.randrange(10**9), y=rng.randrange(10**9), z=float(rng.randrange(500)), **fixed
+        )
+        for i in range(ITEMS)
+    ]
+
+
+class Autopilot:
+    """Sends to `port`, and answers what comes back."""
+
+    def __init__(self, port: int, folder: Path) -> None:
+        self._sdk = Mavsdk(Configuration.create_with_component_type(ComponentType.AUTOPILOT))
+        component = self._sdk.server_component_by_type(ComponentType.AUTOPILOT)
+        self._params = ParamServer(component)
+        for name, value in parameters().items():
+            provide = self._params.provide_param_int if isinstance(value, int) else self._params.provide_param_float
+            provide(name, value)
+        self.missions: list[list[MissionItem]] = []
+        self._missions = MissionRawServer(component)
+        self._missions.subscribe_incoming_mission(lambda _result, plan, _: self.missions.append(plan.mission_items))
+        self._files = FtpServer(component)
+        self._files.set_root_dir(str(folder))
+        self.armings: list[bool] = []
+        self._actions = ActionServer(component)
+        self._actions.set_armable(True, True)
+        self._actions.set_disarmable(True, True)
+        self._actions.subscribe_arm_disarm(lambda _result, asked, _: self.armings.append(asked.arm))
+        assert self._sdk.add_any_connection(f"udpout://127.0.0.1:{port}") == ConnectionResult.SUCCESS
+
+    def end(self) -> None:
+        self._sdk.destroy()
+
+
+class GroundStation:
+    """Listens on `port` until an autopilot is heard there."""
+
+    def __init__(self, port: int) -> None:
+        self._sdk = Mavsdk(Configuration.create_with_component_type(ComponentType.GROUND_STATION))
+        assert self._sdk.add_any_connection(f"udpin://127.0.0.1:{port}") == ConnectionResult.SUCCESS
+
+    def meet(self) -> None:
+        system = self._sdk.first_autopilot(WAIT_S)
+        assert system is not None, "no autopilot was heard"
+        self._param, self._mission, self._ftp, self._action = Param(system), MissionRaw(system), Ftp(system), Action(system)
+
+    def parameters(self) -> dict[str, int | float]:
+        found = self._param.get_all_params()
+        return {p.name: p.value for p in (*found.int_params, *found.float_params)}
+
+    def set_parameter(self, name: str, value: int) -> int:
+        self._param.set_param_int(name, value)
+        return self._param.get_param_int(name)
+
+    def upload(self, items: list[MissionItem]) -> None:
+        self._mission.upload_mission(items)
+
+    def download(self) -> list[MissionItem]:
+        return self._mission.download_mission()
+
+    def fetch(self, name: str, into: Path) -> bytes:
+        """A file of the autopilot, in one burst as QGroundControl asks for it."""
+        self._transfer(lambda done: self._ftp.download_async(f"/{name}", str(into), True, done))
+        return (into / name).read_bytes()
+
+    def store(self, path: Path) -> None:
+        self._transfer(lambda done: self._ftp.upload_async(str(path), "/", done))
+
+    def _transfer(self, begin: Callable[[Callable[..., None]], None]) -> None:
+        ended, results = threading.Event(), []
+
+        def done(result: FtpResult, *_: object) -> None:
+            results.append(result)
+            if result is not FtpResult.NEXT:
+                ended.set()
+
+        begin(done)
+        assert ended.wait(WAIT_S), f"the transfer hangs after {len(results)} steps"
+        assert results[-1] is FtpResult.SUCCESS
+
+    def arm_and_disarm(self) -> None:
+        self._action.arm()
+        self._action.disarm()
+
+    def end(self) -> None:
+        self._sdk.destroy()
+
+
+def transact(autopilot: Autopilot, gcs: GroundStation, aboard: Path, ashore: Path) -> dict[str, float]:
+    """Everything a ground control station does at the start of a day, each checked; the seconds that each took."""
+    took: dict[str, float] = {}
+
+    def timed(name: str, work: Callable[[], object]) -> object:
+        began = time.monotonic()
+        out = work()
+        took[name] = time.monotonic() - began
+        return out
+
+    items, rng = mission(1), random.Random(2)
+    log, fence = rng.randbytes(FILE_SIZE), rng.randbytes(FILE_SIZE)
+    (aboard / "log.bin").write_bytes(log)
+    (ashore / "fence.bin").write_bytes(fence)
+    assert timed("1,000 parameters down", gcs.parameters) == parameters()
+    assert gcs.set_parameter("P0001", 4242) == 4242
+    timed("mission of 200 up", lambda: gcs.upload(items))
+    assert [_bare(item) for item in until(autopilot.missions, 1)[-1]] == [_bare(item) for item in items]
+    assert [_bare(item) for item in timed("mission of 200 down", gcs.download)] == [_bare(item) for item in items]
+    assert timed("file of 20 kB down", lambda: gcs.fetch("log.bin", ashore)) == log
+    timed("file of 20 kB up", lambda: gcs.store(ashore / "fence.bin"))
+    assert (aboard / "fence.bin").read_bytes() == fence
+    timed("arm and disarm", gcs.arm_and_disarm)
+    assert until(autopilot.armings, 2) == [True, False]
+    return took
+
+
+def until(told: list, count: int) -> list:
+    """`told` once it has this many entries: the autopilot acknowledges first and tells us after."""
+    limit = time.monotonic() + WAIT_S
+    while len(told) < count:
+        assert time.monotonic() < limit, f"{len(told)} of {count} came"
+        time.sleep(0.001)
+    return told
+
+
+def _bare(item: MissionItem) -> tuple[object, ...]:
+    return (item.seq, item.frame, item.command, item.current, item.x, item.y, item.z, item.param4)
