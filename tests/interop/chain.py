@@ -5,10 +5,12 @@ Both end in two loopback ports, so that the same programs run over either and th
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.demo.stage import HOST, Program, free_port
@@ -99,3 +101,13 @@ class Sealed:
 
 
 Chain = Straight | Sealed
+
+
+@contextlib.contextmanager
+def ending(*what) -> Iterator[None]:
+    """All of these end with the block, in this order."""
+    try:
+        yield
+    finally:
+        for one in what:
+            one.end()

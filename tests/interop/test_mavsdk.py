@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib.util
 import statistics
-from collections.abc import Iterator
 
 import pytest
 
-from tests.interop.chain import Chain, Sealed, Straight
+from tests.interop.chain import Chain, Sealed, Straight, ending
 from tests.relay import Weather
 
 peers = pytest.importorskip("tests.interop.mavsdk_peers", reason="needs mavsdk (pip install '.[interop]')")
 RADIO = Weather(delay_ms=10)  # each way; loopback alone is faster than any radio
 RUNS = {"loopback": 3, "radio": 1}
-
-
-@contextlib.contextmanager
-def ending(*what) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        for one in what:
-            one.end()
 
 
 def day(chain: Chain, tmp_path) -> dict[str, float]:
