@@ -18,51 +18,10 @@ from gateway.core.wire import CONTROL_HEADER_SIZE, FRAGMENT_MAX, ControlHeader, 
 from keys import cose
 from keys.kid import Lane
 from tests.hostile.mutation import cuts, flips, mutated, strange_cbor
-from tests.memory_link import Aircraft, Station, World, join, mavlink_frame
+from tests.hostile.scene import Scene, delivered, dropped
+from tests.memory_link import join, mavlink_frame
 
 FIRST_BYTES = (0x00, 0x01, 0x3F, 0x40, 0x7F, 0x80, 0x8F, *range(0x90, 0xA0), 0xA0, 0xEF, 0xF0, 0xFF)
-
-
-class Scene:
-    """A real aircraft, a station that hears it, and time."""
-
-    def __init__(self, seed: int = 1) -> None:
-        self.world = World(seed)
-        self.rng = random.Random(seed)
-        self.aircraft: Aircraft = self.world.aircraft()
-        self.station: Station = self.world.station(1)
-        self.now = join(self.world, self.station, self.aircraft, 0.0)
-        self.frames: list[bytes] = []  # what `flight` sent
-        self.pictures: list[bytes] = []
-
-    def flight(self, seconds: float) -> list[bytes]:
-        """What the aircraft sends in a while, and the station has not heard yet."""
-        sent, end = [], self.now + seconds
-        while self.now < end:
-            self.frames.append(mavlink_frame(self.rng, len(self.frames)))
-            self.pictures.append(self.rng.randbytes(self.rng.randrange(1, 200)))
-            sent += self.aircraft.control(self.now)
-            sent += self.aircraft.telemetry(self.frames[-1:], self.now)
-            sent += self.aircraft.seal(Lane.VIDEO_A, self.pictures[-1:])
-            self.now += 0.05
-        return sent
-
-    def is_well(self) -> bool:
-        """Whether a frame and a picture that are sent now come through."""
-        self.now += 1.0
-        frame, picture = mavlink_frame(self.rng, 255), self.rng.randbytes(100)
-        wire = self.aircraft.control(self.now) + self.aircraft.telemetry([frame], self.now)
-        self.station.receive(wire + self.aircraft.seal(Lane.VIDEO_A, [picture]), self.now)
-        self.station.listener.tick(self.now)
-        return self.station.frames[-1:] == [frame] and self.station.video[Lane.VIDEO_A][-1:] == [picture]
-
-
-def dropped(station: Station) -> int:
-    return sum(station.opener.drops.values())
-
-
-def delivered(station: Station) -> int:
-    return len(station.frames) + sum(map(len, station.video.values()))
 
 
 def noise(rng: random.Random) -> bytes:

@@ -1,0 +1,64 @@
+"""The table of attacks: each is carried out, and what came of it stands in gateway/THREATS.md.
+
+    python -m tests.hostile.attacks          carries all of them out and writes the table between its two marks
+
+A row asserts what must hold, so a table is only written if every attack failed as it should.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.hostile import device_attacks, radio_attacks, reader_attacks, uplink_attacks
+from tests.hostile.row import Row
+
+THREATS = Path(__file__).parents[2] / "gateway/THREATS.md"
+BEGIN, END = "<!-- by `python -m tests.hostile.attacks` -->", "<!-- end of the table -->"
+HEAD = "| attack | what was sent | what happened | counters that moved |\n|---|---|---|---|"
+ATTACKS = {
+    attack.__name__: attack
+    for attack in (*radio_attacks.ATTACKS, *reader_attacks.ATTACKS, *device_attacks.ATTACKS, *uplink_attacks.ATTACKS)
+}
+
+
+def carry_out(attack: Callable[..., Row], folder: Path) -> Row:
+    """`folder` is for the attacks on a device's folder."""
+    return attack(folder) if inspect.signature(attack).parameters else attack()
+
+
+def shape(row: str) -> tuple[str, tuple[str, ...]]:
+    """What of a line of the table does not depend on random keys: the attack, and the names of the counters."""
+    attack, _, _, counters = row.removeprefix("| ").removesuffix(" |").split(" | ")
+    return attack, tuple(re.findall(r"`(\w+)`", counters))
+
+
+def written() -> list[str]:
+    """The lines of the table as it stands."""
+    text = THREATS.read_text()
+    table = text[text.index(BEGIN) + len(BEGIN) : text.index(END)].strip()
+    assert table.startswith(HEAD)
+    return table.removeprefix(HEAD).strip().splitlines()
+
+
+def write(rows: list[Row]) -> None:
+    text = THREATS.read_text()
+    table = "\n".join([BEGIN, "", HEAD, *(row.markdown() for row in rows), "", END])
+    THREATS.write_text(text[: text.index(BEGIN)] + table + text[text.index(END) + len(END) :])
+
+
+def main() -> None:
+    rows = []
+    for name, attack in ATTACKS.items():
+        with tempfile.TemporaryDirectory(prefix="zegel-") as folder:
+            rows.append(carry_out(attack, Path(folder)))
+        print(f"{name}: {rows[-1].happened}", file=sys.stderr)
+    write(rows)
+
+
+if __name__ == "__main__":
+    main()
