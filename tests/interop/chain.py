@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.demo.stage import HOST, Program, free_port
-from gateway.status import read_all
+from gateway.helm import READY
 from tests.relay import Weather
 from tests.system.house import JOIN_WITHIN_S, House
 
@@ -81,14 +81,9 @@ class Sealed:
     def wait_open(self) -> None:
         """Until the ground may speak to the aircraft: its challenge was answered."""
         until = time.monotonic() + JOIN_WITHIN_S
-        while time.monotonic() < until:
-            if any(session.get("fresh") for session in self.status("ground").get("sessions", [])):
-                return
-            time.sleep(0.05)
-        raise AssertionError(f"the uplink did not open\n{self.logs()}")
-
-    def status(self, role: str) -> dict[str, object]:
-        return next((status for status in read_all(1.0) if status["role"] == role), {})
+        while READY not in self.ground.output():
+            assert time.monotonic() < until, f"no commands go up\n{self.logs()}"
+            time.sleep(0.02)
 
     def logs(self) -> str:
         return self.air.output() + self.ground.output()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import shutil
 import subprocess
 import sys
@@ -17,7 +16,6 @@ from tests.interop.chain import Chain, Sealed, Straight, ending
 peers = pytest.importorskip("tests.interop.mavsdk_peers", reason="needs mavsdk (pip install '.[interop]')")
 PROGRAM = shutil.which("mavproxy.py", path=str(Path(sys.executable).parent))
 pytestmark = pytest.mark.skipif(PROGRAM is None, reason="needs MAVProxy (pip install '.[interop]')")
-needs_uplink = pytest.mark.skipif(importlib.util.find_spec("gateway.core.gatekeeper") is None, reason="needs the uplink")
 WAIT_S = 30.0
 
 
@@ -81,7 +79,6 @@ def test_a_day_straight(tmp_path):
     day(Straight(), tmp_path)
 
 
-@needs_uplink
 def test_a_day_straight_and_through_zegel(house, tmp_path, figure):
     straight, sealed = day(Straight(), tmp_path), day(Sealed(house), tmp_path)
     for name, took in straight.items():

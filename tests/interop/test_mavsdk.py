@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import statistics
 
 import pytest
@@ -31,7 +30,6 @@ def medians(days: list[dict[str, float]]) -> dict[str, float]:
     return {name: statistics.median(day[name] for day in days) for name in days[0]}
 
 
-@pytest.mark.skipif(importlib.util.find_spec("gateway.core.gatekeeper") is None, reason="needs the uplink")
 @pytest.mark.parametrize(("over", "weather"), [("loopback", None), ("radio", RADIO)])
 def test_a_day_straight_and_through_zegel(over, weather, house, tmp_path, figure):
     straight = medians([day(Straight(weather), tmp_path) for _ in range(RUNS[over])])

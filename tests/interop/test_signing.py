@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import select
 import socket
 import statistics
 import time
 
-import pytest
 from pymavlink.dialects.v20 import ardupilotmega as mavlink
 
 from gateway.demo.stage import DATAGRAM_MAX, HOST
 from tests.interop.chain import Chain, Sealed, Straight, ending
 
-needs_uplink = pytest.mark.skipif(importlib.util.find_spec("gateway.core.gatekeeper") is None, reason="needs the uplink")
 KEY, OTHER_KEY = bytes(range(32)), bytes(32)
 NOW = 35_000_000_000_000  # of signatures: 10 microseconds since 2015; fixed, as pymavlink counts on from it
 COMMANDS = 300
@@ -115,7 +112,6 @@ def test_signed_straight(figure):
     figure(f"pymavlink with signing: command and acknowledgement: {1000 * exchange(Straight()):.2f} ms straight")
 
 
-@needs_uplink
 def test_signed_through_zegel(house, figure):
     straight, sealed = exchange(Straight()), exchange(Sealed(house))
     figure(
