@@ -44,7 +44,10 @@ class Bundler:
 
     def next_due(self) -> float:
         """When `fill` should be called, on the caller's monotonic clock."""
-        return self._frames[0][0] + self.flush_s if self._frames else self._last + PADDING_ONLY_AFTER_S
+        if not self._frames:
+            return self._last + PADDING_ONLY_AFTER_S
+        # Company is worth waiting for only where frames come close together: an answer after a silence goes at once.
+        return max(self._frames[0][0], min(self._last, self._frames[0][0]) + self.flush_s)
 
     def fill(self, batch: Batch, now: float) -> None:
         """Append bundles until the frames or the slots run out; one of padding alone if nothing came for long."""

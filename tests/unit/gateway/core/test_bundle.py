@@ -35,11 +35,19 @@ def test_frames_come_out_whole_in_order_and_padded():
     assert got == sent
 
 
-def test_a_frame_waits_for_others_but_not_longer_than_the_flush():
+def test_frames_that_come_close_together_wait_for_company_but_not_longer_than_the_flush():
+    bundler, batch = Bundler(1472, PAD, 0.0, 0.002), Batch()
+    bundler.add(frames(1), 9.9995)
+    bundler.fill(batch, 9.9995)
+    bundler.add(frames(1), 10.0)
+    bundler.add(frames(1), 10.001)
+    assert bundler.next_due() == pytest.approx(10.0015)
+
+
+def test_a_frame_after_a_silence_waits_for_nobody():
     bundler = Bundler(1472, PAD, 0.0, 0.002)
     bundler.add(frames(1), 10.0)
-    bundler.add(frames(1), 10.0015)
-    assert bundler.next_due() == pytest.approx(10.002)
+    assert bundler.next_due() == 10.0
 
 
 def test_a_silent_lane_sends_padding_alone():
