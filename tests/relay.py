@@ -27,7 +27,7 @@ HELD_BACK_S = 0.02  # a reordered datagram lets those of this time pass
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Weather:
-    """How likely each misfortune is, and how long all take."""
+    """How likely each misfortune is, how long all take, and how many kbit/s pass (0: any number)."""
 
     loss: float = 0.0
     reorder: float = 0.0
@@ -35,6 +35,7 @@ class Weather:
     truncate: float = 0.0
     flip: float = 0.0
     delay_ms: float = 0.0
+    kbit: float = 0.0
 
 
 class Path:
@@ -45,6 +46,7 @@ class Path:
         self.counts: Counter[str] = Counter()
         self._rng = random.Random(seed)
         self._queue: list[tuple[float, int, bytes]] = []
+        self._sent_at = float("-inf")  # when all that entered has left, at the rate that passes
 
     def put(self, datagram: bytes, now: float) -> None:
         self.counts["entered"] += 1
@@ -55,7 +57,8 @@ class Path:
         if self._happens("flip") and datagram:
             bit = self._rng.randrange(8 * len(datagram))
             datagram = bytes(byte ^ (1 << bit % 8 if at == bit // 8 else 0) for at, byte in enumerate(datagram))
-        due = now + self.weather.delay_ms / 1000 + (HELD_BACK_S if self._happens("reorder") else 0.0)
+        self._sent_at = max(self._sent_at, now) + (len(datagram) / self.weather.kbit / 125 if self.weather.kbit else 0.0)
+        due = self._sent_at + self.weather.delay_ms / 1000 + (HELD_BACK_S if self._happens("reorder") else 0.0)
         for _ in range(1 + self._happens("duplicate")):
             self.counts["left"] += 1
             heapq.heappush(self._queue, (due, self.counts["left"], datagram))
@@ -79,9 +82,7 @@ class Relay:
     """The process: one socket that is sent to, one that sends on."""
 
     def __init__(self, listen: int, to: int, weather: Weather, seed: int) -> None:
-        self.near, self.far = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), udp_socket()
-        self.near.bind((HOST, listen))
-        self.near.setblocking(False)
+        self.near, self.far = udp_socket(listen), udp_socket()
         self.there, self.back = Path(weather, seed), Path(weather, seed + 1)
         self._to = (HOST, to)
         self._from: tuple[str, int] | None = None

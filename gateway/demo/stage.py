@@ -21,11 +21,11 @@ END_WITHIN_S = 5.0
 GCS_PORT, PLAYER_PORT = 14550, 5600  # QGroundControl's own
 
 
-def udp_socket() -> socket.socket:
-    """A loopback socket on a port of the system's choice."""
+def udp_socket(port: int = 0) -> socket.socket:
+    """A loopback socket on this port, or one of the system's choice."""
     made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SOCKET_BUFFER)
-    made.bind((HOST, 0))
+    made.bind((HOST, port))
     made.setblocking(False)
     return made
 

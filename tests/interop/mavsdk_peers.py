@@ -25,6 +25,7 @@ from mavsdk.plugins.param import Param
 from mavsdk.plugins.param_server import ParamServer
 
 ITEMS, PARAMS, FILE_SIZE = 200, 1_000, 20_000
+FETCHES = 3
 WAIT_S = 60.0
 NAV_WAYPOINT, GLOBAL_RELATIVE_INT = 16, 6  # MAV_CMD, MAV_FRAME
 
@@ -127,21 +128,26 @@ class GroundStation:
         self._sdk.destroy()
 
 
-def transact(autopilot: Autopilot, gcs: GroundStation, aboard: Path, ashore: Path) -> dict[str, float]:
-    """Everything a ground control station does at the start of a day, each checked; the seconds that each took."""
-    took: dict[str, float] = {}
+def transact(autopilot: Autopilot, gcs: GroundStation, aboard: Path, ashore: Path) -> dict[str, list[float]]:
+    """Everything a ground control station does at the start of a day, each checked; the seconds that each took.
+
+    Parameters are fetched more often: MAVSDK's autopilot sends them at one go, which can be more than the socket buffer
+    of its ground control station holds, with or without zegel; that asks for the rest after two seconds.
+    """
+    took: dict[str, list[float]] = {}
 
     def timed(name: str, work: Callable[[], object]) -> object:
         began = time.monotonic()
         out = work()
-        took[name] = time.monotonic() - began
+        took.setdefault(name, []).append(time.monotonic() - began)
         return out
 
     items, rng = mission(1), random.Random(2)
     log, fence = rng.randbytes(FILE_SIZE), rng.randbytes(FILE_SIZE)
     (aboard / "log.bin").write_bytes(log)
     (ashore / "fence.bin").write_bytes(fence)
-    assert timed("1,000 parameters down", gcs.parameters) == parameters()
+    for _ in range(FETCHES):
+        assert timed("1,000 parameters down", gcs.parameters) == parameters()
     assert gcs.set_parameter("P0001", 4242) == 4242
     timed("mission of 200 up", lambda: gcs.upload(items))
     assert [_bare(item) for item in until(autopilot.missions, 1)[-1]] == [_bare(item) for item in items]

@@ -75,10 +75,6 @@ def day(chain: Chain, folder: Path) -> dict[str, float]:
         return took
 
 
-def test_a_day_straight(tmp_path):
-    day(Straight(), tmp_path)
-
-
 def test_a_day_straight_and_through_zegel(house, tmp_path, figure):
     straight, sealed = day(Straight(), tmp_path), day(Sealed(house), tmp_path)
     for name, took in straight.items():

@@ -108,10 +108,6 @@ def impostor_is_refused(controller: Peer, gcs: Peer, chain: Chain) -> None:
         assert gcs.mav.signing.badsig_count == 1
 
 
-def test_signed_straight(figure):
-    figure(f"pymavlink with signing: command and acknowledgement: {1000 * exchange(Straight()):.2f} ms straight")
-
-
 def test_signed_through_zegel(house, figure):
     straight, sealed = exchange(Straight()), exchange(Sealed(house))
     figure(

@@ -56,6 +56,14 @@ def test_delay_holds_all_back_by_the_same():
     assert HELD_BACK_S > 0.001  # more than the step of `through`
 
 
+def test_a_rate_lets_one_after_the_other_pass():
+    direction = Direction(Weather(kbit=8), 1)
+    for size in (1000, 500):
+        direction.put(bytes(size), 2.0)
+    assert [len(datagram) for datagram in direction.due(3.0)] == [1000]
+    assert [len(datagram) for datagram in direction.due(3.5)] == [500]
+
+
 def test_as_a_process_it_goes_both_ways_and_tells_its_counts():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as far, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as near:
         for end in (far, near):
