@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
+from gateway.helm import READY
 from keys.grant import Profile
 from keys.order import OrderStation
 
@@ -88,6 +89,27 @@ def _link_slow(status: Status) -> str:
     return f"the link {slow[0]['endpoint']} is too slow for what it is given: lower the flight controller's stream rates"
 
 
+def _order_over(status: Status) -> str:
+    over = [alarm for alarm in status["alarms"] if alarm.startswith("the order ")]
+    return f"{over[0]}: load a newer one, zegel device load-order, before the next flight" if over else ""
+
+
+def _oversize(status: Status) -> str:
+    count = status["drops"].get("oversize")
+    return (
+        f"{count} video datagrams were too large for the link: set the encoder to 1200 bytes (see the alarm)"
+        if count
+        else ""
+    )
+
+
+def _late_commands(status: Status) -> str:
+    count = status["drops"].get("stale_echo")
+    if not count:
+        return ""
+    return f"{count} commands came too late and were refused: a slow or lossy link, or somebody who held them back"
+
+
 # --- at a station ---
 
 
@@ -132,6 +154,39 @@ def _waiting_for_keys(status: Status) -> str:
     return "the aircraft is heard, its keys for this station are not yet: on a narrow or lossy link this takes a while"
 
 
+def _closed_to_us(status: Status) -> str:
+    closed = any(session["state"].startswith("closed to us") for session in status["sessions"])
+    if not closed or status["sealed"]:
+        return ""
+    return "the aircraft flies under an order that does not list this station: ask the agency whether it was revoked"
+
+
+def _order_pending(status: Status) -> str:
+    if not any("order pending" in session["state"] for session in status["sessions"]):
+        return ""
+    return (
+        "the aircraft flies under a newer order, which comes by the link: commands wait for it; a copy by file is quicker"
+    )
+
+
+def _order_expired(status: Status) -> str:
+    if not any("order expired" in session["state"] for session in status["sessions"]):
+        return ""
+    return "the order has ended, the aircraft flies on under it: get a newer one before the next flight"
+
+
+def _no_commands(status: Status) -> str:
+    """Only where somebody wanted to command."""
+    refused = {name for name, count in status["commands"].items() if count and name not in {"sent", "guarded"}}
+    if not refused or not status["sealed"]:
+        return ""
+    if "observer" in refused:
+        return "what the ground control station sends is refused: this station may not command by the order"
+    answers = [session["commands"] for session in status["sessions"] if session["state"].startswith("open")]
+    waiting = [answer for answer in answers if answer != READY]
+    return f"commands were refused: {waiting[0]}" if waiting else ""
+
+
 def _link_lossy(status: Status) -> str:
     for link in _uses(status, "link"):
         if link["loss_percent"] >= LOSS_TOLD_PERCENT:
@@ -147,8 +202,10 @@ def _no_gcs(status: Status) -> str:
     return f"no ground control station has come to {gcs[0]['endpoint']}: connect it there"
 
 
-_AIR: tuple[Callable[[Status], str], ...] = (_links_down, _fc_down, _fc_silent, _fc_noise, _link_slow, _one_link_down)
+_AIR: tuple[Callable[[Status], str], ...] = (
+    *(_links_down, _fc_down, _fc_silent, _fc_noise, _order_over, _link_slow, _one_link_down, _oversize, _late_commands),
+)
 _GROUND: tuple[Callable[[Status], str], ...] = (
-    *(_links_down, _nothing_heard, _wrong_order, _refused, _not_ours, _no_session, _waiting_for_keys),
-    *(_one_link_down, _link_lossy, _no_gcs),
+    *(_links_down, _nothing_heard, _wrong_order, _refused, _not_ours, _no_session, _closed_to_us, _order_pending),
+    *(_waiting_for_keys, _order_expired, _no_commands, _one_link_down, _link_lossy, _no_gcs),
 )

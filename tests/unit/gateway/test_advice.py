@@ -6,6 +6,7 @@ import pytest
 
 from gateway import advice
 from gateway.advice import advise
+from gateway.helm import READY
 from keys.grant import Profile
 from keys.kid import Role
 from keys.order import OrderStation
@@ -18,12 +19,13 @@ def end(use: str, **more: Any) -> dict[str, Any]:
 
 
 def air(**more: Any) -> dict[str, Any]:
-    good = {"role": "air", "sealed": True, "uptime_s": 60.0, "frames": {"1/1": {}}, "drops": {}}
+    good = {"role": "air", "sealed": True, "uptime_s": 60.0, "frames": {"1/1": {}}, "drops": {}, "alarms": []}
     return {**good, "endpoints": [end("fc"), end("link"), end("link", endpoint="other-link"), end("camera")], **more}
 
 
 def ground(**more: Any) -> dict[str, Any]:
-    good = {"role": "ground", "sealed": True, "uptime_s": 60.0, "sessions": [{"state": "open"}], "drops": {}}
+    sessions = [{"state": "open", "commands": READY}]
+    good = {"role": "ground", "sealed": True, "uptime_s": 60.0, "sessions": sessions, "drops": {}, "commands": {"sent": 3}}
     return {**good, "endpoints": [end("link"), end("link", endpoint="other-link"), end("gcs"), end("player")], **more}
 
 
@@ -44,6 +46,17 @@ def test_nothing_is_wrong():
         (air(endpoints=[end("fc", rx_bytes=5000), end("link")], frames={}), "is the baud rate that"),
         (air(endpoints=[end("fc"), end("link", late_per_s=3)]), "lower the flight controller's stream rates"),
         (air(endpoints=[end("fc"), end("link"), end("link", endpoint="b", **LOST)]), "the link b is down, the others"),
+        (air(alarms=["the order ended at noon; this flight goes on"]), "load a newer one"),
+        (air(drops={"oversize": 3}), "3 video datagrams were too large"),
+        (air(drops={"stale_echo": 2}), "2 commands came too late"),
+        (ground(sealed=False, sessions=[{"state": "closed to us: it flies on"}]), "does not list this station"),
+        (ground(sessions=[{"state": "open, order pending"}]), "under a newer order"),
+        (ground(sessions=[{"state": "open, order expired"}]), "the order has ended"),
+        (ground(commands={"observer": 4}), "may not command by the order"),
+        (
+            ground(commands={"sent": 1, "not_fresh": 4}, sessions=[{"state": "open", "commands": "no challenge"}]),
+            "commands were refused: no challenge",
+        ),
         (ground(endpoints=[end("link", **LOST), end("gcs")]), "no link is up: it is gone"),
         (ground(endpoints=[end("link", **SILENT)], sessions=[]), "does the aircraft's --link name this computer"),
         (ground(endpoints=[end("link", **SILENT)]), "the link is silent"),
