@@ -44,7 +44,6 @@ from keys.policy import PolicyFlag
 
 HOUSEKEEP_EVERY_S = 0.05
 STATUS_EVERY_S = 0.5
-SLOW_ROUND_S = 10.0  # of announcements
 HEAR_FC_S = 3.0  # with an expired order: how long to listen whether the aircraft is on the ground
 
 
@@ -277,11 +276,6 @@ class Air:
         say("air", f"sealed: operation {order.operation!r} of {order.agency!r}, {len(order.stations)} stations")
         names = ", ".join(lane.name.lower().replace("_", " ") for lane in self.announcer.lanes)
         say("air", f"session {self.announcer.session_id.hex()[:8]}, boot {self.sessions.boot}, lanes: {names}")
-        if (a_round := self.announcer.round_s) > SLOW_ROUND_S:
-            self._alarm(
-                f"on {self.settings.link_kbit} kbit/s a station may wait {a_round:.0f} s for its keys: make stations with"
-                " --profile x25519 for so narrow a link"
-            )
 
     def _alarm(self, text: str, key: str = "") -> None:
         """Say it once; keep it for the status."""

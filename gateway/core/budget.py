@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-BURST_S = 0.25  # what may be spent at once, in seconds of the rate
+BURST_S = 0.25  # what may be spent at once unless it is said, in seconds of the rate
 
 
 class Budget:
-    """`rate` a second."""
+    """`rate` a second, at most `burst` at once."""
 
-    def __init__(self, rate: float) -> None:
-        self.rate = rate
-        self._left, self._at = rate * BURST_S, 0.0
+    def __init__(self, rate: float, burst: float | None = None) -> None:
+        self.rate, self.burst = rate, rate * BURST_S if burst is None else burst
+        self._left, self._at = self.burst, 0.0
 
     def spend(self, now: float) -> bool:
         """Take one, if there is one."""
-        self._left = min(self.rate * BURST_S, self._left + (now - self._at) * self.rate)
+        self._left = min(self.burst, self._left + (now - self._at) * self.rate)
         self._at = now
         if self._left < 1:
             return False

@@ -24,6 +24,7 @@ from firmware_shims import mavlink
 from gateway.batch import HEADROOM, Batch
 from gateway.core import sframe
 from gateway.core.announcer import Announcer
+from gateway.core.budget import Budget
 from gateway.core.wire import CONTROL_BELOW, Control, DropReason
 from keys.beat import CHALLENGE_SIZE, NONCE_SIZE
 from keys.keyring import TAG_SIZE, ReceiveKey
@@ -76,7 +77,7 @@ class Gatekeeper:
             self._permitted[uplink_head(Lane.CONTROL, station.index)] = True
             self._permitted[uplink_head(Lane.UPLINK, station.index)] = bool(station.roles & Role.COMMAND)
         self._live: dict[int, Instance] = {}  # by KID
-        self._budget, self._budget_at = DERIVE_BURST, float("-inf")
+        self._budget = Budget(DERIVE_A_SECOND, DERIVE_BURST)
 
     # --- 1: forms ---
 
@@ -129,11 +130,8 @@ class Gatekeeper:
         """The live instance of this KID, or a new one that has no slot yet; None if the budget is spent."""
         if kid in self._live:
             return self._live[kid]
-        self._budget = min(DERIVE_BURST, self._budget + (now - self._budget_at) * DERIVE_A_SECOND)
-        self._budget_at = now
-        if self._budget < 1:
+        if not self._budget.spend(now):
             return None
-        self._budget -= 1
         station = self._stations[kid >> 56 & 0xF]
         epoch, keys = next(item for item in self.announcer.uplink_keys(now).items() if item[0] & 0xFF == kid >> 48 & 0xFF)
         key = ReceiveKey(keys[station.index], kid, UPLINK_WINDOW)
