@@ -28,7 +28,7 @@ class MavProxy:
         modules = ("--no-state", "--default-modules=param,arm,wp", "--target-system=1")
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                [sys.executable, PROGRAM, *ends, *modules], stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=folder
+                [sys.executable, "-u", PROGRAM, *ends, *modules], stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=folder
             )
 
     def tells(self, text: str) -> float:
