@@ -1,0 +1,60 @@
+"""Result: what a measurement gives back. Tables for people, and the same as JSON.
+
+What lives here: titles, columns, rows, notes. What must not: how they are measured, or shown (bench.show).
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+Cell = str | int | float | None
+# Called with what is done, out of how much, and what it is that is being done.
+Progress = Callable[[float, float, str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`quick`: the short form, seconds instead of minutes. `args`: what the sub-command's own `arguments` added."""
+
+    quick: bool = False
+    args: argparse.Namespace = field(default_factory=argparse.Namespace)
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """How a table is drawn: `x` and each of `ys` are names of columns. `kind` is "line", "bar" or "steps"."""
+
+    kind: str
+    x: str
+    ys: tuple[str, ...]
+    log_x: bool = False
+    log_y: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """`rows` have one cell a column; None is shown as a dash. Units stand in the column's name: "p50 (ms)"."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    notes: tuple[str, ...] = ()
+    plot: Plot | None = None
+
+    def column(self, name: str) -> list[Cell]:
+        """All cells of the column `name`; ValueError if there is none."""
+        at = self.columns.index(name)
+        return [row[at] for row in self.rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What one sub-command measured. `samples` are for histograms: name -> milliseconds."""
+
+    command: str
+    tables: tuple[Table, ...]
+    notes: tuple[str, ...] = ()
+    exit_code: int = 0  # not 0: a check that was asked for failed, and a note says which
+    samples: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
