@@ -175,6 +175,8 @@ class Air:
     def _take_commands(self, now: float) -> None:
         for link in self.links:
             accepted = self.gate.take(link, now)
+            if accepted.frames:
+                self.bundler.expect_answer(now)
             for station in accepted.challenges:
                 self.sessions.challenged(station)
             for station, _, fragment in accepted.control:  # of its kinds only order fragments come here

@@ -15,6 +15,7 @@ from gateway.core.wire import DOWNLINK_OVERHEAD
 FLUSH_S = 0.002  # how long the first frame of a bundle waits for others
 FLUSH_MAX_S = 0.005
 PADDING_ONLY_AFTER_S = 0.5  # a silent telemetry lane still shows that it lives, and hides that the FC is silent
+ANSWER_WITHIN_S = 0.05  # what the flight controller says so soon after a command may be the answer to it
 DROP_AFTER_S = 1.0  # a frame that waited this long is late: a signed or timed one would do harm
 FRAMES_MAX = 4096  # frames waiting; at 57,600 baud more than a minute's worth
 
@@ -22,7 +23,7 @@ FRAMES_MAX = 4096  # frames waiting; at 57,600 baud more than a minute's worth
 class Bundler:
     """Frames in, bundles out. `limit` is the largest plaintext in bytes, `pad` the sizes that hide its length."""
 
-    __slots__ = ("_frames", "_last", "flush_s", "late", "limit", "pad")
+    __slots__ = ("_answer_by", "_frames", "_last", "flush_s", "late", "limit", "pad")
 
     def __init__(self, mtu: int, pad: tuple[int, ...], now: float, flush_s: float = FLUSH_S) -> None:
         self.limit = mtu - DOWNLINK_OVERHEAD
@@ -31,6 +32,7 @@ class Bundler:
         self.late = 0  # frames dropped because the link did not take them in time
         self._frames: deque[tuple[float, bytes]] = deque()
         self._last = now  # when something was last sealed
+        self._answer_by = now  # a frame that comes before then waits for no company
 
     def repad(self, pad: tuple[int, ...]) -> None:
         """From now on pad to these sizes, as another order asks."""
@@ -42,10 +44,16 @@ class Bundler:
             self._frames.popleft()
             self.late += 1
 
+    def expect_answer(self, now: float) -> None:
+        """A command went to the flight controller: what comes next leaves at once, or a dialogue has a wait at each step."""
+        self._answer_by = now + ANSWER_WITHIN_S
+
     def next_due(self) -> float:
         """When `fill` should be called, on the caller's monotonic clock."""
         if not self._frames:
             return self._last + PADDING_ONLY_AFTER_S
+        if self._frames[0][0] < self._answer_by:
+            return self._frames[0][0]
         # Company is worth waiting for only where frames come close together: an answer after a silence goes at once.
         return max(self._frames[0][0], min(self._last, self._frames[0][0]) + self.flush_s)
 
@@ -59,7 +67,7 @@ class Bundler:
         while self._frames and not batch.full:
             batch.append(padded(self._next_bundle(), self.pad))
         if batch.count:
-            self._last = now
+            self._last = self._answer_by = now
 
     def _next_bundle(self) -> bytes:
         parts, size = [], 0

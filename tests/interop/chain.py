@@ -37,28 +37,30 @@ class Radio:
 
 
 class Straight:
-    """No gateway: the autopilot sends to the ground control station, or to the radio in between."""
+    """No gateway: the autopilot sends to the ground control station, or to the radios in between, one after the other."""
 
-    def __init__(self, weather: Weather | None = None) -> None:
-        self.gcs_port = free_port()
-        self._radio = Radio(self.gcs_port, weather) if weather else None
-        self.fc_port = self._radio.port if self._radio else self.gcs_port
+    def __init__(self, *weathers: Weather) -> None:
+        self.gcs_port = self.fc_port = free_port()
+        self._radios = []
+        for weather in weathers:
+            self._radios.append(Radio(self.fc_port, weather))
+            self.fc_port = self._radios[-1].port
 
     def wait_open(self) -> None:
         """It always is."""
 
     def end(self) -> None:
-        if self._radio:
-            self._radio.end()
+        for radio in self._radios:
+            radio.end()
 
 
 class Sealed:
     """`zegel air`, the radio if there is weather, and the pilot's `zegel ground`."""
 
-    def __init__(self, house: House, weather: Weather | None = None) -> None:
+    def __init__(self, house: House, *weathers: Weather) -> None:
         self.fc_port, self.gcs_port, ground_port = free_port(), free_port(), free_port()
-        self._radio = Radio(ground_port, weather) if weather else None
-        link = self._radio.port if self._radio else ground_port
+        self._radios = [Radio(ground_port, weather) for weather in weathers]
+        link = self._radios[0].port if self._radios else ground_port
         folder = house.folder
         self.ground = Program(
             (
@@ -91,8 +93,8 @@ class Sealed:
     def end(self) -> None:
         for program in (self.air, self.ground):
             program.end()
-        if self._radio:
-            self._radio.end()
+        for radio in self._radios:
+            radio.end()
 
 
 Chain = Straight | Sealed

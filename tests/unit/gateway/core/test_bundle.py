@@ -50,6 +50,24 @@ def test_a_frame_after_a_silence_waits_for_nobody():
     assert bundler.next_due() == 10.0
 
 
+def test_the_first_answer_to_a_command_waits_for_nobody_and_the_next_frame_does():
+    bundler, batch = Bundler(1472, PAD, 10.0, 0.002), Batch()
+    bundler.expect_answer(10.0)
+    bundler.add(frames(1), 10.001)
+    assert bundler.next_due() == 10.001
+    bundler.fill(batch, 10.001)
+    bundler.add(frames(1), 10.002)
+    assert bundler.next_due() == pytest.approx(10.003)
+
+
+def test_what_comes_long_after_a_command_is_no_answer():
+    bundler, batch = Bundler(1472, PAD, 10.0, 0.002), Batch()
+    bundler.expect_answer(10.0)
+    bundler.fill(batch, 10.5)  # padding alone
+    bundler.add(frames(1), 10.501)
+    assert bundler.next_due() == pytest.approx(10.502)
+
+
 def test_a_silent_lane_sends_padding_alone():
     bundler, batch = Bundler(1472, PAD, 5.0), Batch()
     assert bundler.next_due() == pytest.approx(5.5)
