@@ -36,13 +36,14 @@ def derive(base_key: bytes, kid: int, suite: int = 5) -> tuple[bytes, bytes]:
 class SendKey:
     """Seals under one (base_key, KID). Each counter is handed out once."""
 
-    __slots__ = ("cipher", "kid", "next_ctr", "salt")
+    __slots__ = ("ahead", "cipher", "kid", "next_ctr", "salt")
 
     def __init__(self, base_key: bytes, kid: int) -> None:
         key, self.salt = derive(base_key, kid)
         self.cipher = AESGCM(key)
         self.kid = kid
         self.next_ctr = 0
+        self.ahead: object = None  # what the sealer makes ahead for the counters to come; it goes with the key
 
     def take(self, count: int) -> int:
         """The first of `count` counters, which nobody else will get. KeyExhausted past the limit."""

@@ -30,6 +30,13 @@ class ReplayWindow:
         self._mask = size - 1
         self._seen = np.full(size, start > 0, np.bool_)
 
+    def follows(self, counters: Counters) -> bool:
+        """Whether each is newer than the one before and the first than any so far: what comes in order needs no look."""
+        first, last = int(counters[0]), int(counters[-1])
+        if first <= self.top or last - first >= self.size:
+            return False
+        return counters.size == 1 or np.count_nonzero(counters[1:] > counters[:-1]) == counters.size - 1
+
     def look(self, counters: Counters) -> tuple[Mask, Mask]:
         """(too old, already seen), two masks of the shape of `counters`. Moves nothing."""
         age = self.top - counters
@@ -41,6 +48,10 @@ class ReplayWindow:
         """Mark counters whose tags verified; the mask says which are new, the first of equal ones only."""
         if not counters.size:
             return np.zeros(0, np.bool_)
+        if self.follows(counters):
+            self._advance(int(counters[-1]))
+            self._seen[counters & self._mask] = True
+            return np.ones(counters.size, np.bool_)
         self._advance(int(counters.max()))
         slots = counters & self._mask
         fresh: Mask = (self.top - counters < self.size) & ~self._seen[slots]

@@ -45,7 +45,7 @@ class Bundler:
             self.late += 1
 
     def expect_answer(self, now: float) -> None:
-        """A command went to the flight controller: what comes next leaves at once, or a dialogue has a wait at each step."""
+        """A command went to the flight controller: what comes next leaves at once, for a dialogue waits at each step."""
         self._answer_by = now + ANSWER_WITHIN_S
 
     def next_due(self) -> float:

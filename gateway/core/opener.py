@@ -21,16 +21,19 @@ import numpy.typing as npt
 from cryptography.exceptions import InvalidTag
 
 from firmware_shims import mavlink
-from gateway.batch import HEADROOM, SLOT_SIZE, Batch
+from gateway.batch import HEADROOM, Batch
 from gateway.core import bundle, sframe
 from gateway.core.listener import Listener
 from gateway.core.session import Lease
 from gateway.core.wire import CONTROL_BELOW, DropReason, Evidence
-from keys.keyring import NONCE_SIZE, TAG_SIZE
+from keys.keyring import TAG_SIZE
 from keys.kid import Lane
 from keys.policy import PolicyFlag
 
 Indices = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+_NONE: Indices = np.zeros(0, np.int64)
 
 _TELEMETRY = (Lane.TELEMETRY, Lane.OBSERVER_TELEMETRY)
 _VIDEO = (Lane.VIDEO_A, Lane.VIDEO_B)
@@ -50,6 +53,19 @@ class Arrival(NamedTuple):
     lease: Lease
     slots: Indices
     ctrs: Indices
+
+
+class _Rows(NamedTuple):
+    """Datagrams that are being opened: slots, KIDs, counters, header sizes; (n,) each."""
+
+    at: Indices
+    kids: Indices
+    ctrs: Indices
+    sizes: Indices
+
+    def where(self, good: Mask) -> _Rows:
+        """Those that are good; not copied if they all are."""
+        return self if np.count_nonzero(good) == good.size else _Rows(*(column[good] for column in self))
 
 
 class Opened:
@@ -86,20 +102,17 @@ class Opener:
     def open(self, batch: Batch, now: float) -> Opened:
         """Open `batch` in place. The result refers to its slots and is valid until the batch is filled again."""
         opened = Opened()
-        octets, lengths = batch.octets[: batch.count], batch.lengths[: batch.count]
-        first = octets[:, HEADROOM]
-        sealed = (first >> 4 == sframe.DOWNLINK_FIRST >> 4) & (lengths > sframe.DOWNLINK_HEADER_MIN)
-        others = np.flatnonzero(~sealed)
-        if others.size:
-            self._other(batch, others.tolist(), now)
-        at = np.flatnonzero(sealed)
-        first_bytes = octets[at, HEADROOM : HEADROOM + sframe.DOWNLINK_HEADER_MAX]
-        kids, ctrs, heads, good = sframe.parse(first_bytes, sframe.DOWNLINK_KID)
-        at, kids, ctrs, heads = self._keep(good, DropReason.BAD_HEADER, at, kids, ctrs, heads)
-        at, kids, ctrs, heads = self._keep(lengths[at] >= heads + TAG_SIZE, DropReason.TOO_SHORT, at, kids, ctrs, heads)
-        for kid in dict.fromkeys(kids.tolist()):
-            mine = kids == kid
-            self._open_kid(batch, kid, (at[mine], ctrs[mine], heads[mine]), opened, now)
+        heads = batch.octets[: batch.count, HEADROOM : HEADROOM + sframe.DOWNLINK_HEADER_MAX]
+        at, lengths = np.arange(batch.count), batch.lengths[: batch.count]
+        sealed = (heads[:, 0] >> 4 == sframe.DOWNLINK_FIRST >> 4) & (lengths > sframe.DOWNLINK_HEADER_MIN)
+        if np.count_nonzero(sealed) < batch.count:
+            self._other(batch, at[~sealed].tolist(), now)
+            at, heads, lengths = at[sealed], heads[sealed], lengths[sealed]
+        *parsed, good = sframe.parse(heads, sframe.DOWNLINK_KID)
+        rows = self._keep(_Rows(at, *parsed), good, DropReason.BAD_HEADER)
+        rows = self._keep(rows, batch.lengths[rows.at] >= rows.sizes + TAG_SIZE, DropReason.TOO_SHORT)
+        for kid in dict.fromkeys(rows.kids.tolist()):
+            self._open_kid(batch, kid, rows.where(rows.kids == kid), opened, now)
         return opened
 
     # --- 1: forms ---
@@ -120,42 +133,47 @@ class Opener:
             else:
                 self.drops[DropReason.NOT_ZEGEL] += 1
 
-    def _keep(self, good: npt.NDArray[np.bool_], reason: DropReason, *columns: Indices) -> tuple[Indices, ...]:
-        """The rows of `columns` that are good; the others are counted."""
-        if good.all():
-            return columns
-        self._count(~good, reason)
-        return tuple(column[good] for column in columns)
-
-    def _count(self, dropped: npt.NDArray[np.bool_], reason: DropReason) -> None:
-        self.drops[reason] += int(np.count_nonzero(dropped))
+    def _keep(self, rows: _Rows, good: Mask, reason: DropReason) -> _Rows:
+        """Those that are good; the others are counted."""
+        self.drops[reason] += good.size - int(np.count_nonzero(good))
+        return rows.where(good)
 
     # --- 2 and 3: one KID ---
 
-    def _open_kid(
-        self, batch: Batch, kid: int, found: tuple[Indices, Indices, Indices], opened: Opened, now: float
-    ) -> None:
+    def _open_kid(self, batch: Batch, kid: int, rows: _Rows, opened: Opened, now: float) -> None:
         leases = self.listener.leases.get(kid, ())
         if not leases:
-            self.drops[self._why_closed(kid)] += found[0].size
-            return
-        for lease in leases[:-1]:
-            found = self._open_lease(batch, lease, found, opened, now, last=False)
-        self._open_lease(batch, leases[-1], found, opened, now, last=True)
+            self.drops[self._why_closed(kid)] += rows.at.size
+        for lease in leases:
+            if rows.at.size:
+                rows = self._open_lease(batch, lease, rows, opened, now, last=lease is leases[-1])
 
     def _why_closed(self, kid: int) -> DropReason:
         if not any(kid in session.known_kids() for session in self.listener.sessions.values()):
             return DropReason.UNKNOWN_KID
         return DropReason.LANE_CLOSED if kid >> 8 in self.listener.my_lanes else DropReason.NOT_GRANTED
 
-    def _open_lease(
-        self, batch: Batch, lease: Lease, found: tuple[Indices, ...], opened: Opened, now: float, *, last: bool
-    ) -> tuple[Indices, Indices, Indices]:
+    def _open_lease(self, batch: Batch, lease: Lease, rows: _Rows, opened: Opened, now: float, *, last: bool) -> _Rows:
         """Open what is this lease's. Returns what is left for the next one, if its KID is shared by two sessions."""
-        at, ctrs, heads = found
-        too_old, seen = lease.key.window.look(ctrs)
-        beyond = ctrs >= lease.below
-        usable = ~(too_old | seen | beyond)
+        window, usable, copies = lease.key.window, rows, _NONE
+        if not window.follows(rows.ctrs) or rows.ctrs[-1] >= lease.below:
+            usable, copies = self._look(lease, rows, last)
+        right = self._decrypt(batch, lease, usable, last)
+        mine = usable.where(right)
+        if mine.at.size or copies.size:
+            opened.arrivals.append(self._arrival(lease, rows, mine, copies))
+        fresh = self._keep(mine, window.accept(mine.ctrs), DropReason.REPLAYED)
+        self._mark(batch, fresh)
+        slots = fresh.at.tolist()
+        if lease.lane is self._proof:
+            opened.fresh += slots
+        self._deliver(batch, lease, slots, fresh.ctrs.tolist(), opened, now)
+        return rows if last else rows.where(~np.isin(rows.at, mine.at))
+
+    def _look(self, lease: Lease, rows: _Rows, last: bool) -> tuple[_Rows, Indices]:
+        """What may be tried of `rows`, and the slots of what was accepted before."""
+        too_old, seen = lease.key.window.look(rows.ctrs)
+        beyond = rows.ctrs >= lease.below
         if last:
             for mask, reason in (
                 (beyond, DropReason.BEYOND_BEAT),
@@ -163,51 +181,44 @@ class Opener:
                 (seen, DropReason.REPLAYED),
             ):
                 self.drops[reason] += int(np.count_nonzero(mask))
-        right = np.zeros(at.size, np.bool_)
-        right[usable] = self._decrypt(batch, lease, at[usable], ctrs[usable], heads[usable], last)
-        fresh = lease.key.window.accept(ctrs[right])
-        self._count(~fresh, DropReason.REPLAYED)
-        self._mark(batch, at[right][fresh], heads[right][fresh])
-        came = right | seen if self.listener.leases[lease.key.kid] == (lease,) else right
-        if came.any():
-            opened.arrivals.append(Arrival(lease, at[came], ctrs[came]))
-        slots = at[right][fresh].tolist()
-        if lease.lane is self._proof:
-            opened.fresh += slots
-        self._deliver(batch, lease, slots, ctrs[right][fresh].tolist(), opened, now)
-        return at[~right], ctrs[~right], heads[~right]
+        return rows.where(~(too_old | seen | beyond)), rows.at[seen]
+
+    def _arrival(self, lease: Lease, rows: _Rows, mine: _Rows, copies: Indices) -> Arrival:
+        """A copy counts only if no other session could have sent it."""
+        if not copies.size or self.listener.leases[lease.key.kid] != (lease,):
+            return Arrival(lease, mine.at, mine.ctrs)
+        came = np.isin(rows.at, np.concatenate((mine.at, copies)))
+        return Arrival(lease, rows.at[came], rows.ctrs[came])
 
     # --- 4: the AEAD ---
 
-    def _decrypt(
-        self, batch: Batch, lease: Lease, at: Indices, ctrs: Indices, heads: Indices, last: bool
-    ) -> npt.NDArray[np.bool_]:
+    def _decrypt(self, batch: Batch, lease: Lease, rows: _Rows, last: bool) -> Mask:
         """Which of the datagrams verified; their plaintext stands where the ciphertext stood."""
-        key, arena = lease.key, batch.arena
-        nonces = sframe.nonces(key.salt, ctrs)
-        session_id = lease.session.session_id
-        begins = (at * SLOT_SIZE + HEADROOM).tolist()
-        lengths = batch.lengths[at].tolist()
-        right = np.ones(at.size, np.bool_)
-        for row, (begin, length, head) in enumerate(zip(begins, lengths, heads.tolist(), strict=True)):
-            body, end = begin + head, begin + length
-            iv = nonces[row * NONCE_SIZE : (row + 1) * NONCE_SIZE]
-            aad = bytes(arena[begin:body]) + session_id
+        right = np.ones(rows.at.size, np.bool_)
+        slots, lengths, heads = rows.at.tolist(), batch.lengths[rows.at].tolist(), rows.sizes.tolist()
+        bodies = [HEADROOM + head for head in heads]
+        into = [length - head - TAG_SIZE for length, head in zip(lengths, heads, strict=True)]
+        headers = batch.spans(slots, [HEADROOM] * len(slots), heads)
+        sealed = batch.spans(slots, bodies, [length + TAG_SIZE for length in into])
+        plain = batch.spans(slots, bodies, into)
+        nonces = sframe.rows(sframe.nonces(lease.key.salt, rows.ctrs))
+        cipher, session_id = lease.key.cipher, lease.session.session_id
+        for row, (nonce, header, data, room) in enumerate(zip(nonces, headers, sealed, plain, strict=True)):
             try:
                 if last:
-                    key.cipher.decrypt_into(iv, arena[body:end], aad, arena[body : end - TAG_SIZE])
+                    cipher.decrypt_into(nonce, data, bytes(header) + session_id, room)
                 else:  # the ciphertext may be another session's: it must survive a failure
-                    arena[body : end - TAG_SIZE] = key.cipher.decrypt(iv, arena[body:end], aad)
+                    room[:] = cipher.decrypt(nonce, data, bytes(header) + session_id)
             except InvalidTag:
                 right[row] = False
                 if last:  # decrypt_into leaves unauthenticated plaintext behind
-                    arena[body:end] = bytes(end - body)
+                    data[:] = bytes(len(data))
                     self.drops[DropReason.BAD_TAG] += 1
         return right
 
-    def _mark(self, batch: Batch, at: Indices, heads: Indices) -> None:
-        batch.starts[at] = HEADROOM + heads
-        batch.lengths[at] -= heads + TAG_SIZE
+    def _mark(self, batch: Batch, rows: _Rows) -> None:
+        batch.starts[rows.at] = HEADROOM + rows.sizes
+        batch.lengths[rows.at] -= rows.sizes + TAG_SIZE
 
     # --- 5: what was inside ---
 

@@ -6,8 +6,6 @@ official vectors check; the batch functions are what the data path runs, and the
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
 import numpy.typing as npt
 
@@ -20,6 +18,7 @@ SHORT_BELOW = 8  # a KID or CTR below this is held in the config byte
 DOWNLINK_FIRST = 0x90  # X = 1, K = 1: a two-byte KID
 UPLINK_FIRST = 0xF0  # X = 1, K = 7: an eight-byte KID
 DOWNLINK_KID, UPLINK_KID = 2, 8  # bytes
+STRIP = 256  # counters made ahead at a time: what NumPy asks for a call is then spread over as many datagrams
 CTR_BYTES_MAX = 4  # a key is rejected after 2^28 packets
 DOWNLINK_HEADER_MIN = 1 + DOWNLINK_KID
 DOWNLINK_HEADER_MAX = DOWNLINK_HEADER_MIN + CTR_BYTES_MAX
@@ -28,7 +27,15 @@ UPLINK_HEADER_MAX = UPLINK_HEADER_MIN + CTR_BYTES_MAX
 
 # From how many on a CTR needs 1, 2, 3, 4 bytes of its own.
 _CTR_STEPS = np.array([SHORT_BELOW, 1 << 8, 1 << 16, 1 << 24], np.int64)
-_CTR_LEAST = np.array([0, SHORT_BELOW, 1 << 8, 1 << 16, 1 << 24], np.int64)  # by length of the CTR field
+
+# By config byte: how many bytes the CTR has of its own, what it is if it has none, how far to shift four bytes so that
+# its own remain, and the least that may stand there.
+_CONFIG = np.arange(256, dtype=np.int64)
+_CTR_WIDTH = np.where(_CONFIG & LONG_CTR, (_CONFIG & 7) + 1, 0)
+_CTR_SHORT = np.where(_CONFIG & LONG_CTR, 0, _CONFIG & 7)
+_CTR_SHIFT = 8 * np.maximum(CTR_BYTES_MAX - _CTR_WIDTH, 0)
+_CTR_LEAST = np.array([0, *_CTR_STEPS, *[1 << 62] * 4], np.int64)[_CTR_WIDTH]  # no key lives that long
+
 _NONCE_SHIFTS = np.arange(88, -1, -8, dtype=np.int64)
 
 
@@ -75,23 +82,41 @@ def nonce(salt: bytes, ctr: int) -> bytes:
     return (int.from_bytes(salt, "big") ^ ctr).to_bytes(len(salt), "big")
 
 
-def nonces(salt: bytes, ctrs: Integers) -> bytes:
-    """The nonces of `ctrs`, 12 bytes each, one behind the other."""
+def nonces(salt: bytes, ctrs: Integers) -> Octets:
+    """The nonces of `ctrs`, (n, 12)."""
     low = (ctrs[:, None] >> np.minimum(_NONCE_SHIFTS, 63)[None, :] & 0xFF).astype(np.uint8)
-    return (low ^ np.frombuffer(salt, np.uint8)).tobytes()
+    return low ^ np.frombuffer(salt, np.uint8)
 
 
-def headers(kid: int, ctrs: Integers) -> list[tuple[slice, Octets]]:
-    """Headers of a batch under one KID: for each run of equal header length its slice and its (n, size) bytes.
+class Strip:
+    """Made ahead: what each of some consecutive counters of one KID needs. Their headers are equally long.
 
-    `ctrs` rises, so there is one run but for the batch in which the CTR grows by a byte.
+    `first`    the first of the counters
+    `headers`  (n, size) octets
+    `nonces`   n of 12 bytes
+    `aads`     n additional data: header || metadata (RFC 9605 section 4.4.3)
     """
-    widths = np.searchsorted(_CTR_STEPS, ctrs, side="right")
-    edges = [0, *(np.flatnonzero(np.diff(widths)) + 1).tolist(), len(ctrs)]
-    return [
-        (slice(begin, end), _equal_headers(kid, ctrs[begin:end], int(widths[begin])))
-        for begin, end in itertools.pairwise(edges)
-    ]
+
+    __slots__ = ("aads", "first", "headers", "nonces")
+
+    def __init__(self, kid: int, salt: bytes, metadata: bytes, first: int) -> None:
+        """`STRIP` counters from `first` on, fewer if the CTR grows by a byte in between."""
+        width = int(np.searchsorted(_CTR_STEPS, first, side="right"))
+        grows_at = int(_CTR_STEPS[width]) if width < len(_CTR_STEPS) else first + STRIP
+        ctrs = np.arange(first, min(first + STRIP, grows_at), dtype=np.int64)
+        self.first = first
+        self.headers = _equal_headers(kid, ctrs, width)
+        self.nonces = rows(nonces(salt, ctrs))
+        self.aads = [header + metadata for header in rows(self.headers)]
+
+    def holds(self, ctr: int) -> bool:
+        return self.first <= ctr < self.first + len(self.nonces)
+
+
+def rows(octets: Octets) -> list[bytes]:
+    """Each row of (n, size) octets as bytes of its own."""
+    listed: list[bytes] = np.ascontiguousarray(octets).view(f"V{octets.shape[1]}").ravel().tolist()
+    return listed
 
 
 def _equal_headers(kid: int, ctrs: Integers, width: int) -> Octets:
@@ -111,19 +136,9 @@ def parse(heads: Octets, kid_size: int) -> tuple[Integers, Integers, Integers, n
     anything, the caller compares the header length with the datagram's. A KID of 2^63 and more comes out negative: no
     lane of the uplink has its first bit set.
     """
-    wide = heads.astype(np.int64)
-    first = wide[:, 0]
-    width = np.where(first & LONG_CTR, (first & 7) + 1, 0)
-    kids = _big_endian(wide[:, 1 : 1 + kid_size])
-    four = _big_endian(wide[:, 1 + kid_size :])
-    known = np.minimum(width, CTR_BYTES_MAX)
-    ctrs = np.where(width == 0, first & 7, four >> 8 * (CTR_BYTES_MAX - known))
-    good = (width <= CTR_BYTES_MAX) & (wide[:, 1] != 0) & (ctrs >= _CTR_LEAST[known])
-    return kids, ctrs, 1 + kid_size + width, good
-
-
-def _big_endian(columns: Integers) -> Integers:
-    value = columns[:, 0]
-    for column in columns.T[1:]:
-        value = value << 8 | column
-    return value
+    first = heads[:, 0]
+    kids = heads[:, 1 : 1 + kid_size].view(f">u{kid_size}")[:, 0].astype(np.int64)
+    four = heads[:, 1 + kid_size :].view(f">u{CTR_BYTES_MAX}")[:, 0].astype(np.int64)
+    ctrs = (four >> _CTR_SHIFT[first]) + _CTR_SHORT[first]
+    good = (ctrs >= _CTR_LEAST[first]) & (heads[:, 1] != 0)
+    return kids, ctrs, 1 + kid_size + _CTR_WIDTH[first], good

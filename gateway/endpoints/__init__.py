@@ -2,6 +2,7 @@
 
     address.py    endpoint strings              endpoint.py   what all endpoints have in common
     udp.py        UdpIn, UdpLink, UdpOut        mmsg.py       many datagrams with one system call, or one by one
+                                                gro.py        many that come as one
     tcp.py        TcpClient, TcpServer          stream.py     one byte stream: whole frames go out, none too late
     serial.py     SerialLine                    slip.py       SlipLine, a serial radio that carries datagrams
     feed.py       Feed, opened, for other programs

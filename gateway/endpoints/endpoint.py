@@ -60,6 +60,7 @@ class Endpoint(ABC):
     `stream`      True: bytes without boundaries (serial, TCP); False: datagrams
     `connection`  number of the connection that the last `fill` read from. No two connections of an endpoint share a
                   number, so bytes continue a frame only if they have the same one.
+    `waiting`     something is at hand for `fill` that no poll will tell of
     `last_error`  what went wrong last, in plain words; kept after it has healed
 
     No method blocks, and none raises for a device that is lost.
@@ -87,6 +88,10 @@ class Endpoint(ABC):
     @abstractmethod
     def drain(self, batch: Batch, now: float) -> None:
         """Send all of `batch`, to everyone there is. What cannot go is dropped whole and counted."""
+
+    @property
+    def waiting(self) -> bool:
+        return False
 
     def senders(self, slots: npt.NDArray[np.int64]) -> list[Hashable]:  # noqa: ARG002 - most hear one sender only
         """Who sent what stands in these slots of the last `fill`, each once."""

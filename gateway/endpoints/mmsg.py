@@ -1,7 +1,11 @@
 """Datagrams between a UDP socket and a batch: one system call for all of them, or one by one where there is no such call.
 
 What lives here: `Mmsg` (recvmmsg(2) and sendmmsg(2), straight into and out of the arena), `OneByOne` (any system that
-Python runs on) and the one place that chooses between them. What must not: who gets which datagram (udp.py).
+Python runs on) and the one place that chooses between them. What must not: who gets which datagram (udp.py), many
+datagrams that come as one (gro.py).
+
+Datagrams of one size go through the system as one and are cut apart at its lower end (UDP_SEGMENT, udp(7)): most of what
+a datagram costs is its way through the system.
 
 The structures are those of 64-bit Linux, the same on x86-64 and aarch64:
 
@@ -9,6 +13,7 @@ The structures are those of 64-bit Linux, the same on x86-64 and aarch64:
     struct mmsghdr  { struct msghdr { void *name; socklen_t namelen; struct iovec *iov; size_t iovlen;
                                       void *control; size_t controllen; int flags; } hdr;
                       unsigned len; }                                                                64 bytes
+    struct cmsghdr  { size_t len; int level; int type; } and what it carries, padded                  24 bytes
 """
 
 from __future__ import annotations
@@ -34,14 +39,27 @@ DATAGRAM_MAX = 65_535
 
 FULL = frozenset({errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM})  # the rest of the batch would fare no better
 ONLY_THIS_ONE = frozenset({errno.EMSGSIZE, errno.EPERM, errno.ECONNREFUSED})  # the next datagram may well go
+NOT_AS_ONE = frozenset({errno.EINVAL, errno.EMSGSIZE, errno.EIO, errno.ENOPROTOOPT})  # this system, or this way out
+
+SOL_UDP, UDP_SEGMENT = 17, 103
+SEGMENTS_MAX = 64  # UDP_MAX_SEGMENTS of the kernels in use; newer ones take 128
+AS_ONE_MAX = 65_507  # bytes: what fits a datagram of IPv4
 
 IOVEC = np.dtype({"names": ["base", "len"], "formats": ["u8", "u8"], "offsets": [0, 8], "itemsize": 16})
 MMSGHDR = np.dtype(
     {
-        "names": ["name", "namelen", "iov", "iovlen", "len"],
-        "formats": ["u8", "u4", "u8", "u8", "u4"],
-        "offsets": [0, 8, 16, 24, 56],
+        "names": ["name", "namelen", "iov", "iovlen", "control", "controllen", "len"],
+        "formats": ["u8", "u4", "u8", "u8", "u8", "u8", "u4"],
+        "offsets": [0, 8, 16, 24, 32, 40, 56],
         "itemsize": 64,
+    }
+)
+CMSG = np.dtype(
+    {
+        "names": ["len", "level", "type", "size"],
+        "formats": ["u8", "i4", "i4", "u2"],
+        "offsets": [0, 8, 12, 16],
+        "itemsize": 24,
     }
 )
 NAME_SIZES = {socket.AF_INET: 16, socket.AF_INET6: 28}  # struct sockaddr_in, sockaddr_in6
@@ -58,7 +76,9 @@ class Sent(NamedTuple):
 
 
 class Mover(Protocol):
-    """Moves batches through one non-blocking UDP socket."""
+    """Moves batches through one non-blocking UDP socket. `waiting`: something is at hand that no poll will tell of."""
+
+    waiting: bool
 
     def receive(self, batch: Batch) -> int:
         """Fill the slots of an empty batch; how many. A length above ROOM is that of a datagram which was cut."""
@@ -79,51 +99,104 @@ class Mover(Protocol):
         """The peer in words: host and port."""
 
 
-class _Vector:
-    """An array of struct mmsghdr with one iovec and one place for a name each; all of it made once."""
+class Vector:
+    """`size` struct mmsghdr with one iovec and one place for a name each; all of it made once."""
 
-    def __init__(self, name_size: int) -> None:
-        self.iov = np.zeros(CAPACITY, IOVEC)
-        self.headers = np.zeros(CAPACITY, MMSGHDR)
-        self.names = np.zeros((CAPACITY, name_size), np.uint8)
-        self.headers["iov"] = self.iov.ctypes.data + np.arange(CAPACITY) * IOVEC.itemsize
+    def __init__(self, name_size: int, size: int = CAPACITY) -> None:
+        self.iov = np.zeros(size, IOVEC)
+        self.headers = np.zeros(size, MMSGHDR)
+        self.names = np.zeros((size, name_size), np.uint8)
+        self.headers["iov"] = self.iov.ctypes.data + np.arange(size) * IOVEC.itemsize
         self.headers["iovlen"] = 1
-        self.headers["name"] = self.names.ctypes.data + np.arange(CAPACITY) * name_size
+        self.headers["name"] = self.names.ctypes.data + np.arange(size) * name_size
         self.headers["namelen"] = name_size
         self.at = self.headers.ctypes.data
         self.base, self.room = self.iov["base"], self.iov["len"]
+        self.iovs, self.iovlens = self.headers["iov"], self.headers["iovlen"]
+        self.controls, self.controllens = self.headers["control"], self.headers["controllen"]
         self.lengths = self.headers["len"]
+
+
+def receive(fd: int, into: Vector, most: int) -> int:
+    """Fill the first of `into`, at most so many; how many. OSError but for those that say only that nothing is there."""
+    count: int = _recvmmsg(fd, into.at, most, MSG_DONTWAIT | MSG_TRUNC, None)
+    if count < 0 and (error := ctypes.get_errno()) not in {errno.EAGAIN, errno.EINTR}:
+        raise OSError(error, os.strerror(error))
+    return max(count, 0)
+
+
+class _Runs:
+    """Lays datagrams that may go as one into one message each time: equally long all, but the last may be shorter."""
+
+    def __init__(self, out: Vector) -> None:
+        self._out = out
+        self._iov = out.iov.ctypes.data
+        self._control = np.zeros(CAPACITY, CMSG)
+        self._control["len"], self._control["level"], self._control["type"] = 18, SOL_UDP, UDP_SEGMENT
+        self._controls = [self._control.ctypes.data + at * CMSG.itemsize for at in range(CAPACITY)]
+        self._sizes = self._control["size"]
+        self._longest = AS_ONE_MAX
+
+    def lay(self, lengths: list[int], first: int) -> list[int]:
+        """Make the messages of all datagrams from `first` on; how many each of them holds."""
+        counts, out = self._counts(lengths[first:]), self._out
+        at = first
+        for number, count in enumerate(counts):
+            out.iovs[number], out.iovlens[number] = self._iov + at * IOVEC.itemsize, count
+            out.controls[number], out.controllens[number] = (self._controls[number], CMSG.itemsize) if count > 1 else (0, 0)
+            self._sizes[number] = lengths[at] if count > 1 else 0
+            at += count
+        return counts
+
+    def _counts(self, lengths: list[int]) -> list[int]:
+        counts: list[int] = []
+        size = more = 0
+        for length in lengths:
+            if more and 0 < length <= size:
+                counts[-1] += 1
+                more = more - 1 if length == size else 0
+            else:
+                counts.append(1)
+                size = length
+                more = min(SEGMENTS_MAX, AS_ONE_MAX // size) - 1 if 0 < size <= self._longest else 0
+        return counts
+
+    def below(self, size: int, error: int) -> None:
+        """From now on only smaller ones go as one: the way out is narrower than these, or it cuts nothing apart."""
+        self._longest = 0 if error in {errno.EIO, errno.ENOPROTOOPT} else size - 1
 
 
 class Mmsg:
     """A Mover for Linux. Peers are raw `struct sockaddr`, so that none is ever taken apart."""
 
+    waiting = False
+
     def __init__(self, sock: socket.socket) -> None:
         self._socket, self._fd = sock, sock.fileno()
-        self._in, self._out = _Vector(NAME_SIZES[sock.family]), _Vector(NAME_SIZES[sock.family])
+        self._in, self._out = Vector(NAME_SIZES[sock.family]), Vector(NAME_SIZES[sock.family])
         self._out.headers["name"] = self._out.names.ctypes.data  # all go to the same one
         self._in.room[:] = ROOM
+        self._runs = _Runs(self._out)
         self._aimed_at: Batch | None = None
-        self._count = 0
+        self._count = 0  # messages of the last `receive`
 
     def receive(self, batch: Batch) -> int:
+        self._aim(batch)
+        self._count = batch.count = receive(self._fd, self._in, min(batch.capacity, CAPACITY))
+        batch.lengths[: batch.count] = self._in.lengths[: batch.count]
+        return batch.count
+
+    def _aim(self, batch: Batch) -> None:
         if batch is not self._aimed_at:
             self._aimed_at = batch
             slots = np.arange(CAPACITY, dtype=np.uint64) * SLOT_SIZE
-            self._in.base[:] = slots + (batch.octets.ctypes.data + HEADROOM)
-        count = _recvmmsg(self._fd, self._in.at, min(batch.capacity, CAPACITY), MSG_DONTWAIT | MSG_TRUNC, None)
-        self._count = max(count, 0)
-        if count < 0 and (error := ctypes.get_errno()) not in {errno.EAGAIN, errno.EINTR}:
-            raise OSError(error, os.strerror(error))
-        batch.lengths[: self._count] = self._in.lengths[: self._count]
-        batch.count = self._count
-        return self._count
+            self._in.base[:] = slots + (batch.address + HEADROOM)
 
     def senders(self, slots: npt.NDArray[np.int64]) -> list[Peer]:
-        names = self._in.names[slots]
-        if len(names) and (names == names[0]).all():
-            return [names[0].tobytes()]
-        return list(dict.fromkeys(name.tobytes() for name in names))
+        size, names = self._in.names.shape[1], self._in.names[slots].tobytes()
+        if names == names[:size] * len(slots):
+            return [names[:size]] if names else []
+        return list(dict.fromkeys(names[at : at + size] for at in range(0, len(names), size)))
 
     def sent_by(self, peer: Peer) -> npt.NDArray[np.bool_]:
         assert isinstance(peer, bytes)
@@ -132,21 +205,27 @@ class Mmsg:
 
     def send(self, batch: Batch, peer: Peer) -> Sent:
         assert isinstance(peer, bytes)
-        out, count = self._out, batch.count
+        out, lengths = self._out, batch.lengths[: batch.count].tolist()
         out.names[0] = np.frombuffer(peer, np.uint8)
-        out.base[:count] = batch.octets.ctypes.data + batch.offsets()
-        out.room[:count] = batch.lengths[:count]
-        out.lengths[:count] = 0
-        done = failed = error = 0
-        while done < count:
-            went = _sendmmsg(self._fd, out.at + done * MMSGHDR.itemsize, count - done, MSG_DONTWAIT)
-            if went < 0:
-                error = ctypes.get_errno()
-                if error not in ONLY_THIS_ONE:
-                    break
-                failed, went = failed + 1, 1
-            done += went
-        return Sent(done - failed, int(out.lengths[:done].sum()), error)
+        out.base[: batch.count] = batch.address + batch.offsets()
+        out.room[: batch.count] = lengths
+        done = failed = octets = error = 0
+        while done < batch.count:
+            counts = self._runs.lay(lengths, done)
+            went = _sendmmsg(self._fd, out.at, len(counts), MSG_DONTWAIT)
+            if went > 0:
+                gone = sum(counts[:went])
+                octets += sum(lengths[done : done + gone])
+                done += gone
+                continue
+            error = ctypes.get_errno()
+            if counts[0] > 1 and error in NOT_AS_ONE:
+                self._runs.below(lengths[done], error)
+            elif error in ONLY_THIS_ONE:
+                failed, done = failed + counts[0], done + counts[0]
+            else:
+                break
+        return Sent(done - failed, octets, error)
 
     def peer(self, address: SockAddr) -> Peer:
         if len(address) == 2:  # noqa: PLR2004 - host and port: IPv4
@@ -167,6 +246,8 @@ class Mmsg:
 
 class OneByOne:
     """A Mover for any system. Peers are Python's socket addresses."""
+
+    waiting = False
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from gateway.batch import ROOM, Batch
 from gateway.endpoints.address import Address
 from gateway.endpoints.endpoint import READ, Endpoint, State
+from gateway.endpoints.gro import new_link_mover
 from gateway.endpoints.lookup import Lookup, SockAddr, listen_on
 from gateway.endpoints.mmsg import FULL, ONLY_THIS_ONE, Mover, Peer, Sent, new_mover
 
@@ -56,6 +57,10 @@ class _Udp(Endpoint):
         self.counters.rx_datagrams += batch.count
         self.counters.rx_bytes += int(batch.lengths[: batch.count].sum())
         return batch.count
+
+    @property
+    def waiting(self) -> bool:
+        return self._mover is not None and self._mover.waiting
 
     def interests(self) -> list[tuple[int, int]]:
         return [] if self._socket is None else [(self._socket.fileno(), READ)]
@@ -136,12 +141,15 @@ class UdpIn(_Udp):
             del self._clients[peer]
         self.state = State.CONNECTED if self._clients else State.IDLE
 
+    def _move(self, made: socket.socket) -> Mover:
+        return new_mover(made)
+
     def _open(self, now: float) -> None:
         if (target := self._lookup.answer()) is None:
             return
         made = self._new_socket(target[0])
         listen_on(made, target[1])
-        self._mover = new_mover(made)
+        self._mover = self._move(made)
         self._opened(State.IDLE, now)
 
     def _release(self) -> None:
@@ -154,6 +162,9 @@ class UdpLink(UdpIn):
 
     _idle_s: ClassVar = VOUCHED_FOR_S
     _most: ClassVar = VOUCHED_MAX
+
+    def _move(self, made: socket.socket) -> Mover:
+        return new_link_mover(made)
 
     def vouch(self, slots: Sequence[int], now: float) -> None:
         if self._mover is not None and slots:
@@ -185,9 +196,8 @@ class UdpOut(_Udp):
     def _regard_senders(self, mover: Mover, batch: Batch, _now: float, /) -> None:
         if self._broadcast:
             return  # whoever answers a broadcast does so from an address of its own
-        wanted = mover.sent_by(self._peer)
-        if not wanted.all():
-            batch.keep(np.flatnonzero(wanted))
+        if mover.senders(self._slots) != [self._peer]:
+            batch.keep(np.flatnonzero(mover.sent_by(self._peer)))
 
     def _open(self, now: float) -> None:
         if (target := self._lookup.answer()) is None:

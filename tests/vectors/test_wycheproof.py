@@ -16,14 +16,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
 from gateway.batch import HEADROOM, SLOT_SIZE, Batch
-from gateway.core.opener import Opener
+from gateway.core.opener import Opener, _Rows
 from gateway.core.sealer import Sealer
 from gateway.core.session import Lease, Session
 from gateway.core.wire import DropReason
 from keys import cose, grant
 from keys.errors import BadSignature
 from keys.grant import Profile
-from keys.keyring import NONCE_SIZE, ReceiveKey, SendKey
+from keys.keyring import NONCE_SIZE, TAG_SIZE, ReceiveKey, SendKey
 from keys.kid import Lane
 from keys.statement import Statement
 from tests.memory_link import World
@@ -54,10 +54,8 @@ def sealed(key: bytes, iv: bytes, aad: bytes, plaintext: bytes) -> bytes:
     sender, sealer, batch = SendKey(bytes(32), 0x1A4), Sealer(b""), Batch(1)
     sender.cipher, sender.salt = AESGCM(key), iv
     batch.append(plaintext)
-    header = np.frombuffer(aad, np.uint8)[np.newaxis]
-    sealer._encrypt(sender, batch, slice(0, 1), header, iv)
-    size = int(batch.lengths[0]) - len(aad)
-    return bytes(batch.arena[HEADROOM : HEADROOM + size])
+    sealer._encrypt(sender, batch, 0, [iv], [aad])
+    return bytes(batch.arena[HEADROOM : HEADROOM + len(plaintext) + TAG_SIZE])
 
 
 def opened(opener: Opener, key: bytes, iv: bytes, aad: bytes, ciphertext: bytes, *, last: bool) -> tuple[bool, bytes]:
@@ -68,8 +66,8 @@ def opened(opener: Opener, key: bytes, iv: bytes, aad: bytes, ciphertext: bytes,
     session.session_id = b""  # the vector's AAD is all there is to authenticate
     batch.append(aad + ciphertext)
     lease = Lease(session, Lane.VIDEO_A, receiver, below=1, epoch=0)
-    at, ctrs, heads = (np.array([value], np.int64) for value in (0, 0, len(aad)))
-    (right,) = opener._decrypt(batch, lease, at, ctrs, heads, last)
+    rows = _Rows(*(np.array([value], np.int64) for value in (0, 0, 0, len(aad))))
+    (right,) = opener._decrypt(batch, lease, rows, last)
     return bool(right), bytes(batch.arena[HEADROOM + len(aad) : SLOT_SIZE])
 
 

@@ -35,12 +35,22 @@ def test_agrees_with_the_reference(seed):
             batch += batch[:2]
         ctrs = np.array(batch, np.int64)
         too_old, seen = window.look(ctrs)
+        if window.follows(ctrs):
+            assert not (too_old | seen).any()
         usable = ctrs[~too_old & ~seen]
         accepted = usable[window.accept(usable)].tolist()
         # Within a batch the highest counter moves the window first; the reference is asked in that order.
         expected = {ctr for ctr in sorted(usable.tolist(), reverse=True) if reference.accept(ctr)}
         assert set(accepted) == expected
         assert len(accepted) == len(set(accepted))
+
+
+def test_a_batch_that_leaps_over_a_whole_window_does_not_follow():
+    window = ReplayWindow(64)
+    ctrs = np.array([5, 200], np.int64)
+    assert not window.follows(ctrs)
+    assert window.accept(ctrs).tolist() == [False, True]
+    assert window.accept(np.array([200 - 64 + 5], np.int64)).tolist() == [True]  # its slot is that of 5
 
 
 def test_looking_moves_nothing():

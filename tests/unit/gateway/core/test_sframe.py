@@ -16,10 +16,8 @@ KIDS = {0x01A4: sframe.DOWNLINK_KID, 0x1334A70102030405: sframe.UPLINK_KID}
 def test_batch_headers_nonces_and_parsing_agree_with_the_reference(first: int, kid: int):
     ctrs = np.arange(first, first + 64)
     salt = bytes(range(200, 212))
-    nonces = sframe.nonces(salt, ctrs)
-    assert [nonces[i : i + 12] for i in range(0, len(nonces), 12)] == [sframe.nonce(salt, c) for c in ctrs.tolist()]
-    headers = [bytes(row) for _, rows in sframe.headers(kid, ctrs) for row in rows]
-    assert headers == [sframe.encode_header(kid, c) for c in ctrs.tolist()]
+    assert sframe.rows(sframe.nonces(salt, ctrs)) == [sframe.nonce(salt, c) for c in ctrs.tolist()]
+    headers = [sframe.encode_header(kid, c) for c in ctrs.tolist()]
     heads = np.full((64, 1 + KIDS[kid] + 4), 0xEE, np.uint8)  # what follows a header is not the header's
     for row, header in enumerate(headers):
         heads[row, : len(header)] = list(header)
@@ -28,6 +26,23 @@ def test_batch_headers_nonces_and_parsing_agree_with_the_reference(first: int, k
     assert (kids == kid).all()
     assert (parsed == ctrs).all()
     assert sizes.tolist() == [len(header) for header in headers]
+
+
+@pytest.mark.parametrize("kid", KIDS)
+@pytest.mark.parametrize("first", STARTS)
+def test_strips_agree_with_the_reference(first: int, kid: int):
+    salt, ctr = bytes(range(200, 212)), first
+    while ctr < first + 600:
+        strip = sframe.Strip(kid, salt, b"session", ctr)
+        headers = [sframe.encode_header(kid, ctr + i) for i in range(len(strip.nonces))]
+        assert headers, "a strip holds at least its first counter"
+        assert [bytes(row) for row in strip.headers] == headers
+        assert strip.aads == [header + b"session" for header in headers]
+        assert strip.nonces == [sframe.nonce(salt, ctr + i) for i in range(len(headers))]
+        assert strip.holds(ctr)
+        ctr += len(headers)
+        assert strip.holds(ctr - 1)
+        assert not strip.holds(ctr)
 
 
 @pytest.mark.parametrize(

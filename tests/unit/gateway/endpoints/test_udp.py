@@ -205,6 +205,18 @@ def in_a_network_of_its_own(script: str) -> None:
     assert ran.returncode == 0, ran.stderr
 
 
+def test_a_way_too_narrow_to_send_many_as_one_takes_each_alone():
+    in_a_network_of_its_own("""
+        ip("link", "set", "up", "mtu", "1000")
+        server.tick(0), client.tick(0)
+        sent = [bytes([i]) * size for i, size in enumerate([1_177] * 20 + [900] * 20 + [1_177] * 20)]
+        for now in range(2):
+            client.drain(batch_of(sent), now)
+            assert received(server, 60) == sent
+        assert (client.counters.tx_datagrams, client.counters.dropped_tx) == (120, 0)
+    """)
+
+
 def test_a_network_that_comes_goes_and_comes_back():
     in_a_network_of_its_own("""
         for now in range(0, 20, 5):
