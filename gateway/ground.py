@@ -16,7 +16,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections import Counter
+from collections import Counter, deque
 from pathlib import Path
 
 from gateway import config, order_file, process
@@ -66,6 +66,7 @@ class Ground:
         self.paths = Paths(len(settings.link))
         self.reorder = Reorder(self.paths.several)
         self.links = [open_link(config.endpoint(text)) for text in settings.link]
+        self._links_in_turn = deque(enumerate(self.links))
         self.gcs = [open_endpoint(config.endpoint(text)) for text in settings.gcs]
         self.players = [open_endpoint(config.endpoint(text)) for text in settings.video]
         self.feed = Feed(config.feed(settings.feed)) if settings.feed else None
@@ -113,7 +114,8 @@ class Ground:
     def turn(self) -> None:
         self.poller.wait(min(self._housekeep_at, self.reorder.next_due(), self.helm.next_due()) - time.monotonic())
         now = time.monotonic()
-        for number, link in enumerate(self.links):
+        self._links_in_turn.rotate()  # the one that is always read first would be the one that always brings the news
+        for number, link in self._links_in_turn:
             for _ in range(BATCHES_A_TURN):
                 if not link.fill(self._batch, now):
                     break
@@ -130,6 +132,7 @@ class Ground:
         link.vouch(opened.fresh, now)
         for arrival in opened.arrivals:
             self.paths.hear(number, arrival, link.senders(arrival.slots), now)
+            link.keep(arrival.slots, now)
         self._to_gcs(self.reorder.put(opened.bundles, now), now)
         for lane, player in zip(VIDEO_LANES, self.players, strict=False):
             if lane in opened.video:

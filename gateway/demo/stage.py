@@ -46,13 +46,13 @@ def drain(made: socket.socket) -> list[bytes]:
 
 
 class Program:
-    """A `zegel` process whose output is kept in a file."""
+    """A `zegel` process whose output is kept in a file. `within` is the program that runs it, if one must."""
 
-    def __init__(self, words: Sequence[str], folder: Path, name: str) -> None:
+    def __init__(self, words: Sequence[str], folder: Path, name: str, within: Sequence[str] = ()) -> None:
         self.log = folder / f"{name}.log"
         self.started = time.monotonic()
         with self.log.open("ab") as out:
-            command = [sys.executable, "-m", "gateway.cli", *words]
+            command = [*within, sys.executable, "-m", "gateway.cli", *words]
             self.process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)  # noqa: S603 - our own program
 
     def output(self) -> str:

@@ -100,6 +100,9 @@ class Endpoint(ABC):
     def vouch(self, slots: Sequence[int], now: float) -> None:  # noqa: B027 - most send to one peer, whom they were told
         """What stands in these slots of the last `fill` was authentic and new: whoever sent it may be answered."""
 
+    def keep(self, slots: npt.NDArray[np.int64], now: float) -> None:  # noqa: B027 - as above
+        """Copies of what was authentic stand in these slots: who was vouched for stays so, and nobody else becomes it."""
+
     def clients(self) -> list[str]:
         """Who listens to what `drain` sends, of those that came by themselves; for people to read."""
         return []

@@ -170,6 +170,9 @@ class UdpLink(UdpIn):
         if self._mover is not None and slots:
             self._welcome(self._mover.senders(self._slots[np.asarray(slots)]), now)
 
+    def keep(self, slots: npt.NDArray[np.int64], now: float) -> None:
+        self._welcome([peer for peer in self.senders(slots) if peer in self._clients], now)
+
     def _regard_senders(self, _mover: Mover, _batch: Batch, _now: float, /) -> None:
         """To have sent something proves nothing."""
 

@@ -8,6 +8,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import pytest
 
 from gateway.batch import CAPACITY, ROOM, Batch
@@ -279,6 +280,21 @@ def test_a_link_answers_whom_it_was_told_is_authentic_for_five_seconds_and_nobod
     assert answered(link, [stranger, aircraft], 105.1) == [False, False]
     link.tick(106.0)
     assert link.state == "idle"
+
+
+def test_copies_keep_whom_they_come_from_and_make_nobody_new(link, sockets):
+    stranger, aircraft = sockets(2)
+    heard(link, aircraft)
+    link.vouch([0], 100.0)
+    for now in (104.0, 108.0):
+        for client in (stranger, aircraft):
+            heard(link, client)
+            link.keep(np.array([0]), now)
+    assert answered(link, [stranger, aircraft], 112.0) == [False, True]
+    link.tick(113.1)
+    heard(link, aircraft)
+    link.keep(np.array([0]), 113.1)  # too late: it has to prove itself again
+    assert answered(link, [stranger, aircraft], 113.1) == [False, False]
 
 
 def test_a_flood_of_sources_does_not_push_out_who_is_vouched_for(link, sockets):

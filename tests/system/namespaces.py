@@ -1,0 +1,100 @@
+"""Two computers made of network namespaces, and the cables between them. Needs no root where users may make namespaces."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import socket
+import subprocess
+import sys
+
+import pytest
+
+READY = "ready\n"
+HOLD = ("sh", "-c", "ip link set lo up && echo ready && exec cat")  # until its standard input ends, as with this process
+MAKE_SOCKET = """
+import socket, sys
+made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+made.bind(("127.0.0.1", int(sys.argv[1])))
+socket.send_fds(socket.socket(fileno=int(sys.argv[2])), [b"."], [made.fileno()])
+"""
+
+
+class Host:
+    """A network namespace; that of `beside` lends it the right to be connected with it. Skips if none can be had."""
+
+    def __init__(self, beside: Host | None = None) -> None:
+        if missing := [tool for tool in ("unshare", "nsenter", "ip") if shutil.which(tool) is None]:
+            pytest.skip(f"needs {' and '.join(missing)} to make network namespaces")
+        alone = ("unshare", "--net", *(() if beside else ("--map-root-user",)))
+        words = [*(beside.within if beside else ()), *alone, *HOLD]
+        self._held = subprocess.Popen(
+            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        if self._held.stdout.readline() != READY:
+            pytest.skip(f"no network namespace can be made here: {self._held.communicate()[1].strip()}")
+
+    @property
+    def pid(self) -> int:
+        return self._held.pid
+
+    @property
+    def within(self) -> tuple[str, ...]:
+        """Put before the words of a command, it runs on this host."""
+        return ("nsenter", "--target", str(self.pid), "--user", "--net", "--preserve-credentials")
+
+    def ip(self, *words: str) -> None:
+        subprocess.run([*self.within, "ip", *words], check=True, capture_output=True)
+
+    def udp(self, port: int = 0) -> socket.socket:
+        """A socket on this host's loopback interface, for this process."""
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            words = [*self.within, sys.executable, "-c", MAKE_SOCKET, str(port), str(theirs.fileno())]
+            subprocess.run(words, check=True, pass_fds=[theirs.fileno()])
+            (fd,) = socket.recv_fds(ours, 1, 1)[1]
+        made = socket.socket(fileno=fd)
+        made.setblocking(False)
+        return made
+
+    def end(self) -> None:
+        self._held.communicate()
+
+
+class Cable:
+    """From one host to another, with an address at each end: 10.`net`.0.1 and 10.`net`.0.2."""
+
+    def __init__(self, name: str, net: int, hosts: tuple[Host, Host]) -> None:
+        self.name, self._hosts = name, hosts
+        self.addresses = (f"10.{net}.0.1", f"10.{net}.0.2")
+        near, far = hosts
+        try:
+            near.ip("link", "add", name, "type", "veth", "peer", "name", name, "netns", str(far.pid))
+        except subprocess.CalledProcessError as error:
+            pytest.skip(f"no veth pair can be made here: {error.stderr.decode().strip()}")
+        for end in range(2):
+            self.give_address(end)
+            self.up(end)
+
+    def up(self, end: int) -> None:
+        self._hosts[end].ip("link", "set", self.name, "up")
+
+    def down(self, end: int) -> None:
+        self._hosts[end].ip("link", "set", self.name, "down")
+
+    def give_address(self, end: int) -> None:
+        self._hosts[end].ip("addr", "add", f"{self.addresses[end]}/24", "dev", self.name)
+
+    def take_address(self, end: int) -> None:
+        self._hosts[end].ip("addr", "del", f"{self.addresses[end]}/24", "dev", self.name)
+
+
+@contextlib.contextmanager
+def two_hosts():
+    """Two hosts that nothing connects yet."""
+    with contextlib.ExitStack() as stack:
+        first = Host()
+        stack.callback(first.end)
+        second = Host(beside=first)
+        stack.callback(second.end)
+        yield first, second
