@@ -83,7 +83,11 @@ def _fc_noise(status: Status) -> str:
 
 
 def _link_slow(status: Status) -> str:
-    slow = [link for link in _uses(status, "link") if link["late_per_s"]]
+    """Late in a link's own queue, or before it was sealed, because no link that is up had room."""
+    links = _uses(status, "link")
+    slow = [link for link in links if link["late_per_s"]]
+    if status["late_per_s"]:
+        slow += [link for link in links if link["state"] == "connected"]
     if not slow:
         return ""
     return f"the link {slow[0]['endpoint']} is too slow for what it is given: lower the flight controller's stream rates"

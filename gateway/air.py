@@ -3,7 +3,7 @@
 One turn of the loop, and the functions in its order:
   1  `turn`             wait for an endpoint or a deadline
   2  `_telemetry`       bytes from the flight controller become frames (gateway.frames)
-  3  `_send_telemetry`  frames become bundles, sealed once for commanders and once for observers
+  3  `_send_telemetry`  frames become bundles, sealed once for commanders and once for observers, when a link has room
   4  `_take_commands`   what comes up and may pass goes to the flight controller (gateway.gate)
   5  `_relay_video`     one batch of each camera is sealed and sent; telemetry goes first again after each
   6  `_send_control`    beats, statement, announcements and orders that are due; a change of order begins a new session
@@ -32,7 +32,7 @@ from gateway.endpoints import Endpoint, open_endpoint, open_link
 from gateway.errors import OrderExpired
 from gateway.frames import FrameReader
 from gateway.gate import Gate
-from gateway.meter import Meter
+from gateway.meter import Growth, Meter
 from gateway.poller import Poller
 from gateway.sessions import TELEMETRY_LANES, VIDEO_LANES, Sessions, board_clock
 from gateway.status import Publisher, Table, frames_status, say
@@ -43,6 +43,8 @@ from keys.order import VerifiedOrder
 from keys.policy import PolicyFlag
 
 HOUSEKEEP_EVERY_S = 0.05
+AHEAD_S = 0.1  # what may wait in a line that has a rate: enough that it never idles, so little that it stays fresh
+LINE_LOOK_S = 0.01  # a line may be slower than its rate says
 STATUS_EVERY_S = 0.5
 HEAR_FC_S = 3.0  # with an expired order: how long to listen whether the aircraft is on the ground
 
@@ -57,11 +59,12 @@ class Air:
         self.links = [open_link(config.endpoint(text)) for text in settings.link]
         self.wide = [link for link in self.links if config.serial_bps(link.address) >= NARROW_BELOW_BPS]
         self.endpoints: list[Endpoint] = [self.fc, *self.links, *self.cameras]
+        self._lost_to_links = Growth()
         self.meter = Meter({"fc": [self.fc], "link": self.links, "camera": self.cameras})
         self.poller = Poller(self.endpoints)
         self.fc_frames = FrameReader(self.fc)
         self.frames = Table()
-        self.oversize = self.unsent = 0  # video too large; video while no link was up
+        self.oversize = self.unsent = self.crowded = 0  # video too large; while no link was up; while all were full
         self.alarms: list[str] = []
         self._batch, self._second = Batch(), Batch()
         self._housekeep_at = self._status_at = 0.0
@@ -127,7 +130,7 @@ class Air:
 
     def turn(self) -> None:
         now = time.monotonic()
-        self.poller.wait(min(self._next_due(), self._housekeep_at) - now)
+        self.poller.wait(min(self._next_due(now), self._housekeep_at) - now)
         now = time.monotonic()
         if now >= self._housekeep_at:
             self._housekeep(now)
@@ -139,8 +142,8 @@ class Air:
                 self._telemetry(now)
         self._send_control(now)
 
-    def _next_due(self) -> float:
-        telemetry = self.bundler.next_due() if self._link_up() else float("inf")
+    def _next_due(self, now: float) -> float:
+        telemetry = max(self.bundler.next_due(), now + self._line_wait_s(now))
         return min(telemetry, self.sessions.next_due(), self.fc_frames.next_due())
 
     # --- 2: from the flight controller ---
@@ -150,18 +153,26 @@ class Air:
         if frames:
             self.frames.count(frames)
             self.bundler.add(frames, now)
-        if now >= self.bundler.next_due():
-            self._send_telemetry(now)
+        if now >= self.bundler.next_due() and (ready := _with_room(self.links, now)):
+            self._send_telemetry(AHEAD_S * max(link.octets_a_second for link in ready), now)
+
+    def _line_wait_s(self, now: float) -> float:
+        """Until a link has room for telemetry: 0 if one has, infinite if none is up.
+
+        Each datagram goes to all links, so the first that has room sets the pace: waiting for a slower one beside it
+        would delay what it was put there to speed up. That one's own queue drops what is late.
+        """
+        full_s = min((link.backlog_s(now) for link in self.links if _is_up(link)), default=float("inf")) - AHEAD_S
+        return max(full_s, LINE_LOOK_S) if full_s > 0 else 0.0
 
     # --- 3: telemetry to the link ---
 
-    def _send_telemetry(self, now: float) -> None:
-        if not self._link_up():
-            return  # frames wait in the bundler, and are dropped there when they are late
+    def _send_telemetry(self, room: float, now: float) -> None:
+        """About `room` octets; the frames of the rest wait in the bundler, and are dropped there when they are late."""
         batch = self._batch
         batch.clear()
-        self.bundler.fill(batch, now)
         keys = [key for lane in TELEMETRY_LANES if (key := self.announcer.send_key(lane))]
+        self.bundler.fill(batch, now, room / max(1, len(keys)))
         for key in keys[1:]:
             self._second.take(batch, range(batch.count))
             self.announcer.sealer.seal(key, self._second)
@@ -192,8 +203,11 @@ class Air:
         key = self.announcer.send_key(lane)  # none if nobody in the order may see video
         if not count or key is None:
             return count
-        if not _up(self.wide):
-            self.unsent += count
+        if not _with_room(self.wide, now):  # telemetry would wait behind it
+            if any(map(_is_up, self.wide)):
+                self.crowded += count
+            else:
+                self.unsent += count
             return count
         self._leave_out_oversize(batch)
         if self.order.order.policy.flags & PolicyFlag.PAD_VIDEO:
@@ -251,7 +265,7 @@ class Air:
             link.drain(batch, now)
 
     def _link_up(self) -> bool:
-        return _up(self.links)
+        return any(map(_is_up, self.links))
 
     # --- 7: upkeep ---
 
@@ -302,25 +316,37 @@ class Air:
             "lanes": {lane.name.lower(): key.next_ctr for lane, key in announcer.current.send_keys.items()},
             "roles": {station.name: role_names(station.roles) for station in self.order.order.stations},
             "endpoints": self.meter.read(now),
+            "late_per_s": self._late_per_s(now),
             "frames": frames_status(self.frames),
             "commands": self.gate.commands(),
             "drops": self._drops(),
             "alarms": self.alarms,
         }
 
+    def _late_per_s(self, now: float) -> float:
+        """Frames and video datagrams that the links had no room for, of late."""
+        grown, seconds = self._lost_to_links.take(now, {"late": self.bundler.late, "link_full": self.crowded})
+        return round(sum(grown.values()) / seconds, 1)
+
     def _drops(self) -> dict[str, int]:
         oversize = self.oversize + sum(camera.counters.oversize for camera in self.cameras)
         return {
             "late": self.bundler.late,
             "link_down": self.unsent,
+            "link_full": self.crowded,
             "oversize": oversize,
             "resync_bytes": self.fc_frames.resync_bytes,
             **self.gate.drops(),
         }
 
 
-def _up(links: Sequence[Endpoint]) -> bool:
-    return any(link.state == "connected" for link in links)
+def _is_up(link: Endpoint) -> bool:
+    return link.state == "connected"
+
+
+def _with_room(links: Sequence[Endpoint], now: float) -> list[Endpoint]:
+    """Those that are up and not busy for longer than AHEAD_S with what they have."""
+    return [link for link in links if _is_up(link) and link.backlog_s(now) <= AHEAD_S]
 
 
 def command(parser: argparse.ArgumentParser) -> None:

@@ -38,18 +38,30 @@ class Meter:
         return [row.read(now) for row in self._rows]
 
 
+class Growth:
+    """What counters have grown by lately. The same names each time."""
+
+    def __init__(self) -> None:
+        self._past: deque[tuple[float, Mapping[str, int]]] = deque()
+
+    def take(self, now: float, counts: Mapping[str, int]) -> tuple[dict[str, int], float]:
+        """How much each of `counts` has grown in the last OVER_S seconds or less, and in how many seconds."""
+        self._past.append((now, counts))
+        while now - self._past[0][0] > OVER_S:
+            self._past.popleft()
+        began, before = self._past[0]
+        return {name: count - before[name] for name, count in counts.items()}, (now - began) or 1.0
+
+
 class _Row:
     def __init__(self, use: str, endpoint: Endpoint, reception: Reception | None) -> None:
         self._use, self._endpoint, self._reception = use, endpoint, reception
-        self._past: deque[tuple[float, dict[str, int]]] = deque()
+        self._growth = Growth()
 
     def read(self, now: float) -> dict[str, Any]:
         endpoint, counts = self._endpoint, dataclasses.asdict(self._endpoint.counters)
         if self._reception:
             counts |= {"rx_expected": self._reception.expected, "rx_known": self._reception.received}
-        self._past.append((now, counts))
-        while now - self._past[0][0] > OVER_S:
-            self._past.popleft()
         return {
             "use": self._use,
             "endpoint": str(endpoint.address),
@@ -57,13 +69,10 @@ class _Row:
             "last_error": endpoint.last_error,
             "clients": endpoint.clients(),
             **counts,
-            **self._rates(),
+            **self._rates(*self._growth.take(now, counts)),
         }
 
-    def _rates(self) -> dict[str, float]:
-        (began, before), (now, counts) = self._past[0], self._past[-1]
-        grown = {name: count - before[name] for name, count in counts.items()}
-        seconds = (now - began) or 1.0
+    def _rates(self, grown: Mapping[str, int], seconds: float) -> dict[str, float]:
         rates = {name: round(grown[counter] * scale / seconds, 1) for name, (counter, scale) in _RATES.items()}
         if self._reception:
             expected = grown["rx_expected"]

@@ -6,6 +6,7 @@ changed, cut or put in another order.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Sequence
 
@@ -57,21 +58,31 @@ class Bundler:
         # Company is worth waiting for only where frames come close together: an answer after a silence goes at once.
         return max(self._frames[0][0], min(self._last, self._frames[0][0]) + self.flush_s)
 
-    def fill(self, batch: Batch, now: float) -> None:
-        """Append bundles until the frames or the slots run out; one of padding alone if nothing came for long."""
+    def fill(self, batch: Batch, now: float, room: float = math.inf) -> None:
+        """Append bundles until the frames or the slots run out; one of padding alone if nothing came for long.
+
+        `room` is how many octets of sealed bundles the link takes: what is more goes on waiting. It is passed by less
+        than one bundle, and one frame goes however little it is.
+        """
         while self._frames and now - self._frames[0][0] > DROP_AFTER_S:
             self._frames.popleft()
             self.late += 1
         if not self._frames and now - self._last >= PADDING_ONLY_AFTER_S:
             batch.append(padded(b"", self.pad))
-        while self._frames and not batch.full:
-            batch.append(padded(self._next_bundle(), self.pad))
+        while self._frames and not batch.full and room > 0:
+            bundle = padded(self._next_bundle(room), self.pad)
+            room -= len(bundle) + DOWNLINK_OVERHEAD
+            batch.append(bundle)
         if batch.count:
             self._last = self._answer_by = now
 
-    def _next_bundle(self) -> bytes:
-        parts, size = [], 0
-        while self._frames and size + len(self._frames[0][1]) <= self.limit:
+    def _next_bundle(self, room: float) -> bytes:
+        """At least one frame; what it is padded to anyway is filled with frames."""
+        parts: list[bytes] = []
+        size = 0
+        wanted = min(self.limit, room - DOWNLINK_OVERHEAD)
+        limit = next((size for size in self.pad if size >= wanted), wanted)
+        while self._frames and (not parts or size + len(self._frames[0][1]) <= limit):
             frame = self._frames.popleft()[1]
             parts.append(frame)
             size += len(frame)

@@ -61,12 +61,14 @@ class Endpoint(ABC):
     `connection`  number of the connection that the last `fill` read from. No two connections of an endpoint share a
                   number, so bytes continue a frame only if they have the same one.
     `waiting`     something is at hand for `fill` that no poll will tell of
+    `octets_a_second`  what the line carries; infinite where it has no rate of its own, or none that we know
     `last_error`  what went wrong last, in plain words; kept after it has healed
 
     No method blocks, and none raises for a device that is lost.
     """
 
     stream: ClassVar[bool]
+    octets_a_second = float("inf")
 
     def __init__(self, address: Address) -> None:
         self.address = address
@@ -106,6 +108,10 @@ class Endpoint(ABC):
     def clients(self) -> list[str]:
         """Who listens to what `drain` sends, of those that came by themselves; for people to read."""
         return []
+
+    def backlog_s(self, now: float) -> float:  # noqa: ARG002 - most have none
+        """How many seconds the line needs for what waits to go out, with us and beyond; 0 if it has no rate."""
+        return 0.0
 
     @abstractmethod
     def interests(self) -> list[tuple[int, int]]:

@@ -10,8 +10,10 @@ import os
 
 import serial
 
+from gateway.endpoints.address import Address
 from gateway.endpoints.stream import StreamEndpoint
 
+BITS_A_BYTE = 10  # a start and a stop bit
 POSIX = os.name == "posix"
 if POSIX:
     import fcntl
@@ -25,11 +27,31 @@ else:
 class SerialLine(StreamEndpoint):
     """One serial line, opened again for ever: unplugged and plugged in again, it comes back by itself."""
 
+    def __init__(self, address: Address) -> None:
+        super().__init__(address)
+        self.octets_a_second = address.baud / BITS_A_BYTE
+        self._port: Port | None = None
+        self._busy_until, self._timed = 0.0, 0  # when what the driver took has gone at the line's rate; bytes in that sum
+
+    def backlog_s(self, now: float) -> float:
+        """By the clock, for USB adapters and pseudo-terminals hold bytes that their driver does not tell of.
+
+        By the driver too, for a line may be slower than its rate.
+        """
+        if self._stream is None or self._port is None:
+            return 0.0
+        taken = self.counters.tx_bytes - self._timed
+        self._timed += taken
+        self._busy_until = max(self._busy_until, now) + taken / self.octets_a_second
+        told_s = self._port.waiting() / self.octets_a_second
+        return max(self._busy_until - now, told_s) + self._stream.unsent / self.octets_a_second
+
     def interests(self) -> list[tuple[int, int]]:
         return super().interests() if POSIX else []  # elsewhere it is looked at whenever the loop wakes
 
     def _open(self, now: float) -> None:
-        self._connected(Port(self.address.device, self.address.baud), now)
+        self._port = Port(self.address.device, self.address.baud)
+        self._connected(self._port, now)
 
 
 class Port:
@@ -65,6 +87,12 @@ class Port:
 
     def send(self, data: bytes) -> int:
         return os.write(self._fd, data) if POSIX else int(self._port.write(data) or 0)
+
+    def waiting(self) -> int:
+        """Bytes that the driver has taken and not sent; a pseudo-terminal says 0 whatever it holds."""
+        with contextlib.suppress(OSError):  # the next read or write meets it, too
+            return self._port.out_waiting
+        return 0
 
     def close(self) -> None:
         """Throw away what the driver still holds: waiting for a line that is gone would take half a minute."""

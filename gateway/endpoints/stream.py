@@ -47,6 +47,11 @@ class Stream:
         self._size = 0  # bytes of all frames that wait
         self._begun = 0  # bytes of the first of them that are already on the wire
 
+    @property
+    def unsent(self) -> int:
+        """Bytes that the line has not taken yet."""
+        return self._size - self._begun
+
     def interests(self) -> tuple[int, int]:
         return self._line.fileno(), READ | (WRITE if self._waiting else 0)
 

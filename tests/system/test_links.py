@@ -10,13 +10,14 @@ from collections import deque
 
 import pytest
 
-from gateway.demo.stage import HOST, Radio, drain
+from gateway.demo.stage import HOST, Program, Radio, drain
 from tests.memory_link import mavlink_frame
 from tests.system.house import Flight, House, zegel
 from tests.system.serial_radio import SerialRadio
 
 FRAME_EVERY_S = 0.005
 SLOWER_BY_S = 0.02
+MEAN_FRAME = 140  # bytes
 
 
 class SlowRadio(Radio):
@@ -101,16 +102,16 @@ def test_what_the_fast_link_loses_the_slow_one_brings_in_its_place(two_links):
 
 @pytest.fixture
 def by_serial_radio(tmp_path, monkeypatch):
-    """A flight whose only link that leads anywhere is a serial radio at 57,600 baud."""
+    """A flight whose only link that leads anywhere is a serial radio, at 57,600 baud unless it is said."""
     runtime = tmp_path / "run"
     runtime.mkdir(mode=0o700)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
     started = []
 
-    def start(profile: str) -> tuple[Flight, SerialRadio]:
-        serial = SerialRadio(tmp_path, 57_600)
-        more = [("--link", f"serial:{path}:57600") for path in (serial.near, serial.far)]
-        flight = Flight(House(tmp_path, profile), more=more[0], more_ground=more[1])
+    def start(profile: str, kind: type[Flight] = Flight, baud: int = 57_600) -> tuple[Flight, SerialRadio]:
+        serial = SerialRadio(tmp_path, baud)
+        more = [("--link", f"serial:{path}:{baud}") for path in (serial.near, serial.far)]
+        flight = kind(House(tmp_path, profile), more=more[0], more_ground=more[1])
         flight.radio.listeners = []
         flight.step_more = serial.step
         started.append((flight, serial))
@@ -141,6 +142,88 @@ def test_a_serial_radio_carries_the_telemetry_of_a_flight_and_no_video(by_serial
     assert pilot.frames == traffic.sent
     assert pilot.packets == []
     assert "x25519" not in flight.air.output()
+    camera.close()
+
+
+class SerialOnly(Flight):
+    """Its aircraft has no link but those of `more`."""
+
+    def start_air(self) -> None:
+        words = ("air", "--device", str(self.house.folder / "drone-7"), "--fc", self.fc)
+        self.air = Program((*words, "--video", f"udpin:{HOST}:{self.camera_port}", *self.more), self.house.folder, "air")
+
+
+def overload(flight: Flight, serial: SerialRadio) -> Traffic:
+    """Three seconds of twice what the line carries, then little; returns when the last frame has come."""
+    flight.wait_open()
+    traffic = Traffic(flight.fc_port)
+    traffic.every_s = MEAN_FRAME / (2 * serial.bytes_a_second)
+
+    def step() -> None:
+        serial.step()
+        traffic.step()
+
+    flight.step_more = step
+    flight.run(3.0)
+    traffic.every_s = 0.2
+    flight.run(2.0)
+    traffic.next = float("inf")
+    came = flight.stations["pilot"].frames
+    assert flight.until(lambda: came[-1:] == traffic.sent[-1:]), flight.logs()
+    return traffic
+
+
+def test_what_is_too_much_for_a_serial_radio_is_dropped_whole_before_it_is_sealed(by_serial_radio):
+    flight, serial = by_serial_radio("x25519", SerialOnly)
+    traffic = overload(flight, serial)
+    flight.run(0.6)
+    air, ground = json.loads(zegel("status", "--json"))
+    came, number = flight.stations["pilot"].frames, {frame: n for n, frame in enumerate(traffic.sent)}
+    order = [number[frame] for frame in came]
+    assert order == sorted(set(order))
+    assert len(came) + air["drops"]["late"] == len(traffic.sent)
+    assert air["drops"]["late"] > 50
+    (line,) = (end for end in air["endpoints"] if end["use"] == "link")
+    assert (line["late_drop"], line["dropped_tx"]) == (0, 0)
+    heard = next(end for end in ground["endpoints"] if end["use"] == "link" and end["rx_datagrams"])
+    assert (heard["rx_lost_est"], heard["resync_bytes"]) == (0, 0)
+    assert ground["sealed"]
+
+
+def test_a_serial_radio_that_is_too_slow_holds_no_faster_link_back(by_serial_radio):
+    flight, serial = by_serial_radio("x25519")
+    flight.radio.listeners = [flight.stations["pilot"].port]
+    traffic = overload(flight, serial)
+    flight.run(0.6)
+    air, _ = json.loads(zegel("status", "--json"))
+    assert flight.stations["pilot"].frames == traffic.sent
+    assert air["drops"]["late"] == 0
+
+
+def test_video_that_is_too_much_for_a_serial_radio_costs_no_telemetry(by_serial_radio):
+    flight, serial = by_serial_radio("x25519", SerialOnly, baud=460_800)
+    flight.wait_open()
+    traffic, camera, packets = Traffic(flight.fc_port), socket.socket(socket.AF_INET, socket.SOCK_DGRAM), []
+    traffic.every_s = 0.05
+
+    def step() -> None:
+        serial.step()
+        traffic.step()
+        while len(packets) < 5 * len(traffic.sent):  # 100,000 bytes a second
+            packets.append(len(packets).to_bytes(4, "big") + bytes(996))
+            camera.sendto(packets[-1], (HOST, flight.camera_port))
+
+    flight.step_more = step
+    flight.run(3.0)
+    traffic.next = float("inf")
+    pilot = flight.stations["pilot"]
+    assert flight.until(lambda: len(pilot.frames) >= len(traffic.sent)), flight.logs()
+    flight.run(0.6)
+    air = next(s for s in json.loads(zegel("status", "--json")) if s["role"] == "air")
+    assert pilot.frames == traffic.sent
+    assert len(pilot.packets) + air["drops"]["link_full"] == len(packets)
+    assert pilot.packets
+    assert air["drops"]["link_full"] > 50
     camera.close()
 
 

@@ -19,7 +19,15 @@ def end(use: str, **more: Any) -> dict[str, Any]:
 
 
 def air(**more: Any) -> dict[str, Any]:
-    good = {"role": "air", "sealed": True, "uptime_s": 60.0, "frames": {"1/1": {}}, "drops": {}, "alarms": []}
+    good = {
+        "role": "air",
+        "sealed": True,
+        "uptime_s": 60.0,
+        "frames": {"1/1": {}},
+        "drops": {},
+        "alarms": [],
+        "late_per_s": 0,
+    }
     return {**good, "endpoints": [end("fc"), end("link"), end("link", endpoint="other-link"), end("camera")], **more}
 
 
@@ -45,6 +53,7 @@ def test_nothing_is_wrong():
         (air(endpoints=[end("fc", **SILENT), end("link")]), "nothing comes from the flight controller at the-fc"),
         (air(endpoints=[end("fc", rx_bytes=5000), end("link")], frames={}), "is the baud rate that"),
         (air(endpoints=[end("fc"), end("link", late_per_s=3)]), "lower the flight controller's stream rates"),
+        (air(late_per_s=12.5), "the link the-link is too slow for what it is given"),
         (air(endpoints=[end("fc"), end("link"), end("link", endpoint="b", **LOST)]), "the link b is down, the others"),
         (air(alarms=["the order ended at noon; this flight goes on"]), "load a newer one"),
         (air(drops={"oversize": 3}), "3 video datagrams were too large"),

@@ -88,6 +88,20 @@ def test_a_late_frame_is_dropped_and_counted():
     assert bundler.late == 2
 
 
+def test_with_little_room_the_rest_waits_and_what_goes_is_packed_to_its_padded_size():
+    bundler, got = Bundler(1472, PAD, 0.0), []
+    sent = [b"\xfd" + bytes([n]) + bytes(48) for n in range(60)]
+    bundler.add(sent, 0.0)
+    for room, sizes in ((300, [512]), (150, [128]), (600, [1200]), (1, [128]), (0, [])):
+        batch = Batch()
+        bundler.fill(batch, 0.1, room)
+        assert [len(d) for d in batch.datagrams()] == sizes, room
+        got += [d[at : at + 50] for d in batch.datagrams() for at in range(0, len(d) - 49, 50) if d[at] == 0xFD]
+    assert got == sent[: len(got)]
+    assert len(got) == 10 + 2 + 24 + 2
+    assert bundler.late == 0
+
+
 def test_video_padding_round_trip_and_damage():
     for size in (1, 127, 128, 1199, 1200, 1300):
         plain = random.Random(size).randbytes(size)

@@ -164,6 +164,22 @@ def test_a_slow_line_loses_whole_frames(cable, make):
     assert len(got) + line.counters.late_drop == sent
 
 
+def test_what_waits_for_the_line_is_told_in_seconds_of_its_rate(cable, make):
+    line = opened(make())
+    assert (line.octets_a_second, line.backlog_s(0.0)) == (92_160, 0)
+    line.drain(batch_of([bytes(922)]), 1.0)
+    assert line.backlog_s(1.0) == pytest.approx(0.01, rel=0.01)  # although the driver has taken all of it
+    assert line.backlog_s(1.005) == pytest.approx(0.005, rel=0.01)
+    assert line.backlog_s(1.02) == 0
+    for _ in range(10):
+        line.drain(batch_of([bytes(1000)] * CAPACITY), 2.0)
+    assert line.backlog_s(2.0) == pytest.approx(10 * CAPACITY * 1000 / 92_160)
+    assert line.backlog_s(1000.0) > 0  # a line that stands still does not become free by waiting
+    cable.unplug()
+    until(lambda: line.fill(Batch(), 0.0) == 0 and line.state == "reconnecting")
+    assert line.backlog_s(1000.0) == 0
+
+
 def test_what_became_late_is_not_sent_when_the_line_moves_again(cable, make):
     line, rng, stream = opened(make()), random.Random(8), bytearray()
     for begin in range(0, 10 * CAPACITY, CAPACITY):
