@@ -14,17 +14,17 @@ class PlainEnd(Endpoint):
     def __init__(self, *, stream: bool = False) -> None:
         super().__init__(parse("udpin:127.0.0.1:1"))
         self.stream = stream  # type: ignore[misc] - one class for both kinds
-        self.waiting: list[tuple[int, list[bytes]]] = []  # (connection, what one fill gives)
+        self.to_come: list[tuple[int, list[bytes]]] = []  # (connection, what one fill gives)
         self.drained: list[bytes] = []
         self.vouched: list[int] = []
 
     def put(self, *datagrams: bytes, connection: int = 1) -> None:
-        self.waiting.append((connection, list(datagrams)))
+        self.to_come.append((connection, list(datagrams)))
 
     def fill(self, batch: Batch, _now: float) -> int:
         batch.clear()
-        if self.waiting:
-            self.connection, datagrams = self.waiting.pop(0)
+        if self.to_come:
+            self.connection, datagrams = self.to_come.pop(0)
             for datagram in datagrams:
                 batch.append(datagram)
         return batch.count
@@ -42,4 +42,4 @@ class PlainEnd(Endpoint):
         self._opened(State.CONNECTED, now)
 
     def _release(self) -> None:
-        self.waiting.clear()
+        self.to_come.clear()
