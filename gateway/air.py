@@ -5,7 +5,7 @@ One turn of the loop, and the functions in its order:
   2  `_telemetry`       bytes from the flight controller become frames (gateway.frames)
   3  `_send_telemetry`  frames become bundles, sealed once for commanders and once for observers, when a link has room
   4  `_take_commands`   what comes up and may pass goes to the flight controller (gateway.gate)
-  5  `_relay_video`     one batch of each camera is sealed and sent; telemetry goes first again after each
+  5  `_relay_video`     one batch of one camera is sealed and sent; then telemetry has its turn again
   6  `_send_control`    beats, statement, announcements and orders that are due; a change of order begins a new session
   7  `_housekeep`       reopening, status, the order's limits and its inbox
 
@@ -16,14 +16,15 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Sequence, Set
 from pathlib import Path
 
 import numpy as np
 
 from firmware_shims import heartbeat
 from gateway import advice, config, process
-from gateway.batch import HEADROOM, Batch
+from gateway.batch import CAPACITY, HEADROOM, Batch
 from gateway.config import AirConfig
 from gateway.core.announcer import NARROW_BELOW_BPS, Announcer
 from gateway.core.bundle import Bundler, pad_video
@@ -33,6 +34,7 @@ from gateway.errors import OrderExpired
 from gateway.frames import FrameReader
 from gateway.gate import Gate
 from gateway.meter import Growth, Meter
+from gateway.pace import Pace
 from gateway.poller import Poller
 from gateway.sessions import TELEMETRY_LANES, VIDEO_LANES, Sessions, board_clock
 from gateway.status import Publisher, Table, frames_status, say
@@ -62,11 +64,14 @@ class Air:
         self._lost_to_links = Growth()
         self.meter = Meter({"fc": [self.fc], "link": self.links, "camera": self.cameras})
         self.poller = Poller(self.endpoints)
+        self.pace = Pace(self.poller)
+        self._video = deque(zip(VIDEO_LANES, self.cameras, strict=False))
         self.fc_frames = FrameReader(self.fc)
         self.frames = Table()
         self.oversize = self.unsent = self.crowded = 0  # video too large; while no link was up; while all were full
         self.alarms: list[str] = []
-        self._batch, self._second = Batch(), Batch()
+        self._batch = Batch()
+        self._bundles = Batch(CAPACITY // len(TELEMETRY_LANES))  # sealed for each lane, they fill a batch: one system call
         self._housekeep_at = self._status_at = 0.0
         self._said: set[str] = set()
         self._watch = Watch(self.endpoints, lambda text: say("air", text))
@@ -130,16 +135,14 @@ class Air:
 
     def turn(self) -> None:
         now = time.monotonic()
-        self.poller.wait(min(self._next_due(now), self._housekeep_at) - now)
+        ready = self.poller.wait(min(self._next_due(now), self._housekeep_at) - now)
         now = time.monotonic()
         if now >= self._housekeep_at:
             self._housekeep(now)
-        self._telemetry(now)
-        self._take_commands(now)
-        for lane, camera in zip(VIDEO_LANES, self.cameras, strict=False):
-            if self._relay_video(lane, camera, now):
-                now = time.monotonic()
-                self._telemetry(now)
+            ready = {*self.endpoints}  # some move what waits in them, or find out that they are broken
+        self._telemetry(ready, now)
+        self._take_commands(ready, now)
+        self._relay_video(ready, now)
         self._send_control(now)
 
     def _next_due(self, now: float) -> float:
@@ -148,13 +151,13 @@ class Air:
 
     # --- 2: from the flight controller ---
 
-    def _telemetry(self, now: float) -> None:
-        frames = self.gate.may_leave(self.fc_frames.read(now))
-        if frames:
+    def _telemetry(self, ready: Set[Endpoint], now: float) -> None:
+        if self.fc in ready or now >= self.fc_frames.next_due():
+            frames = self.gate.may_leave(self.fc_frames.read(now))
             self.frames.count(frames)
             self.bundler.add(frames, now)
-        if now >= self.bundler.next_due() and (ready := _with_room(self.links, now)):
-            self._send_telemetry(AHEAD_S * max(link.octets_a_second for link in ready), now)
+        if now >= self.bundler.next_due() and (roomy := _with_room(self.links, now)):
+            self._send_telemetry(AHEAD_S * max(link.octets_a_second for link in roomy), now)
 
     def _line_wait_s(self, now: float) -> float:
         """Until a link has room for telemetry: 0 if one has, infinite if none is up.
@@ -169,22 +172,19 @@ class Air:
 
     def _send_telemetry(self, room: float, now: float) -> None:
         """About `room` octets; the frames of the rest wait in the bundler, and are dropped there when they are late."""
-        batch = self._batch
-        batch.clear()
+        bundles, batch = self._bundles, self._batch
         keys = [key for lane in TELEMETRY_LANES if (key := self.announcer.send_key(lane))]
-        self.bundler.fill(batch, now, room / max(1, len(keys)))
-        for key in keys[1:]:
-            self._second.take(batch, range(batch.count))
-            self.announcer.sealer.seal(key, self._second)
-            self._drain(self._second, now)
-        for key in keys[:1]:
-            self.announcer.sealer.seal(key, batch)
-            self._drain(batch, now)
+        bundles.clear()
+        self.bundler.fill(bundles, now, room / max(1, len(keys)))
+        batch.take(bundles, [*range(bundles.count)] * len(keys))
+        for number, key in enumerate(keys):
+            self.announcer.sealer.seal(key, batch, number * bundles.count, bundles.count)
+        self._drain(batch, now)
 
     # --- 4: from the stations ---
 
-    def _take_commands(self, now: float) -> None:
-        for link in self.links:
+    def _take_commands(self, ready: Set[Endpoint], now: float) -> None:
+        for link in [link for link in self.links if link in ready]:
             accepted = self.gate.take(link, now)
             if accepted.frames:
                 self.bundler.expect_answer(now)
@@ -196,35 +196,40 @@ class Air:
 
     # --- 5: video to the link ---
 
-    def _relay_video(self, lane: Lane, camera: Endpoint, now: float) -> int:
-        """Seal and send one batch; returns how many datagrams it had."""
+    def _relay_video(self, ready: Set[Endpoint], now: float) -> None:
+        for lane, camera in self._video:
+            if camera in ready and camera.fill(self._batch, now):
+                self.pace.count(camera, self._batch.count, now, more=self._batch.full)
+                self._video.rotate(-1)
+                self._send_video(lane, now)
+                return
+
+    def _send_video(self, lane: Lane, now: float) -> None:
         batch = self._batch
-        count = camera.fill(batch, now)
-        key = self.announcer.send_key(lane)  # none if nobody in the order may see video
-        if not count or key is None:
-            return count
+        key = self.announcer.send_key(lane)
+        if key is None:
+            return  # nobody in the order may see video
         if not _with_room(self.wide, now):  # telemetry would wait behind it
             if any(map(_is_up, self.wide)):
-                self.crowded += count
+                self.crowded += batch.count
             else:
-                self.unsent += count
-            return count
+                self.unsent += batch.count
+            return
         self._leave_out_oversize(batch)
         if self.order.order.policy.flags & PolicyFlag.PAD_VIDEO:
             self._pad(batch)
         self.announcer.sealer.seal(key, batch)
         for link in self.wide:
             link.drain(batch, now)
-        return count
 
     def _leave_out_oversize(self, batch: Batch) -> None:
         limit = self.settings.mtu - DOWNLINK_OVERHEAD - bool(self.order.order.policy.flags & PolicyFlag.PAD_VIDEO)
-        fits = batch.lengths[: batch.count] <= limit
-        if fits.all():
+        if (longest := batch.longest()) <= limit:
             return
-        self.oversize += batch.count - int(np.count_nonzero(fits))
-        self._oversize_alarm(int(batch.lengths[: batch.count].max()), limit)
-        batch.keep(np.flatnonzero(fits))
+        fits = np.flatnonzero(batch.lengths[: batch.count] <= limit)
+        self.oversize += batch.count - fits.size
+        self._oversize_alarm(longest, limit)
+        batch.keep(fits)
 
     def _oversize_alarm(self, size: int, limit: int) -> None:
         self._alarm(
@@ -253,7 +258,7 @@ class Air:
             self._say_sealed()
 
     def _send(self, datagrams: list[bytes], now: float) -> None:
-        batch = self._second
+        batch = self._batch
         for begin in range(0, len(datagrams), batch.capacity):
             batch.clear()
             for datagram in datagrams[begin : begin + batch.capacity]:
@@ -278,6 +283,7 @@ class Air:
             self._check_cameras()
             self._watch.look(now)
             self.publisher.send(self.status(now))
+        self.pace.tick(now)
         self.sessions.watch(now)
 
     def _check_cameras(self) -> None:

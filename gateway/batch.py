@@ -82,6 +82,14 @@ class Batch:
         """Drop the datagrams of all other slots; what stays keeps its order."""
         self.take(self, slots)
 
+    def total(self) -> int:
+        """Bytes in all datagrams."""
+        return sum(self.lengths[: self.count].tolist())  # at this size faster than NumPy's own
+
+    def longest(self) -> int:
+        """Bytes in the longest datagram; 0 if there is none."""
+        return max(self.lengths[: self.count].tolist(), default=0)
+
     def view(self, index: int) -> memoryview:
         """The datagram in slot `index`, not copied: valid until the batch is filled again."""
         at = index * SLOT_SIZE + int(self.starts[index])

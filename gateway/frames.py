@@ -42,6 +42,8 @@ class FrameReader:
             framer = self._framer(self.endpoint.connection)
             for index in range(batch.count):
                 out += framer.feed(batch.view(index), whole=not self.endpoint.stream)
+            if not (batch.full or self.endpoint.stream):
+                break
         if now >= self.next_due():
             for framer in self._framers.values():
                 out += framer.settle()

@@ -17,6 +17,7 @@ import argparse
 import os
 import time
 from collections import Counter, deque
+from collections.abc import Set
 from pathlib import Path
 
 from gateway import config, order_file, process
@@ -35,6 +36,7 @@ from gateway.endpoints.feed import TELEMETRY, VIDEO, Feed, leaves_computer
 from gateway.helm import READY, Helm
 from gateway.meter import Meter
 from gateway.order_file import OrderFile
+from gateway.pace import Pace
 from gateway.poller import Poller
 from gateway.status import Publisher, Table, frames_status, say
 from gateway.watch import Watch
@@ -74,6 +76,7 @@ class Ground:
         uses = {"link": self.links, "gcs": self.gcs, "player": self.players}
         self.meter = Meter(uses, self.paths.receptions)
         self.poller = Poller(self.endpoints)
+        self.pace = Pace(self.poller)
         self.frames = Table()
         fleet = Fleet(order, me.index, settings.mtu, os.urandom)
         self.helm = Helm(fleet, self.gcs, self.links, self._alarm)
@@ -112,18 +115,28 @@ class Ground:
     # --- 1: a turn ---
 
     def turn(self) -> None:
-        self.poller.wait(min(self._housekeep_at, self.reorder.next_due(), self.helm.next_due()) - time.monotonic())
+        ready = self.poller.wait(min(self._housekeep_at, self.reorder.next_due(), self.helm.next_due()) - time.monotonic())
         now = time.monotonic()
         self._links_in_turn.rotate()  # the one that is always read first would be the one that always brings the news
-        for number, link in self._links_in_turn:
-            for _ in range(BATCHES_A_TURN):
-                if not link.fill(self._batch, now):
-                    break
-                self._open_link(number, link, time.monotonic())
-        self._to_gcs(self.reorder.release(time.monotonic()), now)
-        self._take_gcs(now)
         if now >= self._housekeep_at:
             self._housekeep(now)
+            ready = {*self.endpoints}  # some move what waits in them, or find out that they are broken
+        for number, link in self._links_in_turn:
+            if link in ready:
+                self._take_link(number, link, now)
+        self._to_gcs(self.reorder.release(now), now)
+        self._take_gcs(ready, now)
+
+    def _take_link(self, number: int, link: Endpoint, now: float) -> None:
+        taken, more = 0, True
+        for _ in range(BATCHES_A_TURN):
+            if count := link.fill(self._batch, now):
+                taken += count
+                self._open_link(number, link, time.monotonic())
+            more = count == self._batch.capacity or link.waiting
+            if not more:
+                break
+        self.pace.count(link, taken, now, more=more)
 
     # --- 2: from the link ---
 
@@ -166,10 +179,11 @@ class Ground:
 
     # --- 5: from the ground control station ---
 
-    def _take_gcs(self, now: float) -> None:
-        self.helm.take(now)
+    def _take_gcs(self, ready: Set[Endpoint], now: float) -> None:
+        self.helm.take(ready, now)
         for player in self.players:
-            player.fill(self._plain, now)  # its receiver reports (RTCP), and who listens to a udpin
+            if player in ready:
+                player.fill(self._plain, now)  # its receiver reports (RTCP), and who listens to a udpin
 
     # --- 6: upkeep ---
 
@@ -179,6 +193,7 @@ class Ground:
             endpoint.tick(now)
         if self.feed:
             self.feed.tick(now)
+        self.pace.tick(now)
         self.listener.tick(now)
         self.helm.challenge(self.listener.sessions.values(), now)
         self._show_sessions(now)

@@ -7,7 +7,7 @@ What must not live here: when a station may command (gateway.core.commander), wh
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 
 from firmware_shims.guard import Guard
 from gateway.batch import Batch
@@ -45,12 +45,13 @@ class Helm:
     def next_due(self) -> float:
         return min((reader.next_due() for reader in self._readers), default=float("inf"))
 
-    def take(self, now: float) -> None:
-        """Read what the ground control stations send, and send it up or count why not."""
+    def take(self, ready: Set[Endpoint], now: float) -> None:
+        """Read what the ground control stations that are ready send, and send it up or count why not."""
         for reader in self._readers:
-            frames = reader.read(now)
-            if frames:
-                self._command(frames, now)
+            if reader.endpoint in ready or now >= reader.next_due():
+                frames = reader.read(now)
+                if frames:
+                    self._command(frames, now)
 
     def _command(self, frames: list[bytes], now: float) -> None:
         allowed = [frame for frame in frames if self._guard.allows(frame)]

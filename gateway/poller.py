@@ -7,6 +7,7 @@ import select
 import signal
 import socket
 import sys
+import time
 from collections.abc import Sequence
 
 from gateway.endpoints import Endpoint
@@ -15,6 +16,8 @@ from gateway.endpoints.endpoint import READ, WRITE
 WAIT_MAX_S = 1.0
 WAKE_MAX = 4096  # bytes; each signal writes one
 
+Interests = list[tuple[int, int]]
+
 
 class Poller:
     """`wait` until one of `endpoints` is ready or a deadline is there; `stopping` once SIGINT or SIGTERM came."""
@@ -22,6 +25,8 @@ class Poller:
     def __init__(self, endpoints: Sequence[Endpoint]) -> None:
         self.endpoints = endpoints
         self.stopping = False
+        self._resting: dict[Endpoint, float] = {}
+        self._ready = _Ready()
         self._wake, self._waker = socket.socketpair()
         self._waker.setblocking(False)
         self._wake.setblocking(False)
@@ -32,20 +37,40 @@ class Poller:
     def _stop(self, *_: object) -> None:
         self.stopping = True
 
-    def wait(self, timeout: float) -> bool:
-        """True once an endpoint has something; False after `timeout` seconds, or when a signal came.
+    def rest(self, endpoint: Endpoint, until: float) -> None:
+        """Let what comes to this one gather: it wakes nobody before `until`, on the monotonic clock, and is ready then."""
+        self._resting[endpoint] = until
 
-        What made it True makes it so again until the endpoint's `fill` was called.
+    def wait(self, timeout: float) -> set[Endpoint]:
+        """The endpoints that have something; none after `timeout` seconds, or when a signal came.
+
+        What made one ready makes it so again until its `fill` was called.
         """
-        wake = self._wake.fileno()
-        interests = [(wake, READ)]
+        owners: dict[int, Endpoint] = {}
+        interests = [(self._wake.fileno(), READ)]
+        ready: set[Endpoint] = set()
         for endpoint in self.endpoints:
-            interests += endpoint.interests()
-        ready = _ready(interests, min(max(timeout, 0.0), WAIT_MAX_S))
-        if wake in ready:
+            if endpoint.waiting:
+                ready.add(endpoint)
+            elif endpoint not in self._resting:
+                for interest in endpoint.interests():
+                    interests.append(interest)
+                    owners[interest[0]] = endpoint
+        if self._resting:
+            timeout = min(timeout, min(self._resting.values()) - time.monotonic())
+        fds = self._ready(interests, 0.0 if ready else min(max(timeout, 0.0), WAIT_MAX_S))
+        if self._wake.fileno() in fds:
             self._wake.recv(WAKE_MAX)  # else every later wait would return at once
-            ready.remove(wake)
-        return bool(ready)
+            fds.remove(self._wake.fileno())
+        ready.update(owners[fd] for fd in fds)
+        return ready | self._rested() if self._resting else ready
+
+    def _rested(self) -> set[Endpoint]:
+        now = time.monotonic()
+        rested = {endpoint for endpoint, until in self._resting.items() if until <= now}
+        for endpoint in rested:
+            del self._resting[endpoint]
+        return rested
 
 
 class _PollFd(ctypes.Structure):
@@ -56,28 +81,38 @@ class _TimeSpec(ctypes.Structure):
     _fields_ = (("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long))
 
 
-def _by_ppoll(interests: list[tuple[int, int]], timeout: float) -> list[int]:
+class _ByPpoll:
     """The file descriptors that are ready, or broken; none when a signal came.
 
     Python's poll counts in milliseconds, and a bundle waits for two of them; its select ends at descriptor 1023.
     """
-    waiting = (_PollFd * len(interests))(*(_PollFd(fd, mask) for fd, mask in interests))
-    limit = _TimeSpec(int(timeout), int(timeout % 1 * 1e9))
-    if _ppoll(waiting, len(interests), ctypes.byref(limit), None) <= 0:
-        return []
-    return [entry.fd for entry in waiting if entry.revents]
+
+    def __init__(self) -> None:
+        self._interests: Interests = []
+        self._asked = (_PollFd * 0)()
+        self._limit = _TimeSpec()
+
+    def __call__(self, interests: Interests, timeout: float) -> list[int]:
+        if interests != self._interests:
+            self._interests = interests
+            self._asked = (_PollFd * len(interests))(*(_PollFd(fd, mask) for fd, mask in interests))
+        self._limit.seconds, self._limit.nanoseconds = int(timeout), int(timeout % 1 * 1e9)
+        if _ppoll(self._asked, len(interests), ctypes.byref(self._limit), None) <= 0:
+            return []
+        return [entry.fd for entry in self._asked if entry.revents]
 
 
-def _by_select(interests: list[tuple[int, int]], timeout: float) -> list[int]:
-    readers = [fd for fd, mask in interests if mask & READ]
-    writers = [fd for fd, mask in interests if mask & WRITE]
-    readable, writable, _ = select.select(readers, writers, (), timeout)
-    return [*readable, *writable]
+class _BySelect:
+    def __call__(self, interests: Interests, timeout: float) -> list[int]:
+        readers = [fd for fd, mask in interests if mask & READ]
+        writers = [fd for fd, mask in interests if mask & WRITE]
+        readable, writable, _ = select.select(readers, writers, (), timeout)
+        return list({*readable, *writable})
 
 
 if sys.platform == "linux":
     _ppoll = ctypes.CDLL(None).ppoll
     _ppoll.argtypes = (ctypes.c_void_p, ctypes.c_ulong, ctypes.c_void_p, ctypes.c_void_p)
-    _ready = _by_ppoll
+    _Ready: type[_ByPpoll | _BySelect] = _ByPpoll
 else:
-    _ready = _by_select
+    _Ready = _BySelect

@@ -160,8 +160,9 @@ class Opener:
             usable, copies = self._look(lease, rows, last)
         right = self._decrypt(batch, lease, usable, last)
         mine = usable.where(right)
-        if mine.at.size or copies.size:
-            opened.arrivals.append(self._arrival(lease, rows, mine, copies))
+        came = self._arrival(lease, rows, mine, copies)
+        if came.slots.size:
+            opened.arrivals.append(came)
         fresh = self._keep(mine, window.accept(mine.ctrs), DropReason.REPLAYED)
         self._mark(batch, fresh)
         slots = fresh.at.tolist()

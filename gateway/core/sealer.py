@@ -27,19 +27,21 @@ class Sealer:
         self._session_id = session_id
         self._single = Batch(1)
 
-    def seal(self, key: SendKey, batch: Batch) -> None:
-        """Seal every datagram of `batch` in place. KeyExhausted before anything is touched."""
-        if not batch.count:
-            return
-        first, done = key.take(batch.count), 0
-        while done < batch.count:
-            strip = self._strip(key, first + done)
-            at = first + done - strip.first
-            count = min(batch.count - done, len(strip.nonces) - at)
-            self._lay_headers(batch, done, strip.headers[at : at + count])
-            self._encrypt(key, batch, done, strip.nonces[at : at + count], strip.aads[at : at + count])
-            done += count
-        batch.lengths[: batch.count] += HEADROOM - batch.starts[: batch.count] + TAG_SIZE
+    def seal(self, key: SendKey, batch: Batch, first: int = 0, count: int | None = None) -> None:
+        """Seal the datagrams of `batch` in place: `count` from slot `first` on, all by default.
+
+        KeyExhausted before anything is touched.
+        """
+        end = batch.count if count is None else first + count
+        ctr, slot = key.take(end - first), first
+        while slot < end:
+            strip = self._strip(key, ctr)
+            at = ctr - strip.first
+            run = min(end - slot, len(strip.nonces) - at)
+            self._lay_headers(batch, slot, strip.headers[at : at + run])
+            self._encrypt(key, batch, slot, strip.nonces[at : at + run], strip.aads[at : at + run])
+            ctr, slot = ctr + run, slot + run
+        batch.lengths[first:end] += HEADROOM - batch.starts[first:end] + TAG_SIZE
 
     def _strip(self, key: SendKey, ctr: int) -> Strip:
         if not (isinstance(key.ahead, Strip) and key.ahead.holds(ctr)):

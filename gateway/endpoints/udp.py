@@ -55,7 +55,7 @@ class _Udp(Endpoint):
         self._regard_senders(self._mover, batch, now)
         self._leave_out_oversize(batch)
         self.counters.rx_datagrams += batch.count
-        self.counters.rx_bytes += int(batch.lengths[: batch.count].sum())
+        self.counters.rx_bytes += batch.total()
         return batch.count
 
     @property
@@ -70,13 +70,11 @@ class _Udp(Endpoint):
         """Draw conclusions from who sent what `batch` has just received."""
 
     def _leave_out_oversize(self, batch: Batch) -> None:
-        lengths = batch.lengths[: batch.count]
-        fits = lengths <= ROOM
-        if fits.all():
+        if (longest := batch.longest()) <= ROOM:
             return
-        self.counters.oversize += int(np.count_nonzero(~fits))
-        self.counters.largest_oversize = max(self.counters.largest_oversize, int(lengths.max()))
-        self._slots = np.flatnonzero(fits)
+        self._slots = np.flatnonzero(batch.lengths[: batch.count] <= ROOM)
+        self.counters.oversize += batch.count - self._slots.size
+        self.counters.largest_oversize = max(self.counters.largest_oversize, longest)
         batch.keep(self._slots)
 
     def _count(self, batch: Batch, sent: Sent) -> None:

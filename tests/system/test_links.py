@@ -93,6 +93,7 @@ def test_a_link_that_dies_and_returns_costs_no_frame_and_no_order(two_links):
 def test_what_the_fast_link_loses_the_slow_one_brings_in_its_place(two_links):
     flight, _, traffic = two_links
     pilot, rng, lossless = flight.stations["pilot"], random.Random(8), flight.radio.send
+    flight.run(1.0)  # both links are known; before that there is nothing to wait for
     flight.radio.send = lambda datagram: None if rng.random() < 0.3 else lossless(datagram)
     flight.run(3.0)
     traffic.next = float("inf")

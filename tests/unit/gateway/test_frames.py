@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import random
 
+import pytest
+
+from gateway.batch import CAPACITY
 from gateway.frames import BATCHES_A_READ, CONNECTIONS, SETTLE_S, FrameReader
 from tests.memory_link import mavlink_frame
 from tests.unit.gateway.plain_end import PlainEnd
@@ -41,13 +44,23 @@ def test_silence_ends_a_frame_and_next_due_says_when():
     assert reader.next_due() == float("inf")
 
 
-def test_a_flood_does_not_take_the_whole_turn():
-    end = PlainEnd()
-    for frame in FRAMES:
-        end.put(frame)
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_flood_does_not_take_the_whole_turn(stream: bool):
+    end = PlainEnd(stream=stream)
+    for _ in range(BATCHES_A_READ + 1):
+        end.put(*[FRAMES[0]] * CAPACITY)
     reader = FrameReader(end)
-    assert len(reader.read(0.0)) == BATCHES_A_READ
-    assert len(reader.read(0.0)) == len(FRAMES) - BATCHES_A_READ
+    assert len(reader.read(0.0)) == BATCHES_A_READ * CAPACITY
+    assert len(reader.read(0.0)) == CAPACITY
+
+
+def test_datagrams_that_leave_room_in_the_batch_were_all_there_are():
+    end = PlainEnd()
+    end.put(FRAMES[0])
+    end.put(FRAMES[1])
+    reader = FrameReader(end)
+    assert reader.read(0.0) == [FRAMES[0]]
+    assert reader.read(0.0) == [FRAMES[1]]
 
 
 def test_connections_that_are_gone_leave_their_count_and_nothing_else():

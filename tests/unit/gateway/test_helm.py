@@ -39,7 +39,7 @@ def pilot() -> Scene:
 def test_what_any_gcs_sends_goes_up_by_every_link(pilot: Scene):
     pilot.gcs[0].put(HEARTBEAT, ARM)
     pilot.gcs[1].put(ARM + HEARTBEAT)
-    pilot.helm.take(pilot.now)
+    pilot.helm.take({*pilot.gcs}, pilot.now)
     assert pilot.links[0].drained == pilot.links[1].drained
     assert len(pilot.links[0].drained) == 2
     for link in pilot.links:  # the second copy is a replay
@@ -51,7 +51,7 @@ def test_what_any_gcs_sends_goes_up_by_every_link(pilot: Scene):
 
 def test_what_the_policy_holds_back_is_counted_and_said_and_the_rest_goes(pilot: Scene):
     pilot.gcs[0].put(SIGNING, ARM, ERASE)
-    pilot.helm.take(pilot.now)
+    pilot.helm.take({*pilot.gcs}, pilot.now)
     pilot.aircraft.receive(pilot.links[0].drained, pilot.now)
     assert [frame for _, frame in pilot.aircraft.commands] == [ARM]
     assert (pilot.helm.sent, pilot.helm.refused) == (1, {"guarded": 2})
@@ -62,7 +62,7 @@ def test_an_observers_frames_go_nowhere_and_it_is_said():
     scene = Scene(2)
     scene.join()
     scene.gcs[0].put(HEARTBEAT, ARM)
-    scene.helm.take(scene.now)
+    scene.helm.take({*scene.gcs}, scene.now)
     assert [link.drained for link in scene.links] == [[], []]
     assert scene.helm.refused == {"observer": 2}
     assert scene.alarms == ["this station may not command by the order: what its ground control station sends is refused"]
@@ -73,7 +73,7 @@ def test_an_observers_frames_go_nowhere_and_it_is_said():
 def test_before_an_aircraft_is_heard_frames_are_counted_and_nothing_is_said():
     scene = Scene(1)
     scene.gcs[0].put(HEARTBEAT)
-    scene.helm.take(0.0)
+    scene.helm.take({*scene.gcs}, 0.0)
     assert scene.helm.refused == {"no_aircraft": 1}
     assert scene.alarms == []
 

@@ -41,19 +41,37 @@ def wake_ups(poller: Poller, seconds: float = 0.3) -> int:
     return count
 
 
-@pytest.mark.parametrize("way", [poller_module._by_ppoll, poller_module._by_select])
+@pytest.mark.parametrize("way", [poller_module._ByPpoll, poller_module._BySelect])
 def test_a_datagram_wakes_and_silence_does_not(monkeypatch, way):
-    monkeypatch.setattr(poller_module, "_ready", way)
+    monkeypatch.setattr(poller_module, "_Ready", way)
     port = free_port()
     server = opened(open_endpoint(parse(f"udpin:{HOST}:{port}")))
     poller = Poller([server])
     assert not poller.wait(0.01)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
         out.sendto(b"x", (HOST, port))
-        assert poller.wait(10.0)
+        assert poller.wait(10.0) == {server}
     assert server.fill(Batch(), 0.0) == 1
     assert not poller.wait(-1.0)
     server.close()
+
+
+def test_an_endpoint_at_rest_wakes_nobody_before_its_time_and_is_ready_then():
+    ports = free_port(), free_port()
+    one, other = (opened(open_endpoint(parse(f"udpin:{HOST}:{port}"))) for port in ports)
+    poller, until_s = Poller([one, other]), time.monotonic() + 0.2
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+        out.sendto(b"x", (HOST, ports[0]))
+        poller.rest(one, until_s)
+        assert poller.wait(0.01) == set()
+        out.sendto(b"x", (HOST, ports[1]))
+        assert poller.wait(0.01) == {other}
+        other.fill(Batch(), 0.0)
+    assert poller.wait(10.0) == {one}
+    assert time.monotonic() >= until_s
+    assert poller.wait(10.0) == {one}, "it has not been read"
+    for endpoint in (one, other):
+        endpoint.close()
 
 
 def endpoint_busy() -> tuple[Endpoint, socket.socket]:
