@@ -1,0 +1,41 @@
+"""Clock: what a call costs in CPU seconds, and medians of several ways measured in turn.
+
+CPU time, not the time of day: others on the machine then disturb a figure only by what they do to its caches.
+"""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+import time
+from collections.abc import Callable, Hashable, Mapping
+from typing import TypeVar
+
+from bench.result import Progress
+
+GROWTH_MAX = 10  # times more calls from one try to the next: a first call is slow and says little
+
+Way = TypeVar("Way", bound=Hashable)
+
+
+def cpu_per_call(call: Callable[[], object], seconds: float) -> float:
+    """CPU seconds of this process per `call`, over so many calls that they take at least `seconds`."""
+    calls = 1
+    while True:
+        began = time.process_time()
+        for _ in itertools.repeat(None, calls):
+            call()
+        spent = time.process_time() - began
+        if spent >= seconds:
+            return spent / calls
+        calls *= min(GROWTH_MAX, int(1.2 * seconds / spent) + 1) if spent else GROWTH_MAX
+
+
+def medians(ways: Mapping[Way, Callable[[], float]], rounds: int, progress: Progress, what: str) -> dict[Way, float]:
+    """The median figure of each way, over `rounds` in which each is measured once: a bad moment hits all alike."""
+    figures: dict[Way, list[float]] = {way: [] for way in ways}
+    for number in range(rounds):
+        for place, (way, measured) in enumerate(ways.items()):
+            progress(number * len(ways) + place, rounds * len(ways), what)
+            figures[way].append(measured())
+    return {way: statistics.median(values) for way, values in figures.items()}

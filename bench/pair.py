@@ -1,0 +1,100 @@
+"""Pair: an aircraft and a station in memory, joined by a real order, real keys and real announcements.
+
+What lives here: what a measurement of the data path needs around it. What must not: sockets, clocks, figures.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from gateway.batch import Batch
+from gateway.core.announcer import BEAT_EVERY_S, Announcer
+from gateway.core.listener import Listener, Me
+from gateway.core.opener import Opener
+from keys import cose, grant
+from keys.grant import Profile
+from keys.keyring import SendKey
+from keys.kid import Lane, Role
+from keys.order import Order, OrderDevice, OrderStation, VerifiedOrder
+from keys.policy import Policy
+
+LANES = (Lane.TELEMETRY, Lane.OBSERVER_TELEMETRY, Lane.VIDEO_A, Lane.EVIDENCE)
+PILOT = Role.TELEMETRY | Role.VIDEO | Role.COMMAND
+LINK_BPS = 100_000_000
+STARTS = 1_700_000_000  # Unix seconds
+LASTS_S = 8 * 3600
+JOIN_WITHIN = 20  # rounds of control
+AFTER = 100_000  # datagrams: from 65,536 on a counter takes three bytes, and so it does for most of a flight
+
+
+class Pair:
+    """The first start of an aircraft, and the pilot that opens it. `seed` decides all randomness but HPKE's."""
+
+    def __init__(self, seed: int = 0) -> None:
+        entropy = random.Random(seed).randbytes  # noqa: S311 - nothing secret is sealed, and a count must repeat
+        device = Ed25519PrivateKey.from_private_bytes(entropy(32))
+        station_seed = entropy(grant.SEED_SIZE)
+        order = _order(device, station_seed)
+        self.now = 0.0
+        self.announcer = Announcer(order, (0, device, 1), LANES, LINK_BPS, entropy, self.now)
+        for lane in LANES:
+            self.key(lane).take(AFTER)
+        self.listener = Listener(order, Me(1, Profile.X25519, station_seed), {})
+        self.opener = Opener(self.listener)
+        self._join()
+
+    def key(self, lane: Lane) -> SendKey:
+        """The key that seals `lane`."""
+        key = self.announcer.send_key(lane)
+        assert key is not None
+        return key
+
+    def seal(self, lane: Lane, batch: Batch) -> None:
+        """Seal as the aircraft does, in place."""
+        self.announcer.sealer.seal(self.key(lane), batch)
+
+    def hear(self) -> None:
+        """Half a second later: what the aircraft has to say. A lane opens 65,536 datagrams past a beat, and no more."""
+        self.now += BEAT_EVERY_S
+        batch = Batch()
+        for datagram in self.announcer.datagrams(self.now):
+            batch.append(datagram)
+        self.opener.open(batch, self.now)
+        self.listener.tick(self.now)
+
+    def _join(self) -> None:
+        for _ in range(JOIN_WITHIN):
+            self.hear()
+            if any(session.granted for session in self.listener.sessions.values()):
+                return
+        raise AssertionError(f"the station did not join: {self.opener.drops}")
+
+
+def arrived(sealed: Batch, batch: Batch) -> None:
+    """Make `batch` what a station's socket gives it when `sealed` was sent: each datagram at the place where one begins."""
+    batch.clear()
+    for datagram in sealed.datagrams():
+        batch.append(datagram)
+
+
+def _order(device: Ed25519PrivateKey, station_seed: bytes) -> VerifiedOrder:
+    public = grant.public_bytes(Profile.X25519, station_seed)
+    order = Order(
+        op_id=bytes(16),
+        serial=1,
+        not_before=STARTS,
+        not_after=STARTS + LASTS_S,
+        agency="bench",
+        operation="bench",
+        classification="regular",
+        devices=(OrderDevice("aircraft", *cose.raw_public(device.public_key())),),
+        stations=(OrderStation(1, "station", Profile.X25519, public, PILOT, "pilot"),),
+        recording=(),
+        previous=None,
+        policy=Policy(),
+    )
+    payload = order.payload()
+    return VerifiedOrder(order, hashlib.sha256(payload).digest(), 1, payload)
