@@ -1,4 +1,4 @@
-"""Aead: the ways to encrypt that Python has, and a child process that times them under a processor it is told to believe in.
+"""Aead: the ways to encrypt that Python has, and a child process that times them, told what to believe of its processor.
 
 What lives here: the calls themselves. What must not: rounds, tables, and what they are compared with (bench.cipher).
 """
@@ -63,7 +63,7 @@ class Child:
     """A process that times WAYS with `environment` over its own: OpenSSL reads its processor mask once, at its start."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
-        self._process = subprocess.Popen(  # noqa: S603 - our own module
+        self._process = subprocess.Popen(
             [sys.executable, "-m", "bench.aead"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

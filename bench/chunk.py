@@ -39,7 +39,13 @@ class Plan(NamedTuple):
 WAITS_S = (0.0, 0.001, FLUSH_S, FLUSH_MAX_S)
 VIDEO_WAITS_S = (0.0, 0.00025, 0.001)
 FULL = Plan(
-    (64, 128, 256, 512, 1024, VIDEO_SIZE, 1400), (1, 2, 4, 8, 16, 32, 64), (60, 200, 1000, 5000), WAITS_S, (2, 8, 20, 50), 8192, 9
+    (64, 128, 256, 512, 1024, VIDEO_SIZE, 1400),
+    (1, 2, 4, 8, 16, 32, 64),
+    (60, 200, 1000, 5000),
+    WAITS_S,
+    (2, 8, 20, 50),
+    8192,
+    9,
 )
 QUICK = Plan((64, VIDEO_SIZE, 1400), (1, 8, 64), (60, 1000), (0.0, FLUSH_S), (8, 50), 2048, 5)
 
@@ -66,37 +72,36 @@ def measure(options: Options, progress: Progress) -> Result:
 
 def seal(pair: Pair, size: int, count: int, run: int) -> float:
     """Seal `run` datagrams of `size` bytes, `count` a batch."""
-    batches = plain(size, count, run)
-    began = time.process_time()
-    for batch in batches:
+    batch, took, runs = Batch(count), 0.0, -(-run // count)
+    for _ in range(runs):
+        fill(batch, size)
+        began = time.process_time()
         pair.seal(Lane.VIDEO_A, batch)
-    return (time.process_time() - began) / (count * len(batches))
+        took += time.process_time() - began
+    return took / (runs * count)
 
 
 def open_(pair: Pair, size: int, count: int, run: int) -> float:
     """Open as many; AssertionError if one does not open."""
     pair.hear()
-    sealed = plain(size, count, run)
-    came = [Batch(count) for _ in sealed]
-    for batch, there in zip(sealed, came, strict=True):
-        pair.seal(Lane.VIDEO_A, batch)
-        arrived(batch, there)
+    sealed, came, took, runs = Batch(count), Batch(count), 0.0, -(-run // count)
     opened = pair.opener.opened[Lane.VIDEO_A]
-    began = time.process_time()
-    for batch in came:
-        pair.opener.open(batch, pair.now)
-    took = time.process_time() - began
-    assert pair.opener.opened[Lane.VIDEO_A] - opened == count * len(came), pair.opener.drops
-    return took / (count * len(came))
+    for _ in range(runs):
+        fill(sealed, size)
+        pair.seal(Lane.VIDEO_A, sealed)
+        arrived(sealed, came)
+        began = time.process_time()
+        pair.opener.open(came, pair.now)
+        took += time.process_time() - began
+    assert pair.opener.opened[Lane.VIDEO_A] - opened == runs * count, pair.opener.drops
+    return took / (runs * count)
 
 
-def plain(size: int, count: int, run: int) -> list[Batch]:
-    """Batches of `count` datagrams, at least `run` datagrams in all."""
-    batches = [Batch(count) for _ in range(-(-run // count))]
-    for batch in batches:
-        for _ in range(count):
-            batch.append(bytes(size))
-    return batches
+def fill(batch: Batch, size: int) -> None:
+    """As many datagrams as it takes, of `size` bytes each, as a socket leaves them."""
+    batch.clear()
+    batch.count = batch.capacity
+    batch.lengths[:] = size
 
 
 # --- tables ---
@@ -107,7 +112,16 @@ def _by_size(plan: Plan, took: dict[Key, float]) -> Table:
     for size in plan.sizes:
         sealed, opened, alone = (took[what, size, CAPACITY] for what in ("seal", "open", "AEAD"))
         rows.append((size, *_ns(sealed, opened, alone), alone / sealed, *_rates(sealed, opened), size * 8e-6 / sealed))
-    columns = ("bytes", "seal (ns)", "open (ns)", "AEAD alone (ns)", "AEAD's share", "sealed/s", "opened/s", "sealed Mbit/s")
+    columns = (
+        "bytes",
+        "seal (ns)",
+        "open (ns)",
+        "AEAD alone (ns)",
+        "AEAD's share",
+        "sealed/s",
+        "opened/s",
+        "sealed Mbit/s",
+    )
     plot = Plot("line", "bytes", columns[1:4])
     return Table(f"Against the size of a datagram, {CAPACITY} a batch", columns, tuple(rows), (), plot)
 

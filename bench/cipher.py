@@ -93,7 +93,9 @@ def tables_of(kind: str, sizes: tuple[int, ...], took: Mapping[Key, float]) -> t
 
     ns, mb = tuple(f"{name} (ns)" for name in names), tuple(f"{name} (MB/s)" for name in names)
     return (
-        Table(f"AES-256-GCM, {kind}: one message", ("bytes", *ns), rows(1e9, False), (), Plot("line", "bytes", ns, True, True)),
+        Table(
+            f"AES-256-GCM, {kind}: one message", ("bytes", *ns), rows(1e9, False), (), Plot("line", "bytes", ns, True, True)
+        ),
         Table(f"AES-256-GCM, {kind}: rate", ("bytes", *mb), rows(1e-6, True), (), Plot("line", "bytes", mb, True, True)),
     )
 

@@ -1,0 +1,152 @@
+"""Turn: what `zegel air` does with one turn's frames of the flight controller, in memory, step by step.
+
+What runs is the product's: FrameReader, Gate, Table, Bundler, Sealer, in the order of gateway/air.py. What must not live
+here: sockets and processes (bench.repeater), and what it is compared with (bench.mavlink).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from bench.pair import Pair
+from firmware_shims.mavlink import FRAME_MAX
+from gateway.batch import CAPACITY, HEADROOM, Batch
+from gateway.core.bundle import Bundler
+from gateway.core.wire import LINK_MTU
+from gateway.endpoints import Endpoint
+from gateway.endpoints.address import parse
+from gateway.frames import BATCHES_A_READ, FrameReader
+from gateway.gate import Gate
+from gateway.status import Table
+from keys.kid import Lane
+
+FRAMES = BATCHES_A_READ * CAPACITY  # of a turn that finds the socket full
+TURNS = 20  # of one figure
+READ_SIZE = 512  # bytes that one read of a fast serial line gives
+
+
+class Wire(Endpoint):
+    """Gives the same datagrams each turn; the copy into the batch stands for the kernel's."""
+
+    stream = False
+
+    def __init__(self, datagrams: Sequence[bytes]) -> None:
+        super().__init__(parse("udpin:127.0.0.1:14560"))
+        self._kept = [_batch(datagrams[at : at + CAPACITY]) for at in range(0, len(datagrams), CAPACITY)]
+        self._width = max(FRAME_MAX, *map(len, datagrams))
+        self._next = 0
+
+    def fill(self, batch: Batch, now: float) -> int:  # noqa: ARG002 - an endpoint's
+        batch.clear()
+        if self._next == len(self._kept):
+            self._next = 0
+            return 0
+        kept, self._next = self._kept[self._next], self._next + 1
+        used = slice(HEADROOM, HEADROOM + self._width)
+        batch.octets[: kept.count, used] = kept.octets[: kept.count, used]
+        batch.lengths[: kept.count] = kept.lengths[: kept.count]
+        batch.count = kept.count
+        return kept.count
+
+    def rewind(self) -> None:
+        self._next = 0
+
+    def drain(self, batch: Batch, now: float) -> None:
+        """Nothing goes down in this measurement."""
+
+    def interests(self) -> list[tuple[int, int]]:
+        return []
+
+    def _open(self, now: float) -> None:
+        """There is nothing to open."""
+
+    def _release(self) -> None:
+        """There is nothing to close."""
+
+
+class SerialWire(Wire):
+    """The same bytes as a serial line brings them: cut anywhere."""
+
+    stream = True
+
+
+class Turn:
+    """The parts of one turn over `frames`; each step is given what the step before it made."""
+
+    def __init__(self, frames: Sequence[bytes]) -> None:
+        self.pair = Pair()
+        whole = b"".join(frames)
+        self.wire = Wire(frames)
+        self.serial = SerialWire([whole[at : at + READ_SIZE] for at in range(0, len(whole), READ_SIZE)])
+        self.reader, self.serial_reader = FrameReader(self.wire), FrameReader(self.serial)
+        self.frames = list(frames)
+        self.gate = Gate(self.pair.announcer, self.wire, lambda _text, _key: None)
+        self.table = Table()
+        self.bundler = Bundler(LINK_MTU, self.pair.announcer.order.order.policy.pad, 0.0)
+        self.batch, self.second = Batch(), Batch()
+
+    def steps(self) -> dict[str, Callable[[], float]]:
+        """Name -> CPU seconds that one turn of this step takes."""
+        return {
+            "framing: datagrams": lambda: _timed(self.wire.rewind, lambda: self.reader.read(0.0)),
+            "framing: serial line": lambda: _timed(self.serial.rewind, lambda: self.serial_reader.read(0.0)),
+            "guard": lambda: _timed(_nothing, lambda: self.gate.may_leave(self.frames)),
+            "count for the status": lambda: _timed(_nothing, lambda: self.table.count(self.frames)),
+            "bundle": lambda: _timed(self.batch.clear, self._bundle),
+            "seal for commanders": lambda: _timed(self._bundled, lambda: self._seal(Lane.TELEMETRY)),
+            "copy, seal for observers": lambda: _timed(self._bundled, self._seal_second),
+            "all, from datagrams": lambda: _timed(self.wire.rewind, self.all),
+        }
+
+    def all(self) -> int:
+        """The whole turn; how many datagrams would go to the link."""
+        frames = self.gate.may_leave(self.reader.read(0.0))
+        self.table.count(frames)
+        self.bundler.add(frames, 0.0)
+        self.batch.clear()
+        self.bundler.fill(self.batch, 0.0)
+        self._seal_second()
+        self._seal(Lane.TELEMETRY)
+        return self.batch.count + self.second.count
+
+    def _bundle(self) -> None:
+        self.bundler.add(self.frames, 0.0)
+        self.bundler.fill(self.batch, 0.0)
+
+    def _bundled(self) -> None:
+        self.batch.clear()
+        self._bundle()
+
+    def _seal(self, lane: Lane) -> None:
+        self.pair.seal(lane, self.batch)
+
+    def _seal_second(self) -> None:
+        self.second.take(self.batch, np.arange(self.batch.count))
+        self.pair.seal(Lane.OBSERVER_TELEMETRY, self.second)
+
+
+def _timed(prepare: Callable[[], object], run: Callable[[], object]) -> float:
+    """CPU seconds of `run`, the mean of some turns; the first warms the caches, as a busy aircraft's are."""
+    prepare()
+    run()
+    took = 0.0
+    for _ in range(TURNS):
+        prepare()
+        began = time.process_time()
+        run()
+        took += time.process_time() - began
+    return took / TURNS
+
+
+def _nothing() -> None:
+    """What some steps need before them."""
+
+
+def _batch(datagrams: Sequence[bytes]) -> Batch:
+    batch = Batch()
+    for datagram in datagrams:
+        batch.append(datagram)
+    return batch
