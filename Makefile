@@ -29,11 +29,11 @@ lint: .venv/ready-lint
 	@touch $@
 
 .venv/ready-test: .venv/ready
-	@$(INSTALL) '.[test,interop]'
+	@$(INSTALL) '.[test,interop,bench]'
 	@touch $@
 
 .venv/ready-lint: .venv/ready-test
-	@$(INSTALL) '.[test,interop,lint]'
+	@$(INSTALL) '.[test,interop,bench,lint]'
 	@touch $@
 
 clean:

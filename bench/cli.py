@@ -10,14 +10,14 @@ from importlib import import_module
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from bench import machine, show
+from bench import machine, record, show
 from bench.result import Options, Result
 
 BAR = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
 # Modules of this package, each with `measure(options, progress)`; its docstring's first line is its summary, and what
 # `arguments(parser)` adds, if there is one, is in `options.args`. Without a name `zegel bench` runs ALL in this order.
 ALL: tuple[str, ...] = ("cipher", "chunk", "mavlink")
-COMMANDS: tuple[str, ...] = (*ALL,)
+COMMANDS: tuple[str, ...] = (*ALL, "report")
 
 
 def command(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +27,7 @@ def command(parser: argparse.ArgumentParser) -> None:
     subparsers = parser.add_subparsers(metavar="WHAT")
     for name in COMMANDS:
         module = import_module(f"bench.{name}")
-        summary = (module.__doc__ or "").partition(": ")[2].splitlines()[0].rstrip(".")
+        summary = show.summary(name)
         made = subparsers.add_parser(name, help=summary, description=summary)
         _common(made)
         made.set_defaults(names=[name], parser=made)
@@ -51,7 +51,7 @@ def _run(args: argparse.Namespace) -> int:
         if not args.json:
             show.terminal(result, console)
     if args.json:
-        sys.stdout.buffer.write(show.to_json(results) + b"\n")
+        sys.stdout.buffer.write(record.to_json(record.of_this_machine(results, args.quick)))
     return max((result.exit_code for result in results), default=0)
 
 

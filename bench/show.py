@@ -1,11 +1,11 @@
-"""Show: a Result for a terminal, as Markdown, as JSON. What must not live here: measuring, or pages (bench.report)."""
+"""Show: a Result for a terminal and as Markdown. What must not live here: measuring, or pages (bench.page)."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from importlib import import_module
 
-import msgspec
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
@@ -23,6 +23,18 @@ def text(cell: Cell) -> str:
         return f"{round(cell):,}"
     decimals = 2 if cell == 0 else max(0, 2 - math.floor(math.log10(abs(cell))))
     return f"{cell:.{min(decimals, 4)}f}"
+
+
+def summary(command: str) -> str:
+    """What the module of a sub-command says that it does, in one line without a full stop."""
+    told = import_module(f"bench.{command}").__doc__ or ""
+    return told.partition(": ")[2].partition("\n")[0].rstrip(".")
+
+
+def sentence(command: str) -> str:
+    """The same, to stand below a title."""
+    told = summary(command)
+    return f"{told[:1].upper()}{told[1:]}."
 
 
 def terminal(result: Result, console: Console) -> None:
@@ -61,8 +73,3 @@ def _markdown_table(table: Table) -> str:
 
 def _line(cells: Iterable[str]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-
-
-def to_json(results: Iterable[Result]) -> bytes:
-    """One object a result, indented."""
-    return msgspec.json.format(msgspec.json.encode(list(results)), indent=2)

@@ -1,0 +1,84 @@
+"""Report: all measurements as one page to send to a colleague, as Markdown, or as JSON."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable
+from importlib import import_module
+from pathlib import Path
+
+from bench import figure, page, record, show
+from bench.record import Record
+from bench.result import Options, Progress, Result
+from gateway.errors import ConfigError
+
+DEFAULT = Path("zegel-bench.html")
+HTML, MARKDOWN, JSON = ".html", ".md", ".json"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        type=Path,
+        action="append",
+        help=f"a page ({HTML}), Markdown ({MARKDOWN}) or results ({JSON}); repeatable; default {DEFAULT}",
+    )
+    parser.add_argument(
+        "--from",
+        dest="source",
+        metavar="results.json",
+        type=Path,
+        help="show these, of `zegel bench --json`; measure nothing",
+    )
+
+
+def measure(options: Options, progress: Progress) -> Result:
+    paths: list[Path] = options.args.output or [DEFAULT]
+    require(paths)
+    source: Path | None = options.args.source
+    kept = record.read(source) if source else _run(options, progress)
+    for path in paths:
+        path.write_text(written(kept, path))
+    failed = max((result.exit_code for result in kept.results), default=0)
+    return Result("report", (), tuple(f"written: {path}" for path in paths), failed)
+
+
+def require(paths: Iterable[Path]) -> None:
+    """ConfigError, before anything is measured, if one of the files cannot be made."""
+    for path in paths:
+        if path.suffix not in (HTML, MARKDOWN, JSON):
+            raise ConfigError(
+                f"{path}: nothing of that kind can be written", hint=f"end it in {HTML}, {MARKDOWN} or {JSON}"
+            )
+        if not path.absolute().parent.is_dir():
+            raise ConfigError(f"{path}: there is no such folder", hint=f"mkdir {path.parent}")
+        if path.suffix == HTML:
+            figure.require()
+
+
+def _run(options: Options, progress: Progress) -> Record:
+    from bench.cli import ALL  # noqa: PLC0415 - which loads this module
+
+    results = [import_module(f"bench.{name}").measure(options, progress) for name in ALL]
+    return record.of_this_machine(results, options.quick)
+
+
+def written(kept: Record, path: Path) -> str:
+    """The text of the file `path`, of the kind that its name asks for."""
+    command = f"zegel bench report{' --quick' if kept.quick else ''} -o {path.name}"
+    if path.suffix == HTML:
+        return page.html(kept, command)
+    return markdown(kept, command) if path.suffix == MARKDOWN else record.to_json(kept).decode()
+
+
+def markdown(kept: Record, command: str) -> str:
+    """The machine and all tables; each section is named after the command that measures it alone."""
+    facts = "".join(f"| {name} | {fact} |\n" for name, fact in kept.machine.items())
+    parts = [f"# Figures\n\nMeasured on {kept.day} by `{command}`.\n\n| machine | |\n| --- | --- |\n{facts}"]
+    parts += [
+        f"## `zegel bench {result.command}`\n\n{show.sentence(result.command)}\n\n{show.markdown(result)}"
+        for result in kept.results
+    ]
+    return "\n".join(parts)
