@@ -6,8 +6,9 @@ What runs is the product's own Bundler, Sealer and Opener under a real session i
 from __future__ import annotations
 
 import functools
+import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 from bench import aead
@@ -15,9 +16,9 @@ from bench.clock import cpu_per_call, medians
 from bench.pair import Pair, arrived
 from bench.result import Cell, Options, Plot, Progress, Result, Table
 from gateway.batch import CAPACITY, Batch
-from gateway.core.bundle import FLUSH_MAX_S, FLUSH_S, Bundler
+from gateway.core.bundle import FLUSH_MAX_S, FLUSH_S, PADDING_ONLY_AFTER_S, Bundler
 from gateway.core.wire import LINK_MTU
-from gateway.demo.flight import recorded_flight
+from gateway.demo.flight import Log, recorded_flight
 from keys.kid import Lane
 
 VIDEO_SIZE = 1200  # bytes, as the encoders of README are told
@@ -137,38 +138,43 @@ def _by_batch(plan: Plan, took: dict[Key, float]) -> Table:
 
 
 def _telemetry(plan: Plan, pair: Pair, progress: Progress) -> Table:
-    flight = [frame for _, frame in recorded_flight()]
-    frames = flight[: plan.run]
+    frames = [frame for _, frame in recorded_flight()[: plan.run]]
     cases = [(rate, wait) for rate in plan.frame_rates for wait in plan.waits_s]
     rows: list[tuple[Cell, ...]] = []
     for number, (rate, wait) in enumerate(cases):
         progress(number, len(cases), "chunk: coalescing")
-        runs = sorted(coalesce(pair, frames, rate, wait) for _ in range(plan.rounds))
-        datagrams, cpu = runs[len(runs) // 2]
-        each, share = cpu / len(frames), datagrams / len(frames)
+        log = [(place / rate, frame) for place, frame in enumerate(frames)]
+        runs = [coalesce(pair, log, wait) for _ in range(plan.rounds)]
+        each, share = statistics.median(run.cpu for run in runs) / len(frames), runs[0].datagrams / len(frames)
         rows.append((rate, wait * 1000, 1 / share, rate * share, 1e9 * each, 100 * rate * each))
     columns = ("frames/s", "wait (ms)", "frames a datagram", "datagrams/s", "CPU a frame (ns)", "CPU (%)")
     note = "frames of a recorded flight, evenly spaced; Bundler and Sealer for one lane, padded as the default order asks"
     return Table("Coalescing of telemetry", columns, tuple(rows), (note,))
 
 
-def coalesce(pair: Pair, frames: Sequence[bytes], rate: int, wait_s: float) -> tuple[int, float]:
-    """Bundle and seal frames that come `rate` a second and wait at most so long: datagrams, and CPU seconds in all.
+class Coalesced(NamedTuple):
+    """Sealed datagrams, their bytes, and the CPU seconds that bundling and sealing took."""
 
-    The clock is the frames': nothing sleeps.
-    """
-    bundler = Bundler(LINK_MTU, pair.announcer.order.order.policy.pad, 0.0, wait_s)
-    batch, datagrams = Batch(), 0
+    datagrams: int
+    octets: int
+    cpu: float
+
+
+def coalesce(pair: Pair, log: Log, wait_s: float) -> Coalesced:
+    """Bundle and seal the frames of `log` for one lane; each waits at most so long. The log is the clock."""
+    bundler = Bundler(LINK_MTU, pair.announcer.order.order.policy.pad, log[0][0], wait_s)
+    batch, datagrams, octets = Batch(), 0, 0
+    ends = (*(at for at, _ in log[1:]), log[-1][0] + PADDING_ONLY_AFTER_S)
     began = time.process_time()
-    for place, frame in enumerate(frames, 1):
-        bundler.add([frame], place / rate)
-        due = bundler.next_due()
-        if due < (place + 1) / rate or place == len(frames):
+    for (at, frame), until in zip(log, ends, strict=True):
+        bundler.add([frame], at)
+        while (due := max(at, bundler.next_due())) < until:
             batch.clear()
             bundler.fill(batch, due)
             pair.seal(Lane.TELEMETRY, batch)
             datagrams += batch.count
-    return datagrams, time.process_time() - began
+            octets += int(batch.lengths[: batch.count].sum())
+    return Coalesced(datagrams, octets, time.process_time() - began)
 
 
 def _video(plan: Plan, took: dict[Key, float]) -> Table:

@@ -56,9 +56,10 @@ class Air:
 
     def __init__(self, settings: AirConfig, device: DeviceFolder) -> None:
         self.settings, self.device = settings, device
-        self.fc = open_endpoint(config.endpoint(settings.fc))
-        self.cameras = [open_endpoint(config.endpoint(text)) for text in settings.video]
-        self.links = [open_link(config.endpoint(text)) for text in settings.link]
+        buffer = settings.buffer_kib << 10
+        self.fc = open_endpoint(config.endpoint(settings.fc), buffer)
+        self.cameras = [open_endpoint(config.endpoint(text), buffer) for text in settings.video]
+        self.links = [open_link(config.endpoint(text), buffer) for text in settings.link]
         self.wide = [link for link in self.links if config.serial_bps(link.address) >= NARROW_BELOW_BPS]
         self.endpoints: list[Endpoint] = [self.fc, *self.links, *self.cameras]
         self._lost_to_links = Growth()
@@ -70,8 +71,9 @@ class Air:
         self.frames = Table()
         self.oversize = self.unsent = self.crowded = 0  # video too large; while no link was up; while all were full
         self.alarms: list[str] = []
-        self._batch = Batch()
-        self._bundles = Batch(CAPACITY // len(TELEMETRY_LANES))  # sealed for each lane, they fill a batch: one system call
+        self._batch = Batch(settings.batch)
+        # Sealed for each lane, they fill a batch: one system call.
+        self._bundles = Batch(max(1, settings.batch // len(TELEMETRY_LANES)))
         self._housekeep_at = self._status_at = 0.0
         self._said: set[str] = set()
         self._watch = Watch(self.endpoints, lambda text: say("air", text))
@@ -379,6 +381,7 @@ def command(parser: argparse.ArgumentParser) -> None:
         "--link-kbit", type=int, metavar="N", help="rate of the narrowest link; default 8000, serial: its own"
     )
     parser.add_argument("--flush-ms", type=float, metavar="MS", help="how long a frame waits for others; default 2")
+    parser.add_argument("--tuning", metavar="tuning.toml", help="what suits this board (zegel bench tune)")
     parser.set_defaults(run=_run)
 
 

@@ -11,9 +11,11 @@ from typing import TypeVar
 
 import msgspec
 
+from gateway.batch import CAPACITY
 from gateway.core import wire
 from gateway.core.bundle import FLUSH_MAX_S, FLUSH_S
 from gateway.endpoints.address import Address, AddressError, parse
+from gateway.endpoints.endpoint import BUFFER
 from gateway.endpoints.feed import parse_feed
 from gateway.errors import ConfigError
 
@@ -24,9 +26,23 @@ LINK_KINDS = ("udpin", "udpout", "serial")
 BITS_ON_THE_LINE = 10  # for the eight of a byte: a serial line adds a start and a stop bit
 
 
+class Tuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`tuning.toml`: what suits one board, found by `zegel bench tune`. The keys are those of the roles."""
+
+    batch: int = CAPACITY  # datagrams handled together at most
+    flush_ms: float = FLUSH_S * 1000  # how long a frame may wait for others
+    buffer_kib: int = BUFFER >> 10  # datagrams that a socket is asked to keep, each way
+
+
+TUNING_RANGES = {"batch": (1, CAPACITY), "flush_ms": (0, FLUSH_MAX_S * 1000), "buffer_kib": (64, 65_536)}
+
+
 class _Role(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     link: tuple[str, ...]
     mtu: int = wire.LINK_MTU  # largest UDP payload that the link carries whole
+    tuning: str | None = None  # a tuning.toml; what is given beside it counts more
+    batch: int = Tuning().batch
+    buffer_kib: int = Tuning().buffer_kib
 
 
 class AirConfig(_Role, frozen=True, kw_only=True):
@@ -36,7 +52,7 @@ class AirConfig(_Role, frozen=True, kw_only=True):
     fc: str = "udpin:127.0.0.1:14560"
     video: tuple[str, ...] = ("udpin:127.0.0.1:5602", "udpin:127.0.0.1:5603")
     link_kbit: int | None = None  # rate of the narrowest link; announcements take at most 5 % of it
-    flush_ms: float = FLUSH_S * 1000  # how long a frame may wait for others
+    flush_ms: float = Tuning().flush_ms
 
     def link_bps(self) -> int:
         """Rate of the narrowest link in bits a second: as given, else a serial link's by its baud rate."""
@@ -58,6 +74,7 @@ class GroundConfig(_Role, frozen=True, kw_only=True):
 
 
 Config = TypeVar("Config", AirConfig, GroundConfig)
+Kind = TypeVar("Kind", AirConfig, GroundConfig, Tuning)
 
 
 def load(kind: type[Config], args: argparse.Namespace) -> Config:
@@ -108,20 +125,43 @@ def _of(kind: type[Config], path: Path) -> dict[str, object]:
     return values
 
 
-def _checked(kind: type[Config], values: dict[str, object], where: str) -> Config:
+def tuning(path: Path) -> Tuning:
+    """A tuning.toml; ConfigError names the key that is wrong."""
+    values = read(path)
+    if unknown := values.keys() - set(Tuning.__struct_fields__):
+        known = ", ".join(Tuning.__struct_fields__)
+        raise ConfigError(f"{path} has the key {min(unknown)}, which is no tuning", hint=f"the keys are {known}")
+    found = _converted(Tuning, values, str(path))
+    _check_tuning(str(path), found)
+    return found
+
+
+def _tuned(kind: type[Config], values: dict[str, object]) -> dict[str, object]:
+    """`values` over those of the tuning that they name, as far as this role has them."""
+    name = values.get("tuning")
+    if not isinstance(name, str):
+        return values
+    found = msgspec.structs.asdict(tuning(Path(name)))
+    return {**{key: value for key, value in found.items() if key in kind.__struct_fields__}, **values}
+
+
+def _converted(kind: type[Kind], values: dict[str, object], where: str) -> Kind:
     try:
-        config = msgspec.convert(values, kind)
+        return msgspec.convert(values, kind)
     except msgspec.ValidationError as error:
         raise ConfigError(f"{where}: {error}", hint=_hint(str(error))) from None
+
+
+def _checked(kind: type[Config], values: dict[str, object], where: str) -> Config:
+    config = _converted(kind, _tuned(kind, values), where)
     _check_range(where, "mtu", config.mtu, *wire.MTU_RANGE)
     _check_links(where, config)
     _check_video(where, config)
     if isinstance(config, GroundConfig) and config.feed is not None:
         feed(config.feed)
-    if isinstance(config, AirConfig):
-        if config.link_kbit is not None:
-            _check_range(where, "link_kbit", config.link_kbit, *LINK_KBIT)
-        _check_range(where, "flush_ms", config.flush_ms, 0, FLUSH_MAX_S * 1000)
+    if isinstance(config, AirConfig) and config.link_kbit is not None:
+        _check_range(where, "link_kbit", config.link_kbit, *LINK_KBIT)
+    _check_tuning(where, config)
     return config
 
 
@@ -136,6 +176,12 @@ def _hint(error: str) -> str:
 def _check_range(where: str, name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
         raise ConfigError(f"{where}: {name} is {value:g}", hint=f"it can be {low:g} to {high:g}")
+
+
+def _check_tuning(where: str, found: Tuning | AirConfig | GroundConfig) -> None:
+    for name, (low, high) in TUNING_RANGES.items():
+        if name in found.__struct_fields__:
+            _check_range(where, name, getattr(found, name), low, high)
 
 
 def _check_links(where: str, config: AirConfig | GroundConfig) -> None:

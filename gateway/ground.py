@@ -67,10 +67,11 @@ class Ground:
         self.opener = Opener(self.listener)
         self.paths = Paths(len(settings.link))
         self.reorder = Reorder(self.paths.several)
-        self.links = [open_link(config.endpoint(text)) for text in settings.link]
+        buffer = settings.buffer_kib << 10
+        self.links = [open_link(config.endpoint(text), buffer) for text in settings.link]
         self._links_in_turn = deque(enumerate(self.links))
-        self.gcs = [open_endpoint(config.endpoint(text)) for text in settings.gcs]
-        self.players = [open_endpoint(config.endpoint(text)) for text in settings.video]
+        self.gcs = [open_endpoint(config.endpoint(text), buffer) for text in settings.gcs]
+        self.players = [open_endpoint(config.endpoint(text), buffer) for text in settings.video]
         self.feed = Feed(config.feed(settings.feed)) if settings.feed else None
         self.endpoints: list[Endpoint] = [*self.links, *self.gcs, *self.players]
         uses = {"link": self.links, "gcs": self.gcs, "player": self.players}
@@ -81,7 +82,7 @@ class Ground:
         fleet = Fleet(order, me.index, settings.mtu, os.urandom)
         self.helm = Helm(fleet, self.gcs, self.links, self._alarm)
         self.alarms: list[str] = []
-        self._batch, self._plain = Batch(), Batch()
+        self._batch, self._plain = Batch(settings.batch), Batch(settings.batch)
         self._housekeep_at = self._status_at = self._store_at = 0.0
         self._aside = Aside()
         self._said: set[str] = set()
@@ -342,6 +343,7 @@ def command(parser: argparse.ArgumentParser) -> None:
         default=None,
         help="open a session even if its boot counter is below one seen before; only if you know why it is",
     )
+    parser.add_argument("--tuning", metavar="tuning.toml", help="what suits this board (zegel bench tune)")
     parser.set_defaults(run=_run)
 
 

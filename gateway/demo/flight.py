@@ -61,7 +61,7 @@ class FlightController:
     def __init__(self, log: Log | None = None) -> None:
         log = recorded_flight() if log is None else log
         self._frames = [frame for _, frame in log]
-        ends = _ends_on_the_line(log)
+        ends = ends_on_the_line(log)
         self._tape = Tape(ends, ends[-1] + NEXT_ROUND_S)
         self._waiting: deque[bytes] = deque()
         self._rest = b""  # what the line has not taken yet of the first that waits
@@ -128,8 +128,8 @@ class FlightController:
         self._hangup.register(self.line, 0)
 
 
-def _ends_on_the_line(log: Log) -> list[float]:
-    """When the last bit of each frame is out, in seconds from the beginning of the log."""
+def ends_on_the_line(log: Log) -> list[float]:
+    """When the last bit of each frame is out of a UART, in seconds from the beginning of the log."""
     ends, free = [], 0.0
     for when, frame in log:
         free = max(when, free) + len(frame) * BITS_A_BYTE / BAUD

@@ -14,7 +14,7 @@ Imports gateway.batch and nothing else of ours.
 from __future__ import annotations
 
 from gateway.endpoints.address import Address
-from gateway.endpoints.endpoint import Endpoint
+from gateway.endpoints.endpoint import BUFFER, Endpoint
 from gateway.endpoints.serial import SerialLine
 from gateway.endpoints.slip import SlipLine
 from gateway.endpoints.tcp import TcpClient, TcpServer
@@ -32,11 +32,17 @@ _KINDS: dict[str, type[Endpoint]] = {
 _LINKS: dict[str, type[Endpoint]] = {"serial": SlipLine, "udpin": UdpLink}
 
 
-def open_endpoint(address: Address) -> Endpoint:
+def open_endpoint(address: Address, buffer: int = BUFFER) -> Endpoint:
     """The endpoint at `address`. Never fails: the first `tick` opens it, and later ones try again for ever."""
-    return _KINDS[address.kind](address)
+    return _made(_KINDS[address.kind], address, buffer)
 
 
-def open_link(address: Address) -> Endpoint:
+def open_link(address: Address, buffer: int = BUFFER) -> Endpoint:
     """An endpoint for sealed datagrams; one that listens answers nobody but whom `vouch` was called for."""
-    return _LINKS.get(address.kind, _KINDS[address.kind])(address)
+    return _made(_LINKS.get(address.kind, _KINDS[address.kind]), address, buffer)
+
+
+def _made(kind: type[Endpoint], address: Address, buffer: int) -> Endpoint:
+    made = kind(address)
+    made.buffer = buffer
+    return made

@@ -19,6 +19,7 @@ from gateway.endpoints.address import Address
 from gateway.endpoints.reason import reason
 
 READ, WRITE = 0x001, 0x004  # POLLIN and POLLOUT of poll(2); the select module of Windows does not name them
+BUFFER = 4 << 20  # bytes asked for each way: some bursts of key frames; Linux gives at most net.core.rmem_max
 PAUSE_MIN_S, PAUSE_MAX_S = 0.1, 2.0  # before trying again; doubled each time
 
 
@@ -62,6 +63,7 @@ class Endpoint(ABC):
                   number, so bytes continue a frame only if they have the same one.
     `waiting`     something is at hand for `fill` that no poll will tell of
     `octets_a_second`  what the line carries; infinite where it has no rate of its own, or none that we know
+    `buffer`      bytes of datagrams that the system is asked to keep, each way; a stream has its own way with them
     `last_error`  what went wrong last, in plain words; kept after it has healed
 
     No method blocks, and none raises for a device that is lost.
@@ -75,6 +77,7 @@ class Endpoint(ABC):
         self.state = State.RECONNECTING
         self.counters = Counters()
         self.connection = 0
+        self.buffer = BUFFER
         self.last_error = ""
         self._pause = 0.0
         self._retry_at = self._opened_at = float("-inf")

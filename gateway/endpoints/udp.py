@@ -22,7 +22,6 @@ from gateway.endpoints.gro import new_link_mover
 from gateway.endpoints.lookup import Lookup, SockAddr, listen_on
 from gateway.endpoints.mmsg import FULL, ONLY_THIS_ONE, Mover, Peer, Sent, new_mover
 
-BUFFER = 4 << 20  # bytes asked for each way: some bursts of key frames; Linux gives at most net.core.rmem_max
 CLIENT_IDLE_S = 60.0  # as mavp2p: who has been silent for so long is not answered any more
 CLIENTS_MAX = 16
 VOUCHED_FOR_S = 5.0  # a sender whose datagram was authentic is answered for so long
@@ -86,7 +85,7 @@ class _Udp(Endpoint):
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
-            self._socket.setsockopt(socket.SOL_SOCKET, option, BUFFER)
+            self._socket.setsockopt(socket.SOL_SOCKET, option, self.buffer)
         return self._socket
 
     def _opened(self, state: State, now: float) -> None:

@@ -30,10 +30,11 @@ def test_a_pair_opens_more_than_one_beat_allows(pair):
     ("rate", "wait_s", "frames_a_datagram"), [(60, 0.002, 1), (1000, 0.0, 1), (1000, 0.002, 2), (5000, 0.002, 10)]
 )
 def test_what_waits_fills_datagrams(pair, rate, wait_s, frames_a_datagram):
-    frames = [frame for _, frame in recorded_flight()[:200]]
-    datagrams, cpu = chunk.coalesce(pair, frames, rate, wait_s)
-    assert len(frames) / datagrams == pytest.approx(frames_a_datagram, rel=0.15)
-    assert cpu > 0
+    log = [(place / rate, frame) for place, (_, frame) in enumerate(recorded_flight()[:200])]
+    sealed = chunk.coalesce(pair, log, wait_s)
+    assert len(log) / sealed.datagrams == pytest.approx(frames_a_datagram, rel=0.15)
+    assert sealed.octets > sum(len(frame) for _, frame in log)
+    assert sealed.cpu > 0
 
 
 def test_a_batch_of_video_is_what_came_while_its_first_waited():

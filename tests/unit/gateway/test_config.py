@@ -87,3 +87,43 @@ def test_the_narrowest_link_is_known_by_its_baud_rate_unless_it_is_said(links, g
 def test_a_ground_may_send_first_or_use_a_serial_radio():
     links = ["udpin:0.0.0.0:14600", "udpout:192.0.2.1:14600", "serial:/dev/ttyUSB0:57600"]
     assert config.load(GroundConfig, arguments(station="pilot", order="op.order", link=links)).link == tuple(links)
+
+
+TUNING = "batch = 16\nflush_ms = 3.5\nbuffer_kib = 1024\n"
+
+
+def test_a_tuning_is_read_by_both_roles_as_far_as_it_is_theirs(tmp_path):
+    file = tmp_path / "tuning.toml"
+    file.write_text(TUNING)
+    air = config.load(AirConfig, arguments(device="drone", link=[LINK], tuning=str(file)))
+    ground = config.load(GroundConfig, arguments(station="pilot", order="op.order", tuning=str(file)))
+    assert (air.batch, air.flush_ms, air.buffer_kib) == (16, 3.5, 1024)
+    assert (ground.batch, ground.buffer_kib) == (16, 1024)
+
+
+def test_what_is_given_beside_a_tuning_counts_more(tmp_path):
+    (tmp_path / "tuning.toml").write_text(TUNING)
+    file = tmp_path / "air.toml"
+    file.write_text(f'device = "drone"\nlink = ["{LINK}"]\ntuning = "{tmp_path / "tuning.toml"}"\nbatch = 8\n')
+    settings = config.load(AirConfig, arguments(config=str(file), flush_ms=1.0))
+    assert (settings.batch, settings.flush_ms, settings.buffer_kib) == (8, 1.0, 1024)
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("batches = 8", "batches"),
+        ("batch = 0", "batch is 0"),
+        ("batch = 65", "batch is 65"),
+        ("batch = 'all'", "batch"),
+        ("flush_ms = 9", "flush_ms is 9"),
+        ("buffer_kib = 1", "buffer_kib is 1"),
+        ("batch =", "TOML"),
+    ],
+)
+def test_a_mistake_in_a_tuning_is_named_with_its_file(tmp_path, text, wrong):
+    file = tmp_path / "tuning.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=f"tuning.toml.*{wrong}") as caught:
+        config.load(AirConfig, arguments(device="drone", link=[LINK], tuning=str(file)))
+    assert caught.value.hint
