@@ -6,6 +6,7 @@ What lives here: the calls themselves. What must not: rounds, tables, and what t
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -88,7 +89,8 @@ class Child:
 
 
 def serve() -> None:
-    """Answer each line "SIZE SECONDS WAY" with the CPU seconds of one message."""
+    """Answer each line "SIZE SECONDS WAY" with the CPU seconds of one message, until who asks ends us."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to deal with
     for line in sys.stdin:
         size, at_least, way = line.rstrip("\n").split(" ", 2)
         print(repr(cpu_per_call(WAYS[way](int(size)), float(at_least))), flush=True)

@@ -7,6 +7,7 @@ import pytest
 from bench import mavlink
 from bench.pair import arrived
 from bench.repeater import Air, Fed, MavProxy, feed, wait_ready
+from bench.result import Options
 from bench.turn import FRAMES, Turn
 from gateway.batch import Batch
 from gateway.demo.flight import recorded_flight
@@ -47,6 +48,17 @@ def test_only_runs_without_loss_count_as_the_best():
     same_rate, best = mavlink._verdict(runs)
     assert same_rate.startswith("at 1,000 frames/s: 20.0 times")
     assert "20.0 times" in best
+
+
+def test_without_mavproxy_the_rest_is_measured_and_a_hint_installs_it(monkeypatch):
+    monkeypatch.setattr(mavlink, "mavproxy", lambda: None)
+    monkeypatch.setattr(mavlink, "QUICK", mavlink.Plan(1, 1, {Air.name: (500,)}, 0.2))
+    result = mavlink.measure(Options(quick=True), lambda *_: None)
+    steps, programs = result.tables
+    assert steps.column("step")[-1] == mavlink.PARSER
+    assert steps.column("times pymavlink")[-1] == 1.0
+    assert programs.column("program") == [Air.name]
+    assert any(mavlink.INSTALL in note for note in result.notes)
 
 
 def test_the_real_air_passes_on_all_it_is_fed(tmp_path):
