@@ -24,7 +24,7 @@ import numpy as np
 
 from firmware_shims import heartbeat
 from gateway import advice, config, process
-from gateway.batch import CAPACITY, HEADROOM, Batch
+from gateway.batch import HEADROOM, Batch
 from gateway.config import AirConfig
 from gateway.core.announcer import NARROW_BELOW_BPS, Announcer
 from gateway.core.bundle import Bundler, pad_video
@@ -73,7 +73,7 @@ class Air:
         self.alarms: list[str] = []
         self._batch = Batch(settings.batch)
         # Sealed for each lane, they fill a batch: one system call.
-        self._bundles = Batch(max(1, settings.batch // len(TELEMETRY_LANES)))
+        self._bundles = Batch(settings.batch // len(TELEMETRY_LANES))
         self._housekeep_at = self._status_at = 0.0
         self._said: set[str] = set()
         self._watch = Watch(self.endpoints, lambda text: say("air", text))

@@ -34,7 +34,7 @@ class Tuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     buffer_kib: int = BUFFER >> 10  # datagrams that a socket is asked to keep, each way
 
 
-TUNING_RANGES = {"batch": (1, CAPACITY), "flush_ms": (0, FLUSH_MAX_S * 1000), "buffer_kib": (64, 65_536)}
+TUNING_RANGES = {"batch": (2, CAPACITY), "flush_ms": (0, FLUSH_MAX_S * 1000), "buffer_kib": (64, 65_536)}
 
 
 class _Role(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
