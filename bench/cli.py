@@ -17,7 +17,7 @@ BAR = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), Time
 # Modules of this package, each with `measure(options, progress)`; its docstring's first line is its summary, and what
 # `arguments(parser)` adds, if there is one, is in `options.args`. Without a name `zegel bench` runs ALL in this order.
 ALL: tuple[str, ...] = ("cipher", "chunk", "mavlink")
-COMMANDS: tuple[str, ...] = (*ALL, "report", "tune")
+COMMANDS: tuple[str, ...] = (*ALL, "pi", "report", "tune")
 
 
 def command(parser: argparse.ArgumentParser) -> None:

@@ -1,0 +1,132 @@
+"""Emulation: instructions that the data path takes on an emulated aarch64, counted by a plugin of qemu.
+
+The flow, and the functions in its order:
+  1  `count`      needs bench/sysroot.py's folder; compiles the plugin
+  2  `_run`       bench/guest.py inside of qemu, on a processor of one `Model`
+  3  `read`       what the plugin wrote, block by block and mark by mark, to instructions by region and by library
+
+The same code gives the same figure: the interpreter is pinned, nothing is read from a bytecode cache, hashes are not
+random, and neither are addresses wherever the system lets us ask for that. What instructions cost is another matter.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import tempfile
+from bisect import bisect
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.machine import ROOT
+from bench.sysroot import CannotCount, run
+
+PLUGIN = Path(__file__).parent / "plugin" / "count.c"
+API_VERSION = 1  # of qemu 7.2
+CPU = "cortex-a76"
+
+
+class Model(NamedTuple):
+    """A processor: `armcap` masks what OpenSSL may use of it. qemu's older ones have AES too, so a mask must stand in."""
+
+    name: str
+    armcap: str | None
+
+
+PI_5 = Model("Pi 5", None)
+PI_4 = Model("Pi 4, Zero 2 W", "1")  # ARMV7_NEON alone, of OpenSSL's arm_arch.h: no AES, no PMULL
+MODELS = (PI_5, PI_4)
+
+LIBRARIES = {"python3.11": "Python", "_rust.abi3.so": "cryptography", "_multiarray_umath": "NumPy"}
+OTHERS = "C library"  # and what little is in no library of the above
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Instructions a unit: `total` by region, `where` by region and library."""
+
+    total: dict[str, int]
+    where: dict[str, dict[str, int]]
+
+
+def count(root: Path, model: Model) -> Counts:
+    """Run the guest under `root` and count it, some ten seconds. CannotCount if something of that is not possible."""
+    with tempfile.TemporaryDirectory() as scratch:
+        plugin, counts = Path(scratch) / "count.so", Path(scratch) / "counts"
+        run(["gcc", "-O2", "-shared", "-fPIC", f"-DAPI_VERSION={API_VERSION}", "-o", str(plugin), str(PLUGIN)], "compiling")
+        said = json.loads(_run(root, model, plugin, counts))
+        with counts.open() as lines:
+            return read(lines, said["units"], Places(said["maps"]))
+
+
+def _run(root: Path, model: Model, plugin: Path, counts: Path) -> str:
+    libraries = root / "usr/lib" / f"{platform.machine()}-linux-gnu", root / "lib" / f"{platform.machine()}-linux-gnu"
+    loader = next(libraries[1].glob("ld-linux*"))
+    guest = {
+        "LC_ALL": "C.UTF-8",
+        "OPENBLAS_NUM_THREADS": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONHASHSEED": "0",
+        "PYTHONHOME": str(root / "usr"),
+        "PYTHONPATH": f"{root / 'site'}:{ROOT}",
+        "PYTHONPYCACHEPREFIX": str(root / "none"),
+        **({"OPENSSL_armcap": model.armcap} if model.armcap else {}),
+    }
+    command = [
+        *_still(),
+        str(loader),
+        "--library-path",
+        ":".join(map(str, libraries)),
+        str(root / "usr/bin/qemu-aarch64"),
+        *("-cpu", CPU, "-L", str(root), "-plugin", str(plugin)),
+        *(word for name, value in guest.items() for word in ("-E", f"{name}={value}")),
+        *(str(root / "usr/bin/python3.11"), "-sP", "-m", "bench.guest"),
+    ]
+    return run(command, f"counting on {model.name}", env={"ZEGEL_COUNTS": str(counts)})
+
+
+def _still() -> list[str]:
+    """The words that keep addresses the same from run to run; a container may forbid it, and then 0.1 % is lost."""
+    try:
+        run(["setarch", "-R", "true"], "asking for fixed addresses")
+    except CannotCount:
+        return []
+    return ["setarch", "-R"]
+
+
+class Places:
+    """Which library stands at an address, by the lines of /proc/self/maps."""
+
+    def __init__(self, maps: str) -> None:
+        lines = [(*line.split(maxsplit=5), "")[:6] for line in maps.splitlines()]  # the path, if any, is the sixth
+        self._begins = [int(words[0].partition("-")[0], 16) for words in lines]
+        self._paths = [words[5] for words in lines]
+
+    def library(self, address: int) -> str:
+        """One of `LIBRARIES`, or `OTHERS`."""
+        name = Path(self._paths[bisect(self._begins, address) - 1]).name
+        return next((label for start, label in LIBRARIES.items() if name.startswith(start)), OTHERS)
+
+
+def read(lines: Iterable[str], units: dict[str, int], places: Places) -> Counts:
+    """The plugin's lines, `units` of each region by number; the first region is empty, and is taken off the others."""
+    runs: dict[int, list[Counter[str]]] = {}
+    ran: Counter[str] = Counter()
+    for line in lines:
+        what, number = line.split()
+        if what != "mark":
+            ran[places.library(int(what, 16))] += int(number)
+            continue
+        if int(number) % 2:  # an end
+            runs.setdefault(int(number) // 2, []).append(ran)
+        ran = Counter()
+    middles = [sorted(runs[number], key=Counter.total)[len(runs[number]) // 2] for number in range(len(units))]
+    empty = middles[0]
+    total, where = {}, {}
+    for (name, each), middle in list(zip(units.items(), middles, strict=True))[1:]:
+        total[name] = round((middle.total() - empty.total()) / each)
+        where[name] = {label: round((middle[label] - empty[label]) / each) for label in (*LIBRARIES.values(), OTHERS)}
+    return Counts(total, where)

@@ -1,0 +1,180 @@
+"""Guest: the data path between marks, for a machine that counts instructions. bench/emulation.py runs this inside of one.
+
+Each region is run until the interpreter has specialised its code, and then `REPEATS` times between two marks. What stands
+there is the product's own path under a real session (bench/pair.py). On standard output it leaves one line of JSON: the
+regions by number, and where the code of this process stands in memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import json
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.pair import Pair, arrived
+from firmware_shims.mavlink import Framer
+from gateway.batch import CAPACITY, Batch
+from gateway.core.bundle import Bundler
+from gateway.core.wire import LINK_MTU
+from gateway.demo.flight import recorded_flight
+from gateway.endpoints import Endpoint, address, open_endpoint
+from keys.keyring import NONCE_SIZE, TAG_SIZE
+from keys.kid import Lane
+
+MARK = 0x5E6E1 << 8  # plugin/count.c knows it, and that the low bits are a number
+SIZE = 1200  # bytes of a datagram
+HEADER_SIZE = 6  # with the counter of bench/pair.py
+FRAMES = 256
+WARM, REPEATS = 40, 9
+HOST, DISCARD = "127.0.0.1", 9
+FIRST_PORT, PORTS = 21_950, 100
+
+
+class Region(NamedTuple):
+    """`run` handles `units` datagrams or frames; `prepare` puts them there, outside of the count."""
+
+    name: str
+    units: int
+    prepare: Callable[[], object]
+    run: Callable[[], object]
+
+
+def nothing() -> None:
+    """What stands between two marks even if nothing does: its count is taken off all others."""
+
+
+def regions() -> Iterator[Region]:
+    """Everything that is counted; the first is the empty one."""
+    pair = Pair()
+    yield Region("nothing", 1, nothing, nothing)
+    yield _aead(pair)
+    yield from _in_memory(pair)
+    yield from _over_sockets(pair)
+    yield _telemetry(pair)
+
+
+def _aead(pair: Pair) -> Region:
+    """The AEAD alone, in the leanest loop that Python has: what no data path can be below."""
+    encrypt, arena = pair.key(Lane.VIDEO_A).cipher.encrypt_into, Batch().arena
+    nonce, plain, sealed = bytes(NONCE_SIZE), arena[:SIZE], arena[: SIZE + TAG_SIZE]
+    aad = bytes(HEADER_SIZE) + pair.announcer.session_id
+
+    def run() -> None:
+        for _ in range(CAPACITY):
+            encrypt(nonce, plain, aad, sealed)
+
+    return Region("aead", CAPACITY, nothing, run)
+
+
+def _in_memory(pair: Pair) -> Iterator[Region]:
+    aboard, below = Batch(), Batch()
+
+    def sealed() -> None:
+        _fill(aboard)
+        pair.seal(Lane.VIDEO_A, aboard)
+        arrived(aboard, below)
+
+    yield Region("seal", CAPACITY, lambda: _fill(aboard), lambda: pair.seal(Lane.VIDEO_A, aboard))
+    yield Region("open", CAPACITY, sealed, lambda: pair.opener.open(below, pair.now))
+
+
+def _over_sockets(pair: Pair) -> Iterator[Region]:
+    """A turn of `air` and one of `ground` with a batch of video: read it, seal or open it, send it on."""
+    camera, link = _udp("udpin", _free_port()), _udp("udpin", _free_port())
+    to_camera, to_link = _udp("udpout", camera.address.port), _udp("udpout", link.address.port)
+    to_player = _udp("udpout", DISCARD)
+    plain, aboard, below = Batch(), Batch(), Batch()
+
+    def filmed() -> None:
+        while link.fill(below, pair.now):
+            pass
+        _fill(plain)
+        to_camera.drain(plain, pair.now)
+
+    def air() -> None:
+        camera.fill(aboard, pair.now)
+        pair.seal(Lane.VIDEO_A, aboard)
+        to_link.drain(aboard, pair.now)
+        assert aboard.count == CAPACITY
+
+    def ground() -> None:
+        link.fill(below, pair.now)
+        pair.opener.open(below, pair.now)
+        to_player.drain(below, pair.now)
+        assert below.count == CAPACITY
+
+    def flown() -> None:
+        filmed()
+        air()
+
+    yield Region("air", CAPACITY, filmed, air)
+    yield Region("ground", CAPACITY, flown, ground)
+
+
+def _telemetry(pair: Pair) -> Region:
+    """Frames of a real flight, from the bytes of a serial line to sealed bundles."""
+    stream = b"".join(frame for _, frame in recorded_flight()[:FRAMES])
+    framer, bundler, batch = Framer(), Bundler(LINK_MTU, (), pair.now), Batch()
+
+    def run() -> None:
+        bundler.add(framer.feed(stream), pair.now)
+        batch.clear()
+        bundler.fill(batch, pair.now)
+        pair.seal(Lane.TELEMETRY, batch)
+
+    return Region("frame", FRAMES, nothing, run)
+
+
+def _fill(batch: Batch) -> None:
+    batch.clear()
+    batch.lengths[:] = SIZE
+    batch.count = CAPACITY
+
+
+def _udp(kind: str, port: int) -> Endpoint:
+    endpoint = open_endpoint(address.parse(f"{kind}:{HOST}:{port}"))
+    endpoint.tick(0.0)
+    return endpoint
+
+
+def _free_port() -> int:
+    """The same in every run if it can be had: where a port's number ends up, it changes what is counted."""
+    for port in range(FIRST_PORT, FIRST_PORT + PORTS):
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
+            probe.bind((HOST, port))
+            return port
+    raise OSError(f"no free port from {FIRST_PORT} on")
+
+
+def mark(number: int) -> None:
+    """Say to whoever counts: here. Nothing else comes of it."""
+    try:
+        os.getpgid(MARK | number)
+    except OSError:
+        return
+
+
+def main() -> None:
+    gc.disable()
+    listed = list(regions())
+    for number, region in enumerate(listed):
+        for turn in range(WARM + REPEATS):
+            region.prepare()
+            if turn < WARM:
+                region.run()
+                continue
+            mark(2 * number)
+            region.run()
+            mark(2 * number + 1)
+    units = {region.name: region.units for region in listed}
+    json.dump({"units": units, "maps": Path("/proc/self/maps").read_text()}, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
