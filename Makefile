@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: demo test soak lint clean
+.PHONY: demo test soak budget lint clean
 
 demo: .venv/ready
 	@$(BIN)/zegel demo $(if $(STAY),--stay)
@@ -15,6 +15,10 @@ test: .venv/ready-test
 # The long forms: 200 kills, a minute under load, millions of inputs. Prints what it tried.
 soak: .venv/ready-test
 	@$(BIN)/python -m pytest -m soak
+
+# Instructions a datagram on an emulated Raspberry Pi, against bench/budget.json: fails if a figure grew by more than 5 %.
+budget: .venv/ready
+	@$(BIN)/zegel bench pi --check
 
 lint: .venv/ready-lint
 	@$(BIN)/ruff check .

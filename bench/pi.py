@@ -28,6 +28,7 @@ NOTES = (
     " compare versions of this program, not boards.",
 )
 
+
 def arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `zegel bench pi` where it counts."""
     what = parser.add_mutually_exclusive_group()
