@@ -18,18 +18,19 @@ WRITE = "zegel bench pi --write-budget"
 Figures = dict[str, dict[str, int]]  # model -> region -> instructions a unit
 
 
-def load(path: Path = COMMITTED) -> Figures:
+def load(path: Path | None = None) -> Figures:
     """The committed figures; none if there is no such file."""
+    path = path or COMMITTED
     return msgspec.json.decode(path.read_bytes(), type=Figures) if path.exists() else {}
 
 
-def write(figures: Figures, path: Path = COMMITTED) -> None:
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(figures), indent=2) + b"\n")
+def write(figures: Figures, path: Path | None = None) -> None:
+    (path or COMMITTED).write_bytes(msgspec.json.format(msgspec.json.encode(figures), indent=2) + b"\n")
 
 
 def growth(figure: int, budget: int | None) -> float | None:
-    """In percent of the budget; None where there is none."""
-    return None if not budget else 100 * (figure - budget) / budget
+    """In percent of the budget, to a tenth: what is less depends on where in memory things stand. None without a budget."""
+    return None if not budget else round(100 * (figure - budget) / budget, 1)
 
 
 def broken(figures: Figures, budget: Figures, promise: tuple[str, str]) -> Iterator[str]:
@@ -41,7 +42,7 @@ def broken(figures: Figures, budget: Figures, promise: tuple[str, str]) -> Itera
                 yield f"{region}, {model}: there is no budget: {WRITE}"
             elif figure > allowed * (1 + GROWTH):
                 grown = growth(figure, allowed)
-                yield f"{region}, {model}: {figure:,} instructions are {grown:.1f} % more than the budget of {allowed:,}"
+                yield f"{region}, {model}: {figure:,} instructions are {grown} % more than the budget of {allowed:,}"
     model, region = promise
     if figures[model][region] > SEALED_AT_MOST:
         yield f"{region}, {model}: {figures[model][region]:,} instructions; the product promises at most {SEALED_AT_MOST:,}"

@@ -40,8 +40,9 @@ PI_5 = Model("Pi 5", None)
 PI_4 = Model("Pi 4, Zero 2 W", "1")  # ARMV7_NEON alone, of OpenSSL's arm_arch.h: no AES, no PMULL
 MODELS = (PI_5, PI_4)
 
-LIBRARIES = {"python3.11": "Python", "_rust.abi3.so": "cryptography", "_multiarray_umath": "NumPy"}
-OTHERS = "C library"  # and what little is in no library of the above
+# By the beginning of their files' names. The AEAD is cryptography with the OpenSSL in it.
+LIBRARIES = {"python3.11": "Python", "_rust.abi3.so": "AEAD", "_multiarray_umath": "NumPy"}
+OTHERS = "libc"  # and what little stands in no library of the above
 
 
 @dataclass(frozen=True, slots=True)

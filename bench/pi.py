@@ -24,6 +24,7 @@ PER = {
 }
 NOTES = (
     "A datagram has 1,200 bytes, in batches of 64. A frame is cut from its stream, bundled and sealed.",
+    "Over: what a figure has grown by since bench/budget.json was written. The rest: the libraries that they stand in.",
     "Counted, not timed: user space alone, the garbage collector off. An instruction is not a cycle: these figures"
     " compare versions of this program, not boards.",
 )
@@ -97,4 +98,4 @@ def _table(model: str, counts: Counts, committed: dict[str, int]) -> Table:
         (what, (total := counts.total[region]), growth(total, committed.get(region)), *counts.where[region].values())
         for region, what in PER.items()
     )
-    return Table(f"Instructions on an emulated {model}", ("per datagram", "all", "budget (%)", *labels), rows)
+    return Table(f"Instructions on an emulated {model}", ("per datagram", "all", "over (%)", *labels), rows)

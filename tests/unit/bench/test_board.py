@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import pytest
+
+from bench import board
+
+
+def put(root, **files):
+    for name, content in files.items():
+        path = root / getattr(board, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+
+
+def test_a_pi_by_its_own_words(tmp_path):
+    put(
+        tmp_path,
+        MODEL="Raspberry Pi 5 Model B Rev 1.0\0",
+        CLOCK="2400000\n",
+        TEMPERATURE="48312\n",
+        THROTTLED="50004\n",
+    )
+    assert board.is_pi(board.model(tmp_path))
+    assert board.state(tmp_path) == {
+        "clock (MHz)": "2400.0",
+        "temperature (degrees C)": "48.3",
+        "held back": "throttled; earlier: under-voltage",
+    }
+
+
+def test_what_the_system_does_not_say_is_left_out(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))  # no vcgencmd
+    put(tmp_path, TEMPERATURE="51000\n")
+    assert not board.is_pi(board.model(tmp_path))
+    assert board.state(tmp_path) == {"temperature (degrees C)": "51.0"}
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ("", ""),
+        ("0x0", "no"),
+        ("0x50000", "no; earlier: under-voltage, throttled"),
+        ("0x50005", "under-voltage, throttled"),
+        ("80008", "soft temperature limit"),
+    ],
+)
+def test_flags_in_words(flags, words):
+    assert board.held_back(flags) == words

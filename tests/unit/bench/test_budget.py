@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import pytest
+
+from bench import budget, pi
+from bench.emulation import MODELS, PI_5
+
+PROMISE = ("board", "seal")
+
+
+def broken(figure: int, allowed: int | None) -> list[str]:
+    committed = {"board": {"seal": allowed}} if allowed else {}
+    return list(budget.broken({"board": {"seal": figure}}, committed, PROMISE))
+
+
+@pytest.mark.parametrize("figure", [1, 10_000, 10_500])
+def test_within(figure):
+    assert not broken(figure, 10_000)
+
+
+def test_a_figure_that_grew_by_more_than_a_twentieth():
+    assert broken(10_501, 10_000) == ["seal, board: 10,501 instructions are 5.0 % more than the budget of 10,000"]
+
+
+def test_a_figure_without_a_budget():
+    (problem,) = broken(1, None)
+    assert budget.WRITE in problem
+
+
+def test_the_promise_holds_whatever_the_budget():
+    (problem,) = broken(budget.SEALED_AT_MOST + 1, budget.SEALED_AT_MOST + 1)
+    assert "promises" in problem
+
+
+def test_written_and_loaded(tmp_path):
+    figures = {"board": {"seal": 18_394, "open": 26_995}}
+    assert budget.load(tmp_path / "none") == {}
+    budget.write(figures, tmp_path / "budget.json")
+    assert budget.load(tmp_path / "budget.json") == figures
+
+
+def test_what_is_committed_holds_every_figure_and_the_promise():
+    committed = budget.load()
+    assert {model: set(regions) for model, regions in committed.items()} == {model.name: set(pi.PER) for model in MODELS}
+    assert not list(budget.broken(committed, committed, (PI_5.name, "seal")))

@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from bench.emulation import OTHERS, Places, read
+
+MAPS = """\
+400000-916000 r-xp 00000000 fe:00 1 /somewhere else/usr/bin/python3.11
+916000-92f000 ---p 00000000 00:00 0
+5500000000-5500100000 r-xp 00000000 fe:00 2 /site/numpy/_core/_multiarray_umath.cpython-311-aarch64-linux-gnu.so
+5500200000-5500300000 r-xp 00000000 fe:00 3 /site/cryptography/hazmat/bindings/_rust.abi3.so
+5500400000-5500500000 r-xp 00000000 fe:00 4 /lib/aarch64-linux-gnu/libc.so.6
+"""
+
+
+def region(number: int, *blocks: str) -> list[str]:
+    """What the plugin writes of one run: what came before it, and then what it is made of."""
+    return ["400000 999", f"mark {2 * number}", *blocks, f"mark {2 * number + 1}"]
+
+
+def test_addresses_to_libraries():
+    places = Places(MAPS)
+    addresses = (0x400000, 0x915FFC, 0x916000, 0x5500000010, 0x55002FFFFC, 0x5500400000)
+    assert [places.library(address) for address in addresses] == ["Python", "Python", OTHERS, "NumPy", "AEAD", OTHERS]
+
+
+def test_the_middle_of_the_runs_less_the_empty_one_by_unit():
+    lines = [
+        *region(0, "400000 100", "5500400000 20"),
+        *region(1, "400000 99000"),  # warming up
+        *region(1, "400000 1100", "400010 1000", "5500200000 6400", "5500400000 84"),
+        *region(1, "400000 10"),
+    ]
+    counts = read(lines, {"nothing": 1, "seal": 64}, Places(MAPS))
+    assert counts.total == {"seal": round((1100 + 1000 + 6400 + 84 - 120) / 64)}
+    assert counts.where == {"seal": {"Python": round(2000 / 64), "AEAD": 100, "NumPy": 0, OTHERS: 1}}

@@ -1,0 +1,53 @@
+"""The regions do what their names say: a count of something else would be exact, and worth nothing."""
+
+from __future__ import annotations
+
+import gc
+import io
+import json
+import sys
+
+import pytest
+
+from bench import guest, pi
+
+
+@pytest.fixture
+def regions() -> dict[str, guest.Region]:
+    return {region.name: region for region in guest.regions()}
+
+
+def test_every_region_has_a_name_in_the_table(regions):
+    assert set(regions) == {"nothing", *pi.PER}
+
+
+def test_every_region_does_the_same_again_and_again(regions):
+    for region in regions.values():
+        for _ in range(3):
+            region.prepare()
+            region.run()
+
+
+def test_all_that_was_sealed_is_opened(regions):
+    for _ in range(3):
+        regions["open"].prepare()
+        (slots,) = regions["open"].run().video.values()
+        assert len(slots) == regions["open"].units
+
+
+def test_between_marks(monkeypatch):
+    marks = []
+    monkeypatch.setattr(guest, "mark", marks.append)
+    monkeypatch.setattr(guest, "WARM", 1)
+    monkeypatch.setattr(sys, "stdout", out := io.StringIO())
+    try:
+        guest.main()
+    finally:
+        gc.enable()
+    said = json.loads(out.getvalue())
+    assert marks == [number for at in range(len(said["units"])) for number in (2 * at, 2 * at + 1) * guest.REPEATS]
+    assert "python" in said["maps"]
+
+
+def test_a_mark_changes_nothing():
+    assert guest.mark(0) is None
