@@ -43,6 +43,7 @@ MODELS = (PI_5, PI_4)
 # By the beginning of their files' names. The AEAD is cryptography with the OpenSSL in it.
 LIBRARIES = {"python3.11": "Python", "_rust.abi3.so": "AEAD", "_multiarray_umath": "NumPy"}
 OTHERS = "libc"  # and what little stands in no library of the above
+LABELS = (*LIBRARIES.values(), OTHERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,21 +114,23 @@ class Places:
 
 
 def read(lines: Iterable[str], units: dict[str, int], places: Places) -> Counts:
-    """The plugin's lines, `units` of each region by number; the first region is empty, and is taken off the others."""
-    runs: dict[int, list[Counter[str]]] = {}
-    ran: Counter[str] = Counter()
+    """Means of the plugin's lines, by `units` of each region by number; the first is empty, and is taken off the others."""
+    sums: dict[int, Counter[str]] = {number: Counter() for number in range(len(units))}
+    runs, ran = Counter[int](), Counter[str]()
     for line in lines:
         what, number = line.split()
         if what != "mark":
             ran[places.library(int(what, 16))] += int(number)
             continue
-        if int(number) % 2:  # an end
-            runs.setdefault(int(number) // 2, []).append(ran)
+        region, ends = divmod(int(number), 2)
+        if ends:
+            sums[region] += ran
+            runs[region] += 1
         ran = Counter()
-    middles = [sorted(runs[number], key=Counter.total)[len(runs[number]) // 2] for number in range(len(units))]
-    empty = middles[0]
-    total, where = {}, {}
-    for (name, each), middle in list(zip(units.items(), middles, strict=True))[1:]:
-        total[name] = round((middle.total() - empty.total()) / each)
-        where[name] = {label: round((middle[label] - empty[label]) / each) for label in (*LIBRARIES.values(), OTHERS)}
-    return Counts(total, where)
+    where = {
+        name: {label: (sums[number][label] / runs[number] - sums[0][label] / runs[0]) / each for label in LABELS}
+        for number, (name, each) in enumerate(units.items())
+        if number
+    }
+    total = {name: round(sum(parts.values())) for name, parts in where.items()}
+    return Counts(total, {name: {label: round(part) for label, part in parts.items()} for name, parts in where.items()})

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import itertools
 import json
 import os
 import socket
@@ -23,7 +24,8 @@ from gateway.batch import CAPACITY, Batch
 from gateway.core.bundle import Bundler
 from gateway.core.wire import LINK_MTU
 from gateway.demo.flight import recorded_flight
-from gateway.endpoints import Endpoint, address, open_endpoint
+from gateway.endpoints import Endpoint, address, open_endpoint, open_link
+from gateway.endpoints.address import Address
 from keys.keyring import NONCE_SIZE, TAG_SIZE
 from keys.kid import Lane
 
@@ -31,9 +33,12 @@ MARK = 0x5E6E1 << 8  # plugin/count.c knows it, and that the low bits are a numb
 SIZE = 1200  # bytes of a datagram
 HEADER_SIZE = 6  # with the counter of bench/pair.py
 FRAMES = 256
-WARM, REPEATS = 40, 9
+WARM, REPEATS = 40, 16  # what is made ahead for some batches is in the mean of so many
 HOST, DISCARD = "127.0.0.1", 9
 FIRST_PORT, PORTS = 21_950, 100
+
+
+LEFT_OVER = itertools.cycle(range(100, SIZE, 7))  # bytes
 
 
 class Region(NamedTuple):
@@ -81,12 +86,13 @@ def _in_memory(pair: Pair) -> Iterator[Region]:
         arrived(aboard, below)
 
     yield Region("seal", CAPACITY, lambda: _fill(aboard), lambda: pair.seal(Lane.VIDEO_A, aboard))
+    yield Region("mixed", CAPACITY, lambda: _fill(aboard, ends=True), lambda: pair.seal(Lane.VIDEO_A, aboard))
     yield Region("open", CAPACITY, sealed, lambda: pair.opener.open(below, pair.now))
 
 
 def _over_sockets(pair: Pair) -> Iterator[Region]:
     """A turn of `air` and one of `ground` with a batch of video: read it, seal or open it, send it on."""
-    camera, link = _udp("udpin", _free_port()), _udp("udpin", _free_port())
+    camera, link = _udp("udpin", _free_port()), _udp("udpin", _free_port(), open_link)
     to_camera, to_link = _udp("udpout", camera.address.port), _udp("udpout", link.address.port)
     to_player = _udp("udpout", DISCARD)
     plain, aboard, below = Batch(), Batch(), Batch()
@@ -131,14 +137,17 @@ def _telemetry(pair: Pair) -> Region:
     return Region("frame", FRAMES, nothing, run)
 
 
-def _fill(batch: Batch) -> None:
+def _fill(batch: Batch, *, ends: bool = False) -> None:
+    """Full slots; `ends`: every eighth is what is left of a picture, a little longer each time."""
     batch.clear()
     batch.lengths[:] = SIZE
+    if ends:
+        batch.lengths[::8] = [next(LEFT_OVER) for _ in range(0, CAPACITY, 8)]
     batch.count = CAPACITY
 
 
-def _udp(kind: str, port: int) -> Endpoint:
-    endpoint = open_endpoint(address.parse(f"{kind}:{HOST}:{port}"))
+def _udp(kind: str, port: int, open_as: Callable[[Address], Endpoint] = open_endpoint) -> Endpoint:
+    endpoint = open_as(address.parse(f"{kind}:{HOST}:{port}"))
     endpoint.tick(0.0)
     return endpoint
 
