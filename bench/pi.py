@@ -24,7 +24,8 @@ PER = {
     "frame": "MAVLink frame sealed",
 }
 NOTES = (
-    "A datagram has 1,200 bytes, in batches of 64; of mixed sizes every eighth is shorter. A frame is cut from its stream, bundled and sealed.",
+    "A datagram has 1,200 bytes, in batches of 64; of mixed sizes every eighth is shorter. A frame is cut from its"
+    " stream, bundled and sealed.",
     "Over: what a figure has grown by since bench/budget.json was written. The rest: the libraries that they stand in.",
     "Counted, not timed: user space alone, the garbage collector off. An instruction is not a cycle: these figures"
     " compare versions of this program, not boards.",
