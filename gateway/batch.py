@@ -21,9 +21,27 @@ CAPACITY = 64  # datagrams in a batch; also the kernel's limit for one UDP GSO s
 SLOT_SIZE = 2048
 HEADROOM = 32  # an SFrame header is at most 17 bytes (RFC 9605 section 4.3)
 TAILROOM = 32  # an AES-GCM tag is 16 bytes
-ALIKE_FROM = 8  # so many datagrams of one size are worth keeping their views for the next batch
-ALIKE_MAX = 16  # sizes whose views are kept
+VIEWS_MAX = 2048  # kept of one batch; some 500 kB, if every size comes in every slot
 ROOM = SLOT_SIZE - HEADROOM - TAILROOM  # the largest datagram that a slot takes in: 1,984 bytes
+SLOTS = np.arange(CAPACITY, dtype=np.int64) * SLOT_SIZE  # where each slot begins in the arena
+
+
+class _Views(dict[int, memoryview]):
+    """Pieces of an arena by `offset * SLOT_SIZE + length`, made when they are first asked for.
+
+    Most of a video is datagrams of one size, and making a piece costs a tenth of sealing what stands in it.
+    """
+
+    def __init__(self, arena: memoryview) -> None:
+        super().__init__()
+        self._arena = arena
+
+    def __missing__(self, place: int) -> memoryview:
+        if len(self) >= VIEWS_MAX:
+            self.clear()
+        offset, length = divmod(place, SLOT_SIZE)
+        made = self[place] = self._arena[offset : offset + length]
+        return made
 
 
 class Batch:
@@ -37,7 +55,7 @@ class Batch:
     `count`    how many of the slots hold a datagram
     """
 
-    __slots__ = ("_columns", "address", "arena", "capacity", "count", "lengths", "octets", "starts")
+    __slots__ = ("_views", "address", "arena", "capacity", "count", "lengths", "octets", "starts")
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self.capacity = capacity
@@ -47,7 +65,7 @@ class Batch:
         self.starts = np.full(capacity, HEADROOM, np.int64)
         self.lengths = np.zeros(capacity, np.int64)
         self.count = 0
-        self._columns: dict[tuple[int, int], list[memoryview]] = {}
+        self._views = _Views(self.arena)
 
     @property
     def full(self) -> bool:
@@ -95,25 +113,9 @@ class Batch:
         at = index * SLOT_SIZE + int(self.starts[index])
         return self.arena[at : at + int(self.lengths[index])]
 
-    def spans(self, slots: Sequence[int], begins: Sequence[int], lengths: Sequence[int]) -> list[memoryview]:
-        """Of each slot the bytes from `begins` on, `lengths` many; not copied.
-
-        Most of a video is datagrams of one size, and making a view costs a tenth of sealing what it shows.
-        """
-        if len(slots) >= ALIKE_FROM and len(set(begins)) == 1 and len(set(lengths)) == 1:
-            column = self._column(begins[0], lengths[0])
-            return [column[slot] for slot in slots]
-        arena, offsets = self.arena, [slot * SLOT_SIZE + begin for slot, begin in zip(slots, begins, strict=True)]
-        return [arena[offset : offset + length] for offset, length in zip(offsets, lengths, strict=True)]
-
-    def _column(self, begin: int, length: int) -> list[memoryview]:
-        column = self._columns.get((begin, length))
-        if column is None:
-            if len(self._columns) >= ALIKE_MAX:
-                self._columns.clear()
-            ends = range(begin + length, begin + length + self.capacity * SLOT_SIZE, SLOT_SIZE)
-            column = self._columns[begin, length] = [self.arena[end - length : end] for end in ends]
-        return column
+    def cut(self, offsets: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> list[memoryview]:
+        """`lengths` many bytes of the arena from each of `offsets` on; not copied."""
+        return [self._views[place] for place in (offsets * SLOT_SIZE + lengths).tolist()]
 
     def datagrams(self) -> list[bytes]:
         """Copies of all datagrams, in order; for what is slow anyway: control, byte streams."""
@@ -121,4 +123,4 @@ class Batch:
 
     def offsets(self) -> npt.NDArray[np.int64]:
         """Offset in `arena` of each of the `count` datagrams, int64 (count,)."""
-        return np.arange(self.count, dtype=np.int64) * SLOT_SIZE + self.starts[: self.count]
+        return SLOTS[: self.count] + self.starts[: self.count]

@@ -2,7 +2,7 @@
 
 The flow, and the functions in its order:
   1  `open`          control datagrams go to the listener; the rest must have the downlink's form
-  2  `_open_kid`     the datagrams of one KID: a lease is needed
+  2  `_open_alike`   the datagrams of one KID: whole, in the header's one right form, and a lease is needed
   3  `_open_lease`   the counter must be within the beat and new to the window
   4  `_decrypt`      one AEAD call per datagram, in place; what fails is wiped in the same breath; only then does
                      `_open_lease` move the window, and `_mark` the plain datagrams
@@ -21,7 +21,7 @@ import numpy.typing as npt
 from cryptography.exceptions import InvalidTag
 
 from firmware_shims import mavlink
-from gateway.batch import HEADROOM, Batch
+from gateway.batch import HEADROOM, SLOTS, Batch
 from gateway.core import bundle, sframe
 from gateway.core.listener import Listener
 from gateway.core.session import Lease
@@ -56,16 +56,22 @@ class Arrival(NamedTuple):
 
 
 class _Rows(NamedTuple):
-    """Datagrams that are being opened: slots, KIDs, counters, header sizes; (n,) each."""
+    """Datagrams of one KID that are being opened, with headers of one size. (n,) slots and counters."""
 
     at: Indices
-    kids: Indices
     ctrs: Indices
-    sizes: Indices
+    size: int
 
     def where(self, good: Mask) -> _Rows:
         """Those that are good; not copied if they all are."""
-        return self if np.count_nonzero(good) == good.size else _Rows(*(column[good] for column in self))
+        whole = np.count_nonzero(good) == good.size
+        return self if whole else _Rows(self.at[good], self.ctrs[good], self.size)
+
+    @property
+    def slots(self) -> slice | Indices:
+        """The same as `at`, as a slice where they stand side by side: an array is dear to index with."""
+        begin, end = int(self.at[0]), int(self.at[-1]) + 1
+        return slice(begin, end) if end - begin == self.at.size else self.at
 
 
 class Opened:
@@ -102,17 +108,14 @@ class Opener:
     def open(self, batch: Batch, now: float) -> Opened:
         """Open `batch` in place. The result refers to its slots and is valid until the batch is filled again."""
         opened = Opened()
-        heads = batch.octets[: batch.count, HEADROOM : HEADROOM + sframe.DOWNLINK_HEADER_MAX]
-        at, lengths = np.arange(batch.count), batch.lengths[: batch.count]
-        sealed = (heads[:, 0] >> 4 == sframe.DOWNLINK_FIRST >> 4) & (lengths > sframe.DOWNLINK_HEADER_MIN)
-        if np.count_nonzero(sealed) < batch.count:
-            self._other(batch, at[~sealed].tolist(), now)
-            at, heads, lengths = at[sealed], heads[sealed], lengths[sealed]
-        *parsed, good = sframe.parse(heads, sframe.DOWNLINK_KID)
-        rows = self._keep(_Rows(at, *parsed), good, DropReason.BAD_HEADER)
-        rows = self._keep(rows, batch.lengths[rows.at] >= rows.sizes + TAG_SIZE, DropReason.TOO_SHORT)
-        for kid in dict.fromkeys(rows.kids.tolist()):
-            self._open_kid(batch, kid, rows.where(rows.kids == kid), opened, now)
+        begins = sframe.rows(batch.octets[: batch.count, HEADROOM : HEADROOM + sframe.DOWNLINK_HEADER_MIN])
+        kinds = dict.fromkeys(begins)
+        sealed = [kind for kind in kinds if kind[0] >> 4 == sframe.DOWNLINK_FIRST >> 4]
+        if len(sealed) < len(kinds):
+            self._other(batch, [at for at, kind in enumerate(begins) if kind not in sealed], now)
+        for kind in sealed:
+            at = np.flatnonzero([begin == kind for begin in begins]) if len(kinds) > 1 else np.arange(batch.count)
+            self._open_alike(batch, at, opened, now)
         return opened
 
     # --- 1: forms ---
@@ -139,6 +142,16 @@ class Opener:
         return rows.where(good)
 
     # --- 2 and 3: one KID ---
+
+    def _open_alike(self, batch: Batch, at: Indices, opened: Opened, now: float) -> None:
+        """Datagrams that begin with the same three bytes: one KID, headers of one size."""
+        rows = _Rows(at, at, 0)
+        heads = batch.octets[rows.slots, HEADROOM : HEADROOM + sframe.DOWNLINK_HEADER_MAX]
+        rows = _Rows(at, *sframe.counters(heads, sframe.DOWNLINK_KID))
+        whole = self._keep(rows, batch.lengths[rows.slots] >= rows.size + TAG_SIZE, DropReason.TOO_SHORT)
+        rows = self._keep(whole, whole.ctrs >= sframe.least(heads), DropReason.BAD_HEADER)
+        if rows.at.size:
+            self._open_kid(batch, int(heads[0, 1]) << 8 | int(heads[0, 2]), rows, opened, now)
 
     def _open_kid(self, batch: Batch, kid: int, rows: _Rows, opened: Opened, now: float) -> None:
         leases = self.listener.leases.get(kid, ())
@@ -195,21 +208,21 @@ class Opener:
 
     def _decrypt(self, batch: Batch, lease: Lease, rows: _Rows, last: bool) -> Mask:
         """Which of the datagrams verified; their plaintext stands where the ciphertext stood."""
-        right = np.ones(rows.at.size, np.bool_)
-        slots, lengths, heads = rows.at.tolist(), batch.lengths[rows.at].tolist(), rows.sizes.tolist()
-        bodies = [HEADROOM + head for head in heads]
-        into = [length - head - TAG_SIZE for length, head in zip(lengths, heads, strict=True)]
-        headers = batch.spans(slots, [HEADROOM] * len(slots), heads)
-        sealed = batch.spans(slots, bodies, [length + TAG_SIZE for length in into])
-        plain = batch.spans(slots, bodies, into)
-        nonces = sframe.rows(sframe.nonces(lease.key.salt, rows.ctrs))
-        cipher, session_id = lease.key.cipher, lease.session.session_id
-        for row, (nonce, header, data, room) in enumerate(zip(nonces, headers, sealed, plain, strict=True)):
+        right: Mask = np.full(rows.at.size, True)
+        if not rows.at.size:
+            return right
+        slots, body = rows.slots, HEADROOM + rows.size
+        headers, lengths = batch.octets[slots, HEADROOM:body], batch.lengths[slots] - rows.size
+        sealed = batch.cut(SLOTS[slots] + body, lengths)
+        plain = batch.cut(SLOTS[slots] + body, lengths - TAG_SIZE)
+        pairs = sframe.pairs(lease.key.salt, headers, rows.ctrs, lease.session.session_id)
+        cipher = lease.key.cipher
+        for row, ((nonce, aad), data, into) in enumerate(zip(pairs, sealed, plain, strict=True)):
             try:
                 if last:
-                    cipher.decrypt_into(nonce, data, bytes(header) + session_id, room)
+                    cipher.decrypt_into(nonce, data, aad, into)
                 else:  # the ciphertext may be another session's: it must survive a failure
-                    room[:] = cipher.decrypt(nonce, data, bytes(header) + session_id)
+                    into[:] = cipher.decrypt(nonce, data, aad)
             except InvalidTag:
                 right[row] = False
                 if last:  # decrypt_into leaves unauthenticated plaintext behind
@@ -218,8 +231,9 @@ class Opener:
         return right
 
     def _mark(self, batch: Batch, rows: _Rows) -> None:
-        batch.starts[rows.at] = HEADROOM + rows.sizes
-        batch.lengths[rows.at] -= rows.sizes + TAG_SIZE
+        if rows.at.size:
+            batch.starts[rows.slots] = HEADROOM + rows.size
+            batch.lengths[rows.slots] -= rows.size + TAG_SIZE
 
     # --- 5: what was inside ---
 

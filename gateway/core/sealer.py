@@ -13,7 +13,7 @@ RFC 9605 section 4.4; SPEC.md section 4.
 
 from __future__ import annotations
 
-from gateway.batch import HEADROOM, Batch
+from gateway.batch import HEADROOM, SLOTS, Batch
 from gateway.core.sframe import Octets, Strip
 from keys.keyring import TAG_SIZE, SendKey
 
@@ -37,9 +37,9 @@ class Sealer:
         while slot < end:
             strip = self._strip(key, ctr)
             at = ctr - strip.first
-            run = min(end - slot, len(strip.nonces) - at)
+            run = min(end - slot, len(strip.pairs) - at)
             self._lay_headers(batch, slot, strip.headers[at : at + run])
-            self._encrypt(key, batch, slot, strip.nonces[at : at + run], strip.aads[at : at + run])
+            self._encrypt(key, batch, slot, strip.pairs[at : at + run])
             ctr, slot = ctr + run, slot + run
         batch.lengths[first:end] += HEADROOM - batch.starts[first:end] + TAG_SIZE
 
@@ -54,13 +54,12 @@ class Sealer:
         batch.octets[first : first + count, HEADROOM - size : HEADROOM] = headers
         batch.starts[first : first + count] = HEADROOM - size
 
-    def _encrypt(self, key: SendKey, batch: Batch, first: int, nonces: list[bytes], aads: list[bytes]) -> None:
-        slots, begins = range(first, first + len(nonces)), [HEADROOM] * len(nonces)
-        lengths = batch.lengths[first : first + len(nonces)].tolist()
-        plain = batch.spans(slots, begins, lengths)
-        sealed = batch.spans(slots, begins, [length + TAG_SIZE for length in lengths])
-        for nonce, data, aad, into in zip(nonces, plain, aads, sealed, strict=True):
-            key.cipher.encrypt_into(nonce, data, aad, into)
+    def _encrypt(self, key: SendKey, batch: Batch, first: int, pairs: list[tuple[bytes, ...]]) -> None:
+        offsets, lengths = SLOTS[first : first + len(pairs)] + HEADROOM, batch.lengths[first : first + len(pairs)]
+        plain, sealed = batch.cut(offsets, lengths), batch.cut(offsets, lengths + TAG_SIZE)
+        encrypt = key.cipher.encrypt_into
+        for (nonce, aad), data, into in zip(pairs, plain, sealed, strict=True):
+            encrypt(nonce, data, aad, into)
 
     def seal_one(self, key: SendKey, plaintext: bytes) -> bytes:
         """One datagram, for what is rare: a beat in the evidence lane."""

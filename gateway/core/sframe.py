@@ -6,8 +6,12 @@ official vectors check; the batch functions are what the data path runs, and the
 
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 import numpy.typing as npt
+
+from keys.keyring import NONCE_SIZE
 
 Octets = npt.NDArray[np.uint8]
 Integers = npt.NDArray[np.int64]
@@ -30,13 +34,12 @@ _CTR_STEPS = np.array([SHORT_BELOW, 1 << 8, 1 << 16, 1 << 24], np.int64)
 
 # By config byte: how many bytes the CTR has of its own, what it is if it has none, how far to shift four bytes so that
 # its own remain, and the least that may stand there.
+_NEVER = 1 << 62
 _CONFIG = np.arange(256, dtype=np.int64)
 _CTR_WIDTH = np.where(_CONFIG & LONG_CTR, (_CONFIG & 7) + 1, 0)
 _CTR_SHORT = np.where(_CONFIG & LONG_CTR, 0, _CONFIG & 7)
 _CTR_SHIFT = 8 * np.maximum(CTR_BYTES_MAX - _CTR_WIDTH, 0)
-_CTR_LEAST = np.array([0, *_CTR_STEPS, *[1 << 62] * 4], np.int64)[_CTR_WIDTH]  # no key lives that long
-
-_NONCE_SHIFTS = np.arange(88, -1, -8, dtype=np.int64)
+_CTR_LEAST = np.array([0, *_CTR_STEPS, *[_NEVER] * 4], np.int64)[_CTR_WIDTH]  # no key lives that long
 
 
 def encode_header(kid: int, ctr: int) -> bytes:
@@ -82,10 +85,17 @@ def nonce(salt: bytes, ctr: int) -> bytes:
     return (int.from_bytes(salt, "big") ^ ctr).to_bytes(len(salt), "big")
 
 
-def nonces(salt: bytes, ctrs: Integers) -> Octets:
-    """The nonces of `ctrs`, (n, 12)."""
-    low = (ctrs[:, None] >> np.minimum(_NONCE_SHIFTS, 63)[None, :] & 0xFF).astype(np.uint8)
-    return low ^ np.frombuffer(salt, np.uint8)
+def pairs(salt: bytes, headers: Octets, ctrs: Integers, metadata: bytes) -> list[tuple[bytes, ...]]:
+    """(nonce, additional data) of each of n datagrams: salt XOR CTR, and header || metadata (RFC 9605 section 4.4.3).
+
+    `headers` are (n, size) octets, `ctrs` (n,). Both are written into one table for all, which is then cut into rows.
+    """
+    count, size = headers.shape
+    table = bytearray((salt + bytes(size) + metadata) * count)
+    octets = np.frombuffer(table, np.uint8).reshape(count, -1)
+    octets[:, NONCE_SIZE - CTR_BYTES_MAX : NONCE_SIZE] ^= ctrs.astype(">u4").view(np.uint8).reshape(count, -1)
+    octets[:, NONCE_SIZE : NONCE_SIZE + size] = headers
+    return [*struct.iter_unpack(f"{NONCE_SIZE}s{size + len(metadata)}s", table)]
 
 
 class Strip:
@@ -93,11 +103,10 @@ class Strip:
 
     `first`    the first of the counters
     `headers`  (n, size) octets
-    `nonces`   n of 12 bytes
-    `aads`     n additional data: header || metadata (RFC 9605 section 4.4.3)
+    `pairs`    n nonces, each with its additional data
     """
 
-    __slots__ = ("aads", "first", "headers", "nonces")
+    __slots__ = ("first", "headers", "pairs")
 
     def __init__(self, kid: int, salt: bytes, metadata: bytes, first: int) -> None:
         """`STRIP` counters from `first` on, fewer if the CTR grows by a byte in between."""
@@ -106,11 +115,10 @@ class Strip:
         ctrs = np.arange(first, min(first + STRIP, grows_at), dtype=np.int64)
         self.first = first
         self.headers = _equal_headers(kid, ctrs, width)
-        self.nonces = rows(nonces(salt, ctrs))
-        self.aads = [header + metadata for header in rows(self.headers)]
+        self.pairs = pairs(salt, self.headers, ctrs, metadata)
 
     def holds(self, ctr: int) -> bool:
-        return self.first <= ctr < self.first + len(self.nonces)
+        return self.first <= ctr < self.first + len(self.pairs)
 
 
 def rows(octets: Octets) -> list[bytes]:
@@ -142,3 +150,15 @@ def parse(heads: Octets, kid_size: int) -> tuple[Integers, Integers, Integers, n
     ctrs = (four >> _CTR_SHIFT[first]) + _CTR_SHORT[first]
     good = (ctrs >= _CTR_LEAST[first]) & (heads[:, 1] != 0)
     return kids, ctrs, 1 + kid_size + _CTR_WIDTH[first], good
+
+
+def counters(heads: Octets, kid_size: int) -> tuple[Integers, int]:
+    """(CTRs, header length) of n > 0 datagrams that share their config byte and KID; `heads` as for `parse`."""
+    config = int(heads[0, 0])
+    four = heads[:, 1 + kid_size :].view(f">u{CTR_BYTES_MAX}")[:, 0].astype(np.int64)
+    return (four >> int(_CTR_SHIFT[config])) + int(_CTR_SHORT[config]), 1 + kid_size + int(_CTR_WIDTH[config])
+
+
+def least(heads: Octets) -> int:
+    """The least CTR that may stand in these headers: what would fit in fewer bytes must not, nor a KID that would."""
+    return int(_CTR_LEAST[heads[0, 0]]) if heads[0, 1] else _NEVER

@@ -113,7 +113,8 @@ def test_derivation_nonce_and_ciphertext(vector: Vector):
     assert keyring.derive(BASE_KEY, KID, vector.suite) == (vector.key, vector.salt)
     assert sframe.encode_header(KID, CTR) == HEADER
     assert sframe.nonce(vector.salt, CTR) == vector.nonce
-    assert sframe.rows(sframe.nonces(vector.salt, np.array([CTR], np.int64))) == [vector.nonce]
+    header = np.frombuffer(HEADER, np.uint8)[np.newaxis]
+    assert sframe.pairs(vector.salt, header, np.array([CTR], np.int64), METADATA) == [(vector.nonce, HEADER + METADATA)]
     assert HEADER + AESGCM(vector.key).encrypt(vector.nonce, PLAINTEXT, HEADER + METADATA) == vector.ciphertext
 
 

@@ -54,7 +54,7 @@ def sealed(key: bytes, iv: bytes, aad: bytes, plaintext: bytes) -> bytes:
     sender, sealer, batch = SendKey(bytes(32), 0x1A4), Sealer(b""), Batch(1)
     sender.cipher, sender.salt = AESGCM(key), iv
     batch.append(plaintext)
-    sealer._encrypt(sender, batch, 0, [iv], [aad])
+    sealer._encrypt(sender, batch, 0, [(iv, aad)])
     return bytes(batch.arena[HEADROOM : HEADROOM + len(plaintext) + TAG_SIZE])
 
 
@@ -66,7 +66,7 @@ def opened(opener: Opener, key: bytes, iv: bytes, aad: bytes, ciphertext: bytes,
     session.session_id = b""  # the vector's AAD is all there is to authenticate
     batch.append(aad + ciphertext)
     lease = Lease(session, Lane.VIDEO_A, receiver, below=1, epoch=0)
-    rows = _Rows(*(np.array([value], np.int64) for value in (0, 0, 0, len(aad))))
+    rows = _Rows(np.array([0]), np.array([0]), len(aad))
     (right,) = opener._decrypt(batch, lease, rows, last)
     return bool(right), bytes(batch.arena[HEADROOM + len(aad) : SLOT_SIZE])
 

@@ -15,8 +15,6 @@ KIDS = {0x01A4: sframe.DOWNLINK_KID, 0x1334A70102030405: sframe.UPLINK_KID}
 @pytest.mark.parametrize("first", STARTS)
 def test_batch_headers_nonces_and_parsing_agree_with_the_reference(first: int, kid: int):
     ctrs = np.arange(first, first + 64)
-    salt = bytes(range(200, 212))
-    assert sframe.rows(sframe.nonces(salt, ctrs)) == [sframe.nonce(salt, c) for c in ctrs.tolist()]
     headers = [sframe.encode_header(kid, c) for c in ctrs.tolist()]
     heads = np.full((64, 1 + KIDS[kid] + 4), 0xEE, np.uint8)  # what follows a header is not the header's
     for row, header in enumerate(headers):
@@ -26,6 +24,11 @@ def test_batch_headers_nonces_and_parsing_agree_with_the_reference(first: int, k
     assert (kids == kid).all()
     assert (parsed == ctrs).all()
     assert sizes.tolist() == [len(header) for header in headers]
+    for row in range(len(headers)):
+        alike = heads[row : row + 1]
+        found, size = sframe.counters(alike, KIDS[kid])
+        assert (found.tolist(), size) == ([ctrs[row]], len(headers[row]))
+        assert ctrs[row] >= sframe.least(alike)
 
 
 @pytest.mark.parametrize("kid", KIDS)
@@ -34,11 +37,10 @@ def test_strips_agree_with_the_reference(first: int, kid: int):
     salt, ctr = bytes(range(200, 212)), first
     while ctr < first + 600:
         strip = sframe.Strip(kid, salt, b"session", ctr)
-        headers = [sframe.encode_header(kid, ctr + i) for i in range(len(strip.nonces))]
+        headers = [sframe.encode_header(kid, ctr + i) for i in range(len(strip.pairs))]
         assert headers, "a strip holds at least its first counter"
         assert [bytes(row) for row in strip.headers] == headers
-        assert strip.aads == [header + b"session" for header in headers]
-        assert strip.nonces == [sframe.nonce(salt, ctr + i) for i in range(len(headers))]
+        assert strip.pairs == [(sframe.nonce(salt, ctr + i), header + b"session") for i, header in enumerate(headers)]
         assert strip.holds(ctr)
         ctr += len(headers)
         assert strip.holds(ctr - 1)
@@ -57,6 +59,8 @@ def test_batch_parsing_refuses_what_the_reference_refuses(first: int, kid_size: 
     kids, ctrs, sizes, good = sframe.parse(heads, kid_size)
     for row in range(len(heads)):
         raw = bytes(heads[row]) + bytes(8)
+        alike, _ = sframe.counters(heads[row : row + 1], kid_size)
+        assert (alike[0] >= sframe.least(heads[row : row + 1])) == good[row]
         try:
             expected = sframe.decode_header(raw)
         except ValueError:
