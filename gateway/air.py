@@ -34,7 +34,7 @@ from gateway.errors import OrderExpired
 from gateway.frames import FrameReader
 from gateway.gate import Gate
 from gateway.meter import Growth, Meter
-from gateway.pace import Pace
+from gateway.pace import VIDEO_S, Pace
 from gateway.poller import Poller
 from gateway.sessions import TELEMETRY_LANES, VIDEO_LANES, Sessions, board_clock
 from gateway.status import Publisher, Table, frames_status, say
@@ -65,7 +65,8 @@ class Air:
         self._lost_to_links = Growth()
         self.meter = Meter({"fc": [self.fc], "link": self.links, "camera": self.cameras})
         self.poller = Poller(self.endpoints)
-        self.pace = Pace(self.poller)
+        flush_s = settings.flush_ms / 1000
+        self.pace = Pace(self.poller, {self.fc: flush_s, **dict.fromkeys(self.cameras, VIDEO_S)})
         self._video = deque(zip(VIDEO_LANES, self.cameras, strict=False))
         self.fc_frames = FrameReader(self.fc)
         self.frames = Table()
@@ -158,6 +159,7 @@ class Air:
             frames = self.gate.may_leave(self.fc_frames.read(now))
             self.frames.count(frames)
             self.bundler.add(frames, now)
+            self.pace.count(self.fc, len(frames), now, more=False)
         if now >= self.bundler.next_due() and (roomy := _with_room(self.links, now)):
             self._send_telemetry(AHEAD_S * max(link.octets_a_second for link in roomy), now)
 
@@ -190,6 +192,7 @@ class Air:
             accepted = self.gate.take(link, now)
             if accepted.frames:
                 self.bundler.expect_answer(now)
+                self.poller.stir(self.fc)
             for station in accepted.challenges:
                 self.sessions.challenged(station)
             for station, _, fragment in accepted.control:  # of its kinds only order fragments come here

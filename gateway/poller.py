@@ -41,6 +41,10 @@ class Poller:
         """Let what comes to this one gather: it wakes nobody before `until`, on the monotonic clock, and is ready then."""
         self._resting[endpoint] = until
 
+    def stir(self, endpoint: Endpoint) -> None:
+        """End its rest: something comes that must not wait."""
+        self._resting.pop(endpoint, None)
+
     def wait(self, timeout: float) -> set[Endpoint]:
         """The endpoints that have something; none after `timeout` seconds, or when a signal came.
 

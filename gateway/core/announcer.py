@@ -204,17 +204,14 @@ class Announcer:
         """From now on repeat the announcements of `announced`, and list them in the beats."""
         self._fragments = {i: fragment.split(Kind.ANNOUNCEMENT, m) for i, m in announced.announcements.items()}
         self._listed = {i: [fragment.listed_hash(d) for d in parts] for i, parts in self._fragments.items()}
+        parts = [*itertools.chain(*self._fragments.values())]
+        statements = 1 + len(parts) // STATEMENT_EVERY
+        # How long one round takes at its share of the link.
+        self.round_s = (sum(map(len, parts)) + statements * sum(map(len, self._statement))) / self._bytes_a_second
         self._outbox.clear()
         self._rounds = 0
         self._round_at = now
         self._beat_at = now
-
-    @property
-    def round_s(self) -> float:
-        """How long one round of announcements takes at its share of the link."""
-        parts = list(itertools.chain(*self._fragments.values()))
-        statements = 1 + len(parts) // STATEMENT_EVERY
-        return (sum(map(len, parts)) + statements * sum(map(len, self._statement))) / self._bytes_a_second
 
     @property
     def lead_s(self) -> float:
