@@ -1,0 +1,156 @@
+"""Load: paced datagrams into a relay, and the count of those that come out, each in a process of its own.
+
+What lives here: how generator and sink (bench/c/load.c) are started and what they say. What must not: relays, tables.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from bench.compiler import Absent, built
+from bench.scene import end
+from gateway.demo.stage import HOST
+
+VIDEO_SIZE = 1200  # bytes of a datagram of kind "rtp"
+FRAME_SIZE = 40  # bytes of a datagram of kind "mavlink"
+READY_WITHIN_S = 10.0
+END_WITHIN_S = 30.0
+
+
+class Ways(NamedTuple):
+    """Where datagrams enter a relay and where they come out; `before` and `behind` are words that start a program there."""
+
+    enter: int
+    leave: int
+    enter_host: str = HOST
+    leave_host: str = HOST
+    before: Sequence[str] = ()
+    behind: Sequence[str] = ()
+
+
+class Offered(NamedTuple):
+    """What a generator sent, in how many seconds, and its own CPU seconds."""
+
+    sent: int
+    seconds: float
+    cpu_s: float
+
+
+class Counted(NamedTuple):
+    """What a sink got: different datagrams, those that came again, behind a later one, or from elsewhere."""
+
+    received: int
+    duplicates: int
+    out_of_order: int
+    foreign: int
+    seconds: float
+    cpu_s: float
+
+
+class Run(NamedTuple):
+    """One load: what went in and what came out."""
+
+    offered: Offered
+    counted: Counted
+
+    @property
+    def lost(self) -> float:
+        """The share that did not come out."""
+        return 1 - self.counted.received / self.offered.sent
+
+
+@functools.cache
+def tool() -> tuple[str, ...]:
+    """The words that start generator and sink: compiled C, or without a compiler Python."""
+    try:
+        return (str(built("load")),)
+    except Absent:
+        return (sys.executable, "-m", "bench.slow_load")
+
+
+def note() -> str:
+    """What is to be said of generator and sink."""
+    compiled = len(tool()) == 1
+    return (
+        "generator and sink: C, bench/c/load.c"
+        if compiled
+        else "there is no C compiler: generator and sink are Python, and may be the bottleneck; apt install gcc libc6-dev"
+    )
+
+
+class Sink:
+    """Counts what comes to a port, from its making on. Numbers below `first` are those of an earlier load."""
+
+    def __init__(self, ways: Ways, first: int = 0, latencies: Path | None = None) -> None:
+        self._file = latencies
+        words = [*ways.behind, *tool(), "sink", ways.leave_host, str(ways.leave), str(first)]
+        self._process = _start([*words, *([] if latencies is None else [str(latencies)])])
+        assert self._process.stdout is not None
+        if self._process.stdout.readline() != b"ready\n":
+            end(self._process)
+            raise OSError(f"no sink at {ways.leave_host}:{ways.leave}")
+
+    def end(self) -> Counted:
+        """Once it is quiet, what has come."""
+        self._process.terminate()
+        return Counted(**_told(self._process))
+
+    def latencies(self) -> npt.NDArray[np.int64]:
+        """Nanoseconds from sending to receiving, in the order of arrival; after `end`."""
+        assert self._file is not None
+        return np.fromfile(self._file, np.int64)
+
+    def close(self) -> None:
+        end(self._process)
+
+
+class Generator:
+    """Sends `count` datagrams at `rate` a second, from its making on."""
+
+    def __init__(self, ways: Ways, rate: float, count: int, first: int = 0, kind: str = "rtp", gso: bool = False) -> None:
+        words = [*ways.before, *tool(), "send", ways.enter_host, str(ways.enter), kind, str(rate), str(count), str(first)]
+        self._process = _start([*words, *(["gso"] if gso else [])])
+
+    def end(self) -> Offered:
+        """Wait until all are sent."""
+        return Offered(**_told(self._process, None))
+
+    def close(self) -> None:
+        end(self._process)
+
+
+def run(ways: Ways, rate: float, seconds: float, first: int = 0, gso: bool = False) -> Run:
+    """Offer video datagrams at `rate` a second for so long, and count what comes out."""
+    sink = Sink(ways, first)
+    try:
+        generator = Generator(ways, rate, max(1, round(rate * seconds)), first, gso=gso)
+        try:
+            offered = generator.end()
+        finally:
+            generator.close()
+        return Run(offered, sink.end())
+    finally:
+        sink.close()
+
+
+def _start(words: Sequence[str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603 - generator or sink, as `tool` found it
+        words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+    )
+
+
+def _told(process: subprocess.Popen[bytes], within_s: float | None = END_WITHIN_S) -> dict[str, Any]:
+    said, _ = process.communicate(timeout=within_s)
+    if process.returncode:
+        raise OSError(f"{process.args!r} ended with {process.returncode}")
+    told: dict[str, Any] = json.loads(said)
+    return told

@@ -1,0 +1,98 @@
+"""Relay: a sealing process and an opening one, between the load's two ends, and what their CPU time is.
+
+What lives here: a relay that runs, and what every peer's class (bench.rivals, bench.zegel_pair) must offer.
+What must not: rates, rounds, tables.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from bench import load
+from bench.clock import cpu_of
+from bench.compiler import Absent
+from bench.scene import Scene
+from gateway.demo.stage import port_of, udp_socket
+
+READY_WITHIN_S = 20.0
+PROBES, PROBE_RATE = 10, 100  # datagrams, and how many of them a second
+
+
+class Spent(NamedTuple):
+    """One load through a relay, and what both of its processes spent on it in CPU seconds."""
+
+    run: load.Run
+    sealing_s: float
+    opening_s: float
+
+    @property
+    def sealed_per_cpu_s(self) -> float:
+        return self.run.counted.received / self.sealing_s
+
+    @property
+    def opened_per_cpu_s(self) -> float:
+        return self.run.counted.received / self.opening_s
+
+
+@dataclass
+class Relay:
+    """A pair of processes that runs. `sealing`, `opening`: their process ids."""
+
+    name: str
+    ways: load.Ways
+    sealing: int
+    opening: int
+    _sent: int = field(default=0)  # numbers that loads have used so far
+
+    def carry(self, rate: float, seconds: float, gso: bool = False) -> Spent:
+        """Offer video at `rate` datagrams a second for so long."""
+        before = cpu_of(self.sealing), cpu_of(self.opening)
+        run = load.run(self.ways, rate, seconds, self._sent, gso)
+        self._sent += run.offered.sent
+        return Spent(run, cpu_of(self.sealing) - before[0], cpu_of(self.opening) - before[1])
+
+    def wait_ready(self) -> None:
+        """Until something comes through. Absent if nothing ever does."""
+        until = time.monotonic() + READY_WITHIN_S
+        while time.monotonic() < until:
+            if self.carry(PROBE_RATE, PROBES / PROBE_RATE).run.counted.received:
+                return
+        raise Absent(
+            f"{self.name} passes nothing on within {READY_WITHIN_S:g} s", hint="start it by hand: what does it say?"
+        )
+
+
+class Peer(Protocol):
+    """A way to seal datagrams. `key` names it on the command line; `install` is the command that installs it."""
+
+    key: str
+    name: str
+    install: str
+
+    def start(self, scene: Scene) -> Relay:
+        """Start both processes. Absent, or FileNotFoundError, if it is not installed."""
+
+
+class Ports(NamedTuple):
+    """Where a relay takes datagrams, where its link is, and where it delivers to."""
+
+    enter: int
+    link: int
+    leave: int
+
+
+def free_ports(count: int) -> list[int]:
+    """So many different ports that are free now, for processes that are started in the next moment."""
+    with contextlib.ExitStack() as held:
+        return [port_of(held.enter_context(udp_socket())) for _ in range(count)]
+
+
+def pair(scene: Scene, peer: Peer, ports: Ports, opens: Sequence[object], seals: Sequence[object]) -> Relay:
+    """Start the opening program of `peer`, then the sealing one: each is the words of its command line."""
+    opening = scene.start([str(word) for word in opens], f"{peer.key}-opens")
+    sealing = scene.start([str(word) for word in seals], f"{peer.key}-seals")
+    return Relay(peer.name, load.Ways(ports.enter, ports.leave), sealing.pid, opening.pid)

@@ -1,0 +1,64 @@
+"""Scene: a folder and the processes of one measurement. When it ends, however it ends, none of them is left."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import FrameType
+
+END_WITHIN_S = 2.0
+TERMINATED = 143  # as shells report a program that SIGTERM ended
+
+
+class Scene:
+    """`folder` is for keys and logs. `undo` takes what else must be undone at the end, last first."""
+
+    def __init__(self, folder: Path, undo: contextlib.ExitStack) -> None:
+        self.folder, self.undo = folder, undo
+
+    def start(self, words: Sequence[str | Path], log: str) -> subprocess.Popen[bytes]:
+        """Start a program; what it says is in `log`.log. FileNotFoundError if there is no such program."""
+        with self.log(log).open("ab") as out:
+            process = subprocess.Popen(  # noqa: S603 - a peer of the bench, or our own program
+                [str(word) for word in words], stdin=subprocess.DEVNULL, stdout=out, stderr=out
+            )
+        self.undo.callback(end, process)
+        return process
+
+    def log(self, name: str) -> Path:
+        return self.folder / f"{name}.log"
+
+    def last_words(self, name: str) -> str:
+        """The last line that a program said, or nothing."""
+        lines = self.log(name).read_text(errors="replace").split("\n") if self.log(name).exists() else []
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+@contextlib.contextmanager
+def scene() -> Iterator[Scene]:
+    """A scene that is cleared on every way out, SIGTERM included."""
+    before = signal.signal(signal.SIGTERM, _leave)
+    try:
+        with tempfile.TemporaryDirectory(prefix="zegel-bench-") as folder, contextlib.ExitStack() as undo:
+            yield Scene(Path(folder), undo)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _leave(_signal: int, _frame: FrameType | None) -> None:
+    sys.exit(TERMINATED)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """SIGTERM, and SIGKILL for what does not heed it."""
+    process.terminate()
+    try:
+        process.wait(END_WITHIN_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
