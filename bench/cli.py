@@ -16,7 +16,7 @@ from bench.result import Options, Result
 BAR = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
 # Modules of this package, each with `measure(options, progress)`; its docstring's first line is its summary, and what
 # `arguments(parser)` adds, if there is one, is in `options.args`. Without a name `zegel bench` runs ALL in this order.
-ALL: tuple[str, ...] = ("cipher", "chunk", "mavlink", "peers")
+ALL: tuple[str, ...] = ("cipher", "chunk", "link", "latency", "mavlink", "peers")
 COMMANDS: tuple[str, ...] = (*ALL, "pi", "report", "tune")
 
 

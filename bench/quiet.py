@@ -1,0 +1,126 @@
+"""Quiet: what air and ground cost when there is little to do, and what the announcements take of the link.
+
+What lives here: a flight's telemetry without video, and a link on which there is nothing but control. What must not:
+loads of video (bench.link).
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from bench.clock import cpu_of
+from bench.house import House
+from bench.relay import free_ports
+from bench.result import Cell, Table
+from bench.scene import Scene, end
+from bench.zegel_pair import ZEGEL, ZegelPair, stations
+from gateway.config import WIDE_BPS
+from gateway.core.wire import CONTROL_BELOW, Kind
+from gateway.demo.flight import FlightController, Log, recorded_flight
+from gateway.demo.stage import drain, port_of, udp_socket
+
+EVERY = 4  # of the recorded flight's 267 frames a second, which is more than 57,600 baud carry: 67
+TICK_S = 0.002
+JOIN_S = 2.0  # what is asked for and announced at the start is over by then
+SETTLE_S = 0.05  # what is on its way arrives
+IP_UDP = 28  # bytes of headers around a datagram
+LINKS = ((1, WIDE_BPS // 1000), (15, WIDE_BPS // 1000), (15, 64))  # stations in the order, kbit/s
+
+
+class Quiet(NamedTuple):
+    """Of one process: CPU seconds, and how often it went to sleep."""
+
+    cpu_s: float
+    sleeps: int
+
+
+def telemetry(scene: Scene, seconds: float) -> Table:
+    """A recorded flight through a serial line, and no video: CPU share and wake-ups of both processes."""
+    flight = FlightController(thin(recorded_flight()))
+    scene.undo.callback(flight.close)
+    peer = ZegelPair(air=("--fc", f"serial:{flight.path}:57600"))
+    relay = peer.start(scene)
+    relay.wait_ready()
+    with udp_socket(peer.telemetry.leave) as gcs:
+        _play(flight, JOIN_S)
+        time.sleep(SETTLE_S)
+        drain(gcs)
+        sent, before = len(flight.sent), [_now(pid) for pid in (relay.sealing, relay.opening)]
+        began = time.monotonic()
+        _play(flight, seconds)
+        passed = time.monotonic() - began
+        time.sleep(SETTLE_S)
+        after = [_now(pid) for pid in (relay.sealing, relay.opening)]
+        got, sent = len(drain(gcs)), len(flight.sent) - sent
+    rows = tuple(
+        (name, 100 * (now.cpu_s - then.cpu_s) / passed, (now.sleeps - then.sleeps) / passed)
+        for name, then, now in zip(("air", "ground"), before, after, strict=True)
+    )
+    note = f"{sent / passed:.0f} frames a second of a recorded flight for {passed:.0f} s; {got} of {sent} came out"
+    columns = ("process", "CPU (% of a core)", "goes to sleep (times/s)")
+    return Table("Telemetry of 57,600 baud, no video", columns, rows, (note,))
+
+
+def announcements(scene: Scene, links: Sequence[tuple[int, int]], seconds: float) -> Table:
+    """What a link carries when nothing but control is sent, with few and many stations, wide and narrow."""
+    rows: list[tuple[Cell, ...]] = []
+    for listed, kbit in links:
+        announced, beats = (octets * 8 / seconds / 1000 for octets in control(scene, listed, kbit, seconds))
+        rows.append((listed, kbit, announced, beats, 100 * announced / kbit, 100 * beats / kbit))
+    columns = ("stations", "link (kbit/s)", "announced (kbit/s)", "beats (kbit/s)", "announced (%)", "beats (%)")
+    note = f"over {seconds:g} s, with {IP_UDP} bytes of IP and UDP around each datagram; statements count as announced"
+    return Table("Control on a link that carries nothing else", columns, tuple(rows), (note,))
+
+
+def control(scene: Scene, listed: int, kbit: int, seconds: float) -> tuple[int, int]:
+    """Bytes of announcements and statements, and of beats, that an aircraft sends in so long once it has started."""
+    folder = scene.folder / f"control-{listed}-{kbit}"
+    folder.mkdir()
+    house = House(folder, stations(listed))
+    fc, camera = free_ports(2)
+    with udp_socket() as link:
+        words = house.air(fc, camera, port_of(link), ("--link-kbit", str(kbit)))
+        air = scene.start((*ZEGEL, *words), f"{folder.name}/air")
+        _collect(link, JOIN_S)
+        sent = _collect(link, seconds)
+        end(air)
+    beats = sum(len(datagram) + IP_UDP for datagram in sent if _is_beat(datagram))
+    return sum(len(datagram) + IP_UDP for datagram in sent) - beats, beats
+
+
+def _is_beat(datagram: bytes) -> bool:
+    """A clear one, or one of the evidence lane, which carries nothing else when there is nothing to seal."""
+    return datagram[0] >= CONTROL_BELOW or datagram[0] == Kind.BEAT
+
+
+def thin(log: Log) -> Log:
+    """Every `EVERY`th frame of a recorded flight."""
+    return log[::EVERY]
+
+
+def _collect(link: socket.socket, seconds: float) -> list[bytes]:
+    sent, until = [], time.monotonic() + seconds
+    while time.monotonic() < until:
+        sent += drain(link)
+        time.sleep(TICK_S)
+    return sent
+
+
+def _play(flight: FlightController, seconds: float) -> None:
+    until = time.monotonic() + seconds
+    while (now := time.monotonic()) < until:
+        flight.play(now)
+        time.sleep(TICK_S)
+
+
+def _now(pid: int) -> Quiet:
+    return Quiet(cpu_of(pid), sum(_sleeps(task) for task in Path(f"/proc/{pid}/task").iterdir()))
+
+
+def _sleeps(task: Path) -> int:
+    lines: Sequence[str] = (task / "status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches"))
