@@ -19,15 +19,24 @@ from bench.result import Cell, Table
 from bench.scene import Scene, end
 from bench.zegel_pair import ZEGEL, ZegelPair, stations
 from gateway.config import WIDE_BPS
-from gateway.core.wire import CONTROL_BELOW, Kind
+from gateway.core.sframe import decode_header
+from gateway.core.wire import Kind, parse_control
 from gateway.demo.flight import FlightController, Log, recorded_flight
 from gateway.demo.stage import drain, port_of, udp_socket
+from keys.kid import Lane
 
 EVERY = 4  # of the recorded flight's 267 frames a second, which is more than 57,600 baud carry: 67
 TICK_S = 0.002
 JOIN_S = 2.0  # what is asked for and announced at the start is over by then
 SETTLE_S = 0.05  # what is on its way arrives
 IP_UDP = 28  # bytes of headers around a datagram
+WHAT = ("announcements", "beats", "padding", "order")  # statements are among the first
+SEALED = {
+    Lane.EVIDENCE: "beats",
+    Lane.TELEMETRY: "padding",  # a bundle without frames, twice a second
+    Lane.OBSERVER_TELEMETRY: "padding",
+    Lane.ORDER: "order",  # only under an order that amends one
+}
 LINKS = ((1, WIDE_BPS // 1000), (15, WIDE_BPS // 1000), (15, 64))  # stations in the order, kbit/s
 
 
@@ -69,15 +78,15 @@ def announcements(scene: Scene, links: Sequence[tuple[int, int]], seconds: float
     """What a link carries when nothing but control is sent, with few and many stations, wide and narrow."""
     rows: list[tuple[Cell, ...]] = []
     for listed, kbit in links:
-        announced, beats = (octets * 8 / seconds / 1000 for octets in control(scene, listed, kbit, seconds))
-        rows.append((listed, kbit, announced, beats, 100 * announced / kbit, 100 * beats / kbit))
-    columns = ("stations", "link (kbit/s)", "announced (kbit/s)", "beats (kbit/s)", "announced (%)", "beats (%)")
-    note = f"over {seconds:g} s, with {IP_UDP} bytes of IP and UDP around each datagram; statements count as announced"
-    return Table("Control on a link that carries nothing else", columns, tuple(rows), (note,))
+        octets = control(scene, listed, kbit, seconds)
+        rows.append((listed, kbit, *(100 * octets[what] * 8 / seconds / 1000 / kbit for what in WHAT)))
+    columns = ("stations", "link (kbit/s)", *(f"{what} (%)" for what in WHAT))
+    note = f"share of the link over {seconds:g} s, with {IP_UDP} bytes of IP and UDP around each datagram"
+    return Table("A link that carries neither frames nor video", columns, tuple(rows), (note,))
 
 
-def control(scene: Scene, listed: int, kbit: int, seconds: float) -> tuple[int, int]:
-    """Bytes of announcements and statements, and of beats, that an aircraft sends in so long once it has started."""
+def control(scene: Scene, listed: int, kbit: int, seconds: float) -> dict[str, int]:
+    """Bytes of each of `WHAT` that an aircraft sends in so long, once it has started, if it has nothing to seal."""
     folder = scene.folder / f"control-{listed}-{kbit}"
     folder.mkdir()
     house = House(folder, stations(listed))
@@ -88,13 +97,18 @@ def control(scene: Scene, listed: int, kbit: int, seconds: float) -> tuple[int, 
         _collect(link, JOIN_S)
         sent = _collect(link, seconds)
         end(air)
-    beats = sum(len(datagram) + IP_UDP for datagram in sent if _is_beat(datagram))
-    return sum(len(datagram) + IP_UDP for datagram in sent) - beats, beats
+    octets = dict.fromkeys(WHAT, 0)
+    for datagram in sent:
+        octets[what_of(datagram)] += len(datagram) + IP_UDP
+    return octets
 
 
-def _is_beat(datagram: bytes) -> bool:
-    """A clear one, or one of the evidence lane, which carries nothing else when there is nothing to seal."""
-    return datagram[0] >= CONTROL_BELOW or datagram[0] == Kind.BEAT
+def what_of(datagram: bytes) -> str:
+    """Which of `WHAT` a datagram is, on a link without telemetry and video; KeyError if it is none of them."""
+    if parsed := parse_control(datagram):
+        return "beats" if parsed[0].kind is Kind.BEAT else "announcements"
+    kid, _, _ = decode_header(datagram)
+    return SEALED[Lane(kid >> 8)]
 
 
 def thin(log: Log) -> Log:

@@ -1,0 +1,40 @@
+"""What is on a link that carries nothing but control is told apart by what it says, not by what it looks like."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from bench import quiet
+from gateway.core.fragment import split
+from gateway.core.sealer import Sealer
+from gateway.core.wire import Kind
+from keys.keyring import SendKey
+from keys.kid import Lane, downlink_kid
+
+SESSION = bytes(range(16))
+
+
+def sealed(lane: Lane) -> bytes:
+    key = SendKey(random.Random(7).randbytes(16), downlink_kid(lane, SESSION, 0))
+    return Sealer(SESSION).seal_one(key, b"plain")
+
+
+@pytest.mark.parametrize(
+    ("kind", "what"), [(Kind.STATEMENT, "announcements"), (Kind.ANNOUNCEMENT, "announcements"), (Kind.BEAT, "beats")]
+)
+def test_clear_control_is_known_by_its_kind(kind, what):
+    assert {quiet.what_of(datagram) for datagram in split(kind, bytes(2000))} == {what}
+
+
+@pytest.mark.parametrize(
+    ("lane", "what"), [(Lane.EVIDENCE, "beats"), (Lane.OBSERVER_TELEMETRY, "padding"), (Lane.ORDER, "order")]
+)
+def test_sealed_control_is_known_by_its_lane(lane, what):
+    assert quiet.what_of(sealed(lane)) == what
+
+
+def test_anything_else_is_no_control():
+    with pytest.raises(KeyError):
+        quiet.what_of(sealed(Lane.VIDEO_A))
