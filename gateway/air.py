@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from firmware_shims import heartbeat
-from gateway import advice, config, process
+from gateway import advice, config, pace, process
 from gateway.batch import HEADROOM, Batch
 from gateway.config import AirConfig
 from gateway.core.announcer import NARROW_BELOW_BPS, Announcer
@@ -34,7 +34,7 @@ from gateway.errors import OrderExpired
 from gateway.frames import FrameReader
 from gateway.gate import Gate
 from gateway.meter import Growth, Meter
-from gateway.pace import VIDEO_S, Pace
+from gateway.pace import Pace
 from gateway.poller import Poller
 from gateway.sessions import TELEMETRY_LANES, VIDEO_LANES, Sessions, board_clock
 from gateway.status import Publisher, Table, frames_status, say
@@ -65,8 +65,8 @@ class Air:
         self._lost_to_links = Growth()
         self.meter = Meter({"fc": [self.fc], "link": self.links, "camera": self.cameras})
         self.poller = Poller(self.endpoints)
-        flush_s = settings.flush_ms / 1000
-        self.pace = Pace(self.poller, {self.fc: flush_s, **dict.fromkeys(self.cameras, VIDEO_S)})
+        paces = {self.fc: pace.frames(settings.flush_ms / 1000), **dict.fromkeys(self.cameras, pace.DATAGRAMS)}
+        self.pace = Pace(self.poller, paces)
         self._video = deque(zip(VIDEO_LANES, self.cameras, strict=False))
         self.fc_frames = FrameReader(self.fc)
         self.frames = Table()

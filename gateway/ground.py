@@ -36,7 +36,7 @@ from gateway.endpoints.feed import TELEMETRY, VIDEO, Feed, leaves_computer
 from gateway.helm import READY, Helm
 from gateway.meter import Meter
 from gateway.order_file import OrderFile
-from gateway.pace import VIDEO_S, Pace
+from gateway.pace import DATAGRAMS, Pace
 from gateway.poller import Poller
 from gateway.status import Publisher, Table, frames_status, say
 from gateway.watch import Watch
@@ -77,7 +77,7 @@ class Ground:
         uses = {"link": self.links, "gcs": self.gcs, "player": self.players}
         self.meter = Meter(uses, self.paths.receptions)
         self.poller = Poller(self.endpoints)
-        self.pace = Pace(self.poller, dict.fromkeys(self.links, VIDEO_S))
+        self.pace = Pace(self.poller, dict.fromkeys(self.links, DATAGRAMS))
         self.frames = Table()
         fleet = Fleet(order, me.index, settings.mtu, os.urandom)
         self.helm = Helm(fleet, self.gcs, self.links, self._alarm)

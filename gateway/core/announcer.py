@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from gateway.core import fragment
 from gateway.core.freshness import Freshness
 from gateway.core.sealer import Sealer
-from gateway.core.wire import CONTROL_HEADER_SIZE, FRAGMENT_MAX, KEEP_EPOCH_S, Evidence, Kind
+from gateway.core.wire import BEAT_AFTER_PACKETS, CONTROL_HEADER_SIZE, FRAGMENT_MAX, KEEP_EPOCH_S, Evidence, Kind
 from keys import cose, epoch
 from keys.beat import NONCE_SIZE, Beat, Flag
 from keys.epoch import Epoch
@@ -80,6 +80,7 @@ class Announcer:
         self._statement = fragment.split(Kind.STATEMENT, statement.sign(device_key))
         self._seq = 0
         self._beat_at = now
+        self._beaten: dict[int, int] = {}  # KID -> next CTR, as the last beat said
         self._bytes_left = self._bytes_a_second = link_bps * ANNOUNCE_SHARE / 8
         self._counted_at = now
         self._outbox: deque[bytes] = deque()
@@ -91,7 +92,11 @@ class Announcer:
 
     def send_key(self, lane: Lane) -> SendKey | None:
         """The key that seals `lane` now; None if this session has no such lane or is closed."""
-        return None if self.phase is Phase.CLOSED else self.current.send_keys.get(lane)
+        if self.phase is Phase.CLOSED or (key := self.current.send_keys.get(lane)) is None:
+            return None
+        if key.next_ctr - self._beaten.get(key.kid, 0) > BEAT_AFTER_PACKETS:
+            self._beat_at = float("-inf")  # nobody opens what is too far beyond a beat
+        return key
 
     @property
     def epoch(self) -> int:
@@ -154,12 +159,13 @@ class Announcer:
         left = max(1, int((self._switch_at - now) * 1000)) if self.phase is Phase.LEAD else 0
         nonce = self._entropy(NONCE_SIZE)
         self.freshness.beat(nonce, now)
+        self._beaten = self.current.next_ctrs()
         beat = Beat(
             self.session_id,
             self._seq,
             nonce,
             self.current.number,
-            self.current.next_ctrs(),
+            self._beaten,
             unix_time,
             self.freshness.challenges(now),
             self._listed,

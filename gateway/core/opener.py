@@ -61,17 +61,21 @@ class _Rows(NamedTuple):
     at: Indices
     ctrs: Indices
     size: int
+    slots: slice | Indices  # the same as `at`, as a slice where they stand side by side: an array is dear to index with
 
     def where(self, good: Mask) -> _Rows:
         """Those that are good; not copied if they all are."""
-        whole = np.count_nonzero(good) == good.size
-        return self if whole else _Rows(self.at[good], self.ctrs[good], self.size)
+        if np.count_nonzero(good) == good.size:
+            return self
+        at = self.at[good]
+        return _Rows(at, self.ctrs[good], self.size, _slots(at))
 
-    @property
-    def slots(self) -> slice | Indices:
-        """The same as `at`, as a slice where they stand side by side: an array is dear to index with."""
-        begin, end = int(self.at[0]), int(self.at[-1]) + 1
-        return slice(begin, end) if end - begin == self.at.size else self.at
+
+def _slots(at: Indices) -> slice | Indices:
+    if not at.size:
+        return at
+    begin, end = int(at[0]), int(at[-1]) + 1
+    return slice(begin, end) if end - begin == at.size else at
 
 
 class Opened:
@@ -138,16 +142,18 @@ class Opener:
 
     def _keep(self, rows: _Rows, good: Mask, reason: DropReason) -> _Rows:
         """Those that are good; the others are counted."""
-        self.drops[reason] += good.size - int(np.count_nonzero(good))
-        return rows.where(good)
+        kept = rows.where(good)
+        if kept is not rows:
+            self.drops[reason] += rows.at.size - kept.at.size
+        return kept
 
     # --- 2 and 3: one KID ---
 
     def _open_alike(self, batch: Batch, at: Indices, opened: Opened, now: float) -> None:
         """Datagrams that begin with the same three bytes: one KID, headers of one size."""
-        rows = _Rows(at, at, 0)
-        heads = batch.octets[rows.slots, HEADROOM : HEADROOM + sframe.DOWNLINK_HEADER_MAX]
-        rows = _Rows(at, *sframe.counters(heads, sframe.DOWNLINK_KID))
+        slots = _slots(at)
+        heads = batch.octets[slots, HEADROOM : HEADROOM + sframe.DOWNLINK_HEADER_MAX]
+        rows = _Rows(at, *sframe.counters(heads, sframe.DOWNLINK_KID), slots)
         whole = self._keep(rows, batch.lengths[rows.slots] >= rows.size + TAG_SIZE, DropReason.TOO_SHORT)
         rows = self._keep(whole, whole.ctrs >= sframe.least(heads), DropReason.BAD_HEADER)
         if rows.at.size:

@@ -39,13 +39,13 @@ class Reception:
 
     def count(self, arrival: Arrival) -> None:
         """Take in an arrival that is not empty."""
-        lease, ctrs = arrival.lease, arrival.ctrs
+        lease, ctrs = arrival.lease, arrival.ctrs.tolist()
         tops = self._tops.setdefault(lease.session, {})
-        before = tops.get((lease.lane, lease.epoch), int(ctrs.min()) - 1)
-        top = max(before, int(ctrs.max()))
+        before = tops.get((lease.lane, lease.epoch), min(ctrs) - 1)
+        top = max(before, *ctrs)
         tops[lease.lane, lease.epoch] = top
         self.expected += top - before
-        self.received += ctrs.size
+        self.received += len(ctrs)
 
 
 class Paths:

@@ -67,6 +67,7 @@ class Reorder:
         self.late = 0
         self._several = several
         self._lanes: weakref.WeakKeyDictionary[Session, dict[Lane, _Lane]] = weakref.WeakKeyDictionary()
+        self._waiting: list[_Lane] = []  # those in which something waits
 
     def put(self, bundles: Iterable[Bundle], now: float) -> Frames:
         """The frames that may go on now, in order. Views stay views; only what has to wait is copied."""
@@ -75,6 +76,8 @@ class Reorder:
             lease = bundle.lease
             lane = self._lanes.setdefault(lease.session, {}).setdefault(lease.lane, _Lane())
             out += self._put(lane, (lease.epoch, bundle.ctr), bundle, now)
+            if lane.waiting and lane not in self._waiting:
+                self._waiting.append(lane)
         return out
 
     def _put(self, lane: _Lane, position: Position, bundle: Bundle, now: float) -> Frames:
@@ -91,13 +94,13 @@ class Reorder:
 
     def next_due(self) -> float:
         """When `release` has something to hand out."""
-        since = (entry[1] for lanes in self._lanes.values() for lane in lanes.values() for entry in lane.waiting)
+        since = [entry[1] for lane in self._waiting for entry in lane.waiting]
         return min(since, default=float("inf")) + WAIT_S
 
     def release(self, now: float) -> Frames:
         """The frames behind gaps that nobody has filled in time."""
         out: Frames = []
-        for lanes in self._lanes.values():
-            for lane in lanes.values():
-                out += lane.take(lane.overdue(now))
+        for lane in self._waiting:
+            out += lane.take(lane.overdue(now))
+        self._waiting = [lane for lane in self._waiting if lane.waiting]
         return out

@@ -24,6 +24,7 @@ FRAGMENT_MAX = 1180
 FRAGMENTS_MAX = 16
 MESSAGE_ID_SIZE = 8
 
+BEAT_AFTER_PACKETS = 16_384  # of one lane since the last beat: three of those may be lost before the next line holds
 BEYOND_BEAT_BY = 65_536  # REJECT: a CTR this far past the newest beat's next CTR
 KEEP_EPOCH_S = 10.0  # a previous epoch's keys at either end, for what is still on its way
 CHALLENGE_FOR_S = 10.0  # a challenge is answered, and its answer is worth something, for so long

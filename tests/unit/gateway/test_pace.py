@@ -4,11 +4,11 @@ from typing import cast
 
 import pytest
 
-from gateway.pace import GATHER_FROM, Pace
+from gateway.pace import Pace
 from gateway.poller import Poller
 from tests.unit.gateway.plain_end import PlainEnd
 
-WAIT_S = 0.002
+STEPS = ((0.002, 2), (0.004, 40))
 
 
 class Rests:
@@ -21,21 +21,23 @@ class Rests:
         self.told.append((endpoint, until))
 
 
-@pytest.mark.parametrize(("in_a_wait", "rests"), [(0.5, False), (GATHER_FROM - 0.1, False), (GATHER_FROM + 0.1, True)])
-def test_only_what_comes_fast_enough_to_gather_rests(in_a_wait: float, rests: bool):
+@pytest.mark.parametrize(
+    ("a_second", "rests_s"), [(10, []), (950, []), (1_050, [0.002]), (9_500, [0.002]), (10_500, [0.004])]
+)
+def test_what_comes_faster_rests_longer_and_what_comes_slowly_not_at_all(a_second: int, rests_s: list[float]):
     end, poller = PlainEnd(), Rests()
-    pace = Pace(cast(Poller, poller), {end: WAIT_S})
+    pace = Pace(cast(Poller, poller), {end: STEPS})
     pace.tick(10.0)
-    pace.count(end, round(in_a_wait * 0.1 / WAIT_S), 10.05, more=False)
+    pace.count(end, a_second // 10, 10.05, more=False)
     assert not poller.told, "nothing is known yet"
     pace.tick(10.1)
     pace.count(end, 1, 10.11, more=False)
-    assert poller.told == ([(end, pytest.approx(10.11 + WAIT_S))] if rests else [])
+    assert poller.told == [(end, pytest.approx(10.11 + rest_s)) for rest_s in rests_s]
 
 
 def test_what_has_more_at_hand_and_what_became_slow_do_not_rest():
     end, poller = PlainEnd(), Rests()
-    pace = Pace(cast(Poller, poller), {end: WAIT_S})
+    pace = Pace(cast(Poller, poller), {end: STEPS})
     pace.tick(10.0)
     pace.count(end, 1_000, 10.05, more=False)
     pace.tick(10.1)

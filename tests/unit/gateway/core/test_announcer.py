@@ -9,7 +9,7 @@ import pytest
 
 from gateway.core import fragment, sframe
 from gateway.core.announcer import NARROW_BELOW_BPS, REKEY_AFTER_PACKETS, START_ROUNDS, Announcer, Phase
-from gateway.core.wire import CONTROL_HEADER_SIZE, FRAGMENT_MAX, Kind, parse_control
+from gateway.core.wire import BEYOND_BEAT_BY, CONTROL_HEADER_SIZE, FRAGMENT_MAX, Kind, parse_control
 from keys import beat, cose, statement
 from keys.beat import Beat, Flag
 from keys.grant import Profile
@@ -151,6 +151,22 @@ def test_a_beat_tells_counters_clock_and_flags():
     assert heard.next_ctr[key.kid] == 1_000
     assert heard.next_ctr.keys() == {k.kid for k in announcer.current.send_keys.values()}
     assert (heard.unix_time, heard.flags, heard.ms_to_next, heard.epoch) == (1_700_000_123, Flag.ORDER_EXPIRED, 0, 0)
+
+
+def test_a_lane_never_runs_away_from_the_last_beat():
+    """At 150,000 datagrams a second a beat each half second would leave the last ones beyond what a ground opens."""
+    _, announcer = session()
+    announcer.datagrams(0.0)
+    told, now = 0, 0.0
+    for _ in range(4_000):
+        now += 64 / 150_000
+        key = announcer.send_key(Lane.VIDEO_A)
+        assert key is not None
+        assert key.next_ctr + 64 < told + BEYOND_BEAT_BY // 2, "one beat may be lost on the way"
+        key.take(64)
+        if now >= announcer.next_due():
+            for heard in clear_beats(announcer, announcer.datagrams(now)):
+                told = heard.next_ctr[key.kid]
 
 
 # --- announcements ---
