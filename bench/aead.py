@@ -16,7 +16,8 @@ from cryptography.cobblestone import Cobblestone256Encryptor
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from bench.clock import cpu_per_call
-from keys.keyring import NONCE_SIZE, TAG_SIZE
+from gateway.batch import TAG_SIZE
+from keys.keyring import NONCE_SIZE
 
 KEY, NONCE, CONTEXT = bytes(32), bytes(NONCE_SIZE), b"zegel bench"
 AAD = bytes(24)  # about what a datagram has: header and session id

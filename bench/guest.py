@@ -20,13 +20,13 @@ from typing import NamedTuple
 
 from bench.pair import Pair, arrived
 from firmware_shims.mavlink import Framer
-from gateway.batch import CAPACITY, Batch
+from gateway.batch import CAPACITY, TAG_SIZE, Batch
 from gateway.core.bundle import Bundler
 from gateway.core.wire import LINK_MTU
 from gateway.demo.flight import recorded_flight
 from gateway.endpoints import Endpoint, address, open_endpoint, open_link
 from gateway.endpoints.address import Address
-from keys.keyring import NONCE_SIZE, TAG_SIZE
+from keys.keyring import NONCE_SIZE
 from keys.kid import Lane
 
 MARK = 0x5E6E1 << 8  # plugin/count.c knows it, and that the low bits are a number

@@ -20,14 +20,15 @@ import numpy.typing as npt
 CAPACITY = 64  # datagrams in a batch; also the kernel's limit for one UDP GSO send (UDP_MAX_SEGMENTS)
 SLOT_SIZE = 2048
 HEADROOM = 32  # an SFrame header is at most 17 bytes (RFC 9605 section 4.3)
-TAILROOM = 32  # an AES-GCM tag is 16 bytes
+TAG_SIZE = 16  # of AES-GCM
+TAILROOM = 32  # for the tag
 VIEWS_MAX = 2048  # kept of one batch; some 500 kB, if every size comes in every slot
 ROOM = SLOT_SIZE - HEADROOM - TAILROOM  # the largest datagram that a slot takes in: 1,984 bytes
 SLOTS = np.arange(CAPACITY, dtype=np.int64) * SLOT_SIZE  # where each slot begins in the arena
 
 
-class _Views(dict[int, memoryview]):
-    """Pieces of an arena by `offset * SLOT_SIZE + length`, made when they are first asked for.
+class _Views(dict[int, tuple[memoryview, memoryview]]):
+    """Pieces of an arena by `offset * SLOT_SIZE + length`, made when they are first asked for: plain, and with its tag.
 
     Most of a video is datagrams of one size, and making a piece costs a tenth of sealing what stands in it.
     """
@@ -36,11 +37,12 @@ class _Views(dict[int, memoryview]):
         super().__init__()
         self._arena = arena
 
-    def __missing__(self, place: int) -> memoryview:
+    def __missing__(self, place: int) -> tuple[memoryview, memoryview]:
         if len(self) >= VIEWS_MAX:
             self.clear()
         offset, length = divmod(place, SLOT_SIZE)
-        made = self[place] = self._arena[offset : offset + length]
+        end = offset + length
+        made = self[place] = self._arena[offset:end], self._arena[offset : end + TAG_SIZE]
         return made
 
 
@@ -113,8 +115,8 @@ class Batch:
         at = index * SLOT_SIZE + int(self.starts[index])
         return self.arena[at : at + int(self.lengths[index])]
 
-    def cut(self, offsets: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> list[memoryview]:
-        """`lengths` many bytes of the arena from each of `offsets` on; not copied."""
+    def cut(self, offsets: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> list[tuple[memoryview, memoryview]]:
+        """From each of `offsets` in the arena on, `lengths` bytes without and with a tag behind them; not copied."""
         return [self._views[place] for place in (offsets * SLOT_SIZE + lengths).tolist()]
 
     def datagrams(self) -> list[bytes]:

@@ -12,7 +12,6 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
 from keys.replay import DOWNLINK_WINDOW, ReplayWindow
 
-TAG_SIZE = 16
 NONCE_SIZE = 12
 REJECT_AFTER_PACKETS = 1 << 28  # CFRG aead-limits leave 2^29.7 packets of 1,200 bytes per key at p = 2^-57
 

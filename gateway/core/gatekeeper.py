@@ -21,13 +21,13 @@ import numpy.typing as npt
 from cryptography.exceptions import InvalidTag
 
 from firmware_shims import mavlink
-from gateway.batch import HEADROOM, Batch
+from gateway.batch import HEADROOM, TAG_SIZE, Batch
 from gateway.core import sframe
 from gateway.core.announcer import Announcer
 from gateway.core.budget import Budget
 from gateway.core.wire import CONTROL_BELOW, Control, DropReason
 from keys.beat import CHALLENGE_SIZE, NONCE_SIZE
-from keys.keyring import TAG_SIZE, ReceiveKey
+from keys.keyring import ReceiveKey
 from keys.kid import Lane, Role, uplink_head
 from keys.order import OrderStation
 from keys.replay import UPLINK_WINDOW

@@ -21,12 +21,11 @@ import numpy.typing as npt
 from cryptography.exceptions import InvalidTag
 
 from firmware_shims import mavlink
-from gateway.batch import HEADROOM, SLOTS, Batch
+from gateway.batch import HEADROOM, SLOTS, TAG_SIZE, Batch
 from gateway.core import bundle, sframe
 from gateway.core.listener import Listener
 from gateway.core.session import Lease
 from gateway.core.wire import CONTROL_BELOW, DropReason, Evidence
-from keys.keyring import TAG_SIZE
 from keys.kid import Lane
 from keys.policy import PolicyFlag
 
@@ -218,21 +217,19 @@ class Opener:
         if not rows.at.size:
             return right
         slots, body = rows.slots, HEADROOM + rows.size
-        headers, lengths = batch.octets[slots, HEADROOM:body], batch.lengths[slots] - rows.size
-        sealed = batch.cut(SLOTS[slots] + body, lengths)
-        plain = batch.cut(SLOTS[slots] + body, lengths - TAG_SIZE)
-        pairs = sframe.pairs(lease.key.salt, headers, rows.ctrs, lease.session.session_id)
+        views = batch.cut(SLOTS[slots] + body, batch.lengths[slots] - (rows.size + TAG_SIZE))
+        pairs = sframe.pairs(lease.key.salt, batch.octets[slots, HEADROOM:body], rows.ctrs, lease.session.session_id)
         cipher = lease.key.cipher
-        for row, ((nonce, aad), data, into) in enumerate(zip(pairs, sealed, plain, strict=True)):
+        for row, ((nonce, aad), (plain, sealed)) in enumerate(zip(pairs, views, strict=True)):
             try:
                 if last:
-                    cipher.decrypt_into(nonce, data, aad, into)
+                    cipher.decrypt_into(nonce, sealed, aad, plain)
                 else:  # the ciphertext may be another session's: it must survive a failure
-                    into[:] = cipher.decrypt(nonce, data, aad)
+                    plain[:] = cipher.decrypt(nonce, sealed, aad)
             except InvalidTag:
                 right[row] = False
                 if last:  # decrypt_into leaves unauthenticated plaintext behind
-                    data[:] = bytes(len(data))
+                    sealed[:] = bytes(len(sealed))
                     self.drops[DropReason.BAD_TAG] += 1
         return right
 

@@ -13,9 +13,9 @@ RFC 9605 section 4.4; SPEC.md section 4.
 
 from __future__ import annotations
 
-from gateway.batch import HEADROOM, SLOTS, Batch
+from gateway.batch import HEADROOM, SLOTS, TAG_SIZE, Batch
 from gateway.core.sframe import Octets, Strip
-from keys.keyring import TAG_SIZE, SendKey
+from keys.keyring import SendKey
 
 
 class Sealer:
@@ -56,10 +56,9 @@ class Sealer:
 
     def _encrypt(self, key: SendKey, batch: Batch, first: int, pairs: list[tuple[bytes, ...]]) -> None:
         offsets, lengths = SLOTS[first : first + len(pairs)] + HEADROOM, batch.lengths[first : first + len(pairs)]
-        plain, sealed = batch.cut(offsets, lengths), batch.cut(offsets, lengths + TAG_SIZE)
         encrypt = key.cipher.encrypt_into
-        for (nonce, aad), data, into in zip(pairs, plain, sealed, strict=True):
-            encrypt(nonce, data, aad, into)
+        for (nonce, aad), (plain, sealed) in zip(pairs, batch.cut(offsets, lengths), strict=True):
+            encrypt(nonce, plain, aad, sealed)
 
     def seal_one(self, key: SendKey, plaintext: bytes) -> bytes:
         """One datagram, for what is rare: a beat in the evidence lane."""

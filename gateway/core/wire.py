@@ -9,8 +9,8 @@ import dataclasses
 import enum
 import hashlib
 
+from gateway.batch import TAG_SIZE
 from gateway.core import sframe
-from keys.keyring import TAG_SIZE
 
 LINK_MTU = 1472  # UDP payload of an Ethernet frame: 1500 - 20 (IPv4) - 8 (UDP)
 MTU_RANGE = (1232, 1952)  # 1280 (least IPv6 MTU) - 40 - 8, which holds a control datagram; what a slot takes in

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, mldsa, utils
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
-from gateway.batch import HEADROOM, SLOT_SIZE, Batch
+from gateway.batch import HEADROOM, SLOT_SIZE, TAG_SIZE, Batch
 from gateway.core.opener import Opener, _Rows
 from gateway.core.sealer import Sealer
 from gateway.core.session import Lease, Session
@@ -23,7 +23,7 @@ from gateway.core.wire import DropReason
 from keys import cose, grant
 from keys.errors import BadSignature
 from keys.grant import Profile
-from keys.keyring import NONCE_SIZE, TAG_SIZE, ReceiveKey, SendKey
+from keys.keyring import NONCE_SIZE, ReceiveKey, SendKey
 from keys.kid import Lane
 from keys.statement import Statement
 from tests.memory_link import World
