@@ -56,12 +56,16 @@ class Instance:
 
 @dataclasses.dataclass(slots=True)
 class Accepted:
-    """What one batch held, in order: frames and order fragments by station index, who challenged, and in which slots."""
+    """What one batch held, in order: frames and order fragments by station index, who challenged, and in which slots.
+
+    `copies`: slots of what had come before, by another link or again.
+    """
 
     frames: list[tuple[int, bytes]] = dataclasses.field(default_factory=list)
     challenges: list[int] = dataclasses.field(default_factory=list)
     control: list[tuple[int, Control, bytes]] = dataclasses.field(default_factory=list)
     slots: list[int] = dataclasses.field(default_factory=list)
+    copies: list[int] = dataclasses.field(default_factory=list)
 
 
 class Gatekeeper:
@@ -167,6 +171,7 @@ class Gatekeeper:
         too_old, seen = instance.key.window.look(found[1])
         self._count(too_old, DropReason.TOO_OLD)
         self._count(seen, DropReason.REPLAYED)
+        accepted.copies += found[0][seen].tolist()
         at, ctrs, sizes = (column[~(too_old | seen)] for column in found)
         rows = zip(at.tolist(), ctrs.tolist(), sizes.tolist(), strict=True)
         plains = [self._opened(batch, instance, index, ctr, size, now) for index, ctr, size in rows]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
+
 from gateway.batch import Batch
 from gateway.endpoints import Endpoint
 from gateway.endpoints.address import parse
@@ -17,6 +20,7 @@ class PlainEnd(Endpoint):
         self.to_come: list[tuple[int, list[bytes]]] = []  # (connection, what one fill gives)
         self.drained: list[bytes] = []
         self.vouched: list[int] = []
+        self.kept: list[int] = []
 
     def put(self, *datagrams: bytes, connection: int = 1) -> None:
         self.to_come.append((connection, list(datagrams)))
@@ -34,6 +38,9 @@ class PlainEnd(Endpoint):
 
     def vouch(self, slots: Sequence[int], _now: float) -> None:
         self.vouched += slots
+
+    def keep(self, slots: npt.NDArray[np.int64], _now: float) -> None:
+        self.kept += slots.tolist()
 
     def interests(self) -> list[tuple[int, int]]:
         return []

@@ -76,6 +76,15 @@ def test_the_link_is_told_whose_datagrams_were_accepted(scene: Scene):
     assert scene.link.vouched == [1]
 
 
+def test_a_copy_by_the_slower_link_keeps_that_link_and_vouches_for_nobody(scene: Scene):
+    (sealed,) = scene.stations[0].seal([ARM], scene.now)
+    for _ in range(2):
+        scene.link.put(b"rubbish", sealed)
+        scene.gate.take(scene.link, scene.now)
+    assert (scene.link.vouched, scene.link.kept) == ([1], [1])
+    assert scene.fc.drained == [ARM]
+
+
 def test_nothing_came(scene: Scene):
     assert scene.gate.take(scene.link, scene.now).frames == []
     assert scene.gate.commands() == {}
