@@ -28,7 +28,7 @@ NOTES = (
     " stream, bundled and sealed.",
     "Over: what a figure has grown by since bench/budget.json was written. The rest: the libraries that they stand in.",
     "Counted, not timed: user space alone, the garbage collector off. An instruction is not a cycle: these figures"
-    " compare versions of this program, not boards.",
+    " compare versions of this program, not boards. No physical board was measured for this table.",
 )
 
 

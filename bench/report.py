@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 
-from bench import figure, page, record, show
+from bench import board, figure, page, record, show
 from bench.record import Record
 from bench.result import Options, Progress, Result
 from gateway.errors import ConfigError
@@ -61,7 +61,8 @@ def require(paths: Iterable[Path]) -> None:
 def _run(options: Options, progress: Progress) -> Record:
     from bench.cli import ALL  # noqa: PLC0415 - which loads this module
 
-    results = [import_module(f"bench.{name}").measure(options, progress) for name in ALL]
+    names = ("pi",) if board.is_pi(board.model()) else (*ALL, "pi")  # on a Pi that is all of them, between two looks at it
+    results = [import_module(f"bench.{name}").measure(options, progress) for name in names]
     return record.of_this_machine(results, options.quick)
 
 

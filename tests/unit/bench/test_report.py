@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from bench import cipher, cli, figure, page, record, report
+from bench import cipher, cli, figure, page, pi, record, report
 from bench.result import Options
 from gateway.errors import ConfigError
 from tests.unit.bench.results import BARS, EMPTY, LINE, RECORD, RESULT, STEPS
@@ -103,8 +103,9 @@ def test_a_report_runs_all_and_passes_a_failure_on(tmp_path, monkeypatch):
     failed = type(RESULT)("cipher", (BARS,), exit_code=1)
     monkeypatch.setattr(cli, "ALL", ("cipher",))
     monkeypatch.setattr(cipher, "measure", lambda *_: failed)
+    monkeypatch.setattr(pi, "measure", lambda *_: RESULT)
     assert report.measure(options(tmp_path / "out.json"), nothing).exit_code == 1
-    assert record.read(tmp_path / "out.json").results == (failed,)
+    assert record.read(tmp_path / "out.json").results == (failed, RESULT)
 
 
 @pytest.mark.parametrize(
