@@ -86,6 +86,8 @@ class Guard:
         return (number not in _COMMANDS or self._may_command(_command(frame))) and _taken_whole(frame, number)
 
 
+_SIGNING_ID = SETUP_SIGNING.to_bytes(3, "little")
+
 # Which messages may pass, and of COMMAND_LONG and COMMAND_INT which commands. A maintainer's are not looked at.
 _POLICIES: dict[str, tuple[frozenset[int], Callable[[int], bool]]] = {
     "observer": (_ASKING | _COMMANDS, _ASKING_COMMANDS.__contains__),
@@ -96,8 +98,8 @@ _POLICIES: dict[str, tuple[frozenset[int], Callable[[int], bool]]] = {
 
 
 def may_cross(frame: bytes | memoryview) -> bool:
-    """Whether a whole frame may cross the link at all, in either direction."""
-    return mavlink.message_id(frame) != SETUP_SIGNING
+    """Whether a whole frame may cross the link at all, in either direction. MAVLink 1 has no SETUP_SIGNING."""
+    return frame[0] != mavlink.V2 or frame[7:10] != _SIGNING_ID
 
 
 def _payload(frame: bytes | memoryview) -> bytes:

@@ -14,6 +14,7 @@ and the checksum, and then over one byte, CRC_EXTRA, that depends on the message
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from fastcrc.crc16 import mcrf4xx
 
@@ -57,16 +58,21 @@ class Framer:
         self._rest = b""
         self._in_step = False
 
-    def feed(self, data: bytes | memoryview, whole: bool = False) -> list[bytes]:
-        """The frames that `data` completes, in order.
+    def feed(self, data: bytes | memoryview) -> list[bytes]:
+        """The frames that `data`, the next of a byte stream, completes, in order."""
+        return self._take(self._rest + data, quiet=False)
 
-        `whole`: the data is one datagram. Its end confirms a frame as silence does, and nothing is carried over.
-        """
-        if not whole:
-            return self._take(self._rest + data, quiet=False)
+    def datagrams(self, datagrams: Iterable[bytes]) -> list[bytes]:
+        """The frames in these, in order. The end of each confirms a frame as silence does; nothing is carried over."""
         self.reset()
-        frames = self._take(bytes(data), quiet=True)
-        self.reset()
+        frames: list[bytes] = []
+        for data in datagrams:
+            if len(data) >= _HEAD and data[0] in _STARTS and _frame_size(data, 0) == len(data):
+                self.frames += 1  # as nearly all: one frame, which begins and ends with it
+                frames.append(data)
+            else:
+                frames += self._take(data, quiet=True)
+                self.reset()
         return frames
 
     def settle(self) -> list[bytes]:
@@ -82,10 +88,11 @@ class Framer:
 
     def reset(self) -> None:
         """The line was closed: what has begun will not be finished."""
-        self.incomplete += bool(self._rest)
-        self.skipped_bytes += len(self._rest)
-        self._rest = b""
         self._in_step = False
+        if self._rest:
+            self.incomplete += 1
+            self.skipped_bytes += len(self._rest)
+            self._rest = b""
 
     def _take(self, data: bytes, quiet: bool) -> list[bytes]:
         frames: list[bytes] = []

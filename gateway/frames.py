@@ -40,10 +40,13 @@ class FrameReader:
                 break
             self._read_at = now
             framer = self._framer(self.endpoint.connection)
-            for index in range(batch.count):
-                out += framer.feed(batch.view(index), whole=not self.endpoint.stream)
-            if not (batch.full or self.endpoint.stream):
-                break
+            if not self.endpoint.stream:
+                out += framer.datagrams(batch.datagrams())
+                if not batch.full:
+                    break
+                continue
+            for read in batch.datagrams():
+                out += framer.feed(read)
         if now >= self.next_due():
             for framer in self._framers.values():
                 out += framer.settle()

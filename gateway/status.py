@@ -48,9 +48,11 @@ class Table:
     def count(self, frames: Iterable[bytes | memoryview]) -> None:
         for frame in frames:
             sysid, compid, seq = mavlink.key(frame)
-            if (sysid, compid) not in self.rows and len(self.rows) >= ROWS_MAX:
-                continue  # noise on the line, or a reader who forges; no vehicle has so many parts
-            row = self.rows.setdefault((sysid, compid), [0, 0, (seq - 1) % SEQ_MODULUS])
+            row = self.rows.get((sysid, compid))
+            if row is None:
+                if len(self.rows) >= ROWS_MAX:
+                    continue  # noise on the line, or a reader who forges; no vehicle has so many parts
+                row = self.rows[sysid, compid] = [0, 0, (seq - 1) % SEQ_MODULUS]
             gap = (seq - row[2] - 1) % SEQ_MODULUS
             row[0] += 1
             if gap < REORDER_MAX:

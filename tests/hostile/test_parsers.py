@@ -103,7 +103,7 @@ def framed(data: bytes) -> list[bytes]:
 
 def datagram_framed(data: bytes) -> list[bytes]:
     framer = mavlink.Framer()
-    frames = framer.feed(data, whole=True)
+    frames = framer.datagrams([data])
     assert sum(map(len, frames)) + framer.skipped_bytes == len(data)
     for frame in frames:
         heartbeat.read(frame)

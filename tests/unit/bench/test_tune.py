@@ -104,7 +104,7 @@ def test_a_rehearsal_sends_what_its_plan_says():
 @pytest.mark.parametrize("size", [12, 40, 280])
 def test_a_frame_that_tells_the_time_is_one_frame(size):
     made = rehearsal.frame(size)
-    assert mavlink.Framer().feed(made, whole=True) == [made]
+    assert mavlink.Framer().datagrams([made]) == [made]
     assert len(made) >= min(size, 267)
 
 

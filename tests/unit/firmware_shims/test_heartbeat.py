@@ -66,7 +66,7 @@ def test_no_bit_of_it_can_change():
     for bit in range(8, 8 * len(frame)):
         flipped = bytearray(frame)
         flipped[bit // 8] ^= 1 << bit % 8
-        assert [heartbeat.read(f) for f in mavlink.Framer().feed(bytes(flipped), whole=True)] in ([], [None])
+        assert [heartbeat.read(f) for f in mavlink.Framer().datagrams([bytes(flipped)])] in ([], [None])
 
 
 def test_frames_that_only_claim_to_be_one():

@@ -252,8 +252,8 @@ def test_a_closed_line_leaves_nothing_for_the_next():
 def test_one_or_more_frames_in_a_datagram():
     sent, framer = stream(10, 20), Framer()
     for frame in sent[:10]:
-        assert framer.feed(frame, whole=True) == [frame]
-    assert framer.feed(memoryview(b"".join(sent[10:])), whole=True) == sent[10:]
+        assert framer.datagrams([frame]) == [frame]
+    assert framer.datagrams([b"".join(sent[10:])]) == sent[10:]
     assert (framer.frames, framer.skipped_bytes, framer.incomplete) == (20, 0, 0)
 
 
@@ -261,16 +261,16 @@ def test_a_datagram_carries_nothing_over_to_the_next():
     (frame,) = stream(11, 1)
     for size in range(1, len(frame)):
         framer = Framer()
-        assert framer.feed(frame[:size], whole=True) == []
+        assert framer.datagrams([frame[:size]]) == []
         assert (framer.incomplete, framer.skipped_bytes) == (1, size)
-        assert framer.feed(frame[size:], whole=True) == []
-        assert framer.feed(frame, whole=True) == [frame]
+        assert framer.datagrams([frame[size:]]) == []
+        assert framer.datagrams([frame]) == [frame]
 
 
 def test_a_datagram_of_something_else():
     framer = Framer()
     for datagram in (b"", b"GET / HTTP/1.1\r\n\r\n", bytes(1400)):
-        assert framer.feed(datagram, whole=True) == []
+        assert framer.datagrams([datagram]) == []
     assert framer.skipped_bytes == 18 + 1400
 
 
