@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from gateway.batch import HEADROOM, ROOM, SLOT_SIZE, Batch
+from gateway.batch import CAPACITY, HEADROOM, ROOM, SLOT_SIZE, SLOTS, TAG_SIZE, Batch
 
 
 def test_append_view_and_clear():
@@ -31,3 +32,23 @@ def test_take_and_keep_hold_the_order_and_the_moved_starts():
     assert other.datagrams() == [b"three", b"HDRtwo"]
     batch.keep([0, 2])
     assert batch.datagrams() == [b"zero", b"HDRtwo"]
+
+
+def test_totals():
+    batch = Batch(3)
+    assert (batch.total(), batch.longest()) == (0, 0)
+    for size in (7, 1_200, 30):
+        batch.append(bytes(size))
+    assert (batch.total(), batch.longest()) == (1_237, 1_200)
+
+
+def test_what_is_cut_is_the_arena_itself_without_and_with_a_tag():
+    batch, rng = Batch(), np.random.default_rng(1)
+    for _ in range(40):  # more pieces than are kept
+        lengths = rng.integers(0, ROOM, CAPACITY)
+        offsets = SLOTS + HEADROOM
+        for offset, length, (plain, sealed) in zip(offsets, lengths, batch.cut(offsets, lengths), strict=True):
+            assert (len(plain), len(sealed)) == (length, length + TAG_SIZE)
+            if length:
+                plain[-1] = 7
+                assert batch.arena[offset + length - 1] == sealed[length - 1] == 7
