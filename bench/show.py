@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 from importlib import import_module
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table as Grid
@@ -40,9 +41,17 @@ def sentence(command: str) -> str:
 def terminal(result: Result, console: Console) -> None:
     """Tables with the numbers right-aligned, notes below each."""
     for table in result.tables:
-        grid = Grid(title=escape(table.title), title_justify="left", title_style="bold", header_style="")
+        grid = Grid(
+            title=escape(table.title),
+            title_justify="left",
+            title_style="bold",
+            header_style="",
+            box=SIMPLE_HEAD,
+            padding=(0, 1),
+        )
         for name, cells in zip(table.columns, zip(*table.rows, strict=True) if table.rows else (), strict=False):
-            grid.add_column(escape(name), justify="left" if any(isinstance(cell, str) for cell in cells) else "right")
+            words = any(isinstance(cell, str) for cell in cells)
+            grid.add_column(escape(name), justify="left" if words else "right", overflow="fold")
         for row in table.rows:
             grid.add_row(*(escape(text(cell)) for cell in row))
         console.print(grid)
