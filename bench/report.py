@@ -68,7 +68,7 @@ def _run(options: Options, progress: Progress) -> Record:
 
 def written(kept: Record, path: Path) -> str:
     """The text of the file `path`, of the kind that its name asks for."""
-    command = f"zegel bench report{' --quick' if kept.quick else ''} -o {path.name}"
+    command = f"zegel bench report{' --quick' if kept.quick else ''} -o {path}"
     if path.suffix == HTML:
         return page.html(kept, command)
     return markdown(kept, command) if path.suffix == MARKDOWN else record.to_json(kept).decode()

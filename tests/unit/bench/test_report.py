@@ -95,7 +95,7 @@ def test_a_report_of_kept_results_measures_nothing(tmp_path):
     kept.write_bytes(record.to_json(RECORD))
     result = report.measure(options(out, again, source=kept), nothing)
     assert result.notes == (f"written: {out}", f"written: {again}")
-    assert out.read_text() == report.markdown(RECORD, "zegel bench report --quick -o RESULTS.md")
+    assert out.read_text() == report.markdown(RECORD, f"zegel bench report --quick -o {out}")
     assert record.read(again) == RECORD
 
 
