@@ -242,6 +242,15 @@ def test_each_session_opens_its_own(twins: tuple[Station, Aboard, Aboard]):
     assert station.video[Lane.VIDEO_A][6:] == [b"late"]
 
 
+def test_a_copy_under_a_shared_kid_arrives_from_nobody(twins: tuple[Station, Aboard, Aboard]):
+    """Which of the two sent it is not known before its tag is right, and a copy's is not looked at."""
+    station, one, _ = twins
+    sealed = one.sealed(Lane.VIDEO_A, b"one", 0)
+    first, copy = (station.opener.open(batch_of(sealed), 0.0).arrivals for _ in range(2))
+    assert [arrival.ctrs.tolist() for arrival in first] == [[0]]
+    assert copy == []
+
+
 def test_what_neither_session_opens_is_wiped(twins: tuple[Station, Aboard, Aboard]):
     station, one, two = twins
     batch = batch_of(damaged(one.sealed(Lane.VIDEO_A, SECRET)), damaged(two.sealed(Lane.VIDEO_A, SECRET)))
