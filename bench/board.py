@@ -9,6 +9,8 @@ import contextlib
 import subprocess
 from pathlib import Path
 
+from bench.machine import text
+
 MODEL = "proc/device-tree/model"
 CLOCK = "sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq"  # kHz
 TEMPERATURE = "sys/class/thermal/thermal_zone0/temp"  # thousandths of a degree
@@ -21,7 +23,7 @@ SINCE_START = 16
 
 def model(root: Path = Path("/")) -> str:
     """The board's name, such as "Raspberry Pi 5 Model B Rev 1.0"; empty where no device tree says."""
-    return _text(root / MODEL)
+    return text(root / MODEL)
 
 
 def is_pi(name: str) -> bool:
@@ -33,7 +35,7 @@ def state(root: Path = Path("/")) -> dict[str, str]:
     facts = {
         "clock (MHz)": _scaled(root / CLOCK),
         "temperature (degrees C)": _scaled(root / TEMPERATURE),
-        "held back": held_back(_text(root / THROTTLED) or _vcgencmd()),
+        "held back": held_back(text(root / THROTTLED) or _vcgencmd()),
     }
     return {name: fact for name, fact in facts.items() if fact}
 
@@ -57,12 +59,5 @@ def _vcgencmd() -> str:
 
 
 def _scaled(path: Path) -> str:
-    text = _text(path)
-    return f"{int(text) / 1000:.1f}" if text else ""
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(errors="replace").strip("\0\n ")
-    except OSError:
-        return ""
+    told = text(path)
+    return f"{int(told) / 1000:.1f}" if told else ""

@@ -18,7 +18,7 @@ AES_FLAGS = {"aes"}  # /proc/cpuinfo names them alike on x86-64 (flags) and aarc
 def describe() -> dict[str, str]:
     """What a reader must know to compare the figures: board, processor, kernel, versions, commit."""
     facts = {
-        "board": _text(Path("/proc/device-tree/model")),
+        "board": text(Path("/proc/device-tree/model")),
         "processor": processor(),
         "cores": str(os.cpu_count()),
         "AES instructions": "yes" if has_aes() else "no",
@@ -34,13 +34,13 @@ def describe() -> dict[str, str]:
 
 def processor() -> str:
     """The name that the processor gives itself, or its architecture."""
-    found = re.search(r"^(?:model name|Model)\s*:\s*(.+)$", _text(Path("/proc/cpuinfo")), re.MULTILINE)
+    found = re.search(r"^(?:model name|Model)\s*:\s*(.+)$", text(Path("/proc/cpuinfo")), re.MULTILINE)
     return found[1] if found else platform.processor() or platform.machine()
 
 
 def has_aes() -> bool:
     """Whether the processor has AES instructions."""
-    found = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", _text(Path("/proc/cpuinfo")), re.MULTILINE)
+    found = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", text(Path("/proc/cpuinfo")), re.MULTILINE)
     return bool(found and AES_FLAGS & set(found[1].split()))
 
 
@@ -61,11 +61,12 @@ def commit() -> str:
 
 
 def _memory() -> str:
-    found = re.search(r"^MemTotal:\s+(\d+) kB", _text(Path("/proc/meminfo")), re.MULTILINE)
+    found = re.search(r"^MemTotal:\s+(\d+) kB", text(Path("/proc/meminfo")), re.MULTILINE)
     return f"{int(found[1]) / (1 << 20):.1f} GiB" if found else ""
 
 
-def _text(path: Path) -> str:
+def text(path: Path) -> str:
+    """What a file of the system says, without the ends of C strings and lines; empty if it is not there."""
     try:
         return path.read_text(errors="replace").strip("\0\n ")
     except OSError:
