@@ -52,9 +52,9 @@ class Pair:
         assert key is not None
         return key
 
-    def seal(self, lane: Lane, batch: Batch) -> None:
-        """Seal as the aircraft does, in place."""
-        self.announcer.sealer.seal(self.key(lane), batch)
+    def seal(self, lane: Lane, batch: Batch, first: int = 0, count: int | None = None) -> None:
+        """Seal as the aircraft does, in place: `count` datagrams from slot `first` on, all by default."""
+        self.announcer.sealer.seal(self.key(lane), batch, first, count)
 
     def hear(self) -> None:
         """Half a second later: what the aircraft has to say. A lane opens 65,536 datagrams past a beat, and no more."""

@@ -9,8 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
 from bench.pair import Pair
 from firmware_shims.mavlink import FRAME_MAX
 from gateway.batch import CAPACITY, HEADROOM, Batch
@@ -23,6 +21,7 @@ from gateway.gate import Gate
 from gateway.status import Table
 from keys.kid import Lane
 
+LANES = (Lane.TELEMETRY, Lane.OBSERVER_TELEMETRY)
 FRAMES = BATCHES_A_READ * CAPACITY  # of a turn that finds the socket full
 TURNS = 20  # of one figure
 READ_SIZE = 512  # bytes that one read of a fast serial line gives
@@ -86,7 +85,7 @@ class Turn:
         self.gate = Gate(self.pair.announcer, self.wire, lambda _text, _key: None)
         self.table = Table()
         self.bundler = Bundler(LINK_MTU, self.pair.announcer.order.order.policy.pad, 0.0)
-        self.batch, self.second = Batch(), Batch()
+        self.bundles, self.batch = Batch(CAPACITY // len(LANES)), Batch()
 
     def steps(self) -> dict[str, Callable[[], float]]:
         """Name -> CPU seconds that one turn of this step takes."""
@@ -95,9 +94,9 @@ class Turn:
             "framing: serial line": lambda: _timed(self.serial.rewind, lambda: self.serial_reader.read(0.0)),
             "guard": lambda: _timed(_nothing, lambda: self.gate.may_leave(self.frames)),
             "count for the status": lambda: _timed(_nothing, lambda: self.table.count(self.frames)),
-            "bundle": lambda: _timed(self.batch.clear, self._bundle),
-            "seal for commanders": lambda: _timed(self._bundled, lambda: self._seal(Lane.TELEMETRY)),
-            "copy, seal for observers": lambda: _timed(self._bundled, self._seal_second),
+            "bundle": lambda: _timed(self.bundles.clear, self._bundle),
+            "seal for commanders": lambda: _timed(self._copied, lambda: self._seal(0)),
+            "copy, seal for observers": lambda: _timed(self._bundled, self._copy_and_seal),
             "all, from datagrams": lambda: _timed(self.wire.rewind, self.all),
         }
 
@@ -105,27 +104,35 @@ class Turn:
         """The whole turn; how many datagrams would go to the link."""
         frames = self.gate.may_leave(self.reader.read(0.0))
         self.table.count(frames)
+        self.bundles.clear()
         self.bundler.add(frames, 0.0)
-        self.batch.clear()
-        self.bundler.fill(self.batch, 0.0)
-        self._seal_second()
-        self._seal(Lane.TELEMETRY)
-        return self.batch.count + self.second.count
+        self.bundler.fill(self.bundles, 0.0)
+        self._copy()
+        for number in range(len(LANES)):
+            self._seal(number)
+        return self.batch.count
 
     def _bundle(self) -> None:
         self.bundler.add(self.frames, 0.0)
-        self.bundler.fill(self.batch, 0.0)
+        self.bundler.fill(self.bundles, 0.0)
 
     def _bundled(self) -> None:
-        self.batch.clear()
+        self.bundles.clear()
         self._bundle()
 
-    def _seal(self, lane: Lane) -> None:
-        self.pair.seal(lane, self.batch)
+    def _copy(self) -> None:
+        self.batch.take(self.bundles, [*range(self.bundles.count)] * len(LANES))
 
-    def _seal_second(self) -> None:
-        self.second.take(self.batch, np.arange(self.batch.count))
-        self.pair.seal(Lane.OBSERVER_TELEMETRY, self.second)
+    def _copied(self) -> None:
+        self._bundled()
+        self._copy()
+
+    def _seal(self, number: int) -> None:
+        self.pair.seal(LANES[number], self.batch, number * self.bundles.count, self.bundles.count)
+
+    def _copy_and_seal(self) -> None:
+        self._copy()
+        self._seal(1)
 
 
 def _timed(prepare: Callable[[], object], run: Callable[[], object]) -> float:

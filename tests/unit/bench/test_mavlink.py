@@ -23,7 +23,7 @@ def test_a_turn_seals_every_frame_for_both_kinds_of_readers():
     arrived(turn.batch, came)
     opened = turn.pair.opener.open(came, turn.pair.now)
     assert [bytes(frame) for frame in opened.frames] == FLIGHT
-    assert sealed == 2 * turn.batch.count
+    assert sealed == turn.batch.count == 2 * turn.bundles.count
 
 
 @pytest.mark.parametrize("name", Turn(FLIGHT).steps())
