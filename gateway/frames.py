@@ -40,13 +40,13 @@ class FrameReader:
                 break
             self._read_at = now
             framer = self._framer(self.endpoint.connection)
-            if not self.endpoint.stream:
+            if self.endpoint.stream:
+                for read in batch.datagrams():
+                    out += framer.feed(read)
+            else:
                 out += framer.datagrams(batch.datagrams())
                 if not batch.full:
                     break
-                continue
-            for read in batch.datagrams():
-                out += framer.feed(read)
         if now >= self.next_due():
             for framer in self._framers.values():
                 out += framer.settle()
