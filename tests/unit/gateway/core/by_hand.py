@@ -128,3 +128,8 @@ def hear(ground: Listener, *datagrams: bytes, now: float = 0.0) -> list[DropReas
 def the_session(ground: Listener) -> Session:
     (session,) = ground.sessions.values()
     return session
+
+
+def damaged(datagram: bytes) -> bytes:
+    """The datagram with one bit of its tag changed."""
+    return datagram[:-1] + bytes([datagram[-1] ^ 1])
