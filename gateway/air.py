@@ -75,7 +75,7 @@ class Air:
         self._batch = Batch(settings.batch)
         # Sealed for each lane, they fill a batch: one system call.
         self._bundles = Batch(settings.batch // len(TELEMETRY_LANES))
-        self._housekeep_at = self._status_at = 0.0
+        self._housekeep_at = self._status_at = self._control_at = 0.0
         self._said: set[str] = set()
         self._watch = Watch(self.endpoints, lambda text: say("air", text))
         self.sessions = Sessions(device, len(self.cameras), settings.link_bps(), self._alarm)
@@ -150,7 +150,8 @@ class Air:
 
     def _next_due(self, now: float) -> float:
         telemetry = max(self.bundler.next_due(), now + self._line_wait_s(now))
-        return min(telemetry, self.sessions.next_due(), self.fc_frames.next_due())
+        self._control_at = self.sessions.next_due()  # what a turn hears may move it; the next turn knows
+        return min(telemetry, self._control_at, self.fc_frames.next_due())
 
     # --- 2: from the flight controller ---
 
@@ -253,7 +254,7 @@ class Air:
     # --- 6: control ---
 
     def _send_control(self, now: float) -> None:
-        if now < self.sessions.next_due():
+        if now < self._control_at:
             return
         before = self.announcer
         self._send(self.sessions.datagrams(now), now)

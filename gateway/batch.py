@@ -24,7 +24,8 @@ TAG_SIZE = 16  # of AES-GCM
 TAILROOM = 32  # for the tag
 VIEWS_MAX = 2048  # kept of one batch; some 500 kB, if every size comes in every slot
 ROOM = SLOT_SIZE - HEADROOM - TAILROOM  # the largest datagram that a slot takes in: 1,984 bytes
-SLOTS = np.arange(CAPACITY, dtype=np.int64) * SLOT_SIZE  # where each slot begins in the arena
+NUMBERS = np.arange(CAPACITY, dtype=np.int64)  # of all slots
+SLOTS = NUMBERS * SLOT_SIZE  # where each slot begins in the arena
 
 
 class _Views(dict[int, tuple[memoryview, memoryview]]):

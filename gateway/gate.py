@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
 from firmware_shims import guard
 from firmware_shims.guard import Guard
 from gateway.batch import Batch
@@ -52,7 +50,7 @@ class Gate:
         accepted = self.keeper.open(self._batch, now)
         link.vouch(accepted.slots, now)
         if accepted.copies:
-            link.keep(np.array(accepted.copies), now)
+            link.keep(accepted.copies, now)
         self._to_fc([frame for station, frame in accepted.frames if self._may(station, frame)], now)
         if self.keeper.drops[DropReason.TOO_MANY_INSTANCES]:
             text = f"more than {INSTANCES_MAX} senders at once with one station's key: it restarts in a loop, or is copied"

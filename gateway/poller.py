@@ -6,6 +6,7 @@ import ctypes
 import select
 import signal
 import socket
+import struct
 import sys
 import time
 from collections.abc import Sequence
@@ -77,8 +78,7 @@ class Poller:
         return rested
 
 
-class _PollFd(ctypes.Structure):
-    _fields_ = (("fd", ctypes.c_int), ("events", ctypes.c_short), ("revents", ctypes.c_short))
+_POLL_FD = struct.Struct("@ihh")  # struct pollfd: fd, events, revents
 
 
 class _TimeSpec(ctypes.Structure):
@@ -93,17 +93,19 @@ class _ByPpoll:
 
     def __init__(self) -> None:
         self._interests: Interests = []
-        self._asked = (_PollFd * 0)()
+        self._asked = ctypes.create_string_buffer(0)
         self._limit = _TimeSpec()
+        self._until = ctypes.byref(self._limit)
 
     def __call__(self, interests: Interests, timeout: float) -> list[int]:
         if interests != self._interests:
             self._interests = interests
-            self._asked = (_PollFd * len(interests))(*(_PollFd(fd, mask) for fd, mask in interests))
+            asked = b"".join(_POLL_FD.pack(fd, mask, 0) for fd, mask in interests)
+            self._asked = ctypes.create_string_buffer(asked, len(asked))
         self._limit.seconds, self._limit.nanoseconds = int(timeout), int(timeout % 1 * 1e9)
-        if _ppoll(self._asked, len(interests), ctypes.byref(self._limit), None) <= 0:
+        if _ppoll(self._asked, len(interests), self._until, None) <= 0:
             return []
-        return [entry.fd for entry in self._asked if entry.revents]
+        return [fd for fd, _, come in _POLL_FD.iter_unpack(self._asked) if come]
 
 
 class _BySelect:

@@ -42,7 +42,7 @@ class SendKey:
         self.cipher = AESGCM(key)
         self.kid = kid
         self.next_ctr = 0
-        self.ahead: object = None  # what the sealer makes ahead for the counters to come; it goes with the key
+        self.ahead: object = None  # what is made ahead for the counters to come; it goes with the key
 
     def take(self, count: int) -> int:
         """The first of `count` counters, which nobody else will get. KeyExhausted past the limit."""
@@ -56,10 +56,11 @@ class SendKey:
 class ReceiveKey:
     """Opens under one (base_key, KID)."""
 
-    __slots__ = ("cipher", "kid", "salt", "window")
+    __slots__ = ("ahead", "cipher", "kid", "salt", "window")
 
     def __init__(self, base_key: bytes, kid: int, window: int = DOWNLINK_WINDOW, start: int = 0) -> None:
         key, self.salt = derive(base_key, kid)
         self.cipher = AESGCM(key)
         self.kid = kid
         self.window = ReplayWindow(window, start)
+        self.ahead: object = None  # what is made ahead for the counters to come; it goes with the key

@@ -25,6 +25,8 @@ class Lane(enum.IntEnum):
     UPLINK = 16
     CONTROL = 17
 
+    __hash__ = int.__hash__  # Enum's own is a call of Python for each look into a table
+
 
 class Role(enum.IntFlag):
     """What a station may do, as bits of the order (SPEC.md section 3)."""

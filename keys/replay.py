@@ -37,6 +37,17 @@ class ReplayWindow:
             return False
         return counters.size == 1 or np.count_nonzero(counters[1:] > counters[:-1]) == counters.size - 1
 
+    def extend(self, first: int, count: int) -> None:
+        """Mark `count` consecutive counters from `first` on, all above `top`, whose tags verified."""
+        self._advance(first - 1)
+        self.top = first + count - 1
+        begin, end = first & self._mask, (first + count) & self._mask
+        if begin < end:
+            self._seen[begin:end] = True
+        else:
+            self._seen[begin:] = True
+            self._seen[:end] = True
+
     def look(self, counters: Counters) -> tuple[Mask, Mask]:
         """(too old, already seen), two masks of the shape of `counters`. Moves nothing."""
         age = self.top - counters

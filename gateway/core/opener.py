@@ -2,11 +2,14 @@
 
 The flow, and the functions in its order:
   1  `open`          control datagrams go to the listener; the rest must have the downlink's form
-  2  `_open_alike`   the datagrams of one KID: whole, in the header's one right form, and a lease is needed
-  3  `_open_lease`   the counter must be within the beat and new to the window
-  4  `_decrypt`      one AEAD call per datagram, in place; what fails is wiped in the same breath; only then does
-                     `_open_lease` move the window, and `_mark` the plain datagrams
-  5  `_deliver`      telemetry must be whole frames and zeros; beats and orders go to the listener; video is opaque
+  2  `_open_next`    the datagrams of one KID, if they go on where its lane stands, as nearly all do: what their headers
+                     must be was made ahead, so that comparing is all the parsing there is
+  3  `_open_alike`   all others: whole, in the header's one right form, and a lease is needed;
+     `_open_lease`   the counter must be within the beat and new to the window
+  4  `_decrypt`      one AEAD call per datagram, in place; what fails is wiped in the same breath; only then does the
+                     window move
+  5  `_deliver`      marks the plain datagrams; telemetry must be whole frames and zeros; beats and orders go to the
+                     listener; video is opaque
 
 Everything from the air that is not right is a counted DropReason, never an exception. SPEC.md sections 4, 5.5 and 12.
 """
@@ -14,6 +17,7 @@ Everything from the air that is not right is a counted DropReason, never an exce
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,10 +25,11 @@ import numpy.typing as npt
 from cryptography.exceptions import InvalidTag
 
 from firmware_shims import mavlink
-from gateway.batch import HEADROOM, SLOTS, TAG_SIZE, Batch
+from gateway.batch import CAPACITY, HEADROOM, SLOT_SIZE, SLOTS, TAG_SIZE, Batch
 from gateway.core import bundle, sframe
 from gateway.core.listener import Listener
 from gateway.core.session import Lease
+from gateway.core.sframe import Strip
 from gateway.core.wire import CONTROL_BELOW, DropReason, Evidence
 from keys.kid import Lane
 from keys.policy import PolicyFlag
@@ -47,11 +52,11 @@ class Bundle(NamedTuple):
 
 
 class Arrival(NamedTuple):
-    """What came of one lease, new or a copy: a copy too says that the link it came by is up. (n,) slots and counters."""
+    """What came of one lease, new or a copy: a copy too says that the link it came by is up. n slots and counters."""
 
     lease: Lease
-    slots: Indices
-    ctrs: Indices
+    slots: Sequence[int]
+    ctrs: Sequence[int]
 
 
 class _Rows(NamedTuple):
@@ -60,21 +65,22 @@ class _Rows(NamedTuple):
     at: Indices
     ctrs: Indices
     size: int
-    slots: slice | Indices  # the same as `at`, as a slice where they stand side by side: an array is dear to index with
+    slots: slice | Indices  # the same as `at`, to index with
 
     def where(self, good: Mask) -> _Rows:
         """Those that are good; not copied if they all are."""
         if np.count_nonzero(good) == good.size:
             return self
         at = self.at[good]
-        return _Rows(at, self.ctrs[good], self.size, _slots(at))
+        return _Rows(at, self.ctrs[good], self.size, _chosen(at.tolist()))
 
 
-def _slots(at: Indices) -> slice | Indices:
-    if not at.size:
-        return at
-    begin, end = int(at[0]), int(at[-1]) + 1
-    return slice(begin, end) if end - begin == at.size else at
+def _chosen(slots: Sequence[int]) -> slice | Indices:
+    """What to index arrays with: a slice where they stand side by side, for an array of numbers is dear."""
+    if not slots:
+        return _NONE
+    begin, end = slots[0], slots[-1] + 1
+    return slice(begin, end) if end - begin == len(slots) else np.array(slots, np.int64)
 
 
 class Opened:
@@ -117,8 +123,9 @@ class Opener:
         if len(sealed) < len(kinds):
             self._other(batch, [at for at, kind in enumerate(begins) if kind not in sealed], now)
         for kind in sealed:
-            at = np.flatnonzero([begin == kind for begin in begins]) if len(kinds) > 1 else np.arange(batch.count)
-            self._open_alike(batch, at, opened, now)
+            alike = [at for at, begin in enumerate(begins) if begin == kind] if len(kinds) > 1 else range(batch.count)
+            if not self._open_next(batch, kind, alike, opened, now):
+                self._open_alike(batch, alike, opened, now)
         return opened
 
     # --- 1: forms ---
@@ -146,11 +153,46 @@ class Opener:
             self.drops[reason] += rows.at.size - kept.at.size
         return kept
 
-    # --- 2 and 3: one KID ---
+    # --- 2: what was expected ---
 
-    def _open_alike(self, batch: Batch, at: Indices, opened: Opened, now: float) -> None:
+    def _open_next(self, batch: Batch, begin: bytes, alike: Sequence[int], opened: Opened, now: float) -> bool:
+        """Open datagrams with consecutive counters, newer than any before. False, and nothing done, if they are not that.
+
+        `begin` is what their headers begin with, `alike` their slots.
+        """
+        leases = self.listener.leases.get(begin[1] << 8 | begin[2], ())
+        strip = leases[0].key.ahead if len(leases) == 1 else None
+        if not isinstance(strip, Strip) or strip.begin != begin:
+            return False
+        lease, count, slots = leases[0], len(alike), _chosen(alike)
+        at, body = alike[0] * SLOT_SIZE + HEADROOM, HEADROOM + strip.size
+        ctr = int.from_bytes(batch.arena[at + len(begin) : at + strip.size], "big")
+        first = ctr - strip.first
+        lengths = batch.lengths[slots] - (strip.size + TAG_SIZE)
+        if (
+            not max(strip.first, lease.key.window.top + 1) <= ctr <= min(strip.end, lease.below) - count
+            or batch.octets[slots, HEADROOM:body].tobytes() != strip.headers[first : first + count].tobytes()
+            or min(lengths.tolist()) < 0
+        ):
+            return False
+        views = batch.cut(SLOTS[slots] + body, lengths)
+        wrong = self._decrypt(lease, strip.pairs[first : first + count], views, last=True)
+        good = [row for row in range(count) if row not in wrong] if wrong else range(count)
+        if wrong:
+            lease.key.window.accept(np.array([ctr + row for row in good], np.int64))
+        else:
+            lease.key.window.extend(ctr, count)
+        came = Arrival(lease, [alike[row] for row in good], [ctr + row for row in good])
+        if good:
+            opened.arrivals.append(came)
+        self._deliver(batch, came, strip.size, opened, now)
+        return True
+
+    # --- 3: one KID ---
+
+    def _open_alike(self, batch: Batch, alike: Sequence[int], opened: Opened, now: float) -> None:
         """Datagrams that begin with the same three bytes: one KID, headers of one size."""
-        slots = _slots(at)
+        at, slots = np.array(alike, np.int64), _chosen(alike)
         heads = batch.octets[slots, HEADROOM : HEADROOM + sframe.DOWNLINK_HEADER_MAX]
         rows = _Rows(at, *sframe.counters(heads, sframe.DOWNLINK_KID), slots)
         whole = self._keep(rows, batch.lengths[rows.slots] >= rows.size + TAG_SIZE, DropReason.TOO_SHORT)
@@ -176,17 +218,12 @@ class Opener:
         window, usable, copies = lease.key.window, rows, _NONE
         if not window.follows(rows.ctrs) or rows.ctrs[-1] >= lease.below:
             usable, copies = self._look(lease, rows, last)
-        right = self._decrypt(batch, lease, usable, last)
-        mine = usable.where(right)
+        mine = usable.where(self._verified(batch, lease, usable, last))
         came = self._arrival(lease, rows, mine, copies)
-        if came.slots.size:
+        if came.slots:
             opened.arrivals.append(came)
         fresh = self._keep(mine, window.accept(mine.ctrs), DropReason.REPLAYED)
-        self._mark(batch, fresh)
-        slots = fresh.at.tolist()
-        if lease.lane is self._proof:
-            opened.fresh += slots
-        self._deliver(batch, lease, slots, fresh.ctrs.tolist(), opened, now)
+        self._deliver(batch, Arrival(lease, fresh.at.tolist(), fresh.ctrs.tolist()), rows.size, opened, now)
         return rows if last else rows.where(~np.isin(rows.at, mine.at))
 
     def _look(self, lease: Lease, rows: _Rows, last: bool) -> tuple[_Rows, Indices]:
@@ -205,20 +242,28 @@ class Opener:
     def _arrival(self, lease: Lease, rows: _Rows, mine: _Rows, copies: Indices) -> Arrival:
         """A copy counts only if no other session could have sent it."""
         if not copies.size or self.listener.leases[lease.key.kid] != (lease,):
-            return Arrival(lease, mine.at, mine.ctrs)
+            return Arrival(lease, mine.at.tolist(), mine.ctrs.tolist())
         came = np.isin(rows.at, np.concatenate((mine.at, copies)))
-        return Arrival(lease, rows.at[came], rows.ctrs[came])
+        return Arrival(lease, rows.at[came].tolist(), rows.ctrs[came].tolist())
+
+    def _verified(self, batch: Batch, lease: Lease, rows: _Rows, last: bool) -> Mask:
+        """Which of the datagrams verified."""
+        right: Mask = np.full(rows.at.size, True)
+        if rows.at.size:
+            slots, body = rows.slots, HEADROOM + rows.size
+            views = batch.cut(SLOTS[slots] + body, batch.lengths[slots] - (rows.size + TAG_SIZE))
+            heads = batch.octets[slots, HEADROOM:body]
+            pairs = sframe.pairs(lease.key.salt, heads, rows.ctrs, lease.session.session_id)
+            right[self._decrypt(lease, pairs, views, last)] = False
+        return right
 
     # --- 4: the AEAD ---
 
-    def _decrypt(self, batch: Batch, lease: Lease, rows: _Rows, last: bool) -> Mask:
-        """Which of the datagrams verified; their plaintext stands where the ciphertext stood."""
-        right: Mask = np.full(rows.at.size, True)
-        if not rows.at.size:
-            return right
-        slots, body = rows.slots, HEADROOM + rows.size
-        views = batch.cut(SLOTS[slots] + body, batch.lengths[slots] - (rows.size + TAG_SIZE))
-        pairs = sframe.pairs(lease.key.salt, batch.octets[slots, HEADROOM:body], rows.ctrs, lease.session.session_id)
+    def _decrypt(
+        self, lease: Lease, pairs: Sequence[tuple[bytes, ...]], views: Sequence[tuple[memoryview, memoryview]], last: bool
+    ) -> list[int]:
+        """Which did not verify, as numbers of `pairs`; the plaintext of the others stands where the ciphertext stood."""
+        wrong: list[int] = []
         cipher = lease.key.cipher
         for row, ((nonce, aad), (plain, sealed)) in enumerate(zip(pairs, views, strict=True)):
             try:
@@ -227,20 +272,25 @@ class Opener:
                 else:  # the ciphertext may be another session's: it must survive a failure
                     plain[:] = cipher.decrypt(nonce, sealed, aad)
             except InvalidTag:
-                right[row] = False
+                wrong.append(row)
                 if last:  # decrypt_into leaves unauthenticated plaintext behind
                     sealed[:] = bytes(len(sealed))
                     self.drops[DropReason.BAD_TAG] += 1
-        return right
-
-    def _mark(self, batch: Batch, rows: _Rows) -> None:
-        if rows.at.size:
-            batch.starts[rows.slots] = HEADROOM + rows.size
-            batch.lengths[rows.slots] -= rows.size + TAG_SIZE
+        return wrong
 
     # --- 5: what was inside ---
 
-    def _deliver(self, batch: Batch, lease: Lease, at: list[int], ctrs: list[int], opened: Opened, now: float) -> None:
+    def _deliver(self, batch: Batch, fresh: Arrival, size: int, opened: Opened, now: float) -> None:
+        """What verified and is new, behind headers of `size` bytes."""
+        lease, at, ctrs = fresh
+        if not at:
+            return
+        slots = _chosen(at)
+        batch.starts[slots] = HEADROOM + size
+        batch.lengths[slots] -= size + TAG_SIZE
+        _look_ahead(lease)
+        if lease.lane is self._proof:
+            opened.fresh += at
         self.opened[lease.lane] += len(at)
         if lease.lane in _VIDEO:
             opened.video.setdefault(lease.lane, []).extend(self._unpadded(batch, at) if self._pad_video else at)
@@ -260,7 +310,7 @@ class Opener:
             self.drops[DropReason.BAD_PADDING] += 1
             return []
 
-    def _unpadded(self, batch: Batch, at: list[int]) -> list[int]:
+    def _unpadded(self, batch: Batch, at: Sequence[int]) -> list[int]:
         kept = []
         for index in at:
             try:
@@ -279,3 +329,11 @@ class Opener:
         if plain[:1] == bytes([Evidence.ORDER_FRAGMENT]):
             return self.listener.order_fragment(lease.session, plain[1:])
         return None
+
+
+def _look_ahead(lease: Lease) -> None:
+    """Make what the next counters need, so that a full batch of them finds it; only what verified leads here."""
+    key, ahead = lease.key, lease.key.window.top + 1
+    strip = key.ahead
+    if not isinstance(strip, Strip) or not strip.first <= ahead <= strip.end - CAPACITY:
+        key.ahead = Strip(key.kid, key.salt, lease.session.session_id, ahead)

@@ -39,11 +39,11 @@ class Reception:
 
     def count(self, arrival: Arrival) -> None:
         """Take in an arrival that is not empty."""
-        lease, ctrs = arrival.lease, arrival.ctrs.tolist()
+        lease, ctrs = arrival.lease, arrival.ctrs
         tops = self._tops.setdefault(lease.session, {})
-        before = tops.get((lease.lane, lease.epoch), min(ctrs) - 1)
-        top = max(before, *ctrs)
-        tops[lease.lane, lease.epoch] = top
+        lane = lease.lane, lease.epoch
+        before = tops[lane] if lane in tops else min(ctrs) - 1
+        tops[lane] = top = max(before, *ctrs)
         self.expected += top - before
         self.received += len(ctrs)
 

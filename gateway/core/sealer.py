@@ -4,8 +4,8 @@ The flow, and the functions in its order:
   1  `seal`            the batch of one lane: bundles of frames, or video datagrams, each in its slot
   2  `_strip`          counters from the lane's send key: their headers, nonces (salt XOR CTR) and additional data
                        (header || session_id), made 256 at a time
-  3  `_lay_headers`    the SFrame header goes into the headroom in front of each
-  4  `_encrypt`        one AEAD call per datagram, in place
+  3  `_encrypt`        one AEAD call per datagram, in place
+  4  `_lay_headers`    the SFrame header goes into the headroom in front of each
   5                    starts and lengths now mark the sealed datagrams; the endpoint sends them as they lie
 
 RFC 9605 section 4.4; SPEC.md section 4.
@@ -37,11 +37,10 @@ class Sealer:
         while slot < end:
             strip = self._strip(key, ctr)
             at = ctr - strip.first
-            run = min(end - slot, len(strip.pairs) - at)
-            self._lay_headers(batch, slot, strip.headers[at : at + run])
+            run = min(end - slot, strip.end - ctr)
             self._encrypt(key, batch, slot, strip.pairs[at : at + run])
+            self._lay_headers(batch, slot, strip.headers[at : at + run])
             ctr, slot = ctr + run, slot + run
-        batch.lengths[first:end] += HEADROOM - batch.starts[first:end] + TAG_SIZE
 
     def _strip(self, key: SendKey, ctr: int) -> Strip:
         if not (isinstance(key.ahead, Strip) and key.ahead.holds(ctr)):
@@ -53,6 +52,7 @@ class Sealer:
         count, size = headers.shape
         batch.octets[first : first + count, HEADROOM - size : HEADROOM] = headers
         batch.starts[first : first + count] = HEADROOM - size
+        batch.lengths[first : first + count] += size + TAG_SIZE
 
     def _encrypt(self, key: SendKey, batch: Batch, first: int, pairs: list[tuple[bytes, ...]]) -> None:
         offsets, lengths = SLOTS[first : first + len(pairs)] + HEADROOM, batch.lengths[first : first + len(pairs)]

@@ -101,24 +101,27 @@ def pairs(salt: bytes, headers: Octets, ctrs: Integers, metadata: bytes) -> list
 class Strip:
     """Made ahead: what each of some consecutive counters of one KID needs. Their headers are equally long.
 
-    `first`    the first of the counters
+    `first`    the first of the counters, and `end` the one behind the last
+    `begin`    the bytes that their headers begin with, up to the CTR
     `headers`  (n, size) octets
     `pairs`    n nonces, each with its additional data
     """
 
-    __slots__ = ("first", "headers", "pairs")
+    __slots__ = ("begin", "end", "first", "headers", "pairs", "size")
 
     def __init__(self, kid: int, salt: bytes, metadata: bytes, first: int) -> None:
         """`STRIP` counters from `first` on, fewer if the CTR grows by a byte in between."""
         width = int(np.searchsorted(_CTR_STEPS, first, side="right"))
         grows_at = int(_CTR_STEPS[width]) if width < len(_CTR_STEPS) else first + STRIP
         ctrs = np.arange(first, min(first + STRIP, grows_at), dtype=np.int64)
-        self.first = first
+        self.first, self.end = first, first + len(ctrs)
         self.headers = _equal_headers(kid, ctrs, width)
+        self.size = self.headers.shape[1]
+        self.begin = self.headers[0, : self.size - width].tobytes()
         self.pairs = pairs(salt, self.headers, ctrs, metadata)
 
     def holds(self, ctr: int) -> bool:
-        return self.first <= ctr < self.first + len(self.pairs)
+        return self.first <= ctr < self.end
 
 
 def rows(octets: Octets) -> list[bytes]:

@@ -11,9 +11,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
 from typing import ClassVar
 
-import numpy as np
-import numpy.typing as npt
-
 from gateway.batch import Batch
 from gateway.endpoints.address import Address
 from gateway.endpoints.reason import reason
@@ -98,14 +95,14 @@ class Endpoint(ABC):
     def waiting(self) -> bool:
         return False
 
-    def senders(self, slots: npt.NDArray[np.int64]) -> list[Hashable]:  # noqa: ARG002 - most hear one sender only
+    def senders(self, slots: Sequence[int]) -> list[Hashable]:  # noqa: ARG002 - most hear one sender only
         """Who sent what stands in these slots of the last `fill`, each once."""
         return [self.address]
 
     def vouch(self, slots: Sequence[int], now: float) -> None:  # noqa: B027 - most send to one peer, whom they were told
         """What stands in these slots of the last `fill` was authentic and new: whoever sent it may be answered."""
 
-    def keep(self, slots: npt.NDArray[np.int64], now: float) -> None:  # noqa: B027 - as above
+    def keep(self, slots: Sequence[int], now: float) -> None:  # noqa: B027 - as above
         """Copies of what was authentic stand in these slots: who was vouched for stays so, and nobody else becomes it."""
 
     def clients(self) -> list[str]:

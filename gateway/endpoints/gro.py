@@ -15,8 +15,8 @@ from collections import deque
 import numpy as np
 import numpy.typing as npt
 
-from gateway.batch import CAPACITY, HEADROOM, ROOM, Batch
-from gateway.endpoints.mmsg import CMSG, DATAGRAM_MAX, IOVEC, SOL_UDP, Mmsg, Mover, Peer, new_mover, receive
+from gateway.batch import CAPACITY, HEADROOM, NUMBERS, ROOM, Batch
+from gateway.endpoints.mmsg import CMSG, DATAGRAM_MAX, IOVEC, SOL_UDP, Mmsg, Mover, Peer, new_mover
 
 UDP_GRO = 104
 PIECES = 4  # taken in at a time while they come: 256 kB, which a small board's cache still holds
@@ -37,6 +37,7 @@ class Gro(Mmsg):
         self._in.iovs[:] = self._iov.ctypes.data + np.arange(CAPACITY) * 2 * IOVEC.itemsize
         self._in.iovlens[:] = 2
         self._control = np.zeros(CAPACITY, CMSG)
+        self._sizes = self._control["size"]
         self._in.controls[:] = self._control.ctypes.data + np.arange(CAPACITY) * CMSG.itemsize
         self._most = CAPACITY
         self._left: deque[tuple[int, int, int, int]] = deque()  # row, where in it, bytes, size of a datagram
@@ -60,14 +61,13 @@ class Gro(Mmsg):
 
     def _take_in(self, batch: Batch) -> bool:
         """Whether all that there is came alone, and stands in the slots of `batch`."""
-        self._aim(batch)
         self._in.controllens[:] = CMSG.itemsize
-        self._control["size"] = 0
-        self._count = count = receive(self._fd, self._in, min(batch.capacity, self._most))
-        lengths, sizes = self._in.lengths[:count], self._control["size"][:count]
-        if not sizes.any():
+        self._sizes[:] = 0
+        count = self._receive(batch, min(batch.capacity, self._most))
+        lengths, sizes = self._in.lengths[:count], self._sizes[:count]
+        if not any(sizes.tolist()):
             self._most = CAPACITY
-            self._from = np.arange(count)
+            self._from = NUMBERS[:count]
             batch.lengths[:count] = lengths
             batch.count = count
             return True

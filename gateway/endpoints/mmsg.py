@@ -76,9 +76,14 @@ class Sent(NamedTuple):
 
 
 class Mover(Protocol):
-    """Moves batches through one non-blocking UDP socket. `waiting`: something is at hand that no poll will tell of."""
+    """Moves batches through one non-blocking UDP socket.
+
+    `waiting`  something is at hand that no poll will tell of
+    `only`     who sent all of the last `receive`, as is nearly always so; None if it was several, or nobody
+    """
 
     waiting: bool
+    only: Peer | None
 
     def receive(self, batch: Batch) -> int:
         """Fill the slots of an empty batch; how many. A length above ROOM is that of a datagram which was cut."""
@@ -110,6 +115,7 @@ class Vector:
         self.headers["iovlen"] = 1
         self.headers["name"] = self.names.ctypes.data + np.arange(size) * name_size
         self.headers["namelen"] = name_size
+        self.all_names = self.names.reshape(-1).data
         self.at = self.headers.ctypes.data
         self.base, self.room = self.iov["base"], self.iov["len"]
         self.iovs, self.iovlens = self.headers["iov"], self.headers["iovlen"]
@@ -150,6 +156,9 @@ class _Runs:
 
     def _counts(self, lengths: list[int]) -> list[int]:
         counts: list[int] = []
+        if lengths and 0 < lengths[0] <= self._longest and lengths.count(lengths[0]) == len(lengths):
+            most = min(SEGMENTS_MAX, AS_ONE_MAX // lengths[0])  # of equal ones, as in most of a video
+            return [min(most, len(lengths) - at) for at in range(0, len(lengths), most)]
         size = more = 0
         for length in lengths:
             if more and 0 < length <= size:
@@ -178,13 +187,23 @@ class Mmsg:
         self._in.room[:] = ROOM
         self._runs = _Runs(self._out)
         self._aimed_at: Batch | None = None
+        self._sent_to: Peer = None
         self._count = 0  # messages of the last `receive`
+        self.only: Peer | None = None
 
     def receive(self, batch: Batch) -> int:
-        self._aim(batch)
-        self._count = batch.count = receive(self._fd, self._in, min(batch.capacity, CAPACITY))
+        batch.count = self._receive(batch, batch.capacity)
         batch.lengths[: batch.count] = self._in.lengths[: batch.count]
         return batch.count
+
+    def _receive(self, batch: Batch, most: int) -> int:
+        """Take in so many messages at most, the first bytes of each into its slot; how many."""
+        self._aim(batch)
+        self._count = count = receive(self._fd, self._in, min(most, CAPACITY))
+        size = self._in.names.shape[1]
+        names = self._in.all_names[: count * size].tobytes()
+        self.only = names[:size] if names and names == names[:size] * count else None
+        return count
 
     def _aim(self, batch: Batch) -> None:
         if batch is not self._aimed_at:
@@ -194,8 +213,6 @@ class Mmsg:
 
     def senders(self, slots: npt.NDArray[np.int64]) -> list[Peer]:
         size, names = self._in.names.shape[1], self._in.names[slots].tobytes()
-        if names == names[:size] * len(slots):
-            return [names[:size]] if names else []
         return list(dict.fromkeys(names[at : at + size] for at in range(0, len(names), size)))
 
     def sent_by(self, peer: Peer) -> npt.NDArray[np.bool_]:
@@ -206,7 +223,9 @@ class Mmsg:
     def send(self, batch: Batch, peer: Peer) -> Sent:
         assert isinstance(peer, bytes)
         out, lengths = self._out, batch.lengths[: batch.count].tolist()
-        out.names[0] = np.frombuffer(peer, np.uint8)
+        if peer != self._sent_to:
+            self._sent_to = peer
+            out.names[0] = np.frombuffer(peer, np.uint8)
         out.base[: batch.count] = batch.address + batch.offsets()
         out.room[: batch.count] = lengths
         done = failed = octets = error = 0
@@ -214,18 +233,17 @@ class Mmsg:
             counts = self._runs.lay(lengths, done)
             went = _sendmmsg(self._fd, out.at, len(counts), MSG_DONTWAIT)
             if went > 0:
-                gone = sum(counts[:went])
-                octets += sum(lengths[done : done + gone])
-                done += gone
+                done += sum(counts[:went])
                 continue
             error = ctypes.get_errno()
             if counts[0] > 1 and error in NOT_AS_ONE:
                 self._runs.below(lengths[done], error)
             elif error in ONLY_THIS_ONE:
-                failed, done = failed + counts[0], done + counts[0]
+                failed, octets = failed + counts[0], octets - sum(lengths[done : done + counts[0]])
+                done += counts[0]
             else:
                 break
-        return Sent(done - failed, octets, error)
+        return Sent(done - failed, octets + sum(lengths[:done]), error)
 
     def peer(self, address: SockAddr) -> Peer:
         if len(address) == 2:  # noqa: PLR2004 - host and port: IPv4
@@ -251,6 +269,7 @@ class OneByOne:
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
+        self.only: Peer | None = None
         self._whole = bytearray(DATAGRAM_MAX)  # so that the size of what does not fit is known here too
         self._from: list[Peer] = []
 
@@ -266,6 +285,7 @@ class OneByOne:
             batch.append(memoryview(self._whole)[: min(size, ROOM)])
             batch.lengths[batch.count - 1] = size
             self._from.append(sender)
+        self.only = self._from[0] if len({*self._from}) == 1 else None
         return batch.count
 
     def senders(self, slots: npt.NDArray[np.int64]) -> list[Peer]:

@@ -13,9 +13,8 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
-from gateway.batch import ROOM, Batch
+from gateway.batch import NUMBERS, ROOM, Batch
 from gateway.endpoints.address import Address
 from gateway.endpoints.endpoint import READ, Endpoint, State
 from gateway.endpoints.gro import new_link_mover
@@ -50,9 +49,10 @@ class _Udp(Endpoint):
         except OSError as error:
             self._lost(error, now)
             return 0
-        self._slots = np.arange(batch.count)
+        self._slots = NUMBERS[: batch.count]
         self._regard_senders(self._mover, batch, now)
-        self._leave_out_oversize(batch)
+        if (longest := batch.longest()) > ROOM:
+            self._leave_out_oversize(batch, longest)
         self.counters.rx_datagrams += batch.count
         self.counters.rx_bytes += batch.total()
         return batch.count
@@ -68,9 +68,7 @@ class _Udp(Endpoint):
     def _regard_senders(self, mover: Mover, batch: Batch, now: float, /) -> None:
         """Draw conclusions from who sent what `batch` has just received."""
 
-    def _leave_out_oversize(self, batch: Batch) -> None:
-        if (longest := batch.longest()) <= ROOM:
-            return
+    def _leave_out_oversize(self, batch: Batch, longest: int) -> None:
         self._slots = np.flatnonzero(batch.lengths[: batch.count] <= ROOM)
         self.counters.oversize += batch.count - self._slots.size
         self.counters.largest_oversize = max(self.counters.largest_oversize, longest)
@@ -108,8 +106,11 @@ class UdpIn(_Udp):
         super().__init__(address)
         self._clients: dict[Peer, float] = {}  # -> when it was welcome last
 
-    def senders(self, slots: npt.NDArray[np.int64]) -> list[Peer]:
-        return [] if self._mover is None else self._mover.senders(self._slots[slots])
+    def senders(self, slots: Sequence[int]) -> list[Peer]:
+        if self._mover is None:
+            return []
+        only = self._mover.only
+        return self._mover.senders(self._slots[np.asarray(slots, np.int64)]) if only is None else [only] * bool(slots)
 
     def clients(self) -> list[str]:
         return [] if self._mover is None else [self._mover.name(peer) for peer in self._clients]
@@ -123,7 +124,8 @@ class UdpIn(_Udp):
             self._count(batch, self._mover.send(batch, peer))
 
     def _regard_senders(self, mover: Mover, _batch: Batch, now: float, /) -> None:
-        self._welcome(mover.senders(self._slots), now)
+        only = mover.only
+        self._welcome(mover.senders(self._slots) if only is None else (only,), now)
 
     def _welcome(self, peers: Iterable[Peer], now: float) -> None:
         for peer in peers:
@@ -164,10 +166,9 @@ class UdpLink(UdpIn):
         return new_link_mover(made)
 
     def vouch(self, slots: Sequence[int], now: float) -> None:
-        if self._mover is not None and slots:
-            self._welcome(self._mover.senders(self._slots[np.asarray(slots)]), now)
+        self._welcome(self.senders(slots), now)
 
-    def keep(self, slots: npt.NDArray[np.int64], now: float) -> None:
+    def keep(self, slots: Sequence[int], now: float) -> None:
         self._welcome([peer for peer in self.senders(slots) if peer in self._clients], now)
 
     def _regard_senders(self, _mover: Mover, _batch: Batch, _now: float, /) -> None:
@@ -196,7 +197,7 @@ class UdpOut(_Udp):
     def _regard_senders(self, mover: Mover, batch: Batch, _now: float, /) -> None:
         if self._broadcast:
             return  # whoever answers a broadcast does so from an address of its own
-        if mover.senders(self._slots) != [self._peer]:
+        if mover.only != self._peer:
             batch.keep(np.flatnonzero(mover.sent_by(self._peer)))
 
     def _open(self, now: float) -> None:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from gateway.core.opener import Arrival
@@ -40,10 +39,10 @@ def test_loss_of_a_link_is_recent_in_percent_and_whole_in_count(link):
     lease = Lease(Session(Statement(bytes(32), 0, bytes(32), 1, 0), b""), Lane.TELEMETRY, key, 1 << 28, 0)
     meter = Meter({"link": [link]}, [reception])
     meter.read(0.0)
-    reception.count(Arrival(lease, np.arange(3), np.array([0, 1, 3])))
+    reception.count(Arrival(lease, range(3), [0, 1, 3]))
     (row,) = meter.read(0.5)
     assert (row["rx_lost_est"], row["loss_percent"]) == (1, 25)
-    reception.count(Arrival(lease, np.arange(4), np.array([4, 5, 6, 7])))
+    reception.count(Arrival(lease, range(4), [4, 5, 6, 7]))
     (row,) = meter.read(0.5 + OVER_S)
     assert (row["rx_lost_est"], row["loss_percent"]) == (1, 0)
 

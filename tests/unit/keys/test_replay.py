@@ -45,6 +45,18 @@ def test_agrees_with_the_reference(seed):
         assert len(accepted) == len(set(accepted))
 
 
+@pytest.mark.parametrize("seed", range(50))
+def test_what_goes_on_is_marked_as_one_by_one(seed: int):
+    rng = random.Random(seed)
+    window, reference = ReplayWindow(64), OneByOne(64)
+    for _ in range(60):
+        first, count = window.top + rng.choice((1, 1, 2, 30, 70)), rng.randrange(1, 65)
+        window.extend(first, count)
+        assert all(reference.accept(ctr) for ctr in range(first, first + count))
+        for ctr in [rng.randrange(max(0, first - 70), first + count + 9) for _ in range(5)]:
+            assert window.accept(np.array([ctr])).tolist() == [reference.accept(ctr)]
+
+
 def test_a_batch_that_leaps_over_a_whole_window_does_not_follow():
     window = ReplayWindow(64)
     ctrs = np.array([5, 200], np.int64)

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import numpy as np
-
 from gateway.core.opener import Arrival
 from gateway.core.paths import PATHS_MAX, UP_FOR_S, Paths
 from gateway.core.session import Lease, Session
@@ -17,7 +15,7 @@ def session(boot: int = 1) -> Session:
 
 
 def arrival(of: Session, *ctrs: int, lane: Lane = Lane.TELEMETRY, epoch: int = 0) -> Arrival:
-    return Arrival(Lease(of, lane, KEY, 1 << 28, epoch), np.arange(len(ctrs)), np.array(ctrs, np.int64))
+    return Arrival(Lease(of, lane, KEY, 1 << 28, epoch), range(len(ctrs)), ctrs)
 
 
 def test_two_links_are_several_while_both_bring_it():

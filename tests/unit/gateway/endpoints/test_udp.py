@@ -8,7 +8,6 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 
-import numpy as np
 import pytest
 
 from gateway.batch import CAPACITY, ROOM, Batch
@@ -289,11 +288,11 @@ def test_copies_keep_whom_they_come_from_and_make_nobody_new(link, sockets):
     for now in (104.0, 108.0):
         for client in (stranger, aircraft):
             heard(link, client)
-            link.keep(np.array([0]), now)
+            link.keep([0], now)
     assert answered(link, [stranger, aircraft], 112.0) == [False, True]
     link.tick(113.1)
     heard(link, aircraft)
-    link.keep(np.array([0]), 113.1)  # too late: it has to prove itself again
+    link.keep([0], 113.1)  # too late: it has to prove itself again
     assert answered(link, [stranger, aircraft], 113.1) == [False, False]
 
 
