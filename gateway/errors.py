@@ -5,6 +5,7 @@ GatewayError
  +-- OrderExpired     the order is past its dates or limits and the aircraft is on the ground  exit 3
  +-- NotRunning       `zegel status` found nothing to ask                                      exit 4
  +-- DemoFailed       the demo saw something that is not as it should be                       exit 1
+ +-- NotGuarded       something beside Zegel may leave on a ground link                        exit 1
 
 Every leaf says what is wrong in its message and what to do in its `hint`. The keys have a tree of their own;
 gateway/cli.py prints both alike.
@@ -36,4 +37,8 @@ class NotRunning(GatewayError):
 
 
 class DemoFailed(GatewayError):
+    exit_code = 1
+
+
+class NotGuarded(GatewayError):
     exit_code = 1

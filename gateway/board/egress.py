@@ -1,0 +1,291 @@
+"""`zegel egress`: nothing beside the seal leaves on the ground links. Show, apply, check and remove the rules that hold it.
+
+What lives here: which interfaces are meant, what may pass beside Zegel, and the command. The rules themselves are
+nftables.py's, the tries of `check` leak.py's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import json
+import os
+import pwd
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from gateway import config
+from gateway.board import leak, nftables
+from gateway.board.nftables import Guard, Hole
+from gateway.endpoints.address import EVERY_INTERFACE, Address
+from gateway.errors import ConfigError, NotGuarded
+
+CONFIG = Path("/etc/zegel/egress.toml")
+ROLES = (Path("/etc/zegel/air.toml"), Path("/etc/zegel/ground.toml"))
+USER = "zegel"
+_NAME = re.compile(r"[A-Za-z0-9_.:@-]{1,15}")  # an interface's, of those that people give; Linux allows more
+_WHY = re.compile(r"[A-Za-z0-9 ,.:;()/_-]{1,100}")
+PORTS = range(1, 65_536)
+
+
+class Allow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One hole in egress.toml. What is not given does not matter."""
+
+    why: str
+    user: str | None = None
+    interface: str | None = None
+    fwmark: int | None = None
+    to: str | None = None
+    protocol: Literal["tcp", "udp", "ping"] | None = None
+    from_port: int | None = None
+    to_port: int | None = None
+
+
+class EgressConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """`egress.toml`."""
+
+    interface: tuple[str, ...] = ()  # those of the ground links; if none is named, those that lead to the roles' links
+    port: tuple[int, ...] = ()  # UDP ports of this computer where a radio's program (wfb_tx) takes what it sends
+    user: str = USER
+    setup: bool = True  # DHCP, router solicitations, WPA: at most 10 short packets a minute each
+    allow: tuple[Allow, ...] = ()
+
+
+def read(path: Path, given: argparse.Namespace) -> tuple[Guard, list[str]]:
+    """The guard by `path`, if it is there, under what the command line gives; and notes for a person. ConfigError."""
+    values = config.read(path) if path.exists() or path != CONFIG else {}
+    for field in ("interface", "user"):
+        if getattr(given, field, None):
+            values[field] = getattr(given, field)
+    try:
+        asked = msgspec.convert(values, EgressConfig)
+    except msgspec.ValidationError as error:
+        known = ", ".join(EgressConfig.__struct_fields__)
+        raise ConfigError(
+            f"{path}: {error}", hint=f"the keys are {known}; of [[allow]] {', '.join(Allow.__struct_fields__)}"
+        ) from None
+    interfaces, ports, notes = asked.interface, asked.port, []
+    if not interfaces and not ports:
+        interfaces, ports, notes = _derived()
+    for name in interfaces:
+        _check_interface(name)
+    if not all(port in PORTS for port in ports):
+        raise ConfigError(f"{path}: a port is a number from 1 to {PORTS[-1]}", hint="port = [14600]")
+    holes = tuple(_hole(allow, path) for allow in asked.allow)
+    return Guard(uid=_uid(asked.user), interfaces=interfaces, ports=ports, setup=asked.setup, holes=holes), notes
+
+
+def _check_interface(name: str) -> None:
+    if name == "lo":
+        raise ConfigError(
+            "lo is no ground link", hint="for a radio's program on this computer name its UDP port: port = [14600]"
+        )
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f"{name!r} is no interface", hint="such as usb0 or wlan1; ip link shows those that are there")
+
+
+def _uid(user: str) -> int:
+    if user.isascii() and user.isdigit():
+        return int(user)
+    try:
+        return pwd.getpwnam(user).pw_uid
+    except KeyError:
+        raise ConfigError(
+            f"there is no user {user} on this computer", hint="sudo make install makes it; or --user NAME"
+        ) from None
+
+
+def _hole(allow: Allow, path: Path) -> Hole:
+    where = f"{path}: allow {allow.why!r}"
+    if not _WHY.fullmatch(allow.why):
+        raise ConfigError(f"{where}: why is a line of letters and digits, 100 at most", hint='why = "SSH for maintenance"')
+    if allow.protocol is None and allow.user is None and allow.fwmark is None:
+        raise ConfigError(f"{where} would let everything out", hint="give it a protocol, a user or a fwmark")
+    if (allow.from_port or allow.to_port) and allow.protocol not in {"tcp", "udp"}:
+        raise ConfigError(f"{where} names a port but not whether tcp or udp", hint='protocol = "tcp"')
+    if allow.protocol in {"tcp", "udp"} and not (allow.from_port or allow.to_port or allow.user or allow.fwmark):
+        raise ConfigError(
+            f"{where} would let out all {allow.protocol}", hint="give it a from_port, a to_port, a user or a fwmark"
+        )
+    if not all(port in PORTS for port in (allow.from_port, allow.to_port) if port is not None):
+        raise ConfigError(f"{where}: a port is a number from 1 to {PORTS[-1]}", hint="from_port = 22")
+    if allow.protocol == "ping" and (allow.user or allow.fwmark):
+        raise ConfigError(f"{where}: the kernel answers pings, it has no user and no mark", hint="leave them out")
+    if allow.interface:
+        _check_interface(allow.interface)
+    if allow.to:
+        try:
+            ipaddress.ip_network(allow.to, strict=False)
+        except ValueError:
+            raise ConfigError(
+                f"{where}: {allow.to!r} is no address and no network", hint='to = "192.168.10.0/24"'
+            ) from None
+    values = msgspec.structs.asdict(allow) | {"uid": _uid(allow.user) if allow.user else None}
+    del values["user"]
+    return Hole(**values)
+
+
+# --- which interfaces ---
+
+
+def _derived() -> tuple[tuple[str, ...], tuple[int, ...], list[str]]:
+    """The interfaces and local ports that the links of the roles lead to, and notes. ConfigError if there are none."""
+    links = [(path, config.endpoint(text)) for path in ROLES if path.exists() for text in _links(path)]
+    found = [(path, link, *_leads_to(link)) for path, link in links]
+    interfaces = tuple(dict.fromkeys(way for *_, way, _ in found if way not in {"", "lo"}))
+    ports = tuple(dict.fromkeys(link.port for _, link, way, _ in found if way == "lo"))
+    notes = [f"{path}: {link}: {note}" for path, link, _, note in found]
+    if not interfaces and not ports:
+        said = f" ({'; '.join(notes)})" if notes else ""
+        raise ConfigError(f"no ground link is known{said}", hint=f'--interface usb0, or interface = ["usb0"] in {CONFIG}')
+    if interfaces:
+        named = ", ".join(f'"{name}"' for name in interfaces)
+        notes.append(
+            f"taken from the routes of now; before the network is up there are none: interface = [{named}] in {CONFIG}"
+        )
+    return interfaces, ports, notes
+
+
+def _links(path: Path) -> list[str]:
+    links = config.read(path).get("link", [])
+    return [text for text in links if isinstance(text, str)] if isinstance(links, list) else []
+
+
+def _leads_to(link: Address) -> tuple[str, str]:
+    """The interface, or none, and a note on why."""
+    if link.kind == "serial":
+        return "", f"a serial line is no network: who may open {link.device} may send there"
+    if link.host in {EVERY_INTERFACE, "::"}:
+        return "", "it listens everywhere: name the interfaces of the ground links"
+    try:
+        host = str(socket.getaddrinfo(link.host, link.port, type=socket.SOCK_DGRAM)[0][4][0])
+    except OSError:
+        return "", f"the name {link.host} cannot be looked up now"
+    if link.kind == "udpin":
+        rows = [row for row in _ip("address", "show", "to", host) if row.get("addr_info")]
+        name = str(rows[0]["ifname"]) if rows else ""
+    else:
+        rows = _ip("route", "get", host)
+        name = str(rows[0].get("dev", "")) if rows else ""
+    if name == "lo":
+        return (
+            name,
+            f"goes to a program on this computer: its port {link.port} is guarded. Name the interface of its radio too",
+        )
+    return name, f"by {name}" if name else f"no route to {link.host} now"
+
+
+def _ip(*words: str) -> list[dict[str, Any]]:
+    try:
+        done = subprocess.run(["ip", "-json", *words], capture_output=True, text=True, check=False)  # noqa: S603, S607
+    except FileNotFoundError:
+        raise ConfigError(
+            "there is no ip on this computer", hint="sudo apt install iproute2, or name them: --interface usb0"
+        ) from None
+    found: list[dict[str, Any]] = json.loads(done.stdout) if done.returncode == 0 and done.stdout.strip() else []
+    return found
+
+
+# --- the command ---
+
+
+def command(parser: argparse.ArgumentParser) -> None:
+    """let only Zegel's user send on the ground links, by nftables; prove it by trying"""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = (
+        "example:\n  zegel egress show --interface usb0\n  sudo zegel egress apply\n  sudo zegel egress check\n"
+        f"\nWithout --interface it is what {CONFIG} says, else where the links of air.toml and ground.toml lead."
+    )
+    parser.add_argument(
+        "do",
+        choices=("show", "apply", "check", "remove"),
+        help="show the rules; put them into the kernel; try to send past them, as others and as root; take them away",
+    )
+    parser.add_argument("--interface", metavar="IF", action="append", help="of a ground link, such as usb0; repeatable")
+    parser.add_argument("--user", metavar="USER", help=f"who runs zegel air or ground, by name or number; default {USER}")
+    parser.add_argument("--config", metavar="egress.toml", default=str(CONFIG), help=f"default {CONFIG}")
+    parser.add_argument("--json", action="store_true", help="what check tried and what came of it, as JSON objects")
+    parser.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    if sys.platform != "linux":
+        raise NotGuarded("nftables is Linux's", hint="use the firewall of this system")
+    if args.do == "remove":
+        nftables.remove()
+        print("the egress guard is off: every program may send on every interface")
+        return 0
+    guard, notes = read(Path(args.config), args)
+    if args.do == "show":
+        print("\n".join([*(f"# {note}" for note in notes), nftables.rule_set(guard, guard.interfaces)]), end="")
+        return 0
+    for note in notes:
+        print(note, file=sys.stderr)
+    return _apply(guard) if args.do == "apply" else _check(guard, as_json=args.json)
+
+
+def _apply(guard: Guard) -> int:
+    raw = nftables.load(guard)
+    for line in _told(guard, raw):
+        print(line)
+    return 0
+
+
+def _told(guard: Guard, raw: tuple[str, ...]) -> Iterator[str]:
+    for name in guard.interfaces:
+        there = "" if nftables.present(name) else ", which is not there yet"
+        yield f"{name}{there}: only the user {guard.uid} sends" + ("" if name in raw else "; raw frames are NOT guarded")
+    if missing := [name for name in guard.interfaces if name not in raw and not nftables.present(name)]:
+        yield f"apply again when {' and '.join(missing)} is there, as the udev rule of the package does: this kernel is older than 6.16"
+    elif set(guard.interfaces) - set(raw):
+        yield "this kernel has no netdev egress hook (Linux 5.16): a program with CAP_NET_RAW can send past the guard"
+    for port in guard.ports:
+        yield f"UDP port {port} of this computer: only the user {guard.uid} sends there"
+    for hole in guard.holes:
+        yield f"may leave beside Zegel, in clear: {hole.why}"
+
+
+# --- check ---
+
+
+def _check(guard: Guard, *, as_json: bool) -> int:
+    if os.geteuid() != 0:
+        raise NotGuarded("only root can try as others", hint="sudo zegel egress check")
+    rules = nftables.loaded()
+    places = [*(f'"{name}"' for name in guard.interfaces), *map(str, guard.ports)]
+    unnamed = [place for place in places if place not in rules]
+    tries = [found for name in guard.interfaces for found in leak.try_interface(name, guard.uid)]
+    tries += [found for port in guard.ports for found in leak.try_port(port, guard.uid)]
+    if as_json:
+        print(json.dumps([msgspec.structs.asdict(found) | {"well": found.well} for found in tries], indent=2))
+    else:
+        _print(tries)
+    wrong = [found for found in tries if not found.well]
+    if unnamed or wrong:
+        said = [f"no rule names {', '.join(unnamed)}"] if unnamed else []
+        said += [f"{len(wrong)} of {len(tries)} tries did not end as they should"] if wrong else []
+        raise NotGuarded(
+            f"the egress guard does not hold: {'; '.join(said)}", hint="sudo zegel egress apply, and check again"
+        )
+    return 0
+
+
+def _print(tries: list[leak.Try]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for head in ("where", "who", "tried", "outcome"):
+        table.add_column(head)
+    for found in tries:
+        table.add_row(found.where, found.who, found.way, found.outcome if found.well else f"[bold red]{found.outcome}")
+    Console().print(table)
+    tried = sum(1 for found in tries if found.tried and not found.may)
+    print(f"{tried} tries to send past Zegel, {sum(1 for f in tries if f.tried and not f.may and f.well)} of them stopped")
+    print(f"forwarding: {leak.forwarding()}")
