@@ -73,7 +73,7 @@ def read(path: Path, given: argparse.Namespace) -> tuple[Guard, list[str]]:
         raise ConfigError(
             f"{path}: {error}", hint=f"the keys are {known}; of [[allow]] {', '.join(Allow.__struct_fields__)}"
         ) from None
-    interfaces, ports, notes = asked.interface, asked.port, []
+    interfaces, ports, notes = asked.interface, asked.port, list[str]()
     if not interfaces and not ports:
         interfaces, ports, notes = _derived()
     for name in interfaces:
@@ -244,8 +244,9 @@ def _told(guard: Guard, raw: tuple[str, ...]) -> Iterator[str]:
     for name in guard.interfaces:
         there = "" if nftables.present(name) else ", which is not there yet"
         yield f"{name}{there}: only the user {guard.uid} sends" + ("" if name in raw else "; raw frames are NOT guarded")
-    if missing := [name for name in guard.interfaces if name not in raw and not nftables.present(name)]:
-        yield f"apply again when {' and '.join(missing)} is there, as the udev rule of the package does: this kernel is older than 6.16"
+    away = [name for name in guard.interfaces if name not in raw and not nftables.present(name)]
+    if away:
+        yield f"before Linux 6.16 apply again when {' and '.join(away)} is there (the package's udev rule does it)"
     elif set(guard.interfaces) - set(raw):
         yield "this kernel has no netdev egress hook (Linux 5.16): a program with CAP_NET_RAW can send past the guard"
     for port in guard.ports:

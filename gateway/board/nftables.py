@@ -1,9 +1,8 @@
 """nftables: the rules by which only Zegel's user sends on the ground links, and how they are put into the kernel.
 
-Two tables, one list of rules. `inet`, at the end of postrouting, sees all IP that leaves: of programs, forwarded, after any
-NAT; it names interfaces by their name, so one that is not there yet is guarded when it comes. `netdev`, at the device
-itself (Linux 5.16 or newer), sees every frame, raw ones (AF_PACKET) too. A kernel before 6.16 takes it only for devices that
-are there.
+Two tables, one list of rules. `inet`, at the end of postrouting, sees all IP that leaves: of programs, forwarded, after
+any NAT; it goes by the names of interfaces, so one that is not there yet is guarded when it comes. `netdev`, at the device
+itself (Linux 5.16), sees every frame, raw ones (AF_PACKET) too; before 6.16 a kernel takes it only for devices it has.
 
 What lives here: text of rules, and `nft`. What must not: which interfaces are meant (egress.py).
 """
@@ -84,7 +83,7 @@ def rule_set(guard: Guard, devices: Sequence[str] | None) -> str:
     if guard.ports:
         hook.append(f'oifname "lo" {to_radio}')
     lines += _table("inet", {"only_zegel": _only_zegel(guard), "leaving": hook})
-    chains = {}
+    chains: dict[str, Iterable[str]] = {}
     if guard.ports and devices is not None:
         chains["to_radio"] = [_egress("lo"), to_radio]
     if devices:

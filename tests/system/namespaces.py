@@ -12,21 +12,34 @@ import pytest
 
 READY = "ready\n"
 HOLD = ("sh", "-c", "ip link set lo up && echo ready && exec cat")  # until its standard input ends, as with this process
-MAKE_SOCKET = """
+SEND_SOCKET = 'socket.send_fds(socket.socket(fileno=int(sys.argv[2])), [b"."], [made.fileno()])'
+MAKE_UDP = f"""
 import socket, sys
 made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 made.bind(("127.0.0.1", int(sys.argv[1])))
-socket.send_fds(socket.socket(fileno=int(sys.argv[2])), [b"."], [made.fileno()])
+{SEND_SOCKET}
+"""
+EVERY_FRAME = 3  # ETH_P_ALL
+MAKE_CAPTURE = f"""
+import socket, sys
+made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons({EVERY_FRAME}))
+made.setsockopt(socket.SOL_SOCKET, 33, 8 << 20)  # SO_RCVBUFFORCE
+made.bind((sys.argv[1], {EVERY_FRAME}))
+{SEND_SOCKET}
 """
 
 
 class Host:
-    """A network namespace; that of `beside` lends it the right to be connected with it. Skips if none can be had."""
+    """A network namespace; that of `beside` lends it the right to be connected with it. Skips if none can be had.
 
-    def __init__(self, beside: Host | None = None) -> None:
+    With `all_users` the users of this computer are on it, for which this process must be root; else root alone is.
+    """
+
+    def __init__(self, beside: Host | None = None, *, all_users: bool = False) -> None:
         if missing := [tool for tool in ("unshare", "nsenter", "ip") if shutil.which(tool) is None]:
             pytest.skip(f"needs {' and '.join(missing)} to make network namespaces")
-        alone = ("unshare", "--net", *(() if beside else ("--map-root-user",)))
+        self._all_users = all_users
+        alone = ("unshare", "--net", *(() if beside or all_users else ("--map-root-user",)))
         words = [*(beside.within if beside else ()), *alone, *HOLD]
         self._held = subprocess.Popen(
             words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -41,16 +54,24 @@ class Host:
     @property
     def within(self) -> tuple[str, ...]:
         """Put before the words of a command, it runs on this host."""
-        return ("nsenter", "--target", str(self.pid), "--user", "--net", "--preserve-credentials")
+        users = () if self._all_users else ("--user", "--preserve-credentials")
+        return ("nsenter", "--target", str(self.pid), "--net", *users)
 
     def ip(self, *words: str) -> None:
         subprocess.run([*self.within, "ip", *words], check=True, capture_output=True)
 
     def udp(self, port: int = 0) -> socket.socket:
         """A socket on this host's loopback interface, for this process."""
+        return self._socket(MAKE_UDP, str(port))
+
+    def capture(self, device: str) -> socket.socket:
+        """A socket that sees every frame of one of this host's interfaces; root's."""
+        return self._socket(MAKE_CAPTURE, device)
+
+    def _socket(self, source: str, word: str) -> socket.socket:
         ours, theirs = socket.socketpair()
         with ours, theirs:
-            words = [*self.within, sys.executable, "-c", MAKE_SOCKET, str(port), str(theirs.fileno())]
+            words = [*self.within, sys.executable, "-c", source, word, str(theirs.fileno())]
             subprocess.run(words, check=True, pass_fds=[theirs.fileno()])
             (fd,) = socket.recv_fds(ours, 1, 1)[1]
         made = socket.socket(fileno=fd)
