@@ -22,7 +22,20 @@ def shown(capsys, *words: str) -> str:
 
 def test_help_lists_every_command(capsys):
     text = shown(capsys, "--help")
-    assert COMMANDS == ["agency", "air", "bench", "check", "demo", "device", "ground", "order", "station", "status"]
+    assert COMMANDS == [
+        "agency",
+        "air",
+        "bench",
+        "check",
+        "demo",
+        "device",
+        "egress",
+        "ground",
+        "metrics",
+        "order",
+        "station",
+        "status",
+    ]
     for command in COMMANDS:
         assert re.search(rf"^ +{command} +\w", text, re.M), command
 
