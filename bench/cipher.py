@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 from cryptography.hazmat.backends.openssl import backend
 
-from bench import machine, openssl
+from bench import openssl
 from bench.aead import WAYS, Child
 from bench.clock import medians
 from bench.result import Cell, Options, Plot, Progress, Result, Table
+from gateway.board import computer
 
 LIMIT = "openssl speed"
 WITH, WITHOUT = "with AES instructions", "without AES instructions"
@@ -52,7 +53,7 @@ def measure(options: Options, progress: Progress) -> Result:
 
 def processors() -> dict[str, Mapping[str, str]]:
     """What to believe of the processor, and the environment that makes OpenSSL believe it."""
-    if not machine.has_aes():
+    if not computer.has_aes():
         return {WITHOUT: {}}
     return {WITH: {}, **({WITHOUT: openssl.mask()} if openssl.mask() else {})}
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import argparse
 from importlib import import_module
 
-from bench import board, budget, cli, emulation
+from bench import budget, cli, emulation
 from bench.budget import growth
 from bench.emulation import MODELS, PI_5, Counts
 from bench.result import Options, Progress, Result, Table
 from bench.sysroot import CannotCount, sysroot
+from gateway.board import computer, health
 
 PER = {
     "aead": "AES-256-GCM alone",
@@ -40,17 +41,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def measure(options: Options, progress: Progress) -> Result:
-    name = board.model()
-    return _on_board(name, options, progress) if board.is_pi(name) else _emulated(options, progress)
+    name = computer.model()
+    return _on_board(name, options, progress) if computer.is_pi(name) else _emulated(options, progress)
 
 
 # --- on a Pi ---
 
 
 def _on_board(name: str, options: Options, progress: Progress) -> Result:
-    before = board.state()
+    before = health.state()
     results = [import_module(f"bench.{inside}").measure(options, progress) for inside in cli.ALL]
-    after = board.state()
+    after = health.state()
     rows = tuple((fact, value, after.get(fact)) for fact, value in before.items())
     held = Table(name, ("", "before", "after"), rows, () if rows else ("the system says nothing of clock and heat",))
     return Result(

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 
-from bench import board, figure, page, record, show
+from bench import figure, page, record, show
 from bench.record import Record
 from bench.result import Options, Progress, Result
+from gateway.board import computer
 from gateway.errors import ConfigError
 
 DEFAULT = Path("zegel-bench.html")
@@ -61,7 +62,9 @@ def require(paths: Iterable[Path]) -> None:
 def _run(options: Options, progress: Progress) -> Record:
     from bench.cli import ALL  # noqa: PLC0415 - which loads this module
 
-    names = ("pi",) if board.is_pi(board.model()) else (*ALL, "pi")  # on a Pi that is all of them, between two looks at it
+    names = (
+        ("pi",) if computer.is_pi(computer.model()) else (*ALL, "pi")
+    )  # on a Pi that is all of them, between two looks at it
     results = [import_module(f"bench.{name}").measure(options, progress) for name in names]
     return record.of_this_machine(results, options.quick)
 

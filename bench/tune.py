@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from bench import machine
 from bench.chunk import coalesce
 from bench.house import STATIONS, House
 from bench.pair import Pair
 from bench.rehearsal import Flown, Rehearsal, telemetry, written
 from bench.result import Cell, Options, Progress, Result, Table
+from gateway.board import computer
 from gateway.config import Tuning
 from gateway.errors import ConfigError
 
@@ -169,7 +169,7 @@ def _least_buffer(middle: Mapping[Tuning, Flown], granted_kib: int) -> tuple[int
 def text(tuning: Tuning) -> str:
     """The file, with a line on where it comes from."""
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    return f"# zegel bench tune, {today}, {machine.processor()}\n{written(tuning)}"
+    return f"# zegel bench tune, {today}, {computer.processor()}\n{written(tuning)}"
 
 
 # --- tables ---

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from bench import aead, cipher, machine, openssl
+from bench import aead, cipher, openssl
 from bench.aead import WAYS, Child
 from bench.result import Options
+from gateway.board import computer
 
 SIZES = (64, 1200)
 
@@ -48,7 +49,7 @@ def test_a_machine_without_openssl_gets_a_hint_and_the_rest(monkeypatch):
 
 
 def test_without_aes_there_is_one_kind_of_processor_and_a_note_says_so(monkeypatch):
-    monkeypatch.setattr(machine, "has_aes", lambda: False)
+    monkeypatch.setattr(computer, "has_aes", lambda: False)
     kinds = cipher.processors()
     assert kinds == {cipher.WITHOUT: {}}
     assert cipher._notes(kinds)[0] == "this processor has no AES instructions"

@@ -5,10 +5,11 @@ import types
 
 import pytest
 
-from bench import board, budget, cli, pi
+from bench import budget, cli, pi
 from bench.emulation import MODELS, Counts
 from bench.result import Options, Result, Table
 from bench.sysroot import CannotCount
+from gateway.board import computer, health
 
 
 def options(**asked) -> Options:
@@ -22,7 +23,7 @@ def quiet(done: float, total: float, what: str) -> None: ...
 def emulated(monkeypatch, tmp_path):
     """Counts that are told, on no Pi; the budget in a folder of the test's own."""
     counts = Counts(dict.fromkeys(pi.PER, 1000), {region: {"Python": 600, "AEAD": 400} for region in pi.PER})
-    monkeypatch.setattr(board, "model", lambda: "")
+    monkeypatch.setattr(computer, "model", lambda: "")
     monkeypatch.setattr(pi, "sysroot", lambda: tmp_path)
     monkeypatch.setattr(pi.emulation, "count", lambda *_: counts)
     monkeypatch.setattr(budget, "COMMITTED", tmp_path / "budget.json")
@@ -63,8 +64,8 @@ def test_on_a_pi_everything_is_measured_and_the_board_watched(monkeypatch):
     inner = types.SimpleNamespace(
         measure=lambda *_: Result("inner", (Table("inner", ("n",), ((1,),)),), ("noted",), 3, {"s": (1.0,)})
     )
-    monkeypatch.setattr(board, "model", lambda: "Raspberry Pi 4 Model B Rev 1.4")
-    monkeypatch.setattr(board, "state", lambda: next(states))
+    monkeypatch.setattr(computer, "model", lambda: "Raspberry Pi 4 Model B Rev 1.4")
+    monkeypatch.setattr(health, "state", lambda: next(states))
     monkeypatch.setattr(cli, "ALL", ("inner",))
     monkeypatch.setattr(pi, "import_module", lambda _: inner)
     result = pi.measure(options(), quiet)

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from bench import board
+from gateway.board import computer, health
+
+PLACES = {"MODEL": computer.MODEL, "CLOCK": health.CLOCK, "TEMPERATURE": health.TEMPERATURE, "THROTTLED": health.THROTTLED}
 
 
 def put(root, **files):
     for name, content in files.items():
-        path = root / getattr(board, name)
+        path = root / PLACES[name]
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
 
@@ -20,8 +22,8 @@ def test_a_pi_by_its_own_words(tmp_path):
         TEMPERATURE="48312\n",
         THROTTLED="50004\n",
     )
-    assert board.is_pi(board.model(tmp_path))
-    assert board.state(tmp_path) == {
+    assert computer.is_pi(computer.model(tmp_path))
+    assert health.state(tmp_path) == {
         "clock (MHz)": "2400.0",
         "temperature (degrees C)": "48.3",
         "held back": "throttled; earlier: under-voltage",
@@ -31,8 +33,8 @@ def test_a_pi_by_its_own_words(tmp_path):
 def test_what_the_system_does_not_say_is_left_out(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))  # no vcgencmd
     put(tmp_path, TEMPERATURE="51000\n")
-    assert not board.is_pi(board.model(tmp_path))
-    assert board.state(tmp_path) == {"temperature (degrees C)": "51.0"}
+    assert not computer.is_pi(computer.model(tmp_path))
+    assert health.state(tmp_path) == {"temperature (degrees C)": "51.0"}
 
 
 @pytest.mark.parametrize(
@@ -46,4 +48,4 @@ def test_what_the_system_does_not_say_is_left_out(tmp_path, monkeypatch):
     ],
 )
 def test_flags_in_words(flags, words):
-    assert board.held_back(flags) == words
+    assert health.held_back(flags) == words

@@ -1,17 +1,17 @@
-"""Board: whether this is a Raspberry Pi, how fast it runs at the moment, and whether it is held back.
+"""Health: how fast a board runs at the moment, and whether heat or a weak supply hold it back.
 
 What lives here: reading the system's own words. Anything that the system does not say is left out.
 """
 
 from __future__ import annotations
 
-import contextlib
-import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
-from bench.machine import text
+from gateway.board.computer import text, told
+from gateway.board.finding import Finding, do, ok
+from gateway.board.subject import Subject
 
-MODEL = "proc/device-tree/model"
 CLOCK = "sys/devices/system/cpu/cpu0/cpufreq/scaling_cur_freq"  # kHz
 TEMPERATURE = "sys/class/thermal/thermal_zone0/temp"  # thousandths of a degree
 THROTTLED = "sys/devices/platform/soc/soc:firmware/get_throttled"  # hexadecimal, without 0x
@@ -21,13 +21,18 @@ NOW = {0: "under-voltage", 1: "clock capped", 2: "throttled", 3: "soft temperatu
 SINCE_START = 16
 
 
-def model(root: Path = Path("/")) -> str:
-    """The board's name, such as "Raspberry Pi 5 Model B Rev 1.0"; empty where no device tree says."""
-    return text(root / MODEL)
-
-
-def is_pi(name: str) -> bool:
-    return name.startswith("Raspberry Pi")
+def look(subject: Subject) -> Iterator[Finding]:
+    """Nothing where the board does not say."""
+    facts = state(subject.root)
+    if not (held := facts.get("held back")):
+        return
+    if held == "no":
+        warmth = facts.get("temperature (degrees C)")
+        yield ok("power", "never held back since it was started" + f", {warmth} degrees C" * bool(warmth))
+    elif "under-voltage" in held:
+        yield do("power", f"held back: {held}", "feed the board 5.1 V at 3 A (Pi 4) or 5 A (Pi 5) by a short, thick cable")
+    else:
+        yield do("power", f"held back: {held}", "cool it: a heat sink in the airflow")
 
 
 def state(root: Path = Path("/")) -> dict[str, str]:
@@ -35,7 +40,8 @@ def state(root: Path = Path("/")) -> dict[str, str]:
     facts = {
         "clock (MHz)": _scaled(root / CLOCK),
         "temperature (degrees C)": _scaled(root / TEMPERATURE),
-        "held back": held_back(text(root / THROTTLED) or _vcgencmd()),
+        # vcgencmd answers throttled=0x50005
+        "held back": held_back(text(root / THROTTLED) or told("vcgencmd", "get_throttled").partition("=")[2]),
     }
     return {name: fact for name, fact in facts.items() if fact}
 
@@ -50,14 +56,6 @@ def held_back(flags: str) -> str:
     return "; ".join(filter(None, (", ".join(now) or "no", "earlier: " + ", ".join(earlier) if earlier else "")))
 
 
-def _vcgencmd() -> str:
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
-        words = ["vcgencmd", "get_throttled"]  # answers throttled=0x50005
-        told = subprocess.run(words, capture_output=True, text=True, timeout=5, check=True)  # noqa: S603
-        return told.stdout.partition("=")[2].strip()
-    return ""
-
-
 def _scaled(path: Path) -> str:
-    told = text(path)
-    return f"{int(told) / 1000:.1f}" if told else ""
+    figure = text(path)
+    return f"{int(figure) / 1000:.1f}" if figure else ""

@@ -1,0 +1,173 @@
+"""Autopilot: whether a flight controller is heard, and at which baud rate. Listens; nothing is ever written to it.
+
+Frames are cut as `zegel air` cuts them (gateway.frames), so what is heard here will be heard there.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from firmware_shims import heartbeat
+from gateway import config
+from gateway.board import holder, port
+from gateway.board.finding import Finding, do, ok, unknown
+from gateway.board.subject import Subject
+from gateway.endpoints import open_endpoint
+from gateway.endpoints.address import Address
+from gateway.endpoints.endpoint import State
+from gateway.frames import FrameReader
+
+LISTEN_S = 2.5  # heartbeats come once a second
+TRY_S = 1.4  # each other baud rate: long enough for one
+BAUDS = (57_600, 115_200, 921_600, 1_500_000, 460_800, 230_400)
+LOOK_EVERY_S = 0.005
+USUAL_BAUD = 921_600  # at a companion computer
+PORTS_MAX = 4  # listened to where no configuration says which
+PARAMETERS = (
+    "SERIAL2_PROTOCOL = 2, SERIAL2_BAUD = {kbaud} (ArduPilot); MAV_1_CONFIG = TELEM 2, SER_TEL2_BAUD = {baud} (PX4)"
+)
+
+
+@dataclasses.dataclass
+class Heard:
+    octets: int = 0
+    frames: int = 0
+    autopilot: heartbeat.Heartbeat | None = None
+    others: int = 0  # heartbeats of ground stations, cameras and the like
+    error: str = ""
+
+
+def look(subject: Subject) -> Iterator[Finding]:
+    """The endpoint of the configuration; without one, every serial port that there is."""
+    if subject.running and subject.air:
+        yield _from_status(subject)
+    elif subject.air:
+        yield from _told(config.endpoint(subject.air.fc), subject)
+    elif subject.role == "air":
+        yield from _anywhere(subject)
+
+
+def _from_status(subject: Subject) -> Finding:
+    assert subject.running
+    (fc,) = [end for end in subject.running["endpoints"] if end["use"] == "fc"]
+    text = f"zegel air has {fc['endpoint']}: {fc['state']}, {fc['rx_per_s']:g} reads/s"
+    if subject.running["frames"]:
+        return ok("flight controller", f"{text}, vehicles {', '.join(subject.running['frames'])}")
+    return do("flight controller", f"{text}, and no frame yet", "zegel status says what is wrong")
+
+
+def _anywhere(subject: Subject) -> Iterator[Finding]:
+    found = port.present()[:PORTS_MAX]
+    if not found:
+        yield unknown("flight controller", "there is no configuration and no serial port", "zegel setup air")
+        return
+    addresses = [config.endpoint(f"serial:{name}:{USUAL_BAUD}") for name in found]
+    with ThreadPoolExecutor(len(found)) as pool:
+        for answer in pool.map(lambda address: list(_told(address, subject)), addresses):
+            yield from answer
+
+
+def _told(address: Address, subject: Subject) -> Iterator[Finding]:
+    if address.kind == "udpout":
+        yield unknown(
+            "flight controller",
+            f"{address} is only heard once it has been sent to, and this does not send",
+            "zegel status, in flight",
+        )
+        return
+    if others := _taken(address):
+        where = f"{address} is in use by {', '.join(others)}"
+        yield unknown("flight controller", f"{where}, so nothing can be heard there", "end that program, then ask again")
+        return
+    heard = listen(address, LISTEN_S)
+    if heard.autopilot or address.kind != "serial" or not heard.octets or heard.others:
+        yield _judged(address, heard)
+        return
+    for baud in (baud for baud in BAUDS if baud != address.baud):
+        other = dataclasses.replace(address, baud=baud)
+        again = listen(other, TRY_S)
+        if again.autopilot:
+            yield do(
+                "flight controller",
+                f"it speaks {baud} baud at {address.device}, and {subject.path.name} says {address.baud}",
+                f'fc = "{other}" in {subject.path}; or, faster, at the flight controller: {_parameters(address.baud)}',
+            )
+            return
+    yield do(
+        "flight controller",
+        f"bytes come from {address}, but no MAVLink at any of {', '.join(map(str, (address.baud, *BAUDS)))} baud",
+        f"set {_parameters(address.baud)}; check the ground wire",
+    )
+
+
+def _taken(address: Address) -> list[str]:
+    if address.kind == "serial":
+        return holder.of_device(address.device)
+    listens = {"udpin": "udp", "tcpin": "tcp"}
+    return holder.of_port(address.port, listens[address.kind]) if address.kind in listens else []
+
+
+def _judged(address: Address, heard: Heard) -> Finding:
+    what = "flight controller"
+    if heard.autopilot:
+        name = f"{heard.autopilot.sysid}/{heard.autopilot.compid}"
+        armed = "armed" if heard.autopilot.armed else "disarmed"
+        return ok(what, f"heartbeat of vehicle {name}, {armed}, at {address}")
+    if heard.error:
+        return do(what, heard.error, f"zegel air tries {address} for ever; see the lines above")
+    if heard.others:
+        return do(
+            what, f"only others' heartbeats at {address}: a ground station, a camera", "connect the flight controller"
+        )
+    if heard.frames:
+        return do(
+            what,
+            f"MAVLink at {address}, but no heartbeat in {LISTEN_S:g} s",
+            "SERIAL2_OPTIONS = 0 (ArduPilot), MAV_1_MODE = Onboard (PX4)",
+        )
+    if heard.octets:
+        return do(
+            what, f"something comes to {address}, but no MAVLink", f"point MAVLink there, and nothing else: {address}"
+        )
+    if address.kind != "serial":
+        return do(
+            what,
+            f"nothing comes to {address} in {LISTEN_S:g} s",
+            f"let the flight controller or its router send to port {address.port}",
+        )
+    cross = "cross TX and RX, join the grounds (zegel setup air shows the pins)"
+    return do(what, f"nothing comes from {address} in {LISTEN_S:g} s", f"{cross}; set {_parameters(address.baud)}")
+
+
+def _parameters(baud: int) -> str:
+    return PARAMETERS.format(kbaud=baud // 1000, baud=baud)
+
+
+def listen(address: Address, seconds: float) -> Heard:
+    """What comes in, until an autopilot's heartbeat is heard or the time is over. Never writes."""
+    endpoint, heard = open_endpoint(address), Heard()
+    reader, until = FrameReader(endpoint), time.monotonic() + seconds
+    try:
+        while (now := time.monotonic()) < until and not heard.autopilot:
+            endpoint.tick(now)
+            for frame in reader.read(now):
+                _regard(frame, heard)
+            time.sleep(LOOK_EVERY_S)
+        heard.octets = endpoint.counters.rx_bytes
+        if endpoint.state is State.RECONNECTING:
+            heard.error = endpoint.last_error or f"{address} does not answer"
+    finally:
+        endpoint.close()
+    return heard
+
+
+def _regard(frame: bytes, heard: Heard) -> None:
+    heard.frames += 1
+    if found := heartbeat.read(frame):
+        if found.from_autopilot:
+            heard.autopilot = found
+        else:
+            heard.others += 1

@@ -1,0 +1,138 @@
+"""Camera: what comes to the video ports, and whether it fits the link once it is sealed."""
+
+from __future__ import annotations
+
+import contextlib
+import select
+import socket
+import time
+from collections.abc import Iterator, Sequence
+
+from gateway import config
+from gateway.board import holder
+from gateway.board.finding import Finding, do, ok, unknown
+from gateway.board.subject import Subject
+from gateway.config import AirConfig
+from gateway.core.wire import DOWNLINK_OVERHEAD
+from gateway.endpoints.address import Address
+from gateway.endpoints.mmsg import DATAGRAM_MAX
+
+LISTEN_S = 2.5  # some key frames of any encoder: those fill their datagrams
+MOST = 5000  # datagrams looked at
+RTP_HEADER, RTP_VERSION = 12, 2  # RFC 3550 section 5.1
+RTCP_TYPES = range(192, 224)  # where a payload type would be: RFC 5761 section 4
+TS_PACKET, TS_SYNC = 188, 0x47
+MAVLINK = b"\xfd\xfe"
+RTCP = "RTCP"
+START_CODE = b"\0\0\1"
+
+SMALLER = "pkt_size=1200 (ffmpeg -f rtp 'rtp://127.0.0.1:{port}?pkt_size=1200'), mtu=1200 (GStreamer rtph264pay mtu=1200)"
+SMALLER_TS = "pkt_size=1128 (ffmpeg -f mpegts 'udp://127.0.0.1:{port}?pkt_size=1128'), alignment=6 (GStreamer mpegtsmux)"
+
+
+def look(subject: Subject) -> Iterator[Finding]:
+    """Each video port aboard."""
+    settings = subject.air
+    if settings is None:
+        return
+    addresses = [config.endpoint(text) for text in settings.video]
+    if subject.running:
+        yield from _from_status(subject, settings)
+        return
+    came, taken = listen(addresses, LISTEN_S)
+    for address in addresses:
+        if others := taken.get(address):
+            cure = "end that program: the encoder sends to this port, zegel air listens on it"
+            yield do("camera", f"{address} is in use by {', '.join(others)}", cure)
+        else:
+            yield _judged(address, came[address], settings, heard_one=any(came.values()))
+
+
+def listen(addresses: Sequence[Address], seconds: float) -> tuple[dict[Address, list[bytes]], dict[Address, list[str]]]:
+    """(what came to each; who has those that cannot be had)."""
+    came: dict[Address, list[bytes]] = {address: [] for address in addresses}
+    taken: dict[Address, list[str]] = {}
+    with contextlib.ExitStack() as stack:
+        sockets = {}
+        for address in addresses:
+            family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+            made = stack.enter_context(socket.socket(family, socket.SOCK_DGRAM))
+            try:
+                made.bind((address.host, address.port))
+            except OSError as error:
+                taken[address] = holder.of_port(address.port) or [str(error.strerror)]
+            else:
+                sockets[made] = came[address]
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0 and sockets:
+            for made in select.select(list(sockets), (), (), left)[0]:
+                datagram = made.recv(DATAGRAM_MAX)
+                if len(sockets[made]) < MOST:
+                    sockets[made].append(datagram)
+    return came, taken
+
+
+def _from_status(subject: Subject, settings: AirConfig) -> Iterator[Finding]:
+    assert subject.running
+    for end in subject.running["endpoints"]:
+        if end["use"] == "camera":
+            text = f"zegel air has {end['endpoint']}: {end['rx_per_s']:g} datagrams/s, {end['rx_kbit']:g} kbit/s"
+            yield ok("camera", text) if end["rx_per_s"] else unknown("camera", f"{text}; fine without a camera there")
+    if count := subject.running["drops"].get("oversize"):
+        yield do(
+            "camera",
+            f"{count} datagrams were too large for the link",
+            SMALLER.format(port=config.endpoint(settings.video[0]).port),
+        )
+
+
+def _judged(address: Address, came: list[bytes], settings: AirConfig, *, heard_one: bool) -> Finding:
+    kind = _kind(came)
+    if kind in {"", RTCP}:
+        return _silent(address, kind, settings, heard_one=heard_one)
+    largest, limit = max(map(len, came)), settings.mtu - DOWNLINK_OVERHEAD
+    seen = f"{kind} comes to {address}, datagrams of up to {largest} bytes"
+    if largest > limit:
+        smaller = (SMALLER_TS if kind.startswith("MPEG-TS") else SMALLER).format(port=address.port)
+        text = f"{seen}: sealed, the link of {settings.mtu} carries {limit}, and larger ones are dropped"
+        return do("camera", text, f"set at the encoder {smaller}")
+    if kind.startswith(("RTP", "MPEG-TS")):
+        return ok("camera", f"{seen}; {limit} fit")
+    if kind.startswith("MAVLink"):
+        return do("camera", seen, f"this is the camera's port: let the flight controller's router send to {settings.fc}")
+    return do(
+        "camera",
+        f"{seen}: no player would know what to do with it",
+        f"send RTP: ffmpeg -f rtp 'rtp://127.0.0.1:{address.port}?pkt_size=1200', or rtph264pay before udpsink",
+    )
+
+
+def _silent(address: Address, kind: str, settings: AirConfig, *, heard_one: bool) -> Finding:
+    """An encoder sends the reports on its RTP to the port above: RFC 3550 section 11. They are no second camera."""
+    seen = f"no video comes to {address} in {LISTEN_S:g} s"
+    if kind == RTCP:
+        seen += f", only reports (RTCP) on what is sent to port {address.port - 1}"
+    if heard_one and settings.video == AirConfig(device="", link=()).video:
+        return ok("camera", f"{seen}: as it should be with one camera")
+    return do(
+        "camera", seen, "start the encoder; without a camera there take the port out of video, with none at all: video = []"
+    )
+
+
+def _kind(came: list[bytes]) -> str:
+    """What most of them are, in a word or two; empty if there are none."""
+    kinds = [_one_kind(datagram) for datagram in came]
+    return max(sorted(set(kinds)), key=kinds.count, default="")
+
+
+def _one_kind(datagram: bytes) -> str:
+    size = len(datagram)
+    if size and size % TS_PACKET == 0 and set(datagram[::TS_PACKET]) == {TS_SYNC}:
+        return "MPEG-TS"
+    if START_CODE in datagram[:4]:
+        return "H.264 or H.265 without RTP"
+    if datagram[:1] and datagram[0] in MAVLINK:
+        return "MAVLink"
+    if size >= RTP_HEADER and datagram[0] >> 6 == RTP_VERSION:
+        return RTCP if datagram[1] in RTCP_TYPES else f"RTP (payload type {datagram[1] & 0x7F})"
+    return f"something that begins with {datagram[:4].hex(' ')}"

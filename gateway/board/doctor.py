@@ -1,0 +1,141 @@
+"""`zegel doctor`: looks at the board and all that Zegel needs of it, and says of each thing that it is well or what to do.
+
+What lives here: which looks there are, their order, and how they are shown. Each is another file's, and on its own: one
+that fails is a line like any other. Those that listen go on at the same time, so that all of it takes some ten seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeAlias
+
+from rich.console import Console
+from rich.text import Text
+
+from gateway import config
+from gateway.board import account, autopilot, camera, clock, computer, folder, health, kernel, link, orders, port, service
+from gateway.board.finding import Finding, State, do, ok, unknown
+from gateway.board.subject import Role, Subject, default_path
+from gateway.config import AirConfig, GroundConfig
+from gateway.errors import ConfigError, NeedsAHand
+
+Look: TypeAlias = Callable[[Subject], Iterable[Finding]]
+
+QUICK: dict[str, Look] = {
+    "computer": computer.look,
+    "power": health.look,
+    "clock": clock.look,
+    "kernel": kernel.look,
+    "folder": folder.look,
+    "order": orders.look,
+    "service": service.look,
+    "serial port": port.look,
+}
+LISTENING: dict[str, Look] = {"link": link.look, "flight controller": autopilot.look, "camera": camera.look}
+COLOURS = {State.OK: "green", State.DO: "bold red", State.UNKNOWN: "yellow"}
+WIDTH = max(map(len, State))
+WHAT_WIDTH = len("ground control station")
+
+
+def command(parser: argparse.ArgumentParser) -> None:
+    """say whether this board is fit to fly with, and what to do where it is not"""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = (
+        "example:\n  sudo zegel doctor\n  zegel doctor ground --config ground.toml\n\n"
+        "exit code: 0 if nothing has to be done, 9 if something has. It listens, and writes to no flight controller."
+    )
+    parser.add_argument("role", nargs="?", choices=("air", "ground"), help="default: the one whose configuration is there")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="default /etc/zegel/ROLE.toml, if it is there")
+    parser.add_argument("--json", action="store_true", help="a list of JSON objects: what, state, text, cure")
+    parser.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    out, console = Console(highlight=False, soft_wrap=True), Console(stderr=True)
+    found: list[Finding] = []
+    for finding in examine(args.role, args.config, console):
+        found.append(finding)
+        if not args.json:
+            out.print(_line(finding))
+    if args.json:
+        print(json.dumps([dataclasses.asdict(finding) for finding in found], indent=2))
+    if count := sum(finding.state is State.DO for finding in found):
+        things = "1 thing needs" if count == 1 else f"{count} things need"
+        raise NeedsAHand(f"{things} a hand", hint="what to do stands under each line that begins with: do this")
+    return 0
+
+
+def _line(finding: Finding) -> Text:
+    line = Text.assemble((f"{finding.state:<{WIDTH}}", COLOURS[finding.state]), f"  {finding.what}: {finding.text}")
+    if finding.cure:
+        line.append(f"\n{'':<{WIDTH}}    {finding.cure}", "bold" if finding.state is State.DO else "")
+    return line
+
+
+def examine(role: Role | None, path: Path | None, console: Console) -> Iterator[Finding]:
+    """Everything that was found, in order, as it is found; `console` is told what is being waited for."""
+    role, path = _which(role, path)
+    settings, finding = _settings(role, path)
+    yield finding
+    user = (account.of_service() if path == default_path(role) else None) or account.caller()
+    subject = Subject(role=role, path=path, settings=settings, user=user)
+    subject = dataclasses.replace(subject, running=service.running(role))
+    for name, look in QUICK.items():
+        yield from _isolated(name, look, subject)
+    with ThreadPoolExecutor(len(LISTENING)) as pool, console.status("listening to what comes, ten seconds at most"):
+        if not console.is_terminal:
+            print("listening to what comes, ten seconds at most", file=sys.stderr, flush=True)
+        answers = [pool.submit(_isolated, name, look, subject) for name, look in LISTENING.items()]
+        for answer in answers:
+            yield from answer.result()
+
+
+def _isolated(name: str, look: Look, subject: Subject) -> list[Finding]:
+    """What it found; a look that fails is a line of its own and spoils no other."""
+    found: list[Finding] = []
+    try:
+        found.extend(look(subject))
+    except Exception as error:
+        found.append(unknown(name, f"this look failed, {type(error).__name__}: {error}", "please report this line"))
+    return found
+
+
+# --- which configuration ---
+
+
+def _which(role: Role | None, path: Path | None) -> tuple[Role, Path]:
+    """As asked for; else the role that the file is for, or whose file is there, or air."""
+    if role is None:
+        role = _role_of(path) if path else _role_there()
+    return role, path or default_path(role)
+
+
+def _role_there() -> Role:
+    return "ground" if default_path("ground").exists() and not default_path("air").exists() else "air"
+
+
+def _role_of(path: Path) -> Role:
+    try:
+        keys = set(config.read(path))
+    except ConfigError:
+        return "air"
+    return "ground" if keys & {"station", "order", "gcs"} else "air"
+
+
+def _settings(role: Role, path: Path) -> tuple[AirConfig | GroundConfig | None, Finding]:
+    if not path.exists():
+        made = f"zegel setup {role} makes one"
+        if path == default_path(role):
+            return None, unknown("configuration", f"{path} is not there: only the board itself is looked at", made)
+        return None, do("configuration", f"{path} is not there", made)
+    try:
+        found = config.load_file(AirConfig, path) if role == "air" else config.load_file(GroundConfig, path)
+    except ConfigError as error:
+        return None, do("configuration", str(error), error.hint)
+    return found, ok("configuration", f"{path} is good, for zegel {role}")

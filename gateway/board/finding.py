@@ -1,0 +1,35 @@
+"""Finding: what one look at one thing found."""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+
+
+class State(enum.StrEnum):
+    OK = "ok"
+    DO = "do this"
+    UNKNOWN = "cannot tell"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Finding:
+    """One line. `what` is what was looked at, `text` what was seen; `cure` is the command, the key of the configuration or
+    the parameter that mends it, and stands only where something has to be done or could be."""
+
+    what: str
+    state: State
+    text: str
+    cure: str = ""
+
+
+def ok(what: str, text: str, cure: str = "") -> Finding:
+    return Finding(what, State.OK, text, cure)
+
+
+def do(what: str, text: str, cure: str) -> Finding:
+    return Finding(what, State.DO, text, cure)
+
+
+def unknown(what: str, text: str, cure: str = "") -> Finding:
+    return Finding(what, State.UNKNOWN, text, cure)

@@ -1,0 +1,135 @@
+"""Folder: the device's or the station's, and the disk beneath it. The boot counter is written there at every start."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from gateway.board.account import Account
+from gateway.board.computer import text
+from gateway.board.finding import Finding, do, ok, unknown
+from gateway.board.subject import Subject
+from keys import store
+from keys.device import KEY
+from keys.errors import FolderError, MissingFile
+from keys.station import PUBLIC
+
+FREE_MIN = 16 << 20  # bytes: an order, a state, and room for the journal beside them
+VOLATILE = {"tmpfs", "ramfs"}
+OVERLAY_WORDS = ("boot=overlay", "overlayroot=")  # raspi-config's, on the kernel's command line: what is written is lost
+TRIAL = ".doctor.", ".tmp"  # a name that zegel clears away should we die with it
+
+
+class Place(NamedTuple):
+    """What a configuration says of its folder."""
+
+    path: Path
+    holding: str
+    kind: str
+    init: str
+
+
+def place(subject: Subject) -> Place | None:
+    if subject.air:
+        path = Path(subject.air.device)
+        return Place(path, KEY, "a device's", f"zegel device init {shlex.quote(str(path))} --name NAME")
+    if subject.ground:
+        path = Path(subject.ground.station)
+        init = f"zegel station init {shlex.quote(str(path))} --name NAME --root root.crt"
+        return Place(path, PUBLIC, "a station's", init)
+    return None
+
+
+def look(subject: Subject) -> Iterator[Finding]:
+    """Modes and owner, disk, space."""
+    if (found := place(subject)) is None:
+        return
+    user, path = subject.user, found.path
+    with user.acting():
+        try:
+            store.check_folder(path, found.holding, found.kind)
+        except MissingFile:
+            yield do("folder", f"{path} is not there", _as(user, found.init))
+            return
+        except FolderError as error:
+            yield _refused(user, error)
+            return
+        yield ok("folder", f"{path} is {user.name}'s alone")
+        yield _disk(path, subject)
+        yield _written(path)
+        yield _space(path)
+
+
+def _as(user: Account, command: str) -> str:
+    """The command as that user runs it."""
+    return f"sudo -u {user.name} {command}" if not user.ours or user.uid != os.geteuid() else command
+
+
+def _refused(user: Account, error: FolderError) -> Finding:
+    if not user.ours and "permission denied" in str(error):
+        return unknown("folder", f"{error}; it is {user.name}'s", "sudo zegel doctor")
+    return do("folder", str(error), error.hint)
+
+
+def _disk(path: Path, subject: Subject) -> Finding:
+    """Whether what is written is there after the power was cut."""
+    kind = _filesystem(path)
+    overlaid = kind == "overlay" and any(word in text(subject.root / "proc/cmdline") for word in OVERLAY_WORDS)
+    if kind not in VOLATILE and not overlaid:
+        return ok("disk", f"{path} is on {kind or 'a file system that nobody names'}")
+    beneath = "an overlay in memory" if overlaid else kind
+    aboard = "the boot counter is lost, and stations refuse the aircraft"
+    lost = aboard if subject.role == "air" else "the seed is lost, and this station opens nothing"
+    return do(
+        "disk",
+        f"{path} is on {beneath}: after a power cut {lost}",
+        f"mount a partition of its own there, writable: see mount(8) and fstab(5); keys and orders are in {path}",
+    )
+
+
+def _filesystem(path: Path) -> str:
+    """The type of what is mounted over `path`, by /proc/self/mountinfo."""
+    best, kind = -1, ""
+    resolved = path.resolve()
+    for line in text(Path("/proc/self/mountinfo")).splitlines():
+        front, _, back = line.partition(" - ")
+        point = Path(front.split()[4].replace("\\040", " "))
+        if (resolved == point or point in resolved.parents) and len(point.parts) >= best:
+            best, kind = len(point.parts), back.split()[0]
+    return kind
+
+
+def _written(path: Path) -> Finding:
+    """By trying, for modes do not tell of a disk that has become read-only or is full."""
+    try:
+        handle, name = tempfile.mkstemp(dir=path, prefix=TRIAL[0], suffix=TRIAL[1])
+    except OSError as error:
+        return do("writing", f"{path} cannot be written: {(error.strerror or str(error)).lower()}", _mend(path, error))
+    try:
+        os.write(handle, bytes(4096))
+        os.fsync(handle)
+    except OSError as error:
+        return do("writing", f"{path} cannot be written: {(error.strerror or str(error)).lower()}", _mend(path, error))
+    finally:
+        os.close(handle)
+        Path(name).unlink(missing_ok=True)
+    return ok("writing", f"{path} takes a file")
+
+
+def _mend(path: Path, error: OSError) -> str:
+    if "read-only" in (error.strerror or "").lower():
+        return f"sudo mount -o remount,rw $(findmnt -nT {shlex.quote(str(path))} -o TARGET), and see why: dmesg | tail"
+    return f"make room: sudo journalctl --vacuum-size=50M; df -h {shlex.quote(str(path))}"
+
+
+def _space(path: Path) -> Finding:
+    free = shutil.disk_usage(path).free
+    if free < FREE_MIN:
+        cure = f"make room: sudo journalctl --vacuum-size=50M; df -h {shlex.quote(str(path))}"
+        return do("space", f"{free >> 10} KiB free at {path}", cure)
+    return ok("space", f"{free >> 20} MiB free")

@@ -1,0 +1,54 @@
+"""Holder: which process has a device or a port, by Linux's own tables. Of other users' processes only root is told."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from gateway.board.computer import text
+
+PROC = Path("/proc")
+TABLES = {"udp": ("udp", "udp6"), "tcp": ("tcp", "tcp6")}
+LISTENS = "0A"  # the state of a TCP socket in the table
+LOCAL, STATE, INODE = 1, 3, 9  # columns of the table
+
+
+def of_device(path: str) -> list[str]:
+    """Other processes that have the device open: "minicom (process 812)"."""
+    return _holding({str(Path(path).resolve())})
+
+
+def of_port(port: int, kind: str = "udp") -> list[str]:
+    """Other processes that listen on the port; ["another process"] if it is taken by one that we cannot see."""
+    inodes = {f"socket:[{row[INODE]}]" for row in _sockets(kind) if int(row[LOCAL].rpartition(":")[2], 16) == port}
+    return _holding(inodes) or ["another process"] * bool(inodes)
+
+
+def _sockets(kind: str) -> Iterator[list[str]]:
+    for table in TABLES[kind]:
+        for line in text(PROC / "net" / table).splitlines()[1:]:
+            row = line.split()
+            if kind == "udp" or row[STATE] == LISTENS:
+                yield row
+
+
+def _holding(names: set[str]) -> list[str]:
+    return [
+        f"{text(process / 'comm')} (process {process.name})"
+        for process in PROC.glob("[0-9]*")
+        if names and process.name != str(os.getpid()) and not names.isdisjoint(_open_files(process))
+    ]
+
+
+def _open_files(process: Path) -> Iterator[str]:
+    try:
+        for handle in (process / "fd").iterdir():
+            yield str(handle.readlink())
+    except OSError:
+        return  # it has ended, or it is another user's
+
+
+def runs(name: str) -> bool:
+    """Whether a process of this name runs."""
+    return any(text(process / "comm") == name for process in PROC.glob("[0-9]*"))

@@ -1,0 +1,78 @@
+"""Orders: which one a role would fly or listen under, until when, and whether another follows. Changes nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from gateway import order_file
+from gateway.board.finding import Finding, do, ok, unknown
+from gateway.board.subject import Subject
+from keys import files, inbox, roots, store
+from keys.certificate import utc
+from keys.device import ORDER, DeviceFolder
+from keys.errors import FolderError, FolderInUse, KeysError, MissingFile
+from keys.files import Kind
+from keys.order import Order, verify_order
+from keys.order_text import duration
+from keys.station import StationFolder, require_in_force
+
+SOON_S = 3600
+
+
+def look(subject: Subject) -> Iterator[Finding]:
+    """Enrolment and order aboard; the order's file at a station."""
+    try:
+        with subject.user.acting():
+            if subject.air:
+                yield from _aboard(Path(subject.air.device))
+            elif subject.ground:
+                yield from _at_station(Path(subject.ground.station), subject.ground.order)
+    except FolderError as error:
+        if isinstance(error, MissingFile):
+            yield do("order", str(error), error.hint)
+        else:
+            yield unknown("order", f"{error}", error.hint)
+    except KeysError as error:
+        yield do("order", str(error), error.hint)
+
+
+def _aboard(path: Path) -> Iterator[Finding]:
+    store.check_folder(path)
+    try:
+        with DeviceFolder.open(path) as device:
+            order = device.order().order
+            device.device_index(order)
+            yield ok("enrolled", f"as {device.name!r} with {order.agency!r}")
+            if reason := device.limits(int(time.time())):
+                yield do("order", f"{_named(order)} {reason}", f"load a newer one: zegel device load-order {path} op.order")
+            else:
+                yield ok("order", _until(order))
+            if damage := device.damage():
+                yield do("state", damage, "keep a copy of the card, and replace it")
+    except FolderInUse:  # a flight goes on: look without the lock
+        order = verify_order(store.read_secret(path / ORDER), roots.read(path), 0).order
+        yield ok("order", f"{_until(order)}; in use by a running zegel air")
+    if (path / inbox.ORDER).exists():
+        yield ok("next order", "another one has been handed over, and is taken by zegel air when it runs")
+
+
+def _at_station(path: Path, file: str) -> Iterator[Finding]:
+    station = StationFolder.open(path)
+    data = order_file.read(file)
+    files.expect(Kind.ORDER, data, "the file")
+    order = verify_order(data, station.roots, 0).order
+    station.index_in(order)
+    require_in_force(order, int(time.time()))
+    yield ok("order", f"{_until(order)}; it lists {station.name!r}")
+
+
+def _named(order: Order) -> str:
+    return f"{order.operation!r}, number {order.serial}:"
+
+
+def _until(order: Order) -> str:
+    left = order.not_after - int(time.time())
+    soon = ", soon: zegel order extend makes it longer" if 0 < left < SOON_S else ""
+    return f"{_named(order)} until {utc(order.not_after)}, {duration(max(0, left))} from now{soon}"

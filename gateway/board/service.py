@@ -1,0 +1,52 @@
+"""Service: the systemd unit of a role, and what the process itself says if one runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from gateway import status
+from gateway.advice import Status, advise
+from gateway.board.computer import told
+from gateway.board.finding import Finding, do, ok, unknown
+from gateway.board.subject import Role, Subject
+from gateway.errors import NotRunning
+
+BOOTED = Path("run/systemd/system")  # sd_booted(3)
+PROPERTIES = "LoadState,ActiveState,UnitFileState,Result,NRestarts"
+
+
+def running(role: Role) -> Status | None:
+    """What the process of this role says of itself; None if none runs, or none that we may ask."""
+    try:
+        return next((found for found in status.read_all() if found["role"] == role), None)
+    except (NotRunning, OSError):
+        return None
+
+
+def look(subject: Subject) -> Iterator[Finding]:
+    """The process, then its unit."""
+    if subject.running:
+        line = advise(subject.running)
+        name = f"zegel {subject.role} runs, process {subject.running['pid']}"
+        yield do("running", f"{name}: {line}", "zegel status") if line else ok("running", f"{name}, and all is well")
+    yield from _unit(subject, f"zegel-{subject.role}")
+
+
+def _unit(subject: Subject, unit: str) -> Iterator[Finding]:
+    if not (subject.root / BOOTED).is_dir():
+        yield unknown("service", "this system was not started by systemd, so nothing starts zegel with it")
+        return
+    shown = told("systemctl", "show", unit, f"--property={PROPERTIES}")
+    facts = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
+    loaded, active = facts.get("LoadState", ""), facts.get("ActiveState", "")
+    if loaded != "loaded":
+        yield unknown("service", f"{unit} is not installed", f"sudo make install ROLE={subject.role}, or run it by hand")
+    elif active == "failed" or facts.get("Result", "success") != "success":
+        yield do("service", f"{unit} has failed: {facts['Result']}", f"journalctl -u {unit} -n 20 says why")
+    elif facts.get("UnitFileState") != "enabled":
+        yield do("service", f"{unit} is {active}, and does not start by itself", f"sudo systemctl enable --now {unit}")
+    elif active != "active":
+        yield do("service", f"{unit} is {active}", f"sudo systemctl start {unit}")
+    else:
+        yield ok("service", f"{unit} is active, restarted {facts.get('NRestarts', '0')} times")

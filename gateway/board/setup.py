@@ -1,0 +1,257 @@
+"""`zegel setup`: asks five questions, writes the configuration of a role, and says what to wire, to set and to do next.
+
+What lives here: the questions, their defaults, the file. The words about wires, parameters and keys are wiring.py's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import dataclasses
+import ipaddress
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+from gateway import config
+from gateway.board import account, port, wiring
+from gateway.board.computer import told
+from gateway.board.subject import Role, default_path
+from gateway.config import AirConfig, GroundConfig
+from gateway.errors import ConfigError
+from keys import store
+
+Values: TypeAlias = dict[str, object]
+KEYS = Path("/var/lib/zegel")
+LINK_PORT = 14600
+USB_BAUD, PINS_BAUD = 115_200, 921_600
+FILE_MODE = 0o644
+NONE = "none"  # the answer where nothing is wanted
+
+
+@dataclasses.dataclass(frozen=True)
+class Question:
+    """`key` is that of the configuration and of the flag; `comment` stands above it in the file, if it goes there."""
+
+    key: str
+    text: str
+    comment: str = ""
+    several: bool = False
+
+
+QUESTIONS: dict[Role, tuple[Question, ...]] = {
+    "air": (
+        Question("device", "device folder", "The folder with the device's key and order."),
+        Question("fc", "flight controller", "The flight controller."),
+        Question("video", f"cameras send to, or {NONE}", "Where cameras send RTP or MPEG-TS on this computer.", True),
+        Question("link", "stations are at", "Where sealed datagrams go; several are sent the same.", True),
+        Question("autopilot", f"flight controller runs {' or '.join(wiring.AUTOPILOTS)}"),
+    ),
+    "ground": (
+        Question("station", "station folder", "The folder with the station's key."),
+        Question("order", "operation order", "The order that lists this station; a newer one put over it counts at once."),
+        Question(
+            "link", "sealed datagrams come in at", "Where sealed datagrams come in; several are received together.", True
+        ),
+        Question("gcs", "MAVLink goes to", "Where MAVLink goes: QGroundControl and Mission Planner listen at 14550.", True),
+        Question("video", f"video goes to, or {NONE}", "The players of video A and video B.", True),
+    ),
+}
+
+
+def command(parser: argparse.ArgumentParser) -> None:
+    """ask five questions, write the configuration, and say what to wire and to set"""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = (
+        "example:\n  sudo zegel setup air\n"
+        "  sudo zegel setup air --yes --fc serial:/dev/ttyAMA0:921600 --link udpout:192.168.10.2:14600\n"
+        "  zegel setup ground --config ground.toml --station pilot --order op.order"
+    )
+    parser.add_argument("role", choices=("air", "ground"))
+    parser.add_argument("--config", type=Path, metavar="FILE", help="what to write; default /etc/zegel/ROLE.toml")
+    parser.add_argument("--yes", action="store_true", help="ask nothing: what is not given is taken as it is found")
+    parser.add_argument("--device", metavar="DIR", help="air: the device folder")
+    parser.add_argument("--fc", metavar="ENDPOINT", help="air: the flight controller")
+    parser.add_argument("--autopilot", choices=wiring.AUTOPILOTS, help="air: whose parameters to show")
+    parser.add_argument("--station", metavar="DIR", help="ground: the station folder")
+    parser.add_argument("--order", metavar="FILE", help="ground: the operation order")
+    parser.add_argument("--gcs", metavar="ENDPOINT", action="append", help="ground: where MAVLink goes; repeatable")
+    parser.add_argument(
+        "--link", metavar="ENDPOINT", action="append", help="where stations are, or where to listen; repeatable"
+    )
+    parser.add_argument("--video", metavar="ENDPOINT", action="append", help=f"cameras, or players; or {NONE}; repeatable")
+    parser.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    role: Role = args.role
+    path: Path = args.config or default_path(role)
+    _refuse_others_flags(args)
+    there = _there(path, role)
+    found = {**_found(role), **there}
+    given: Values = {q.key: _parsed(q, value) for q in QUESTIONS[role] if (value := getattr(args, q.key)) is not None}
+    answers = given if args.yes else {**given, **_asked(role, given, found)}
+    values = {**found, **answers}
+    autopilot = str(values.pop("autopilot", wiring.ARDUPILOT))
+    _check(role, values)
+    _write(path, role, values)
+    fc = config.endpoint(str(values["fc"])) if role == "air" else None
+    print()
+    print(wiring.aboard(fc, autopilot) if fc else wiring.STATION)
+    print()
+    print(_next(path, role, values))
+    return 0
+
+
+def _refuse_others_flags(args: argparse.Namespace) -> None:
+    mine = {question.key for question in QUESTIONS[args.role]}
+    for other in (question.key for questions in QUESTIONS.values() for question in questions if question.key not in mine):
+        if getattr(args, other) is not None:
+            raise ConfigError(f"--{other} is not for zegel {args.role}", hint=f"zegel setup {args.role} --help")
+
+
+# --- what is found by looking ---
+
+
+def _there(path: Path, role: Role) -> Values:
+    """What the file that is there says already, as far as this role has it."""
+    known = (AirConfig if role == "air" else GroundConfig).__struct_fields__
+    with contextlib.suppress(ConfigError):  # one that cannot be read is kept as .old
+        return {key: value for key, value in config.read(path).items() if key in known}
+    return {}
+
+
+def _found(role: Role) -> Values:
+    """Defaults, by what this computer has."""
+    if role == "ground":
+        defaults = GroundConfig(station=str(KEYS / "ground"), order=str(KEYS / "op.order"))
+        return {question.key: _plain(getattr(defaults, question.key)) for question in QUESTIONS[role]}
+    values: Values = {
+        "device": str(KEYS / "air"),
+        "fc": _flight_controller(),
+        "video": ["udpin:127.0.0.1:5602"],
+        "autopilot": wiring.ARDUPILOT,
+    }
+    if neighbour := _neighbour():
+        values["link"] = [f"udpout:{neighbour}:{LINK_PORT}"]
+    return values
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _flight_controller() -> str:
+    name = next(iter(port.present()), "/dev/ttyAMA0")
+    return f"serial:{name}:{USB_BAUD if wiring.is_usb(name) else PINS_BAUD}"
+
+
+def _neighbour() -> str:
+    """The first address of the first network that this computer is in, or the second if the first is its own: a guess."""
+    try:
+        links = json.loads(told("ip", "-json", "-4", "address", "show", "scope", "global") or "[]")
+        own = [ipaddress.ip_interface(f"{a['local']}/{a['prefixlen']}") for link in links for a in link["addr_info"]]
+        return str(next(host for host in own[0].network.hosts() if host != own[0].ip)) if own else ""
+    except (ValueError, KeyError, StopIteration):
+        return ""
+
+
+# --- asking ---
+
+
+def _asked(role: Role, given: Mapping[str, object], found: Mapping[str, object]) -> Values:
+    """An answer for each question that no flag has answered; a wrong one is asked for again."""
+    print(f"zegel {role}: Enter takes what stands in brackets; separate several by a space")
+    return {q.key: _answer(q, role, found) for q in QUESTIONS[role] if q.key not in given}
+
+
+def _answer(question: Question, role: Role, found: Mapping[str, object]) -> object:
+    default = found.get(question.key)
+    shown = (" ".join(map(str, default)) or NONE) if isinstance(default, list) else default
+    while True:
+        try:
+            typed = input(f"{question.text}{f' [{shown}]' if shown else ''}: ").strip()
+        except EOFError:
+            print()
+            raise ConfigError(
+                "nobody answers", hint="with --yes nothing is asked; each question has a flag, see --help"
+            ) from None
+        if not typed and default is not None:
+            return default
+        try:
+            value = _parsed(question, typed.split() if question.several else typed)
+            _check(role, {**_minimum(role), question.key: value})
+        except ConfigError as error:
+            print(f"  {error}\n  {error.hint}")
+        else:
+            return value
+
+
+def _minimum(role: Role) -> Values:
+    """What lets one answer be judged alone."""
+    return {"device": "x", "link": ["udpout:127.0.0.1:1"]} if role == "air" else {"station": "x", "order": "x"}
+
+
+def _parsed(question: Question, value: object) -> object:
+    if question.key == "autopilot" and value not in wiring.AUTOPILOTS:
+        raise ConfigError(
+            f"{value!r} is none of {', '.join(wiring.AUTOPILOTS)}", hint="which firmware the flight controller has"
+        )
+    if not value:
+        raise ConfigError("there is no answer to this that goes without saying", hint=f"--{question.key}, see --help")
+    return [] if question.key == "video" and value == [NONE] else value
+
+
+def _check(role: Role, values: Mapping[str, object]) -> None:
+    """ConfigError if `zegel air` or `zegel ground` would not have it."""
+    asked = argparse.Namespace(config=None, **values)
+    settings = config.load(AirConfig, asked) if role == "air" else config.load(GroundConfig, asked)
+    for text in (settings.fc,) if isinstance(settings, AirConfig) else settings.gcs:
+        config.endpoint(text)
+
+
+# --- writing ---
+
+
+def _write(path: Path, role: Role, values: Mapping[str, object]) -> None:
+    """Whole or not at all; what was there is kept beside it."""
+    text = _toml(role, values)
+    if path.exists():
+        old = path.read_bytes()
+        if old == text.encode():
+            print(f"{path} says this already")
+            return
+        kept = path.with_name(f"{path.name}.old")
+        store.write(kept, old, FILE_MODE)
+        print(f"{path} was there already: it is now {kept}")
+    elif not path.parent.exists() and path == default_path(role):
+        path.parent.mkdir()
+    store.write(path, text.encode(), FILE_MODE)
+    print(f"wrote {path}")
+
+
+def _toml(role: Role, values: Mapping[str, object]) -> str:
+    comments = {question.key: question.comment for question in QUESTIONS[role]}
+    lines = [f"# zegel {role}. Written by zegel setup; the other keys that there are: zegel {role} --help"]
+    for key, value in values.items():
+        # A string, a number and a list of strings are spelled in TOML as they are in JSON.
+        lines += [
+            "",
+            *([f"# {comments[key]}"] if key in comments else []),
+            f"{key} = {json.dumps(value, ensure_ascii=False)}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+# --- what is next ---
+
+
+def _next(path: Path, role: Role, values: Mapping[str, object]) -> str:
+    service = account.of_service() if path == default_path(role) else None
+    user = f"sudo -u {service.name} " if service else ""
+    where = "" if path == default_path(role) else f" --config {path}"
+    start = f"sudo systemctl enable --now zegel-{role}" if service else f"zegel {role} --config {path}"
+    steps: Callable[[str, Mapping[str, object]], str] = wiring.keys_aboard if role == "air" else wiring.keys_at_station
+    doctor = f"{'sudo ' if service else ''}zegel doctor {role}{where}"
+    return f"{steps(user, values)}\n  {doctor}\n  {start}"

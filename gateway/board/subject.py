@@ -1,0 +1,48 @@
+"""Subject: what the doctor looks at. A role, its configuration if there is one, its user, and what runs of it."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Literal
+
+from gateway import config
+from gateway.advice import Status
+from gateway.board.account import Account
+from gateway.config import AirConfig, GroundConfig
+from gateway.endpoints.address import Address
+
+Role = Literal["air", "ground"]
+FOLDER = Path("/etc/zegel")  # where the services read ROLE.toml
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Subject:
+    """`running` is the status of the process of this role, None if none answers; `root` is where the system's files are."""
+
+    role: Role
+    path: Path
+    settings: AirConfig | GroundConfig | None
+    user: Account
+    running: Status | None = None
+    root: Path = Path("/")
+
+    @property
+    def air(self) -> AirConfig | None:
+        return self.settings if isinstance(self.settings, AirConfig) else None
+
+    @property
+    def ground(self) -> GroundConfig | None:
+        return self.settings if isinstance(self.settings, GroundConfig) else None
+
+    def addresses(self) -> list[Address]:
+        """Every endpoint of the configuration."""
+        if self.settings is None:
+            return []
+        ends = [*self.settings.link, *self.settings.video]
+        ends += [self.settings.fc] if isinstance(self.settings, AirConfig) else self.settings.gcs
+        return [config.endpoint(text) for text in ends]
+
+
+def default_path(role: Role) -> Path:
+    return FOLDER / f"{role}.toml"

@@ -1,0 +1,120 @@
+"""Wiring: which pins go where, and which parameters a flight controller needs. Words to read; nothing is ever set by us.
+
+Pins: raspberrypi.com/documentation (40-pin header), Pixhawk connector standard DS-009 (TELEM2). Parameters: ardupilot.org
+"Complete Parameter List", docs.px4.io "Parameter Reference"; both change names between versions, which is said where known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from gateway.endpoints.address import Address
+
+ARDUPILOT, PX4 = "ardupilot", "px4"
+AUTOPILOTS = (ARDUPILOT, PX4)
+
+PINS = """\
+wire, with both powered off; both sides are 3.3 V:
+  Raspberry Pi pin 8   (GPIO14, TX)  to  TELEM2 pin 3 (RX)      crossed: TX to RX
+  Raspberry Pi pin 10  (GPIO15, RX)  to  TELEM2 pin 2 (TX)
+  Raspberry Pi pin 6   (ground)      to  TELEM2 pin 6 (ground)  always: without it there is only noise
+  leave TELEM2 pin 1 (5 V) open: the Pi has a supply of its own; pins 4 and 5 (CTS, RTS) stay open, there is no flow control
+and once on the Pi:
+  sudo raspi-config nonint do_serial_cons 1 && sudo raspi-config nonint do_serial_hw 0
+  Pi 4: dtoverlay=disable-bt   Pi 5: dtparam=uart0=on   in /boot/firmware/config.txt, then: sudo reboot"""
+
+USB = "wire: one USB cable from the flight controller to this computer; the baud rate does not matter"
+
+PARAMETERS_ARDUPILOT = """\
+set at the flight controller (ArduPilot), with your ground station, then restart it:
+  SERIAL2_PROTOCOL = 2        MAVLink 2 on TELEM2
+  SERIAL2_BAUD = {kbaud:<8}     {baud} baud
+  BRD_SER2_RTSCTS = 0         no flow control: the wires are not there
+  SYSID_THISMAV = 1 ...       another number for each aircraft (MAV_SYSID from 4.7 on)
+  SYSID_MYGCS = 255           the ground station that may steer and whose loss is a failsafe (MAV_GCS_SYSID from 4.7 on)
+  signing stays as it is: signed frames pass untouched, and its key never crosses the link"""
+
+PARAMETERS_ARDUPILOT_USB = """\
+set at the flight controller (ArduPilot), with your ground station, then restart it:
+  SERIAL0_PROTOCOL = 2        MAVLink 2 on USB
+  SYSID_THISMAV = 1 ...       another number for each aircraft (MAV_SYSID from 4.7 on)
+  SYSID_MYGCS = 255           the ground station that may steer and whose loss is a failsafe (MAV_GCS_SYSID from 4.7 on)
+  signing stays as it is: signed frames pass untouched, and its key never crosses the link"""
+
+PARAMETERS_PX4 = """\
+set at the flight controller (PX4), with QGroundControl, then restart it:
+  MAV_1_CONFIG = TELEM 2      and restart once before the next ones show
+  MAV_1_MODE = {mode}
+  MAV_1_RATE = 0              half of what the line carries; lower it for a narrow link
+  MAV_1_FLOW_CTRL = Force off: the wires are not there
+  MAV_1_FORWARD = Disabled
+  SER_TEL2_BAUD = {baud} 8N1
+  MAV_SYS_ID = 1 ...          another number for each aircraft
+  signing stays as it is: signed frames pass untouched, and its key never crosses the link"""
+
+PARAMETERS_PX4_USB = """\
+set at the flight controller (PX4), with QGroundControl, then restart it:
+  USB speaks MAVLink by itself (SYS_USB_AUTO = Auto-detect or MAVLink; USB_MAV_MODE = Onboard)
+  MAV_SYS_ID = 1 ...          another number for each aircraft
+  signing stays as it is: signed frames pass untouched, and its key never crosses the link"""
+
+NETWORK = """\
+let the flight controller, or what routes its MAVLink, speak to {endpoint}; and there:
+  ArduPilot (Ethernet)  NET_P1_TYPE = 1 (UDP client), NET_P1_PROTOCOL = 2, NET_P1_IP0..3 and NET_P1_PORT = this computer
+  PX4 (Ethernet)        MAV_2_CONFIG = Ethernet, MAV_2_REMOTE_PRT = that port; docs.px4.io, "Ethernet Setup\""""
+
+STATION = """\
+at this station, while zegel ground runs:
+  QGroundControl   hears UDP 14550 by itself; Application Settings, Video: source "UDP h.264 Video Stream", port 5600
+  Mission Planner  at the top right UDP, Connect, port 14550; video: right click on the HUD, Video, Set GStreamer source:
+                   udpsrc port=5600 caps="application/x-rtp, media=(string)video, clock-rate=(int)90000,
+                   encoding-name=(string)H264" ! rtph264depay ! avdec_h264 ! videoconvert ! video/x-raw,format=BGRA
+                   ! appsink name=outsink sync=false
+  MAVProxy         mavproxy.py --master=udpin:127.0.0.1:14550"""
+
+KEYS_ABOARD = """\
+then the keys; what the agency does is marked, and only public files travel:
+  {user}zegel device init {device} --name drone-7
+  agency: zegel agency certify-device agency device.csr -o drone-7.crt       with {device}/device.csr
+  {user}zegel device enrol {device} drone-7.crt --root root.crt
+  agency: zegel order issue agency --operation NAME --device drone-7.crt --hours 8 \\
+            --station pilot/station.pub:telemetry,video,command -o op.order
+  {user}zegel device load-order {device} op.order"""
+
+KEYS_AT_STATION = """\
+then the keys; what the agency does is marked, and only public files travel:
+  {user}zegel station init {station} --name pilot --root root.crt
+  agency: zegel order issue agency --operation NAME --device drone-7.crt --hours 8 \\
+            --station station.pub:telemetry,video,command -o op.order          with {station}/station.pub
+  put op.order at {order}"""
+
+NARROW_BAUD = 115_200  # at this rate and below a companion's streams would fill the line
+
+
+def aboard(fc: Address, autopilot: str) -> str:
+    """What to wire, and what to set, for a flight controller at this endpoint."""
+    if fc.kind != "serial":
+        return NETWORK.format(endpoint=fc)
+    usb = is_usb(fc.device)
+    mode = "Onboard" if fc.baud > NARROW_BAUD else "Onboard Low Bandwidth"
+    serial, by_usb = {
+        ARDUPILOT: (PARAMETERS_ARDUPILOT, PARAMETERS_ARDUPILOT_USB),
+        PX4: (PARAMETERS_PX4, PARAMETERS_PX4_USB),
+    }[autopilot]
+    parameters = (by_usb if usb else serial).format(baud=fc.baud, kbaud=fc.baud // 1000, mode=mode)
+    return f"{USB if usb else PINS}\n\n{parameters}"
+
+
+def is_usb(device: str) -> bool:
+    """Whether it is the USB port of a flight controller; an adapter (ttyUSB) is wired to pins as a Pi is."""
+    return "ttyACM" in Path(device).resolve().name
+
+
+def keys_aboard(user: str, values: Mapping[str, object]) -> str:
+    """The commands from an empty folder to an order; `user` stands before those that touch the folder."""
+    return KEYS_ABOARD.format(user=user, **values)
+
+
+def keys_at_station(user: str, values: Mapping[str, object]) -> str:
+    return KEYS_AT_STATION.format(user=user, **values)
