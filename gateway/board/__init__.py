@@ -15,6 +15,5 @@ And `zegel egress` guards its links:
 
     egress.py    the command, its file         nftables.py the rule set         leak.py   tries to get past it
 
-Nothing here writes to a flight controller, and but for the file that `setup` and the rules that
-`egress` are there for, nothing is changed.
+Nothing here writes to a flight controller, and but for the file of `setup` and the rules of `egress` nothing is changed.
 """

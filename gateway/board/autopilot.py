@@ -117,7 +117,7 @@ def _judged(address: Address, heard: Heard) -> Finding:
         armed = "armed" if heard.autopilot.armed else "disarmed"
         return ok(what, f"heartbeat of vehicle {name}, {armed}, at {address}")
     if heard.error:
-        return do(what, heard.error, f"zegel air tries {address} for ever; see the lines above")
+        return do(what, heard.error, f"mend that, then ask again; zegel air tries {address} for ever")
     if heard.others:
         return do(
             what, f"only others' heartbeats at {address}: a ground station, a camera", "connect the flight controller"

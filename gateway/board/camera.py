@@ -43,7 +43,7 @@ def look(subject: Subject) -> Iterator[Finding]:
     for address in addresses:
         if others := taken.get(address):
             cure = "end that program: the encoder sends to this port, zegel air listens on it"
-            yield do("camera", f"{address} is in use by {', '.join(others)}", cure)
+            yield holder.taken("camera", address, others, cure)
         else:
             yield _judged(address, came[address], settings, heard_one=any(came.values()))
 

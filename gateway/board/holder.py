@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.board.computer import text
+from gateway.board.finding import Finding, do, unknown
 
 PROC = Path("/proc")
+UNSEEN = "another process"  # one that we cannot see
 TABLES = {"udp": ("udp", "udp6"), "tcp": ("tcp", "tcp6")}
 LISTENS = "0A"  # the state of a TCP socket in the table
 LOCAL, STATE, INODE = 1, 3, 9  # columns of the table
@@ -20,9 +22,9 @@ def of_device(path: str) -> list[str]:
 
 
 def of_port(port: int, kind: str = "udp") -> list[str]:
-    """Other processes that listen on the port; ["another process"] if it is taken by one that we cannot see."""
+    """Other processes that listen on the port; [UNSEEN] if it is taken all the same."""
     inodes = {f"socket:[{row[INODE]}]" for row in _sockets(kind) if int(row[LOCAL].rpartition(":")[2], 16) == port}
-    return _holding(inodes) or ["another process"] * bool(inodes)
+    return _holding(inodes) or [UNSEEN] * bool(inodes)
 
 
 def _sockets(kind: str) -> Iterator[list[str]]:
@@ -47,6 +49,12 @@ def _open_files(process: Path) -> Iterator[str]:
             yield str(handle.readlink())
     except OSError:
         return  # it has ended, or it is another user's
+
+
+def taken(what: str, address: object, holders: list[str], cure: str) -> Finding:
+    """That others have the address of `what`; whether that is a fault cannot be told of those whom we cannot see."""
+    text = f"{address} is in use by {', '.join(holders)}"
+    return unknown(what, text, "sudo zegel doctor says by which") if holders == [UNSEEN] else do(what, text, cure)
 
 
 def runs(name: str) -> bool:

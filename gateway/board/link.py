@@ -130,9 +130,7 @@ def _listens(address: Address, subject: Subject) -> Finding:
             return _heard(address, made)
     except OSError as error:
         if others := holder.of_port(address.port):
-            return do(
-                "link", f"{address} is in use by {', '.join(others)}", "end that program, or name another port in link"
-            )
+            return holder.taken("link", address, others, "end that program, or name another port in link")
         return do("link", f"{address}: {reason(error, address)}", "ip -brief address shows which addresses there are")
 
 

@@ -26,9 +26,8 @@ USB = re.compile(r"tty(ACM|USB)\d+")
 
 def look(subject: Subject) -> Iterator[Finding]:
     """Each serial line of the configuration."""
-    running = bool(subject.running)
     for address in dict.fromkeys(a for a in subject.addresses() if a.kind == "serial"):
-        yield from _one(address, subject, running=running)
+        yield from _one(address, subject)
 
 
 def present() -> list[str]:
@@ -38,12 +37,13 @@ def present() -> list[str]:
     return found
 
 
-def _one(address: Address, subject: Subject, *, running: bool) -> Iterator[Finding]:
+def _one(address: Address, subject: Subject) -> Iterator[Finding]:
     device = Path(address.device)
     if not device.exists():
         yield _absent(address.device, subject)
         return
-    others = [found for found in holder.of_device(address.device) if not (running and str(subject.running["pid"]) in found)]  # type: ignore[index]
+    ours = f"(process {subject.running['pid']})" if subject.running else "none"
+    others = [found for found in holder.of_device(address.device) if not found.endswith(ours)]
     wrong = [*_console(device, subject), *_bluetooth(device, subject), *_modem_manager(device), *_held(address, others)]
     if os.name == "posix":
         wrong += _not_allowed(device, subject.user)

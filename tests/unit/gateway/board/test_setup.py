@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+
+import pytest
+
+from gateway import cli, config
+from gateway.config import AirConfig, GroundConfig
+
+LINK = ("--link", "udpout:10.1.1.2:14600")
+
+
+def setup(path, role: str, *words: str) -> int:
+    return cli.main(["setup", role, "--config", str(path), "--yes", *words])
+
+
+def test_what_it_writes_is_what_air_reads(tmp_path, capsys):
+    path = tmp_path / "air.toml"
+    words = ("--device", str(tmp_path / "d"), "--fc", "/dev/ttyACM0,115200", "--video", "none", *LINK, "--autopilot", "px4")
+    assert setup(path, "air", *words) == 0
+    found = config.load_file(AirConfig, path)
+    assert (found.fc, found.video, found.link) == ("/dev/ttyACM0,115200", (), ("udpout:10.1.1.2:14600",))
+    # `zegel air` reads it too, and misses only the folder that it names.
+    assert cli.main(["air", "--config", str(path)]) == 1
+    assert f"{tmp_path}/d is not there" in capsys.readouterr().err
+
+
+def test_what_it_writes_is_what_ground_and_the_doctor_read(tmp_path, capsys):
+    path = tmp_path / "ground.toml"
+    assert setup(path, "ground", "--station", str(tmp_path / "s"), "--order", "op.order", "--video", "none") == 0
+    assert config.load_file(GroundConfig, path).gcs == ("udpout:127.0.0.1:14550",)
+    told = capsys.readouterr().out
+    for name in ("QGroundControl", "Mission Planner", "mavproxy.py --master=udpin:127.0.0.1:14550"):
+        assert name in told
+    assert cli.main(["ground", "--config", str(path)]) == 1
+    capsys.readouterr()
+    cli.main(["doctor", "--config", str(path)])
+    assert f"configuration: {path} is good, for zegel ground" in capsys.readouterr().out.replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    ("fc", "autopilot", "words"),
+    [
+        ("/dev/ttyAMA0,921600", "ardupilot", ["pin 8 ", "SERIAL2_BAUD = 921 ", "BRD_SER2_RTSCTS = 0", "SYSID_THISMAV"]),
+        ("/dev/ttyAMA0,57600", "px4", ["pin 10 ", "MAV_1_MODE = Onboard Low Bandwidth", "SER_TEL2_BAUD = 57600 8N1"]),
+        ("/dev/ttyACM0,115200", "ardupilot", ["USB cable", "SERIAL0_PROTOCOL = 2"]),
+        ("udpin:0.0.0.0:14560", "px4", ["MAV_2_CONFIG = Ethernet"]),
+    ],
+)
+def test_wires_and_parameters_are_those_of_the_flight_controller(tmp_path, capsys, fc, autopilot, words):
+    assert setup(tmp_path / "air.toml", "air", "--fc", fc, "--autopilot", autopilot, *LINK) == 0
+    told = capsys.readouterr().out
+    for word in (*words, "zegel device init", "zegel order issue", "zegel doctor air"):
+        assert word in told
+
+
+def test_a_file_that_is_there_is_kept_and_its_answers_are_the_defaults(tmp_path, capsys):
+    path = tmp_path / "air.toml"
+    before = 'device = "/keys"\nlink = ["udpout:10.9.9.9:14600"]\nmtu = 1400\n'
+    path.write_text(before)
+    assert setup(path, "air", "--fc", "udpin:127.0.0.1:14560") == 0
+    assert f"{path} was there already: it is now {path}.old" in capsys.readouterr().out
+    assert (tmp_path / "air.toml.old").read_text() == before
+    found = config.load_file(AirConfig, path)
+    assert (found.device, found.link, found.mtu) == ("/keys", ("udpout:10.9.9.9:14600",), 1400)
+    assert setup(path, "air") == 0
+    assert (tmp_path / "air.toml.old").read_text() == before
+
+
+def test_a_mistake_writes_nothing(tmp_path, capsys):
+    path = tmp_path / "air.toml"
+    assert setup(path, "air", "--fc", "/dev/ttyACM0,fast", *LINK) == 2
+    assert setup(path, "air", "--order", "op.order", *LINK) == 2
+    assert "--order is not for zegel air" in capsys.readouterr().err
+    assert not path.exists()
+
+
+def test_somebody_at_a_terminal_is_asked_five_questions_and_a_wrong_answer_again(tmp_path):
+    path = tmp_path / "air.toml"
+    command = [sys.executable, "-m", "gateway.cli", "setup", "air", "--config", str(path)]
+    master, slave = pty.openpty()
+    with subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave) as process:
+        os.close(slave)
+        typed = [str(tmp_path / "d"), "udp:127.0.0.1:14560", "udpin:127.0.0.1:14560", "none", LINK[1], "px4"]
+        os.write(master, "".join(f"{line}\n" for line in typed).encode())
+        shown = b""
+        try:
+            while piece := os.read(master, 4096):
+                shown += piece
+        except OSError:  # Linux: the other side has closed
+            pass
+    os.close(master)
+    assert process.returncode == 0, shown
+    assert b"does not say whether to listen or to send" in shown
+    found = config.load_file(AirConfig, path)
+    assert (found.fc, found.video, found.link) == ("udpin:127.0.0.1:14560", (), (LINK[1],))
