@@ -3,6 +3,7 @@
     doctor.py    the command; asks each of the others in turn, and none can spoil the rest
     finding.py   what one look found: ok, do this, cannot tell
     subject.py   what is looked at: a role, its configuration, its user, what runs of it
+    account.py   the user that the service runs as
     computer.py  board, processor, memory      health.py   clock, heat, power, as a Raspberry Pi tells it
     clock.py     date and entropy              kernel.py   recvmmsg, GSO, GRO, socket buffers
     folder.py    the folder of keys, its disk  orders.py   which order, and until when

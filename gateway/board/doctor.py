@@ -85,7 +85,7 @@ def examine(role: Role | None, path: Path | None, console: Console) -> Iterator[
     yield finding
     user = (account.of_service() if path == default_path(role) else None) or account.caller()
     subject = Subject(role=role, path=path, settings=settings, user=user)
-    subject = dataclasses.replace(subject, running=service.running(role))
+    subject = dataclasses.replace(subject, running=service.running(subject))
     for name, look in QUICK.items():
         yield from _isolated(name, look, subject)
     with ThreadPoolExecutor(len(LISTENING)) as pool, console.status("listening to what comes, ten seconds at most"):

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from gateway import order_file
-from gateway.board.finding import Finding, do, ok, unknown
+from gateway.board import folder
+from gateway.board.finding import Finding, do, ok
 from gateway.board.subject import Subject
 from keys import files, inbox, roots, store
 from keys.certificate import utc
 from keys.device import ORDER, DeviceFolder
-from keys.errors import FolderError, FolderInUse, KeysError, MissingFile
+from keys.errors import FolderError, FolderInUse, KeysError
 from keys.files import Kind
 from keys.order import Order, verify_order
 from keys.order_text import duration
@@ -22,24 +24,19 @@ SOON_S = 3600
 
 
 def look(subject: Subject) -> Iterator[Finding]:
-    """Enrolment and order aboard; the order's file at a station."""
-    try:
-        with subject.user.acting():
-            if subject.air:
-                yield from _aboard(Path(subject.air.device))
-            elif subject.ground:
-                yield from _at_station(Path(subject.ground.station), subject.ground.order)
-    except FolderError as error:
-        if isinstance(error, MissingFile):
+    """Enrolment and order aboard; the order's file at a station. Nothing of a folder that cannot be entered."""
+    found = folder.place(subject)
+    if found is None:
+        return
+    with subject.user.acting(), contextlib.suppress(FolderError):  # folder.py has said why
+        store.check_folder(found.path, found.holding, found.kind)
+        try:
+            yield from _at_station(found.path, subject.ground.order) if subject.ground else _aboard(found.path)
+        except KeysError as error:
             yield do("order", str(error), error.hint)
-        else:
-            yield unknown("order", f"{error}", error.hint)
-    except KeysError as error:
-        yield do("order", str(error), error.hint)
 
 
 def _aboard(path: Path) -> Iterator[Finding]:
-    store.check_folder(path)
     try:
         with DeviceFolder.open(path) as device:
             order = device.order().order

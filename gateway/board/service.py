@@ -9,19 +9,21 @@ from gateway import status
 from gateway.advice import Status, advise
 from gateway.board.computer import told
 from gateway.board.finding import Finding, do, ok, unknown
-from gateway.board.subject import Role, Subject
+from gateway.board.subject import Subject
 from gateway.errors import NotRunning
 
 BOOTED = Path("run/systemd/system")  # sd_booted(3)
 PROPERTIES = "LoadState,ActiveState,UnitFileState,Result,NRestarts"
 
 
-def running(role: Role) -> Status | None:
-    """What the process of this role says of itself; None if none runs, or none that we may ask."""
+def running(subject: Subject) -> Status | None:
+    """What the process of this role with these endpoints says of itself; None if none runs, or none that we may ask."""
+    meant = {str(address) for address in subject.addresses()}
     try:
-        return next((found for found in status.read_all() if found["role"] == role), None)
+        found = [each for each in status.read_all() if each["role"] == subject.role]
     except (NotRunning, OSError):
         return None
+    return next((each for each in found if meant <= {end["endpoint"] for end in each["endpoints"]}), None)
 
 
 def look(subject: Subject) -> Iterator[Finding]:

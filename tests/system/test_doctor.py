@@ -228,6 +228,16 @@ def test_while_zegel_flies_it_is_asked_and_nothing_is_taken_from_it(house, fly):
     assert "'Night Watch'" in says(findings, "order")
 
 
+def test_another_flight_on_the_same_computer_is_not_taken_for_this_one(house, fly):
+    flight = fly()
+    flight.wait_open()
+    config = configure(
+        house.folder / "other.toml", device=str(house.folder / "none"), link=["udpout:127.0.0.1:9"], video=[]
+    )
+    _, findings = doctor("air", "--config", config)
+    assert not says(findings, "running")
+
+
 def test_a_station_hears_what_is_wrong_at_a_station(house):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind((HOST, 0))
