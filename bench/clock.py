@@ -9,6 +9,7 @@ import itertools
 import statistics
 import time
 from collections.abc import Callable, Hashable, Mapping
+from pathlib import Path
 from typing import TypeVar
 
 from bench.result import Progress
@@ -40,6 +41,18 @@ def medians(ways: Mapping[Way, Callable[[], float]], rounds: int, progress: Prog
             progress(number * len(ways) + place, rounds * len(ways), what)
             figures[way].append(measured())
     return {way: statistics.median(values) for way, values in figures.items()}
+
+
+def system_share(before: tuple[int, int], after: tuple[int, int]) -> float:
+    """Which part of the CPU time between two `ticks_of` was the system's, 0 to 1."""
+    user, system = (late - early for early, late in zip(before, after, strict=True))
+    return system / max(1, user + system)
+
+
+def ticks_of(pid: int) -> tuple[int, int]:
+    """(user, system) CPU time of another process, in hundredths of a second (proc_pid_stat(5)). OSError if it ended."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return int(fields[11]), int(fields[12])
 
 
 def cpu_of(pid: int) -> float:

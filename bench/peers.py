@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from bench import load
 from bench.compiler import Absent
+from bench.made_of import made_of
 from bench.relay import Peer, Relay, Spent
 from bench.result import Cell, Options, Progress, Result, Table
 from bench.rivals import RIVALS
@@ -66,7 +67,8 @@ def measure(options: Options, progress: Progress) -> Result:
         rates = [min(OFFERED, rate or form.ladder[0] * 1000) for rate in free]
         spent = in_turn(relays, rates, form, progress, gso)
     title = f"{load.VIDEO_SIZE}-byte datagrams, {OFFERED:,} a second or what a relay carries without loss"
-    return Result("peers", (Table(title, COLUMNS, _rows(relays, free, spent), NOTES), _alone()), tuple(skipped))
+    tables = (Table(title, COLUMNS, _rows(relays, free, spent), NOTES), made_of(relays, spent), _alone())
+    return Result("peers", tables, tuple(skipped))
 
 
 def start(here: Scene, peers: Sequence[Peer], progress: Progress) -> tuple[list[Relay], list[str]]:

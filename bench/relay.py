@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from bench import load
-from bench.clock import cpu_of
+from bench.clock import cpu_of, system_share, ticks_of
 from bench.compiler import Absent
 from bench.scene import Scene
 from gateway.demo.stage import port_of, udp_socket
@@ -23,11 +23,16 @@ PROBES, PROBE_RATE = 10, 100  # datagrams, and how many of them a second
 
 
 class Spent(NamedTuple):
-    """One load through a relay, and what both of its processes spent on it in CPU seconds."""
+    """One load through a relay, and what both of its processes spent on it.
+
+    `sealing_s`, `opening_s`: CPU seconds. `sealing_system`, `opening_system`: which part of them the system took, 0 to 1.
+    """
 
     run: load.Run
     sealing_s: float
     opening_s: float
+    sealing_system: float
+    opening_system: float
 
     @property
     def sealed_per_cpu_s(self) -> float:
@@ -50,10 +55,13 @@ class Relay:
 
     def carry(self, rate: float, seconds: float, gso: bool = False) -> Spent:
         """Offer video at `rate` datagrams a second for so long."""
-        before = cpu_of(self.sealing), cpu_of(self.opening)
+        both = self.sealing, self.opening
+        before, ticks = [cpu_of(pid) for pid in both], [ticks_of(pid) for pid in both]
         run = load.run(self.ways, rate, seconds, self._sent, gso)
         self._sent += run.offered.sent
-        return Spent(run, cpu_of(self.sealing) - before[0], cpu_of(self.opening) - before[1])
+        spent = (cpu_of(pid) - early for pid, early in zip(both, before, strict=True))
+        shares = (system_share(early, ticks_of(pid)) for pid, early in zip(both, ticks, strict=True))
+        return Spent(run, *spent, *shares)
 
     def wait_ready(self) -> None:
         """Until something comes through. Absent if nothing ever does."""

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import time
 
-from bench.clock import cpu_of, cpu_per_call, medians
+from bench.clock import cpu_of, cpu_per_call, medians, system_share, ticks_of
 
 
 def test_a_call_is_repeated_until_it_took_long_enough():
@@ -32,3 +35,16 @@ def test_the_time_of_a_process_rises_with_what_it_does():
     before = cpu_of(os.getpid())
     sum(range(1_000_000))
     assert cpu_of(os.getpid()) > before > 0
+
+
+def test_the_systems_share_of_a_process_that_only_calls_it_and_of_one_that_never_does():
+    shares = []
+    for work in ("import os\nwhile True: os.urandom(1 << 20)", "while True: sum(range(10_000))"):
+        with subprocess.Popen([sys.executable, "-c", work]) as process:
+            before = ticks_of(process.pid)
+            while sum(ticks_of(process.pid)) - sum(before) < 30:
+                time.sleep(0.02)
+            shares.append(system_share(before, ticks_of(process.pid)))
+            process.kill()
+    assert shares[0] > 0.6
+    assert shares[1] < 0.4

@@ -9,6 +9,7 @@ import pytest
 from bench import peers
 from bench.compiler import Absent
 from bench.load import Counted, Offered, Run
+from bench.made_of import made_of
 from bench.peers import Form
 from bench.relay import Spent
 from bench.result import Options
@@ -33,7 +34,7 @@ class FakeRelay:
         if self.hiccups:
             self.hiccups, received = self.hiccups - 1, received // 2
         run = Run(Offered(sent, seconds, 0.1), Counted(received, 0, 0, 0, seconds, 0.1))
-        return Spent(run, received * self.cost_s, received * self.cost_s * 2)
+        return Spent(run, received * self.cost_s, received * self.cost_s * 2, 0.25, 0.5)
 
     def wait_ready(self) -> None:
         pass
@@ -60,6 +61,17 @@ def test_the_loss_free_rate_is_the_highest_step_that_loses_less_than_one_in_a_th
 
 def test_one_loss_does_not_take_a_step_away():
     assert peers.loss_free(FakeRelay("r", 1e6, hiccups=1), FORM) == 90_000
+
+
+def test_what_a_datagram_is_made_of():
+    spent = [[FakeRelay("Zegel", 1e6, 1e-5).carry(1_000, 1.0)] * 3, [FakeRelay("slow", 1e6, 4e-5).carry(1_000, 1.0)]]
+    table = made_of([FakeRelay("Zegel", 1e6), FakeRelay("slow", 1e6)], spent)
+    rows = {row[0]: row[1:] for row in table.rows}
+    assert rows["Zegel"] == pytest.approx((10, 2.5, 20, 10))
+    assert rows["slow"] == pytest.approx((40, 10, 80, 40))
+    seal, _, opening, _ = rows["one AEAD call from Python"]
+    assert 0 < seal < 1_000 > opening > 0
+    assert rows["least"] == pytest.approx((2.5 + seal, 2.5, 10 + opening, 10))
 
 
 def test_relays_take_turns():
