@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: demo test soak budget lint clean
+.PHONY: demo test soak hours budget lint clean
 
 demo: .venv/ready
 	@$(BIN)/zegel demo $(if $(STAY),--stay)
@@ -12,9 +12,14 @@ demo: .venv/ready
 test: .venv/ready-test
 	@$(BIN)/python -m pytest
 
-# The long forms: 200 kills, a minute under load, millions of inputs. Prints what it tried.
+# The long forms: 200 kills, a minute under load, millions of inputs, HOURS of flight. Prints what it tried.
+HOURS ?= 2
 soak: .venv/ready-test
-	@$(BIN)/python -m pytest -m soak
+	@ZEGEL_HOURS=$(HOURS) $(BIN)/python -m pytest -m soak
+
+# Of those, the hours alone.
+hours: .venv/ready-test
+	@ZEGEL_HOURS=$(HOURS) $(BIN)/python -m pytest -m soak tests/system/test_endurance.py
 
 # Instructions a datagram on an emulated Raspberry Pi, against bench/budget.json: fails if a figure grew by more than 5 %.
 budget: .venv/ready
