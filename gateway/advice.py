@@ -93,6 +93,10 @@ def _link_slow(status: Status) -> str:
     return f"the link {slow[0]['endpoint']} is too slow for what it is given: lower the flight controller's stream rates"
 
 
+def _unsaved(status: Status) -> str:
+    return f"{status['unsaved']}: free it or mount it writable, the flight goes on meanwhile" if status["unsaved"] else ""
+
+
 def _order_over(status: Status) -> str:
     over = [alarm for alarm in status["alarms"] if alarm.startswith("the order ")]
     return f"{over[0]}: load a newer one, zegel device load-order, before the next flight" if over else ""
@@ -207,7 +211,8 @@ def _no_gcs(status: Status) -> str:
 
 
 _AIR: tuple[Callable[[Status], str], ...] = (
-    *(_links_down, _fc_down, _fc_silent, _fc_noise, _order_over, _link_slow, _one_link_down, _oversize, _late_commands),
+    *(_links_down, _fc_down, _fc_silent, _fc_noise, _order_over, _unsaved),
+    *(_link_slow, _one_link_down, _oversize, _late_commands),
 )
 _GROUND: tuple[Callable[[Status], str], ...] = (
     *(_links_down, _nothing_heard, _wrong_order, _refused, _not_ours, _no_session, _closed_to_us, _order_pending),

@@ -332,6 +332,7 @@ class Air:
             "frames": frames_status(self.frames),
             "commands": self.gate.commands(),
             "drops": self._drops(),
+            "unsaved": self.device.unsaved,
             "alarms": self.alarms,
         }
 

@@ -21,11 +21,15 @@ class Aside:
         self._alarm: str | None = None
 
     def start(self, task: Task) -> bool:
-        """Begin a task; False if the last one is still at it, and the caller asks again later."""
+        """Begin a task; False if the last one is still at it or there is no memory, and the caller asks again later."""
         if self._thread is not None and self._thread.is_alive():
             return False
-        self._thread = threading.Thread(target=self._run, args=(task,), daemon=True)
-        self._thread.start()
+        thread = threading.Thread(target=self._run, args=(task,), daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # no memory for its stack, or too many threads: a neighbour's fault, and it may pass
+            return False
+        self._thread = thread
         return True
 
     def _run(self, task: Task) -> None:

@@ -185,7 +185,8 @@ class Sessions:
 
     def _watch_limits(self, now: float) -> None:
         flown = int(now - self._started) - self._counted
-        if flown >= COUNT_SECONDS_EVERY_S and self._aside.start(lambda: self.device.add_seconds(flown)):
+        due = flown >= COUNT_SECONDS_EVERY_S or self.device.unsaved  # a card that was full or read-only may not be any more
+        if due and self._aside.start(lambda: self.device.add_seconds(flown)):
             self._counted += flown
         if alarm := self._aside.take_alarm():
             self._alarm(alarm, "seconds")

@@ -80,6 +80,7 @@ class DeviceFolder:
         self._lock = lock
         self._order: VerifiedOrder | None = None
         self._counted = False  # whether order_boots holds this start
+        self.unsaved = ""  # why the state is not on the disk as it is here; each write tries again
         found, self._damaged = state.read(path, DeviceState, forgiving=True)
         self._state = found or DeviceState(restarted=self._damaged or (path / ORDER).exists())
 
@@ -285,7 +286,9 @@ class DeviceFolder:
         try:
             state.write(self.path, self._state)
         except FolderError as error:
+            self.unsaved = str(error)
             return f"{error}: {consequence}"
+        self.unsaved = ""
         return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import threading
 from typing import TypeAlias
@@ -30,14 +31,21 @@ class Lookup:
                 return self._look_up(socket.AI_NUMERICHOST)
             except socket.gaierror:
                 self._result = None
-                self._thread = threading.Thread(target=self._run, daemon=True)
-                self._thread.start()
-        if self._thread.is_alive():
+                self._begin()
+        if self._thread is None or self._thread.is_alive():
             return None
         self._thread = None
         if isinstance(self._result, OSError):
             raise self._result
         return self._result
+
+    def _begin(self) -> None:
+        thread = threading.Thread(target=self._run, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:  # no memory for its stack, or too many threads
+            raise OSError(errno.EAGAIN, str(error)) from None
+        self._thread = thread
 
     def _run(self) -> None:
         try:

@@ -27,6 +27,7 @@ def air(**more: Any) -> dict[str, Any]:
         "drops": {},
         "alarms": [],
         "late_per_s": 0,
+        "unsaved": "",
     }
     return {**good, "endpoints": [end("fc"), end("link"), end("link", endpoint="other-link"), end("camera")], **more}
 
@@ -56,6 +57,7 @@ def test_nothing_is_wrong():
         (air(late_per_s=12.5), "the link the-link is too slow for what it is given"),
         (air(endpoints=[end("fc"), end("link"), end("link", endpoint="b", **LOST)]), "the link b is down, the others"),
         (air(alarms=["the order ended at noon; this flight goes on"]), "load a newer one"),
+        (air(unsaved="x cannot be written: no space left on device"), "no space left on device: free it"),
         (air(drops={"oversize": 3}), "3 video datagrams were too large"),
         (air(drops={"stale_echo": 2}), "2 commands came too late"),
         (ground(sealed=False, sessions=[{"state": "closed to us: it flies on"}]), "does not list this station"),

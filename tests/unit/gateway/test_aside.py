@@ -5,6 +5,17 @@ import threading
 from gateway.aside import Aside
 
 
+def test_without_memory_for_a_thread_the_task_is_asked_for_again(monkeypatch):
+    aside, no_memory = Aside(), RuntimeError("can't start new thread")
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", lambda _: (_ for _ in ()).throw(no_memory))
+        assert not aside.start(lambda: "done")
+        aside.finish()
+    assert aside.start(lambda: "done")
+    aside.finish()
+    assert aside.take_alarm() == "done"
+
+
 def test_the_loop_never_waits_and_hears_of_the_alarm_once():
     aside, slow_card, done = Aside(), threading.Event(), []
 
