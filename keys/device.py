@@ -27,6 +27,7 @@ from keys import certificate, cose, files, private_key, roots, state, store
 from keys.certificate import DEVICE_ALGS, Usage, fingerprint, utc
 from keys.errors import (
     AlreadyExists,
+    CertificateError,
     FolderError,
     KeysError,
     MissingFile,
@@ -73,8 +74,7 @@ class DeviceFolder:
         self.roots: list[x509.Certificate] = []
         if (path / CERTIFICATE).exists():
             self.roots = roots.read(path)
-            issued = certificate.load_certificate(files.read(Kind.CERTIFICATE, path / CERTIFICATE))
-            self.name = certificate.name_of(issued)
+            self.name = certificate.name_of(_read_certificate(path / CERTIFICATE))
         else:
             self.name = certificate.name_of(certificate.load_request(files.read(Kind.REQUEST, path / REQUEST)))
         self._lock = lock
@@ -290,6 +290,13 @@ class DeviceFolder:
             return f"{error}: {consequence}"
         self.unsaved = ""
         return None
+
+
+def _read_certificate(path: Path) -> x509.Certificate:
+    try:
+        return certificate.load_certificate(files.read(Kind.CERTIFICATE, path))
+    except CertificateError as error:
+        raise CertificateError(f"{path}: {error}", hint="copy it here again: it is what the agency issued") from None
 
 
 def _rank(rank: tuple[int, int]) -> str:
