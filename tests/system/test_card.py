@@ -107,6 +107,7 @@ def test_what_a_card_forgets_is_seen_by_the_stations(house, fly, traffic):
     assert flight.until(lambda: "rolled back" in advice("ground"))
 
 
+@pytest.mark.soak
 def test_a_station_whose_disk_cannot_be_written_opens_and_remembers_later(house, card, fly, traffic):
     disk = card("pilot")
     disk.fill()

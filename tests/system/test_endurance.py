@@ -32,7 +32,7 @@ def test_nothing_grows_in_hours(house, figure):
 
 def test_nothing_grows_in_a_moment(house, figure):
     """All that goes wrong in hours, much faster: a descriptor that each of it leaves behind shows all the same."""
-    check(house, 30.0, SHORT_ROUND_S, figure)
+    check(house, 15.0, SHORT_ROUND_S, figure)
 
 
 def check(house: House, seconds: float, round_s: float, figure: Callable[[str], None]) -> None:
