@@ -105,6 +105,7 @@ class UdpIn(_Udp):
     def __init__(self, address: Address) -> None:
         super().__init__(address)
         self._clients: dict[Peer, float] = {}  # -> when it was welcome last
+        self._scope = 0  # number of the interface, of an address that has one (fe80::1%wlan0)
 
     def senders(self, slots: Sequence[int]) -> list[Peer]:
         if self._mover is None:
@@ -136,6 +137,12 @@ class UdpIn(_Udp):
         self.state = State.CONNECTED if self._clients else State.IDLE
 
     def _upkeep(self, now: float) -> None:
+        if self._scope:
+            try:
+                socket.if_indextoname(self._scope)
+            except OSError as error:  # replaced: this socket would listen to the one that is gone for ever
+                self._lost(error, now)
+                return
         for peer in [peer for peer, heard in self._clients.items() if now - heard > self._idle_s]:
             del self._clients[peer]
         self.state = State.CONNECTED if self._clients else State.IDLE
@@ -148,6 +155,7 @@ class UdpIn(_Udp):
             return
         made = self._new_socket(target[0])
         listen_on(made, target[1])
+        self._scope = target[1][3] if len(target[1]) > 2 else 0  # noqa: PLR2004 - host and port: IPv4
         self._mover = self._move(made)
         self._opened(State.IDLE, now)
 

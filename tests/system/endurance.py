@@ -98,8 +98,8 @@ class SerialFc:
     def unplugged(self) -> bool:
         return self._fds is None
 
-    def step(self, now: float) -> None:
-        while now >= self._next:
+    def step(self) -> None:
+        while time.monotonic() >= self._next:
             frame = self._frames[self.sent % len(self._frames)]
             self._next += len(frame) * BITS_A_BYTE / (FC_BAUD * LINE_FULL)
             self.sent += 1
@@ -152,7 +152,7 @@ class Endurance:
         """At a picture's pace, until the flight is `seconds` older."""
         until = time.monotonic() + seconds
         while (now := time.monotonic()) < until:
-            self.fc.step(now)
+            self.fc.step()
             self._send_picture(now)
             for name, ends in self.ends.items():
                 for feed, end in enumerate(ends):

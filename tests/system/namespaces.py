@@ -57,8 +57,8 @@ class Host:
         users = () if self._all_users else ("--user", "--preserve-credentials")
         return ("nsenter", "--target", str(self.pid), "--net", *users)
 
-    def ip(self, *words: str) -> None:
-        subprocess.run([*self.within, "ip", *words], check=True, capture_output=True)
+    def ip(self, *words: str) -> str:
+        return subprocess.run([*self.within, "ip", *words], check=True, capture_output=True, text=True).stdout
 
     def udp(self, port: int = 0) -> socket.socket:
         """A socket on this host's loopback interface, for this process."""
@@ -88,14 +88,27 @@ class Cable:
     def __init__(self, name: str, net: int, hosts: tuple[Host, Host]) -> None:
         self.name, self._hosts = name, hosts
         self.addresses = (f"10.{net}.0.1", f"10.{net}.0.2")
-        near, far = hosts
         try:
-            near.ip("link", "add", name, "type", "veth", "peer", "name", name, "netns", str(far.pid))
+            self.plug()
         except subprocess.CalledProcessError as error:
-            pytest.skip(f"no veth pair can be made here: {error.stderr.decode().strip()}")
+            pytest.skip(f"no veth pair can be made here: {error.stderr.strip()}")
+
+    def plug(self, near_address: str | None = None) -> None:
+        """New interfaces at both ends."""
+        self.addresses = near_address or self.addresses[0], self.addresses[1]
+        near, far = self._hosts
+        near.ip("link", "add", self.name, "type", "veth", "peer", "name", self.name, "netns", str(far.pid))
         for end in range(2):
             self.give_address(end)
             self.up(end)
+
+    def remove(self) -> None:
+        """The interfaces of both ends are gone."""
+        self._hosts[0].ip("link", "del", self.name)
+
+    def index(self, end: int) -> int:
+        """The number by which the system knows the interface."""
+        return int(self._hosts[end].ip("-o", "link", "show", self.name).partition(":")[0])
 
     def up(self, end: int) -> None:
         self._hosts[end].ip("link", "set", self.name, "up")

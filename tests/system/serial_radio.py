@@ -19,34 +19,43 @@ class SerialRadio:
     def __init__(self, folder: Path, baud: int) -> None:
         self.bytes_a_second = baud / BITS_A_BYTE
         self.near, self.far = folder / "ttyNear", folder / "ttyFar"
-        self._ends = [self._end(path) for path in (self.near, self.far)]
+        self._ends: list[tuple[int, int] | None] = [None, None]  # ours, and theirs, or ours would end with the program's
+        for end in range(2):
+            self.plug(end)
         self._held = [b"", b""]  # by the end that it came in by
         self.moved = [0, 0]
         self._allowed = [0.0, 0.0]
         self._at = time.monotonic()
 
-    def _end(self, path: Path) -> int:
+    def plug(self, end: int) -> None:
+        """A new device under the same name."""
         ours, theirs = os.openpty()
         tty.setraw(theirs)
         os.set_blocking(ours, False)
-        path.symlink_to(os.ttyname(theirs))
-        self._keep = [*getattr(self, "_keep", ()), theirs]  # open, or ours would end with the program's
-        return ours
+        (self.near, self.far)[end].symlink_to(os.ttyname(theirs))
+        self._ends[end] = ours, theirs
+
+    def unplug(self, end: int) -> None:
+        (self.near, self.far)[end].unlink(missing_ok=True)
+        for fd in self._ends[end] or ():
+            os.close(fd)
+        self._ends[end] = None
 
     def step(self) -> None:
         now = time.monotonic()
         for i, (into, out) in enumerate((self._ends, self._ends[::-1])):
             with contextlib.suppress(BlockingIOError):
-                self._held[i] += os.read(into, HELD_MAX - len(self._held[i])) if len(self._held[i]) < HELD_MAX else b""
+                room = HELD_MAX - len(self._held[i])
+                self._held[i] += os.read(into[0], room) if into and room else b""
             self._allowed[i] = min(BURST, self._allowed[i] + (now - self._at) * self.bytes_a_second)
             size = min(int(self._allowed[i]), len(self._held[i]))
             with contextlib.suppress(BlockingIOError):
-                size = os.write(out, self._held[i][:size])
+                size = os.write(out[0], self._held[i][:size]) if out else size  # what nobody hears is gone
                 self._held[i] = self._held[i][size:]
                 self._allowed[i] -= size
                 self.moved[i] += size
         self._at = now
 
     def close(self) -> None:
-        for fd in (*self._ends, *self._keep):
-            os.close(fd)
+        for end in range(2):
+            self.unplug(end)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import ctypes
+import errno
 import random
 import select
 import socket
@@ -183,7 +185,7 @@ NETWORK = """
     import socket, subprocess, sys
     from gateway.endpoints import mmsg, open_endpoint, udp
     from gateway.endpoints.address import parse
-    from tests.unit.gateway.endpoints.wires import batch_of, received
+    from tests.unit.gateway.endpoints.wires import batch_of, opened, received
     udp.new_mover = getattr(mmsg, sys.argv[1])
     ip = lambda *words: subprocess.run(["ip", *words, "dev", "lo"], check=True)
     server, client = (open_endpoint(parse(f"{kind}:127.0.0.1:14550")) for kind in ("udpin", "udpout"))
@@ -236,6 +238,54 @@ def test_a_network_that_comes_goes_and_comes_back():
         assert received(server, 1) == [b"two"]
         assert (client.state, client.connection, client.counters.reopened) == ("connected", 2, 1)
     """)
+
+
+def test_an_interface_that_is_replaced_is_listened_on_again():
+    """By an address that belongs to the interface, fe80::; a socket on it keeps to the one that is gone."""
+    in_a_network_of_its_own("""
+        def run(*words):
+            subprocess.run(["ip", *words], check=True)
+
+        def plug():
+            run("link", "add", "wlan0", "type", "veth", "peer", "name", "far0")
+            for name in ("wlan0", "far0"):
+                run("link", "set", name, "addrgenmode", "none")
+                run("link", "set", name, "up")
+            run("addr", "add", "fe80::7/64", "dev", "wlan0", "nodad")
+
+        plug()
+        server = opened(open_endpoint(parse("udpin:[fe80::7%wlan0]:14600")))
+        number = socket.if_nametoindex("wlan0")
+        run("link", "del", "wlan0")
+        server.tick(1)
+        assert server.state == "reconnecting"
+        plug()
+        assert socket.if_nametoindex("wlan0") != number
+        opened(server, 20)
+        client = opened(open_endpoint(parse("udpout:[fe80::7%wlan0]:14600")))
+        client.drain(batch_of([b"again"]), 20)
+        assert received(server, 1, 20) == [b"again"]
+    """)
+
+
+@pytest.mark.parametrize("error", [errno.ENOBUFS, errno.ENOMEM])
+def test_a_system_without_memory_costs_the_datagrams_and_no_more(make, monkeypatch, error):
+    """Its answer is made up: it cannot be asked to be short of memory."""
+    ear = make(f"udpin:{HOST}:{free_port()}")
+    mouth = make(f"udpout:{HOST}:{ear.address.port}")
+
+    def refuse(*_: object) -> int:
+        ctypes.set_errno(error)
+        return -1
+
+    if udp.new_mover is mmsg.OneByOne:
+        pytest.skip("asks the socket itself")
+    with monkeypatch.context() as patch:
+        patch.setattr(mmsg, "_sendmmsg", refuse)
+        mouth.drain(batch_of([b"lost"] * 3), 0.0)
+    assert (mouth.counters.dropped_tx, mouth.state) == (3, "connected")
+    mouth.drain(batch_of([b"sent"]), 0.0)
+    assert received(ear, 1) == [b"sent"]
 
 
 def test_a_datagram_that_cannot_go_does_not_hold_up_the_next():
