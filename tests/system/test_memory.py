@@ -86,7 +86,7 @@ def test_no_room_for_a_single_page_more_is_not_the_end(fly):
         status = Path(f"/proc/{program.process.pid}/status").read_text()
         size_kb = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmSize"))
         subprocess.run(["prlimit", "--pid", str(program.process.pid), f"--as={size_kb << 10}"], check=True)
-    flight.run(6.5)  # the station's memory of the start is stored beside the loop, by a thread
+    flight.run(2.0)
     traffic.next = float("inf")
     assert flight.until(lambda: len(pilot.frames) >= len(traffic.sent)), flight.logs()
     assert pilot.frames == traffic.sent

@@ -253,6 +253,7 @@ def test_an_interface_that_is_replaced_is_listened_on_again():
                 run("link", "set", name, "up")
             run("addr", "add", "fe80::7/64", "dev", "wlan0", "nodad")
 
+        ip("link", "set", "up")
         plug()
         server = opened(open_endpoint(parse("udpin:[fe80::7%wlan0]:14600")))
         number = socket.if_nametoindex("wlan0")
