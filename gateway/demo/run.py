@@ -337,7 +337,7 @@ class Demo:
 
         def opened() -> bool:
             alive = all(program.running for program in programs)
-            return not alive or all(s.says(": open") >= sessions for s in self.stations.values())
+            return not alive or all(s.opened() >= sessions for s in self.stations.values())
 
         in_time = self._until(opened, JOIN_WITHIN_S)
         if not in_time or not all(program.running for program in programs):

@@ -5,6 +5,7 @@ What lives here: real sockets and real `zegel` processes. What is shown and what
 
 from __future__ import annotations
 
+import re
 import select
 import socket
 import subprocess
@@ -205,6 +206,10 @@ class Listener:
     def forget(self) -> None:
         for kept in (self.frames, self.frame_times, self.packets):
             kept.clear()
+
+    def opened(self) -> int:
+        """How many sessions it has said to be open; one that was silent for a while is not a second one."""
+        return len(set(re.findall(r"session (\w+): open", self.program.output())))
 
     def says(self, text: str) -> int:
         return self.program.output().count(text)
