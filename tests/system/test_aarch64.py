@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from importlib.metadata import entry_points
 
 import pytest
 
+from gateway.cli import GROUP
 from tests.system.aarch64 import Board, resolve
 
 DEMO_WITHIN_S = 600
@@ -43,3 +45,14 @@ def test_it_is_an_aarch64_that_runs(board, figure):
     figure(said.stdout.strip())
     assert said.stdout.startswith("aarch64 3.11")
     assert str(board.site) in said.stdout
+
+
+@pytest.mark.soak
+@pytest.mark.skipif("doctor" not in entry_points(group=GROUP).names, reason="this version has no zegel doctor")
+def test_doctor_examines_an_emulated_aarch64(board, figure):
+    """It may find fault with the emulator, but it ends in words."""
+    done = board.zegel("doctor", within_s=DEMO_WITHIN_S)
+    for line in done.stdout.splitlines():
+        figure(line)
+    assert "Traceback" not in done.stderr
+    assert "aarch64" in done.stdout
