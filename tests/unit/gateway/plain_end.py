@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-import numpy.typing as npt
-
 from gateway.batch import Batch
 from gateway.endpoints import Endpoint
 from gateway.endpoints.address import parse
@@ -39,8 +36,8 @@ class PlainEnd(Endpoint):
     def vouch(self, slots: Sequence[int], _now: float) -> None:
         self.vouched += slots
 
-    def keep(self, slots: npt.NDArray[np.int64], _now: float) -> None:
-        self.kept += slots.tolist()
+    def keep(self, slots: Sequence[int], _now: float) -> None:
+        self.kept += slots
 
     def interests(self) -> list[tuple[int, int]]:
         return []
