@@ -1,13 +1,18 @@
 """Configuration: TOML to frozen, strict structures. An unknown key is an error that names it.
 
-What lives here: what may be asked for, with its defaults and ranges. The command line overrides single fields.
+    air.toml      the file that --config names
+    air.d/*.toml  what stands beside it, in order of name: a later file's key counts more, and the command line's most
+
+What lives here: what may be asked for, with its defaults and ranges. An error names the file that holds the mistake.
 """
 
 from __future__ import annotations
 
 import argparse
+import re
+from collections import defaultdict
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import msgspec
 
@@ -75,37 +80,64 @@ class GroundConfig(_Role, frozen=True, kw_only=True):
 
 Config = TypeVar("Config", AirConfig, GroundConfig)
 Kind = TypeVar("Kind", AirConfig, GroundConfig, Tuning)
+Values: TypeAlias = dict[str, object]
+Where: TypeAlias = defaultdict[str, str]  # key -> who gave it, for errors
 
 
 def load(kind: type[Config], args: argparse.Namespace) -> Config:
     """The file named by `--config`, if any, with the fields that the command line gives put over it."""
-    values = _of(kind, Path(args.config)) if args.config else {}
+    command_line = "command line"
+    values, where = _gathered(kind, Path(args.config)) if args.config else ({}, _from(command_line))
     for field in kind.__struct_fields__:
         given = getattr(args, field, None)
         if given is not None:
-            values[field] = given
+            values[field], where[field] = given, command_line
     missing = [f"--{name}" for name in _required(kind) if name not in values]
     if missing:
         raise ConfigError(
             f"{' and '.join(missing)} must be given",
             hint="on the command line, or without the dashes as a key of the file that --config names",
         )
-    return _checked(kind, values, args.config or "command line")
+    return _checked(kind, values, where)
 
 
 def load_file(kind: type[Config], path: Path) -> Config:
-    """A whole file; ConfigError names the key that is wrong."""
-    return _checked(kind, _of(kind, path), str(path))
+    """A whole file with what stands beside it; ConfigError names the file and the key that is wrong."""
+    return _checked(kind, *_gathered(kind, path))
+
+
+def files(path: Path) -> list[Path]:
+    """The file itself, and what is put over it: air.toml, then air.d/*.toml in order of name."""
+    beside = path.with_suffix(".d")
+    try:
+        return [path, *sorted(one for one in beside.iterdir() if one.suffix == ".toml")] if beside.is_dir() else [path]
+    except OSError as error:
+        raise ConfigError(f"{beside}: {error.strerror}", hint="check who may read it") from None
+
+
+def _gathered(kind: type[Config], path: Path) -> tuple[Values, Where]:
+    values: Values = {}
+    where = _from(str(path))
+    for file in files(path):
+        found = _of(kind, file)
+        values |= found
+        where |= dict.fromkeys(found, str(file))
+    return values, where
+
+
+def _from(somebody: str) -> Where:
+    """All keys from here, as long as nothing else is said; also those that are missing."""
+    return defaultdict(lambda: somebody)
 
 
 def _required(kind: type[Config]) -> list[str]:
     return [field.name for field in msgspec.structs.fields(kind) if field.required]
 
 
-def read(path: Path) -> dict[str, object]:
+def read(path: Path) -> Values:
     """The keys of a file, spelled with - or _ as their writer likes."""
     try:
-        values = msgspec.toml.decode(path.read_bytes(), type=dict[str, object])
+        values = msgspec.toml.decode(path.read_bytes(), type=Values)
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}", hint="check the path") from None
     except msgspec.DecodeError as error:
@@ -113,7 +145,7 @@ def read(path: Path) -> dict[str, object]:
     return {key.replace("-", "_"): value for key, value in values.items()}
 
 
-def _of(kind: type[Config], path: Path) -> dict[str, object]:
+def _of(kind: type[Config], path: Path) -> Values:
     """The keys of a file that is for this role."""
     values, known = read(path), kind.__struct_fields__
     other = GroundConfig if kind is AirConfig else AirConfig
@@ -131,12 +163,13 @@ def tuning(path: Path) -> Tuning:
     if unknown := values.keys() - set(Tuning.__struct_fields__):
         known = ", ".join(Tuning.__struct_fields__)
         raise ConfigError(f"{path} has the key {min(unknown)}, which is no tuning", hint=f"the keys are {known}")
-    found = _converted(Tuning, values, str(path))
-    _check_tuning(str(path), found)
+    where = _from(str(path))
+    found = _converted(Tuning, values, where)
+    _check_tuning(where, found)
     return found
 
 
-def _tuned(kind: type[Config], values: dict[str, object]) -> dict[str, object]:
+def _tuned(kind: type[Config], values: Values) -> Values:
     """`values` over those of the tuning that they name, as far as this role has them."""
     name = values.get("tuning")
     if not isinstance(name, str):
@@ -145,18 +178,22 @@ def _tuned(kind: type[Config], values: dict[str, object]) -> dict[str, object]:
     return {**{key: value for key, value in found.items() if key in kind.__struct_fields__}, **values}
 
 
-def _converted(kind: type[Kind], values: dict[str, object], where: str) -> Kind:
+def _converted(kind: type[Kind], values: Values, where: Where) -> Kind:
     try:
         return msgspec.convert(values, kind)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{where}: {error}", hint=_hint(str(error))) from None
+        key = re.search(r"\$\.(\w+)", str(error))  # msgspec ends with: - at `$.link[0]`
+        raise ConfigError(f"{where[key[1] if key else '']}: {error}", hint=_hint(str(error))) from None
 
 
-def _checked(kind: type[Config], values: dict[str, object], where: str) -> Config:
+def _checked(kind: type[Config], values: Values, where: Where) -> Config:
     config = _converted(kind, _tuned(kind, values), where)
     _check_range(where, "mtu", config.mtu, *wire.MTU_RANGE)
-    _check_links(where, config)
-    _check_video(where, config)
+    _check_links(where["link"], config)
+    _check_video(where["video"], config)
+    plain, texts = ("fc", (config.fc,)) if isinstance(config, AirConfig) else ("gcs", config.gcs)
+    for text in texts:
+        endpoint(text, where[plain])
     if isinstance(config, GroundConfig) and config.feed is not None:
         feed(config.feed)
     if isinstance(config, AirConfig) and config.link_kbit is not None:
@@ -173,12 +210,12 @@ def _hint(error: str) -> str:
     )
 
 
-def _check_range(where: str, name: str, value: float, low: float, high: float) -> None:
+def _check_range(where: Where, name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
-        raise ConfigError(f"{where}: {name} is {value:g}", hint=f"it can be {low:g} to {high:g}")
+        raise ConfigError(f"{where[name]}: {name} is {value:g}", hint=f"it can be {low:g} to {high:g}")
 
 
-def _check_tuning(where: str, found: Tuning | AirConfig | GroundConfig) -> None:
+def _check_tuning(where: Where, found: Tuning | AirConfig | GroundConfig) -> None:
     for name, (low, high) in TUNING_RANGES.items():
         if name in found.__struct_fields__:
             _check_range(where, name, getattr(found, name), low, high)
@@ -187,7 +224,7 @@ def _check_tuning(where: str, found: Tuning | AirConfig | GroundConfig) -> None:
 def _check_links(where: str, config: AirConfig | GroundConfig) -> None:
     if not config.link:
         raise ConfigError(f"{where}: no link", hint="name at least one, such as udpout:192.168.10.2:14600")
-    kinds = [endpoint(text).kind for text in config.link]
+    kinds = [endpoint(text, where).kind for text in config.link]
     for text, kind in zip(config.link, kinds, strict=True):
         if kind not in LINK_KINDS:
             raise ConfigError(
@@ -208,7 +245,7 @@ def _check_video(where: str, config: AirConfig | GroundConfig) -> None:
     aboard = isinstance(config, AirConfig)
     allowed = ("udpin",) if aboard else ("udpout", "udpin")
     for text in config.video:
-        if endpoint(text).kind not in allowed:
+        if endpoint(text, where).kind not in allowed:
             way = "cameras send to the aircraft, by UDP" if aboard else "a player is reached by UDP"
             example = "udpin:127.0.0.1:5602" if aboard else "udpout:127.0.0.1:5600"
             raise ConfigError(f"{where}: {text} is no endpoint for video: {way}", hint=f"such as {example}")
@@ -232,8 +269,9 @@ def serial_bps(address: Address) -> int:
     return address.baud * 8 // BITS_ON_THE_LINE if address.kind == "serial" else WIDE_BPS
 
 
-def endpoint(text: str) -> Address:
+def endpoint(text: str, where: str = "") -> Address:
+    """The address that `text` spells; ConfigError, which begins with `where` that stands."""
     try:
         return parse(text)
     except AddressError as error:
-        raise ConfigError(str(error), hint=error.hint) from None
+        raise ConfigError(f"{where}: {error}" if where else str(error), hint=error.hint) from None

@@ -127,3 +127,42 @@ def test_a_mistake_in_a_tuning_is_named_with_its_file(tmp_path, text, wrong):
     with pytest.raises(ConfigError, match=f"tuning.toml.*{wrong}") as caught:
         config.load(AirConfig, arguments(device="drone", link=[LINK], tuning=str(file)))
     assert caught.value.hint
+
+
+def dropped_in(tmp_path, **texts: str):
+    """air.toml, and air.d/NAME.toml of each text."""
+    file = tmp_path / "air.toml"
+    file.write_text(f'device = "drone"\nlink = ["{LINK}"]\nmtu = 1400\n')
+    (tmp_path / "air.d").mkdir()
+    for name, text in texts.items():
+        (tmp_path / "air.d" / f"{name}.toml").write_text(text)
+    return file
+
+
+def test_files_beside_the_configuration_count_more_the_later_they_come(tmp_path):
+    file = dropped_in(tmp_path, b_board="mtu = 1300\nlink-kbit = 57", a_setup='mtu = 1350\ndevice = "other"')
+    (tmp_path / "air.d/note.txt").write_text("not TOML")
+    settings = config.load_file(AirConfig, file)
+    assert (settings.device, settings.mtu, settings.link_kbit, settings.link) == ("other", 1300, 57, (LINK,))
+    assert config.load(AirConfig, arguments(config=str(file), mtu=1320)).mtu == 1320
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("devise = 'x'", r"b\.toml has the key devise"),
+        ("device = 7", r"b\.toml: Expected `str`"),
+        ("link = [7]", r"b\.toml: Expected `str`"),
+        ("mtu = 500", r"b\.toml: mtu"),
+        ("link = ['udp:h:1']", r"b\.toml: .*udp"),
+        ("fc = 'udp:h:1'", r"b\.toml: .*udp"),
+        ("link = []", r"b\.toml: no link"),
+        ("video = ['tcp:127.0.0.1:5000']", r"b\.toml: tcp:127\.0\.0\.1:5000 is no endpoint"),
+        ("batch = 0", r"b\.toml: batch"),
+        ("station = 'x'", r"b\.toml is for zegel ground"),
+        ("mtu =", r"b\.toml is not TOML"),
+    ],
+)
+def test_a_mistake_is_named_with_the_file_that_holds_it(tmp_path, text, wrong):
+    with pytest.raises(ConfigError, match=wrong):
+        config.load_file(AirConfig, dropped_in(tmp_path, a="mtu = 1350", b=text, c="flush_ms = 1"))
