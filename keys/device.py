@@ -98,7 +98,7 @@ class DeviceFolder:
     @classmethod
     def open(cls, path: Path) -> DeviceFolder:
         """FolderInUse if another process has it open; MissingFile, WrongMode, WrongFile."""
-        store.check_folder(path, KEY, "a device's")
+        store.check_folder(path, KEY, "device")
         lock = store.FolderLock(path)
         try:
             return cls(path, lock)

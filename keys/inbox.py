@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -62,6 +63,20 @@ def _read_answer(folder: Path, data: bytes) -> Answer | None:
 
 
 # --- who has the folder open ---
+
+
+def serve(folder: Path, load: Callable[[bytes], object]) -> KeysError | None:
+    """Give `load` the order that was put there, if one was, and say what became of it; why it was refused. FolderError."""
+    data = take(folder)
+    if data is None:
+        return None
+    refused: KeysError | None = None
+    try:
+        load(data)
+    except KeysError as error:
+        refused = error
+    answer(folder, data, refused)
+    return refused
 
 
 def take(folder: Path) -> bytes | None:

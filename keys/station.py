@@ -45,7 +45,7 @@ class StationFolder:
     """`open` makes one. The seed is never in a repr."""
 
     def __init__(self, path: Path) -> None:
-        store.check_folder(path, PUBLIC, "a station's")
+        store.check_folder(path, PUBLIC, "station")
         self.path = path
         self._public = station_public.parse(store.read_public(path / PUBLIC), path / PUBLIC)
         self.roots = roots.read(path)

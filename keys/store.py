@@ -41,17 +41,20 @@ _LOCKS = Path("/proc/locks")
 def check_folder(path: Path, holding: str = "", kind: str = "") -> None:
     """MissingFile, WrongFile or WrongMode unless `path` is a folder that only this user can enter, `holding` a file.
 
-    `kind` is what such a folder is called: "a device's".
+    `kind` is whose folder that is: "device".
     """
     try:
         info = path.stat()
     except OSError as error:
-        raise _unreadable(path, error) from None
+        missing = _unreadable(path, error)
+        if kind and isinstance(missing, MissingFile):
+            missing.hint = f"make it: zegel {kind} init {shlex.quote(str(path))} --name NAME"
+        raise missing from None
     if not stat.S_ISDIR(info.st_mode):
         raise WrongFile(f"{path} is not a folder", hint="name the folder that init made")
     _check_private(path, info, FOLDER_MODE)
     if holding and not (path / holding).exists():
-        raise WrongFile(f"{path} is not {kind} folder: it holds no {holding}", hint="name the folder that init made")
+        raise WrongFile(f"{path} is not a {kind}'s folder: it holds no {holding}", hint="name the folder that init made")
 
 
 def read_secret(path: Path) -> bytes:

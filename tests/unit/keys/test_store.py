@@ -113,7 +113,7 @@ def test_what_is_not_there(folder):
     with pytest.raises(WrongFile, match="not a folder"):
         store.check_folder(folder / "secret")
     with pytest.raises(WrongFile, match=r"not a device's folder: it holds no device\.key"):
-        store.check_folder(folder, "device.key", "a device's")
+        store.check_folder(folder, "device.key", "device")
 
 
 def test_a_file_that_is_too_large_is_not_read(folder):
