@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from firmware_shims import heartbeat
-from gateway import advice, config, pace, process
+from gateway import advice, config, notify, pace, process
 from gateway.batch import HEADROOM, Batch
 from gateway.config import AirConfig
 from gateway.core.announcer import NARROW_BELOW_BPS, Announcer
@@ -36,8 +36,8 @@ from gateway.gate import Gate
 from gateway.meter import Growth, Meter
 from gateway.pace import Pace
 from gateway.poller import Poller
-from gateway.sessions import TELEMETRY_LANES, VIDEO_LANES, Sessions, board_clock
-from gateway.status import Publisher, Table, frames_status, say
+from gateway.sessions import TELEMETRY_LANES, VIDEO_LANES, Sessions, await_order, board_clock
+from gateway.status import Publisher, Table, frames_status, in_one_line, say
 from gateway.watch import Watch
 from keys.device import DeviceFolder
 from keys.kid import Lane, role_names
@@ -54,8 +54,8 @@ HEAR_FC_S = 3.0  # with an expired order: how long to listen whether the aircraf
 class Air:
     """One start of the aircraft. `device` is the open (locked) device folder."""
 
-    def __init__(self, settings: AirConfig, device: DeviceFolder) -> None:
-        self.settings, self.device = settings, device
+    def __init__(self, settings: AirConfig, device: DeviceFolder, manager: notify.Manager) -> None:
+        self.settings, self.device, self.manager = settings, device, manager
         buffer = settings.buffer_kib << 10
         self.fc = open_endpoint(config.endpoint(settings.fc), buffer)
         self.cameras = [open_endpoint(config.endpoint(text), buffer) for text in settings.video]
@@ -288,9 +288,12 @@ class Air:
             self._status_at = now + STATUS_EVERY_S
             self._check_cameras()
             self._watch.look(now)
-            self.publisher.send(self.status(now))
+            status = self.status(now)
+            self.publisher.send(status)
+            self.manager.tell(lambda: in_one_line(status))
         self.pace.tick(now)
         self.sessions.watch(now)
+        self.manager.turned(now)
 
     def _check_cameras(self) -> None:
         for camera in self.cameras:
@@ -393,6 +396,7 @@ def command(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> int:
     settings = config.load(AirConfig, args)
     process.harden()
-    with DeviceFolder.open(Path(settings.device)) as device:
-        Air(settings, device).run()
+    with notify.Manager() as manager, DeviceFolder.open(Path(settings.device)) as device:
+        await_order(device, manager)
+        Air(settings, device, manager).run()
     return 0

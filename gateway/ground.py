@@ -20,7 +20,7 @@ from collections import Counter, deque
 from collections.abc import Set
 from pathlib import Path
 
-from gateway import config, order_file, process
+from gateway import config, notify, order_file, process
 from gateway.aside import Aside
 from gateway.batch import Batch
 from gateway.config import GroundConfig
@@ -38,7 +38,7 @@ from gateway.meter import Meter
 from gateway.order_file import OrderFile
 from gateway.pace import DATAGRAMS, Pace
 from gateway.poller import Poller
-from gateway.status import Publisher, Table, frames_status, say
+from gateway.status import Publisher, Table, frames_status, in_one_line, say
 from gateway.watch import Watch
 from keys import amendment
 from keys.beat import Flag
@@ -58,8 +58,10 @@ VIDEO_LANES = (Lane.VIDEO_A, Lane.VIDEO_B)
 class Ground:
     """One station listening under one order."""
 
-    def __init__(self, settings: GroundConfig, station: StationFolder, order: VerifiedOrder) -> None:
-        self.settings, self.station = settings, station
+    def __init__(
+        self, settings: GroundConfig, station: StationFolder, order: VerifiedOrder, manager: notify.Manager
+    ) -> None:
+        self.settings, self.station, self.manager = settings, station, manager
         self._order_file = OrderFile(settings.order)
         me = Me(station.index_in(order.order), station.profile, station.seed)
         known = {d.pub: boot for d in order.order.devices if (boot := station.boot(d.pub))}
@@ -202,13 +204,16 @@ class Ground:
         self._store_boots(now)
         if now >= self._status_at:
             self._status_at = now + STATUS_EVERY_S
-            self.publisher.send(self.status(now))
+            status = self.status(now)
+            self.publisher.send(status)
+            self.manager.tell(lambda: in_one_line(status))
             self._watch.look(now)
             self._look_for_order()
             if time.time() > self.order.order.not_after:
                 self._alarm(
                     "the order has ended; this station accepted it in time, and goes on as long as the aircraft does"
                 )
+        self.manager.turned(now)
 
     def _store_boots(self, now: float) -> None:
         if self.station.unsaved and now >= self._store_at and self._aside.start(self.station.store_boots):
@@ -352,6 +357,6 @@ def _run(args: argparse.Namespace) -> int:
     process.harden()
     station = StationFolder.open(Path(settings.station))
     order = station.newest_order(order_file.read(settings.order), int(time.time()))
-    with station.hold():
-        Ground(settings, station, order).run()
+    with notify.Manager() as manager, station.hold():
+        Ground(settings, station, order, manager).run()
     return 0

@@ -19,11 +19,12 @@ from gateway.core import order_fragments
 from gateway.core.announcer import Announcer
 from gateway.core.courier import Courier
 from gateway.core.order_fragments import Gathering
+from gateway.notify import Manager
 from gateway.status import say
 from keys import amendment, inbox
 from keys.beat import Flag
 from keys.device import DeviceFolder
-from keys.errors import FolderError, KeysError
+from keys.errors import FolderError, KeysError, NoOrder
 from keys.kid import Lane, lanes_for
 from keys.order import VerifiedOrder, fits_link, verify_order
 
@@ -170,16 +171,8 @@ class Sessions:
 
     def _look_into_inbox(self, now: float) -> None:
         try:
-            data = inbox.take(self.device.path)
-            if data is None:
-                return
-            refused: KeysError | None = None
-            try:
-                self.take_order(data, now)
-            except KeysError as error:
-                refused = error
-                self._alarm(f"an order that was handed over is refused: {error}", f"inbox {error}")
-            inbox.answer(self.device.path, data, refused)
+            if refused := inbox.serve(self.device.path, lambda data: self.take_order(data, now)):
+                self._alarm(f"an order that was handed over is refused: {refused}", f"inbox {refused}")
         except FolderError as error:
             self._alarm(str(error), "inbox")
 
@@ -201,6 +194,22 @@ class Sessions:
         self._counted += flown
         if alarm := self.device.add_seconds(flown):
             self._alarm(alarm, "seconds")
+
+
+def await_order(device: DeviceFolder, manager: Manager) -> None:
+    """Until one is in force: a board that is set up before its first order waits for it, and sends nothing. KeysError."""
+    try:
+        device.order()
+    except NoOrder as error:
+        say("air", f"waiting: {error}; {error.hint}")
+        manager.tell(lambda: "waiting for an order: nothing is sent")
+        loaded: list[VerifiedOrder] = []
+        while not loaded:
+            manager.turned(time.monotonic())
+            refused = inbox.serve(device.path, lambda data: loaded.append(device.load_order(data, board_clock())))
+            if refused:
+                say("air", f"an order that was handed over is refused: {refused}")
+            time.sleep(INBOX_EVERY_S)
 
 
 def board_clock() -> int:

@@ -27,6 +27,7 @@ from gateway.advice import advise
 from gateway.errors import NotRunning
 from gateway.quiet import Quiet
 
+SERVICES = Path("/run/zegel")  # RuntimeDirectory= of packaging/*.service
 ANSWER_WITHIN_S = 1.5  # a process publishes every half second
 SEQ_MODULUS = 256
 ROWS_MAX = 256
@@ -78,7 +79,10 @@ def frames_status(table: Table) -> dict[str, dict[str, int]]:
 
 
 def runtime_folder() -> Path:
-    """Where the sockets stand: $XDG_RUNTIME_DIR/zegel, or a folder of this user's under the temporary one; 0700."""
+    """Where the sockets stand: what systemd gave this service, $XDG_RUNTIME_DIR/zegel, or a folder of this user's under
+    the temporary one; 0700."""
+    if given := os.environ.get("RUNTIME_DIRECTORY"):
+        return Path(given)
     base = os.environ.get("XDG_RUNTIME_DIR")
     user = os.getuid() if hasattr(os, "getuid") else "user"
     folder = Path(base) / "zegel" if base else Path(tempfile.gettempdir()) / f"zegel-{user}"
@@ -120,11 +124,12 @@ class Publisher:
 
 
 def read_all(within_s: float = ANSWER_WITHIN_S) -> list[dict[str, Any]]:
-    """The newest status of every running process of this user, in order of role and name."""
+    """The newest status of every process of this user, and of the services if he may see them, by role and name."""
     context = zmq.Context()
     poller, waiting, found = zmq.Poller(), {}, []
     try:
-        paths = sorted(runtime_folder().iterdir())
+        folders = [runtime_folder(), *([SERVICES] if os.access(SERVICES, os.R_OK | os.X_OK) else [])]
+        paths = sorted({path for folder in folders for path in folder.iterdir()})
     except OSError as error:
         raise NotRunning(f"no status: {error}", hint="is XDG_RUNTIME_DIR that of the user who runs zegel?") from None
     for path in paths:
@@ -172,7 +177,10 @@ def command(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> int:
     statuses = read_all()
     if not statuses:
-        raise NotRunning("no zegel air or ground of this user is running here", hint="start one: zegel air --help")
+        raise NotRunning(
+            "no zegel air or ground of this user is running here",
+            hint="start one: zegel air --help; of the services tells: sudo zegel status",
+        )
     if args.json:
         print(json.dumps(statuses, indent=2))
     else:
@@ -180,11 +188,19 @@ def _run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _text(status: dict[str, Any]) -> str:
-    word = "sealed" if status["sealed"] else "no link: nothing is sent"
+def in_one_line(status: Mapping[str, Any]) -> str:
+    """How it is, and what is wrong if something is: for the service manager."""
+    return "; ".join(filter(None, (_word(status), advise(status))))
+
+
+def _word(status: Mapping[str, Any]) -> str:
     if status["role"] == "ground":
-        word = "open" if status["sealed"] else "nothing to open"
-    lines = [f"{status['role']} {status['name']}: {word}", f"  operation  {status['operation']}"]
+        return "open" if status["sealed"] else "nothing to open"
+    return "sealed" if status["sealed"] else "no link: nothing is sent"
+
+
+def _text(status: dict[str, Any]) -> str:
+    lines = [f"{status['role']} {status['name']}: {_word(status)}", f"  operation  {status['operation']}"]
     if "session" in status:
         lines.append(f"  session    {status['session'][:8]}  boot {status['boot_counter']}  epoch {status['epoch']}")
     lines += [

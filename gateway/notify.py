@@ -1,0 +1,58 @@
+"""Notify: tells the service manager how the role is, by the protocol of sd_notify(3). Nothing where nobody asked for it.
+
+What lives here: one datagram socket and when to use it. The loop that moves the data calls `turned`, and nothing else
+does, no thread either: if that loop hangs, the manager hears nothing and starts the service anew.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Mapping
+
+MICRO = 1e-6
+BEATS_A_WATCHDOG = 3  # two may be lost to a busy board
+
+
+class Manager:
+    """Whoever started this process, by `environ`: NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID. A context manager."""
+
+    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+        self._address = environ.get("NOTIFY_SOCKET", "")
+        if self._address.startswith("@"):  # Linux's abstract namespace
+            self._address = "\0" + self._address[1:]
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) if self._address else None
+        if self._socket:
+            self._socket.setblocking(False)
+        mine = environ.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+        self._every_s = int(environ.get("WATCHDOG_USEC", "0")) * MICRO / BEATS_A_WATCHDOG if mine else 0.0
+        self._beat_at = float("-inf")
+        self._ready, self._told = False, ""
+
+    def __enter__(self) -> Manager:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._send("STOPPING=1")
+        if self._socket:
+            self._socket.close()
+
+    def turned(self, now: float) -> None:
+        """The loop has turned, and its endpoints are open as far as they can be; call it several times a second."""
+        self._ready = self._ready or self._send("READY=1")
+        if self._every_s and now >= self._beat_at:
+            self._beat_at = now + self._every_s
+            self._send("WATCHDOG=1")
+
+    def tell(self, words: Callable[[], str]) -> None:
+        """One line for people, if it is another one than before."""
+        if self._socket and (line := words()) != self._told and self._send(f"STATUS={line}"):
+            self._told = line
+
+    def _send(self, text: str) -> bool:
+        if self._socket:
+            try:
+                self._socket.sendto(text.encode(), self._address)
+            except OSError:  # a manager that is busy or gone costs no flight, and is told again
+                return False
+        return True
