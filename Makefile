@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: demo test soak hours budget lint clean
+.PHONY: demo test soak hours budget lint files install uninstall deb clean
 
 demo: .venv/ready
 	@$(BIN)/zegel demo $(if $(STAY),--stay)
@@ -30,6 +30,34 @@ lint: .venv/ready-lint
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
+# On a board: sudo make install ROLE=air, or ROLE=ground. The program goes to /opt/zegel, its user is zegel.
+PREFIX ?= /usr/local
+ARCH ?= $(shell dpkg --print-architecture)
+
+install:
+	@$(if $(filter air ground,$(ROLE)),,echo "say which role: sudo make install ROLE=air, or ROLE=ground" >&2; exit 2)
+	@$(MAKE) --silent files
+	@$(if $(DESTDIR),,packaging/install $(ROLE))
+
+# Whatever a package puts in place, too; a configuration that is there stays.
+files:
+	@install -d $(DESTDIR)/etc/zegel/air.d $(DESTDIR)/etc/zegel/ground.d $(DESTDIR)$(PREFIX)/bin
+	@for role in air ground; do [ -e $(DESTDIR)/etc/zegel/$$role.toml ] || \
+		install -m 644 packaging/$$role.toml $(DESTDIR)/etc/zegel; done
+	@install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system packaging/*.service
+	@install -D -m 644 packaging/sysctl.conf $(DESTDIR)$(PREFIX)/lib/sysctl.d/10-zegel.conf
+	@install -D -m 755 -t $(DESTDIR)$(PREFIX)/lib/zegel packaging/venv
+	@install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/zegel README.md CHANGELOG.md LICENSE
+	@ln -sfn /opt/zegel/bin/zegel $(DESTDIR)$(PREFIX)/bin/zegel
+
+# Keys, orders and /etc/zegel stay, unless PURGE=1.
+uninstall:
+	@packaging/uninstall "$(PREFIX)" "$(PURGE)"
+
+# A package that installs without a network. ARCH=arm64 for a Raspberry Pi, wherever it is built.
+deb: .venv/ready
+	@packaging/deb "$(abspath $(BIN)/python)" "$(ARCH)"
+
 .venv/ready: setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("zegel needs Python 3.11 or newer: make PYTHON=python3.11") if sys.version_info < (3, 11) else 0'
 	@echo "making the environment in .venv: once, about a minute"
@@ -46,4 +74,4 @@ lint: .venv/ready-lint
 	@touch $@
 
 clean:
-	rm -rf .venv *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv dist *.egg-info .mypy_cache .pytest_cache .ruff_cache

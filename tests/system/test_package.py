@@ -1,0 +1,201 @@
+"""The package in an empty Debian: installed with no network and no systemd, upgraded, removed, purged; and booted, in a
+container, where real services in their sandbox are killed and stopped and come back.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import FIGURES
+
+pytestmark = pytest.mark.soak
+
+SOURCE = Path(__file__).parents[2]
+SUITE, MIRROR = "bookworm", "http://deb.debian.org/debian"
+PACKAGES = "python3,systemd,systemd-sysv,dbus"  # what Raspberry Pi OS Lite has, as far as it matters
+CLEAN = ("env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C")
+LOAD = ("runuser", "-u", "zegel", "--", "zegel", "device", "load-order", "/var/lib/zegel/air", "/srv/op.order")
+SET_UP = """set -e
+cd /srv
+as="runuser -u zegel -- zegel"
+zegel agency init agency --name "Harbour Police"
+$as device init /var/lib/zegel/air --name drone-7
+zegel agency certify-device agency /var/lib/zegel/air/device.csr -o drone-7.crt
+install -m 644 agency/root/root.crt .
+$as device enrol /var/lib/zegel/air drone-7.crt --root root.crt
+$as station init /var/lib/zegel/ground --name pilot --root root.crt
+zegel order issue agency --operation "Night Watch" --hours 8 -o op.order --device drone-7.crt \
+    --station /var/lib/zegel/ground/station.pub:telemetry,video,command
+install -o zegel -m 600 op.order /var/lib/zegel/op.order
+chmod 644 op.order
+echo 'link = ["udpout:127.0.0.1:14600"]' > /etc/zegel/air.d/link.toml
+"""
+
+
+class Root:
+    """A Debian of our own in `path`. Commands run in it with no network."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def run(self, *words: str, code: int = 0) -> str:
+        apart = ["unshare", "--net", "--mount", "sh", "-c", f'mount -t proc proc {self.path}/proc && exec "$@"', "sh"]
+        command = [*apart, "chroot", str(self.path), *CLEAN, *words]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == code, f"{words}: {done.returncode}\n{done.stdout}{done.stderr}"
+        return done.stdout + done.stderr
+
+    def has(self, path: str) -> bool:
+        return os.path.lexists(self.path / path)
+
+
+@pytest.fixture(scope="module")
+def debian() -> Path:
+    """An empty Debian in the cache, made by debootstrap once: a minute, 250 MB."""
+    if os.geteuid() or not shutil.which("debootstrap"):
+        pytest.skip("needs root and debootstrap: apt-get install debootstrap debian-archive-keyring")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zegel-bench"
+    made = cache / f"debian-{SUITE}"
+    if not made.is_dir():
+        scratch = cache / f".debian-{os.getpid()}"
+        cache.mkdir(parents=True, exist_ok=True)
+        command = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, str(scratch), MIRROR]
+        subprocess.run(command, check=True, capture_output=True)
+        scratch.rename(made)
+    return made
+
+
+@pytest.fixture(scope="module")
+def package(request) -> Path:
+    subprocess.run(["make", "deb"], cwd=SOURCE, check=True, capture_output=True)
+    made = max((SOURCE / "dist").glob("zegel_*.deb"), key=lambda path: path.stat().st_mtime)
+    figures = request.config.stash.setdefault(FIGURES, [])
+    figures.append(f"{made.name}: {made.stat().st_size / 1e6:.0f} MB")
+    return made
+
+
+@pytest.fixture
+def root(debian, package, tmp_path) -> Root:
+    subprocess.run(["cp", "-a", str(debian), str(tmp_path / "root")], check=True)
+    shutil.copy(package, tmp_path / "root/root/zegel.deb")
+    yield Root(tmp_path / "root")
+    shutil.rmtree(tmp_path / "root")
+
+
+def test_what_the_package_promises(root):
+    root.run("dpkg", "--install", "/root/zegel.deb")
+    assert root.run("zegel", "--version").startswith("zegel ")
+    assert {"dialout", "video"} <= set(root.run("id", "-Gn", "zegel").split())
+    assert root.run("stat", "-c", "%a %U", "/var/lib/zegel") == "700 zegel\n"
+    for role in ("air", "ground"):
+        assert root.run("systemd-analyze", "verify", f"zegel-{role}.service") == ""
+        assert root.run("systemctl", "is-enabled", f"zegel-{role}", code=1) == "disabled\n"
+    root.run("sh", "-c", SET_UP)
+    root.run(*LOAD)
+    assert "good" in root.run("runuser", "-u", "zegel", "--", "zegel", "check", "/etc/zegel/air.toml")
+    root.run("systemctl", "enable", "zegel-air")
+    with (root.path / "etc/zegel/air.toml").open("a") as file:
+        file.write("# mine\n")
+
+    def kept() -> None:
+        assert (root.path / "etc/zegel/air.toml").read_text().endswith("# mine\n")
+        for name in ("air/device.key", "air/order", "ground/station.pub", "op.order"):
+            assert root.has(f"var/lib/zegel/{name}"), name
+
+    root.run("dpkg", "--install", "/root/zegel.deb")  # over itself
+    kept()
+    assert root.run("systemctl", "is-enabled", "zegel-air") == "enabled\n"
+    environment = root.run("readlink", "/opt/zegel").strip()
+    shutil.rmtree(f"{root.path}{environment}/lib")
+    root.run("dpkg-trigger", "--by-package=zegel", "--no-await", "/usr/bin/python3")  # as a new Python would
+    root.run("dpkg", "--configure", "--pending")
+    assert root.run("zegel", "--version").startswith("zegel ")
+
+    root.run("dpkg", "--remove", "zegel")
+    kept()
+    assert not any(map(root.has, ("usr/bin/zegel", "opt/zegel", "usr/lib/systemd/system/zegel-air.service")))
+    root.run("dpkg", "--install", "/root/zegel.deb")
+    kept()
+    root.run("dpkg", "--purge", "zegel")
+    left = subprocess.run(["find", str(root.path), "-name", "*zegel*"], capture_output=True, text=True, check=True)
+    assert left.stdout.split() == [f"{root.path}/root/zegel.deb"]
+
+
+# --- booted ---
+
+
+class Booted:
+    """The root with its own systemd, in a container without a network."""
+
+    def __init__(self, root: Root) -> None:
+        command = ["systemd-nspawn", "--quiet", "--directory", str(root.path), "--register=no", "--keep-unit"]
+        self._nspawn = subprocess.Popen(
+            [*command, "--private-network", "--boot", "--console=pipe"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        )
+        self.wait(self._children, "")
+        self._leader = self._children()[0]
+        self.wait(lambda: self.run("systemctl", "is-system-running").strip() in {"running", "degraded"}, "it does not boot")
+
+    def _children(self) -> list[str]:
+        return Path(f"/proc/{self._nspawn.pid}/task/{self._nspawn.pid}/children").read_text().split()
+
+    def run(self, *words: str) -> str:
+        command = ["nsenter", "-t", self._leader, "-m", "-u", "-i", "-n", "-p", *CLEAN, *words]
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout
+
+    def show(self, unit: str, name: str) -> str:
+        return self.run("systemctl", "show", "-P", name, unit).strip()
+
+    def wait(self, done, why: str, limit_s: float = 40.0) -> None:
+        end = time.monotonic() + limit_s
+        while not done():
+            assert time.monotonic() < end, f"{why}\n{self.run('journalctl', '-n', '50', '--no-pager')}"
+            time.sleep(0.2)
+
+    def end(self) -> None:
+        os.kill(int(self._leader), signal.SIGRTMIN + 4)  # systemd's word for power off
+        self._nspawn.wait(60)
+
+
+def test_the_services_live_in_their_sandbox_and_come_back(root, figure):
+    if not shutil.which("systemd-nspawn"):
+        pytest.skip("systemd-nspawn is missing: apt-get install systemd-container")
+    root.run("dpkg", "--install", "/root/zegel.deb")
+    computer = Booted(root)
+    try:
+        computer.run("systemctl", "start", "--no-block", "zegel-air")
+        computer.wait(
+            lambda: "hint: make it: zegel device init" in computer.run("journalctl", "-u", "zegel-air"), "no hint"
+        )
+        time.sleep(3)
+        assert int(computer.show("zegel-air", "NRestarts")) == 0  # not at full speed
+        computer.run("sh", "-c", SET_UP)
+        computer.run("systemctl", "enable", "--now", "--no-block", "zegel-ground")
+        computer.wait(lambda: "waiting for an order" in computer.show("zegel-air", "StatusText"), "it does not wait")
+        assert computer.show("zegel-air", "ActiveState") == "active"
+        computer.run(*LOAD)
+        computer.wait(lambda: computer.show("zegel-ground", "StatusText") == "open", "the station does not open")
+        assert "ground pilot: open" in computer.run("zegel", "status")
+        for number, result in ((signal.SIGKILL, "signal"), (signal.SIGSTOP, "watchdog")):
+            for unit in ("zegel-air", "zegel-ground"):
+                before, began = computer.show(unit, "MainPID"), time.monotonic()
+                computer.run("sh", "-c", f"kill -{number.value} {before}")
+                computer.wait(
+                    lambda unit=unit, before=before: (
+                        computer.show(unit, "MainPID") not in {before, "0"}
+                        and computer.show(unit, "ActiveState") == "active"
+                    ),
+                    f"{unit} does not come back after {number.name}",
+                )
+                assert f"Failed with result '{result}'" in computer.run("journalctl", "-u", unit, "--no-pager")
+                figure(f"{unit}.service active again {time.monotonic() - began:.1f} s after {number.name}")
+        computer.wait(lambda: computer.show("zegel-ground", "StatusText") == "open", "the station does not open again")
+    finally:
+        computer.end()

@@ -1,0 +1,70 @@
+"""The service files, as systemd's own programs judge them, and the configuration that comes with them."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from gateway import config
+from gateway.config import AirConfig, GroundConfig
+from gateway.endpoints.endpoint import BUFFER
+
+PACKAGING = Path(__file__).parents[2] / "packaging"
+ROLES = ("air", "ground")
+EXPOSURE_MAX = 2.0
+
+
+def analyze(*words: str) -> str:
+    """What systemd-analyze prints, both ways."""
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is missing: apt-get install systemd")
+    done = subprocess.run(["systemd-analyze", *words], capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_systemd_understands_every_line(role, tmp_path):
+    unit = (PACKAGING / f"zegel-{role}.service").read_text()
+    here = tmp_path / f"zegel-{role}.service"
+    here.write_text(unit.replace("/opt/zegel/bin/zegel", "/bin/true"))  # which is not installed
+    assert "\n".join(line for line in analyze("verify", str(here)).splitlines() if here.name in line) == ""
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_the_sandbox_is_tight(role, figure):
+    said = analyze("security", "--offline=true", str(PACKAGING / f"zegel-{role}.service"))
+    found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", said)
+    assert found, said
+    figure(f"systemd-analyze security zegel-{role}.service: {found[1]}")
+    assert float(found[1]) < EXPOSURE_MAX
+
+
+def test_both_roles_are_served_alike():
+    def lines(role: str) -> list[str]:
+        text = (PACKAGING / f"zegel-{role}.service").read_text().replace(role, "ROLE")
+        return [line for line in text.splitlines() if line and not line.startswith(("#", "Description="))]
+
+    assert lines("air") == lines("ground")
+
+
+def test_the_system_gives_the_buffers_that_are_asked_for():
+    given = dict(re.findall(r"^(\S+) = (\d+)$", (PACKAGING / "sysctl.conf").read_text(), re.MULTILINE))
+    assert {name: int(value) for name, value in given.items()} == dict.fromkeys(
+        ("net.core.rmem_max", "net.core.wmem_max"), BUFFER
+    )
+
+
+@pytest.mark.parametrize(("role", "kind"), [("air", AirConfig), ("ground", GroundConfig)])
+def test_the_configuration_that_is_installed_works_and_names_every_key(role, kind, tmp_path):
+    text = (PACKAGING / f"{role}.toml").read_text()
+    settings = config.load_file(kind, PACKAGING / f"{role}.toml")
+    named = set(re.findall(r"^(?:# )?(\w+) = ", text, re.MULTILINE))
+    assert named == set(kind.__struct_fields__)
+    everything = re.sub(r"^# (\w+ = )", r"\1", text, flags=re.MULTILINE).replace('tuning = "', '# tuning = "')
+    (tmp_path / f"{role}.toml").write_text(everything)
+    whole = config.load_file(kind, tmp_path / f"{role}.toml")
+    assert (whole.mtu, whole.batch, whole.buffer_kib) == (settings.mtu, settings.batch, settings.buffer_kib)
