@@ -108,7 +108,7 @@ def test_nothing_flies_without_an_order(house, tmp_path):
 def test_one_process_holds_the_device_folder(house, fly, tmp_path):
     flight = fly(())
     assert flight.until(lambda: flight.radio.sealed > 0)
-    words = ("air", "--device", str(house.folder / "drone-7"), "--fc", "udpin:127.0.0.1:0", "--link", "udpout:127.0.0.1:9")
+    words = ("air", "--device", str(house.folder / "drone-7"), "--fc", "udpin:127.0.0.1:9", "--link", "udpout:127.0.0.1:9")
     second = Program(words, tmp_path, "second")
     assert second.process.wait(10) == 8
     assert f"is in use by process {flight.air.process.pid}" in second.output()
