@@ -32,6 +32,8 @@ lint: .venv/ready-lint
 
 # On a board: sudo make install ROLE=air, or ROLE=ground. The program goes to /opt/zegel, its user is zegel.
 PREFIX ?= /usr/local
+# udev looks into no other folder of our own.
+UDEV = $(if $(filter /usr,$(PREFIX)),/usr/lib,/etc)/udev/rules.d
 ARCH ?= $(shell dpkg --print-architecture)
 
 install:
@@ -42,10 +44,11 @@ install:
 # Whatever a package puts in place, too; a configuration that is there stays.
 files:
 	@install -d $(DESTDIR)/etc/zegel/air.d $(DESTDIR)/etc/zegel/ground.d $(DESTDIR)$(PREFIX)/bin
-	@for role in air ground; do [ -e $(DESTDIR)/etc/zegel/$$role.toml ] || \
-		install -m 644 packaging/$$role.toml $(DESTDIR)/etc/zegel; done
+	@for file in air ground egress; do [ -e $(DESTDIR)/etc/zegel/$$file.toml ] || \
+		install -m 644 packaging/$$file.toml $(DESTDIR)/etc/zegel; done
 	@install -D -m 644 -t $(DESTDIR)$(PREFIX)/lib/systemd/system packaging/*.service
 	@install -D -m 644 packaging/sysctl.conf $(DESTDIR)$(PREFIX)/lib/sysctl.d/10-zegel.conf
+	@install -D -m 644 -t $(DESTDIR)$(UDEV) packaging/*.rules
 	@install -D -m 755 -t $(DESTDIR)$(PREFIX)/lib/zegel packaging/venv
 	@install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/zegel README.md CHANGELOG.md LICENSE
 	@ln -sfn /opt/zegel/bin/zegel $(DESTDIR)$(PREFIX)/bin/zegel

@@ -68,8 +68,7 @@ class Air:
         paces = {self.fc: pace.frames(settings.flush_ms / 1000), **dict.fromkeys(self.cameras, pace.DATAGRAMS)}
         self.pace = Pace(self.poller, paces)
         self._video = deque(zip(VIDEO_LANES, self.cameras, strict=False))
-        self.fc_frames = FrameReader(self.fc)
-        self.frames = Table()
+        self.fc_frames, self.frames = FrameReader(self.fc), Table()
         self.oversize = self.unsent = self.crowded = 0  # video too large; while no link was up; while all were full
         self.alarms: list[str] = []
         self._batch = Batch(settings.batch)

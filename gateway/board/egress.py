@@ -156,7 +156,8 @@ def _derived() -> tuple[tuple[str, ...], tuple[int, ...], list[str]]:
 
 
 def _links(path: Path) -> list[str]:
-    links = config.read(path).get("link", [])
+    values = {key: value for file in config.files(path) for key, value in config.read(file).items()}
+    links = values.get("link", [])
     return [text for text in links if isinstance(text, str)] if isinstance(links, list) else []
 
 

@@ -37,11 +37,11 @@ class Place(NamedTuple):
 def place(subject: Subject) -> Place | None:
     if subject.air:
         path = Path(subject.air.device)
-        return Place(path, KEY, "a device's", f"zegel device init {shlex.quote(str(path))} --name NAME")
+        return Place(path, KEY, "device", f"zegel device init {shlex.quote(str(path))} --name NAME")
     if subject.ground:
         path = Path(subject.ground.station)
         init = f"zegel station init {shlex.quote(str(path))} --name NAME --root root.crt"
-        return Place(path, PUBLIC, "a station's", init)
+        return Place(path, PUBLIC, "station", init)
     return None
 
 
