@@ -274,9 +274,6 @@ class Air:
         for link in self.links:
             link.drain(batch, now)
 
-    def _link_up(self) -> bool:
-        return any(map(_is_up, self.links))
-
     # --- 7: upkeep ---
 
     def _housekeep(self, now: float) -> None:
@@ -323,7 +320,7 @@ class Air:
             "session": announcer.session_id.hex(),
             "boot_counter": self.sessions.boot,
             "order": self.order.order.serial,
-            "sealed": self._link_up(),
+            "sealed": any(map(_is_up, self.links)),
             "epoch": announcer.epoch,
             "phase": announcer.phase.value,
             "uptime_s": round(now - self._started, 1),
