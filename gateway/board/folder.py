@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -67,7 +68,7 @@ def look(subject: Subject) -> Iterator[Finding]:
 
 def _as(user: Account, command: str) -> str:
     """The command as whoever called the doctor has it run by that user. While the doctor acts as him, he called it not."""
-    return command if user.uid == os.getuid() else f"sudo -u {user.name} {command}"
+    return command if sys.platform == "win32" or user.uid == os.getuid() else f"sudo -u {user.name} {command}"
 
 
 def _refused(user: Account, error: FolderError) -> Finding:
