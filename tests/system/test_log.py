@@ -9,6 +9,7 @@ import socket
 import struct
 from pathlib import Path
 
+import pytest
 from pymavlink.dialects.v20 import all as dialect
 
 from gateway import status
@@ -25,6 +26,7 @@ FLAPS = 1000
 LATITUDE, LONGITUDE, ALTITUDE_MM = 523_731_234, 48_922_345, 123_456  # 1e-7 degrees, as MAVLink has it
 
 
+@pytest.mark.soak
 def test_a_flight_controller_that_flaps_a_thousand_times_costs_a_few_lines(fly, figure):
     port = free_port()
     flight, rng = fly(("pilot",), fc=f"tcp:{HOST}:{port}"), random.Random(2)

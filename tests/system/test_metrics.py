@@ -114,6 +114,7 @@ def test_the_table_knows_every_number_of_a_status(fly):
         assert numbers(status) - steps - mapped <= metrics.LEFT_OUT
 
 
+@pytest.mark.soak
 def test_files_are_whole_and_bounded(fly, start, tmp_path, monkeypatch):
     flown(fly)
     textfile, lines = tmp_path / "zegel.prom", tmp_path / "zegel.jsonl"
@@ -135,6 +136,7 @@ def test_files_are_whole_and_bounded(fly, start, tmp_path, monkeypatch):
     assert sorted(path.name for path in tmp_path.glob("bounded*")) == ["bounded.jsonl", "bounded.jsonl.1"]
 
 
+@pytest.mark.soak
 def test_only_this_computer_may_ask_and_who_says_nothing_is_hung_up_on(house, start):
     for where in ("0.0.0.0:9477", "192.168.1.5:9477", "example.com:1", "127.0.0.1:99999", "9477x"):
         words = [sys.executable, "-m", "gateway.cli", "metrics", "--listen", where]

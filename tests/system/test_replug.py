@@ -49,6 +49,7 @@ def test_a_flight_controller_that_comes_back_as_another_tty(house, fly, taken):
         usb.unplug()
 
 
+@pytest.mark.soak
 def test_a_serial_radio_that_comes_back_as_another_tty(by_serial_radio, taken):  # noqa: F811
     """First the one aboard, then the station's; telemetry comes by nothing else."""
     flight, serial = by_serial_radio("x25519", SerialOnly)
@@ -74,7 +75,10 @@ def test_a_serial_radio_that_comes_back_as_another_tty(by_serial_radio, taken): 
     traffic.socket.close()
 
 
-@pytest.mark.parametrize("address", [None, OTHER_ADDRESS], ids=["the same address", "another address"])
+@pytest.mark.parametrize(
+    "address",
+    [pytest.param(None, id="the same address"), pytest.param(OTHER_ADDRESS, id="another address", marks=pytest.mark.soak)],
+)
 def test_an_interface_that_is_another_one_when_it_comes_back(scene, address):  # noqa: F811
     """A USB modem, a WLAN stick: another index and another hardware address, and perhaps what DHCP gave it this time."""
     scene.send("frames", "packets", "commands")
