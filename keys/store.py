@@ -48,7 +48,8 @@ def check_folder(path: Path, holding: str = "", kind: str = "") -> None:
     except OSError as error:
         missing = _unreadable(path, error)
         if kind and isinstance(missing, MissingFile):
-            missing.hint = f"make it: zegel {kind} init {shlex.quote(str(path))} --name NAME"
+            root = " --root root.crt" if kind == "station" else ""
+            missing.hint = f"make it: zegel {kind} init {shlex.quote(str(path))} --name NAME{root}"
         raise missing from None
     if not stat.S_ISDIR(info.st_mode):
         raise WrongFile(f"{path} is not a folder", hint="name the folder that init made")
