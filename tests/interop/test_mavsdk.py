@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable
 
 import pytest
 
@@ -13,7 +12,6 @@ from tests.relay import Weather
 peers = pytest.importorskip("tests.interop.mavsdk_peers", reason="needs mavsdk (pip install '.[interop]')")
 RADIO = Weather(delay_ms=10, kbit=8_000)  # each way; no radio is as fast as loopback
 CALM = Weather()
-RUNS = {"loopback": 3, "radio": 1}
 
 
 def day(chain: Chain, tmp_path) -> dict[str, list[float]]:
@@ -28,24 +26,16 @@ def day(chain: Chain, tmp_path) -> dict[str, list[float]]:
         return peers.transact(autopilot, gcs, aboard, ashore)
 
 
-def days(count: int, make: Callable[[], Chain], tmp_path) -> dict[str, list[float]]:
-    took: dict[str, list[float]] = {}
-    for _ in range(count):
-        for name, seconds in day(make(), tmp_path).items():
-            took.setdefault(name, []).extend(seconds)
-    return took
-
-
 def told(seconds: list[float]) -> str:
     return f"{1000 * min(seconds):.1f} (median {1000 * statistics.median(seconds):.1f})"
 
 
 @pytest.mark.parametrize(("over", "weathers"), [("loopback", ()), ("radio", (RADIO,))])
 def test_a_day_straight_and_through_zegel(over, weathers, house, tmp_path, figure):
-    straight = days(RUNS[over], lambda: Straight(*weathers), tmp_path)
-    sealed = days(RUNS[over], lambda: Sealed(house, *weathers), tmp_path)
+    straight = day(Straight(*weathers), tmp_path)
+    sealed = day(Sealed(house, *weathers), tmp_path)
     # Two processes that only copy datagrams, in zegel's place: what no gateway of two processes can be faster than.
-    copied = days(RUNS[over], lambda: Straight(CALM, CALM, *weathers), tmp_path)
+    copied = day(Straight(CALM, CALM, *weathers), tmp_path)
     for name, took in straight.items():
         one, two, three = min(took), min(copied[name]), min(sealed[name])
         figure(
