@@ -177,13 +177,14 @@ class Opener:
             return False
         views = batch.cut(SLOTS[slots] + body, lengths)
         wrong = self._decrypt(lease, strip.pairs[first : first + count], views, last=True)
-        good = [row for row in range(count) if row not in wrong] if wrong else range(count)
+        came = Arrival(lease, alike, range(ctr, ctr + count))
         if wrong:
-            lease.key.window.accept(np.array([ctr + row for row in good], np.int64))
+            good = [row for row in range(count) if row not in wrong]
+            came = Arrival(lease, [alike[row] for row in good], [ctr + row for row in good])
+            lease.key.window.accept(np.array(came.ctrs, np.int64))
         else:
             lease.key.window.extend(ctr, count)
-        came = Arrival(lease, [alike[row] for row in good], [ctr + row for row in good])
-        if good:
+        if came.slots:
             opened.arrivals.append(came)
         self._deliver(batch, came, strip.size, opened, now)
         return True
