@@ -19,7 +19,7 @@ from pymavlink.dialects.v20 import common as dialect
 
 from gateway.demo.stage import HOST, free_port
 from tests.system.house import House, zegel
-from tests.system.namespaces import Cable, Host
+from tests.system.namespaces import Cable, two_hosts
 
 CLIP = Path(__file__).parents[2] / "gateway/demo/data/clip.h264"
 GIVEN_UP_AFTER_S = 60  # it promises ten or so; a stuck one must not hold up the tests
@@ -139,11 +139,7 @@ exec "$@"
 @pytest.fixture
 def lonely():
     """A computer with a cable of 1,000 bytes to a second one, and no other way out."""
-    with contextlib.ExitStack() as stack:
-        here = Host()
-        stack.callback(here.end)
-        there = Host(beside=here)
-        stack.callback(there.end)
+    with two_hosts() as (here, there):
         cable = Cable("radio", 7, (here, there))
         here.ip("link", "set", "radio", "mtu", "1000")
         yield here, cable
