@@ -23,7 +23,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from keys import certificate, private_key, state, store
 from keys.certificate import Issuer, Usage, der, load_certificate, utc
 from keys.cose import Signer
-from keys.errors import ExpiredCertificate, FolderError, ForeignRoot, MalformedOrder, MissingFile, OlderOrder, WrongFile
+from keys.errors import (
+    ClassicalKey,
+    ExpiredCertificate,
+    FolderError,
+    ForeignRoot,
+    MalformedOrder,
+    MissingFile,
+    OlderOrder,
+    WrongFile,
+)
 from keys.order import OP_ID_SIZE, Order, OrderDevice, VerifiedOrder, issue_order, verify_order
 from keys.state import Count
 
@@ -158,7 +167,8 @@ class AgencyFolder:
         try:
             return verify_order(issue_order(order, signers), [root], order.not_before)
         except MalformedOrder as error:
-            raise MalformedOrder(str(error), hint="nothing was written: change what you asked for") from None
+            cure = f"; {error.hint}" if isinstance(error, ClassicalKey) else ""
+            raise MalformedOrder(str(error), hint=f"nothing was written: change what you asked for{cure}") from None
 
     def _next_serial(self) -> int:
         """Stored before it is used; a gap does no harm, a serial that comes twice would."""

@@ -9,8 +9,8 @@ import dataclasses
 from collections.abc import Iterable
 
 from keys.errors import MalformedOrder, NotListed
-from keys.kid import STATIONS_MAX
-from keys.order import Order, OrderStation, VerifiedOrder
+from keys.kid import STATIONS_MAX, Role
+from keys.order import GUARDS, Order, OrderStation, VerifiedOrder
 
 
 def revoked(order: Order, name: str) -> Order:
@@ -55,6 +55,11 @@ def succeeds(new: VerifiedOrder, old: VerifiedOrder) -> bool:
 
 
 def drops(new: Order, old: Order) -> bool:
-    """Whether a station of `old` is not in `new`, or has lost a role there."""
-    roles = {station.pub: station.roles for station in new.stations}
-    return any(station.roles & ~roles.get(station.pub, 0) for station in old.stations)
+    """Whether a station of `old` is not in `new`, has lost a role there, or commands under a lesser guard policy."""
+    kept = {station.pub: station for station in new.stations}
+    return any(station.pub not in kept or _loses(kept[station.pub], station) for station in old.stations)
+
+
+def _loses(new: OrderStation, old: OrderStation) -> bool:
+    demoted = GUARDS.index(new.guard) < GUARDS.index(old.guard)
+    return bool(old.roles & ~new.roles) or (demoted and bool(old.roles & Role.COMMAND))

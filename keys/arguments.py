@@ -6,7 +6,10 @@ What lives here: argparse, words and numbers as people write them. What must not
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import datetime
+import functools
+import operator
 import shlex
 import time
 from collections.abc import Callable
@@ -19,7 +22,7 @@ from keys.certificate import load_certificate, utc
 from keys.errors import ClockWrong
 from keys.files import Kind
 from keys.kid import Role, role_names
-from keys.order import EARLIEST, LATEST, Order
+from keys.order import EARLIEST, GUARDS, LATEST, Order
 
 ALL_ROLES = Role(sum(Role))
 HOUR_S = 3600
@@ -69,6 +72,18 @@ def now() -> int:
     return claimed
 
 
+def add_stations(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--station",
+        required=True,
+        action="append",
+        type=listing,
+        metavar="FILE:ROLES[:POLICY]",
+        help=f"a station's public file; what it may do: {', '.join(role_names(ALL_ROLES))}; and which commands of it reach"
+        f" the flight controller: {', '.join(GUARDS)}, by default pilot if it has the role command; repeatable",
+    )
+
+
 def title(content: Order) -> str:
     return f"operation {content.operation!r} of {content.agency!r}"
 
@@ -80,17 +95,40 @@ def word(path: Path) -> str:
 # --- words and numbers ---
 
 
-def station_and_roles(text: str) -> tuple[Path, Role]:
-    path, _, names = text.rpartition(":")
-    roles = Role(0)
-    for name in names.split(","):
-        if not path or name not in role_names(ALL_ROLES):
-            known = ", ".join(role_names(ALL_ROLES))
-            raise argparse.ArgumentTypeError(
-                f"{text!r} is not FILE:ROLES such as pilot.pub:telemetry,video; roles are {known}"
-            )
-        roles |= Role[name.upper()]
-    return Path(path), roles | (Role.TELEMETRY if roles & Role.COMMAND else Role(0))
+@dataclasses.dataclass(frozen=True, slots=True)
+class Listing:
+    """FILE:ROLES or FILE:ROLES:POLICY: a station's public file, what it may do, and which commands of it pass."""
+
+    path: Path
+    roles: Role
+    guard: str
+
+
+def listing(text: str) -> Listing:
+    """Without a policy, who may command is guarded as a pilot and everybody else as an observer."""
+    path, _, last = text.rpartition(":")
+    policy = None
+    if not _roles(last) and _roles(path.rpartition(":")[2]):
+        policy, (path, _, last) = last, path.rpartition(":")
+    roles = _roles(last)
+    if not path or not roles:
+        known = ", ".join(role_names(ALL_ROLES))
+        form = "FILE:ROLES such as pilot.pub:telemetry,video, or FILE:ROLES:POLICY"
+        raise argparse.ArgumentTypeError(f"{text!r} is not {form}; roles are {known}")
+    default = "pilot" if roles & Role.COMMAND else "observer"
+    guard = default if policy is None else policy
+    if guard not in GUARDS:
+        raise argparse.ArgumentTypeError(f"{guard!r} is not a guard policy; they are {', '.join(GUARDS)}")
+    if guard != default and not roles & Role.COMMAND:
+        raise argparse.ArgumentTypeError(f"{text!r} has the guard policy {guard!r}, but not the role command")
+    return Listing(Path(path), roles | (Role.TELEMETRY if roles & Role.COMMAND else Role(0)), guard)
+
+
+def _roles(names: str) -> Role:
+    """The roles of these names, between commas; none if one of them is not known."""
+    listed = names.split(",")
+    known = all(name in role_names(ALL_ROLES) for name in listed)
+    return functools.reduce(operator.or_, (Role[name.upper()] for name in listed), Role(0)) if known else Role(0)
 
 
 def hours(text: str) -> int:

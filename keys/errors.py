@@ -3,7 +3,8 @@
 KeysError                          exit 1
  +-- MalformedMessage              CBOR or COSE that is not of its one form
  |    +-- MalformedOrder           an order whose content breaks a rule
- |         +-- UnknownGuard        a guard policy that nobody here defines
+ |         +-- UnknownGuard        a guard policy that no aircraft has
+ |         +-- ClassicalKey        a confidential order to a key that is not post-quantum
  +-- WrongType                     a COSE message of another kind or algorithm
  +-- BadName                       a name that cannot be shown as it is
  +-- GrantError                    a key or a grant that does not fit its profile or its commitments
@@ -53,7 +54,11 @@ class MalformedOrder(MalformedMessage):
 
 
 class UnknownGuard(MalformedOrder):
-    advice = "name one of observer, camera-operator, pilot, maintainer"
+    advice = "the guard policies are observer, camera-operator, pilot, maintainer: ask the agency for an order with those"
+
+
+class ClassicalKey(MalformedOrder):
+    advice = "make that station's key again as zegel station init does by default, with --profile x-wing"
 
 
 class WrongType(KeysError):

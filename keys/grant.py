@@ -40,6 +40,11 @@ class Profile(enum.IntEnum):
     def label(self) -> str:
         return self.name.lower().replace("_", "-")
 
+    @property
+    def post_quantum(self) -> bool:
+        """Whether a recording of the link stays closed to a quantum computer."""
+        return self in (Profile.X_WING, Profile.MLKEM1024_P384)
+
     @classmethod
     def from_name(cls, name: str) -> Profile:
         for profile in cls:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from cryptography import x509
 
@@ -19,6 +19,7 @@ from keys.cose import Alg
 from keys.errors import (
     BadSignature,
     CertificateError,
+    ClassicalKey,
     ForeignRoot,
     GrantError,
     MalformedOrder,
@@ -33,8 +34,8 @@ from keys.kid import STATIONS_MAX, Role
 from keys.policy import Policy, read_policy
 
 TYP = "zegel-order"
-CLASSIFICATIONS = ("regular", "confidential")
-GUARDS = ("observer", "camera-operator", "pilot", "maintainer")
+REGULAR, CONFIDENTIAL = CLASSIFICATIONS = ("regular", "confidential")
+GUARDS = ("observer", "camera-operator", "pilot", "maintainer")  # each lets through what the one before does, and more
 OP_ID_SIZE = 16
 ORDER_HASH_SIZE = 32
 DEVICES_MAX = 256  # a statement names its device in one byte
@@ -192,13 +193,13 @@ _STATION_MORE: Mapping[int, fields.Check] = {7: fields.NAME, 8: fields.text(256)
 _RECORDING = {1: fields.U32, 2: fields.NAME, 3: _PROFILE, 4: fields.some_octets}
 
 
-def _content(payload: bytes, custom_guards: Collection[str]) -> Order:
+def _content(payload: bytes) -> Order:
     *head, devices, stations, recording, policy, previous = fields.read_map(
         cose.loads(payload), "the order", _REQUIRED, _PREVIOUS
     )
     lists = (
         tuple(_device(item) for item in devices),
-        tuple(_station(item, custom_guards) for item in stations),
+        tuple(_station(item) for item in stations),
         tuple(_recording(item) for item in recording),
     )
     order = Order(*[*head, *lists, previous, read_policy(policy)])
@@ -212,7 +213,21 @@ def _content(payload: bytes, custom_guards: Collection[str]) -> Order:
     _require_distinct("recording keys", "id", (recording.id for recording in order.recording))
     _require_distinct("recording keys", "name", (recording.name for recording in order.recording))
     _require_distinct("recording keys", "key", (recording.pub for recording in order.recording))
+    _require_class(order)
     return order
+
+
+def _require_class(order: Order) -> None:
+    """What is confidential must stay so when there are quantum computers, and whoever records today waits for one."""
+    classical = [f"{key.name} ({key.profile.label})" for key in classical_keys(order)]
+    if order.classification == CONFIDENTIAL and classical:
+        raise ClassicalKey(f"the order is confidential, and these keys are not post-quantum: {', '.join(classical)}")
+
+
+def classical_keys(order: Order) -> list[OrderStation | OrderRecording]:
+    """The stations and recording keys whose grants a quantum computer opens, in the order of the order."""
+    keys: list[OrderStation | OrderRecording] = [*order.stations, *order.recording]
+    return [key for key in keys if not key.profile.post_quantum]
 
 
 def _require_distinct(what: str, part: str, values: Iterable[object]) -> None:
@@ -228,14 +243,14 @@ def _device(value: object) -> OrderDevice:
     return device
 
 
-def _station(value: object, custom_guards: Collection[str]) -> OrderStation:
+def _station(value: object) -> OrderStation:
     index, name, profile, pub, roles, guard, agency, witness = fields.read_map(
         value, "a station of the order", _STATION, _STATION_MORE
     )
     station = OrderStation(index, name, Profile(profile), pub, Role(roles), guard, agency, witness)
     if station.roles & Role.COMMAND and not station.roles & Role.TELEMETRY:
         raise MalformedOrder(f"station {name!r} may command but not see telemetry")
-    if guard not in GUARDS and guard not in custom_guards:
+    if guard not in GUARDS:
         raise UnknownGuard(f"station {name!r} has the guard policy {guard!r}, which is not known here")
     _require_sealable(f"station {name!r}", station.profile, pub)
     return station
@@ -258,12 +273,12 @@ def _require_sealable(what: str, profile: Profile, pub: bytes) -> None:
 # --- issuing ---
 
 
-def issue_order(order: Order, signers: Sequence[cose.Signer], custom_guards: Collection[str] = ()) -> bytes:
+def issue_order(order: Order, signers: Sequence[cose.Signer]) -> bytes:
     """The signed file: COSE_Sign (RFC 9052 section 4.1), one signature of each algorithm that the agency has.
 
     Refuses what nobody would load: MalformedOrder, or WrongUsage or ExpiredCertificate for a signer.
     """
-    _content(order.payload(), custom_guards)
+    _content(order.payload())
     generations = set()
     _require_distinct("signers", "algorithm", (cose.algorithm(signer.key) for signer in signers))
     for signer in signers:
@@ -287,9 +302,9 @@ def _require_one_generation(generations: set[int]) -> None:
 # --- verifying ---
 
 
-def parse_order(data: bytes, custom_guards: Collection[str] = ()) -> Order:
+def parse_order(data: bytes) -> Order:
     """The content of an order file, held against every rule, trusted by nobody: no signature is looked at."""
-    return _content(_message(data).payload, custom_guards)
+    return _content(_message(data).payload)
 
 
 def _message(data: bytes) -> cose.Sign:
@@ -307,9 +322,7 @@ def order_hash(data: bytes) -> bytes:
     return _hash(message.protected, message.payload)
 
 
-def verify_order(
-    data: bytes, roots: Sequence[x509.Certificate], lower_bound: int, custom_guards: Collection[str] = ()
-) -> VerifiedOrder:
+def verify_order(data: bytes, roots: Sequence[x509.Certificate], lower_bound: int) -> VerifiedOrder:
     """The order, if every signature verifies under one of the pinned `roots` and its content keeps every rule.
 
     Signers are judged at max(not_before, lower_bound), the newest date that is known for certain: at not_before alone
@@ -318,7 +331,7 @@ def verify_order(
     """
     message = _message(data)
     signatures = tuple(_verified(message, place, roots) for place in range(len(message.signatures)))
-    order = _content(message.payload, custom_guards)
+    order = _content(message.payload)
     for signature in signatures:
         at = max(order.not_before, lower_bound)
         certificate.validate(signature.signer, [signature.root], Usage.ORDER_SIGNING, at)

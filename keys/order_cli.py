@@ -12,11 +12,19 @@ from pathlib import Path
 
 from keys import amendment, arguments, certificate, files, order_text, station_public, store
 from keys.agency import AgencyFolder
-from keys.arguments import ALL_ROLES, COMPARE
+from keys.arguments import COMPARE, Listing
 from keys.certificate import fingerprint, utc
 from keys.files import Kind
 from keys.kid import Role, role_names
-from keys.order import CLASSIFICATIONS, Order, OrderStation, parse_order, verify_order
+from keys.order import (
+    CLASSIFICATIONS,
+    Order,
+    OrderStation,
+    VerifiedOrder,
+    fits_link,
+    parse_order,
+    verify_order,
+)
 from keys.policy import Policy, PolicyFlag
 
 # The protocol's default is 2; at 30 % loss that is 10.8 s for the slowest of a hundred late joiners, this 5.
@@ -38,14 +46,7 @@ def order(parser: argparse.ArgumentParser) -> None:
     issue.add_argument(
         "--device", required=True, action="append", type=Path, metavar="device.crt", help="an aircraft; repeatable"
     )
-    issue.add_argument(
-        "--station",
-        required=True,
-        action="append",
-        type=arguments.station_and_roles,
-        metavar="FILE:ROLES",
-        help=f"a station's public file and what it may do: {', '.join(role_names(ALL_ROLES))}; repeatable",
-    )
+    arguments.add_stations(issue)
     issue.add_argument("--classification", choices=CLASSIFICATIONS, default=CLASSIFICATIONS[0], help="default regular")
     issue.add_argument("--hours", required=True, type=arguments.hours, help="how long it is in force")
     issue.add_argument(
@@ -69,14 +70,7 @@ def _add_amendments(add: arguments.Add) -> None:
     extend = add("extend", _order_extend, "let an order end later", "op.order --hours 2 -o new.order")
     extend.add_argument("--hours", required=True, type=arguments.hours, help="how much later it ends")
     join = add("add", _order_add, "let more stations into an order", "op.order --station late.pub:video -o new.order")
-    join.add_argument(
-        "--station",
-        required=True,
-        action="append",
-        type=arguments.station_and_roles,
-        metavar="FILE:ROLES",
-        help="as for zegel order issue; repeatable",
-    )
+    arguments.add_stations(join)
     for amend in (revoke, extend, join):
         amend.add_argument("order", type=Path, metavar="op.order", help="the newest order of the operation")
         amend.add_argument(
@@ -88,7 +82,7 @@ def _add_amendments(add: arguments.Add) -> None:
 def _order_issue(args: argparse.Namespace) -> int:
     now, folder = arguments.now(), AgencyFolder(args.dir)
     begin = args.start or now
-    stations = [_listed(index, folder.name, *given) for index, given in enumerate(args.station, 1)]
+    stations = [_listed(index, folder.name, given) for index, given in enumerate(args.station, 1)]
     draft = Order(
         op_id=b"",
         serial=0,
@@ -109,21 +103,29 @@ def _order_issue(args: argparse.Namespace) -> int:
     print(f"{args.output}: order {issued.order.serial} for {arguments.title(draft)}, {length} until {utc(draft.not_after)}")
     for listed in stations:
         print(f"  {_said(listed)}; key fingerprint {fingerprint(listed.pub)}")
+    _say_weaknesses(issued)
     print(f"read it: zegel order show {arguments.word(args.output)}. With each station, {COMPARE}")
     print(f"next, aboard: {_load(args.output)}; and a copy of the order to each station")
     return 0
 
 
-def _listed(index: int, issuer: str, path: Path, roles: Role) -> OrderStation:
-    """A station as the order lists it; whoever may not command is guarded as an observer."""
-    public = station_public.parse(store.read_public(path), path)
-    guard = "pilot" if roles & Role.COMMAND else "observer"
+def _listed(index: int, issuer: str, given: Listing) -> OrderStation:
+    """A station as the order lists it."""
+    public = station_public.parse(store.read_public(given.path), given.path)
     owner = public.agency if public.agency != issuer else None
-    return OrderStation(index, public.name, public.profile, public.pub, roles, guard, owner)
+    return OrderStation(index, public.name, public.profile, public.pub, given.roles, given.guard, owner)
 
 
 def _said(station: OrderStation) -> str:
-    return f"station {station.name!r}: {', '.join(role_names(station.roles))}"
+    policy = f", guard policy {station.guard}" if station.roles & Role.COMMAND else ""
+    return f"station {station.name!r}: {', '.join(role_names(station.roles))}{policy}"
+
+
+def _say_weaknesses(issued: VerifiedOrder) -> None:
+    if weak := order_text.classical(issued.order):
+        print(f"  note: {weak}; zegel station init --profile x-wing makes a key that holds")
+    if not fits_link(issued.raw):
+        print(f"  note: {order_text.TOO_LARGE}")
 
 
 def _load(order_file: Path) -> str:
@@ -143,7 +145,7 @@ def _order_extend(args: argparse.Namespace) -> int:
 
 def _order_add(args: argparse.Namespace) -> int:
     issuer = AgencyFolder(args.agency).name
-    stations = [_listed(index, issuer, *given) for index, given in enumerate(args.station, 1)]
+    stations = [_listed(index, issuer, given) for index, given in enumerate(args.station, 1)]
     amended = _amend(args, lambda old: amendment.joined(old, stations))
     for listed in amended.stations[-len(stations) :]:
         print(f"  {listed.name}: key fingerprint {fingerprint(listed.pub)}; {COMPARE}")
@@ -161,6 +163,7 @@ def _amend(args: argparse.Namespace, change: Callable[[Order], Order]) -> Order:
     print(f"{args.output}: order {order.serial} for {arguments.title(order)}, until {utc(order.not_after)}")
     for listed in order.stations:
         print(f"  {_said(listed)}")
+    _say_weaknesses(issued)
     print(f"next, aboard, also in flight: {_load(args.output)}; and a copy of the order to each station")
     return order
 

@@ -11,10 +11,11 @@ from keys import certificate, cose
 from keys.certificate import fingerprint, groups, utc
 from keys.cose import Alg
 from keys.kid import Role
-from keys.order import Order, OrderStation, VerifiedOrder, fits_link
+from keys.order import Order, OrderStation, VerifiedOrder, classical_keys, fits_link
 from keys.policy import Policy, PolicyFlag
 
 _UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+TOO_LARGE = "too large for the link: carry it to the aircraft and to each station as a file"
 _INDENT = " " * 6
 
 
@@ -45,6 +46,25 @@ def signed_by(order: VerifiedOrder) -> str:
     return f"signed for {agency!r} by its order signer of generation {order.generation} ({kinds}), root key {marks}"
 
 
+def classical(order: Order) -> str | None:
+    """What a quantum computer will open of what is recorded today, and through which keys; None if nothing.
+
+    A lane has one key for all its readers, so the weakest of them decides.
+    """
+    keys = classical_keys(order)
+    stations = [key for key in keys if isinstance(key, OrderStation)]
+    reads = ((Role.TELEMETRY, "telemetry"), (Role.VIDEO, "video"), (Role.COMMAND, "commands"))
+    lanes = [word for role, word in reads if any(station.roles & role for station in stations)]
+    lanes += ["orders"] * bool(stations) + ["recordings on board"] * (len(keys) > len(stations))
+    if not keys:
+        return None
+    names = ", ".join(f"{key.name} ({key.profile.label})" for key in keys)
+    return (
+        f"not post-quantum: a quantum computer will open {', '.join(lanes)} as recorded today, whoever else reads them,"
+        f" by the keys of {names}"
+    )
+
+
 # --- the parts ---
 
 
@@ -69,6 +89,8 @@ def _stations(order: Order) -> Iterator[str]:
         yield f"{_INDENT}key {fingerprint(station.pub)} ({station.profile.label})"
         if station.witness:
             yield f"{_INDENT}signs as witness with {station.witness}"
+    if weak := classical(order):
+        yield f"  {weak}"
 
 
 def _may(station: OrderStation) -> str:
@@ -120,7 +142,7 @@ def _signatures(order: Order | VerifiedOrder) -> Iterator[str]:
     if isinstance(order, VerifiedOrder):
         yield f"VERIFIED: {signed_by(order)}"
         if not fits_link(order.raw):
-            yield "It is too large for the link: carry it to the aircraft by cable or by file."
+            yield f"It is {TOO_LARGE}."
     else:
         yield "NOT VERIFIED: anybody can write a file that reads like this one."
         yield "To know who signed it: zegel order verify op.order --root root.crt"

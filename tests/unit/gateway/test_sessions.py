@@ -88,6 +88,28 @@ def test_an_order_that_drops_nobody_is_told_first(aboard):
     assert (old.phase, aboard.order.order.serial) == (Phase.CLOSED, 8)
 
 
+def test_an_order_that_demotes_a_commander_is_changed_to_at_once(aboard):
+    """Announced ahead it would leave whoever flies badly the lead time to go on."""
+    old, (pilot, other) = aboard.announcer, aboard.order.order.stations
+    aboard.take_order(next_order(aboard, stations=(dataclasses.replace(pilot, guard="observer"), other)), 1.0)
+    assert not old.flags & Flag.ORDER_CHANGE_AHEAD
+    aboard.datagrams(1.0)
+    assert (old.phase, aboard.order.order.stations[0].guard) == (Phase.CLOSED, "observer")
+
+
+def test_an_order_with_an_unknown_guard_policy_is_refused_by_its_name(aboard, device, alarms):
+    stations = (dataclasses.replace(aboard.order.order.stations[0], guard="harbour-master"),)
+    old, new = aboard.announcer, dataclasses.replace(aboard.order.order, serial=8, stations=stations)
+    data = harbour().sign(new.payload())
+    (device.path / inbox.ORDER).write_bytes(data)
+    (device.path / inbox.ORDER).chmod(0o600)
+    aboard.watch(30.0)
+    assert b"has the guard policy 'harbour-master'" in (device.path / inbox.ANSWER).read_bytes()
+    assert any("has the guard policy 'harbour-master'" in text for text in alarms)
+    run(aboard, 30.0, 40.0)
+    assert (aboard.announcer, device.order().order.serial) == (old, 7)
+
+
 def test_the_change_waits_no_longer_than_the_lead_time(device, alarms, monkeypatch):
     """On a link that cannot carry the order in that time."""
     monkeypatch.setattr(sessions, "board_clock", lambda: NOW + 60)

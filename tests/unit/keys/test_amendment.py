@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import pytest
 
@@ -10,7 +11,7 @@ from keys import amendment
 from keys.errors import MalformedOrder, NotListed
 from keys.grant import Profile
 from keys.kid import Role
-from keys.order import VerifiedOrder
+from keys.order import GUARDS, VerifiedOrder
 from keys.policy import Policy, PolicyFlag
 from tests import agency
 
@@ -98,3 +99,16 @@ def test_who_is_dropped():
     assert amendment.drops(dataclasses.replace(OLD, stations=(demoted, OLD.stations[1])), OLD)
     promoted = dataclasses.replace(OLD.stations[1], roles=Role.TELEMETRY | Role.VIDEO | Role.WITNESS)
     assert not amendment.drops(dataclasses.replace(OLD, stations=(OLD.stations[0], promoted)), OLD)
+
+
+def guarded(guard: str, roles: Role = OLD.stations[0].roles):
+    return dataclasses.replace(OLD, stations=(dataclasses.replace(OLD.stations[0], guard=guard, roles=roles),))
+
+
+@pytest.mark.parametrize(("old", "new"), list(itertools.product(GUARDS, GUARDS)))
+def test_a_lesser_guard_policy_is_a_drop_and_a_greater_one_is_none(old, new):
+    assert amendment.drops(guarded(new), guarded(old)) is (GUARDS.index(new) < GUARDS.index(old))
+
+
+def test_the_guard_policy_of_a_station_that_may_not_command_takes_nothing_from_it():
+    assert not amendment.drops(guarded("observer", Role.TELEMETRY), guarded("pilot", Role.TELEMETRY))

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from keys import certificate, cose
 from keys.errors import (
+    ClassicalKey,
     KeysError,
     MalformedMessage,
     MalformedOrder,
@@ -24,9 +25,11 @@ from keys.grant import Profile
 from keys.kid import Role
 from keys.order import (
     EARLIEST,
+    GUARDS,
     LATEST,
     LINK_MAX,
     OrderDevice,
+    OrderRecording,
     VerifiedOrder,
     fits_link,
     issue_order,
@@ -96,7 +99,7 @@ def test_the_hash_covers_protected_header_and_payload_and_nothing_else():
     "changes",
     [
         {},
-        {"previous": bytes(32), "classification": "confidential"},
+        {"previous": bytes(32)},
         {"recording": ()},
         {"stations": tuple(station(n, Profile(1 + n % 4)) for n in range(1, 16))},
         {"stations": (station(15, witness="pilot+0123abcd+AQID"),), "devices": (device(9),)},
@@ -314,15 +317,42 @@ def test_every_combination_of_roles_but_command_without_telemetry(roles):
         assert verified(issue_order(content, [harbour().signer])).order.stations[0].roles == roles
 
 
-def test_a_custom_guard_is_known_where_it_is_defined():
-    content = order(stations=(station(1, guard="harbour-master"),))
-    with pytest.raises(UnknownGuard, match="harbour-master"):
-        issue_order(content, [harbour().signer])
-    data = issue_order(content, [harbour().signer], {"harbour-master"})
-    assert verify_order(data, [harbour().root], 0, {"harbour-master"}).order == content
-    assert parse_order(data, {"harbour-master"}) == content
-    with pytest.raises(UnknownGuard):
-        verified(data)
+def test_a_guard_policy_that_no_aircraft_has_is_refused_by_its_name():
+    """Also of a station that may not command, and by whoever reads the order: there is one list for all."""
+    content = order(stations=(station(1, guard="harbour-master"), station(2)))
+    data = harbour().sign(content.payload())
+    for attempt in (lambda: issue_order(content, [harbour().signer]), lambda: parse_order(data), lambda: verified(data)):
+        with pytest.raises(UnknownGuard, match="station 'station-1' has the guard policy 'harbour-master'") as caught:
+            attempt()
+        assert all(name in caught.value.hint for name in GUARDS)
+
+
+POST_QUANTUM = {
+    "classification": "confidential",
+    "stations": (station(1, Profile.X_WING), station(2, Profile.MLKEM1024_P384)),
+    "recording": (OrderRecording(1, "archive", Profile.X_WING, public(Profile.X_WING, 3)),),
+}
+CLASSICAL = {
+    "a station, x25519": {"stations": (station(1, Profile.X_WING), station(2, Profile.X25519))},
+    "a station, p-384": {"stations": (station(1, Profile.X_WING), station(2, Profile.P_384))},
+    "a recording key": {"recording": (OrderRecording(1, "archive", Profile.P_384, public(Profile.P_384, 3)),)},
+}
+
+
+def test_a_confidential_order_has_post_quantum_keys_alone():
+    content = order(**POST_QUANTUM)
+    assert verified(issue_order(content, [harbour().signer])).order == content
+
+
+@pytest.mark.parametrize("changes", CLASSICAL.values(), ids=CLASSICAL)
+def test_a_confidential_order_to_one_classical_key_is_refused(changes):
+    """By the tool that signs, and by whoever loads what another tool has signed."""
+    content = order(**{**POST_QUANTUM, **changes})
+    for attempt in (lambda: issue_order(content, [harbour().signer]), lambda: verified(harbour().sign(content.payload()))):
+        with pytest.raises(ClassicalKey, match=r"not post-quantum: (station-2|archive) \((x25519|p-384)\)$") as caught:
+            attempt()
+        assert "--profile x-wing" in caught.value.hint
+    assert verified(harbour().sign(order(**{**POST_QUANTUM, **changes, "classification": "regular"}).payload()))
 
 
 def test_an_order_begins_and_ends_to_the_second():

@@ -9,7 +9,7 @@ import pytest
 
 from keys.errors import OlderOrder
 from keys.kid import Role
-from keys.order import parse_order
+from keys.order import GUARDS, parse_order
 from tests.unit.keys.test_cli import HOUR, ISSUE, NOW, good, here, made, zegel
 
 __all__ = ["good", "here", "made", "zegel"]
@@ -98,3 +98,66 @@ def test_a_wrong_name_revokes_nobody(here, zegel, name):
     answer = zegel(f"order revoke op.order --station '{name}' -o new.order")
     assert answer.hint == "it lists pilot, visitor"
     assert not Path("new.order").exists()
+
+
+# --- guard policies ---
+
+
+@pytest.mark.parametrize("guard", GUARDS)
+def test_the_guard_policy_is_chosen_when_an_order_is_issued(here, good, guard):
+    said = good(f"{ISSUE}:{guard} --station visitor/station.pub:telemetry -o other.order")
+    assert [station.guard for station in content("other.order").stations] == [guard, "observer"]
+    assert f"station 'pilot': telemetry, video, command, guard policy {guard};" in said
+    assert "station 'visitor': telemetry; key" in said
+
+
+def test_the_guard_policy_is_chosen_when_a_station_is_added(here, good):
+    good("station init late --name late --root agency/root/root.crt")
+    good("order add op.order --station late/station.pub:command:camera-operator -o new.order")
+    late = content("new.order").stations[-1]
+    assert (late.roles, late.guard) == (Role.TELEMETRY | Role.COMMAND, "camera-operator")
+
+
+def test_a_file_may_have_colons_in_its_name(here, good):
+    shutil.copy("visitor/station.pub", "12:30.pub")
+    good(f"{ISSUE} --station 12:30.pub:video:observer -o other.order")
+    good(f"{ISSUE} --station 12:30.pub:video -o another.order")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (
+            "pilot.pub:command:captain",
+            "'captain' is not a guard policy; they are observer, camera-operator, pilot, maintainer",
+        ),
+        ("pilot.pub:command:", "'' is not a guard policy"),
+        ("pilot.pub:telemetry:pilot", "has the guard policy 'pilot', but not the role command"),
+        ("pilot.pub:pilot", "is not FILE:ROLES"),
+        (":command:pilot", "is not FILE:ROLES"),
+    ],
+)
+def test_a_guard_policy_that_cannot_be_is_refused(here, zegel, words, says):
+    answer = zegel(f"{ISSUE} --station {words} -o other.order")
+    assert answer.code == 2
+    assert says in answer.error
+
+
+# --- what a quantum computer will open ---
+
+
+def test_issue_and_add_say_what_one_classical_station_opens(here, good):
+    note = "a quantum computer will open video, orders as recorded today, whoever else reads them, by the keys of visitor"
+    assert note in good(f"{ISSUE} --station visitor/station.pub:video -o other.order")
+    assert "quantum" not in good(f"{ISSUE} -o alone.order")
+    assert note in good("order add alone.order --station visitor/station.pub:video -o joined.order")
+
+
+@pytest.mark.parametrize("line", [f"{ISSUE} --class confidential --station", "order add alone.order --station"])
+def test_a_confidential_order_to_a_classical_station_is_refused(here, zegel, good, line):
+    good(f"{ISSUE} --class confidential -o alone.order")
+    answer = zegel(f"{line} visitor/station.pub:video -o other.order")
+    assert answer.code == 1
+    assert answer.error == "the order is confidential, and these keys are not post-quantum: visitor (x25519)"
+    assert "--profile x-wing" in answer.hint
+    assert not Path("other.order").exists()

@@ -5,10 +5,10 @@ import pytest
 from keys import certificate
 from keys.grant import Profile
 from keys.kid import Role
-from keys.order import issue_order, verify_order
-from keys.order_text import describe, duration
+from keys.order import OrderRecording, issue_order, verify_order
+from keys.order_text import classical, describe, duration
 from keys.policy import Policy
-from tests.agency import HOUR, harbour, order, station
+from tests.agency import HOUR, harbour, order, public, station
 
 
 def verified(content):
@@ -74,6 +74,31 @@ def test_an_order_too_large_for_the_link_says_so():
     large = order(stations=tuple(station(n, Profile.MLKEM1024_P384) for n in range(1, 16)))
     assert "too large for the link" in describe(verified(large))
     assert "too large for the link" not in describe(verified(order()))
+
+
+PILOT = Role.TELEMETRY | Role.VIDEO | Role.COMMAND
+
+
+def test_what_a_quantum_computer_will_open_is_told_with_the_key_that_lets_it():
+    seen = station(2, name="visitor", roles=Role.VIDEO)
+    archive = OrderRecording(1, "archive", Profile.P_384, public(Profile.P_384, 1))
+    pilot = station(1, Profile.X_WING, name="pilot", roles=PILOT)
+    told = classical(order(stations=(pilot, seen), recording=()))
+    assert told == (
+        "not post-quantum: a quantum computer will open video, orders as recorded today, whoever else reads them,"
+        " by the keys of visitor (x25519)"
+    )
+    assert told in describe(order(stations=(pilot, seen), recording=()))
+    assert "open recordings on board as" in classical(order(stations=(pilot,), recording=(archive,)))
+    assert "open telemetry, video, commands, orders as" in classical(
+        order(stations=(station(1, roles=PILOT),), recording=())
+    )
+
+
+def test_an_order_to_post_quantum_keys_alone_has_nothing_to_tell():
+    safe = order(stations=(station(1, Profile.X_WING), station(2, Profile.MLKEM1024_P384)), recording=())
+    assert classical(safe) is None
+    assert "quantum" not in describe(safe)
 
 
 @pytest.mark.parametrize(
