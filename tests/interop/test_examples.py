@@ -115,7 +115,9 @@ class Scene:
 
 
 def has_element(name: str) -> bool:
-    return not subprocess.run(["gst-inspect-1.0", name], capture_output=True, check=False).returncode
+    """Whether GStreamer is installed, and with the plugin that has this element."""
+    inspect = shutil.which("gst-inspect-1.0")
+    return inspect is not None and not subprocess.run([inspect, name], capture_output=True, check=False).returncode
 
 
 @pytest.fixture
