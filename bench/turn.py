@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from bench.pair import Pair
 from firmware_shims.mavlink import FRAME_MAX
+from gateway.alarms import Alarms
 from gateway.batch import CAPACITY, HEADROOM, Batch
 from gateway.core.bundle import Bundler
 from gateway.core.wire import LINK_MTU
@@ -82,7 +83,7 @@ class Turn:
         self.serial = SerialWire([whole[at : at + READ_SIZE] for at in range(0, len(whole), READ_SIZE)])
         self.reader, self.serial_reader = FrameReader(self.wire), FrameReader(self.serial)
         self.frames = list(frames)
-        self.gate = Gate(self.pair.announcer, self.wire, lambda _text, _key: None)
+        self.gate = Gate(self.pair.announcer, self.wire, Alarms(lambda _: None))
         self.table = Table()
         self.bundler = Bundler(LINK_MTU, self.pair.announcer.order.order.policy.pad, 0.0)
         self.bundles, self.batch = Batch(CAPACITY // len(LANES)), Batch()

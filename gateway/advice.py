@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
+from gateway.alarms import Reason
 from gateway.helm import READY
 from keys.grant import Profile
 from keys.order import OrderStation
@@ -19,14 +20,9 @@ LOSS_TOLD_PERCENT = 10.0
 ROUND_ADVISED_S = 10.0  # who joins waits for a round of announcements; longer than this is felt
 
 
-def profile(round_s: float, stations: Iterable[OrderStation]) -> str:
-    """Whether the order's announcements are too large for the link; empty if not, or if nothing smaller exists."""
-    if round_s <= ROUND_ADVISED_S or all(station.profile is Profile.X25519 for station in stations):
-        return ""
-    return (
-        f"on this narrow link the keys of all stations take {round_s:.0f} s, and who joins waits so long:"
-        " make the stations with --profile x25519 for such a link"
-    )
+def too_large_for_link(round_s: float, stations: Iterable[OrderStation]) -> bool:
+    """Whether the order's announcements are; False if nothing smaller exists."""
+    return round_s > ROUND_ADVISED_S and any(station.profile is not Profile.X25519 for station in stations)
 
 
 def advise(status: Status) -> str:
@@ -98,8 +94,10 @@ def _unsaved(status: Status) -> str:
 
 
 def _order_over(status: Status) -> str:
-    over = [alarm for alarm in status["alarms"] if alarm.startswith("the order ")]
-    return f"{over[0]}: load a newer one, zegel device load-order, before the next flight" if over else ""
+    over = status["alarm_reasons"].get(Reason.ORDER_OVER.label)
+    if not over or not over["live"]:
+        return ""
+    return f"{over['text']}: load a newer one, zegel device load-order, before the next flight"
 
 
 def _oversize(status: Status) -> str:

@@ -24,6 +24,7 @@ import numpy as np
 
 from firmware_shims import heartbeat
 from gateway import advice, config, notify, pace, process
+from gateway.alarms import Alarms, Reason
 from gateway.batch import HEADROOM, Batch
 from gateway.config import AirConfig
 from gateway.core.announcer import NARROW_BELOW_BPS, Announcer
@@ -70,14 +71,14 @@ class Air:
         self._video = deque(zip(VIDEO_LANES, self.cameras, strict=False))
         self.fc_frames, self.frames = FrameReader(self.fc), Table()
         self.oversize = self.unsent = self.crowded = 0  # video too large; while no link was up; while all were full
-        self.alarms: list[str] = []
+        self.alarms = Alarms(lambda text: say("air", text))
+        self._oversize_seen = 0  # of what the cameras' endpoints could not take
         self._batch = Batch(settings.batch)
         # Sealed for each lane, they fill a batch: one system call.
         self._bundles = Batch(settings.batch // len(TELEMETRY_LANES))
         self._housekeep_at = self._status_at = self._control_at = 0.0
-        self._said: set[str] = set()
         self._watch = Watch(self.endpoints, lambda text: say("air", text))
-        self.sessions = Sessions(device, len(self.cameras), settings.link_bps(), self._alarm)
+        self.sessions = Sessions(device, len(self.cameras), settings.link_bps(), self.alarms)
 
     # --- start and end ---
 
@@ -87,12 +88,10 @@ class Air:
         self._refuse_what_ended()
         self._started = now = time.monotonic()
         self.sessions.begin(now)
-        self.gate = Gate(self.announcer, self.fc, self._alarm)
+        self.gate = Gate(self.announcer, self.fc, self.alarms)
         self.bundler = Bundler(self.settings.mtu, self.order.order.policy.pad, now, self.settings.flush_ms / 1000)
         with Publisher("air", self.device.name) as self.publisher:
-            self._say_sealed()
-            if line := advice.profile(self.announcer.round_s, self.order.order.stations):
-                self._alarm(line)
+            self._say_sealed(now)
             process.settle()
             try:
                 while not self.poller.stopping:
@@ -220,28 +219,24 @@ class Air:
             else:
                 self.unsent += batch.count
             return
-        self._leave_out_oversize(batch)
+        self._leave_out_oversize(batch, now)
         if self.order.order.policy.flags & PolicyFlag.PAD_VIDEO:
             self._pad(batch)
         self.announcer.sealer.seal(key, batch)
         for link in self.wide:
             link.drain(batch, now)
 
-    def _leave_out_oversize(self, batch: Batch) -> None:
+    def _leave_out_oversize(self, batch: Batch, now: float) -> None:
         limit = self.settings.mtu - DOWNLINK_OVERHEAD - bool(self.order.order.policy.flags & PolicyFlag.PAD_VIDEO)
         if (longest := batch.longest()) <= limit:
             return
         fits = np.flatnonzero(batch.lengths[: batch.count] <= limit)
         self.oversize += batch.count - fits.size
-        self._oversize_alarm(longest, limit)
+        self._alarm_oversize(longest, limit, now)
         batch.keep(fits)
 
-    def _oversize_alarm(self, size: int, limit: int) -> None:
-        self._alarm(
-            f"a video datagram of {size} bytes does not fit: sealed, the link of {self.settings.mtu} takes {limit}; "
-            f"ask the encoder for smaller ones (ffmpeg pkt_size=1200, GStreamer rtph264pay mtu=1200)",
-            key="oversize",
-        )
+    def _alarm_oversize(self, size: int, limit: int, now: float) -> None:
+        self.alarms.raise_(Reason.VIDEO_OVERSIZE, now, size=size, mtu=self.settings.mtu, limit=limit)
 
     def _pad(self, batch: Batch) -> None:
         limit = self.settings.mtu - DOWNLINK_OVERHEAD
@@ -260,7 +255,7 @@ class Air:
         if self.announcer is not before:
             self.gate.follow(self.announcer)
             self.bundler.repad(self.order.order.policy.pad)
-            self._say_sealed()
+            self._say_sealed(now)
 
     def _send(self, datagrams: list[bytes], now: float) -> None:
         batch = self._batch
@@ -282,7 +277,8 @@ class Air:
             endpoint.tick(now)
         if now >= self._status_at:
             self._status_at = now + STATUS_EVERY_S
-            self._check_cameras()
+            self._check_cameras(now)
+            self.alarms.tick(now)
             self._watch.look(now)
             status = self.status(now)
             self.publisher.send(status)
@@ -291,25 +287,24 @@ class Air:
         self.sessions.watch(now)
         self.manager.turned(now)
 
-    def _check_cameras(self) -> None:
-        for camera in self.cameras:
-            if camera.counters.oversize:
-                self._oversize_alarm(camera.counters.largest_oversize, self.settings.mtu - DOWNLINK_OVERHEAD)
+    def _check_cameras(self, now: float) -> None:
+        oversize = sum(camera.counters.oversize for camera in self.cameras)
+        if oversize > self._oversize_seen:
+            self._oversize_seen = oversize
+            largest = max(camera.counters.largest_oversize for camera in self.cameras)
+            self._alarm_oversize(largest, self.settings.mtu - DOWNLINK_OVERHEAD, now)
 
     # --- what a person sees ---
 
-    def _say_sealed(self) -> None:
+    def _say_sealed(self, now: float) -> None:
         order = self.order.order
         say("air", f"sealed: operation {order.operation!r} of {order.agency!r}, {len(order.stations)} stations")
         names = ", ".join(lane.name.lower().replace("_", " ") for lane in self.announcer.lanes)
         say("air", f"session {self.announcer.session_id.hex()[:8]}, boot {self.sessions.boot}, lanes: {names}")
-
-    def _alarm(self, text: str, key: str = "") -> None:
-        """Say it once; keep it for the status."""
-        if (key or text) not in self._said:
-            self._said.add(key or text)
-            self.alarms.append(text)
-            say("air", f"alarm: {text}")
+        if advice.too_large_for_link(self.announcer.round_s, order.stations):
+            self.alarms.raise_(Reason.ANNOUNCEMENTS_SLOW, now, seconds=round(self.announcer.round_s))
+        else:
+            self.alarms.clear(Reason.ANNOUNCEMENTS_SLOW)
 
     def status(self, now: float) -> dict[str, object]:
         announcer = self.announcer
@@ -332,7 +327,8 @@ class Air:
             "commands": self.gate.commands(),
             "drops": self._drops(),
             "unsaved": self.device.unsaved,
-            "alarms": self.alarms,
+            "alarms": self.alarms.texts,
+            "alarm_reasons": self.alarms.by_reason(),
         }
 
     def _late_per_s(self, now: float) -> float:

@@ -8,17 +8,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
-Task = Callable[[], str | None]  # its result is an alarm, or None
+Task = Callable[[], str | None]  # its result is what went wrong, or None
 
 END_WITHIN_S = 5.0
 
 
 class Aside:
-    """Runs tasks that write to the disk; the loop asks for their alarms when it has time."""
+    """Runs tasks that write to the disk; the loop asks what went wrong when it has time."""
 
     def __init__(self) -> None:
         self._thread: threading.Thread | None = None
-        self._alarm: str | None = None
+        self._trouble: str | None = None
 
     def start(self, task: Task) -> bool:
         """Begin a task; False if the last one is still at it or there is no memory, and the caller asks again later."""
@@ -33,12 +33,12 @@ class Aside:
         return True
 
     def _run(self, task: Task) -> None:
-        self._alarm = task() or self._alarm
+        self._trouble = task() or self._trouble
 
-    def take_alarm(self) -> str | None:
-        """The alarm of the tasks since the last call, once."""
-        alarm, self._alarm = self._alarm, None
-        return alarm
+    def take_trouble(self) -> str | None:
+        """What went wrong with the tasks since the last call, once."""
+        trouble, self._trouble = self._trouble, None
+        return trouble
 
     def finish(self) -> None:
         """At the end: give what is being written a moment."""

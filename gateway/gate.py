@@ -6,24 +6,24 @@ What must not live here: whom to believe (gateway.core.gatekeeper), what a polic
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from firmware_shims import guard
 from firmware_shims.guard import Guard
+from gateway.alarms import Alarms, Reason
 from gateway.batch import Batch
 from gateway.core.announcer import Announcer
 from gateway.core.gatekeeper import INSTANCES_MAX, Accepted, Gatekeeper
 from gateway.core.wire import DropReason
 from gateway.endpoints import Endpoint
 
-Alarm = Callable[[str, str], None]  # (what to tell a person, under which name it is told once)
-
 
 class Gate:
-    """Of one session at a time. `alarm` is told what a person should know."""
+    """Of one session at a time."""
 
-    def __init__(self, announcer: Announcer, fc: Endpoint, alarm: Alarm) -> None:
-        self._fc, self._alarm = fc, alarm
+    def __init__(self, announcer: Announcer, fc: Endpoint, alarms: Alarms) -> None:
+        self._fc, self._alarms = fc, alarms
+        self._crowds = 0  # datagrams of senders too many, as far as they were alarmed
         self._drops: Counter[DropReason] = Counter()  # of the sessions before
         self._passed: Counter[str] = Counter()  # frames, by the station's name
         self._guarded: Counter[str] = Counter()
@@ -51,22 +51,20 @@ class Gate:
         link.vouch(accepted.slots, now)
         if accepted.copies:
             link.keep(accepted.copies, now)
-        self._to_fc([frame for station, frame in accepted.frames if self._may(station, frame)], now)
-        if self.keeper.drops[DropReason.TOO_MANY_INSTANCES]:
-            text = f"more than {INSTANCES_MAX} senders at once with one station's key: it restarts in a loop, or is copied"
-            self._alarm(text, "instances")
+        self._to_fc([frame for station, frame in accepted.frames if self._may(station, frame, now)], now)
+        crowds = self._drops[DropReason.TOO_MANY_INSTANCES] + self.keeper.drops[DropReason.TOO_MANY_INSTANCES]
+        if crowds > self._crowds:
+            self._crowds = crowds
+            self._alarms.raise_(Reason.TOO_MANY_SENDERS, now, limit=INSTANCES_MAX)
         return accepted
 
-    def _may(self, station: int, frame: bytes) -> bool:
+    def _may(self, station: int, frame: bytes, now: float) -> bool:
         listed = self._stations[station]
         if self._guards[station].allows(frame):
             self._passed[listed.name] += 1
             return True
         self._guarded[listed.name] += 1
-        self._alarm(
-            f"the guard policy {listed.guard!r} of station {listed.name!r} holds some of its messages back",
-            f"guard {station}",
-        )
+        self._alarms.raise_(Reason.GUARDED, now, key=station, policy=listed.guard, station=listed.name)
         return False
 
     def _to_fc(self, frames: Sequence[bytes], now: float) -> None:

@@ -21,6 +21,7 @@ from collections.abc import Set
 from pathlib import Path
 
 from gateway import config, notify, order_file, process
+from gateway.alarms import Alarms, Reason, kind_of
 from gateway.aside import Aside
 from gateway.batch import Batch
 from gateway.config import GroundConfig
@@ -82,14 +83,14 @@ class Ground:
         self.pace = Pace(self.poller, dict.fromkeys(self.links, DATAGRAMS))
         self.frames = Table()
         fleet = Fleet(order, me.index, settings.mtu, os.urandom)
-        self.helm = Helm(fleet, self.gcs, self.links, self._alarm)
-        self.alarms: list[str] = []
+        self.alarms = Alarms(lambda text: say("ground", f"{station.name}: {text}"))
+        self.helm = Helm(fleet, self.gcs, self.links, self.alarms)
         self._batch, self._plain = Batch(settings.batch), Batch(settings.batch)
         self._housekeep_at = self._status_at = self._store_at = 0.0
         self._aside = Aside()
-        self._said: set[str] = set()
         self._watch = Watch(self.endpoints, lambda text: say("ground", f"{station.name}: {text}"))
         self._shown: dict[bytes, str] = {}
+        self._older_seen = 0  # datagrams of older sessions, as far as they were alarmed
         self._commanded: set[bytes] = set()  # sessions to which commands go up, as it was said
 
     @property
@@ -102,10 +103,9 @@ class Ground:
         with Publisher("ground", self.station.name) as self.publisher:
             order = self.order.order
             say("ground", f"{self.station.name}: listening for operation {order.operation!r} of {order.agency!r}")
-            if self.station.alarm:
-                self._alarm(self.station.alarm)
+            self._show_unsaved(self._started)
             if self.feed and leaves_computer(self.feed.address):
-                self._alarm(f"the feed at {self.feed.address} is in clear, and not only this computer can read it")
+                self.alarms.raise_(Reason.FEED_IN_CLEAR, self._started, address=self.feed.address)
             process.settle()
             while not self.poller.stopping:
                 self.turn()
@@ -208,36 +208,47 @@ class Ground:
             self.publisher.send(status)
             self.manager.tell(lambda: in_one_line(status))
             self._watch.look(now)
-            self._look_for_order()
-            if time.time() > self.order.order.not_after:
-                self._alarm(
-                    "the order has ended; this station accepted it in time, and goes on as long as the aircraft does"
-                )
+            self._look_for_order(now)
+            self._show_alarms(now)
         self.manager.turned(now)
 
     def _store_boots(self, now: float) -> None:
         if self.station.unsaved and now >= self._store_at and self._aside.start(self.station.store_boots):
             self._store_at = now + STORE_EVERY_S
-        if alarm := self._aside.take_alarm():
-            self._alarm(alarm)
+        if trouble := self._aside.take_trouble():
+            self.alarms.raise_(Reason.BOOTS_UNSAVED, now, error=trouble)
+        elif not self.station.unsaved:
+            self.alarms.clear(Reason.BOOTS_UNSAVED)
 
-    def _look_for_order(self) -> None:
+    def _look_for_order(self, now: float) -> None:
         """A newer one, out of the link or put over the order file."""
         try:
-            for data in (self.listener.take_order(), self._order_file.changed()):
-                if data:
-                    self._take_order(data)
+            if (data := self.listener.take_order()) and not self._take_order(data):
+                self.alarms.raise_(Reason.LINK_ORDER_UNFIT, now)
         except KeysError as error:
-            self._alarm(f"a newer order is refused: {error}")
+            self.alarms.raise_(Reason.LINK_ORDER_REFUSED, now, key=kind_of(error), kind=kind_of(error))
+        try:
+            if data := self._order_file.changed():
+                self._show_order_file(None, fits=self._take_order(data), now=now)
+        except KeysError as error:
+            self._show_order_file(error, fits=True, now=now)
 
-    def _take_order(self, data: bytes) -> None:
+    def _show_order_file(self, refused: KeysError | None, *, fits: bool, now: float) -> None:
+        for reason in (Reason.FILE_ORDER_REFUSED, Reason.FILE_ORDER_UNFIT):
+            self.alarms.clear(reason)
+        if refused:
+            self.alarms.raise_(Reason.FILE_ORDER_REFUSED, now, error=refused)
+        elif not fits:
+            self.alarms.raise_(Reason.FILE_ORDER_UNFIT, now)
+
+    def _take_order(self, data: bytes) -> bool:
+        """False if it is a good one, but not one to go on under."""
         newest = self.station.newest_order(data, int(time.time()))
         if amendment.succeeds(newest, self.order):
             self.listener.adopt(newest)
             self.helm.adopt(newest)
             say("ground", f"{self.station.name}: goes on under order {newest.order.serial}")
-        elif newest.order_hash != self.order.order_hash:
-            self._alarm("the order file is now for another operation: start zegel ground anew for that")
+        return newest.order_hash == self.order.order_hash
 
     # --- what a person sees ---
 
@@ -248,14 +259,28 @@ class Ground:
             if self._shown.get(session.session_id) != state:
                 self._shown[session.session_id] = state
                 say("ground", f"{self.station.name}: session {session.session_id.hex()[:8]}: {state}")
-        if self.listener.refused_boot:
+
+    def _show_alarms(self, now: float) -> None:
+        """What is so at this moment, and what is over."""
+        older = self.opener.drops[DropReason.OLDER_SESSION]
+        if self.listener.refused_boot and older > self._older_seen:
+            self._older_seen = older
             heard, known = self.listener.refused_boot
-            self._alarm(
-                f"refused a session with boot counter {heard}, {known} was seen before: a recording played back, or an"
-                " aircraft whose folder was rolled back (--accept-older-session opens it all the same)"
-            )
+            self.alarms.raise_(Reason.OLDER_SESSION, now, heard=heard, known=known)
         if self.listener.two_aircraft(now):
-            self._alarm("two aircraft: two sessions of one device key are alive, one of them is a copy")
+            self.alarms.raise_(Reason.TWO_AIRCRAFT, now)
+        if time.time() > self.order.order.not_after:
+            self.alarms.raise_(Reason.ORDER_ENDED, now)
+        else:
+            self.alarms.clear(Reason.ORDER_ENDED)
+        self._show_unsaved(now)
+        self.alarms.tick(now)
+
+    def _show_unsaved(self, now: float) -> None:
+        if self.station.unsaved_order:
+            self.alarms.raise_(Reason.ORDER_UNSAVED, now, error=self.station.unsaved_order)
+        else:
+            self.alarms.clear(Reason.ORDER_UNSAVED)
 
     def _show_commands(self, now: float) -> None:
         """One line whenever commands begin or cease to go up to a session."""
@@ -282,12 +307,6 @@ class Ground:
             notes += ", order expired"
         return f"open{notes}"
 
-    def _alarm(self, text: str) -> None:
-        if text not in self._said:
-            self._said.add(text)
-            self.alarms.append(text)
-            say("ground", f"{self.station.name}: alarm: {text}")
-
     def status(self, now: float) -> dict[str, object]:
         return {
             "role": "ground",
@@ -304,7 +323,8 @@ class Ground:
             "frames": frames_status(self.frames),
             "commands": {"sent": self.helm.sent, **self.helm.refused},
             "drops": self._drops(),
-            "alarms": self.alarms,
+            "alarms": self.alarms.texts,
+            "alarm_reasons": self.alarms.by_reason(),
         }
 
     def _session_status(self, session: Session, now: float) -> dict[str, object]:

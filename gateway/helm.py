@@ -7,9 +7,10 @@ What must not live here: when a station may command (gateway.core.commander), wh
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Iterable, Sequence, Set
 
 from firmware_shims.guard import Guard
+from gateway.alarms import Alarms, Reason
 from gateway.batch import Batch
 from gateway.core.commander import Refusal
 from gateway.core.fleet import Fleet
@@ -24,16 +25,14 @@ READY = "commands go up"
 
 
 class Helm:
-    """Of one station. `alarm` is told what a person should know, as often as it happens."""
+    """Of one station."""
 
-    def __init__(
-        self, fleet: Fleet, gcs: Iterable[Endpoint], links: Sequence[Endpoint], alarm: Callable[[str], None]
-    ) -> None:
+    def __init__(self, fleet: Fleet, gcs: Iterable[Endpoint], links: Sequence[Endpoint], alarms: Alarms) -> None:
         self.fleet = fleet
         self.refused: Counter[str] = Counter()  # frames, by why they went nowhere
         self.sent = 0
         self._readers = [FrameReader(endpoint) for endpoint in gcs]
-        self._links, self._alarm = links, alarm
+        self._links, self._alarms = links, alarms
         self._guard = Guard(fleet.station.guard)
         self._batch = Batch()
 
@@ -59,12 +58,12 @@ class Helm:
         if isinstance(sealed, Refusal):
             self.refused[sealed.name.lower()] += len(frames)
             if sealed is Refusal.OBSERVER:
-                self._alarm("this station may not command by the order: what its ground control station sends is refused")
+                self._alarms.raise_(Reason.MAY_NOT_COMMAND, now)
             return
         self.sent += len(allowed)
         if len(allowed) < len(frames):
             self.refused[DropReason.GUARDED.value] += len(frames) - len(allowed)
-            self._alarm(f"the guard policy {self._guard.policy!r} of this station holds some of what is sent back")
+            self._alarms.raise_(Reason.GUARDED_HERE, now, policy=self._guard.policy)
         self._send(sealed, now)
 
     def challenge(self, sessions: Iterable[Session], now: float) -> None:

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 
+from gateway.alarms import Alarms, Reason, kind_of
 from gateway.aside import Aside
 from gateway.core import order_fragments
 from gateway.core.announcer import Announcer
@@ -37,23 +37,25 @@ VIDEO_LANES = (Lane.VIDEO_A, Lane.VIDEO_B)
 
 
 class Sessions:
-    """`device` is the open (locked) folder; `alarm(text, key)` tells a person, once a key."""
+    """`device` is the open (locked) folder."""
 
-    def __init__(self, device: DeviceFolder, cameras: int, link_bps: int, alarm: Callable[[str, str], None]) -> None:
+    def __init__(self, device: DeviceFolder, cameras: int, link_bps: int, alarms: Alarms) -> None:
         self.device, self.order = device, device.order()
-        self._cameras, self._link_bps, self._alarm = cameras, link_bps, alarm
+        self._cameras, self._link_bps, self._alarms = cameras, link_bps, alarms
         self._courier: Courier | None = None
         self._next: VerifiedOrder | None = None  # stored already; the session under it begins at `_change_at`
         self._change_at = float("inf")
         self._gatherings: dict[int, Gathering] = {}  # by station, so that none spoils what another carries
         self._inbox_at = self._limits_at = self._verify_at = 0.0
         self._aside = Aside()
+        self.boot = 0  # the counter of this session; 0 before the first
 
     def begin(self, now: float) -> None:
         """The session under the order in force; it says nothing yet."""
-        self.boot, alarm = self.device.next_boot()
-        if alarm:
-            self._alarm(alarm, "boot")
+        if not self.boot and (damage := self.device.damage()):
+            self._alarms.raise_(Reason.STATE_DAMAGED, now, damage=damage)
+        self.boot, unsaved = self.device.next_boot()
+        self._show_unsaved(unsaved, now)
         device = (self.device.device_index(self.order.order), self.device.key, self.boot)
         lanes = self._lanes()
         self.announcer = Announcer(self.order, device, lanes, self._link_bps, os.urandom, now, self._claim())
@@ -105,7 +107,7 @@ class Sessions:
             verified = self.device.order()
             if verified.order_hash == self.order.order_hash:
                 raise
-            self._alarm(str(error), "order")  # the order is stored, and its state follows at the next start
+            self._show_unsaved(str(error), now)  # the order is stored, and its state follows with the next write
         if verified.order_hash not in (self.order.order_hash, self._next and self._next.order_hash):
             self._prepare(verified, now)
 
@@ -134,11 +136,11 @@ class Sessions:
             if carried.rank <= self.device.order().rank:
                 return  # that station has not got the newest yet
             if not amendment.succeeds(carried, self.device.order()):
-                self._alarm(f"station {name!r} sent an order that does not succeed the one in force: refused", "carried")
+                self._alarms.raise_(Reason.CARRIED_UNFIT, now, key=station, station=name)
                 return
             self.take_order(data, now)
         except KeysError as error:
-            self._alarm(f"station {name!r} sent an order that was refused: {error}", f"carried {error}")
+            self._alarms.raise_(Reason.CARRIED_REFUSED, now, key=station, station=name, kind=kind_of(error))
 
     # --- 2 and 3: the change ---
 
@@ -172,28 +174,36 @@ class Sessions:
     def _look_into_inbox(self, now: float) -> None:
         try:
             if refused := inbox.serve(self.device.path, lambda data: self.take_order(data, now)):
-                self._alarm(f"an order that was handed over is refused: {refused}", f"inbox {refused}")
+                self._alarms.raise_(Reason.INBOX_REFUSED, now, key=kind_of(refused), error=refused)
         except FolderError as error:
-            self._alarm(str(error), "inbox")
+            self._alarms.raise_(Reason.INBOX_BROKEN, now, error=error)
+        else:
+            self._alarms.clear(Reason.INBOX_BROKEN)
 
     def _watch_limits(self, now: float) -> None:
         flown = int(now - self._started) - self._counted
         due = flown >= COUNT_SECONDS_EVERY_S or self.device.unsaved  # a card that was full or read-only may not be any more
         if due and self._aside.start(lambda: self.device.add_seconds(flown)):
             self._counted += flown
-        if alarm := self._aside.take_alarm():
-            self._alarm(alarm, "seconds")
-        if reason := self.device.limits(board_clock()):
+        self._show_unsaved(self._aside.take_trouble(), now)
+        if limit := self.device.limits(board_clock()):
             self.announcer.flags |= Flag.ORDER_EXPIRED
-            self._alarm(f"the order {reason}; the aircraft may be in flight, so it goes on", f"expired {self.order.rank}")
+            self._alarms.raise_(Reason.ORDER_OVER, now, limit=limit)
+        else:
+            self._alarms.clear(Reason.ORDER_OVER)
+
+    def _show_unsaved(self, trouble: str | None, now: float) -> None:
+        if trouble:
+            self._alarms.raise_(Reason.STATE_UNSAVED, now, error=trouble)
+        elif not self.device.unsaved:
+            self._alarms.clear(Reason.STATE_UNSAVED)
 
     def count_seconds(self, now: float) -> None:
         """What was flown, here and now: whoever writes to the folder next must not meet a writer."""
         self._aside.finish()
         flown = int(now - self._started) - self._counted
         self._counted += flown
-        if alarm := self.device.add_seconds(flown):
-            self._alarm(alarm, "seconds")
+        self._show_unsaved(self.device.add_seconds(flown), now)
 
 
 def await_order(device: DeviceFolder, manager: Manager) -> None:

@@ -156,7 +156,11 @@ class DeviceFolder:
         self._require_not_expired(verified.order, unix_now)
         store.write(self.path / ORDER, data)
         self._adopt(verified, unix_now)
-        state.write(self.path, self._state)
+        try:
+            state.write(self.path, self._state)
+        except FolderError as error:
+            self.unsaved = str(error)
+            raise
         return verified
 
     def _require_not_expired(self, order: Order, unix_now: int) -> None:
@@ -257,17 +261,18 @@ class DeviceFolder:
     # --- in flight ---
 
     def next_boot(self) -> tuple[int, str | None]:
-        """(the boot counter of this start, stored before anybody hears it; an alarm or None)."""
+        """(the boot counter of this start, stored before anybody hears it; why it could not be stored, or None).
+
+        What `damage` says belongs to the first start; ask it before.
+        """
         self._state.boot_counter += 1
         self._state.order_boots += 1
         self._counted = True
-        alarms = [self.damage()]
         self._state.restarted = False
-        alarms.append(self._save("this start is not counted, and stations may refuse the next one"))
-        return self._state.boot_counter, "; ".join(filter(None, alarms)) or None
+        return self._state.boot_counter, self._save("this start is not counted, and stations may refuse the next one")
 
     def add_seconds(self, seconds: int) -> str | None:
-        """Count time flown under this order; an alarm if it cannot be stored."""
+        """Count time flown under this order; why it cannot be stored, or None."""
         self._state.order_seconds += seconds
         return self._save("the time flown is not counted")
 

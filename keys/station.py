@@ -51,7 +51,7 @@ class StationFolder:
         self.roots = roots.read(path)
         self.seed = self._read_seed()
         self._unsaved: dict[str, tuple[int, str]] = {}
-        self.alarm: str | None = None  # what could not be stored of the order that was accepted
+        self.unsaved_order = ""  # why the newest order that was accepted is not stored
 
     @property
     def name(self) -> str:
@@ -134,7 +134,9 @@ class StationFolder:
         except OlderOrder:
             raise
         except FolderError as error:
-            self.alarm = f"{error}: a restart after the order's end will not be possible"
+            self.unsaved_order = f"{error}: a restart after the order's end will not be possible"
+        else:
+            self.unsaved_order = ""
         return verified
 
     def newest_order(self, data: bytes, unix_now: int) -> VerifiedOrder:
@@ -196,7 +198,7 @@ class StationFolder:
         return bool(self._unsaved)
 
     def store_boots(self) -> str | None:
-        """Write what `record_boot` was told, highest counters only; an alarm if it cannot be, and then try again later.
+        """Write what `record_boot` was told, highest counters only; why it cannot be, or None, and then try again later.
 
         Call it where waiting does no harm: the disk may be slow, and another process may have the folder.
         """

@@ -25,7 +25,7 @@ def air(**more: Any) -> dict[str, Any]:
         "uptime_s": 60.0,
         "frames": {"1/1": {}},
         "drops": {},
-        "alarms": [],
+        "alarm_reasons": {},
         "late_per_s": 0,
         "unsaved": "",
     }
@@ -56,7 +56,8 @@ def test_nothing_is_wrong():
         (air(endpoints=[end("fc"), end("link", late_per_s=3)]), "lower the flight controller's stream rates"),
         (air(late_per_s=12.5), "the link the-link is too slow for what it is given"),
         (air(endpoints=[end("fc"), end("link"), end("link", endpoint="b", **LOST)]), "the link b is down, the others"),
-        (air(alarms=["the order ended at noon; this flight goes on"]), "load a newer one"),
+        (air(alarm_reasons={"order_over": {"live": 1, "text": "the order ended"}}), "the order ended: load a newer one"),
+        (air(alarm_reasons={"order_over": {"live": 0, "text": ""}}, unsaved="x"), "x: free it"),
         (air(unsaved="x cannot be written: no space left on device"), "no space left on device: free it"),
         (air(drops={"oversize": 3}), "3 video datagrams were too large"),
         (air(drops={"stale_echo": 2}), "2 commands came too late"),
@@ -101,6 +102,6 @@ def stations(*profiles: Profile) -> list[OrderStation]:
 
 
 def test_a_smaller_profile_is_advised_only_where_there_is_one():
-    assert "--profile x25519" in advice.profile(18.0, stations(Profile.X_WING, Profile.X25519))
-    assert advice.profile(9.0, stations(Profile.X_WING)) == ""
-    assert advice.profile(18.0, stations(Profile.X25519)) == ""
+    assert advice.too_large_for_link(18.0, stations(Profile.X_WING, Profile.X25519))
+    assert not advice.too_large_for_link(9.0, stations(Profile.X_WING))
+    assert not advice.too_large_for_link(18.0, stations(Profile.X25519))

@@ -13,10 +13,10 @@ def test_without_memory_for_a_thread_the_task_is_asked_for_again(monkeypatch):
         aside.finish()
     assert aside.start(lambda: "done")
     aside.finish()
-    assert aside.take_alarm() == "done"
+    assert aside.take_trouble() == "done"
 
 
-def test_the_loop_never_waits_and_hears_of_the_alarm_once():
+def test_the_loop_never_waits_and_hears_of_the_trouble_once():
     aside, slow_card, done = Aside(), threading.Event(), []
 
     def write() -> str:
@@ -26,12 +26,12 @@ def test_the_loop_never_waits_and_hears_of_the_alarm_once():
 
     assert aside.start(write)
     assert not aside.start(write)  # one at a time
-    assert aside.take_alarm() is None
+    assert aside.take_trouble() is None
     slow_card.set()
     aside.finish()
     assert done == [True]
-    assert aside.take_alarm() == "the card is full"
-    assert aside.take_alarm() is None
+    assert aside.take_trouble() == "the card is full"
+    assert aside.take_trouble() is None
     assert aside.start(lambda: None)
     aside.finish()
-    assert aside.take_alarm() is None
+    assert aside.take_trouble() is None

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 from pymavlink.dialects.v20 import all as dialect
 
+from gateway.alarms import Alarms
 from gateway.core.sealer import Sealer
 from gateway.gate import Gate
 from keys.keyring import SendKey
@@ -28,8 +29,8 @@ class Scene:
         self.world.order = verified(dataclasses.replace(self.world.order.order, stations=tuple(stations)))
         self.aircraft = self.world.aircraft()
         self.fc, self.link = PlainEnd(), PlainEnd()
-        self.alarms: list[tuple[str, str]] = []
-        self.gate = Gate(self.aircraft.announcer, self.fc, lambda text, key: self.alarms.append((text, key)))
+        self.alarms = Alarms(lambda _: None)
+        self.gate = Gate(self.aircraft.announcer, self.fc, self.alarms)
         self.stations = [self.world.station(index) for index in (1, 2)]
         self.now = 0.0
         for station in self.stations:
@@ -51,15 +52,15 @@ def test_what_may_pass_reaches_the_flight_controller_one_frame_a_datagram(scene:
     frames = [HEARTBEAT, ARM] * 50
     assert scene.send(1, *frames) == frames
     assert scene.gate.commands() == {"station-1": {"accepted": 100, "guarded": 0}}
-    assert scene.alarms == []
+    assert scene.alarms.texts == []
 
 
 def test_each_station_has_its_own_policy(scene: Scene):
     assert scene.send(2, HEARTBEAT, ARM, HEARTBEAT) == [HEARTBEAT, HEARTBEAT]
     assert scene.gate.commands() == {"station-2": {"accepted": 2, "guarded": 1}}
     assert scene.gate.drops() == {"guarded": 1}
-    assert scene.alarms == [
-        ("the guard policy 'camera-operator' of station 'station-2' holds some of its messages back", "guard 2")
+    assert scene.alarms.texts == [
+        "the guard policy 'camera-operator' of station 'station-2' holds some of its messages back"
     ]
     assert scene.send(1, ARM) == [ARM]
 
@@ -98,5 +99,5 @@ def test_a_ninth_sender_with_one_stations_key_raises_an_alarm(scene: Scene):
         scene.link.put(Sealer(session.session_id).seal_one(key, session.beat.nonce + ARM))
         scene.gate.take(scene.link, scene.now)
     assert scene.fc.drained == [ARM] * 8
-    assert {key for _, key in scene.alarms} == {"instances"}
+    assert scene.alarms.by_reason()["too_many_senders"]["began"] == 1
     assert scene.gate.drops() == {"too_many_instances": 1, "guarded": 0}

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from pymavlink.dialects.v20 import all as dialect
 
+from gateway.alarms import Alarms
 from gateway.core.commander import Refusal
 from gateway.helm import READY, Helm
 from tests.memory_link import OBSERVER, PILOT, World, command
@@ -17,8 +18,8 @@ class Scene:
         self.world = World(1, roles=(PILOT, OBSERVER))
         self.aircraft, self.station = self.world.aircraft(), self.world.station(station)
         self.gcs, self.links = [PlainEnd(), PlainEnd(stream=True)], [PlainEnd(), PlainEnd()]
-        self.alarms: list[str] = []
-        self.helm = Helm(self.station.fleet, self.gcs, self.links, self.alarms.append)
+        self.alarms = Alarms(lambda _: None)
+        self.helm = Helm(self.station.fleet, self.gcs, self.links, self.alarms)
         self.now = 0.0
 
     def join(self) -> None:
@@ -45,7 +46,7 @@ def test_what_any_gcs_sends_goes_up_by_every_link(pilot: Scene):
     for link in pilot.links:  # the second copy is a replay
         pilot.aircraft.receive(link.drained, pilot.now)
     assert [frame for _, frame in pilot.aircraft.commands] == [HEARTBEAT, ARM, ARM, HEARTBEAT]
-    assert (pilot.helm.sent, pilot.helm.refused, pilot.alarms) == (4, {}, [])
+    assert (pilot.helm.sent, pilot.helm.refused, pilot.alarms.texts) == (4, {}, [])
     assert pilot.state() == READY
 
 
@@ -55,7 +56,7 @@ def test_what_the_policy_holds_back_is_counted_and_said_and_the_rest_goes(pilot:
     pilot.aircraft.receive(pilot.links[0].drained, pilot.now)
     assert [frame for _, frame in pilot.aircraft.commands] == [ARM]
     assert (pilot.helm.sent, pilot.helm.refused) == (1, {"guarded": 2})
-    assert pilot.alarms == ["the guard policy 'pilot' of this station holds some of what is sent back"]
+    assert pilot.alarms.texts == ["the guard policy 'pilot' of this station holds some of what is sent back"]
 
 
 def test_an_observers_frames_go_nowhere_and_it_is_said():
@@ -65,7 +66,8 @@ def test_an_observers_frames_go_nowhere_and_it_is_said():
     scene.helm.take({*scene.gcs}, scene.now)
     assert [link.drained for link in scene.links] == [[], []]
     assert scene.helm.refused == {"observer": 2}
-    assert scene.alarms == ["this station may not command by the order: what its ground control station sends is refused"]
+    refused = "this station may not command by the order: what its ground control station sends is refused"
+    assert scene.alarms.texts == [refused]
     assert scene.state() == Refusal.OBSERVER
     assert not scene.helm.may_command
 
@@ -75,7 +77,7 @@ def test_before_an_aircraft_is_heard_frames_are_counted_and_nothing_is_said():
     scene.gcs[0].put(HEARTBEAT)
     scene.helm.take({*scene.gcs}, 0.0)
     assert scene.helm.refused == {"no_aircraft": 1}
-    assert scene.alarms == []
+    assert scene.alarms.texts == []
 
 
 def test_challenges_go_by_every_link(pilot: Scene):

@@ -8,6 +8,7 @@ import hashlib
 import pytest
 
 from gateway import sessions
+from gateway.alarms import Alarms
 from gateway.core import order_fragments
 from gateway.core.announcer import Phase
 from gateway.sessions import Sessions
@@ -28,8 +29,8 @@ LEAD_S = Policy().lead_s
 
 
 @pytest.fixture
-def alarms() -> list[str]:
-    return []
+def alarms() -> Alarms:
+    return Alarms(lambda _: None)
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def aboard(device, alarms, monkeypatch) -> Sessions:
     """In the air under order 7, at time 0."""
     monkeypatch.setattr(sessions, "board_clock", lambda: NOW + 60)
     device.load_order(signed(device), NOW)
-    made = Sessions(device, 1, 8_000_000, lambda text, _: alarms.append(text))
+    made = Sessions(device, 1, 8_000_000, alarms)
     made.begin(0.0)
     made.datagrams(0.0)
     return made
@@ -114,7 +115,7 @@ def test_the_change_waits_no_longer_than_the_lead_time(device, alarms, monkeypat
     """On a link that cannot carry the order in that time."""
     monkeypatch.setattr(sessions, "board_clock", lambda: NOW + 60)
     device.load_order(signed(device), NOW)
-    aboard = Sessions(device, 1, 10_000, lambda text, _: alarms.append(text))
+    aboard = Sessions(device, 1, 10_000, alarms)
     aboard.begin(0.0)
     old = aboard.announcer
     aboard.take_order(next_order(aboard), 1.0)
@@ -185,10 +186,11 @@ def test_an_extension_ends_the_alarm_of_an_expired_order(aboard, alarms, monkeyp
     monkeypatch.setattr(sessions, "board_clock", lambda: NOW + 9 * HOUR)
     aboard.watch(20.0)
     assert aboard.announcer.flags & Flag.ORDER_EXPIRED
-    assert len(alarms) == 1
+    assert [text[:15] for text in alarms.texts] == ["the order ended"]
     aboard.take_order(next_order(aboard, not_after=NOW + 10 * HOUR), 21.0)
     run(aboard, 21.0, 30.0)
     assert not aboard.announcer.flags & Flag.ORDER_EXPIRED
+    assert alarms.texts == []
 
 
 def test_the_inbox_is_looked_into_and_answered(aboard, device, alarms):
@@ -202,7 +204,7 @@ def test_the_inbox_is_looked_into_and_answered(aboard, device, alarms):
         assert (b'"error":""' in answered) is not refused
     aboard.datagrams(32.0)
     assert aboard.order.raw == data
-    assert any("handed over is refused" in text for text in alarms)
+    assert any("handed over is refused" in text for text in alarms.texts)
 
 
 # --- what stations carry up ---
@@ -236,7 +238,7 @@ def test_a_forged_order_is_refused_with_the_senders_name(aboard, alarms):
     for content in order_fragments.split(forged):
         assert aboard.order_fragment(1, content, 1.0)
     assert aboard.order.order.serial == 7
-    assert any(text.startswith("station 'pilot' sent an order that was refused") for text in alarms)
+    assert any(text.startswith("station 'pilot' sent an order that was refused") for text in alarms.texts)
 
 
 def test_an_order_that_moves_a_station_does_not_come_by_the_link(aboard, alarms):
@@ -245,7 +247,7 @@ def test_an_order_that_moves_a_station_does_not_come_by_the_link(aboard, alarms)
     for content in fragments_of(aboard, moved):
         aboard.order_fragment(1, content, 1.0)
     assert aboard.device.order().order.serial == 7
-    assert "station 'pilot' sent an order that does not succeed the one in force: refused" in alarms
+    assert "station 'pilot' sent an order that does not succeed the one in force: refused" in alarms.texts
 
 
 def test_rubbish_is_told_apart(aboard):

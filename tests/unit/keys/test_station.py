@@ -258,9 +258,11 @@ def test_a_full_disk_is_an_alarm_and_the_order_in_use_goes_on(station):
     with full_disk():
         alarm = remember(station, b"device", 3)
         station.accept_order(data, NOW)
-        assert station.alarm is None
+        assert not station.unsaved_order
         station.accept_order(signed(station.path, serial=8), NOW)
-        assert "a restart after the order's end will not be possible" in station.alarm
+        assert "a restart after the order's end will not be possible" in station.unsaved_order
+    station.accept_order(signed(station.path, serial=9), NOW)
+    assert not station.unsaved_order
     assert "cannot be written" in alarm
     assert "could pass for new" in alarm
     assert station.boot(b"device") is None

@@ -1,0 +1,161 @@
+"""Alarms: what a person must know, in words that are fixed here. Of either role.
+
+What lives here: the vocabulary, and what is alarmed at this moment. What must not: finding it out, printing it.
+
+An alarm is a reason, and a key where one reason may have several causes at once, such as a station. Only its arguments come
+from elsewhere, and they are bounded and escaped, so no sender of an order or a name writes a sentence of it. An event
+is something that happened: it leaves when it has not happened again for EVENT_LASTS_S. A state is something that is so: it
+stays until `clear` says that it is over.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import enum
+from collections import Counter
+from collections.abc import Callable
+from typing import NamedTuple
+
+from keys.printable import printable
+
+EVENT_LASTS_S = 300.0
+LIVE_MAX = 64  # alarms at once; beyond it, the reason that has most of them loses the one that was silent longest
+ARGUMENT_MAX = 200  # characters of one argument, escaped
+
+
+class _Event(NamedTuple):
+    words: str
+    lasts_s: float = EVENT_LASTS_S
+
+
+class _State(NamedTuple):
+    words: str
+    lasts_s: float = float("inf")
+
+
+class Reason(enum.Enum):
+    """Why there is an alarm. `words` names the arguments that `Alarms.raise_` takes with it."""
+
+    # --- aboard ---
+    ORDER_OVER = _State("the order {limit}; the aircraft may be in flight, so it goes on")
+    INBOX_REFUSED = _Event("an order that was handed over is refused: {error}")
+    INBOX_BROKEN = _State("orders cannot be handed over: {error}")
+    CARRIED_REFUSED = _Event("station '{station}' sent an order that was refused: {kind}")
+    CARRIED_UNFIT = _Event("station '{station}' sent an order that does not succeed the one in force: refused")
+    STATE_DAMAGED = _State("{damage}")  # one of the few sentences of DeviceFolder.damage
+    STATE_UNSAVED = _State("not stored: {error}")
+    GUARDED = _Event("the guard policy '{policy}' of station '{station}' holds some of its messages back")
+    TOO_MANY_SENDERS = _Event(
+        "more than {limit} senders at once with one station's key: it restarts in a loop, or is copied"
+    )
+    VIDEO_OVERSIZE = _Event(
+        "a video datagram of {size} bytes does not fit: sealed, the link of {mtu} takes {limit};"
+        " ask the encoder for smaller ones (ffmpeg pkt_size=1200, GStreamer rtph264pay mtu=1200)"
+    )
+    ANNOUNCEMENTS_SLOW = _State(
+        "on this narrow link the keys of all stations take {seconds} s, and who joins waits so long:"
+        " make the stations with --profile x25519 for such a link"
+    )
+
+    # --- at a station ---
+    ORDER_ENDED = _State("the order has ended; this station accepted it in time, and goes on as long as the aircraft does")
+    ORDER_UNSAVED = _State("the order is not stored: {error}")
+    LINK_ORDER_REFUSED = _Event("an order that came by the link is refused: {kind}")
+    LINK_ORDER_UNFIT = _Event("an order that came by the link does not succeed the one in force: refused")
+    FILE_ORDER_REFUSED = _State("the order file is refused: {error}")
+    FILE_ORDER_UNFIT = _State("the order file is now for another operation: start zegel ground again for that")
+    FEED_IN_CLEAR = _State("the feed at {address} is in clear, and not only this computer can read it")
+    BOOTS_UNSAVED = _State("starts of aircraft are not stored: {error}")
+    OLDER_SESSION = _Event(
+        "refused a session with boot counter {heard}, {known} was seen before: a recording played back, or an"
+        " aircraft whose folder was rolled back (--accept-older-session opens it all the same)"
+    )
+    TWO_AIRCRAFT = _Event("two aircraft: two sessions of one device key are alive, one of them is a copy")
+    MAY_NOT_COMMAND = _Event("this station may not command by the order: what its ground control station sends is refused")
+    GUARDED_HERE = _Event("the guard policy '{policy}' of this station holds some of what is sent back")
+
+    @property
+    def label(self) -> str:
+        """Its name in the status and the metrics."""
+        return self.name.lower()
+
+
+@dataclasses.dataclass(slots=True)
+class _Alarm:
+    text: str
+    heard_at: float
+
+
+class _Arguments(dict[str, str]):
+    def __missing__(self, name: str) -> str:
+        """An argument that was forgotten costs a word, and no flight."""
+        return "?"
+
+
+class Alarms:
+    """Those of one process. `say` prints one line: when an alarm begins, and when it is over."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+        self._live: dict[tuple[Reason, str], _Alarm] = {}  # in the order in which they began
+        self._began: Counter[Reason] = Counter()
+
+    def raise_(self, reason: Reason, now: float, *, key: object = "", **arguments: object) -> None:
+        """It is so at `now`, on the monotonic clock; said when it begins. Tell it as often as it is found.
+
+        `key` is one of few that the caller knows, such as an index in the order: never text that somebody sent.
+        """
+        text = _text(reason, arguments)
+        if alarm := self._live.get((reason, str(key))):
+            alarm.text, alarm.heard_at = text, now
+            return
+        self._live[reason, str(key)] = _Alarm(text, now)
+        self._began[reason] += 1
+        if len(self._live) > LIVE_MAX:
+            self._make_room()
+        self._say(f"alarm: {text}")
+
+    def clear(self, reason: Reason, *, key: object = "") -> None:
+        """It is not so any more; nothing if it was not."""
+        if alarm := self._live.pop((reason, str(key)), None):
+            self._say(f"over: {alarm.text}")
+
+    def tick(self, now: float) -> None:
+        """Let go of what has not happened again; call it about once a second."""
+        for reason, key in [each for each, alarm in self._live.items() if now - alarm.heard_at > each[0].value.lasts_s]:
+            self.clear(reason, key=key)
+
+    def _make_room(self) -> None:
+        crowd = Counter(reason for reason, _ in self._live).most_common(1)[0][0]
+        del self._live[min((each for each in self._live if each[0] is crowd), key=lambda each: self._live[each].heard_at)]
+
+    # --- what a person sees ---
+
+    @property
+    def texts(self) -> list[str]:
+        """Those that are live, in the order in which they began."""
+        return [alarm.text for alarm in self._live.values()]
+
+    def by_reason(self) -> dict[str, dict[str, object]]:
+        """Of each reason since the start: how often it began, how many are live, and the words of the first of these."""
+        live: dict[Reason, list[str]] = {reason: [] for reason in self._began}
+        for (reason, _), alarm in self._live.items():
+            live[reason].append(alarm.text)
+        return {
+            reason.label: {"began": count, "live": len(live[reason]), "text": live[reason][0] if live[reason] else ""}
+            for reason, count in self._began.items()
+        }
+
+
+def kind_of(error: Exception) -> str:
+    """What an error is, in words of ours: its class, "bad signature" for BadSignature. For errors of what came by the link.
+
+    The text of such an error may quote what it is about, and then it is the sender's.
+    """
+    return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in type(error).__name__).strip()
+
+
+def _text(reason: Reason, arguments: dict[str, object]) -> str:
+    bounded = {name: printable(value, ARGUMENT_MAX) for name, value in arguments.items()}
+    words: str = reason.value.words
+    return words.format_map(_Arguments(bounded))
