@@ -106,7 +106,7 @@ def test_an_order_with_an_unknown_guard_policy_is_refused_by_its_name(aboard, de
     (device.path / inbox.ORDER).chmod(0o600)
     aboard.watch(30.0)
     assert b"has the guard policy 'harbour-master'" in (device.path / inbox.ANSWER).read_bytes()
-    assert any("has the guard policy 'harbour-master'" in text for text in alarms)
+    assert any("has the guard policy 'harbour-master'" in text for text in alarms.texts)
     run(aboard, 30.0, 40.0)
     assert (aboard.announcer, device.order().order.serial) == (old, 7)
 
