@@ -7,26 +7,25 @@ signs an order. Pure: no file and no clock; every time is an argument, in Unix s
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime
 import enum
 import hashlib
 import uuid
 import warnings
-from collections.abc import Callable, Iterable
-from typing import TypeVar
+from collections.abc import Iterable, Iterator
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyBuilder, Store, VerificationError
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID
+from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyBuilder, Store
 
-from keys import cose, fields
+from keys import cose, extensions, fields
 from keys.cose import Alg
-from keys.errors import BadSignature, CertificateError, ExpiredCertificate, ForeignRoot, WrongUsage
+from keys.errors import BadSignature, CertificateError, ExpiredCertificate, ForeignRoot, KeysError, WrongUsage
 
 ROOT_ALGS = frozenset({Alg.ESP384, Alg.ML_DSA_65})
 DEVICE_ALGS = frozenset({Alg.ED25519, Alg.ESP256})
@@ -35,12 +34,13 @@ ROOT_LIFETIME_S = 20 * 365 * DAY_S
 DEVICE_LIFETIME_S = 10 * 365 * DAY_S
 SIGNER_LIFETIME_S = 2 * 365 * DAY_S
 CERTIFICATE_MAX = 1 << 16
+CERTIFICATE_HINT = "a file with a certificate is named .crt and begins with BEGIN CERTIFICATE"
+PEM_BEGIN = b"-----"
 GENERATIONS = range(1, 1 << 32)
 FINGERPRINT_SIZE = 16
 
 RootKey = ec.EllipticCurvePrivateKey | mldsa.MLDSA65PrivateKey
 DeviceKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey
-T = TypeVar("T", x509.Certificate, x509.CertificateSigningRequest)
 
 
 def _private_oid(text: str) -> x509.ObjectIdentifier:
@@ -62,38 +62,78 @@ class Usage(enum.Enum):
 
 GENERATION = _private_oid("d95a1f7e-06b8-4553-ac41-4a3ab5b6dafd")  # of an order signer: an ASN.1 INTEGER, from 1
 
+# All that a certificate of ours may have: what is issued below.
+EXTENSIONS = frozenset(
+    {
+        ExtensionOID.SUBJECT_KEY_IDENTIFIER,
+        ExtensionOID.AUTHORITY_KEY_IDENTIFIER,
+        ExtensionOID.BASIC_CONSTRAINTS,
+        ExtensionOID.KEY_USAGE,
+        ExtensionOID.EXTENDED_KEY_USAGE,
+        GENERATION,
+    }
+)
+
 # --- reading ---
 
 
 def load_certificate(data: bytes) -> x509.Certificate:
     """A certificate from PEM or DER; CertificateError for anything else."""
-    hint = "a file with a certificate is named .crt and begins with BEGIN CERTIFICATE"
-    return _load(data, x509.load_pem_x509_certificate, x509.load_der_x509_certificate, ("certificate", hint))
+    if not data.startswith(PEM_BEGIN):
+        return load_der(data)
+    with _library("certificate", CERTIFICATE_HINT):
+        return _judged(x509.load_pem_x509_certificate(data[:CERTIFICATE_MAX]))
+
+
+def load_der(data: bytes) -> x509.Certificate:
+    """A certificate as a message carries it: DER alone. CertificateError for anything else."""
+    with _library("certificate", CERTIFICATE_HINT):
+        return _judged(x509.load_der_x509_certificate(data[:CERTIFICATE_MAX]))
+
+
+def _judged(certificate: x509.Certificate) -> x509.Certificate:
+    """Whatever is read of it later is read here once: the library parses late, and rubbish must show now."""
+    extensions.require_only(EXTENSIONS, certificate)
+    for part in ("subject", "issuer", "extensions", "signature_hash_algorithm"):
+        getattr(certificate, part)
+    certificate.public_key()
+    _require_whole_signature(certificate)
+    return certificate
 
 
 def load_request(data: bytes) -> x509.CertificateSigningRequest:
-    """A device's request (PKCS #10, RFC 2986) from PEM or DER; BadSignature unless the key that it is for signed it."""
-    what = ("certificate request", "the file is device.csr, which zegel device init makes")
-    request = _load(data, x509.load_pem_x509_csr, x509.load_der_x509_csr, what)
-    if not request.is_signature_valid:
+    """A device's request (PKCS #10, RFC 2986) from PEM or DER; BadSignature unless the key that it is for signed it.
+
+    Only its name, its key and its signature are looked at. What else it asks for, in attributes that ours has not and
+    other programs' may have, nobody here decodes.
+    """
+    load = x509.load_pem_x509_csr if data.startswith(PEM_BEGIN) else x509.load_der_x509_csr
+    with _library("certificate request", "the file is device.csr, which zegel device init makes"):
+        request = load(data[:CERTIFICATE_MAX])
+        request.subject, request.public_key()
+        _require_whole_signature(request)
+        signed = request.is_signature_valid
+    if not signed:
         raise BadSignature("the request is not signed by the key that it asks a certificate for")
     return request
 
 
-def _load(data: bytes, from_pem: Callable[[bytes], T], from_der: Callable[[bytes], T], what: tuple[str, str]) -> T:
-    """Whatever is read of it later is read here once: the library parses late, and rubbish must show now."""
+def _require_whole_signature(thing: x509.Certificate | x509.CertificateSigningRequest) -> None:
+    if not der(thing).endswith(b"\0" + thing.signature):
+        raise ValueError("its signature claims unused bits")  # else one bit could change under a good signature
+
+
+@contextlib.contextmanager
+def _library(what: str, hint: str) -> Iterator[None]:
+    """Whatever the X.509 library throws or warns of is a CertificateError, a panic of its Rust code included."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # what the library only warns of is not one of ours
-            thing = (from_pem if data.startswith(b"-----") else from_der)(data[:CERTIFICATE_MAX])
-            for part in ("subject", "issuer", "extensions", "signature_hash_algorithm", "is_signature_valid"):
-                getattr(thing, part, None)
-            thing.public_key()
-        if not der(thing).endswith(b"\0" + thing.signature):
-            raise ValueError("its signature claims unused bits")  # else one bit could change under a good signature
-    except (ValueError, TypeError, UnsupportedAlgorithm, Warning, x509.InvalidVersion, x509.DuplicateExtension) as error:
-        raise CertificateError(f"not a {what[0]}: {error}", hint=what[1]) from None
-    return thing
+            yield
+    except (KeysError, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:
+        raise CertificateError(f"not a {what}: {error}", hint=hint) from None
 
 
 def pem(thing: x509.Certificate | x509.CertificateSigningRequest) -> bytes:
@@ -289,7 +329,7 @@ def find_root(certificate: x509.Certificate, roots: Iterable[x509.Certificate]) 
 def _issued(certificate: x509.Certificate, root: x509.Certificate) -> bool:
     try:
         certificate.verify_directly_issued_by(root)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+    except Exception:  # a signature that does not fit, or whatever the library cannot judge
         return False
     return True
 
@@ -328,7 +368,7 @@ def validate(
     policy = policy.extension_policies(ca_policy=ExtensionPolicy.webpki_defaults_ca(), ee_policy=leaf_policy)
     try:
         policy.build_client_verifier().verify(certificate, [])
-    except VerificationError as error:
+    except Exception as error:  # VerificationError, or whatever the library throws
         raise CertificateError(f"the certificate of {name_of(certificate)!r} is not acceptable: {error}") from None
     return root
 

@@ -363,7 +363,7 @@ def _alone(chain: Sequence[bytes]) -> x509.Certificate:
     """The signer's certificate. Its root is pinned and nothing stands between, so nothing else is carried."""
     if len(chain) != 1:
         raise CertificateError("a signature of the order carries more than its signer's certificate")
-    return certificate.load_certificate(chain[0])
+    return certificate.load_der(chain[0])
 
 
 def _alg(of: x509.Certificate) -> Alg:

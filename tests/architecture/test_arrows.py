@@ -20,6 +20,7 @@ PURE_KEYS = {
     "cose",
     "epoch",
     "errors",
+    "extensions",
     "fields",
     "grant",
     "keyring",

@@ -10,7 +10,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, mldsa, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import AttributeOID, ExtendedKeyUsageOID, ExtensionOID, NameOID
 
 from keys import certificate, cose
 from keys.certificate import GENERATION, Usage
@@ -141,6 +141,17 @@ def test_of_a_request_only_name_and_key_are_taken():
     assert not device.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
 
 
+def test_what_else_a_request_asks_for_is_not_even_decoded():
+    """As openssl may make it; and one that the library would throw at."""
+    for asked in (b"\x30\x0f\x82\x0dzegel.example", bytes.fromhex("3002a300")):
+        names = x509.UnrecognizedExtension(ExtensionOID.SUBJECT_ALTERNATIVE_NAME, asked)
+        builder = x509.CertificateSigningRequestBuilder().subject_name(common_name("drone-7"))
+        builder = builder.add_extension(names, critical=True).add_attribute(AttributeOID.CHALLENGE_PASSWORD, b"secret")
+        request = certificate.load_request(certificate.pem(builder.sign(ED25519, None)))
+        device = certificate.certify_device(harbour().issuer, request, NOW)
+        assert {extension.oid for extension in device.extensions} <= certificate.EXTENSIONS
+
+
 def test_a_request_is_signed_by_the_key_in_it():
     request = certificate.make_request("drone-7", ED25519).public_bytes(serialization.Encoding.DER)
     with pytest.raises(BadSignature, match="not signed by the key"):
@@ -261,6 +272,28 @@ def test_what_is_no_certificate_is_called_so(data):
         certificate.load_certificate(data)
     with pytest.raises(CertificateError, match="not a certificate request"):
         certificate.load_request(data)
+
+
+def test_a_certificate_in_a_message_is_der():
+    assert certificate.load_der(certificate.der(harbour().root)) == harbour().root
+    with pytest.raises(CertificateError, match="not a certificate"):
+        certificate.load_der(certificate.pem(harbour().root))
+
+
+class Panic(BaseException):
+    """As the library's Rust code raises it: no Exception."""
+
+
+@pytest.mark.parametrize("thrown", [KeyError(99), RuntimeError("anything"), RecursionError(), Panic("unwrap on None")])
+@pytest.mark.parametrize("load", [certificate.load_certificate, certificate.load_request])
+def test_whatever_the_library_throws_is_a_certificate_error(load, thrown, monkeypatch):
+    def throws(_: bytes) -> None:
+        raise thrown
+
+    for name in ("load_der_x509_certificate", "load_der_x509_csr"):
+        monkeypatch.setattr(x509, name, throws)
+    with pytest.raises(CertificateError, match="not a certificate"):
+        load(certificate.der(harbour().root))
 
 
 def test_what_the_library_only_warns_of_is_refused():
