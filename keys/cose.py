@@ -66,7 +66,7 @@ def loads(data: bytes) -> object:
             data, semantic_decoders=_NO_TAG, max_depth=DEPTH_MAX, allow_indefinite=False, allow_duplicate_keys=False
         )
         same = _is_plain(value) and dumps(value) == data
-    except (cbor2.CBORError, ValueError, TypeError, OverflowError, RuntimeError, MemoryError) as error:
+    except Exception as error:  # whatever the decoder throws: it reads what strangers send
         raise MalformedMessage(f"not CBOR: {error}") from None
     if not same:
         raise MalformedMessage("not in the deterministic encoding of CBOR")
@@ -247,6 +247,7 @@ class SignerInfo:
     """One signature of a COSE_Sign, not verified."""
 
     protected: bytes
+    unprotected: dict[object, object]
     alg: int
     chain: tuple[bytes, ...]
     signature: bytes
@@ -257,6 +258,7 @@ class Sign:
     """A COSE_Sign, not verified."""
 
     protected: bytes
+    unprotected: dict[object, object]
     payload: bytes
     signatures: tuple[SignerInfo, ...]
 
@@ -268,6 +270,15 @@ class Sign:
             raise WrongType(f"not a {typ} signed with {alg.name}")
         _verify(public_key, signer.signature, sig_structure("Signature", self.protected, signer.protected, self.payload))
 
+    def require_unprotected(self) -> None:
+        """MalformedMessage unless the outer header is empty and each signature's holds its chain and nothing else.
+
+        No signature covers them, and anyone could make endless files out of one. A chain of one is the certificate itself
+        (RFC 9360 section 2), so that it has one spelling.
+        """
+        if self.unprotected or any(signer.unprotected != _chain_header(signer.chain) for signer in self.signatures):
+            raise MalformedMessage("the unprotected headers are not of their one form")
+
 
 def sign(payload: bytes, typ: str, signers: Sequence[Signer]) -> bytes:
     """COSE_Sign, tag 98, protected {16: typ}; each signature carries its x5chain (RFC 9052 section 4.1, RFC 9360)."""
@@ -275,16 +286,19 @@ def sign(payload: bytes, typ: str, signers: Sequence[Signer]) -> bytes:
     signatures = []
     for signer in signers:
         head = dumps({HEADER_ALG: int(algorithm(signer.key))})
-        chain: object = signer.chain[0] if len(signer.chain) == 1 else list(signer.chain)
         signature = _sign(signer.key, sig_structure("Signature", protected, head, payload))
-        signatures.append([head, {HEADER_X5CHAIN: chain}, signature])
+        signatures.append([head, _chain_header(signer.chain), signature])
     return dumps(cbor2.CBORTag(SIGN_TAG, [protected, {}, payload, signatures]))
+
+
+def _chain_header(chain: Sequence[bytes]) -> dict[int, object]:
+    return {HEADER_X5CHAIN: chain[0] if len(chain) == 1 else list(chain)}
 
 
 def parse_sign(data: bytes) -> Sign:
     """The outer arrays only; nothing inside is believed before `verify`."""
-    protected, _, payload, signatures = _array(data, SIGN_TAG, (bytes, dict, bytes, list))
-    return Sign(protected, payload, tuple(map(_signer_info, signatures)))
+    protected, unprotected, payload, signatures = _array(data, SIGN_TAG, (bytes, dict, bytes, list))
+    return Sign(protected, unprotected, payload, tuple(map(_signer_info, signatures)))
 
 
 def _signer_info(item: object) -> SignerInfo:
@@ -297,4 +311,4 @@ def _signer_info(item: object) -> SignerInfo:
         raise MalformedMessage("a signature of the COSE message names no algorithm")
     if not certificates or any(type(c) is not bytes for c in certificates):
         raise MalformedMessage("a signature of the COSE message carries no certificate")
-    return SignerInfo(protected, head[HEADER_ALG], certificates, signature)
+    return SignerInfo(protected, unprotected, head[HEADER_ALG], certificates, signature)

@@ -313,6 +313,7 @@ def _message(data: bytes) -> cose.Sign:
         raise WrongType("the file is signed, but is not an order")
     if not message.signatures:
         raise BadSignature("the order is not signed")
+    message.require_unprotected()
     return message
 
 

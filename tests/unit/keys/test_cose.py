@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+
 import cbor2
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, mldsa
@@ -246,7 +249,7 @@ def test_each_signature_stands_alone_and_carries_its_chain():
 
 def test_a_changed_order_fails_every_signature():
     parsed = cose.parse_sign(cose.sign(b"order", "zegel-order", [signer(Alg.ESP384, b"leaf")]))
-    changed = cose.Sign(parsed.protected, b"Order", parsed.signatures)
+    changed = dataclasses.replace(parsed, payload=b"Order")
     with pytest.raises(BadSignature):
         changed.verify("zegel-order", 0, KEYS[Alg.ESP384].public_key())
 
@@ -256,9 +259,9 @@ def test_a_signature_of_one_structure_is_none_of_the_other():
     key = KEYS[Alg.ESP384]
     one = cose.parse_sign1(cose.sign1(b"payload", "zegel-order", key))
     parsed = cose.parse_sign(cose.sign(b"payload", "zegel-order", [signer(Alg.ESP384, b"leaf")]))
-    info = cose.SignerInfo(parsed.signatures[0].protected, -51, (b"leaf",), one.signature)
+    info = dataclasses.replace(parsed.signatures[0], signature=one.signature)
     with pytest.raises(BadSignature):
-        cose.Sign(parsed.protected, parsed.payload, (info,)).verify("zegel-order", 0, key.public_key())
+        dataclasses.replace(parsed, signatures=(info,)).verify("zegel-order", 0, key.public_key())
 
 
 HEAD = cose.dumps({1: -51})
@@ -286,3 +289,22 @@ def test_a_signature_that_is_not_of_its_form(signature: object):
     message = cose.dumps(cbor2.CBORTag(98, [b"", {}, b"", [signature]]))
     with pytest.raises(MalformedMessage):
         cose.parse_sign(message)
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner"),
+    [
+        ({1: -51}, {33: b"leaf"}),
+        ({33: b"leaf"}, {33: b"leaf"}),
+        ({"note": "anything"}, {33: b"leaf"}),
+        ({}, {33: b"leaf", 4: b"kid"}),
+        ({}, {33: b"leaf", "note": None}),
+        ({}, {33: [b"leaf"]}),
+    ],
+)
+def test_unprotected_headers_have_one_form(outer: dict, inner: dict):
+    """They are not signed, and whoever passes an order on could change them."""
+    for headers, fits in ((({}, {33: b"leaf"}), True), (({}, {33: [b"leaf", b"middle"]}), True), ((outer, inner), False)):
+        message = cose.parse_sign(cose.dumps(cbor2.CBORTag(98, [b"", headers[0], b"", [[HEAD, headers[1], b""]]])))
+        with contextlib.nullcontext() if fits else pytest.raises(MalformedMessage, match="one form"):
+            message.require_unprotected()
