@@ -1,4 +1,4 @@
-"""The agency's folder: two keys in two folders, because they live in different places. CUSTODY.md.
+"""The agency's folder: its keys in two folders, because they live in different places. CUSTODY.md.
 
     root/     root.key    P-384; vouches for devices and the signer, and is otherwise offline
               root.crt    its certificate, which every device and station trusts
@@ -6,7 +6,11 @@
     signer/   signer.key  P-384; signs orders                signer.crt   its certificate, by the root
               root.crt    a copy                             state.json   `SignerState`, with a copy beside it
 
-Each command needs one of the two: to certify a device or a new signer the root, to issue an order the signer.
+A hybrid agency has an ML-DSA-65 key beside each, root-ml-dsa.key and signer-ml-dsa.key, and the certificate of each stands
+in root.crt and signer.crt behind the P-384 one. Orders are signed with both. Devices are certified by the P-384 root: what
+a device signs with is classical too, so a second signature on its certificate would hold nothing up.
+
+Each command needs one of the two folders: to certify a device or a new signer the root, to issue an order the signer.
 """
 
 from __future__ import annotations
@@ -18,11 +22,11 @@ from pathlib import Path
 
 import msgspec
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, mldsa
 
-from keys import certificate, private_key, state, store
-from keys.certificate import Issuer, Usage, der, load_certificate, utc
-from keys.cose import Signer
+from keys import certificate, cose, private_key, roots, state, store
+from keys.certificate import Issuer, RootKey, Roots, Usage, alg_of, der, utc
+from keys.cose import Alg, Signer
 from keys.errors import (
     ClassicalKey,
     ExpiredCertificate,
@@ -37,8 +41,15 @@ from keys.order import OP_ID_SIZE, Order, OrderDevice, VerifiedOrder, issue_orde
 from keys.state import Count
 
 ROOT, SIGNER = "root", "signer"
-ROOT_KEY, ROOT_CERTIFICATE = "root.key", "root.crt"
-SIGNER_KEY, SIGNER_CERTIFICATE = "signer.key", "signer.crt"
+ROOT_CERTIFICATE, SIGNER_CERTIFICATE = "root.crt", "signer.crt"
+
+
+def _key_file(half: str, alg: Alg) -> str:
+    return f"{half}-ml-dsa.key" if alg is Alg.ML_DSA_65 else f"{half}.key"
+
+
+def _new_key(alg: Alg) -> RootKey:
+    return mldsa.MLDSA65PrivateKey.generate() if alg is Alg.ML_DSA_65 else ec.generate_private_key(ec.SECP384R1())
 
 
 class RootState(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -57,68 +68,74 @@ class AgencyFolder:
         self._root, self._signer = path / ROOT, path / SIGNER
 
     @classmethod
-    def init(cls, path: Path, name: str, now: int) -> x509.Certificate:
-        """Make both keys; the root's certificate is returned. BadName, AlreadyExists."""
-        key = ec.generate_private_key(ec.SECP384R1())
-        root = certificate.issue_root(name, key, now)
+    def init(cls, path: Path, name: str, now: int, *, hybrid: bool = False) -> Roots:
+        """Make all keys; the certificates of the roots are returned. BadName, AlreadyExists."""
+        keys = {alg: _new_key(alg) for alg in (Alg.ESP384, Alg.ML_DSA_65)[: 1 + hybrid]}
+        made = tuple(certificate.issue_root(name, key, now) for key in keys.values())
         with store.new_folder(path) as folder:
             (folder / ROOT).mkdir(store.FOLDER_MODE)
-            store.write(folder / ROOT / ROOT_CERTIFICATE, certificate.pem(root), store.PUBLIC_MODE)
-            private_key.write(folder / ROOT / ROOT_KEY, key)
+            _write_certificates(folder / ROOT / ROOT_CERTIFICATE, made)
+            for alg, key in keys.items():
+                private_key.write(folder / ROOT / _key_file(ROOT, alg), key)
             state.write(folder / ROOT, RootState())
             cls(folder).new_signer(now)
-        return root
+        return made
 
     # --- with the root ---
 
     def certify_device(self, request: bytes, now: int) -> x509.Certificate:
         """The certificate that a device asks for (PKCS #10, PEM). MissingFile if the root is offline; WrongUsage."""
-        return certificate.certify_device(self._issuer(), certificate.load_request(request), now)
+        return certificate.certify_device(self._issuers()[Alg.ESP384], certificate.load_request(request), now)
 
-    def new_signer(self, now: int) -> x509.Certificate:
-        """Make the signer's key anew, of the next generation. Serials go on; if signer/ was lost they begin again.
+    def new_signer(self, now: int) -> Roots:
+        """Make the signer's keys anew, of the next generation. Serials go on; if signer/ was lost they begin again.
 
-        Devices put generation before serial, so they take its first order and then none of an earlier signer's.
+        Devices put generation before serial, so they take its first order and then none of an earlier signer's. The
+        signer's certificates are returned, one of each root.
         """
-        issuer = self._issuer()
+        issuers = self._issuers()
         with store.FolderLock(self._root, wait=True):
             known, _ = state.read(self._root, RootState)
             if known is None:
                 raise _lost(self._root, "generation", "the newest signer, which zegel order verify tells")
             known.generation += 1
             state.write(self._root, known)
-        key = ec.generate_private_key(ec.SECP384R1())
-        signer = certificate.issue_signer(issuer, key.public_key(), known.generation, now)
+        keys = {alg: _new_key(alg) for alg in issuers}
+        made = tuple(
+            certificate.issue_signer(issuers[alg], key.public_key(), known.generation, now) for alg, key in keys.items()
+        )
         if not self._signer.exists():
             with store.new_folder(self._signer) as folder:
-                store.write(folder / ROOT_CERTIFICATE, certificate.pem(issuer.certificate), store.PUBLIC_MODE)
+                _write_certificates(folder / ROOT_CERTIFICATE, tuple(issuer.certificate for issuer in issuers.values()))
                 state.write(folder, SignerState())
-        if (self._signer / SIGNER_KEY).exists():
-            store.wipe(self._signer / SIGNER_KEY)
-        private_key.write(self._signer / SIGNER_KEY, key)
-        store.write(self._signer / SIGNER_CERTIFICATE, certificate.pem(signer), store.PUBLIC_MODE)
-        return signer
+        for alg, key in keys.items():
+            file = self._signer / _key_file(SIGNER, alg)
+            if file.exists():
+                store.wipe(file)
+            private_key.write(file, key)
+        _write_certificates(self._signer / SIGNER_CERTIFICATE, made)
+        return made
 
-    def _issuer(self) -> Issuer:
+    def _issuers(self) -> dict[Alg, Issuer]:
         _require(self._root, "the root key certifies devices and signers")
-        root = load_certificate(store.read_public(self._root / ROOT_CERTIFICATE))
-        return Issuer(root, _key(self._root / ROOT_KEY))
+        known = roots.of_agency(self._root / ROOT_CERTIFICATE)
+        return {alg_of(root): Issuer(root, _key(self._root, ROOT, alg_of(root))) for root in known}
 
     # --- with the signer ---
 
     @property
     def name(self) -> str:
-        return certificate.name_of(self.root)
+        return certificate.name_of(self.roots[0])
 
     @property
-    def root(self) -> x509.Certificate:
+    def roots(self) -> Roots:
         _require(self._signer, "the signer's key signs orders")
-        return load_certificate(store.read_public(self._signer / ROOT_CERTIFICATE))
+        return roots.of_agency(self._signer / ROOT_CERTIFICATE)
 
     def device(self, issued: x509.Certificate, at: int) -> OrderDevice:
         """A device as an order lists it; ForeignRoot, WrongUsage, ExpiredCertificate."""
         try:
-            certificate.validate(issued, [self.root], Usage.DEVICE, at)
+            certificate.validate(issued, self.roots, Usage.DEVICE, at)
         except ForeignRoot:
             raise ForeignRoot(
                 f"the certificate of {certificate.name_of(issued)!r} was not issued by {self.name!r}",
@@ -135,14 +152,15 @@ class AgencyFolder:
 
         OlderOrder if that is not the newest of its operation: who was revoked in between would be back.
         """
-        old = verify_order(data, [self.root], 0)
+        old = verify_order(data, self.roots, 0)
         newest = self._read_state().operations.get(old.order.op_id.hex(), old.rank)
         if old.rank < newest:
             raise OlderOrder(
                 f"the order is number {old.order.serial}, and number {newest[1]} of the same operation was issued after it",
                 hint="amend the newest order: who was revoked in between would be back",
             )
-        begin = max(old.order.not_before, int(self._signer_certificate().not_valid_before_utc.timestamp()))
+        begins = [int(signer.not_valid_before_utc.timestamp()) for signer in self._signer_certificates()]
+        begin = max(old.order.not_before, *begins)
         return self._sign(dataclasses.replace(change(old.order), not_before=begin, previous=old.order_hash))
 
     def published(self, amended: VerifiedOrder) -> None:
@@ -155,17 +173,17 @@ class AgencyFolder:
 
     def _sign(self, order: Order) -> VerifiedOrder:
         """`order` with the next serial, signed, and verified as a device will."""
-        root, signer = self.root, self._signer_certificate()
-        end = int(signer.not_valid_after_utc.timestamp())
+        signed_by = self._signer_certificates()
+        end = min(int(signer.not_valid_after_utc.timestamp()) for signer in signed_by)
         if order.not_after > end:
             raise ExpiredCertificate(
                 f"the signer's certificate ends at {utc(end)}, before the order does",
                 hint="issue it for less time; CUSTODY.md says how a signer is replaced",
             )
-        signers = [Signer(_key(self._signer / SIGNER_KEY), (der(signer),))]
+        signers = [Signer(_key(self._signer, SIGNER, alg_of(signer)), (der(signer),)) for signer in signed_by]
         order = dataclasses.replace(order, serial=self._next_serial())
         try:
-            return verify_order(issue_order(order, signers), [root], order.not_before)
+            return verify_order(issue_order(order, signers), self.roots, order.not_before)
         except MalformedOrder as error:
             cure = f"; {error.hint}" if isinstance(error, ClassicalKey) else ""
             raise MalformedOrder(str(error), hint=f"nothing was written: change what you asked for{cure}") from None
@@ -184,8 +202,12 @@ class AgencyFolder:
             raise _lost(self._signer, "serial", "the newest order, which zegel order show tells")
         return known
 
-    def _signer_certificate(self) -> x509.Certificate:
-        return load_certificate(store.read_public(self._signer / SIGNER_CERTIFICATE))
+    def _signer_certificates(self) -> list[x509.Certificate]:
+        return roots.certificates(store.read_public(self._signer / SIGNER_CERTIFICATE))
+
+
+def _write_certificates(path: Path, certificates: Roots) -> None:
+    store.write(path, b"".join(map(certificate.pem, certificates)), store.PUBLIC_MODE)
 
 
 def _require(half: Path, why: str) -> None:
@@ -202,8 +224,11 @@ def _lost(half: Path, number: str, of: str) -> FolderError:
     )
 
 
-def _key(path: Path) -> ec.EllipticCurvePrivateKey:
+def _key(folder: Path, half: str, alg: Alg) -> RootKey:
+    path = folder / _key_file(half, alg)
     key = private_key.read(path)
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise WrongFile(f"{path} is not an agency's key", hint="an agency's keys are P-384; restore it from its copy")
+    if cose.algorithm(key) is not alg or not isinstance(key, RootKey):
+        raise WrongFile(
+            f"{path} is not an agency's key", hint="an agency's keys are P-384 and ML-DSA-65; restore it from its copy"
+        )
     return key

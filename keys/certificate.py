@@ -1,8 +1,8 @@
 """Certificates (X.509, RFC 5280): the agency's root, its order signers, its devices. CUSTODY.md says who holds which key.
 
-An agency root is P-384, or ML-DSA-65 beside it. It signs certificates only, one level deep: a certificate of ours is
-issued by a pinned root itself, and has one critical extended key usage, so that no device or time-stamping certificate
-signs an order. Pure: no file and no clock; every time is an argument, in Unix seconds.
+An agency root is P-384, with ML-DSA-65 beside it in a hybrid agency. It signs certificates only, one level deep: a
+certificate of ours is issued by a pinned root itself, and has one critical extended key usage, so that no device or
+time-stamping certificate signs an order. Pure: no file and no clock; every time is an argument, in Unix seconds.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ PEM_BEGIN = b"-----"
 GENERATIONS = range(1, 1 << 32)
 FINGERPRINT_SIZE = 16
 
+Roots = tuple[x509.Certificate, ...]  # of one agency: the P-384 one, and of a hybrid agency the ML-DSA-65 one behind it
 RootKey = ec.EllipticCurvePrivateKey | mldsa.MLDSA65PrivateKey
 DeviceKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey
 
@@ -202,6 +203,11 @@ def cose_key(thing: x509.Certificate | x509.CertificateSigningRequest) -> cose.P
     if not isinstance(key, cose.PublicKey):
         raise WrongUsage(f"the key of {name_of(thing)!r} is of a kind that signs nothing here")
     return key
+
+
+def alg_of(thing: x509.Certificate) -> Alg:
+    """The algorithm of the key inside."""
+    return cose.algorithm(cose_key(thing))
 
 
 # --- issuing ---

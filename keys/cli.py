@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from keys import arguments, certificate, files, inbox, order_text, store
+from keys import arguments, certificate, files, inbox, order_text, roots, store
 from keys.agency import ROOT, SIGNER, AgencyFolder
 from keys.arguments import COMPARE
 from keys.certificate import fingerprint, utc
@@ -30,6 +30,11 @@ def agency(parser: argparse.ArgumentParser) -> None:
     init = add("init", _agency_init, "make the root key and the order signer's key", 'agency --name "Harbour Police"')
     init.add_argument("dir", type=Path, metavar="DIR", help="a folder that is not there yet")
     init.add_argument("--name", required=True, help="the agency, as orders name it")
+    init.add_argument(
+        "--hybrid",
+        action="store_true",
+        help="P-384 and ML-DSA-65 keys: orders need both signatures, for when one is broken",
+    )
     certify = add(
         "certify-device",
         _agency_certify,
@@ -44,11 +49,12 @@ def agency(parser: argparse.ArgumentParser) -> None:
 
 
 def _agency_init(args: argparse.Namespace) -> int:
-    root = AgencyFolder.init(args.dir, args.name, arguments.now())
+    made = AgencyFolder.init(args.dir, args.name, arguments.now(), hybrid=args.hybrid)
+    keys = "keys" if args.hybrid else "key"
     print(f"agency {args.name!r} made in {args.dir}")
-    print(f"  {args.dir / ROOT}: the root key. Take this folder offline, with a copy; only certify-device needs it")
-    print(f"  {args.dir / SIGNER}: the key that signs orders")
-    print(f"  root key fingerprint {fingerprint(root)}")
+    print(f"  {args.dir / ROOT}: the root {keys}. Take this folder offline, with a copy; only certify-device needs it")
+    print(f"  {args.dir / SIGNER}: the {keys} that sign{'' if args.hybrid else 's'} orders")
+    print(f"  {order_text.root_key(made)}")
     print(f"next: give {args.dir / ROOT / 'root.crt'} to every device and station of the agency, and {COMPARE}")
     return 0
 
@@ -64,7 +70,7 @@ def _agency_certify(args: argparse.Namespace) -> int:
 
 
 def _agency_new_signer(args: argparse.Namespace) -> int:
-    signer = AgencyFolder(args.dir).new_signer(arguments.now())
+    signer = AgencyFolder(args.dir).new_signer(arguments.now())[0]
     end = int(signer.not_valid_after_utc.timestamp())
     print(f"{args.dir / SIGNER}: a new signer's key of generation {certificate.generation(signer)}, until {utc(end)}")
     print("next: issue an order; an aircraft that has loaded it takes no order of an earlier signer any more")
@@ -100,11 +106,11 @@ def _device_init(args: argparse.Namespace) -> int:
 
 
 def _device_enrol(args: argparse.Namespace) -> int:
-    issued, root = arguments.read_certificate(args.certificate), arguments.read_certificate(args.root)
+    issued, of_agency = arguments.read_certificate(args.certificate), roots.of_agency(args.root)
     with DeviceFolder.open(args.dir) as folder:
-        folder.enrol(issued, root)
-        print(f"device {folder.name!r} is enrolled with {certificate.name_of(root)!r}")
-    print(f"  root key fingerprint {fingerprint(root)}; {COMPARE}")
+        folder.enrol(issued, of_agency)
+        print(f"device {folder.name!r} is enrolled with {certificate.name_of(of_agency[0])!r}")
+    print(f"  {order_text.root_key(of_agency)}; {COMPARE}")
     print(f"next, for each operation: zegel device load-order {arguments.word(args.dir)} op.order")
     return 0
 
@@ -161,21 +167,22 @@ def station(parser: argparse.ArgumentParser) -> None:
 
 
 def _station_init(args: argparse.Namespace) -> int:
-    roots = [arguments.read_certificate(path) for path in args.root]
-    public = StationFolder.init(args.dir, args.name, Profile.from_name(args.profile), roots, args.agency)
+    agencies = [roots.of_agency(path) for path in args.root]
+    trusted = [root for of_agency in agencies for root in of_agency]
+    public = StationFolder.init(args.dir, args.name, Profile.from_name(args.profile), trusted, args.agency)
     print(f"station {public.name!r} of {public.agency!r} made in {args.dir}; its private seed stays there")
     print(f"  key fingerprint {public.fingerprint} ({public.profile.label})")
-    for root in roots:
-        print(f"  trusts orders of {certificate.name_of(root)!r}, root key fingerprint {fingerprint(root)}")
+    for of_agency in agencies:
+        print(f"  trusts orders of {certificate.name_of(of_agency[0])!r}, {order_text.root_key(of_agency)}")
     print(f"next: send {args.dir / PUBLIC} to the agency that issues the order, and {COMPARE}")
     return 0
 
 
 def _station_trust(args: argparse.Namespace) -> int:
-    root, folder = arguments.read_certificate(args.root), StationFolder.open(args.dir)
-    also = "now also trusts" if folder.trust(root) else "already trusted"
-    print(f"station {folder.name!r} {also} orders of {certificate.name_of(root)!r}")
-    print(f"  root key fingerprint {fingerprint(root)}; {COMPARE}")
+    of_agency, folder = roots.of_agency(args.root), StationFolder.open(args.dir)
+    also = "now also trusts" if folder.trust(of_agency) else "already trusted"
+    print(f"station {folder.name!r} {also} orders of {certificate.name_of(of_agency[0])!r}")
+    print(f"  {order_text.root_key(of_agency)}; {COMPARE}")
     return 0
 
 

@@ -35,6 +35,11 @@ class Alg(enum.IntEnum):
     ESP384 = -51
     ML_DSA_65 = -49
 
+    @property
+    def label(self) -> str:
+        """As people call the key."""
+        return {Alg.ED25519: "Ed25519", Alg.ESP256: "P-256", Alg.ESP384: "P-384", Alg.ML_DSA_65: "ML-DSA-65"}[self]
+
 
 PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | mldsa.MLDSA65PrivateKey
 PublicKey = ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey | mldsa.MLDSA65PublicKey

@@ -24,7 +24,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from keys import certificate, cose, files, private_key, roots, state, store
-from keys.certificate import DEVICE_ALGS, Usage, fingerprint, utc
+from keys.certificate import DEVICE_ALGS, Roots, Usage, fingerprint, utc
 from keys.errors import (
     AlreadyExists,
     CertificateError,
@@ -117,27 +117,28 @@ class DeviceFolder:
 
     # --- on the ground ---
 
-    def enrol(self, issued: x509.Certificate, root: x509.Certificate) -> None:
-        """Take the certificate that the agency issued for this device's key, and pin the agency's root.
+    def enrol(self, issued: x509.Certificate, of_agency: Roots) -> None:
+        """Take the certificate that the agency issued for this device's key, and pin the agency's roots.
 
         The board may have no clock, so the certificate is judged at the date of its own beginning. A renewed
-        certificate of the same agency is taken; a device does not change its agency.
+        certificate of the same agency is taken; a device does not change its agency, and no root is ever unpinned: of a
+        hybrid agency it would then take orders that lack the one signature.
         """
-        certificate.require_root(root)
+        roots.require_agency(of_agency, "what was given")
         if cose.raw_public(certificate.cose_key(issued)) != cose.raw_public(self.key.public_key()):
             raise WrongFile(
                 f"the certificate of {certificate.name_of(issued)!r} is not for the key of this device",
                 hint=f"certify this one: zegel agency certify-device AGENCY {self.path / REQUEST} -o device.crt",
             )
-        certificate.validate(issued, [root], Usage.DEVICE, int(issued.not_valid_before_utc.timestamp()))
-        if self.roots and root not in self.roots:
+        certificate.validate(issued, of_agency, Usage.DEVICE, int(issued.not_valid_before_utc.timestamp()))
+        if lost := [root for root in self.roots if root not in of_agency]:
             raise AlreadyExists(
-                f"{self.path} is enrolled with another root, of {certificate.name_of(self.roots[0])!r}",
+                f"{self.path} is enrolled with another root, of {certificate.name_of(lost[0])!r}",
                 hint="an aircraft that changes its agency begins anew: zegel device init NEWDIR --name NAME",
             )
-        roots.write(self.path, [root])
+        roots.write(self.path, of_agency)
         store.write(self.path / CERTIFICATE, certificate.pem(issued), store.PUBLIC_MODE)
-        self.roots, self.name = [root], certificate.name_of(issued)
+        self.roots, self.name = list(of_agency), certificate.name_of(issued)
 
     def load_order(self, data: bytes, unix_now: int) -> VerifiedOrder:
         """Put an order in force. `unix_now` is what the board's clock claims; 1970 or beyond 2100 is no claim.

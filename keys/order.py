@@ -14,8 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from cryptography import x509
 
 from keys import certificate, cose, fields, grant
-from keys.certificate import Usage, utc
-from keys.cose import Alg
+from keys.certificate import Usage, alg_of, utc
 from keys.errors import (
     BadSignature,
     CertificateError,
@@ -41,6 +40,10 @@ ORDER_HASH_SIZE = 32
 DEVICES_MAX = 256  # a statement names its device in one byte
 RECORDING_MAX = 16
 LINK_MAX = 16 * 1100  # bytes: what sixteen order fragments carry (SPEC.md section 4.6)
+HALF_TRUSTED = (
+    "another root of that name is trusted here. Fetch root.crt again, compare its fingerprint, and enrol or trust it:"
+    " of a hybrid agency it holds two certificates"
+)
 EARLIEST = 1_577_836_800  # 2020-01-01: no order, and no clock that says otherwise, is older than Zegel
 LATEST = 4_102_444_800  # 2100-01-01: a clock beyond it is not believed
 
@@ -349,9 +352,12 @@ def _verified(message: cose.Sign, place: int, roots: Sequence[x509.Certificate])
         root = certificate.find_root(signer, roots)
     except ForeignRoot:
         issuer = certificate.issuer_name(signer)
-        raise ForeignRoot(f"the order was signed for {issuer!r}, under a root that is not trusted here") from None
+        raise ForeignRoot(
+            f"the order was signed for {issuer!r}, under a root that is not trusted here",
+            hint=HALF_TRUSTED if issuer in map(certificate.name_of, roots) else "",
+        ) from None
     certificate.require_usage(signer, Usage.ORDER_SIGNING)
-    if _alg(signer) != _alg(root):
+    if alg_of(signer) != alg_of(root):
         raise WrongUsage("the order's signer has a key of another algorithm than its root")
     try:
         message.verify(TYP, place, certificate.cose_key(signer))
@@ -367,19 +373,15 @@ def _alone(chain: Sequence[bytes]) -> x509.Certificate:
     return certificate.load_der(chain[0])
 
 
-def _alg(of: x509.Certificate) -> Alg:
-    return cose.algorithm(certificate.cose_key(of))
-
-
 def _require_complete(agency: str, signatures: Sequence[Signature], roots: Sequence[x509.Certificate]) -> None:
     """All of one agency, once per algorithm, and in every algorithm that is pinned for it."""
     for signature in signatures:
         if certificate.name_of(signature.root) != agency:
             raise WrongUsage(f"the order is of {agency!r}, but signed by {certificate.name_of(signature.root)!r}")
-    signed = [_alg(signature.root) for signature in signatures]
-    missing = {_alg(root) for root in roots if certificate.name_of(root) == agency} - set(signed)
+    signed = [alg_of(signature.root) for signature in signatures]
+    missing = {alg_of(root) for root in roots if certificate.name_of(root) == agency} - set(signed)
     if missing:
-        names = " and ".join(alg.name.replace("_", "-") for alg in sorted(missing))
+        names = " and ".join(alg.label for alg in sorted(missing))
         raise BadSignature(
             f"the order lacks the {names} signature that the pinned roots of {agency!r} ask for",
             hint="the agency must sign with a signer of each of its roots",

@@ -10,7 +10,7 @@ import functools
 from collections.abc import Callable
 from pathlib import Path
 
-from keys import amendment, arguments, certificate, files, order_text, station_public, store
+from keys import amendment, arguments, cose, files, order_text, roots, station_public, store
 from keys.agency import AgencyFolder
 from keys.arguments import COMPARE, Listing
 from keys.certificate import fingerprint, utc
@@ -169,14 +169,14 @@ def _amend(args: argparse.Namespace, change: Callable[[Order], Order]) -> Order:
 
 
 def _order_show(args: argparse.Namespace) -> int:
-    print(order_text.describe(parse_order(files.read(Kind.ORDER, args.order))))
+    data = files.read(Kind.ORDER, args.order)
+    print(order_text.describe(parse_order(data), [signature.alg for signature in cose.parse_sign(data).signatures]))
     return 0
 
 
 def _order_verify(args: argparse.Namespace) -> int:
-    now, root = arguments.now(), arguments.read_certificate(args.root)
-    certificate.require_root(root)
-    verified = verify_order(files.read(Kind.ORDER, args.order), [root], 0)
+    now, of_agency = arguments.now(), roots.of_agency(args.root)
+    verified = verify_order(files.read(Kind.ORDER, args.order), of_agency, 0)
     verified.order.require_not_expired(now)
     begins = f"begins at {utc(verified.order.not_before)}, " if verified.order.not_before > now else ""
     print(f"{args.order}: good, {order_text.signed_by(verified)}; {begins}ends at {utc(verified.order.not_after)}")

@@ -5,7 +5,9 @@ What lives here: text. What must not: any judgement; an order that is shown may 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+
+from cryptography import x509
 
 from keys import certificate, cose
 from keys.certificate import fingerprint, groups, utc
@@ -19,13 +21,16 @@ TOO_LARGE = "too large for the link: carry it to the aircraft and to each statio
 _INDENT = " " * 6
 
 
-def describe(order: Order | VerifiedOrder) -> str:
-    """The whole order, several lines without a final newline. Of a verified one also who signed it."""
+def describe(order: Order | VerifiedOrder, claimed: Sequence[int] = ()) -> str:
+    """The whole order, several lines without a final newline. Of a verified one also who signed it.
+
+    `claimed` are the algorithms of the signatures that nobody has verified.
+    """
     content = order.order if isinstance(order, VerifiedOrder) else order
     parts = [_head(content), _devices(content), _stations(content), _recording(content), _policy(content.policy)]
     parts.append(_reference(content))
     lines = [line for part in parts for line in (*part, "")]
-    return "\n".join([*lines, *_signatures(order)])
+    return "\n".join([*lines, *_signatures(order, claimed)])
 
 
 def duration(seconds: int) -> str:
@@ -38,12 +43,31 @@ def duration(seconds: int) -> str:
     return " ".join(words[:2]) or "no time"
 
 
+def agency_fingerprint(roots: Iterable[x509.Certificate]) -> str:
+    """One agency's roots as people compare them: of a hybrid agency one fingerprint over both keys, P-384 first.
+
+    So a root.crt from which one of the two was taken does not have the fingerprint that the agency says.
+    """
+    keys = (certificate.cose_key(root) for root in sorted(roots, key=certificate.alg_of))
+    return fingerprint(b"".join(cose.raw_public(key)[1] for key in keys))
+
+
+def root_key(of_agency: Sequence[x509.Certificate]) -> str:
+    """An agency's root key, or both of a hybrid one, as people compare it."""
+    keys, kinds = ("keys", f" ({_kinds(of_agency)})") if len(of_agency) > 1 else ("key", "")
+    return f"root {keys} fingerprint {agency_fingerprint(of_agency)}{kinds}"
+
+
 def signed_by(order: VerifiedOrder) -> str:
     """Who vouches for the order, in one line."""
     agency, roots = order.order.agency, [signature.root for signature in order.signatures]
-    kinds = " and ".join(_alg_name(cose.algorithm(certificate.cose_key(root))) for root in roots)
-    marks = " and ".join(fingerprint(root) for root in roots)
-    return f"signed for {agency!r} by its order signer of generation {order.generation} ({kinds}), root key {marks}"
+    both = "both of them needed, " if len(roots) > 1 else ""
+    signer = f"its order signer of generation {order.generation} ({_kinds(roots)})"
+    return f"signed for {agency!r} by {signer}, {both}root key {agency_fingerprint(roots)}"
+
+
+def _kinds(roots: Iterable[x509.Certificate]) -> str:
+    return " and ".join(_alg_name(certificate.alg_of(root)) for root in sorted(roots, key=certificate.alg_of))
 
 
 def classical(order: Order) -> str | None:
@@ -78,7 +102,7 @@ def _head(order: Order) -> Iterator[str]:
 def _devices(order: Order) -> Iterator[str]:
     yield f"AIRCRAFT that may fly it: {len(order.devices)}"
     for index, device in enumerate(order.devices):
-        yield f"  {index:2}  {device.name}, key {fingerprint(device.pub)} ({_alg_name(Alg(device.alg))})"
+        yield f"  {index:2}  {device.name}, key {fingerprint(device.pub)} ({_alg_name(device.alg)})"
 
 
 def _stations(order: Order) -> Iterator[str]:
@@ -138,15 +162,17 @@ def _reference(order: Order) -> Iterator[str]:
         yield f"  replaces        the order with fingerprint {groups(order.previous)}"
 
 
-def _signatures(order: Order | VerifiedOrder) -> Iterator[str]:
+def _signatures(order: Order | VerifiedOrder, claimed: Sequence[int]) -> Iterator[str]:
     if isinstance(order, VerifiedOrder):
         yield f"VERIFIED: {signed_by(order)}"
         if not fits_link(order.raw):
             yield f"It is {TOO_LARGE}."
     else:
         yield "NOT VERIFIED: anybody can write a file that reads like this one."
+        if claimed:
+            yield f"It carries what claims to be signatures of {' and '.join(map(_alg_name, claimed))}."
         yield "To know who signed it: zegel order verify op.order --root root.crt"
 
 
-def _alg_name(alg: Alg) -> str:
-    return {Alg.ED25519: "Ed25519", Alg.ESP256: "P-256", Alg.ESP384: "P-384", Alg.ML_DSA_65: "ML-DSA-65"}[alg]
+def _alg_name(alg: int) -> str:
+    return Alg(alg).label if alg in set(Alg) else f"algorithm {alg}"

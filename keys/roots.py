@@ -1,31 +1,67 @@
-"""The agency roots that a folder trusts: their certificates, one after the other, in roots.crt."""
+"""Agency roots: the certificate of an agency, or the two of a hybrid one, as it hands them out and as folders trust them.
+
+root.crt    of one agency: a P-384 certificate, and of a hybrid agency an ML-DSA-65 one of the same name behind it
+roots.crt   in the folder of a device or a station: those of every agency that it trusts
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography import x509
 
-from keys import certificate, store
-from keys.errors import WrongFile
+from keys import certificate, files, store
+from keys.certificate import Roots, name_of
+from keys.cose import Alg
+from keys.errors import WrongFile, WrongUsage
+from keys.files import Kind
 
 NAME = "roots.crt"
-_CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+_KINDS = ([Alg.ESP384], [Alg.ESP384, Alg.ML_DSA_65])
+
+
+def certificates(data: bytes) -> list[x509.Certificate]:
+    """Those that stand one after the other in a file, as PEM; none if there is none. CertificateError."""
+    return [certificate.load_certificate(each) for each in _PEM.findall(data)]
+
+
+def of_agency(path: Path) -> Roots:
+    """The roots in an agency's root.crt. WrongFile, CertificateError, WrongUsage if they are not those of one agency."""
+    return require_agency(certificates(files.read(Kind.CERTIFICATE, path)), path)
+
+
+def require_agency(found: Sequence[x509.Certificate], name: object) -> Roots:
+    """WrongUsage unless these are the one root, or the two, of one agency."""
+    for root in found:
+        certificate.require_root(root)
+    if len({name_of(root) for root in found}) > 1 or [certificate.alg_of(root) for root in found] not in _KINDS:
+        raise WrongUsage(
+            f"{name} does not hold the roots of one agency",
+            hint="a root.crt has one P-384 certificate, and of a hybrid agency an ML-DSA-65 one behind it: fetch it again",
+        )
+    return tuple(found)
 
 
 def read(folder: Path) -> list[x509.Certificate]:
     """In the order in which they were added; WrongFile if there is none. Who can change this file decides who is obeyed."""
-    found = _CERTIFICATE.findall(store.read_secret(folder / NAME))
+    found = certificates(store.read_secret(folder / NAME))
     if not found:
         raise WrongFile(f"{folder / NAME} holds no certificate", hint="restore it from its copy, or make the folder anew")
-    return [certificate.load_certificate(each) for each in found]
+    return found
 
 
-def write(folder: Path, roots: Iterable[x509.Certificate]) -> None:
-    """WrongUsage if one of them is no agency root."""
-    pinned = list(roots)
+def write(folder: Path, pinned: Sequence[x509.Certificate]) -> None:
+    """WrongUsage if one of them is no agency root, or if two agencies have one name: orders know agencies by name."""
+    kinds = set()
     for root in pinned:
         certificate.require_root(root)
+        kinds.add((name_of(root), certificate.alg_of(root)))
+    if len(kinds) < len(pinned):
+        raise WrongUsage(
+            f"{folder} would trust two agencies of one name",
+            hint="an agency with a new root key is another agency: make the folder anew with its root.crt",
+        )
     store.write(folder / NAME, b"".join(map(certificate.pem, pinned)))

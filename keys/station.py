@@ -17,7 +17,7 @@ import msgspec
 from cryptography import x509
 
 from keys import certificate, fields, files, grant, roots, state, station_public, store
-from keys.certificate import DAY_S, utc
+from keys.certificate import DAY_S, Roots, utc
 from keys.errors import ClockWrong, FolderError, GrantError, KeysError, MissingFile, NotListed, OlderOrder, WrongFile
 from keys.files import Kind
 from keys.grant import Profile
@@ -104,15 +104,16 @@ class StationFolder:
 
     # --- trust ---
 
-    def trust(self, root: x509.Certificate) -> bool:
-        """Add the root of an agency whose orders list this station; False if it was trusted before. WrongUsage."""
+    def trust(self, of_agency: Roots) -> bool:
+        """Add the roots of an agency whose orders list this station; False if all were trusted before. WrongUsage."""
+        roots.require_agency(of_agency, "what was given")
         with store.FolderLock(self.path, wait=True):
             self.roots = roots.read(self.path)
-            if root in self.roots:
-                return False
-            roots.write(self.path, [*self.roots, root])
-            self.roots.append(root)
-        return True
+            more = [root for root in of_agency if root not in self.roots]
+            if more:
+                roots.write(self.path, [*self.roots, *more])
+                self.roots += more
+        return bool(more)
 
     def accept_order(self, data: bytes, unix_now: int) -> VerifiedOrder:
         """The order, if a trusted agency signed it, it lists this station and is in force now.

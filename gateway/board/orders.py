@@ -41,7 +41,8 @@ def _aboard(path: Path) -> Iterator[Finding]:
         with DeviceFolder.open(path) as device:
             order = device.order().order
             device.device_index(order)
-            yield ok("enrolled", f"as {device.name!r} with {order.agency!r}")
+            both = ", whose orders need two signatures (hybrid)" if len(device.roots) > 1 else ""
+            yield ok("enrolled", f"as {device.name!r} with {order.agency!r}{both}")
             if reason := device.limits(int(time.time())):
                 yield do("order", f"{_named(order)} {reason}", f"load a newer one: zegel device load-order {path} op.order")
             else:

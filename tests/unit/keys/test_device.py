@@ -49,7 +49,7 @@ def path(tmp_path):
 def device(path):
     """An open, enrolled device."""
     with DeviceFolder.open(path) as folder:
-        folder.enrol(certified(path), harbour().root)
+        folder.enrol(certified(path), (harbour().root,))
         yield folder
 
 
@@ -189,7 +189,7 @@ def test_a_folder_that_fails_to_open_is_not_left_locked(path):
 
 
 def test_enrolment_pins_the_root_and_may_be_renewed(device):
-    device.enrol(certified(device.path), harbour().root)
+    device.enrol(certified(device.path), (harbour().root,))
     with reopened(device) as again:
         assert again.roots == [harbour().root]
 
@@ -197,7 +197,7 @@ def test_enrolment_pins_the_root_and_may_be_renewed(device):
 def test_a_certificate_for_another_key(path):
     stranger = harbour().device("drone-7", Ed25519PrivateKey.generate())
     with DeviceFolder.open(path) as device, pytest.raises(WrongFile, match="not for the key of this device") as caught:
-        device.enrol(stranger, harbour().root)
+        device.enrol(stranger, (harbour().root,))
     assert "device.csr" in caught.value.hint
     assert not (path / "device.crt").exists()
 
@@ -205,15 +205,15 @@ def test_a_certificate_for_another_key(path):
 def test_a_root_that_did_not_issue_the_certificate(path):
     with DeviceFolder.open(path) as device:
         with pytest.raises(ForeignRoot):
-            device.enrol(certified(path), Agency("Coast Guard").root)
+            device.enrol(certified(path), (Agency("Coast Guard").root,))
         with pytest.raises(WrongUsage, match="not an agency root"):
-            device.enrol(certified(path), certified(path))
+            device.enrol(certified(path), (certified(path),))
 
 
 def test_a_device_does_not_change_its_agency(device):
     coast = Agency("Coast Guard")
     with pytest.raises(AlreadyExists, match="enrolled with another root, of 'Harbour Police'") as caught:
-        device.enrol(certified(device.path, coast), coast.root)
+        device.enrol(certified(device.path, coast), (coast.root,))
     assert "device init" in caught.value.hint
     assert device.roots == [harbour().root]
 

@@ -218,13 +218,13 @@ def test_an_older_order_of_the_same_operation(station):
 
 def test_the_root_of_another_agency(station):
     data = signed(station.path, coast().signer, agency="Coast Guard")
-    assert station.trust(coast().root)
-    assert not station.trust(coast().root)
+    assert station.trust((coast().root,))
+    assert not station.trust((coast().root,))
     again = StationFolder.open(station.path)
     assert again.roots == station.roots == [harbour().root, coast().root]
     assert again.accept_order(data, NOW).order.agency == "Coast Guard"
     with pytest.raises(WrongUsage):
-        station.trust(harbour().device("drone", p256()))
+        station.trust((harbour().device("drone", p256()),))
     assert StationFolder.open(station.path).roots == station.roots
 
 
