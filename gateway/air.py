@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from firmware_shims import heartbeat
-from gateway import advice, config, notify, pace, process
+from gateway import advice, config, log, notify, pace, process
 from gateway.alarms import Alarms, Reason
 from gateway.batch import HEADROOM, Batch
 from gateway.config import AirConfig
@@ -34,11 +34,12 @@ from gateway.endpoints import Endpoint, open_endpoint, open_link
 from gateway.errors import OrderExpired
 from gateway.frames import FrameReader
 from gateway.gate import Gate
+from gateway.log import say
 from gateway.meter import Growth, Meter
 from gateway.pace import Pace
 from gateway.poller import Poller
 from gateway.sessions import TELEMETRY_LANES, VIDEO_LANES, Sessions, await_order, board_clock
-from gateway.status import Publisher, Table, frames_status, in_one_line, say
+from gateway.status import Publisher, Table, frames_status, in_one_line
 from gateway.watch import Watch
 from keys.device import DeviceFolder
 from keys.kid import Lane, role_names
@@ -388,7 +389,9 @@ def command(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> int:
     settings = config.load(AirConfig, args)
     process.harden()
-    with notify.Manager() as manager, DeviceFolder.open(Path(settings.device)) as device:
+    # An ssh that is lost with the link hangs up, and some terminals stop what writes in their background.
+    process.ignore("SIGHUP", "SIGTTOU")
+    with log.by_queue(), notify.Manager() as manager, DeviceFolder.open(Path(settings.device)) as device:
         await_order(device, manager)
         Air(settings, device, manager).run()
     return 0

@@ -10,6 +10,7 @@ import argparse
 import sys
 from importlib.metadata import EntryPoint, entry_points, version
 
+from gateway import log
 from gateway.errors import GatewayError
 from keys.errors import KeysError
 
@@ -27,6 +28,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return int(args.run(args) or 0)
     except (GatewayError, KeysError) as error:
+        log.flush()  # what was said before stands above it
         print(f"zegel: {error}", file=sys.stderr)
         if error.hint:
             print(f"  hint: {error.hint}", file=sys.stderr)

@@ -20,7 +20,7 @@ from collections import Counter, deque
 from collections.abc import Set
 from pathlib import Path
 
-from gateway import config, notify, order_file, process
+from gateway import config, log, notify, order_file, process
 from gateway.alarms import Alarms, Reason, kind_of
 from gateway.aside import Aside
 from gateway.batch import Batch
@@ -35,11 +35,12 @@ from gateway.core.wire import DropReason
 from gateway.endpoints import Endpoint, open_endpoint, open_link
 from gateway.endpoints.feed import TELEMETRY, VIDEO, Feed, leaves_computer
 from gateway.helm import READY, Helm
+from gateway.log import say
 from gateway.meter import Meter
 from gateway.order_file import OrderFile
 from gateway.pace import DATAGRAMS, Pace
 from gateway.poller import Poller
-from gateway.status import Publisher, Table, frames_status, in_one_line, say
+from gateway.status import Publisher, Table, frames_status, in_one_line
 from gateway.watch import Watch
 from keys import amendment
 from keys.beat import Flag
@@ -375,8 +376,9 @@ def command(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> int:
     settings = config.load(GroundConfig, args)
     process.harden()
+    process.ignore("SIGTTOU")  # some terminals stop what writes in their background
     station = StationFolder.open(Path(settings.station))
     order = station.newest_order(order_file.read(settings.order), int(time.time()))
-    with notify.Manager() as manager, station.hold():
+    with log.by_queue(), notify.Manager() as manager, station.hold():
         Ground(settings, station, order, manager).run()
     return 0

@@ -23,7 +23,8 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.errors import ConfigError, NotRunning
-from gateway.status import read_all, say
+from gateway.log import say
+from gateway.status import read_all
 
 LISTEN = "127.0.0.1:9477"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"

@@ -21,7 +21,7 @@ Interests = list[tuple[int, int]]
 
 
 class Poller:
-    """`wait` until one of `endpoints` is ready or a deadline is there; `stopping` once SIGINT or SIGTERM came."""
+    """`wait` until one of `endpoints` is ready or a deadline is there; `stopping` once SIGINT, SIGTERM or SIGHUP came."""
 
     def __init__(self, endpoints: Sequence[Endpoint]) -> None:
         self.endpoints = endpoints
@@ -34,6 +34,9 @@ class Poller:
         signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._stop)
+        hangup = getattr(signal, "SIGHUP", None)  # Windows has none
+        if hangup and signal.getsignal(hangup) is not signal.SIG_IGN:  # as nohup and gateway.air ask for it
+            signal.signal(hangup, self._stop)
 
     def _stop(self, *_: object) -> None:
         self.stopping = True

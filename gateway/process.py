@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import signal
 import sys
 
 PR_SET_DUMPABLE = 4  # prctl(2)
@@ -24,6 +25,13 @@ def harden() -> None:
         # Under a finite limit a locked process dies when it grows past it: a flight is worth more than that.
         if resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] == resource.RLIM_INFINITY:
             libc.mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)
+
+
+def ignore(*names: str) -> None:
+    """Signals by their names, those of them that this system has."""
+    for name in names:
+        if number := getattr(signal, name, None):
+            signal.signal(number, signal.SIG_IGN)
 
 
 def settle() -> None:

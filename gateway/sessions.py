@@ -19,8 +19,8 @@ from gateway.core import order_fragments
 from gateway.core.announcer import Announcer
 from gateway.core.courier import Courier
 from gateway.core.order_fragments import Gathering
+from gateway.log import say
 from gateway.notify import Manager
-from gateway.status import say
 from keys import amendment, inbox
 from keys.beat import Flag
 from keys.device import DeviceFolder

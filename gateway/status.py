@@ -8,12 +8,10 @@ mavlink-router-rs where it has them.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import re
 import stat
-import sys
 import tempfile
 import time
 from collections.abc import Iterable, Mapping
@@ -25,29 +23,13 @@ import zmq
 from firmware_shims import mavlink
 from gateway.advice import advise
 from gateway.errors import NotRunning
-from gateway.quiet import Quiet
+from gateway.log import say
 
 SERVICES = Path("/run/zegel")  # RuntimeDirectory= of packaging/*.service
 ANSWER_WITHIN_S = 1.5  # a process publishes every half second
 SEQ_MODULUS = 256
 ROWS_MAX = 256
 REORDER_MAX = 128  # a MAVLink sequence step of more than this is one back, not a gap
-
-
-_quiet = Quiet()
-
-
-def say(role: str, text: str) -> None:
-    """One line to the person at the terminal or the journal; a full card or a closed pipe costs no flight.
-
-    What comes again and again is left out, and counted (gateway.quiet).
-    """
-    line = _quiet.admit(text, time.monotonic())
-    if line is None:
-        return
-    with contextlib.suppress(OSError, ValueError, AttributeError):  # AttributeError: started without a standard output
-        # Not print: what its buffer could not write would be tried again at exit, and fail the program then.
-        os.write(sys.stdout.fileno(), f"{role}: {line}\n".encode())
 
 
 class Table:

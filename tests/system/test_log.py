@@ -8,11 +8,12 @@ import random
 import socket
 import struct
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from pymavlink.dialects.v20 import all as dialect
 
-from gateway import status
+from gateway import log
 from gateway.demo.leaks import WINDOW, shared_windows
 from gateway.demo.stage import HOST, free_port
 from gateway.endpoints import open_endpoint
@@ -50,15 +51,17 @@ def test_outages_that_are_long_enough_to_be_told_are_told_a_few_times(monkeypatc
     """A thousand outages of seconds would take an hour: the clock is the test's, all else is as in a flight."""
     link = open_endpoint(parse(f"serial:{tmp_path}/ttyNONE:57600"))
     clock = [0.0]
-    monkeypatch.setattr(status, "_quiet", Quiet())
-    monkeypatch.setattr(status.time, "monotonic", lambda: clock[0])
-    watch = Watch([link], lambda text: status.say("air", text))
-    for _ in range(FLAPS):
-        for state, seconds in ((State.RECONNECTING, PATIENCE_S + 0.5), (State.CONNECTED, 0.5)):
-            link.state = state
-            watch.look(clock[0])
-            clock[0] += seconds
-            watch.look(clock[0])
+    watch = Watch([link], lambda text: log.say("air", text))
+    with monkeypatch.context() as patch:
+        patch.setattr(log, "_quiet", Quiet())
+        patch.setattr(log, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+        for _ in range(FLAPS):
+            for state, seconds in ((State.RECONNECTING, PATIENCE_S + 0.5), (State.CONNECTED, 0.5)):
+                link.state = state
+                watch.look(clock[0])
+                clock[0] += seconds
+                watch.look(clock[0])
+    log.flush()
     said = capfd.readouterr().out.splitlines()
     assert len(said) <= 2 * (SAME_AT_ONCE + clock[0] / 600 + 1)
     assert any("more like this were left out" in line for line in said)

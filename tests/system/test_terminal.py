@@ -1,0 +1,192 @@
+"""`zegel air` and `zegel ground` at a terminal that stops, a pipe that is full, and an ssh that is lost."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import pty
+import random
+import signal
+import socket
+import termios
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway.demo import stage
+from gateway.demo.stage import HOST, Program
+from tests.memory_link import mavlink_frame
+from tests.system import house as house_
+from tests.system.house import Flight
+
+TOO_LARGE = bytes(1900)  # for the link: an alarm aboard
+
+
+class Terminal:
+    """Where the processes write; `path` is its name."""
+
+    def __init__(self) -> None:
+        self._master, self._slave = pty.openpty()
+        os.set_blocking(self._master, False)
+        self.path = os.ttyname(self._slave)
+
+    def stop(self) -> None:
+        """As Ctrl-S does."""
+        termios.tcflow(self._slave, termios.TCOOFF)
+
+    def go(self) -> None:
+        termios.tcflow(self._slave, termios.TCOON)
+
+    def text(self) -> str:
+        """What has come since the last call."""
+        return read_all(self._master)
+
+    def close(self) -> None:
+        os.close(self._slave)
+        os.close(self._master)
+
+
+class Pipe:
+    def __init__(self, folder: Path) -> None:
+        self.path = str(folder / "pipe")
+        os.mkfifo(self.path)
+        self._reader = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
+        self._writer = os.open(self.path, os.O_WRONLY | os.O_NONBLOCK)
+        self._kept = ""
+
+    def stop(self) -> None:
+        """Full to the last byte: for the processes it is blocking."""
+        for size in (4096, 1):
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    os.write(self._writer, b"." * size)
+
+    def go(self) -> None:
+        self._kept += read_all(self._reader)
+
+    def text(self) -> str:
+        kept, self._kept = self._kept, ""
+        return kept + read_all(self._reader)
+
+    def close(self) -> None:
+        os.close(self._reader)
+        os.close(self._writer)
+
+
+def read_all(descriptor: int) -> str:
+    out = b""
+    with contextlib.suppress(BlockingIOError):
+        while some := os.read(descriptor, 1 << 16):
+            out += some
+    return out.decode()
+
+
+@pytest.fixture(params=["terminal", "pipe"])
+def output(request, tmp_path) -> Iterator[Terminal | Pipe]:
+    made = Terminal() if request.param == "terminal" else Pipe(tmp_path)
+    yield made
+    made.go()
+    made.close()
+
+
+@pytest.fixture
+def at(monkeypatch) -> Callable[[Terminal | Pipe], None]:
+    """All that is started after it writes there, standard output and errors."""
+
+    def use(output: Terminal | Pipe) -> None:
+        within = ("sh", "-c", f'exec "$@" >{output.path} 2>&1', "sh")
+        for module in (stage, house_):
+            monkeypatch.setattr(module, "Program", functools.partial(Program, within=within))
+
+    return use
+
+
+class Sender:
+    """The flight controller and the camera, and what of it the pilot has seen."""
+
+    def __init__(self, flight: Flight) -> None:
+        self.flight, self.rng, self.sent = flight, random.Random(1), 0
+        self.pilot = flight.stations["pilot"]
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+
+    def comes_through(self) -> bool:
+        """Whether a frame that is sent from now on reaches the pilot."""
+        frames: list[bytes] = []
+
+        def step() -> None:
+            self.sent += 1
+            if self.sent % 50 == 0:
+                frames.append(mavlink_frame(self.rng, self.sent // 50 % 256))
+                self.socket.sendto(frames[-1], (HOST, self.flight.fc_port))
+
+        self.flight.step_more = step
+        return self.flight.until(lambda: any(frame in frames for frame in self.pilot.frames[-50:]))
+
+    def provoke(self) -> None:
+        """Something to say at both ends: a picture that is too large, and an order file that is none."""
+        self.socket.sendto(TOO_LARGE, (HOST, self.flight.camera_port))
+        self.flight.house.order.write_bytes(b"no order")
+
+
+@pytest.fixture
+def sender(fly):
+    made: list[Sender] = []
+
+    def start() -> Sender:
+        made.append(Sender(fly(("pilot",))))
+        return made[-1]
+
+    yield start
+    for each in made:
+        each.socket.close()
+
+
+def says(flight: Flight, output: Terminal | Pipe, *words: str) -> bool:
+    text = ""
+
+    def all_there() -> bool:
+        nonlocal text
+        text += output.text()
+        return all(word in text for word in words)
+
+    return flight.until(all_there)
+
+
+def test_a_stopped_output_stops_no_flight(sender, at, output, figure):
+    at(output)
+    scene = sender()
+    assert scene.comes_through()
+    assert says(scene.flight, output, "sealed: operation", ": open")
+    output.stop()
+    scene.provoke()
+    scene.flight.run(1.5)  # both look for what to say within half a second
+    scene.pilot.forget()
+    assert scene.comes_through(), "neither end stands still for its output"
+    sealed = scene.flight.radio.sealed
+    scene.flight.run(2.0)
+    figure(
+        f"{type(output).__name__.lower()} stopped: {scene.flight.radio.sealed - sealed} sealed datagrams in the next 2 s"
+    )
+    output.go()
+    assert says(scene.flight, output, "alarm: a video datagram of", "alarm: the order file is refused")
+    output.stop()
+    scene.provoke()
+    assert (scene.flight.air.end(), scene.pilot.program.end()) == (0, 0), "a stopped output delays no end"
+
+
+def test_an_ssh_that_is_lost_ends_no_flight(sender, at):
+    terminal = Terminal()
+    at(terminal)
+    scene = sender()
+    assert scene.comes_through()
+    terminal.close()  # what is written now fails
+    scene.flight.air.process.send_signal(signal.SIGHUP)
+    scene.provoke()
+    scene.flight.run(1.0)
+    scene.pilot.forget()
+    assert scene.comes_through()
+    scene.pilot.program.process.send_signal(signal.SIGHUP)
+    assert scene.pilot.program.process.wait(5) == 0, "a ground whose window is closed ends in order"
+    assert scene.flight.air.end() == 0
