@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.hostile import device_attacks, radio_attacks, reader_attacks, uplink_attacks
+from tests.hostile import agency_attacks, device_attacks, radio_attacks, reader_attacks, uplink_attacks
 from tests.hostile.row import Row
 
 THREATS = Path(__file__).parents[2] / "gateway/THREATS.md"
@@ -22,7 +22,13 @@ BEGIN, END = "<!-- by `python -m tests.hostile.attacks` -->", "<!-- end of the t
 HEAD = "| attack | what was sent | what happened | counters that moved |\n|---|---|---|---|"
 ATTACKS = {
     attack.__name__: attack
-    for attack in (*radio_attacks.ATTACKS, *reader_attacks.ATTACKS, *device_attacks.ATTACKS, *uplink_attacks.ATTACKS)
+    for attack in (
+        *radio_attacks.ATTACKS,
+        *reader_attacks.ATTACKS,
+        *device_attacks.ATTACKS,
+        *uplink_attacks.ATTACKS,
+        *agency_attacks.ATTACKS,
+    )
 }
 
 
