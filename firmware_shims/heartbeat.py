@@ -12,6 +12,7 @@ from pymavlink.dialects.v20 import minimal
 
 from firmware_shims import mavlink
 
+SYSTEM = 1  # of an aircraft whose number was never changed: SYSID_THISMAV (ArduPilot), MAV_SYS_ID (PX4)
 _DECODER = minimal.MAVLink(None)
 _NOT_AUTOPILOTS = (minimal.MAV_TYPE_GCS, minimal.MAV_TYPE_ONBOARD_CONTROLLER)
 
@@ -41,23 +42,27 @@ def read(frame: bytes | memoryview) -> Heartbeat | None:
 class Autopilots:
     """What the autopilots on a line say of themselves, as far as it was heard.
 
-    A gimbal or a camera may call itself an autopilot, and another aircraft's heartbeat may be forwarded: only component 1
-    can say that this aircraft stands, and anybody can say that it does not.
+    A gimbal or a camera may call itself an autopilot, and flight controllers and routers pass on the heartbeats of other
+    aircraft: only component 1 of this aircraft's own system can say that it stands. Anybody can say that it does not, and
+    one such word is enough: where two aircraft have one number, the two answers alternate.
     """
 
-    def __init__(self) -> None:
-        self._armed: dict[int, bool] = {}  # by component
+    def __init__(self, system: int = SYSTEM) -> None:
+        self.armed = False  # one of them was
+        self.others: set[int] = set()  # systems that are not this aircraft
+        self._system, self._disarmed = system, False
 
     def hear(self, frames: Iterable[bytes]) -> None:
         for frame in frames:
             heard = read(frame)
-            if heard and heard.from_autopilot:
-                self._armed[heard.compid] = heard.armed
-
-    @property
-    def armed(self) -> bool:
-        return any(self._armed.values())
+            if not heard or not heard.from_autopilot:
+                continue
+            self.armed |= heard.armed
+            if heard.sysid != self._system:
+                self.others.add(heard.sysid)
+            elif heard.compid == minimal.MAV_COMP_ID_AUTOPILOT1 and not heard.armed:
+                self._disarmed = True
 
     @property
     def stands(self) -> bool:
-        return minimal.MAV_COMP_ID_AUTOPILOT1 in self._armed and not self.armed
+        return self._disarmed and not self.armed

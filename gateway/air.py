@@ -119,11 +119,14 @@ class Air:
 
     def _heard_disarmed(self) -> bool:
         """Listen to the flight controller; what is not heard counts as airborne."""
-        until, autopilots = time.monotonic() + HEAR_FC_S, heartbeat.Autopilots()
+        until, autopilots = time.monotonic() + HEAR_FC_S, heartbeat.Autopilots(self.settings.system_id)
         while (now := time.monotonic()) < until and not autopilots.armed and not self.poller.stopping:
             self.fc.tick(now)
             self.poller.wait(min(until - now, HOUSEKEEP_EVERY_S))
             autopilots.hear(self.fc_frames.read(time.monotonic()))
+        if autopilots.others:
+            heard = ", ".join(map(str, sorted(autopilots.others)))
+            say("air", f"heartbeats of system {heard} count as another aircraft's: this one is {self.settings.system_id}")
         return autopilots.stands
 
     def _end(self) -> None:
@@ -382,6 +385,12 @@ def command(parser: argparse.ArgumentParser) -> None:
         "--link-kbit", type=int, metavar="N", help="rate of the narrowest link; default 8000, serial: its own"
     )
     parser.add_argument("--flush-ms", type=float, metavar="MS", help="how long a frame waits for others; default 2")
+    parser.add_argument(
+        "--system-id",
+        type=int,
+        metavar="N",
+        help="MAVLink's number of this aircraft, SYSID_THISMAV or MAV_SYS_ID; default 1",
+    )
     parser.add_argument("--tuning", metavar="tuning.toml", help="what suits this board (zegel bench tune)")
     parser.set_defaults(run=_run)
 

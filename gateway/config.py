@@ -16,6 +16,7 @@ from typing import TypeAlias, TypeVar
 
 import msgspec
 
+from firmware_shims.heartbeat import SYSTEM
 from gateway.batch import CAPACITY
 from gateway.core import wire
 from gateway.core.bundle import FLUSH_MAX_S, FLUSH_S
@@ -26,6 +27,7 @@ from gateway.errors import ConfigError
 
 VIDEO_LANES = 2
 LINK_KBIT = (10, 1_000_000)
+SYSTEM_IDS = (1, 255)
 WIDE_BPS = 8_000_000  # what a link that is not serial is taken for
 LINK_KINDS = ("udpin", "udpout", "serial")
 BITS_ON_THE_LINE = 10  # for the eight of a byte: a serial line adds a start and a stop bit
@@ -58,6 +60,7 @@ class AirConfig(_Role, frozen=True, kw_only=True):
     video: tuple[str, ...] = ("udpin:127.0.0.1:5602", "udpin:127.0.0.1:5603")
     link_kbit: int | None = None  # rate of the narrowest link; announcements take at most 5 % of it
     flush_ms: float = Tuning().flush_ms
+    system_id: int = SYSTEM  # MAVLink's number of this aircraft
 
     def link_bps(self) -> int:
         """Rate of the narrowest link in bits a second: as given, else a serial link's by its baud rate."""
@@ -198,6 +201,8 @@ def _checked(kind: type[Config], values: Values, where: Where) -> Config:
         feed(config.feed)
     if isinstance(config, AirConfig) and config.link_kbit is not None:
         _check_range(where, "link_kbit", config.link_kbit, *LINK_KBIT)
+    if isinstance(config, AirConfig):
+        _check_range(where, "system_id", config.system_id, *SYSTEM_IDS)
     _check_tuning(where, config)
     return config
 

@@ -85,6 +85,8 @@ def _told(address: Address, subject: Subject) -> Iterator[Finding]:
     heard = listen(address, LISTEN_S)
     if heard.autopilot or address.kind != "serial" or not heard.octets or heard.others:
         yield _judged(address, heard)
+        if heard.autopilot and subject.air:
+            yield from _number(heard.autopilot.sysid, subject)
         return
     for baud in (baud for baud in BAUDS if baud != address.baud):
         other = dataclasses.replace(address, baud=baud)
@@ -101,6 +103,13 @@ def _told(address: Address, subject: Subject) -> Iterator[Finding]:
         f"bytes come from {address}, but no MAVLink at any of {', '.join(map(str, (address.baud, *BAUDS)))} baud",
         f"set {_parameters(address.baud)}; check the ground wire",
     )
+
+
+def _number(heard: int, subject: Subject) -> Iterator[Finding]:
+    assert subject.air
+    if heard != subject.air.system_id:
+        said = f"the vehicle is system {heard}, and {subject.path.name} says {subject.air.system_id}"
+        yield do("flight controller", f"{said}: it counts as another aircraft", f"system_id = {heard} in {subject.path}")
 
 
 def _taken(address: Address) -> list[str]:

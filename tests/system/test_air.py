@@ -19,8 +19,8 @@ from tests.system.house import zegel
 SHORT_H = "0.0006"  # two seconds
 
 
-def heartbeat(*, armed: bool) -> bytes:
-    sender = minimal.MAVLink(None, srcSystem=1, srcComponent=1)
+def heartbeat(*, armed: bool, system: int = 1) -> bytes:
+    sender = minimal.MAVLink(None, srcSystem=system, srcComponent=1)
     mode = minimal.MAV_MODE_FLAG_SAFETY_ARMED if armed else 0
     return bytes(minimal.MAVLink_heartbeat_message(2, 3, mode, 0, 4, 3).pack(sender))
 
@@ -61,6 +61,28 @@ def test_an_expired_order_keeps_an_aircraft_on_the_ground(house, fly, to):
     assert "and the aircraft is on the ground" in flight.air.output()
     assert "hint: load a newer one" in flight.air.output()
     assert flight.radio.capture == []
+
+
+@pytest.mark.parametrize("own", [heartbeat(armed=True), b""], ids=["own armed", "own not heard"])
+def test_another_aircrafts_heartbeat_grounds_no_aircraft(house, fly, to, own):
+    """The order is over, and the flight controller passes on that system 2 is disarmed: in one datagram, as routers do."""
+    expired(house)
+    after_it_ended()
+    flight = fly(())
+    flight.step_more = lambda: to(flight.fc_port, own + heartbeat(armed=False, system=2))
+    assert flight.until(lambda: flight.radio.sealed > 0 or not flight.air.running)
+    assert flight.air.running, flight.air.output()
+    assert "heartbeats of system 2 count as another aircraft's: this one is 1" in flight.air.output() or own
+    assert "alarm: the order ended at" in flight.air.output()
+
+
+def test_the_number_of_an_aircraft_is_its_own(house, fly, to):
+    expired(house)
+    after_it_ended()
+    flight = fly((), more=("--system-id", "2"))
+    flight.step_more = lambda: to(flight.fc_port, heartbeat(armed=False, system=2))
+    assert flight.until(lambda: not flight.air.running)
+    assert flight.air.end() == 3
 
 
 def test_an_order_that_ends_in_flight_cuts_nothing_and_alarms_at_both_ends(house, fly, to):

@@ -87,10 +87,31 @@ def test_frames_that_only_claim_to_be_one():
         ([(154, DISARMED)], False),  # a gimbal that calls itself an autopilot is not the aircraft
         ([(154, DISARMED), (1, DISARMED)], True),
         ([(1, DISARMED), (2, ARMED)], False),
-        ([(1, ARMED), (1, DISARMED)], True),  # the newest word of each
+        ([(1, ARMED), (1, DISARMED)], False),  # two aircraft of one number; one word of it is enough
+        ([(1, DISARMED), (1, ARMED)], False),
     ],
 )
 def test_who_can_say_that_an_aircraft_stands(heard: list[tuple[int, int]], stands: bool):
     autopilots = heartbeat.Autopilots()
     autopilots.hear(beat(QUADROTOR, ARDUPILOT, mode, (1, component)) for component, mode in heard)
     assert autopilots.stands is stands
+
+
+@pytest.mark.parametrize(
+    ("heard", "stands"),
+    [
+        ([(4, DISARMED)], True),
+        ([(2, DISARMED)], False),  # only another aircraft is heard
+        ([(4, ARMED), (2, DISARMED)], False),
+        ([(2, DISARMED), (4, ARMED)], False),
+        ([(4, DISARMED), (2, DISARMED)], True),
+        ([(4, DISARMED), (2, ARMED)], False),
+        ([(4, ARMED), (4, DISARMED), (2, DISARMED)], False),
+    ],
+)
+def test_another_aircraft_cannot_say_that_this_one_stands(heard: list[tuple[int, int]], stands: bool):
+    autopilots = heartbeat.Autopilots(4)
+    for system, mode in heard:
+        autopilots.hear([beat(QUADROTOR, ARDUPILOT, mode, (system, 1))])
+    assert autopilots.stands is stands
+    assert autopilots.others == {system for system, _ in heard} - {4}

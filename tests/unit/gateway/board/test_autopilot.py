@@ -68,10 +68,10 @@ def uart():
         each.end()
 
 
-def asked(tmp_path, fc: str):
-    settings = AirConfig(device="d", fc=fc, link=("udpout:127.0.0.1:9",))
+def asked(tmp_path, fc: str, system: int = 7):
+    settings = AirConfig(device="d", fc=fc, link=("udpout:127.0.0.1:9",), system_id=system)
     subject = Subject(role="air", path=tmp_path / "air.toml", settings=settings, user=caller())
-    (finding,) = look(subject)
+    *_, finding = look(subject)
     return finding
 
 
@@ -83,6 +83,13 @@ def test_a_heartbeat_is_heard_and_nothing_written(tmp_path, uart):
         f"heartbeat of vehicle 7/1, disarmed, at serial:{line.device}:57600",
     )
     assert line.written == b""
+
+
+def test_a_vehicle_of_another_number_is_named(tmp_path, uart):
+    line = uart(heartbeat(), 57_600)
+    finding = asked(tmp_path, f"serial:{line.device}:57600", 1)
+    assert finding.text == "the vehicle is system 7, and air.toml says 1: it counts as another aircraft"
+    assert finding.cure == f"system_id = 7 in {tmp_path}/air.toml"
 
 
 def test_another_baud_rate_is_found_and_named(tmp_path, uart):
