@@ -6,7 +6,7 @@ One turn of the loop, and the functions in its order:
   3  `_to_gcs`       telemetry first: one MAVLink frame per datagram, in order also by several links (gateway.core.reorder)
   4  `_to_video`     each video lane to its player, datagram for datagram
   5  `_take_gcs`     what a ground control station sends goes up, if this station may command (gateway.helm)
-  6  `_housekeep`    reopening, status, a newer order out of the link or its file, boot counters to the station folder
+  6  `_housekeep`    reopening, status, a newer order (gateway.succession), boot counters to the station folder
 
 When the link is silent so is the plain side: nothing is made up.
 """
@@ -21,7 +21,7 @@ from collections.abc import Set
 from pathlib import Path
 
 from gateway import config, log, notify, order_file, process
-from gateway.alarms import Alarms, Reason, kind_of
+from gateway.alarms import Alarms, Reason
 from gateway.aside import Aside
 from gateway.batch import Batch
 from gateway.config import GroundConfig
@@ -41,10 +41,9 @@ from gateway.order_file import OrderFile
 from gateway.pace import DATAGRAMS, Pace
 from gateway.poller import Poller
 from gateway.status import Publisher, Table, frames_status, in_one_line
+from gateway.succession import Succession
 from gateway.watch import Watch
-from keys import amendment
 from keys.beat import Flag
-from keys.errors import KeysError
 from keys.kid import Lane
 from keys.order import VerifiedOrder
 from keys.station import StationFolder
@@ -64,7 +63,6 @@ class Ground:
         self, settings: GroundConfig, station: StationFolder, order: VerifiedOrder, manager: notify.Manager
     ) -> None:
         self.settings, self.station, self.manager = settings, station, manager
-        self._order_file = OrderFile(settings.order)
         me = Me(station.index_in(order.order), station.profile, station.seed)
         known = {d.pub: boot for d in order.order.devices if (boot := station.boot(d.pub))}
         self.listener = Listener(order, me, known, settings.accept_older_session)
@@ -86,6 +84,7 @@ class Ground:
         fleet = Fleet(order, me.index, settings.mtu, os.urandom)
         self.alarms = Alarms(lambda text: say("ground", f"{station.name}: {text}"))
         self.helm = Helm(fleet, self.gcs, self.links, self.alarms)
+        self.succession = Succession(station, OrderFile(settings.order), self.listener, self.helm, self.alarms)
         self._batch, self._plain = Batch(settings.batch), Batch(settings.batch)
         self._housekeep_at = self._status_at = self._store_at = 0.0
         self._aside = Aside()
@@ -203,13 +202,14 @@ class Ground:
         self._show_sessions(now)
         self._show_commands(now)
         self._store_boots(now)
+        self.succession.look_at_link(now)
         if now >= self._status_at:
             self._status_at = now + STATUS_EVERY_S
             status = self.status(now)
             self.publisher.send(status)
             self.manager.tell(lambda: in_one_line(status))
             self._watch.look(now)
-            self._look_for_order(now)
+            self.succession.look_at_file(now)
             self._show_alarms(now)
         self.manager.turned(now)
 
@@ -220,36 +220,6 @@ class Ground:
             self.alarms.raise_(Reason.BOOTS_UNSAVED, now, error=trouble)
         elif not self.station.unsaved:
             self.alarms.clear(Reason.BOOTS_UNSAVED)
-
-    def _look_for_order(self, now: float) -> None:
-        """A newer one, out of the link or put over the order file."""
-        try:
-            if (data := self.listener.take_order()) and not self._take_order(data):
-                self.alarms.raise_(Reason.LINK_ORDER_UNFIT, now)
-        except KeysError as error:
-            self.alarms.raise_(Reason.LINK_ORDER_REFUSED, now, key=kind_of(error), kind=kind_of(error))
-        try:
-            if data := self._order_file.changed():
-                self._show_order_file(None, fits=self._take_order(data), now=now)
-        except KeysError as error:
-            self._show_order_file(error, fits=True, now=now)
-
-    def _show_order_file(self, refused: KeysError | None, *, fits: bool, now: float) -> None:
-        for reason in (Reason.FILE_ORDER_REFUSED, Reason.FILE_ORDER_UNFIT):
-            self.alarms.clear(reason)
-        if refused:
-            self.alarms.raise_(Reason.FILE_ORDER_REFUSED, now, error=refused)
-        elif not fits:
-            self.alarms.raise_(Reason.FILE_ORDER_UNFIT, now)
-
-    def _take_order(self, data: bytes) -> bool:
-        """False if it is a good one, but not one to go on under."""
-        newest = self.station.newest_order(data, int(time.time()))
-        if amendment.succeeds(newest, self.order):
-            self.listener.adopt(newest)
-            self.helm.adopt(newest)
-            say("ground", f"{self.station.name}: goes on under order {newest.order.serial}")
-        return newest.order_hash == self.order.order_hash
 
     # --- what a person sees ---
 

@@ -18,7 +18,7 @@ from gateway.aside import Aside
 from gateway.core import order_fragments
 from gateway.core.announcer import Announcer
 from gateway.core.courier import Courier
-from gateway.core.order_fragments import Gathering
+from gateway.core.order_intake import OrderIntake
 from gateway.log import say
 from gateway.notify import Manager
 from keys import amendment, inbox
@@ -31,7 +31,6 @@ from keys.order import VerifiedOrder, fits_link, verify_order
 INBOX_EVERY_S = 0.5
 LIMITS_EVERY_S = 10.0
 COUNT_SECONDS_EVERY_S = 60
-VERIFY_EVERY_S = 1.0  # of orders out of the link: some milliseconds each, and only insiders can send one
 TELEMETRY_LANES = (Lane.TELEMETRY, Lane.OBSERVER_TELEMETRY)
 VIDEO_LANES = (Lane.VIDEO_A, Lane.VIDEO_B)
 
@@ -45,8 +44,8 @@ class Sessions:
         self._courier: Courier | None = None
         self._next: VerifiedOrder | None = None  # stored already; the session under it begins at `_change_at`
         self._change_at = float("inf")
-        self._gatherings: dict[int, Gathering] = {}  # by station, so that none spoils what another carries
-        self._inbox_at = self._limits_at = self._verify_at = 0.0
+        self._carried: OrderIntake[int] = OrderIntake()  # by station, so that none spoils what another carries
+        self._inbox_at = self._limits_at = 0.0
         self._aside = Aside()
         self.boot = 0  # the counter of this session; 0 before the first
 
@@ -121,16 +120,19 @@ class Sessions:
         if self.order.order_hash.startswith(order_fragments.name_of(content)):
             return True
         try:
-            whole = self._gatherings.setdefault(station, Gathering()).add(content)
+            self._carried.add(station, content)
         except ValueError:
             return False
-        if whole and now >= self._verify_at:
-            self._verify_at = now + VERIFY_EVERY_S
-            self._take_carried(station, whole, now)
+        self._look_into_carried(now)
         return True
 
+    def _look_into_carried(self, now: float) -> None:
+        """The order whose turn it is, of those that stations have carried up whole."""
+        if found := self._carried.take(now):
+            self._take_carried(*found, now)
+
     def _take_carried(self, station: int, data: bytes, now: float) -> None:
-        name = next(listed.name for listed in self.order.order.stations if listed.index == station)
+        name = next((listed.name for listed in self.order.order.stations if listed.index == station), "?")
         try:
             carried = verify_order(data, self.device.roots, 0)
             if carried.rank <= self.device.order().rank:
@@ -140,6 +142,8 @@ class Sessions:
                 return
             self.take_order(data, now)
         except KeysError as error:
+            if error.passing:
+                self._carried.look_again(data)
             self._alarms.raise_(Reason.CARRIED_REFUSED, now, key=station, station=name, kind=kind_of(error))
 
     # --- 2 and 3: the change ---
@@ -156,14 +160,16 @@ class Sessions:
         last = self.close(now)
         self.count_seconds(now)
         self.order, self._next, self._change_at = new, None, float("inf")
-        self._gatherings.clear()
+        self._carried.forget_refusals()
+        self._carried.keep({station.index for station in new.order.stations})
         self.begin(now)
         return last + self.announcer.datagrams(now, self._claim())
 
     # --- upkeep ---
 
     def watch(self, now: float) -> None:
-        """The inbox and the order's limits; call it a few times a second."""
+        """The inbox, the order's limits, and orders that wait for their turn; call it some ten times a second."""
+        self._look_into_carried(now)
         if now >= self._inbox_at:
             self._inbox_at = now + INBOX_EVERY_S
             self._look_into_inbox(now)

@@ -22,6 +22,8 @@ from keys.errors import BadSignature, MalformedMessage, WrongType
 SIGN1_TAG = 18
 SIGN_TAG = 98
 _TAGS = {SIGN1_TAG: b"\xd2", SIGN_TAG: b"\xd8\x62"}  # their one encoding
+BYTES = 0x40  # the first head of a byte string (RFC 8949 section 3); the last one here is 0x5A
+_LENGTHS = (*[0] * 24, 1, 2, 4)  # bytes of length behind each of them
 MESSAGE_MAX = 1 << 20
 DEPTH_MAX = 8
 HEADER_ALG, HEADER_KID, HEADER_TYP, HEADER_X5CHAIN = 1, 4, 16, 33
@@ -219,6 +221,27 @@ def claimed_kid(message: bytes, typ: str, alg: Alg, size: int) -> bytes | None:
     """
     head = _head1(typ, alg, size)
     return message[len(head) : len(head) + size] if message.startswith(head) else None
+
+
+def claimed_payload(message: bytes, typ: str) -> bytes | None:
+    """The payload of a COSE_Sign, with its CBOR head, from its place; None unless the bytes before it are constant.
+
+    Nothing is parsed, and what stands behind it is not looked at.
+    """
+    head = _head(typ)
+    rest = message[len(head) :]
+    if not message.startswith(head) or not rest or not BYTES <= rest[0] <= BYTES + len(_LENGTHS) - 1:
+        return None
+    width = _LENGTHS[rest[0] - BYTES]
+    size = int.from_bytes(rest[1 : 1 + width], "big") if width else rest[0] - BYTES
+    end = 1 + width + size
+    return rest[:end] if end <= len(rest) else None
+
+
+@functools.cache
+def _head(typ: str) -> bytes:
+    """Tag 98, an array of four, the protected header, and the empty unprotected one."""
+    return _TAGS[SIGN_TAG] + b"\x84" + dumps(dumps({HEADER_TYP: typ})) + dumps({})
 
 
 @functools.cache

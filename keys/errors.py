@@ -35,10 +35,14 @@ from __future__ import annotations
 
 
 class KeysError(Exception):
-    """Base of the tree. `advice` is the hint of a leaf that is raised without one."""
+    """Base of the tree. `advice` is the hint of a leaf that is raised without one.
+
+    `passing`: the same bytes may be accepted later, since a clock or a disk refused them, and not what they say.
+    """
 
     exit_code = 1
     advice = ""
+    passing = False
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -75,6 +79,7 @@ class GrantError(KeysError):
 
 class ClockWrong(KeysError):
     exit_code = 6
+    passing = True
     advice = "set the clock of this computer, then try again"
 
 
@@ -102,6 +107,7 @@ class WrongUsage(CertificateError):
 
 
 class ExpiredCertificate(CertificateError):
+    passing = True
     advice = "the agency must sign with a certificate that is still valid"
 
 
@@ -114,11 +120,13 @@ class OrderError(KeysError):
 
 class OrderExpired(OrderError):
     exit_code = 3
+    passing = True
     advice = "ask the agency for a new order"
 
 
 class OrderNotYetValid(OrderError):
     exit_code = 3
+    passing = True
     advice = "wait until it begins, or check the clock of this computer"
 
 
@@ -139,7 +147,7 @@ class NoOrder(OrderError):
 
 
 class FolderError(KeysError):
-    pass
+    passing = True
 
 
 class MissingFile(FolderError):

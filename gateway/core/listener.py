@@ -5,7 +5,8 @@ The flow of a control datagram, SPEC.md section 5.5:
   2  statement: a device key of our order, boot counter not older than the one we know   -> a `Session`
   3  beat: the session's key, a rising seq     -> opens the lanes of its epoch, bounds their counters
   4  announcement fragment: only if the newest beat lists it; whole, signed, ours -> HPKE, commitments -> keys installed
-  5  order fragment: out of a sealed lane, gathered; `take_order` hands a whole one out, `adopt` takes it when it verified
+  5  order fragment: out of a sealed lane, gathered; `take_order` hands a whole one out in its turn (order_intake.py),
+     `adopt` takes it when it verified
 
 Every refusal is a counted DropReason, never an exception. Sans-IO: time is an argument; what must be stored (boot
 counters, orders) is handed out by `take_heard` and `take_order`.
@@ -18,6 +19,7 @@ from collections.abc import Mapping
 
 from gateway.core import fragment, order_fragments
 from gateway.core.budget import Budget
+from gateway.core.order_intake import OrderIntake
 from gateway.core.session import Lease, Session
 from gateway.core.wire import ControlHeader, DropReason, Kind, message_id, parse_control
 from keys import announcement, beat, cose, statement
@@ -63,7 +65,7 @@ class Listener:
     ) -> None:
         self.me = me
         self._orders: dict[bytes, VerifiedOrder] = {}  # by order_hash: the newest, and those that it came after
-        self._offered: bytes | None = None  # an order that came by the link, not verified
+        self.orders: OrderIntake[bytes] = OrderIntake()  # that came by the link, by session as `sessions` has it
         self._take_up(order)
         self.sessions: dict[bytes, Session] = {}  # by the first 8 bytes of the session_id, as announcements name it
         self.leases: dict[int, tuple[Lease, ...]] = {}  # by KID; two sessions may share one
@@ -252,19 +254,20 @@ class Listener:
         if any(known.startswith(name) for known in self._orders):
             return None
         try:
-            self._offered = session.gathering.add(content) or self._offered
+            self.orders.add(session.session_id[:8], content)
         except ValueError:
             return DropReason.BAD_ORDER
         return None
 
-    def take_order(self) -> bytes | None:
-        """The newest order that came whole since the last call, for the caller to verify and store."""
-        offered, self._offered = self._offered, None
-        return offered
+    def take_order(self, now: float) -> bytes | None:
+        """An order that came whole and whose turn it is, for the caller to verify and store."""
+        found = self.orders.take(now)
+        return found and found[1]
 
     def adopt(self, order: VerifiedOrder) -> None:
         """Go on under an order that succeeds ours (keys.amendment) and lists us; what waited for it waits no more."""
         self._take_up(order)
+        self.orders.forget_refusals()
         for session in self.sessions.values():
             if session.statement.order_hash == order.order_hash:
                 session.order = order
@@ -276,6 +279,7 @@ class Listener:
         for session in list(self.sessions.values()):
             session.expire(now)
             self._retire(session, now)
+        self.orders.keep(self.sessions)
         self._relet(now)
 
     def _retire(self, newer: Session, now: float) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import dataclasses
 
 from gateway.core.fragment import Reassembler
-from gateway.core.order_fragments import Gathering
 from gateway.core.wire import BEYOND_BEAT_BY, KEEP_EPOCH_S
 from keys.announcement import Announcement, Grant
 from keys.beat import Beat, Flag
@@ -35,7 +34,6 @@ class Session:
     def __init__(self, statement: Statement, device_public: bytes, order: VerifiedOrder | None = None) -> None:
         self.statement = statement
         self.order = order  # None while it is not here: SPEC.md section 7, order pending
-        self.gathering = Gathering()
         self.session_id = statement.session_id()
         self.public = statement.session_key()
         self.device_public = device_public

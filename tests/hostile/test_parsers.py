@@ -26,7 +26,7 @@ from keys.beat import Beat
 from keys.cose import Signer
 from keys.errors import GrantError, KeysError, MalformedMessage
 from keys.grant import Profile
-from keys.order import VerifiedOrder, order_hash
+from keys.order import VerifiedOrder, claimed_hash
 from keys.statement import Statement
 from tests import agency
 from tests.hostile.mutation import cuts, flips, mutated, strange_cbor
@@ -137,7 +137,7 @@ CONTROL = split(Kind.ANNOUNCEMENT, bytes(1_200)) + split(Kind.BEAT, b"b")
 LINE = (b"".join(FRAMES), FRAMES[0])
 ORDER = cose.sign(b"p", "zegel-order", [Signer(KEY, (b"leaf", b"root"))])
 LARGE = cose.sign(bytes(order_fragments.PIECE_MAX), "zegel-order", [Signer(KEY, (b"leaf", b"root"))])
-FRAGMENTS = tuple(order_fragments.split(VerifiedOrder(agency.order(), order_hash(LARGE), 1, LARGE)))
+FRAGMENTS = tuple(order_fragments.split(VerifiedOrder(agency.order(), claimed_hash(LARGE), 1, LARGE)))
 
 PARSERS = {
     "CBOR": Parser(
@@ -160,6 +160,7 @@ PARSERS = {
     "MAVLink line": Parser(framed, LINE, (), 500_000),
     "MAVLink datagram": Parser(datagram_framed, LINE, (), 500_000),
     "bundle": Parser(mavlink.split, (LINE[0] + bytes(30), bytes(9)), (ValueError,), 1_000_000),
+    "order's name": Parser(claimed_hash, (ORDER, LARGE), (), 1_000_000),
     "order fragment": Parser(gathered, FRAGMENTS, (ValueError,), 500_000),
     "padded video": Parser(bundle.video_length, (b"v\x80\0\0", b"\x80"), (ValueError,), 1_000_000),
 }

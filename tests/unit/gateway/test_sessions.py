@@ -254,14 +254,91 @@ def test_rubbish_is_told_apart(aboard):
     assert not aboard.order_fragment(1, b"rubbish", 1.0)
 
 
-def test_one_verification_a_second(aboard, monkeypatch):
-    verified = []
-    monkeypatch.setattr(sessions, "verify_order", lambda *args: verified.append(args) or verify_order(*args))
-    fragments = fragments_of(aboard, next_order(aboard, devices=order().devices))
+@pytest.fixture
+def looked_into(monkeypatch) -> list[bytes]:
+    """The orders out of the link that were verified."""
+    found: list[bytes] = []
+    monkeypatch.setattr(sessions, "verify_order", lambda data, *args: found.append(data) or verify_order(data, *args))
+    return found
+
+
+def carry(aboard: Sessions, station: int, data: bytes, now: float) -> None:
+    for content in fragments_of(aboard, data):
+        aboard.order_fragment(station, content, now)
+
+
+def rubbish(aboard: Sessions, number: int) -> bytes:
+    """Signed by the agency, and for other aircraft."""
+    return next_order(aboard, devices=order().devices, operation=f"Exercise {number}")
+
+
+def test_one_look_a_second_for_each_station(aboard, looked_into):
     for step in range(30):
-        for content in fragments:
-            aboard.order_fragment(1, content, 1.0 + step / 10)
-    assert len(verified) == 3
+        carry(aboard, 1, rubbish(aboard, step), 1.0 + step / 10)
+    assert len(looked_into) == 3
+
+
+def test_a_station_that_floods_holds_no_other_up(aboard, looked_into):
+    """Today's order of station 2 comes between two of station 1's, none of which is like another."""
+    genuine = revoked(aboard)
+    for step in range(20):
+        carry(aboard, 1, rubbish(aboard, step), 1.0 + step / 100)
+        if step == 10:
+            carry(aboard, 2, genuine, 1.0 + step / 100)
+    assert len(looked_into) == 2
+    assert aboard.device.order().order.serial == 8
+
+
+def test_an_order_that_waits_is_looked_into_in_its_turn(aboard, looked_into):
+    carry(aboard, 1, rubbish(aboard, 0), 1.0)
+    carry(aboard, 1, genuine := revoked(aboard), 1.05)
+    assert looked_into == [looked_into[0]]
+    for step in range(10):
+        aboard.watch(1.1 + step / 10)
+    assert looked_into[1:] == [genuine]
+    assert aboard.device.order().order.serial == 8
+
+
+def test_an_order_that_was_refused_is_not_looked_into_again(aboard, looked_into):
+    bad = rubbish(aboard, 0)
+    for step in range(1_000):
+        carry(aboard, 1 + step % 2, bad, 1.0 + step)
+    assert looked_into == [bad]
+
+
+def test_an_order_that_the_clock_or_the_disk_refuses_may_come_again(aboard, looked_into, monkeypatch):
+    new = next_order(aboard, not_after=NOW + HOUR)
+    monkeypatch.setattr(sessions, "board_clock", lambda: NOW + 2 * HOUR)
+    carry(aboard, 1, new, 1.0)
+    monkeypatch.setattr(sessions, "board_clock", lambda: NOW + 60)
+    with full_disk():
+        carry(aboard, 1, new, 2.0)
+    assert aboard.device.order().order.serial == 7
+    carry(aboard, 1, new, 3.0)
+    assert looked_into == [new] * 3
+    assert aboard.device.order().order.serial == 8
+
+
+def test_what_did_not_succeed_the_last_order_may_succeed_this(aboard, looked_into):
+    """An order of another operation is refused, until one of that operation is loaded by file."""
+    other = bytes(16)
+    later = signed(aboard.device, serial=9, op_id=other)
+    carry(aboard, 1, later, 1.0)
+    aboard.take_order(signed(aboard.device, serial=8, op_id=other), 2.0)
+    aboard.datagrams(2.0)
+    carry(aboard, 1, later, 3.0)
+    assert looked_into == [later] * 2
+    assert aboard.device.order().order.serial == 9
+
+
+def test_an_order_of_a_station_that_was_revoked_meanwhile_waits_in_vain(aboard, looked_into):
+    carry(aboard, 2, rubbish(aboard, 0), 1.0)
+    carry(aboard, 2, rubbish(aboard, 1), 1.01)
+    aboard.take_order(revoked(aboard), 1.5)
+    aboard.datagrams(1.5)
+    for step in range(20):
+        aboard.watch(1.6 + step / 10)
+    assert len(looked_into) == 1
 
 
 def test_a_folder_that_is_opened_again_flies_under_the_new_order(aboard, device):

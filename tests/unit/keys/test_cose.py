@@ -291,6 +291,13 @@ def test_a_signature_that_is_not_of_its_form(signature: object):
         cose.parse_sign(message)
 
 
+@pytest.mark.parametrize("size", [0, 1, 23, 24, 255, 256, 65_535, 65_536, 100_000])
+def test_a_payload_is_found_in_its_place(size: int):
+    message = cose.sign(bytes(size), "zegel-order", [signer(Alg.ESP384, b"leaf")])
+    assert cose.claimed_payload(message, "zegel-order") == cose.dumps(bytes(size))
+    assert cose.claimed_payload(message, "zegel-ordes") is None
+
+
 @pytest.mark.parametrize(
     ("outer", "inner"),
     [

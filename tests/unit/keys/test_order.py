@@ -31,6 +31,7 @@ from keys.order import (
     OrderDevice,
     OrderRecording,
     VerifiedOrder,
+    claimed_hash,
     fits_link,
     issue_order,
     parse_order,
@@ -418,3 +419,20 @@ def test_the_envelope_too_has_one_spelling():
     for other in (b"\xd9\x00\x62" + data[2:], data[2:], b"\xd8\x12" + data[2:], data + data, cbor2.dumps([tag])):
         with pytest.raises(MalformedMessage):
             verified(other)
+
+
+@pytest.mark.parametrize("stations", [1, 2, 15])
+def test_the_hash_of_a_file_is_told_without_parsing_it(stations):
+    content = order(stations=tuple(station(index) for index in range(1, stations + 1)))
+    data = harbour().sign(content.payload())
+    assert claimed_hash(data) == verified(data).order_hash == content.hash()
+
+
+def test_what_does_not_begin_as_an_order_has_no_hash():
+    data = issued()
+    head = data.index(order().payload()) - 3
+    others = [data[:size] for size in range(head + 3 + len(order().payload()))]
+    others += [data[:place] + bytes([data[place] ^ bit]) + data[place + 1 :] for place in range(head) for bit in (1, 128)]
+    others += [data[:head] + bytes([kind]) + data[head + 1 :] for kind in (0x00, 0x3F, 0x5B, 0x5F, 0x79, 0xA1)]
+    others.append(cose.sign1(order().payload(), "zegel-order", p384()))
+    assert {claimed_hash(other) for other in others} == {None}

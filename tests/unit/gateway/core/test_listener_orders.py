@@ -142,10 +142,10 @@ def carry(aircraft, station: Station, order, lane: Lane, now: float) -> None:
 def test_an_order_that_came_whole_is_handed_out_once(world, station, lane):
     aircraft = world.aircraft(lanes=NEW_LANES)
     now = join(world, station, aircraft, 0.0)
-    assert station.listener.take_order() is None
+    assert station.listener.take_order(now) is None
     carry(aircraft, station, ORDER, lane, now)
-    assert station.listener.take_order() == ORDER.raw
-    assert station.listener.take_order() is None
+    assert station.listener.take_order(now) == ORDER.raw
+    assert station.listener.take_order(now) is None
     assert station.drops == {}
 
 
@@ -154,7 +154,7 @@ def test_an_order_that_is_here_is_not_gathered(world, station):
     now = join(world, station, aircraft, 0.0)
     station.listener.adopt(dataclasses.replace(ORDER, order=amended(world).order))
     carry(aircraft, station, ORDER, Lane.ORDER, now)
-    assert station.listener.take_order() is None
+    assert station.listener.take_order(now) is None
 
 
 def test_pieces_that_make_no_order_are_counted(world, station):
@@ -165,7 +165,7 @@ def test_pieces_that_make_no_order_are_counted(world, station):
     assert drops_of(station, *sealed) == {DropReason.BAD_ORDER: 1}
     sealed = [aboard.sealed(Lane.EVIDENCE, b"\4" + piece, 50 + ctr) for ctr, piece in enumerate(FRAGMENTS)]
     assert drops_of(station, *sealed) == {}
-    assert station.listener.take_order() == ORDER.raw
+    assert station.listener.take_order(0.0) == ORDER.raw
 
 
 def test_sessions_do_not_spoil_each_others_gathering(world, station):
@@ -176,5 +176,5 @@ def test_sessions_do_not_spoil_each_others_gathering(world, station):
     station.receive([first.sealed(Lane.EVIDENCE, b"\4" + piece, ctr) for ctr, piece in enumerate(half)], 0.0)
     station.receive([second.sealed(Lane.EVIDENCE, b"\4" + bytes(16) + other_half[0][16:], 0)], 0.0)
     station.receive([first.sealed(Lane.EVIDENCE, b"\4" + piece, 9 + ctr) for ctr, piece in enumerate(other_half)], 0.0)
-    assert station.listener.take_order() == ORDER.raw
+    assert station.listener.take_order(0.0) == ORDER.raw
     assert order_fragments.name_of(FRAGMENTS[0]) == ORDER.order_hash[:16]

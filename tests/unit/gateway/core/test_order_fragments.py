@@ -6,13 +6,13 @@ import pytest
 
 from gateway.core import order_fragments
 from gateway.core.order_fragments import HEAD_SIZE, PIECE_MAX, Gathering
-from keys.order import VerifiedOrder, issue_order, order_hash
+from keys.order import VerifiedOrder, claimed_hash, issue_order
 from tests import agency
 
 
 def signed(**changes) -> VerifiedOrder:
     raw = issue_order(agency.order(**changes), [agency.harbour().signer])
-    return VerifiedOrder(agency.order(**changes), order_hash(raw), 1, raw)
+    return VerifiedOrder(agency.order(**changes), claimed_hash(raw), 1, raw)
 
 
 ORDER = signed(stations=tuple(agency.station(n) for n in range(1, 16)))
@@ -99,4 +99,4 @@ def test_each_cut_and_each_flip_is_refused_or_harmless():
             found = Gathering().add(content)
         except ValueError:
             continue
-        assert found is None or order_hash(found)[:16] == content[:16]
+        assert found is None or claimed_hash(found)[:16] == content[:16]

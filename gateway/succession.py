@@ -1,0 +1,80 @@
+"""Succession: how a station goes on under a newer order, out of the link or put over its order file. SPEC.md section 7.
+
+What lives here: which order is taken, and what a person is told. What must not: a rule of orders (keys.amendment), the turn
+of those that came by the link (gateway.core.order_intake).
+"""
+
+from __future__ import annotations
+
+import time
+
+from gateway.alarms import Alarms, Reason, kind_of
+from gateway.core.listener import Listener
+from gateway.helm import Helm
+from gateway.log import say
+from gateway.order_file import OrderFile
+from keys import amendment
+from keys.errors import KeysError
+from keys.order import verify_order
+from keys.station import StationFolder
+
+
+class Succession:
+    """Of one station. The order in force is the listener's."""
+
+    def __init__(
+        self, station: StationFolder, order_file: OrderFile, listener: Listener, helm: Helm, alarms: Alarms
+    ) -> None:
+        self._station, self._order_file, self._listener, self._helm = station, order_file, listener, helm
+        self._alarms = alarms
+
+    # --- by the link ---
+
+    def look_at_link(self, now: float) -> None:
+        """The order whose turn it is, if one came whole; call it some ten times a second."""
+        data = self._listener.take_order(now)
+        if data is None:
+            return
+        try:
+            if not self._take_carried(data):
+                self._alarms.raise_(Reason.LINK_ORDER_UNFIT, now)
+        except KeysError as error:
+            if error.passing:
+                self._listener.orders.look_again(data)
+            self._alarms.raise_(Reason.LINK_ORDER_REFUSED, now, key=kind_of(error), kind=kind_of(error))
+
+    def _take_carried(self, data: bytes) -> bool:
+        """False if it does not succeed ours: then it is not stored either, however good it may be."""
+        found, ours = verify_order(data, self._station.roots, 0), self._listener.order
+        if found.order.op_id == ours.order.op_id and found.rank <= ours.rank:
+            return True  # an aircraft has not got the newest yet
+        return amendment.succeeds(found, ours) and self._take(data)
+
+    # --- by file ---
+
+    def look_at_file(self, now: float) -> None:
+        """The order file, if it has changed."""
+        try:
+            if data := self._order_file.changed():
+                self._show_file(None, fits=self._take(data), now=now)
+        except KeysError as error:
+            self._show_file(error, fits=True, now=now)
+
+    def _show_file(self, refused: KeysError | None, *, fits: bool, now: float) -> None:
+        for reason in (Reason.FILE_ORDER_REFUSED, Reason.FILE_ORDER_UNFIT):
+            self._alarms.clear(reason)
+        if refused:
+            self._alarms.raise_(Reason.FILE_ORDER_REFUSED, now, error=refused)
+        elif not fits:
+            self._alarms.raise_(Reason.FILE_ORDER_UNFIT, now)
+
+    # --- either ---
+
+    def _take(self, data: bytes) -> bool:
+        """False if it is a good one, but not one to go on under."""
+        newest = self._station.newest_order(data, int(time.time()))
+        if amendment.succeeds(newest, self._listener.order):
+            self._listener.adopt(newest)
+            self._helm.adopt(newest)
+            say("ground", f"{self._station.name}: goes on under order {newest.order.serial}")
+        return newest.order_hash == self._listener.order.order_hash
