@@ -44,7 +44,8 @@ ROOT, SIGNER = "root", "signer"
 ROOT_CERTIFICATE, SIGNER_CERTIFICATE = "root.crt", "signer.crt"
 
 
-def _key_file(half: str, alg: Alg) -> str:
+def key_file(half: str, alg: Alg) -> str:
+    """Where a half of the folder has its private key of this algorithm."""
     return f"{half}-ml-dsa.key" if alg is Alg.ML_DSA_65 else f"{half}.key"
 
 
@@ -76,7 +77,7 @@ class AgencyFolder:
             (folder / ROOT).mkdir(store.FOLDER_MODE)
             _write_certificates(folder / ROOT / ROOT_CERTIFICATE, made)
             for alg, key in keys.items():
-                private_key.write(folder / ROOT / _key_file(ROOT, alg), key)
+                private_key.write(folder / ROOT / key_file(ROOT, alg), key)
             state.write(folder / ROOT, RootState())
             cls(folder).new_signer(now)
         return made
@@ -109,7 +110,7 @@ class AgencyFolder:
                 _write_certificates(folder / ROOT_CERTIFICATE, tuple(issuer.certificate for issuer in issuers.values()))
                 state.write(folder, SignerState())
         for alg, key in keys.items():
-            file = self._signer / _key_file(SIGNER, alg)
+            file = self._signer / key_file(SIGNER, alg)
             if file.exists():
                 store.wipe(file)
             private_key.write(file, key)
@@ -225,7 +226,7 @@ def _lost(half: Path, number: str, of: str) -> FolderError:
 
 
 def _key(folder: Path, half: str, alg: Alg) -> RootKey:
-    path = folder / _key_file(half, alg)
+    path = folder / key_file(half, alg)
     key = private_key.read(path)
     if cose.algorithm(key) is not alg or not isinstance(key, RootKey):
         raise WrongFile(

@@ -6,7 +6,6 @@ roots.crt   in the folder of a device or a station: those of every agency that i
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,13 +18,13 @@ from keys.errors import WrongFile, WrongUsage
 from keys.files import Kind
 
 NAME = "roots.crt"
-_PEM = re.compile(rb"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+_BEGIN = b"-----BEGIN CERTIFICATE-----"
 _KINDS = ([Alg.ESP384], [Alg.ESP384, Alg.ML_DSA_65])
 
 
 def certificates(data: bytes) -> list[x509.Certificate]:
     """Those that stand one after the other in a file, as PEM; none if there is none. CertificateError."""
-    return [certificate.load_certificate(each) for each in _PEM.findall(data)]
+    return [certificate.load_certificate(_BEGIN + each) for each in data.split(_BEGIN)[1:]]
 
 
 def of_agency(path: Path) -> Roots:

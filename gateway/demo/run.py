@@ -1,7 +1,7 @@
 """`zegel demo`: the main job on one computer, with real processes, told in plain words and checked by counting.
 
 The acts, and the functions in their order:
-  1  `_keys`      a throw-away agency, an aircraft, three stations, one stranger
+  1  `_keys`      a throw-away agency, an aircraft, three stations, one stranger; of a hybrid agency also forged orders
   2  `_take_off`  a recorded flight and a camera enter; each station opens what the order grants it
   3  `_stranger`  a station that is not in the order opens nothing
   4  `_restart`   the aircraft loses power and comes back; so do the feeds
@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import io
 import signal
 import socket
 import sys
@@ -29,11 +28,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.padding import Padding
 
-from gateway import cli
+from gateway.demo import forgery
 from gateway.demo.clip import Camera
 from gateway.demo.flight import FlightController
 from gateway.demo.leaks import shared_windows
 from gateway.demo.ledger import Feed, Ledger, table
+from gateway.demo.shell import Shell
 from gateway.demo.stage import FIRST_SFRAME, HOST, Listener, Program, Radio, free_port, run_until
 from gateway.demo.stranger import pretend
 from gateway.demo.uplink import COMMANDS, Uplink
@@ -64,9 +64,10 @@ STRANGER = "stranger"
 class Demo:
     """One run in a folder of its own, which goes away with it."""
 
-    def __init__(self, folder: Path, stay: bool) -> None:
-        self.folder, self.stay = folder, stay
+    def __init__(self, folder: Path, stay: bool, hybrid: bool = False) -> None:
+        self.folder, self.stay, self.hybrid = folder, stay, hybrid
         self.console = Console(highlight=False, soft_wrap=True)
+        self.shell = Shell(folder, self._say)
         self.radio, self.lte = Radio(), Radio()
         self.flight, self.camera_port = FlightController(), free_port()
         self.camera = Camera((HOST, self.camera_port))
@@ -98,22 +99,30 @@ class Demo:
     def _keys(self) -> None:
         self._title("1. The agency makes its keys, and the vendor gets none of them")
         here = self.folder
-        self._zegel("agency", "init", here / "agency", "--name", AGENCY)
-        self._zegel("device", "init", here / "drone-7", "--name", "drone-7")
-        self._zegel("agency", "certify-device", here / "agency", here / "drone-7/device.csr", "-o", here / "drone-7.crt")
+        self.shell.run("agency", "init", here / "agency", "--name", AGENCY, *["--hybrid"] * self.hybrid)
+        self.shell.run("device", "init", here / "drone-7", "--name", "drone-7")
+        self.shell.run("agency", "certify-device", here / "agency", here / "drone-7/device.csr", "-o", here / "drone-7.crt")
         root = here / "agency/root/root.crt"
-        self._zegel("device", "enrol", here / "drone-7", here / "drone-7.crt", "--root", root)
+        self.shell.run("device", "enrol", here / "drone-7", here / "drone-7.crt", "--root", root)
         for name, (agency, _) in {**STATIONS, STRANGER: (OTHER, "")}.items():
-            self._zegel("station", "init", here / name, "--name", name, "--agency", agency, "--root", root)
+            self.shell.run("station", "init", here / name, "--name", name, "--agency", agency, "--root", root)
         listed = [w for n, (_, roles) in STATIONS.items() for w in ("--station", f"{here / n / 'station.pub'}:{roles}")]
-        self._zegel(
+        self.shell.run(
             *("order", "issue", here / "agency", "--operation", OPERATION, "--device", here / "drone-7.crt"),
             *listed,
             *("--hours", "8", "-o", here / "op.order"),
         )
-        self._zegel("device", "load-order", here / "drone-7", here / "op.order")
+        self.shell.run("device", "load-order", here / "drone-7", here / "op.order")
         self._say("")
-        self._zegel("order", "show", here / "op.order", shown=True)
+        self.shell.run("order", "show", here / "op.order", shown=True)
+        if self.hybrid:
+            self._forgeries(root)
+
+    def _forgeries(self, root: Path) -> None:
+        self._say("\n   Every order of a hybrid agency carries two signatures, and both are needed:")
+        self.shell.run("order", "verify", self.folder / "op.order", "--root", root, shown=True)
+        self._say(f"   Somebody has broken P-384, somebody else ML-DSA-65, and each lists {STRANGER!r} in an order:")
+        forgery.try_both(self.folder, self.shell, self.ledger, STRANGER)
 
     # --- 2: flight ---
 
@@ -257,8 +266,8 @@ class Demo:
         self._title("9. The observer's station is lost: the agency revokes it while the aircraft flies")
         here, sealed = self.folder, self._sealed_sessions()
         words = ("order", "revoke", here / "op.order", "--station", "observer", "--agency", here / "agency")
-        self._zegel(*words, "-o", here / "new.order")
-        self._zegel("device", "load-order", here / "drone-7", here / "new.order")
+        self.shell.run(*words, "-o", here / "new.order")
+        self.shell.run("device", "load-order", here / "drone-7", here / "new.order")
         changed = self._until(lambda: self._sealed_sessions() > sealed, JOIN_WITHIN_S)
         pilot, observer = self.stations["pilot"], self.stations["observer"]
         pilot.forget()
@@ -295,22 +304,6 @@ class Demo:
         return str(kept)
 
     # --- the machinery ---
-
-    def _zegel(self, *words: object, shown: bool = False) -> None:
-        """Run one `zegel` command, as a person would type it."""
-        text = [str(word) for word in words]
-        self._say("   $ zegel " + " ".join(self._short(word) for word in text))
-        output = io.StringIO()
-        with contextlib.redirect_stdout(output):
-            code = cli.main(text)
-        if shown:
-            self._say("\n".join("   " + line for line in output.getvalue().splitlines()))
-        if code:
-            raise DemoFailed(f"zegel {text[0]} {text[1]} ended with {code}")
-
-    def _short(self, word: str) -> str:
-        word = word.replace(f"{self.folder}/", "")
-        return f'"{word}"' if " " in word else word
 
     def _step(self) -> None:
         now = time.monotonic()
@@ -387,8 +380,9 @@ class Demo:
 def command(parser: argparse.ArgumentParser) -> None:
     """show the main job on this computer, with throw-away keys, in half a minute"""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = "example:\n  zegel demo\n  zegel demo --stay"
+    parser.epilog = "example:\n  zegel demo\n  zegel demo --stay\n  zegel demo --hybrid"
     parser.add_argument("--stay", action="store_true", help="go on flying until Ctrl-C, towards UDP 14550 and 5600")
+    parser.add_argument("--hybrid", action="store_true", help="with an agency that signs with P-384 and ML-DSA-65")
     parser.set_defaults(run=_run)
 
 
@@ -397,4 +391,4 @@ def _run(args: argparse.Namespace) -> int:
         raise DemoFailed("the demo needs Linux: its flight controller is a pseudo-terminal")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the folder with its keys goes away then, too
     with tempfile.TemporaryDirectory(prefix="zegel-demo-") as folder:
-        return Demo(Path(folder), args.stay).run()
+        return Demo(Path(folder), args.stay, args.hybrid).run()
