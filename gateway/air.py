@@ -20,15 +20,14 @@ from collections import deque
 from collections.abc import Sequence, Set
 from pathlib import Path
 
-import numpy as np
-
-from firmware_shims import heartbeat
-from gateway import advice, config, log, notify, pace, process
+from gateway import advice, config, log, notify, pace, process, standing
 from gateway.alarms import Alarms, Reason
-from gateway.batch import HEADROOM, Batch
+from gateway.barrier import breathe
+from gateway.batch import Batch
 from gateway.config import AirConfig
 from gateway.core.announcer import NARROW_BELOW_BPS, Announcer
-from gateway.core.bundle import Bundler, pad_video
+from gateway.core.barrier import Barrier
+from gateway.core.bundle import Bundler, pad_videos
 from gateway.core.wire import DOWNLINK_OVERHEAD, DropReason
 from gateway.endpoints import Endpoint, open_endpoint, open_link
 from gateway.errors import OrderExpired
@@ -36,6 +35,7 @@ from gateway.frames import FrameReader
 from gateway.gate import Gate
 from gateway.log import say
 from gateway.meter import Growth, Meter
+from gateway.oversize import Oversize
 from gateway.pace import Pace
 from gateway.poller import Poller
 from gateway.sessions import TELEMETRY_LANES, VIDEO_LANES, Sessions, await_order, board_clock
@@ -50,7 +50,6 @@ HOUSEKEEP_EVERY_S = 0.05
 AHEAD_S = 0.1  # what may wait in a line that has a rate: enough that it never idles, so little that it stays fresh
 LINE_LOOK_S = 0.01  # a line may be slower than its rate says
 STATUS_EVERY_S = 0.5
-HEAR_FC_S = 3.0  # with an expired order: how long to listen whether the aircraft is on the ground
 
 
 class Air:
@@ -58,6 +57,7 @@ class Air:
 
     def __init__(self, settings: AirConfig, device: DeviceFolder, manager: notify.Manager) -> None:
         self.settings, self.device, self.manager = settings, device, manager
+        self.barrier = Barrier()
         buffer = settings.buffer_kib << 10
         self.fc = open_endpoint(config.endpoint(settings.fc), buffer)
         self.cameras = [open_endpoint(config.endpoint(text), buffer) for text in settings.video]
@@ -70,16 +70,16 @@ class Air:
         paces = {self.fc: pace.frames(settings.flush_ms / 1000), **dict.fromkeys(self.cameras, pace.DATAGRAMS)}
         self.pace = Pace(self.poller, paces)
         self._video = deque(zip(VIDEO_LANES, self.cameras, strict=False))
-        self.fc_frames, self.frames = FrameReader(self.fc), Table()
-        self.oversize = self.unsent = self.crowded = 0  # video too large; while no link was up; while all were full
+        self.fc_frames, self.frames = FrameReader(self.fc, self.barrier), Table()
+        self.unsent = self.crowded = 0  # video that came while no link was up; while all were full
         self.alarms = Alarms(lambda text: say("air", text))
-        self._oversize_seen = 0  # of what the cameras' endpoints could not take
+        self.oversize = Oversize(self.cameras, settings.mtu, self.alarms)
         self._batch = Batch(settings.batch)
         # Sealed for each lane, they fill a batch: one system call.
         self._bundles = Batch(settings.batch // len(TELEMETRY_LANES))
         self._housekeep_at = self._status_at = self._control_at = 0.0
         self._watch = Watch(self.endpoints, lambda text: say("air", text))
-        self.sessions = Sessions(device, len(self.cameras), settings.link_bps(), self.alarms)
+        self.sessions = Sessions(device, len(self.cameras), settings.link_bps(), self.alarms, self.barrier)
 
     # --- start and end ---
 
@@ -89,7 +89,7 @@ class Air:
         self._refuse_what_ended()
         self._started = now = time.monotonic()
         self.sessions.begin(now)
-        self.gate = Gate(self.announcer, self.fc, self.alarms)
+        self.gate = Gate(self.announcer, self.fc, self.alarms, self.barrier)
         self.bundler = Bundler(self.settings.mtu, self.order.order.policy.pad, now, self.settings.flush_ms / 1000)
         with Publisher("air", self.device.name) as self.publisher:
             self._say_sealed(now)
@@ -111,23 +111,11 @@ class Air:
     def _refuse_what_ended(self) -> None:
         """OrderExpired if the order is past its dates or limits and the aircraft stands disarmed on the ground."""
         reason = self.device.limits(board_clock())
-        if reason and self._heard_disarmed():
+        if reason and standing.heard_disarmed(self.fc_frames, self.settings.system_id, self.poller, self.barrier):
             raise OrderExpired(
                 f"the order {reason}, and the aircraft is on the ground",
                 hint="load a newer one: zegel device load-order DIR new.order",
             )
-
-    def _heard_disarmed(self) -> bool:
-        """Listen to the flight controller; what is not heard counts as airborne."""
-        until, autopilots = time.monotonic() + HEAR_FC_S, heartbeat.Autopilots(self.settings.system_id)
-        while (now := time.monotonic()) < until and not autopilots.armed and not self.poller.stopping:
-            self.fc.tick(now)
-            self.poller.wait(min(until - now, HOUSEKEEP_EVERY_S))
-            autopilots.hear(self.fc_frames.read(time.monotonic()))
-        if autopilots.others:
-            heard = ", ".join(map(str, sorted(autopilots.others)))
-            say("air", f"heartbeats of system {heard} count as another aircraft's: this one is {self.settings.system_id}")
-        return autopilots.stands
 
     def _end(self) -> None:
         now = time.monotonic()
@@ -145,10 +133,12 @@ class Air:
         if now >= self._housekeep_at:
             self._housekeep(now)
             ready = {*self.endpoints}  # some move what waits in them, or find out that they are broken
-        self._telemetry(ready, now)
+        with self.barrier:
+            self._telemetry(ready, now)
         self._take_commands(ready, now)
         self._relay_video(ready, now)
         self._send_control(now)
+        breathe(self.barrier)
 
     def _next_due(self, now: float) -> float:
         telemetry = max(self.bundler.next_due(), now + self._line_wait_s(now))
@@ -160,8 +150,8 @@ class Air:
     def _telemetry(self, ready: Set[Endpoint], now: float) -> None:
         if self.fc in ready or now >= self.fc_frames.next_due():
             frames = self.gate.may_leave(self.fc_frames.read(now))
-            self.frames.count(frames)
             self.bundler.add(frames, now)
+            self.frames.count(frames)
             self.pace.count(self.fc, len(frames), now, more=False)
         if now >= self.bundler.next_due() and (roomy := _with_room(self.links, now)):
             self._send_telemetry(AHEAD_S * max(link.octets_a_second for link in roomy), now)
@@ -192,25 +182,31 @@ class Air:
 
     def _take_commands(self, ready: Set[Endpoint], now: float) -> None:
         for link in [link for link in self.links if link in ready]:
-            accepted = self.gate.take(link, now)
-            if accepted.frames:
-                self.bundler.expect_answer(now)
-                self.poller.stir(self.fc)
-            for station in accepted.challenges:
-                self.sessions.challenged(station)
-            for station, _, fragment in accepted.control:  # of its kinds only order fragments come here
+            with self.barrier:
+                self._take_link(link, now)
+
+    def _take_link(self, link: Endpoint, now: float) -> None:
+        accepted = self.gate.take(link, now)
+        if accepted.frames:
+            self.bundler.expect_answer(now)
+            self.poller.stir(self.fc)
+        for station in accepted.challenges:
+            self.sessions.challenged(station)
+        for station, _, fragment in accepted.control:  # of its kinds only order fragments come here
+            with self.barrier:
                 if not self.sessions.order_fragment(station, fragment, now):
                     self.gate.keeper.drops[DropReason.BAD_ORDER] += 1
 
     # --- 5: video to the link ---
 
     def _relay_video(self, ready: Set[Endpoint], now: float) -> None:
-        for lane, camera in self._video:
-            if camera in ready and camera.fill(self._batch, now):
-                self.pace.count(camera, self._batch.count, now, more=self._batch.full)
-                self._video.rotate(-1)
-                self._send_video(lane, now)
-                return
+        for lane, camera in tuple(self._video) if ready else ():
+            with self.barrier:
+                if camera in ready and camera.fill(self._batch, now):
+                    self.pace.count(camera, self._batch.count, now, more=self._batch.full)
+                    self._video.rotate(-1)
+                    self._send_video(lane, now)
+                    return
 
     def _send_video(self, lane: Lane, now: float) -> None:
         batch = self._batch
@@ -223,31 +219,14 @@ class Air:
             else:
                 self.unsent += batch.count
             return
-        self._leave_out_oversize(batch, now)
-        if self.order.order.policy.flags & PolicyFlag.PAD_VIDEO:
-            self._pad(batch)
+        policy, room = self.order.order.policy, self.settings.mtu - DOWNLINK_OVERHEAD
+        padded = bool(policy.flags & PolicyFlag.PAD_VIDEO)
+        self.oversize.leave_out(batch, room - padded, now)
+        if padded:
+            pad_videos(batch, policy.pad, room)
         self.announcer.sealer.seal(key, batch)
         for link in self.wide:
             link.drain(batch, now)
-
-    def _leave_out_oversize(self, batch: Batch, now: float) -> None:
-        limit = self.settings.mtu - DOWNLINK_OVERHEAD - bool(self.order.order.policy.flags & PolicyFlag.PAD_VIDEO)
-        if (longest := batch.longest()) <= limit:
-            return
-        fits = np.flatnonzero(batch.lengths[: batch.count] <= limit)
-        self.oversize += batch.count - fits.size
-        self._alarm_oversize(longest, limit, now)
-        batch.keep(fits)
-
-    def _alarm_oversize(self, size: int, limit: int, now: float) -> None:
-        self.alarms.raise_(Reason.VIDEO_OVERSIZE, now, size=size, mtu=self.settings.mtu, limit=limit)
-
-    def _pad(self, batch: Batch) -> None:
-        limit = self.settings.mtu - DOWNLINK_OVERHEAD
-        for index in range(batch.count):
-            padded = pad_video(batch.view(index), self.order.order.policy.pad, limit)
-            batch.octets[index, HEADROOM : HEADROOM + len(padded)] = np.frombuffer(padded, np.uint8)
-            batch.lengths[index] = len(padded)
 
     # --- 6: control ---
 
@@ -271,32 +250,33 @@ class Air:
 
     def _drain(self, batch: Batch, now: float) -> None:
         for link in self.links:
-            link.drain(batch, now)
+            with self.barrier:
+                link.drain(batch, now)
 
     # --- 7: upkeep ---
 
     def _housekeep(self, now: float) -> None:
         self._housekeep_at = now + HOUSEKEEP_EVERY_S
         for endpoint in self.endpoints:
-            endpoint.tick(now)
+            with self.barrier:
+                endpoint.tick(now)
         if now >= self._status_at:
             self._status_at = now + STATUS_EVERY_S
-            self._check_cameras(now)
-            self.alarms.tick(now)
-            self._watch.look(now)
-            status = self.status(now)
-            self.publisher.send(status)
-            self.manager.tell(lambda: in_one_line(status))
+            with self.barrier:
+                self._tell(now)
         self.pace.tick(now)
         self.sessions.watch(now)
         self.manager.turned(now)
 
-    def _check_cameras(self, now: float) -> None:
-        oversize = sum(camera.counters.oversize for camera in self.cameras)
-        if oversize > self._oversize_seen:
-            self._oversize_seen = oversize
-            largest = max(camera.counters.largest_oversize for camera in self.cameras)
-            self._alarm_oversize(largest, self.settings.mtu - DOWNLINK_OVERHEAD, now)
+    def _tell(self, now: float) -> None:
+        for place in self.barrier.news():
+            self.alarms.raise_(Reason.UNEXPECTED, now, key=place, place=place)
+        self.oversize.look(now)
+        self.alarms.tick(now)
+        self._watch.look(now)
+        status = self.status(now)
+        self.publisher.send(status)
+        self.manager.tell(lambda: in_one_line(status))
 
     # --- what a person sees ---
 
@@ -330,6 +310,7 @@ class Air:
             "frames": frames_status(self.frames),
             "commands": self.gate.commands(),
             "drops": self._drops(),
+            "unexpected": dict(self.barrier.places),
             "unsaved": self.device.unsaved,
             "alarms": self.alarms.texts,
             "alarm_reasons": self.alarms.by_reason(),
@@ -341,14 +322,14 @@ class Air:
         return round(sum(grown.values()) / seconds, 1)
 
     def _drops(self) -> dict[str, int]:
-        oversize = self.oversize + sum(camera.counters.oversize for camera in self.cameras)
         return {
             "late": self.bundler.late,
             "link_down": self.unsent,
             "link_full": self.crowded,
-            "oversize": oversize,
+            "oversize": self.oversize.total,
             "resync_bytes": self.fc_frames.resync_bytes,
             **self.gate.drops(),
+            DropReason.UNEXPECTED.value: self.barrier.total,
         }
 
 

@@ -36,6 +36,9 @@ class _State(NamedTuple):
 class Reason(enum.Enum):
     """Why there is an alarm. `words` names the arguments that `Alarms.raise_` takes with it."""
 
+    # --- either ---
+    UNEXPECTED = _Event("something unexpected was met and dropped, at {place}: please report this line")  # core/barrier.py
+
     # --- aboard ---
     ORDER_OVER = _State("the order {limit}; the aircraft may be in flight, so it goes on")
     INBOX_REFUSED = _Event("an order that was handed over is refused: {error}")

@@ -8,6 +8,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from gateway.core.barrier import Barrier
+
 Task = Callable[[], str | None]  # its result is what went wrong, or None
 
 END_WITHIN_S = 5.0
@@ -16,7 +18,8 @@ END_WITHIN_S = 5.0
 class Aside:
     """Runs tasks that write to the disk; the loop asks what went wrong when it has time."""
 
-    def __init__(self) -> None:
+    def __init__(self, barrier: Barrier | None = None) -> None:
+        self._barrier = barrier or Barrier()
         self._thread: threading.Thread | None = None
         self._trouble: str | None = None
 
@@ -33,7 +36,8 @@ class Aside:
         return True
 
     def _run(self, task: Task) -> None:
-        self._trouble = task() or self._trouble
+        with self._barrier:
+            self._trouble = task() or self._trouble
 
     def take_trouble(self) -> str | None:
         """What went wrong with the tasks since the last call, once."""

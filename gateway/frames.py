@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from firmware_shims import mavlink
 from gateway.batch import Batch
+from gateway.core.barrier import Barrier
 from gateway.endpoints import Endpoint
 
 BATCHES_A_READ = 4  # what a flooding sender may take before others have their turn
@@ -15,8 +16,8 @@ SETTLE_S = 0.005  # a serial line this quiet has ended its frame
 
 
 class FrameReader:
-    def __init__(self, endpoint: Endpoint) -> None:
-        self.endpoint = endpoint
+    def __init__(self, endpoint: Endpoint, barrier: Barrier | None = None) -> None:
+        self.endpoint, self._barrier = endpoint, barrier or Barrier()
         self._framers: dict[int, mavlink.Framer] = {}  # by connection; the one read last stands last
         self._gone = 0  # bytes skipped by framers that are no more
         self._read_at = float("inf")
@@ -40,17 +41,19 @@ class FrameReader:
                 break
             self._read_at = now
             framer = self._framer(self.endpoint.connection)
-            if self.endpoint.stream:
-                for read in batch.datagrams():
-                    out += framer.feed(read)
-            else:
-                out += framer.datagrams(batch.datagrams())
-                if not batch.full:
-                    break
+            with self._barrier:
+                if self.endpoint.stream:
+                    for read in batch.datagrams():
+                        out += framer.feed(read)
+                else:
+                    out += framer.datagrams(batch.datagrams())
+            if not (self.endpoint.stream or batch.full):
+                break
         if now >= self.next_due():
-            for framer in self._framers.values():
-                out += framer.settle()
             self._read_at = float("inf")
+            for framer in self._framers.values():
+                with self._barrier:
+                    out += framer.settle()
         return out
 
     def _framer(self, connection: int) -> mavlink.Framer:

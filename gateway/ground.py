@@ -17,14 +17,16 @@ import argparse
 import os
 import time
 from collections import Counter, deque
-from collections.abc import Set
+from collections.abc import Callable, Set
 from pathlib import Path
 
 from gateway import config, log, notify, order_file, process
 from gateway.alarms import Alarms, Reason
 from gateway.aside import Aside
+from gateway.barrier import breathe
 from gateway.batch import Batch
 from gateway.config import GroundConfig
+from gateway.core.barrier import Barrier
 from gateway.core.fleet import Fleet
 from gateway.core.listener import Listener, Me
 from gateway.core.opener import Opener
@@ -63,10 +65,11 @@ class Ground:
         self, settings: GroundConfig, station: StationFolder, order: VerifiedOrder, manager: notify.Manager
     ) -> None:
         self.settings, self.station, self.manager = settings, station, manager
+        self.barrier = Barrier()
         me = Me(station.index_in(order.order), station.profile, station.seed)
         known = {d.pub: boot for d in order.order.devices if (boot := station.boot(d.pub))}
         self.listener = Listener(order, me, known, settings.accept_older_session)
-        self.opener = Opener(self.listener)
+        self.opener = Opener(self.listener, self.barrier)
         self.paths = Paths(len(settings.link))
         self.reorder = Reorder(self.paths.several)
         buffer = settings.buffer_kib << 10
@@ -83,11 +86,12 @@ class Ground:
         self.frames = Table()
         fleet = Fleet(order, me.index, settings.mtu, os.urandom)
         self.alarms = Alarms(lambda text: say("ground", f"{station.name}: {text}"))
-        self.helm = Helm(fleet, self.gcs, self.links, self.alarms)
-        self.succession = Succession(station, OrderFile(settings.order), self.listener, self.helm, self.alarms)
+        self.helm = Helm(fleet, self.gcs, self.links, self.alarms, self.barrier)
+        parts = (OrderFile(settings.order), self.listener, self.helm, self.alarms, self.barrier)
+        self.succession = Succession(station, *parts)
         self._batch, self._plain = Batch(settings.batch), Batch(settings.batch)
         self._housekeep_at = self._status_at = self._store_at = 0.0
-        self._aside = Aside()
+        self._aside = Aside(self.barrier)
         self._watch = Watch(self.endpoints, lambda text: say("ground", f"{station.name}: {text}"))
         self._shown: dict[bytes, str] = {}
         self._older_seen = 0  # datagrams of older sessions, as far as they were alarmed
@@ -118,6 +122,7 @@ class Ground:
     # --- 1: a turn ---
 
     def turn(self) -> None:
+        """At each entry of what others send stands the barrier: what fails there costs that input alone."""
         ready = self.poller.wait(min(self._housekeep_at, self.reorder.next_due(), self.helm.next_due()) - time.monotonic())
         now = time.monotonic()
         self._links_in_turn.rotate()  # the one that is always read first would be the one that always brings the news
@@ -126,9 +131,12 @@ class Ground:
             ready = {*self.endpoints}  # some move what waits in them, or find out that they are broken
         for number, link in self._links_in_turn:
             if link in ready:
-                self._take_link(number, link, now)
-        self._to_gcs(self.reorder.release(now), now)
+                with self.barrier:
+                    self._take_link(number, link, now)
+        with self.barrier:
+            self._to_gcs(self.reorder.release(now), now)
         self._take_gcs(ready, now)
+        breathe(self.barrier)
 
     def _take_link(self, number: int, link: Endpoint, now: float) -> None:
         taken, more = 0, True
@@ -146,9 +154,10 @@ class Ground:
     def _open_link(self, number: int, link: Endpoint, now: float) -> None:
         opened = self.opener.open(self._batch, now)
         link.vouch(opened.fresh, now)
-        for arrival in opened.arrivals:
-            self.paths.hear(number, arrival, link.senders(arrival.slots), now)
-            link.keep(arrival.slots, now)
+        with self.barrier:
+            for arrival in opened.arrivals:
+                self.paths.hear(number, arrival, link.senders(arrival.slots), now)
+                link.keep(arrival.slots, now)
         self._to_gcs(self.reorder.put(opened.bundles, now), now)
         for lane, player in zip(VIDEO_LANES, self.players, strict=False):
             if lane in opened.video:
@@ -163,9 +172,10 @@ class Ground:
 
     def _to_gcs(self, frames: Frames, now: float) -> None:
         plain = self._plain
-        self.frames.count(frames)
-        if self.feed:
-            self.feed.publish(TELEMETRY, frames)
+        with self.barrier:
+            self.frames.count(frames)
+            if self.feed:
+                self.feed.publish(TELEMETRY, frames)
         for begin in range(0, len(frames), plain.capacity):
             plain.clear()
             for frame in frames[begin : begin + plain.capacity]:
@@ -185,33 +195,33 @@ class Ground:
     def _take_gcs(self, ready: Set[Endpoint], now: float) -> None:
         self.helm.take(ready, now)
         for player in self.players:
-            if player in ready:
-                player.fill(self._plain, now)  # its receiver reports (RTCP), and who listens to a udpin
+            with self.barrier:
+                if player in ready:
+                    player.fill(self._plain, now)  # its receiver reports (RTCP), and who listens to a udpin
 
     # --- 6: upkeep ---
 
     def _housekeep(self, now: float) -> None:
         self._housekeep_at = now + HOUSEKEEP_EVERY_S
-        for endpoint in self.endpoints:
-            endpoint.tick(now)
-        if self.feed:
-            self.feed.tick(now)
-        self.pace.tick(now)
-        self.listener.tick(now)
-        self.helm.challenge(self.listener.sessions.values(), now)
-        self._show_sessions(now)
-        self._show_commands(now)
-        self._store_boots(now)
-        self.succession.look_at_link(now)
+        steps: list[Callable[[float], None]] = [end.tick for end in self.endpoints]
+        steps += [self.feed.tick] if self.feed else []
+        steps += [self.pace.tick, self.listener.tick, self._challenge, self._show_sessions, self._show_commands]
+        steps += [self._store_boots, self.succession.look_at_link]
         if now >= self._status_at:
             self._status_at = now + STATUS_EVERY_S
-            status = self.status(now)
-            self.publisher.send(status)
-            self.manager.tell(lambda: in_one_line(status))
-            self._watch.look(now)
-            self.succession.look_at_file(now)
-            self._show_alarms(now)
+            steps += [self._tell, self._watch.look, self.succession.look_at_file, self._show_alarms]
+        for step in steps:
+            with self.barrier:
+                step(now)
         self.manager.turned(now)
+
+    def _challenge(self, now: float) -> None:
+        self.helm.challenge(self.listener.sessions.values(), now)
+
+    def _tell(self, now: float) -> None:
+        status = self.status(now)
+        self.publisher.send(status)
+        self.manager.tell(lambda: in_one_line(status))
 
     def _store_boots(self, now: float) -> None:
         if self.station.unsaved and now >= self._store_at and self._aside.start(self.station.store_boots):
@@ -233,6 +243,8 @@ class Ground:
 
     def _show_alarms(self, now: float) -> None:
         """What is so at this moment, and what is over."""
+        for place in self.barrier.news():
+            self.alarms.raise_(Reason.UNEXPECTED, now, key=place, place=place)
         older = self.opener.drops[DropReason.OLDER_SESSION]
         if self.listener.refused_boot and older > self._older_seen:
             self._older_seen = older
@@ -315,7 +327,8 @@ class Ground:
     def _drops(self) -> dict[str, int]:
         drops: Counter[DropReason] = self.opener.drops
         counts = {reason.value: count for reason, count in sorted(drops.items()) if count}
-        return {**counts, "commands_refused": self.helm.refused.total()}
+        unexpected = {DropReason.UNEXPECTED.value: self.barrier.total}
+        return {**counts, **unexpected, "commands_refused": self.helm.refused.total()}
 
 
 def command(parser: argparse.ArgumentParser) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence, Set
 from firmware_shims.guard import Guard
 from gateway.alarms import Alarms, Reason
 from gateway.batch import Batch
+from gateway.core.barrier import Barrier
 from gateway.core.commander import Refusal
 from gateway.core.fleet import Fleet
 from gateway.core.session import Session
@@ -27,11 +28,18 @@ READY = "commands go up"
 class Helm:
     """Of one station."""
 
-    def __init__(self, fleet: Fleet, gcs: Iterable[Endpoint], links: Sequence[Endpoint], alarms: Alarms) -> None:
-        self.fleet = fleet
+    def __init__(
+        self,
+        fleet: Fleet,
+        gcs: Iterable[Endpoint],
+        links: Sequence[Endpoint],
+        alarms: Alarms,
+        barrier: Barrier | None = None,
+    ) -> None:
+        self.fleet, self._barrier = fleet, barrier or Barrier()
         self.refused: Counter[str] = Counter()  # frames, by why they went nowhere
         self.sent = 0
-        self._readers = [FrameReader(endpoint) for endpoint in gcs]
+        self._readers = [FrameReader(endpoint, self._barrier) for endpoint in gcs]
         self._links, self._alarms = links, alarms
         self._guard = Guard(fleet.station.guard)
         self._batch = Batch()
@@ -48,12 +56,12 @@ class Helm:
         """Read what the ground control stations that are ready send, and send it up or count why not."""
         for reader in self._readers:
             if reader.endpoint in ready or now >= reader.next_due():
-                frames = reader.read(now)
-                if frames:
-                    self._command(frames, now)
+                with self._barrier:
+                    if frames := reader.read(now):
+                        self._command(frames, now)
 
     def _command(self, frames: list[bytes], now: float) -> None:
-        allowed = [frame for frame in frames if self._guard.allows(frame)]
+        allowed = [frame for frame in frames if self._allows(frame)]
         sealed = self.fleet.seal(allowed, now)
         if isinstance(sealed, Refusal):
             self.refused[sealed.name.lower()] += len(frames)
@@ -65,6 +73,11 @@ class Helm:
             self.refused[DropReason.GUARDED.value] += len(frames) - len(allowed)
             self._alarms.raise_(Reason.GUARDED_HERE, now, policy=self._guard.policy)
         self._send(sealed, now)
+
+    def _allows(self, frame: bytes) -> bool:
+        with self._barrier:
+            return self._guard.allows(frame)
+        return False
 
     def challenge(self, sessions: Iterable[Session], now: float) -> None:
         """Follow the sessions that there are, and send the challenges that are due."""

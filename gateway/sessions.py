@@ -15,8 +15,10 @@ import time
 
 from gateway.alarms import Alarms, Reason, kind_of
 from gateway.aside import Aside
+from gateway.barrier import refusing
 from gateway.core import order_fragments
 from gateway.core.announcer import Announcer
+from gateway.core.barrier import Barrier
 from gateway.core.courier import Courier
 from gateway.core.order_intake import OrderIntake
 from gateway.log import say
@@ -38,7 +40,9 @@ VIDEO_LANES = (Lane.VIDEO_A, Lane.VIDEO_B)
 class Sessions:
     """`device` is the open (locked) folder."""
 
-    def __init__(self, device: DeviceFolder, cameras: int, link_bps: int, alarms: Alarms) -> None:
+    def __init__(
+        self, device: DeviceFolder, cameras: int, link_bps: int, alarms: Alarms, barrier: Barrier | None = None
+    ) -> None:
         self.device, self.order = device, device.order()
         self._cameras, self._link_bps, self._alarms = cameras, link_bps, alarms
         self._courier: Courier | None = None
@@ -46,7 +50,8 @@ class Sessions:
         self._change_at = float("inf")
         self._carried: OrderIntake[int] = OrderIntake()  # by station, so that none spoils what another carries
         self._inbox_at = self._limits_at = 0.0
-        self._aside = Aside()
+        self._barrier = barrier or Barrier()
+        self._aside = Aside(self._barrier)
         self.boot = 0  # the counter of this session; 0 before the first
 
     def begin(self, now: float) -> None:
@@ -169,17 +174,21 @@ class Sessions:
 
     def watch(self, now: float) -> None:
         """The inbox, the order's limits, and orders that wait for their turn; call it some ten times a second."""
-        self._look_into_carried(now)
+        with self._barrier:
+            self._look_into_carried(now)
         if now >= self._inbox_at:
             self._inbox_at = now + INBOX_EVERY_S
-            self._look_into_inbox(now)
+            with self._barrier:
+                self._look_into_inbox(now)
         if now >= self._limits_at:
             self._limits_at = now + LIMITS_EVERY_S
-            self._watch_limits(now)
+            with self._barrier:
+                self._watch_limits(now)
 
     def _look_into_inbox(self, now: float) -> None:
         try:
-            if refused := inbox.serve(self.device.path, lambda data: self.take_order(data, now)):
+            take = refusing(self._barrier, lambda data: self.take_order(data, now))
+            if refused := inbox.serve(self.device.path, take):
                 self._alarms.raise_(Reason.INBOX_REFUSED, now, key=kind_of(refused), error=refused)
         except FolderError as error:
             self._alarms.raise_(Reason.INBOX_BROKEN, now, error=error)
@@ -220,10 +229,10 @@ def await_order(device: DeviceFolder, manager: Manager) -> None:
         say("air", f"waiting: {error}; {error.hint}")
         manager.tell(lambda: "waiting for an order: nothing is sent")
         loaded: list[VerifiedOrder] = []
+        take = refusing(Barrier(), lambda data: loaded.append(device.load_order(data, board_clock())))
         while not loaded:
             manager.turned(time.monotonic())
-            refused = inbox.serve(device.path, lambda data: loaded.append(device.load_order(data, board_clock())))
-            if refused:
+            if refused := inbox.serve(device.path, take):
                 say("air", f"an order that was handed over is refused: {refused}")
             time.sleep(INBOX_EVERY_S)
 

@@ -202,6 +202,7 @@ def _text(status: dict[str, Any]) -> str:
     if others := drops.pop("not_granted", 0):
         lines.append(f"  for others {others} datagrams of lanes that this station's role does not have")
     lines.append("  dropped    " + (_pairs(drops) or "nothing"))
+    lines += [f"  unexpected {place}: {count}" for place, count in status["unexpected"].items()]
     lines += [f"  alarm      {alarm}" for alarm in status["alarms"]]
     if line := advise(status):
         lines.append(f"  wrong      {line}")

@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 
 from gateway.alarms import Alarms, Reason, kind_of
+from gateway.barrier import refusing
+from gateway.core.barrier import Barrier
 from gateway.core.listener import Listener
 from gateway.helm import Helm
 from gateway.log import say
@@ -23,10 +25,16 @@ class Succession:
     """Of one station. The order in force is the listener's."""
 
     def __init__(
-        self, station: StationFolder, order_file: OrderFile, listener: Listener, helm: Helm, alarms: Alarms
+        self,
+        station: StationFolder,
+        order_file: OrderFile,
+        listener: Listener,
+        helm: Helm,
+        alarms: Alarms,
+        barrier: Barrier | None = None,
     ) -> None:
         self._station, self._order_file, self._listener, self._helm = station, order_file, listener, helm
-        self._alarms = alarms
+        self._alarms, self._barrier = alarms, barrier or Barrier()
 
     # --- by the link ---
 
@@ -36,7 +44,7 @@ class Succession:
         if data is None:
             return
         try:
-            if not self._take_carried(data):
+            if not refusing(self._barrier, self._take_carried)(data):
                 self._alarms.raise_(Reason.LINK_ORDER_UNFIT, now)
         except KeysError as error:
             if error.passing:
@@ -56,7 +64,7 @@ class Succession:
         """The order file, if it has changed."""
         try:
             if data := self._order_file.changed():
-                self._show_file(None, fits=self._take(data), now=now)
+                self._show_file(None, fits=refusing(self._barrier, self._take)(data), now=now)
         except KeysError as error:
             self._show_file(error, fits=True, now=now)
 

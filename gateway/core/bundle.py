@@ -10,7 +10,7 @@ import math
 from collections import deque
 from collections.abc import Sequence
 
-from gateway.batch import Batch
+from gateway.batch import HEADROOM, Batch
 from gateway.core.wire import DOWNLINK_OVERHEAD
 
 FLUSH_S = 0.002  # how long the first frame of a bundle waits for others
@@ -110,6 +110,14 @@ def pad_video(datagram: bytes | memoryview, pad: tuple[int, ...], limit: int) ->
     marked = bytes(datagram) + b"\x80"
     size = next((size for size in sorted(pad) if len(marked) <= size <= limit), limit)
     return marked.ljust(size, b"\0")
+
+
+def pad_videos(batch: Batch, pad: tuple[int, ...], limit: int) -> None:
+    """`pad_video` for all datagrams of a batch whose slots begin at HEADROOM."""
+    for index in range(batch.count):
+        padded = pad_video(batch.view(index), pad, limit)
+        batch.octets[index, HEADROOM : HEADROOM + len(padded)] = memoryview(padded)
+        batch.lengths[index] = len(padded)
 
 
 def video_length(padded: bytes | memoryview) -> int:

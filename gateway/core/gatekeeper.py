@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,7 @@ from firmware_shims import mavlink
 from gateway.batch import HEADROOM, TAG_SIZE, Batch
 from gateway.core import sframe
 from gateway.core.announcer import Announcer
+from gateway.core.barrier import Barrier
 from gateway.core.budget import Budget
 from gateway.core.wire import CONTROL_BELOW, Control, DropReason
 from keys.beat import CHALLENGE_SIZE, NONCE_SIZE
@@ -41,6 +43,7 @@ ORDERS_FROM = Role.COMMAND | Role.CONTROL
 
 Indices = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+Found: TypeAlias = tuple[Indices, Indices, Indices]  # slots, counters and header lengths of the datagrams of one KID
 
 
 @dataclasses.dataclass(slots=True)
@@ -71,8 +74,9 @@ class Accepted:
 class Gatekeeper:
     """Opens the uplink of one session. `drops` counts datagrams by reason, `opened` those accepted by station."""
 
-    def __init__(self, announcer: Announcer) -> None:
+    def __init__(self, announcer: Announcer, barrier: Barrier | None = None) -> None:
         self.announcer = announcer
+        self.barrier = barrier or Barrier()
         self.drops: Counter[DropReason] = Counter()
         self.opened: Counter[int] = Counter()
         self._stations = {station.index: station for station in announcer.order.order.stations}
@@ -105,8 +109,28 @@ class Gatekeeper:
         at, kids, ctrs, sizes = self._addressed(at, kids, ctrs, sizes, now)
         for kid in dict.fromkeys(kids.tolist()):
             mine = kids == kid
-            self._open_kid(batch, kid, (at[mine], ctrs[mine], sizes[mine]), accepted, now)
+            self._try_kid(batch, kid, (at[mine], ctrs[mine], sizes[mine]), accepted, now)
         return accepted
+
+    def _try_kid(self, batch: Batch, kid: int, found: Found, accepted: Accepted, now: float) -> None:
+        """If something unexpected is met, once more one by one, so that one datagram costs itself alone.
+
+        What is in `accepted` has moved the window and counts as replayed.
+        """
+        try:
+            self._open_kid(batch, kid, found, accepted, now)
+        except Exception as error:
+            if found[0].size == 1:
+                self._unexpected(error)
+                return
+            self.barrier.note(error)
+            for row in range(found[0].size):
+                at, ctrs, sizes = (column[row : row + 1] for column in found)
+                self._try_kid(batch, kid, (at, ctrs, sizes), accepted, now)
+
+    def _unexpected(self, error: Exception) -> None:
+        self.drops[DropReason.UNEXPECTED] += 1
+        self.barrier.note(error)
 
     def _keep(self, good: Mask, reason: DropReason, *columns: Indices) -> tuple[Indices, ...]:
         """The rows of `columns` that are good; the others are counted."""
@@ -161,9 +185,7 @@ class Gatekeeper:
 
     # --- 4: window, tag, echo ---
 
-    def _open_kid(
-        self, batch: Batch, kid: int, found: tuple[Indices, Indices, Indices], accepted: Accepted, now: float
-    ) -> None:
+    def _open_kid(self, batch: Batch, kid: int, found: Found, accepted: Accepted, now: float) -> None:
         instance = self._key_of(kid, now)
         if instance is None:
             self.drops[DropReason.OVER_BUDGET] += found[0].size
@@ -197,6 +219,9 @@ class Gatekeeper:
         except InvalidTag:
             self.drops[DropReason.BAD_TAG] += 1
             return None
+        except Exception as error:
+            self._unexpected(error)
+            return None
         if not self.announcer.freshness.echoes(plain[:NONCE_SIZE], now):
             self.drops[DropReason.STALE_ECHO] += 1
             return None
@@ -205,11 +230,15 @@ class Gatekeeper:
     # --- 5: content ---
 
     def _deliver(self, instance: Instance, plain: bytes, accepted: Accepted, now: float) -> bool:
-        reason = (
-            self._frames(instance.station, plain, accepted)
-            if instance.lane is Lane.UPLINK
-            else self._control(instance.station, plain, accepted, now)
-        )
+        try:
+            reason = (
+                self._frames(instance.station, plain, accepted)
+                if instance.lane is Lane.UPLINK
+                else self._control(instance.station, plain, accepted, now)
+            )
+        except Exception as error:
+            self._unexpected(error)
+            return False
         if reason:
             self.drops[reason] += 1
             return False

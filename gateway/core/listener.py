@@ -220,8 +220,9 @@ class Listener:
             return DropReason.BAD_MESSAGE_ID
         if message is None:
             return None
+        reason = self._announcement(session, message)
         session.announcements.add(header.message_id)
-        return self._announcement(session, message)
+        return reason
 
     def _announcement(self, session: Session, message: bytes) -> DropReason | None:
         try:

@@ -17,7 +17,7 @@ Everything from the air that is not right is a counted DropReason, never an exce
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +27,7 @@ from cryptography.exceptions import InvalidTag
 from firmware_shims import mavlink
 from gateway.batch import CAPACITY, HEADROOM, SLOT_SIZE, SLOTS, TAG_SIZE, Batch
 from gateway.core import bundle, sframe
+from gateway.core.barrier import Barrier
 from gateway.core.listener import Listener
 from gateway.core.session import Lease
 from gateway.core.sframe import Strip
@@ -107,8 +108,9 @@ class Opened:
 class Opener:
     """Opens for one station. `drops` and `opened` count datagrams by reason and by lane."""
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, listener: Listener, barrier: Barrier | None = None) -> None:
         self.listener = listener
+        self.barrier = barrier or Barrier()
         self.drops: Counter[DropReason] = Counter()
         self.opened: Counter[Lane] = Counter()
         self._proof = Lane.TELEMETRY if Lane.TELEMETRY in listener.my_lanes else Lane.EVIDENCE
@@ -124,9 +126,29 @@ class Opener:
             self._other(batch, [at for at, kind in enumerate(begins) if kind not in sealed], now)
         for kind in sealed:
             alike = [at for at, begin in enumerate(begins) if begin == kind] if len(kinds) > 1 else range(batch.count)
+            self._open_kind(batch, kind, alike, opened, now)
+        return opened
+
+    def _open_kind(self, batch: Batch, kind: bytes, alike: Sequence[int], opened: Opened, now: float) -> None:
+        """If something unexpected is met, once more one by one, so that one datagram costs itself alone.
+
+        That is safe wherever it was met: what is in `opened` has moved its window and counts as replayed, and what was
+        opened but not delivered fails its tag and is wiped.
+        """
+        try:
             if not self._open_next(batch, kind, alike, opened, now):
                 self._open_alike(batch, alike, opened, now)
-        return opened
+        except Exception as error:
+            if len(alike) == 1:
+                self._unexpected(error)
+                return
+            self.barrier.note(error)
+            for at in alike:
+                self._open_kind(batch, kind, [at], opened, now)
+
+    def _unexpected(self, error: Exception) -> None:
+        self.drops[DropReason.UNEXPECTED] += 1
+        self.barrier.note(error)
 
     # --- 1: forms ---
 
@@ -136,15 +158,21 @@ class Opener:
             if not len(datagram):
                 self.drops[DropReason.TOO_SHORT] += 1
             elif datagram[0] < CONTROL_BELOW:
-                reason = self.listener.control(bytes(datagram), now)
-                if reason:
-                    self.drops[reason] += 1
+                self._take(self.listener.control, bytes(datagram), now)
             elif datagram[0] >= sframe.UPLINK_FIRST:
                 self.drops[DropReason.WRONG_DIRECTION] += 1
             elif datagram[0] >> 4 == sframe.DOWNLINK_FIRST >> 4:
                 self.drops[DropReason.TOO_SHORT] += 1
             else:
                 self.drops[DropReason.NOT_ZEGEL] += 1
+
+    def _take(self, take: Callable[..., DropReason | None], *what: object) -> None:
+        """Have one message taken, and count why it was not."""
+        try:
+            if reason := take(*what):
+                self.drops[reason] += 1
+        except Exception as error:
+            self._unexpected(error)
 
     def _keep(self, rows: _Rows, good: Mask, reason: DropReason) -> _Rows:
         """Those that are good; the others are counted."""
@@ -272,10 +300,13 @@ class Opener:
                     cipher.decrypt_into(nonce, sealed, aad, plain)
                 else:  # the ciphertext may be another session's: it must survive a failure
                     plain[:] = cipher.decrypt(nonce, sealed, aad)
-            except InvalidTag:
+            except Exception as error:
                 wrong.append(row)
                 if last:  # decrypt_into leaves unauthenticated plaintext behind
                     sealed[:] = bytes(len(sealed))
+                if not isinstance(error, InvalidTag):
+                    self._unexpected(error)
+                elif last:
                     self.drops[DropReason.BAD_TAG] += 1
         return wrong
 
@@ -300,16 +331,16 @@ class Opener:
                 opened.bundles.append(Bundle(lease, ctr, self._frames(batch.view(index))))
         else:
             for index in at:
-                reason = self._control(bytes(batch.view(index)), lease, now)
-                if reason:
-                    self.drops[reason] += 1
+                self._take(self._control, bytes(batch.view(index)), lease, now)
 
     def _frames(self, plain: memoryview) -> list[memoryview]:
         try:
             return [plain[begin : begin + size] for begin, size in mavlink.split(plain)]
         except ValueError:
             self.drops[DropReason.BAD_PADDING] += 1
-            return []
+        except Exception as error:
+            self._unexpected(error)
+        return []
 
     def _unpadded(self, batch: Batch, at: Sequence[int]) -> list[int]:
         kept = []
@@ -319,6 +350,8 @@ class Opener:
                 kept.append(index)
             except ValueError:
                 self.drops[DropReason.BAD_PADDING] += 1
+            except Exception as error:
+                self._unexpected(error)
         return kept
 
     def _control(self, plain: bytes, lease: Lease, now: float) -> DropReason | None:

@@ -90,6 +90,7 @@ class DropReason(enum.StrEnum):
     GUARDED = "guarded"
     OVERSIZE = "oversize"
     LATE = "late"
+    UNEXPECTED = "unexpected"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -142,7 +142,8 @@ def test_a_flood_of_forgeries_is_dropped_unchecked(scene: Scene):
 
 
 def test_every_reason_was_seen():
-    assert set(REASONS) | ABOARD | {DropReason.OVER_BUDGET} == set(DropReason)
+    elsewhere = {DropReason.OVER_BUDGET, DropReason.UNEXPECTED}  # a flood, and test_barrier.py
+    assert set(REASONS) | ABOARD | elsewhere == set(DropReason)
 
 
 # --- the window ---

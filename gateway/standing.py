@@ -1,0 +1,34 @@
+"""Standing: whether the aircraft is on the ground, by what its flight controller says before anything is sent.
+
+What lives here: listening for that. What follows from it is the role's.
+"""
+
+from __future__ import annotations
+
+import time
+
+from firmware_shims import heartbeat
+from gateway.barrier import breathe
+from gateway.core.barrier import Barrier
+from gateway.frames import FrameReader
+from gateway.log import say
+from gateway.poller import Poller
+
+HEAR_FC_S = 3.0  # how long to listen
+LOOK_EVERY_S = 0.05
+
+
+def heard_disarmed(fc: FrameReader, system_id: int, poller: Poller, barrier: Barrier) -> bool:
+    """Listen to the flight controller; what is not heard counts as airborne."""
+    until, autopilots = time.monotonic() + HEAR_FC_S, heartbeat.Autopilots(system_id)
+    while (now := time.monotonic()) < until and not autopilots.armed and not poller.stopping:
+        with barrier:
+            fc.endpoint.tick(now)
+        poller.wait(min(until - now, LOOK_EVERY_S))
+        with barrier:
+            autopilots.hear(fc.read(time.monotonic()))
+        breathe(barrier)
+    if autopilots.others:
+        heard = ", ".join(map(str, sorted(autopilots.others)))
+        say("air", f"heartbeats of system {heard} count as another aircraft's: this one is {system_id}")
+    return autopilots.stands
