@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.hostile import agency_attacks, device_attacks, radio_attacks, reader_attacks, uplink_attacks
+from tests.hostile import agency_attacks, device_attacks, order_attacks, radio_attacks, reader_attacks, uplink_attacks
 from tests.hostile.row import Row
 
 THREATS = Path(__file__).parents[2] / "gateway/THREATS.md"
@@ -28,6 +28,7 @@ ATTACKS = {
         *device_attacks.ATTACKS,
         *uplink_attacks.ATTACKS,
         *agency_attacks.ATTACKS,
+        *order_attacks.ATTACKS,
     )
 }
 
