@@ -61,9 +61,9 @@ def root_key(of_agency: Sequence[x509.Certificate]) -> str:
 def signed_by(order: VerifiedOrder) -> str:
     """Who vouches for the order, in one line."""
     agency, roots = order.order.agency, [signature.root for signature in order.signatures]
-    both = "both of them needed, " if len(roots) > 1 else ""
+    keys = "both of them needed, root keys" if len(roots) > 1 else "root key"
     signer = f"its order signer of generation {order.generation} ({_kinds(roots)})"
-    return f"signed for {agency!r} by {signer}, {both}root key {agency_fingerprint(roots)}"
+    return f"signed for {agency!r} by {signer}, {keys} {agency_fingerprint(roots)}"
 
 
 def _kinds(roots: Iterable[x509.Certificate]) -> str:

@@ -27,11 +27,13 @@ def zegel(*words: object) -> str:
 class House:
     """`folder` holds agency/, drone-7/, pilot/, observer/, visitor/ and op.order."""
 
-    def __init__(self, folder: Path, profile: str = "x-wing", more: Sequence[str] = ()) -> None:
+    def __init__(
+        self, folder: Path, profile: str = "x-wing", more: Sequence[str] = (), agency_words: Sequence[str] = ()
+    ) -> None:
         self.folder = folder
         self.order = folder / "op.order"
         root = folder / "agency/root/root.crt"
-        zegel("agency", "init", folder / "agency", "--name", "Harbour Police")
+        zegel("agency", "init", folder / "agency", "--name", "Harbour Police", *agency_words)
         zegel("device", "init", folder / "drone-7", "--name", "drone-7")
         zegel("agency", "certify-device", folder / "agency", folder / "drone-7/device.csr", "-o", folder / "drone-7.crt")
         zegel("device", "enrol", folder / "drone-7", folder / "drone-7.crt", "--root", root)
