@@ -84,9 +84,13 @@ def classical(order: Order) -> str | None:
         return None
     names = ", ".join(f"{key.name} ({key.profile.label})" for key in keys)
     return (
-        f"not post-quantum: a quantum computer will open {', '.join(lanes)} as recorded today, whoever else reads them,"
+        f"not post-quantum: a quantum computer will open {_listed(lanes)} as recorded today, whoever else reads them,"
         f" by the keys of {names}"
     )
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
 # --- the parts ---

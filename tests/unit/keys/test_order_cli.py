@@ -147,7 +147,9 @@ def test_a_guard_policy_that_cannot_be_is_refused(here, zegel, words, says):
 
 
 def test_issue_and_add_say_what_one_classical_station_opens(here, good):
-    note = "a quantum computer will open video, orders as recorded today, whoever else reads them, by the keys of visitor"
+    note = (
+        "a quantum computer will open video and orders as recorded today, whoever else reads them, by the keys of visitor"
+    )
     assert note in good(f"{ISSUE} --station visitor/station.pub:video -o other.order")
     assert "quantum" not in good(f"{ISSUE} -o alone.order")
     assert note in good("order add alone.order --station visitor/station.pub:video -o joined.order")

@@ -85,12 +85,12 @@ def test_what_a_quantum_computer_will_open_is_told_with_the_key_that_lets_it():
     pilot = station(1, Profile.X_WING, name="pilot", roles=PILOT)
     told = classical(order(stations=(pilot, seen), recording=()))
     assert told == (
-        "not post-quantum: a quantum computer will open video, orders as recorded today, whoever else reads them,"
+        "not post-quantum: a quantum computer will open video and orders as recorded today, whoever else reads them,"
         " by the keys of visitor (x25519)"
     )
     assert told in describe(order(stations=(pilot, seen), recording=()))
     assert "open recordings on board as" in classical(order(stations=(pilot,), recording=(archive,)))
-    assert "open telemetry, video, commands, orders as" in classical(
+    assert "open telemetry, video, commands and orders as" in classical(
         order(stations=(station(1, roles=PILOT),), recording=())
     )
 
