@@ -6,7 +6,9 @@ MLKEM1024-P384: draft-ietf-hpke-pq). A private key is stored as its seed.
 
 from __future__ import annotations
 
+import contextlib
 import enum
+from collections.abc import Callable
 from typing import Any
 
 from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm
@@ -70,12 +72,18 @@ _PUBLIC_SIZES = {
 # --- keys ---
 
 
-def generate(profile: Profile) -> bytes:
-    """A new private seed, from the operating system's random source."""
-    if profile is Profile.P_384:
-        key = ec.generate_private_key(ec.SECP384R1())
-        return key.private_numbers().private_value.to_bytes(P384_SCALAR_SIZE, "big")
-    return x25519.X25519PrivateKey.generate().private_bytes_raw()  # 32 bytes of getrandom, whatever they become
+def generate(profile: Profile, entropy: Callable[[int], bytes]) -> bytes:
+    """A new private seed, every bit of it as `entropy` (os.urandom) gives it; of P-384 the first that is a scalar.
+
+    Not by a key generator: that of X25519 fixes five bits, and a seed is hashed or clamped where it is used.
+    """
+    if profile is not Profile.P_384:
+        return entropy(SEED_SIZE)
+    while True:  # FIPS 186-5 appendix A.2.2; about once
+        seed = entropy(P384_SCALAR_SIZE)
+        with contextlib.suppress(GrantError):
+            _private(profile, seed)
+            return seed
 
 
 def public_bytes(profile: Profile, seed: bytes) -> bytes:

@@ -11,6 +11,7 @@ error and not an alarm: it is what tells a new start of an aircraft from a recor
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import msgspec
@@ -69,7 +70,7 @@ class StationFolder:
 
         BadName, WrongUsage for a root that is none, AlreadyExists.
         """
-        seed = grant.generate(profile)
+        seed = grant.generate(profile, os.urandom)
         agency = fields.require_name(agency) if agency else certificate.name_of(trusted[0])
         public = StationPublic(fields.require_name(name), agency, profile, grant.public_bytes(profile, seed))
         with store.new_folder(path) as folder:

@@ -6,6 +6,7 @@ Used by the property and hostile tests. The keys are made here, per test; nothin
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -46,7 +47,7 @@ class World:
         self.seeds: dict[int, bytes] = {}
         stations = []
         for index, role in enumerate(roles, 1):
-            self.seeds[index] = grant.generate(profile)
+            self.seeds[index] = grant.generate(profile, os.urandom)
             public = grant.public_bytes(profile, self.seeds[index])
             guard = "pilot" if role & Role.COMMAND else "observer"
             stations.append(OrderStation(index, f"station-{index}", profile, public, role, guard, None, None))

@@ -7,6 +7,7 @@ bytes: a few seconds here, millions of inputs under `make soak`.
 from __future__ import annotations
 
 import dataclasses
+import os
 import random
 from collections.abc import Callable, Iterator
 from types import ModuleType
@@ -34,7 +35,7 @@ from tests.memory_link import mavlink_frame
 
 KEY = Ed25519PrivateKey.generate()
 PUBLIC = KEY.public_key()
-SEED = grant.generate(Profile.X25519)
+SEED = grant.generate(Profile.X25519, os.urandom)
 HEADER = Announcement(bytes(range(16)), bytes(32), 1, 1, 5, {}, b"")
 STATION = grant.public_bytes(Profile.X25519, SEED)
 ANNOUNCED = announcement.seal(HEADER, Profile.X25519, STATION, {0x101: bytes(32)}, bytes(32))

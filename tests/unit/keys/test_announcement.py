@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -11,7 +12,7 @@ from keys.errors import BadSignature, GrantError, KeysError, MalformedMessage, W
 from keys.grant import Profile
 
 SESSION = Ed25519PrivateKey.generate()
-SEED = grant.generate(Profile.X25519)
+SEED = grant.generate(Profile.X25519, os.urandom)
 PUBLIC = grant.public_bytes(Profile.X25519, SEED)
 BASE_KEYS = {0x1A4: b"t" * 32, 0x2A4: b"v" * 32}
 UPLINK = b"u" * 32
@@ -29,7 +30,7 @@ def sealed_map(plain: object, commitments: dict[int, bytes] | None = None) -> An
 
 @pytest.mark.parametrize("profile", Profile)
 def test_sealed_signed_verified_and_opened(profile: Profile):
-    seed = grant.generate(profile)
+    seed = grant.generate(profile, os.urandom)
     sealed = announcement.seal(HEADER, profile, grant.public_bytes(profile, seed), BASE_KEYS, UPLINK)
     received = announcement.verify(cose.parse_sign1(sealed.sign(SESSION)), SESSION.public_key())
     assert received == sealed
@@ -50,7 +51,7 @@ def test_no_key_shows_in_a_repr():
 
 def test_another_station_opens_nothing():
     with pytest.raises(GrantError, match="does not open"):
-        SEALED.open(Profile.X25519, grant.generate(Profile.X25519))
+        SEALED.open(Profile.X25519, grant.generate(Profile.X25519, os.urandom))
 
 
 @pytest.mark.parametrize(

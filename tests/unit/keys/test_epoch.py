@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import random
 
 import pytest
@@ -31,7 +32,7 @@ LANES_OF = {
     4: {Lane.VIDEO_A, Lane.EVIDENCE},
     5: {Lane.EVIDENCE},
 }
-SEEDS = {index: grant.generate(Profile.X25519) for index in ROLES}
+SEEDS = {index: grant.generate(Profile.X25519, os.urandom) for index in ROLES}
 
 
 def station(index: int) -> OrderStation:

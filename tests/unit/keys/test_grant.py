@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import random
+
 import pytest
 
 from keys import cose, grant
@@ -15,7 +18,7 @@ SEED_SIZES = {Profile.X_WING: 32, Profile.X25519: 32, Profile.P_384: 48, Profile
 
 @pytest.mark.parametrize("profile", Profile)
 def test_seal_and_unseal(profile: Profile):
-    seed = grant.generate(profile)
+    seed = grant.generate(profile, os.urandom)
     public = grant.public_bytes(profile, seed)
     sealed = grant.seal(profile, public, b"info", b"thirty-two bytes and a few more")
     assert grant.unseal(profile, seed, b"info", sealed) == b"thirty-two bytes and a few more"
@@ -24,8 +27,30 @@ def test_seal_and_unseal(profile: Profile):
 
 
 @pytest.mark.parametrize("profile", Profile)
+def test_every_bit_of_a_seed_is_drawn(profile: Profile):
+    """An X25519 key has five bits that are always the same; a seed has none."""
+    ones = zeros = 0
+    for _ in range(200):
+        seed = int.from_bytes(grant.generate(profile, os.urandom), "big")
+        ones, zeros = ones | seed, zeros | ~seed
+    whole = (1 << 8 * SEED_SIZES[profile]) - 1
+    assert ones & whole == zeros & whole == whole
+
+
+@pytest.mark.parametrize("profile", Profile)
+def test_a_seed_is_what_the_operating_system_gave(profile: Profile):
+    rng, again = random.Random(1), random.Random(1)
+    assert grant.generate(profile, rng.randbytes) == again.randbytes(SEED_SIZES[profile])
+
+
+def test_a_p384_seed_is_drawn_again_until_it_is_a_scalar():
+    drawn = iter([bytes(48), b"\xff" * 48, b"\1" * 48])
+    assert grant.generate(Profile.P_384, lambda _: next(drawn)) == b"\1" * 48
+
+
+@pytest.mark.parametrize("profile", Profile)
 def test_only_the_right_station_for_the_right_purpose(profile: Profile):
-    seed, other = grant.generate(profile), grant.generate(profile)
+    seed, other = grant.generate(profile, os.urandom), grant.generate(profile, os.urandom)
     assert seed != other
     sealed = grant.seal(profile, grant.public_bytes(profile, seed), b"info", b"plain")
     for key, info, message in [
@@ -45,7 +70,7 @@ def test_only_the_right_station_for_the_right_purpose(profile: Profile):
 
 @pytest.mark.parametrize("profile", Profile)
 def test_what_is_no_key_of_its_profile(profile: Profile):
-    public = grant.public_bytes(profile, grant.generate(profile))
+    public = grant.public_bytes(profile, grant.generate(profile, os.urandom))
     grant.check_public(profile, public)
     for wrong in (b"", public[:-1], public + b"\0", bytes(len(public) // 2)):
         with pytest.raises(GrantError, match=f"not a public key of profile {profile.label}"):

@@ -72,6 +72,16 @@ def test_the_public_file_is_the_other_half_of_the_seed(tmp_path, profile):
     assert station.roots == [harbour().root]
 
 
+def test_no_bit_of_a_seed_is_always_the_same(tmp_path):
+    seeds = []
+    for number in range(40):
+        StationFolder.init(tmp_path / f"{number}", "pilot", Profile.X_WING, [harbour().root])
+        seeds.append(int.from_bytes((tmp_path / f"{number}/seed").read_bytes(), "big"))
+    size = len((tmp_path / "0/seed").read_bytes())
+    ever, always = functools.reduce(int.__or__, seeds), functools.reduce(int.__and__, seeds)
+    assert (ever, always) == ((1 << 8 * size) - 1, 0)
+
+
 def test_whose_station_it_is(tmp_path):
     roots = [coast().root, harbour().root]
     assert StationFolder.init(tmp_path / "a", "a", Profile.X25519, roots).agency == "Coast Guard"
