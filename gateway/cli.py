@@ -13,6 +13,8 @@ from importlib.metadata import EntryPoint, entry_points, version
 from gateway import log
 from gateway.errors import GatewayError
 from keys.errors import KeysError
+from keys.printable import printable
+from keys.terminal import show
 
 GROUP = "zegel.commands"
 INTERRUPTED = 130  # as shells report a program that SIGINT ended
@@ -24,14 +26,14 @@ def main(argv: list[str] | None = None) -> int:
     commands = {command.name: command for command in entry_points(group=GROUP)}
     args, unknown = _parser(commands, words).parse_known_args(words)
     if unknown:  # argparse would answer with the usage of the whole program
-        args.parser.error(f"there is no {' '.join(unknown)} here")
+        args.parser.error(f"there is no {printable(' '.join(unknown))} here")
     try:
         return int(args.run(args) or 0)
     except (GatewayError, KeysError) as error:
         log.flush()  # what was said before stands above it
-        print(f"zegel: {error}", file=sys.stderr)
+        show(f"zegel: {printable(error)}", errors=True)
         if error.hint:
-            print(f"  hint: {error.hint}", file=sys.stderr)
+            show(f"  hint: {printable(error.hint)}", errors=True)
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -39,7 +41,8 @@ def main(argv: list[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     except OSError as error:  # a full disk, a path that is not there: the system says it well enough
-        print(f"zegel: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", file=sys.stderr)
+        where = f": {error.filename}" if error.filename else ""
+        show(f"zegel: {printable(f'{error.strerror or error}{where}')}", errors=True)
         return GatewayError.exit_code
 
 

@@ -11,7 +11,6 @@ import argparse
 import contextlib
 import http.server
 import ipaddress
-import json
 import os
 import sys
 import time
@@ -25,6 +24,8 @@ from rich.table import Table
 from gateway.errors import ConfigError, NotRunning
 from gateway.log import say
 from gateway.status import read_all
+from keys.printable import printable
+from keys.terminal import json_text, show
 
 LISTEN = "127.0.0.1:9477"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -174,7 +175,7 @@ def _family(metric: Metric, found: Sequence[tuple[Labels, float]]) -> Iterator[s
 
 
 def _escaped(word: str) -> str:
-    return word.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+    return printable(word).replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
 
 
 def _statuses() -> list[dict[str, Any]]:
@@ -227,9 +228,9 @@ def write_text(path: Path, roles: tuple[str, ...]) -> None:
 
 def write_lines(path: Path) -> None:
     """One JSON object for each running role; at LINES_OCTETS_MAX the file makes room for a new one."""
-    lines = "".join(json.dumps({"time": round(time.time(), 3), **status}) + "\n" for status in _statuses())
+    lines = "".join(json_text({"time": round(time.time(), 3), **status}) + "\n" for status in _statuses())
     if str(path) == "-":
-        print(lines, end="", flush=True)
+        show(lines, end="")
         return
     if path.exists() and path.stat().st_size + len(lines) > LINES_OCTETS_MAX:
         path.replace(path.with_name(f"{path.name}.1"))
@@ -265,7 +266,7 @@ def _run(args: argparse.Namespace) -> int:
     if args.table:
         _print_table()
     elif args.once:
-        print(text(_statuses(), roles), end="")
+        show(text(_statuses(), roles), end="")
     elif args.textfile or args.json:
         _repeat(args, roles)
     else:

@@ -10,7 +10,10 @@ import os
 import socket
 from collections.abc import Callable, Mapping
 
+from keys.printable import printable
+
 MICRO = 1e-6
+LINE_MAX = 500  # characters of a status: a line end in it would be an instruction to the manager
 BEATS_A_WATCHDOG = 3  # two may be lost to a busy board
 
 
@@ -46,7 +49,7 @@ class Manager:
 
     def tell(self, words: Callable[[], str]) -> None:
         """One line for people, if it is another one than before."""
-        if self._socket and (line := words()) != self._told and self._send(f"STATUS={line}"):
+        if self._socket and (line := printable(words(), LINE_MAX)) != self._told and self._send(f"STATUS={line}"):
             self._told = line
 
     def _send(self, text: str) -> bool:

@@ -24,6 +24,8 @@ from firmware_shims import mavlink
 from gateway.advice import advise
 from gateway.errors import NotRunning
 from gateway.log import say
+from keys.printable import printable
+from keys.terminal import json_text, show
 
 SERVICES = Path("/run/zegel")  # RuntimeDirectory= of packaging/*.service
 ANSWER_WITHIN_S = 1.5  # a process publishes every half second
@@ -164,9 +166,9 @@ def _run(args: argparse.Namespace) -> int:
             hint="start one: zegel air --help; of the services tells: sudo zegel status",
         )
     if args.json:
-        print(json.dumps(statuses, indent=2))
+        show(json_text(statuses, 2))
     else:
-        print("\n\n".join(_text(status) for status in statuses))
+        show("\n\n".join(_text(status) for status in statuses))
     return 0
 
 
@@ -206,7 +208,7 @@ def _text(status: dict[str, Any]) -> str:
     lines += [f"  alarm      {alarm}" for alarm in status["alarms"]]
     if line := advise(status):
         lines.append(f"  wrong      {line}")
-    return "\n".join(lines)
+    return "\n".join(map(printable, lines))
 
 
 def _endpoint(end: Mapping[str, Any]) -> str:

@@ -20,6 +20,7 @@ from keys.files import Kind
 from keys.grant import Profile
 from keys.order import parse_order
 from keys.station import PUBLIC, StationFolder
+from keys.terminal import show
 
 # --- agency ---
 
@@ -51,11 +52,11 @@ def agency(parser: argparse.ArgumentParser) -> None:
 def _agency_init(args: argparse.Namespace) -> int:
     made = AgencyFolder.init(args.dir, args.name, arguments.now(), hybrid=args.hybrid)
     keys = "keys" if args.hybrid else "key"
-    print(f"agency {args.name!r} made in {args.dir}")
-    print(f"  {args.dir / ROOT}: the root {keys}. Take this folder offline, with a copy; only certify-device needs it")
-    print(f"  {args.dir / SIGNER}: the {keys} that sign{'' if args.hybrid else 's'} orders")
-    print(f"  {order_text.root_key(made)}")
-    print(f"next: give {args.dir / ROOT / 'root.crt'} to every device and station of the agency, and {COMPARE}")
+    show(f"agency {args.name!r} made in {args.dir}")
+    show(f"  {args.dir / ROOT}: the root {keys}. Take this folder offline, with a copy; only certify-device needs it")
+    show(f"  {args.dir / SIGNER}: the {keys} that sign{'' if args.hybrid else 's'} orders")
+    show(f"  {order_text.root_key(made)}")
+    show(f"next: give {args.dir / ROOT / 'root.crt'} to every device and station of the agency, and {COMPARE}")
     return 0
 
 
@@ -63,17 +64,17 @@ def _agency_certify(args: argparse.Namespace) -> int:
     issued = AgencyFolder(args.dir).certify_device(files.read(Kind.REQUEST, args.request), arguments.now())
     store.write(args.output, certificate.pem(issued), store.PUBLIC_MODE, new=True)
     end = int(issued.not_valid_after_utc.timestamp())
-    print(f"{args.output}: certificate of device {certificate.name_of(issued)!r}, until {utc(end)}")
-    print(f"  key fingerprint {fingerprint(issued)}; compare it with what zegel device init showed")
-    print(f"next: zegel device enrol DIR {arguments.word(args.output)} --root root.crt")
+    show(f"{args.output}: certificate of device {certificate.name_of(issued)!r}, until {utc(end)}")
+    show(f"  key fingerprint {fingerprint(issued)}; compare it with what zegel device init showed")
+    show(f"next: zegel device enrol DIR {arguments.word(args.output)} --root root.crt")
     return 0
 
 
 def _agency_new_signer(args: argparse.Namespace) -> int:
     signer = AgencyFolder(args.dir).new_signer(arguments.now())[0]
     end = int(signer.not_valid_after_utc.timestamp())
-    print(f"{args.dir / SIGNER}: a new signer's key of generation {certificate.generation(signer)}, until {utc(end)}")
-    print("next: issue an order; an aircraft that has loaded it takes no order of an earlier signer any more")
+    show(f"{args.dir / SIGNER}: a new signer's key of generation {certificate.generation(signer)}, until {utc(end)}")
+    show("next: issue an order; an aircraft that has loaded it takes no order of an earlier signer any more")
     return 0
 
 
@@ -99,9 +100,9 @@ def device(parser: argparse.ArgumentParser) -> None:
 
 def _device_init(args: argparse.Namespace) -> int:
     request = DeviceFolder.init(args.dir, args.name)
-    print(f"device {args.name!r} made in {args.dir}; its private key stays there")
-    print(f"  key fingerprint {fingerprint(request)}")
-    print(f"next, at the agency: zegel agency certify-device AGENCY {arguments.word(args.dir / REQUEST)} -o device.crt")
+    show(f"device {args.name!r} made in {args.dir}; its private key stays there")
+    show(f"  key fingerprint {fingerprint(request)}")
+    show(f"next, at the agency: zegel agency certify-device AGENCY {arguments.word(args.dir / REQUEST)} -o device.crt")
     return 0
 
 
@@ -109,9 +110,9 @@ def _device_enrol(args: argparse.Namespace) -> int:
     issued, of_agency = arguments.read_certificate(args.certificate), roots.of_agency(args.root)
     with DeviceFolder.open(args.dir) as folder:
         folder.enrol(issued, of_agency)
-        print(f"device {folder.name!r} is enrolled with {certificate.name_of(of_agency[0])!r}")
-    print(f"  {order_text.root_key(of_agency)}; {COMPARE}")
-    print(f"next, for each operation: zegel device load-order {arguments.word(args.dir)} op.order")
+        show(f"device {folder.name!r} is enrolled with {certificate.name_of(of_agency[0])!r}")
+    show(f"  {order_text.root_key(of_agency)}; {COMPARE}")
+    show(f"next, for each operation: zegel device load-order {arguments.word(args.dir)} op.order")
     return 0
 
 
@@ -127,22 +128,20 @@ def _device_load(args: argparse.Namespace) -> int:
     with opened as folder:
         verified = folder.load_order(data, int(time.time()))
         damage = folder.damage()
-        print(f"device {folder.name!r} flies from now on under the order for {arguments.title(verified.order)}")
-    print(f"  in force from {utc(verified.order.not_before)} to {utc(verified.order.not_after)}")
-    print(f"  {order_text.signed_by(verified)}")
+        show(f"device {folder.name!r} flies from now on under the order for {arguments.title(verified.order)}")
+    show(f"  in force from {utc(verified.order.not_before)} to {utc(verified.order.not_after)}")
+    show(f"  {order_text.signed_by(verified)}")
     if damage:
-        print(f"  note: {damage}")
+        show(f"  note: {damage}")
     if verified.order.not_before > time.time():
-        print("  note: by this board's clock it has not begun; aircraft and stations use it from its beginning")
-    print(
-        f"next: zegel air --device {arguments.word(args.dir)} --fc serial:/dev/ttyAMA0:921600 --link udpout:STATION:14600"
-    )
+        show("  note: by this board's clock it has not begun; aircraft and stations use it from its beginning")
+    show(f"next: zegel air --device {arguments.word(args.dir)} --fc serial:/dev/ttyAMA0:921600 --link udpout:STATION:14600")
     return 0
 
 
 def _say_handed_over(data: bytes) -> None:
-    print(f"the zegel air that runs has taken the order for {arguments.title(parse_order(data))}")
-    print("  stations that it drops are blind at once; if it drops none, the session changes within the order's lead time")
+    show(f"the zegel air that runs has taken the order for {arguments.title(parse_order(data))}")
+    show("  stations that it drops are blind at once; if it drops none, the session changes within the order's lead time")
 
 
 # --- station ---
@@ -170,19 +169,19 @@ def _station_init(args: argparse.Namespace) -> int:
     agencies = [roots.of_agency(path) for path in args.root]
     trusted = [root for of_agency in agencies for root in of_agency]
     public = StationFolder.init(args.dir, args.name, Profile.from_name(args.profile), trusted, args.agency)
-    print(f"station {public.name!r} of {public.agency!r} made in {args.dir}; its private seed stays there")
-    print(f"  key fingerprint {public.fingerprint} ({public.profile.label})")
+    show(f"station {public.name!r} of {public.agency!r} made in {args.dir}; its private seed stays there")
+    show(f"  key fingerprint {public.fingerprint} ({public.profile.label})")
     for of_agency in agencies:
-        print(f"  trusts orders of {certificate.name_of(of_agency[0])!r}, {order_text.root_key(of_agency)}")
-    print(f"next: send {args.dir / PUBLIC} to the agency that issues the order, and {COMPARE}")
+        show(f"  trusts orders of {certificate.name_of(of_agency[0])!r}, {order_text.root_key(of_agency)}")
+    show(f"next: send {args.dir / PUBLIC} to the agency that issues the order, and {COMPARE}")
     return 0
 
 
 def _station_trust(args: argparse.Namespace) -> int:
     of_agency, folder = roots.of_agency(args.root), StationFolder.open(args.dir)
     also = "now also trusts" if folder.trust(of_agency) else "already trusted"
-    print(f"station {folder.name!r} {also} orders of {certificate.name_of(of_agency[0])!r}")
-    print(f"  {order_text.root_key(of_agency)}; {COMPARE}")
+    show(f"station {folder.name!r} {also} orders of {certificate.name_of(of_agency[0])!r}")
+    show(f"  {order_text.root_key(of_agency)}; {COMPARE}")
     return 0
 
 
@@ -191,11 +190,11 @@ def _station_destroy(args: argparse.Namespace) -> int:
     if not args.yes and not _agreed(f"destroy the seed of station {folder.name!r}? type its name: ", folder.name):
         raise KeysError("nothing was destroyed", hint="type the name of the station, or give --yes")
     folder.destroy()
-    print(f"the seed of station {folder.name!r} is destroyed: it opens nothing any more, and no recording of the link")
-    print("  flash memory may keep a trace; if the disk was not encrypted, keep or destroy it accordingly")
+    show(f"the seed of station {folder.name!r} is destroyed: it opens nothing any more, and no recording of the link")
+    show("  flash memory may keep a trace; if the disk was not encrypted, keep or destroy it accordingly")
     return 0
 
 
 def _agreed(question: str, answer: str) -> bool:
-    print(question, end="", flush=True)
+    show(question, end="")
     return sys.stdin.readline().strip() == answer

@@ -26,6 +26,7 @@ from keys.order import (
     verify_order,
 )
 from keys.policy import Policy, PolicyFlag
+from keys.terminal import show
 
 # The protocol's default is 2; at 30 % loss that is 10.8 s for the slowest of a hundred late joiners, this 5.
 ANNOUNCE_S = 1
@@ -100,12 +101,12 @@ def _order_issue(args: argparse.Namespace) -> int:
     issued = folder.issue(draft)
     store.write(args.output, issued.raw, store.PUBLIC_MODE, new=True)
     length = order_text.duration(args.hours)
-    print(f"{args.output}: order {issued.order.serial} for {arguments.title(draft)}, {length} until {utc(draft.not_after)}")
+    show(f"{args.output}: order {issued.order.serial} for {arguments.title(draft)}, {length} until {utc(draft.not_after)}")
     for listed in stations:
-        print(f"  {_said(listed)}; key fingerprint {fingerprint(listed.pub)}")
+        show(f"  {_said(listed)}; key fingerprint {fingerprint(listed.pub)}")
     _say_weaknesses(issued)
-    print(f"read it: zegel order show {arguments.word(args.output)}. With each station, {COMPARE}")
-    print(f"next, aboard: {_load(args.output)}; and a copy of the order to each station")
+    show(f"read it: zegel order show {arguments.word(args.output)}. With each station, {COMPARE}")
+    show(f"next, aboard: {_load(args.output)}; and a copy of the order to each station")
     return 0
 
 
@@ -123,9 +124,9 @@ def _said(station: OrderStation) -> str:
 
 def _say_weaknesses(issued: VerifiedOrder) -> None:
     if weak := order_text.classical(issued.order):
-        print(f"  note: {weak}; zegel station init --profile x-wing makes a key that holds")
+        show(f"  note: {weak}; zegel station init --profile x-wing makes a key that holds")
     if not fits_link(issued.raw):
-        print(f"  note: {order_text.TOO_LARGE}")
+        show(f"  note: {order_text.TOO_LARGE}")
 
 
 def _load(order_file: Path) -> str:
@@ -134,7 +135,7 @@ def _load(order_file: Path) -> str:
 
 def _order_revoke(args: argparse.Namespace) -> int:
     _amend(args, lambda old: functools.reduce(amendment.revoked, args.station, old))
-    print(f"{', '.join(args.station)}: blind to all that is sealed after the aircraft has this order")
+    show(f"{', '.join(args.station)}: blind to all that is sealed after the aircraft has this order")
     return 0
 
 
@@ -148,7 +149,7 @@ def _order_add(args: argparse.Namespace) -> int:
     stations = [_listed(index, issuer, given) for index, given in enumerate(args.station, 1)]
     amended = _amend(args, lambda old: amendment.joined(old, stations))
     for listed in amended.stations[-len(stations) :]:
-        print(f"  {listed.name}: key fingerprint {fingerprint(listed.pub)}; {COMPARE}")
+        show(f"  {listed.name}: key fingerprint {fingerprint(listed.pub)}; {COMPARE}")
     return 0
 
 
@@ -160,17 +161,17 @@ def _amend(args: argparse.Namespace, change: Callable[[Order], Order]) -> Order:
     order.require_not_expired(now)
     store.write(args.output, issued.raw, store.PUBLIC_MODE, new=True)
     folder.published(issued)
-    print(f"{args.output}: order {order.serial} for {arguments.title(order)}, until {utc(order.not_after)}")
+    show(f"{args.output}: order {order.serial} for {arguments.title(order)}, until {utc(order.not_after)}")
     for listed in order.stations:
-        print(f"  {_said(listed)}")
+        show(f"  {_said(listed)}")
     _say_weaknesses(issued)
-    print(f"next, aboard, also in flight: {_load(args.output)}; and a copy of the order to each station")
+    show(f"next, aboard, also in flight: {_load(args.output)}; and a copy of the order to each station")
     return order
 
 
 def _order_show(args: argparse.Namespace) -> int:
     data = files.read(Kind.ORDER, args.order)
-    print(order_text.describe(parse_order(data), [signature.alg for signature in cose.parse_sign(data).signatures]))
+    show(order_text.describe(parse_order(data), [signature.alg for signature in cose.parse_sign(data).signatures]))
     return 0
 
 
@@ -179,5 +180,5 @@ def _order_verify(args: argparse.Namespace) -> int:
     verified = verify_order(files.read(Kind.ORDER, args.order), of_agency, 0)
     verified.order.require_not_expired(now)
     begins = f"begins at {utc(verified.order.not_before)}, " if verified.order.not_before > now else ""
-    print(f"{args.order}: good, {order_text.signed_by(verified)}; {begins}ends at {utc(verified.order.not_after)}")
+    show(f"{args.order}: good, {order_text.signed_by(verified)}; {begins}ends at {utc(verified.order.not_after)}")
     return 0

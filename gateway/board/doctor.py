@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,6 +22,8 @@ from gateway.board.finding import Finding, State, do, ok, unknown
 from gateway.board.subject import Role, Subject, default_path
 from gateway.config import AirConfig, GroundConfig
 from gateway.errors import ConfigError, NeedsAHand
+from keys.printable import printable
+from keys.terminal import json_text, show
 
 Look: TypeAlias = Callable[[Subject], Iterable[Finding]]
 
@@ -64,7 +64,7 @@ def _run(args: argparse.Namespace) -> int:
         if not args.json:
             out.print(_line(finding))
     if args.json:
-        print(json.dumps([dataclasses.asdict(finding) for finding in found], indent=2))
+        show(json_text([dataclasses.asdict(finding) for finding in found], 2))
     if count := sum(finding.state is State.DO for finding in found):
         things = "1 thing needs" if count == 1 else f"{count} things need"
         raise NeedsAHand(f"{things} a hand", hint="what to do stands under each line that begins with: do this")
@@ -72,9 +72,10 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _line(finding: Finding) -> Text:
-    line = Text.assemble((f"{finding.state:<{WIDTH}}", COLOURS[finding.state]), f"  {finding.what}: {finding.text}")
+    said = printable(f"{finding.what}: {finding.text}")
+    line = Text.assemble((f"{finding.state:<{WIDTH}}", COLOURS[finding.state]), f"  {said}")
     if finding.cure:
-        line.append(f"\n{'':<{WIDTH}}    {finding.cure}", "bold" if finding.state is State.DO else "")
+        line.append(f"\n{'':<{WIDTH}}    {printable(finding.cure)}", "bold" if finding.state is State.DO else "")
     return line
 
 
@@ -90,7 +91,7 @@ def examine(role: Role | None, path: Path | None, console: Console) -> Iterator[
         yield from _isolated(name, look, subject)
     with ThreadPoolExecutor(len(LISTENING)) as pool, console.status("listening to what comes, ten seconds at most"):
         if not console.is_terminal:
-            print("listening to what comes, ten seconds at most", file=sys.stderr, flush=True)
+            show("listening to what comes, ten seconds at most", errors=True)
         answers = [pool.submit(_isolated, name, look, subject) for name, look in LISTENING.items()]
         for answer in answers:
             yield from answer.result()

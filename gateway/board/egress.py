@@ -28,6 +28,8 @@ from gateway.board import leak, nftables
 from gateway.board.nftables import Guard, Hole
 from gateway.endpoints.address import EVERY_INTERFACE, Address
 from gateway.errors import ConfigError, NotGuarded
+from keys.printable import printable
+from keys.terminal import json_text, show
 
 CONFIG = Path("/etc/zegel/egress.toml")
 ROLES = (Path("/etc/zegel/air.toml"), Path("/etc/zegel/ground.toml"))
@@ -223,21 +225,21 @@ def _run(args: argparse.Namespace) -> int:
         raise NotGuarded("nftables is Linux's", hint="use the firewall of this system")
     if args.do == "remove":
         nftables.remove()
-        print("the egress guard is off: every program may send on every interface")
+        show("the egress guard is off: every program may send on every interface")
         return 0
     guard, notes = read(Path(args.config), args)
     if args.do == "show":
-        print("\n".join([*(f"# {note}" for note in notes), nftables.rule_set(guard, guard.interfaces)]), end="")
+        show("\n".join([*(f"# {printable(note)}" for note in notes), nftables.rule_set(guard, guard.interfaces)]), end="")
         return 0
     for note in notes:
-        print(note, file=sys.stderr)
+        show(printable(note), errors=True)
     return _apply(guard) if args.do == "apply" else _check(guard, as_json=args.json)
 
 
 def _apply(guard: Guard) -> int:
     raw = nftables.load(guard)
     for line in _told(guard, raw):
-        print(line)
+        show(printable(line))
     return 0
 
 
@@ -268,7 +270,7 @@ def _check(guard: Guard, *, as_json: bool) -> int:
     tries = [found for name in guard.interfaces for found in leak.try_interface(name, guard.uid)]
     tries += [found for port in guard.ports for found in leak.try_port(port, guard.uid)]
     if as_json:
-        print(json.dumps([msgspec.structs.asdict(found) | {"well": found.well} for found in tries], indent=2))
+        show(json_text([msgspec.structs.asdict(found) | {"well": found.well} for found in tries], 2))
     else:
         _print(tries)
     wrong = [found for found in tries if not found.well]
@@ -286,8 +288,9 @@ def _print(tries: list[leak.Try]) -> None:
     for head in ("where", "who", "tried", "outcome"):
         table.add_column(head)
     for found in tries:
-        table.add_row(found.where, found.who, found.way, found.outcome if found.well else f"[bold red]{found.outcome}")
+        outcome = found.outcome if found.well else f"[bold red]{found.outcome}"
+        table.add_row(*map(printable, (found.where, found.who, found.way, outcome)))
     Console().print(table)
     tried = sum(1 for found in tries if found.tried and not found.may)
-    print(f"{tried} tries to send past Zegel, {sum(1 for f in tries if f.tried and not f.may and f.well)} of them stopped")
-    print(f"forwarding: {leak.forwarding()}")
+    show(f"{tried} tries to send past Zegel, {sum(1 for f in tries if f.tried and not f.may and f.well)} of them stopped")
+    show(f"forwarding: {leak.forwarding()}")

@@ -8,10 +8,12 @@ from pathlib import Path
 
 from gateway.board.computer import text
 from gateway.board.finding import Finding, do, unknown
+from keys.printable import printable
 
 PROC = Path("/proc")
 UNSEEN = "another process"  # one that we cannot see
 TABLES = {"udp": ("udp", "udp6"), "tcp": ("tcp", "tcp6")}
+NAME_MAX = 64  # characters of a process's name, which its user chooses
 LISTENS = "0A"  # the state of a TCP socket in the table
 LOCAL, STATE, INODE = 1, 3, 9  # columns of the table
 
@@ -37,7 +39,7 @@ def _sockets(kind: str) -> Iterator[list[str]]:
 
 def _holding(names: set[str]) -> list[str]:
     return [
-        f"{text(process / 'comm')} (process {process.name})"
+        f"{printable(text(process / 'comm'), NAME_MAX)} (process {process.name})"
         for process in PROC.glob("[0-9]*")
         if names and process.name != str(os.getpid()) and not names.isdisjoint(_open_files(process))
     ]

@@ -21,6 +21,8 @@ from gateway.board.subject import Role, default_path
 from gateway.config import AirConfig, GroundConfig
 from gateway.errors import ConfigError
 from keys import store
+from keys.printable import printable
+from keys.terminal import show
 
 Values: TypeAlias = dict[str, object]
 KEYS = Path("/var/lib/zegel")
@@ -97,10 +99,10 @@ def _run(args: argparse.Namespace) -> int:
     _check(role, values)
     _write(path, role, values)
     fc = config.endpoint(str(values["fc"])) if role == "air" else None
-    print()
-    print(wiring.aboard(fc, autopilot) if fc else wiring.STATION)
-    print()
-    print(_next(path, role, values))
+    show()
+    show(wiring.aboard(fc, autopilot) if fc else wiring.STATION)
+    show()
+    show(_next(path, role, values))
     return 0
 
 
@@ -162,7 +164,7 @@ def _neighbour() -> str:
 
 def _asked(role: Role, given: Mapping[str, object], found: Mapping[str, object]) -> Values:
     """An answer for each question that no flag has answered; a wrong one is asked for again."""
-    print(f"zegel {role}: Enter takes what stands in brackets; separate several by a space")
+    show(f"zegel {role}: Enter takes what stands in brackets; separate several by a space")
     return {q.key: _answer(q, role, found) for q in QUESTIONS[role] if q.key not in given}
 
 
@@ -171,9 +173,9 @@ def _answer(question: Question, role: Role, found: Mapping[str, object]) -> obje
     shown = (" ".join(map(str, default)) or NONE) if isinstance(default, list) else default
     while True:
         try:
-            typed = input(f"{question.text}{f' [{shown}]' if shown else ''}: ").strip()
+            typed = input(f"{question.text}{f' [{printable(shown)}]' if shown else ''}: ").strip()
         except EOFError:
-            print()
+            show()
             raise ConfigError(
                 "nobody answers", hint="with --yes nothing is asked; each question has a flag, see --help"
             ) from None
@@ -183,7 +185,7 @@ def _answer(question: Question, role: Role, found: Mapping[str, object]) -> obje
             value = _parsed(question, typed.split() if question.several else typed)
             _check(role, {**_minimum(role), question.key: value})
         except ConfigError as error:
-            print(f"  {error}\n  {error.hint}")
+            show(f"  {error}\n  {error.hint}")
         else:
             return value
 
@@ -220,15 +222,15 @@ def _write(path: Path, role: Role, values: Mapping[str, object]) -> None:
     if path.exists():
         old = path.read_bytes()
         if old == text.encode():
-            print(f"{path} says this already")
+            show(f"{path} says this already")
             return
         kept = path.with_name(f"{path.name}.old")
         store.write(kept, old, FILE_MODE)
-        print(f"{path} was there already: it is now {kept}")
+        show(f"{path} was there already: it is now {kept}")
     elif not path.parent.exists() and path == default_path(role):
         path.parent.mkdir()
     store.write(path, text.encode(), FILE_MODE)
-    print(f"wrote {path}")
+    show(f"wrote {path}")
 
 
 def _toml(role: Role, values: Mapping[str, object]) -> str:
