@@ -80,9 +80,9 @@ def test_a_station_file_and_an_order_with_such_a_name(house):
     words = ("order", "issue", house.folder / "agency", "--operation", "x", "--hours", "1", "-o", new, "--device", crt)
     shown = run(*words, "--station", f"{file}:telemetry")
     order.write_bytes(house.order.read_bytes().replace(b"Night Watch", b"Night\x1b[2J\x9b".ljust(11, b"\x07")))
-    for shown in (shown, run("order", "show", order), run("device", "load-order", house.folder / "drone-7", order)):
-        assert is_harmless(shown)
-        assert "zegel: " in shown
+    for answer in (shown, run("order", "show", order), run("device", "load-order", house.folder / "drone-7", order)):
+        assert is_harmless(answer)
+        assert "zegel: " in answer
 
 
 def test_an_answer_in_the_device_folder(house):
@@ -131,16 +131,18 @@ def test_a_status_of_another_process(tmp_path, monkeypatch):
         "commands": {},
         "drops": {HOSTILE: 1},
     }
-    status |= {"alarms": [HOSTILE], "alarm_reasons": {}}
-    over = threading.Event()
+    status |= {"alarms": [HOSTILE], "alarm_reasons": {}, "unexpected": {HOSTILE: 1}}
+    there, over = threading.Event(), threading.Event()
 
     def publish() -> None:
         with Publisher("ground", "pilot") as publisher:
+            there.set()
             while not over.wait(0.05):
                 publisher.send(status)
 
     thread = threading.Thread(target=publish)
     thread.start()
+    assert there.wait(10)
     try:
         shown, as_json = run("status"), run("status", "--json")
     finally:
