@@ -309,6 +309,7 @@ class Air:
             "late_per_s": self._late_per_s(now),
             "frames": frames_status(self.frames),
             "commands": self.gate.commands(),
+            "kept_back": self.gate.kept_back(),
             "drops": self._drops(),
             "unexpected": dict(self.barrier.places),
             "unsaved": self.device.unsaved,

@@ -47,7 +47,7 @@ class Reason(enum.Enum):
     CARRIED_UNFIT = _Event("station '{station}' sent an order that does not succeed the one in force: refused")
     STATE_DAMAGED = _State("{damage}")  # one of the few sentences of DeviceFolder.damage
     STATE_UNSAVED = _State("not stored: {error}")
-    GUARDED = _Event("the guard policy '{policy}' of station '{station}' holds some of its messages back")
+    GUARDED = _Event("kept back: {message}, {times} (guard policy '{policy}' of station '{station}')")
     TOO_MANY_SENDERS = _Event(
         "more than {limit} senders at once with one station's key: it restarts in a loop, or is copied"
     )
@@ -75,7 +75,7 @@ class Reason(enum.Enum):
     )
     TWO_AIRCRAFT = _Event("two aircraft: two sessions of one device key are alive, one of them is a copy")
     MAY_NOT_COMMAND = _Event("this station may not command by the order: what its ground control station sends is refused")
-    GUARDED_HERE = _Event("the guard policy '{policy}' of this station holds some of what is sent back")
+    GUARDED_HERE = _Event("kept back: {message}, {times} (guard policy '{policy}')")
 
     @property
     def label(self) -> str:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from firmware_shims import guard
-from firmware_shims.guard import Guard
+from firmware_shims.guard import UNJUDGED, Guard
 from gateway.alarms import Alarms, Reason
 from gateway.batch import Batch
 from gateway.core.announcer import Announcer
@@ -17,6 +17,7 @@ from gateway.core.barrier import Barrier
 from gateway.core.gatekeeper import INSTANCES_MAX, Accepted, Gatekeeper
 from gateway.core.wire import DropReason
 from gateway.endpoints import Endpoint
+from gateway.kept_back import KeptBack
 
 
 class Gate:
@@ -27,7 +28,7 @@ class Gate:
         self._crowds = 0  # datagrams of senders too many, as far as they were alarmed
         self._drops: Counter[DropReason] = Counter()  # of the sessions before
         self._passed: Counter[str] = Counter()  # frames, by the station's name
-        self._guarded: Counter[str] = Counter()
+        self._kept: dict[str, KeptBack] = {}  # by the station's name
         self._kept_aboard = 0
         self._batch, self._frames = Batch(), Batch()
         self._guard(announcer)
@@ -60,14 +61,19 @@ class Gate:
         return accepted
 
     def _may(self, station: int, frame: bytes, now: float) -> bool:
-        listed, allowed = self._stations[station], False
+        listed = self._stations[station]
+        held: str | None = UNJUDGED
         with self._barrier:
-            allowed = self._guards[station].allows(frame)
-        if allowed:
+            held = self._guards[station].held(frame)
+        if held is None:
             self._passed[listed.name] += 1
             return True
-        self._guarded[listed.name] += 1
-        self._alarms.raise_(Reason.GUARDED, now, key=station, policy=listed.guard, station=listed.name)
+        kept = self._kept.setdefault(listed.name, KeptBack())
+        name = kept.count(held)
+        key, times = f"{station} {name}", kept.times(name)
+        self._alarms.raise_(
+            Reason.GUARDED, now, key=key, policy=listed.guard, station=listed.name, message=name, times=times
+        )
         return False
 
     def _to_fc(self, frames: Sequence[bytes], now: float) -> None:
@@ -98,10 +104,14 @@ class Gate:
 
     def commands(self) -> dict[str, dict[str, int]]:
         """Frames accepted of each station that sent any, and those that its guard policy kept back."""
-        heard = sorted(self._passed | self._guarded)
-        return {name: {"accepted": self._passed[name], "guarded": self._guarded[name]} for name in heard}
+        heard, none = sorted({*self._passed, *self._kept}), KeptBack()
+        return {name: {"accepted": self._passed[name], "guarded": self._kept.get(name, none).total} for name in heard}
+
+    def kept_back(self) -> dict[str, dict[str, int]]:
+        """Of each station, what its guard policy kept back, by the names of firmware_shims.guard."""
+        return {name: dict(kept.counts) for name, kept in sorted(self._kept.items())}
 
     def drops(self) -> dict[str, int]:
         total = self._drops + self.keeper.drops
         counts = {reason.value: count for reason, count in sorted(total.items()) if count}
-        return {**counts, DropReason.GUARDED.value: self._guarded.total() + self._kept_aboard}
+        return {**counts, DropReason.GUARDED.value: sum(kept.total for kept in self._kept.values()) + self._kept_aboard}

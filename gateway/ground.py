@@ -305,7 +305,9 @@ class Ground:
             "feed": self.feed and self.feed.status(),
             "frames": frames_status(self.frames),
             "commands": {"sent": self.helm.sent, **self.helm.refused},
+            "kept_back": self.helm.kept_back(),
             "drops": self._drops(),
+            "unexpected": dict(self.barrier.places),
             "alarms": self.alarms.texts,
             "alarm_reasons": self.alarms.by_reason(),
         }

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence, Set
 
-from firmware_shims.guard import Guard
+from firmware_shims.guard import UNJUDGED, Guard
 from gateway.alarms import Alarms, Reason
 from gateway.batch import Batch
 from gateway.core.barrier import Barrier
@@ -19,6 +19,7 @@ from gateway.core.session import Session
 from gateway.core.wire import DropReason
 from gateway.endpoints import Endpoint
 from gateway.frames import FrameReader
+from gateway.kept_back import KeptBack
 from keys.kid import Role
 from keys.order import VerifiedOrder
 
@@ -39,6 +40,7 @@ class Helm:
         self.fleet, self._barrier = fleet, barrier or Barrier()
         self.refused: Counter[str] = Counter()  # frames, by why they went nowhere
         self.sent = 0
+        self.kept = KeptBack()
         self._readers = [FrameReader(endpoint, self._barrier) for endpoint in gcs]
         self._links, self._alarms = links, alarms
         self._guard = Guard(fleet.station.guard)
@@ -61,7 +63,8 @@ class Helm:
                         self._command(frames, now)
 
     def _command(self, frames: list[bytes], now: float) -> None:
-        allowed = [frame for frame in frames if self._allows(frame)]
+        judged = [(frame, self._held(frame)) for frame in frames]
+        allowed = [frame for frame, held in judged if held is None]
         sealed = self.fleet.seal(allowed, now)
         if isinstance(sealed, Refusal):
             self.refused[sealed.name.lower()] += len(frames)
@@ -69,15 +72,20 @@ class Helm:
                 self._alarms.raise_(Reason.MAY_NOT_COMMAND, now)
             return
         self.sent += len(allowed)
-        if len(allowed) < len(frames):
-            self.refused[DropReason.GUARDED.value] += len(frames) - len(allowed)
-            self._alarms.raise_(Reason.GUARDED_HERE, now, policy=self._guard.policy)
+        for held in filter(None, (held for _, held in judged)):
+            self._keep_back(held, now)
         self._send(sealed, now)
 
-    def _allows(self, frame: bytes) -> bool:
+    def _held(self, frame: bytes) -> str | None:
         with self._barrier:
-            return self._guard.allows(frame)
-        return False
+            return self._guard.held(frame)
+        return UNJUDGED
+
+    def _keep_back(self, held: str, now: float) -> None:
+        self.refused[DropReason.GUARDED.value] += 1
+        name = self.kept.count(held)
+        times, policy = self.kept.times(name), self._guard.policy
+        self._alarms.raise_(Reason.GUARDED_HERE, now, key=name, policy=policy, message=name, times=times)
 
     def challenge(self, sessions: Iterable[Session], now: float) -> None:
         """Follow the sessions that there are, and send the challenges that are due."""
@@ -93,6 +101,10 @@ class Helm:
                 link.drain(self._batch, now)
 
     # --- what a person sees ---
+
+    def kept_back(self) -> dict[str, dict[str, int]]:
+        """What this station's guard policy kept back, as the aircraft tells it of every station."""
+        return {self.fleet.station.name: dict(self.kept.counts)} if self.kept.counts else {}
 
     @property
     def may_command(self) -> bool:

@@ -80,6 +80,12 @@ TABLE = (
         "Commands that a station's policy kept back",
     ),
     Metric(
+        "zegel_kept_back_total",
+        "counter",
+        "kept_back {station} {message}",
+        "Frames that a station's policy kept back, by what they are",
+    ),
+    Metric(
         "zegel_drops_total",
         "counter",
         "drops {reason}",

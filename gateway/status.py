@@ -205,6 +205,11 @@ def _text(status: dict[str, Any]) -> str:
         lines.append(f"  for others {others} datagrams of lanes that this station's role does not have")
     lines.append("  dropped    " + (_pairs(drops) or "nothing"))
     lines += [f"  unexpected {place}: {count}" for place, count in status["unexpected"].items()]
+    lines += [
+        f"  kept back  {message}, {count} times, from {station}"
+        for station, counts in status["kept_back"].items()
+        for message, count in counts.items()
+    ]
     lines += [f"  alarm      {alarm}" for alarm in status["alarms"]]
     if line := advise(status):
         lines.append(f"  wrong      {line}")

@@ -45,7 +45,7 @@ A_FEW = (
     "gateway.core.opener.Opener._open_next",
     "gateway.core.gatekeeper.Gatekeeper.open",
     "firmware_shims.mavlink.Framer.feed",
-    "firmware_shims.guard.Guard.allows",
+    "firmware_shims.guard.Guard.held",
     "gateway.endpoints.udp._Udp.fill",
     "gateway.status.Table.count",
 )

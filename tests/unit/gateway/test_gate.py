@@ -14,6 +14,7 @@ from tests.memory_link import PILOT, World, command, verified
 from tests.unit.gateway.plain_end import PlainEnd
 
 GCS = dialect.MAVLink(None, srcSystem=255, srcComponent=190)
+PING = bytes(dialect.MAVLink_ping_message(1, 1, 1, 1).pack(GCS))
 HEARTBEAT = bytes(dialect.MAVLink_heartbeat_message(6, 8, 0, 0, 4, 3).pack(GCS))
 ARM = bytes(dialect.MAVLink_command_long_message(1, 1, 400, 0, 1, 0, 0, 0, 0, 0, 0).pack(GCS))
 SIGNING = bytes(dialect.MAVLink_setup_signing_message(1, 1, bytes(32), 1).pack(GCS))
@@ -56,11 +57,13 @@ def test_what_may_pass_reaches_the_flight_controller_one_frame_a_datagram(scene:
 
 
 def test_each_station_has_its_own_policy(scene: Scene):
-    assert scene.send(2, HEARTBEAT, ARM, HEARTBEAT) == [HEARTBEAT, HEARTBEAT]
-    assert scene.gate.commands() == {"station-2": {"accepted": 2, "guarded": 1}}
-    assert scene.gate.drops() == {"guarded": 1}
+    assert scene.send(2, PING, ARM, PING, HEARTBEAT, ARM) == [PING, PING]
+    assert scene.gate.commands() == {"station-2": {"accepted": 2, "guarded": 3}}
+    assert scene.gate.kept_back() == {"station-2": {"COMMAND_LONG COMPONENT_ARM_DISARM": 2, "HEARTBEAT": 1}}
+    assert scene.gate.drops() == {"guarded": 3}
     assert scene.alarms.texts == [
-        "the guard policy 'camera-operator' of station 'station-2' holds some of its messages back"
+        "kept back: COMMAND_LONG COMPONENT_ARM_DISARM, 2 times (guard policy 'camera-operator' of station 'station-2')",
+        "kept back: HEARTBEAT, once (guard policy 'camera-operator' of station 'station-2')",
     ]
     assert scene.send(1, ARM) == [ARM]
 

@@ -56,7 +56,13 @@ def test_what_the_policy_holds_back_is_counted_and_said_and_the_rest_goes(pilot:
     pilot.aircraft.receive(pilot.links[0].drained, pilot.now)
     assert [frame for _, frame in pilot.aircraft.commands] == [ARM]
     assert (pilot.helm.sent, pilot.helm.refused) == (1, {"guarded": 2})
-    assert pilot.alarms.texts == ["the guard policy 'pilot' of this station holds some of what is sent back"]
+    assert pilot.helm.kept_back() == {"station-1": {"SETUP_SIGNING": 1, "LOG_ERASE": 1}}
+    pilot.gcs[0].put(ERASE)
+    pilot.helm.take({*pilot.gcs}, pilot.now)
+    assert pilot.alarms.texts == [
+        "kept back: SETUP_SIGNING, once (guard policy 'pilot')",
+        "kept back: LOG_ERASE, 2 times (guard policy 'pilot')",
+    ]
 
 
 def test_an_observers_frames_go_nowhere_and_it_is_said():
