@@ -14,7 +14,15 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.hostile import agency_attacks, device_attacks, order_attacks, radio_attacks, reader_attacks, uplink_attacks
+from tests.hostile import (
+    agency_attacks,
+    device_attacks,
+    guard_attacks,
+    order_attacks,
+    radio_attacks,
+    reader_attacks,
+    uplink_attacks,
+)
 from tests.hostile.row import Row
 
 THREATS = Path(__file__).parents[2] / "gateway/THREATS.md"
@@ -29,6 +37,7 @@ ATTACKS = {
         *uplink_attacks.ATTACKS,
         *agency_attacks.ATTACKS,
         *order_attacks.ATTACKS,
+        *guard_attacks.ATTACKS,
     )
 }
 

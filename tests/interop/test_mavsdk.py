@@ -42,3 +42,23 @@ def test_a_day_straight_and_through_zegel(over, weathers, house, tmp_path, figur
             f"MAVSDK, {over}: {name}: ms: {told(took)} straight, {told(copied[name])} through two processes that copy, "
             f"{told(sealed[name])} through zegel: {three / one:.2f} times straight, {three / two:.2f} times copied"
         )
+
+
+@pytest.mark.parametrize(("policy", "stored"), [("pilot", False), ("maintainer", True)])
+def test_a_maintainer_stores_files_and_a_pilot_none(policy, stored, house, tmp_path):
+    house.load({"pilot": f"telemetry,video,command:{policy}"})
+    aboard, ashore = (tmp_path / name for name in ("aboard", "ashore"))
+    for folder in (aboard, ashore):
+        folder.mkdir()
+    (ashore / "script.lua").write_bytes(bytes(range(256)))
+    (aboard / "log.bin").write_bytes(b"evidence")
+    chain = Sealed(house)
+    autopilot, gcs = peers.Autopilot(chain.fc_port, aboard), peers.GroundStation(chain.gcs_port)
+    with ending(gcs, autopilot, chain):
+        chain.wait_open()
+        gcs.meet()
+        assert gcs.fetch("log.bin", ashore) == b"evidence"
+        assert (gcs.store(ashore / "script.lua") is peers.FtpResult.SUCCESS) == stored
+        assert (aboard / "script.lua").is_file() == stored
+        assert (aboard / "log.bin").read_bytes() == b"evidence"
+        assert ("kept back: FILE_TRANSFER_PROTOCOL CREATEFILE" in chain.logs()) != stored

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from gateway import cli
@@ -45,8 +45,16 @@ class House:
         self.issue(self.order, ("pilot", "observer"), more)
         zegel("device", "load-order", folder / "drone-7", self.order)
 
-    def issue(self, path: Path, stations: Sequence[str], more: Sequence[str] = ()) -> None:
-        roles = {"pilot": "telemetry,video,command"}
+    def load(self, roles: Mapping[str, str]) -> None:
+        """Another order in force aboard, of these stations with these ROLES or ROLES:POLICY."""
+        self.order = self.folder / "other.order"
+        self.issue(self.order, list(roles), roles=roles)
+        zegel("device", "load-order", self.folder / "drone-7", self.order)
+
+    def issue(
+        self, path: Path, stations: Sequence[str], more: Sequence[str] = (), roles: Mapping[str, str] | None = None
+    ) -> None:
+        roles = {"pilot": "telemetry,video,command", **(roles or {})}
         listed = [
             word
             for name in stations
