@@ -56,6 +56,12 @@ def _one_link_down(status: Status) -> str:
     return f"the link {down[0]['endpoint']} is down, the others carry on: {down[0]['last_error']}" if down else ""
 
 
+def _kept_out(status: Status) -> str:
+    """Another user's program at a plain endpoint."""
+    kept_out: str = status["alarm_reasons"].get(Reason.USER_KEPT_OUT.label, {}).get("text", "")
+    return kept_out
+
+
 # --- aboard ---
 
 
@@ -205,14 +211,26 @@ def _no_gcs(status: Status) -> str:
     gcs = _uses(status, "gcs")
     if not gcs or any(end["state"] != "idle" for end in gcs):
         return ""
+    if gcs[0]["endpoint"].startswith("udpout:"):
+        return f"no ground control station listens at {gcs[0]['endpoint']}: start it"
     return f"no ground control station has come to {gcs[0]['endpoint']}: connect it there"
 
 
 _AIR: tuple[Callable[[Status], str], ...] = (
-    *(_links_down, _fc_down, _fc_silent, _fc_noise, _order_over, _unsaved),
+    *(_links_down, _kept_out, _fc_down, _fc_silent, _fc_noise, _order_over, _unsaved),
     *(_link_slow, _one_link_down, _oversize, _late_commands),
 )
 _GROUND: tuple[Callable[[Status], str], ...] = (
-    *(_links_down, _nothing_heard, _wrong_order, _refused, _not_ours, _no_session, _closed_to_us, _order_pending),
+    *(
+        _links_down,
+        _kept_out,
+        _nothing_heard,
+        _wrong_order,
+        _refused,
+        _not_ours,
+        _no_session,
+        _closed_to_us,
+        _order_pending,
+    ),
     *(_waiting_for_keys, _order_expired, _no_commands, _one_link_down, _link_lossy, _no_gcs),
 )

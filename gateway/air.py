@@ -33,6 +33,7 @@ from gateway.endpoints import Endpoint, open_endpoint, open_link
 from gateway.errors import OrderExpired
 from gateway.frames import FrameReader
 from gateway.gate import Gate
+from gateway.local_users import LocalUsers
 from gateway.log import say
 from gateway.meter import Growth, Meter
 from gateway.oversize import Oversize
@@ -55,12 +56,12 @@ STATUS_EVERY_S = 0.5
 class Air:
     """One start of the aircraft. `device` is the open (locked) device folder."""
 
-    def __init__(self, settings: AirConfig, device: DeviceFolder, manager: notify.Manager) -> None:
-        self.settings, self.device, self.manager = settings, device, manager
+    def __init__(self, settings: AirConfig, device: DeviceFolder, manager: notify.Manager, users: LocalUsers) -> None:
+        self.settings, self.device, self.manager, self.users = settings, device, manager, users
         self.barrier = Barrier()
         buffer = settings.buffer_kib << 10
-        self.fc = open_endpoint(config.endpoint(settings.fc), buffer)
-        self.cameras = [open_endpoint(config.endpoint(text), buffer) for text in settings.video]
+        self.fc = open_endpoint(config.endpoint(settings.fc), buffer, users.rule)
+        self.cameras = [open_endpoint(config.endpoint(text), buffer, users.rule) for text in settings.video]
         self.links = [open_link(config.endpoint(text), buffer) for text in settings.link]
         self.wide = [link for link in self.links if config.serial_bps(link.address) >= NARROW_BELOW_BPS]
         self.endpoints: list[Endpoint] = [self.fc, *self.links, *self.cameras]
@@ -272,6 +273,7 @@ class Air:
         for place in self.barrier.news():
             self.alarms.raise_(Reason.UNEXPECTED, now, key=place, place=place)
         self.oversize.look(now)
+        self.users.tell(self.alarms, now)
         self.alarms.tick(now)
         self._watch.look(now)
         status = self.status(now)
@@ -373,6 +375,7 @@ def command(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="MAVLink's number of this aircraft, SYSID_THISMAV or MAV_SYS_ID; default 1",
     )
+    config.add_plain_users(parser)
     parser.add_argument("--tuning", metavar="tuning.toml", help="what suits this board (zegel bench tune)")
     parser.set_defaults(run=_run)
 
@@ -384,5 +387,5 @@ def _run(args: argparse.Namespace) -> int:
     process.ignore("SIGHUP", "SIGTTOU")
     with log.by_queue(), notify.Manager() as manager, DeviceFolder.open(Path(settings.device)) as device:
         await_order(device, manager)
-        Air(settings, device, manager).run()
+        Air(settings, device, manager, LocalUsers(settings.plain_users, config.given(args))).run()
     return 0

@@ -19,6 +19,7 @@ from typing import NamedTuple
 from keys.printable import printable
 
 EVENT_LASTS_S = 300.0
+STRANGER_LASTS_S = 10.0  # a program that stays is seen twice a second
 LIVE_MAX = 64  # alarms at once; beyond it, the reason that has most of them loses the one that was silent longest
 ARGUMENT_MAX = 200  # characters of one argument, escaped
 
@@ -38,6 +39,18 @@ class Reason(enum.Enum):
 
     # --- either ---
     UNEXPECTED = _Event("something unexpected was met and dropped, at {place}: please report this line")  # core/barrier.py
+    USER_KEPT_OUT = _Event(
+        "a program of user '{user}' (uid {uid}) at {peer} is kept out of {endpoint}: it is neither heard nor sent to;"
+        " to let it in: {cure}",
+        STRANGER_LASTS_S,
+    )
+    SENDER_UNTOLD = _Event(
+        "what came to {endpoint} from {peer} on this computer was not heard: no program that can be told has that port",
+        STRANGER_LASTS_S,
+    )
+    USERS_UNREADABLE = _State("nobody on this computer is heard: whose programs they are cannot be read, {error}")
+    USERS_NOT_TOLD = _State("this system does not tell whose a port is: any program here may be at the plain endpoints")
+    PLAIN_USER_UNKNOWN = _State("plain_users names '{user}', whom this computer does not know: that lets nobody in")
 
     # --- aboard ---
     ORDER_OVER = _State("the order {limit}; the aircraft may be in flight, so it goes on")

@@ -30,6 +30,10 @@ LINK_KBIT = (10, 1_000_000)
 SYSTEM_IDS = (1, 255)
 WIDE_BPS = 8_000_000  # what a link that is not serial is taken for
 LINK_KINDS = ("udpin", "udpout", "serial")
+NEW_FILE = "50-setup.toml"
+UID_MAX = 2**32 - 2
+USER_NAME_MAX = 256  # characters; LOGIN_NAME_MAX of Linux
+NOBODY = ("nobody", "65534", 65_534)
 BITS_ON_THE_LINE = 10  # for the eight of a byte: a serial line adds a start and a stop bit
 
 
@@ -41,6 +45,8 @@ class Tuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     buffer_kib: int = BUFFER >> 10  # datagrams that a socket is asked to keep, each way
 
 
+PlainUser: TypeAlias = str | int  # a user of this computer, by name or uid
+
 TUNING_RANGES = {"batch": (2, CAPACITY), "flush_ms": (0, FLUSH_MAX_S * 1000), "buffer_kib": (64, 65_536)}
 
 
@@ -50,6 +56,7 @@ class _Role(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     tuning: str | None = None  # a tuning.toml; what is given beside it counts more
     batch: int = Tuning().batch
     buffer_kib: int = Tuning().buffer_kib
+    plain_users: tuple[PlainUser, ...] = ()  # whose programs on this computer may be at the plain ends, beside our own
 
 
 class AirConfig(_Role, frozen=True, kw_only=True):
@@ -104,6 +111,16 @@ def load(kind: type[Config], args: argparse.Namespace) -> Config:
     return _checked(kind, values, where)
 
 
+def add_plain_users(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--plain-user",
+        dest="plain_users",
+        metavar="USER",
+        action="append",
+        help="whose programs on this computer may be at the plain ends beside this user's and root's; repeatable",
+    )
+
+
 def load_file(kind: type[Config], path: Path) -> Config:
     """A whole file with what stands beside it; ConfigError names the file and the key that is wrong."""
     return _checked(kind, *_gathered(kind, path))
@@ -116,6 +133,17 @@ def files(path: Path) -> list[Path]:
         return [path, *sorted(one for one in beside.iterdir() if one.suffix == ".toml")] if beside.is_dir() else [path]
     except OSError as error:
         raise ConfigError(f"{beside}: {error.strerror}", hint="check who may read it") from None
+
+
+def file_for(path: Path, key: str) -> Path:
+    """Where in the configuration to write `key`: the file whose word counts now, or a new one beside it."""
+    said = [file for file in files(path) if key in read(file)]
+    return said[-1] if said else path.with_suffix(".d") / NEW_FILE
+
+
+def given(args: argparse.Namespace) -> Path | None:
+    """The file that `--config` names."""
+    return Path(args.config) if args.config else None
 
 
 def _gathered(kind: type[Config], path: Path) -> tuple[Values, Where]:
@@ -192,6 +220,7 @@ def _converted(kind: type[Kind], values: Values, where: Where) -> Kind:
 def _checked(kind: type[Config], values: Values, where: Where) -> Config:
     config = _converted(kind, _tuned(kind, values), where)
     _check_range(where, "mtu", config.mtu, *wire.MTU_RANGE)
+    _check_plain_users(where["plain_users"], config)
     _check_links(where["link"], config)
     _check_video(where["video"], config)
     plain, texts = ("fc", (config.fc,)) if isinstance(config, AirConfig) else ("gcs", config.gcs)
@@ -218,6 +247,26 @@ def _hint(error: str) -> str:
 def _check_range(where: Where, name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
         raise ConfigError(f"{where[name]}: {name} is {value:g}", hint=f"it can be {low:g} to {high:g}")
+
+
+def _check_plain_users(where: str, config: AirConfig | GroundConfig) -> None:
+    for user in config.plain_users:
+        if not _may_be_named(user):
+            raise ConfigError(
+                f"{where}: plain_users names {user!r}, which is no user",
+                hint='names or numbers of users, such as plain_users = ["alice", 1001]',
+            )
+        if user in NOBODY:
+            raise ConfigError(
+                f"{where}: plain_users names {user!r}, which may be anybody",
+                hint="Linux shows this user wherever it cannot show the right one",
+            )
+
+
+def _may_be_named(user: PlainUser) -> bool:
+    if isinstance(user, int):
+        return 0 <= user <= UID_MAX
+    return 0 < len(user) <= USER_NAME_MAX and user.isprintable() and user == user.strip()
 
 
 def _check_tuning(where: Where, found: Tuning | AirConfig | GroundConfig) -> None:

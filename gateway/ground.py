@@ -37,6 +37,7 @@ from gateway.core.wire import DropReason
 from gateway.endpoints import Endpoint, open_endpoint, open_link
 from gateway.endpoints.feed import TELEMETRY, VIDEO, Feed, leaves_computer
 from gateway.helm import READY, Helm
+from gateway.local_users import LocalUsers
 from gateway.log import say
 from gateway.meter import Meter
 from gateway.order_file import OrderFile
@@ -62,9 +63,14 @@ class Ground:
     """One station listening under one order."""
 
     def __init__(
-        self, settings: GroundConfig, station: StationFolder, order: VerifiedOrder, manager: notify.Manager
+        self,
+        settings: GroundConfig,
+        station: StationFolder,
+        order: VerifiedOrder,
+        manager: notify.Manager,
+        users: LocalUsers,
     ) -> None:
-        self.settings, self.station, self.manager = settings, station, manager
+        self.settings, self.station, self.manager, self.users = settings, station, manager, users
         self.barrier = Barrier()
         me = Me(station.index_in(order.order), station.profile, station.seed)
         known = {d.pub: boot for d in order.order.devices if (boot := station.boot(d.pub))}
@@ -75,8 +81,8 @@ class Ground:
         buffer = settings.buffer_kib << 10
         self.links = [open_link(config.endpoint(text), buffer) for text in settings.link]
         self._links_in_turn = deque(enumerate(self.links))
-        self.gcs = [open_endpoint(config.endpoint(text), buffer) for text in settings.gcs]
-        self.players = [open_endpoint(config.endpoint(text), buffer) for text in settings.video]
+        self.gcs = [open_endpoint(config.endpoint(text), buffer, users.rule) for text in settings.gcs]
+        self.players = [open_endpoint(config.endpoint(text), buffer, users.rule) for text in settings.video]
         self.feed = Feed(config.feed(settings.feed)) if settings.feed else None
         self.endpoints: list[Endpoint] = [*self.links, *self.gcs, *self.players]
         uses = {"link": self.links, "gcs": self.gcs, "player": self.players}
@@ -257,6 +263,7 @@ class Ground:
         else:
             self.alarms.clear(Reason.ORDER_ENDED)
         self._show_unsaved(now)
+        self.users.tell(self.alarms, now)
         self.alarms.tick(now)
 
     def _show_unsaved(self, now: float) -> None:
@@ -354,6 +361,7 @@ def command(parser: argparse.ArgumentParser) -> None:
         default=None,
         help="open a session even if its boot counter is below one seen before; only if you know why it is",
     )
+    config.add_plain_users(parser)
     parser.add_argument("--tuning", metavar="tuning.toml", help="what suits this board (zegel bench tune)")
     parser.set_defaults(run=_run)
 
@@ -365,5 +373,5 @@ def _run(args: argparse.Namespace) -> int:
     station = StationFolder.open(Path(settings.station))
     order = station.newest_order(order_file.read(settings.order), int(time.time()))
     with log.by_queue(), notify.Manager() as manager, station.hold():
-        Ground(settings, station, order, manager).run()
+        Ground(settings, station, order, manager, LocalUsers(settings.plain_users, config.given(args))).run()
     return 0

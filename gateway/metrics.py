@@ -100,6 +100,7 @@ TABLE = (
     Metric("zegel_dropped_tx_total", "counter", "endpoints [] dropped_tx", "Not sent: not there, or its buffers full"),
     Metric("zegel_late_drop_total", "counter", "endpoints [] late_drop", "Waited more than a second in our own queue"),
     Metric("zegel_resync_bytes_total", "counter", "endpoints [] resync_bytes", "Of a serial radio, in no whole datagram"),
+    Metric("zegel_kept_out_total", "counter", "endpoints [] kept_out", "From or for programs of users who may not be here"),
     Metric("zegel_oversize_total", "counter", "endpoints [] oversize", "Datagrams too large to come in"),
     Metric("zegel_largest_oversize_bytes", "gauge", "endpoints [] largest_oversize", "The largest of them"),
     Metric("zegel_reopened_total", "counter", "endpoints [] reopened", "How often it was opened again"),

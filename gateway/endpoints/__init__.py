@@ -6,6 +6,7 @@
     tcp.py        TcpClient, TcpServer          stream.py     one byte stream: whole frames go out, none too late
     serial.py     SerialLine                    slip.py       SlipLine, a serial radio that carries datagrams
     feed.py       Feed, opened, for other programs
+    plain_users.py, socket_users.py   whose programs on this computer may be at the other end
     lookup.py, reason.py   names to addresses, errors to plain words
 
 Imports gateway.batch and nothing else of ours.
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 from gateway.endpoints.address import Address
 from gateway.endpoints.endpoint import BUFFER, Endpoint
+from gateway.endpoints.plain_users import PlainUsers
 from gateway.endpoints.serial import SerialLine
 from gateway.endpoints.slip import SlipLine
 from gateway.endpoints.tcp import TcpClient, TcpServer
@@ -32,9 +34,14 @@ _KINDS: dict[str, type[Endpoint]] = {
 _LINKS: dict[str, type[Endpoint]] = {"serial": SlipLine, "udpin": UdpLink}
 
 
-def open_endpoint(address: Address, buffer: int = BUFFER) -> Endpoint:
-    """The endpoint at `address`. Never fails: the first `tick` opens it, and later ones try again for ever."""
-    return _made(_KINDS[address.kind], address, buffer)
+def open_endpoint(address: Address, buffer: int = BUFFER, users: PlainUsers | None = None) -> Endpoint:
+    """The endpoint at `address`. Never fails: the first `tick` opens it, and later ones try again for ever.
+
+    Of the programs on this computer only those of `users` are heard and sent to.
+    """
+    made = _made(_KINDS[address.kind], address, buffer)
+    made.users = users
+    return made
 
 
 def open_link(address: Address, buffer: int = BUFFER) -> Endpoint:

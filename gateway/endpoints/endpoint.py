@@ -13,6 +13,7 @@ from typing import ClassVar
 
 from gateway.batch import Batch
 from gateway.endpoints.address import Address
+from gateway.endpoints.plain_users import PlainUsers
 from gateway.endpoints.reason import reason
 
 READ, WRITE = 0x001, 0x004  # POLLIN and POLLOUT of poll(2); the select module of Windows does not name them
@@ -36,6 +37,7 @@ class Counters:
     `dropped_tx`    could not be sent: the endpoint was not there, or its buffers were full
     `late_drop`     waited more than a second in our own queue
     `resync_bytes`  of a serial radio, in no whole datagram
+    `kept_out`      came from, or was for, a program of a user who may not be here; of a TCP server, connections
     `oversize`      came in larger than a slot of a batch, up to `largest_oversize` bytes
     `reopened`      how often it was opened again
     """
@@ -47,6 +49,7 @@ class Counters:
     dropped_tx: int = 0
     late_drop: int = 0
     resync_bytes: int = 0
+    kept_out: int = 0
     oversize: int = 0
     largest_oversize: int = 0
     reopened: int = 0
@@ -60,6 +63,7 @@ class Endpoint(ABC):
                   number, so bytes continue a frame only if they have the same one.
     `waiting`     something is at hand for `fill` that no poll will tell of
     `octets_a_second`  what the line carries; infinite where it has no rate of its own, or none that we know
+    `users`       whose programs on this computer may be at the other end; None: anybody's
     `buffer`      bytes of datagrams that the system is asked to keep, each way; a stream has its own way with them
     `last_error`  what went wrong last, in plain words; kept after it has healed
 
@@ -74,6 +78,7 @@ class Endpoint(ABC):
         self.state = State.RECONNECTING
         self.counters = Counters()
         self.connection = 0
+        self.users: PlainUsers | None = None
         self.buffer = BUFFER
         self.last_error = ""
         self._pause = 0.0

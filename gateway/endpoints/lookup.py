@@ -60,6 +60,11 @@ class Lookup:
         return family, where  # type: ignore[return-value]  # (int, bytes) is for a Python without IPv6
 
 
+def in_words(address: SockAddr) -> str:
+    """Host and port."""
+    return f"[{address[0]}]:{address[1]}" if ":" in address[0] else f"{address[0]}:{address[1]}"
+
+
 def listen_on(made: socket.socket, where: SockAddr) -> None:
     """Bind. On IPv6 the address of every interface takes IPv4 in as well."""
     if made.family == socket.AF_INET6:

@@ -100,8 +100,8 @@ class Mover(Protocol):
     def peer(self, address: SockAddr) -> Peer:
         """The peer at a socket address."""
 
-    def name(self, peer: Peer) -> str:
-        """The peer in words: host and port."""
+    def address(self, peer: Peer) -> SockAddr:
+        """The socket address of a peer."""
 
 
 class Vector:
@@ -254,12 +254,13 @@ class Mmsg:
         packed = socket.inet_pton(socket.AF_INET6, host.partition("%")[0])
         return struct.pack("=H", socket.AF_INET6) + struct.pack("!HI", port, flow) + packed + struct.pack("=I", scope)
 
-    def name(self, peer: Peer) -> str:
+    def address(self, peer: Peer) -> SockAddr:
         assert isinstance(peer, bytes)
         (port,) = struct.unpack_from("!H", peer, 2)
         if len(peer) == NAME_SIZES[socket.AF_INET]:
-            return f"{socket.inet_ntoa(peer[4:8])}:{port}"
-        return f"[{socket.inet_ntop(socket.AF_INET6, peer[8:24])}]:{port}"
+            return socket.inet_ntoa(peer[4:8]), port
+        (flow,), (scope,) = struct.unpack_from("!I", peer, 4), struct.unpack_from("=I", peer, 24)
+        return socket.inet_ntop(socket.AF_INET6, peer[8:24]), port, flow, scope
 
 
 class OneByOne:
@@ -310,9 +311,9 @@ class OneByOne:
     def peer(self, address: SockAddr) -> Peer:
         return address
 
-    def name(self, peer: Peer) -> str:
+    def address(self, peer: Peer) -> SockAddr:
         assert isinstance(peer, tuple)
-        return f"[{peer[0]}]:{peer[1]}" if ":" in peer[0] else f"{peer[0]}:{peer[1]}"
+        return peer
 
 
 def _calls() -> tuple[Any, Any] | None:

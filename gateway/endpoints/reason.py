@@ -40,10 +40,16 @@ _NETWORK = {
 }
 
 
+class UserMayNot(OSError):
+    """Who listens there is a user of this computer who may not be there."""
+
+
 def reason(error: OSError, address: Address) -> str:
     """One line without full stop."""
     if isinstance(error, socket.gaierror):
         return f"the name {address.host} cannot be looked up: is the network up?"
+    if isinstance(error, UserMayNot):
+        return f"{address.host} port {address.port} belongs to a program of a user who may not be there (plain_users)"
     table = _SERIAL if address.kind == "serial" else _NETWORK
     words = table.get(error.errno or 0, "{0}: {1}")
     return words.format(address, error.strerror or error)

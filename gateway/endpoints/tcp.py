@@ -9,7 +9,10 @@ import socket
 from gateway.batch import Batch
 from gateway.endpoints.address import Address
 from gateway.endpoints.endpoint import READ, WRITE, Endpoint, State
-from gateway.endpoints.lookup import Lookup, listen_on
+from gateway.endpoints.lookup import Lookup, SockAddr, in_words, listen_on
+from gateway.endpoints.plain_users import NOT_HERE
+from gateway.endpoints.reason import UserMayNot
+from gateway.endpoints.socket_users import User
 from gateway.endpoints.stream import Stream, StreamEndpoint
 
 CONNECT_WITHIN_S = 5.0
@@ -28,6 +31,7 @@ class TcpClient(StreamEndpoint):
         super().__init__(address)
         self._lookup = Lookup(address.host, address.port, socket.SOCK_STREAM)
         self._connecting: socket.socket | None = None
+        self._meeting = False  # it is connected, and not known yet to whom
         self._give_up_at = 0.0
 
     def fill(self, batch: Batch, now: float) -> int:
@@ -36,7 +40,9 @@ class TcpClient(StreamEndpoint):
         return super().fill(batch, now)
 
     def interests(self) -> list[tuple[int, int]]:
-        return super().interests() if self._connecting is None else [(self._connecting.fileno(), WRITE)]
+        if self._connecting is None:
+            return super().interests()
+        return [] if self._meeting else [(self._connecting.fileno(), WRITE)]
 
     def _open(self, now: float) -> None:
         if self._connecting is None:
@@ -66,14 +72,29 @@ class TcpClient(StreamEndpoint):
             return  # not yet
         if other == made.getsockname():  # where nobody listens a socket can, by chance, meet itself
             raise OSError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
-        self._connecting = None
-        self._connected(made, now)
+        if self._may_be_there(made, other, now):
+            self._connecting, self._meeting = None, False
+            self._connected(made, now)
+
+    def _may_be_there(self, made: socket.socket, other: SockAddr, now: float) -> bool:
+        """Whether the program that took the connection may have it; False as well until it has taken it."""
+        if self.users is None:
+            return True
+        self._meeting = True
+        users = self.users.connected([(other, made.getsockname())])
+        if users is None or users == [None]:
+            return False
+        if not self.users.may_have(users, in_words(other), str(self.address), now):
+            self.counters.kept_out += 1
+            raise UserMayNot
+        return True
 
     def _release(self) -> None:
         super()._release()
         if self._connecting is not None:
             self._connecting.close()
         self._connecting = None
+        self._meeting = False
 
 
 class TcpServer(Endpoint):
@@ -88,6 +109,7 @@ class TcpServer(Endpoint):
         super().__init__(address)
         self._lookup = Lookup(address.host, address.port, socket.SOCK_STREAM)
         self._listener: socket.socket | None = None
+        self._newcomers: list[tuple[socket.socket, SockAddr]] = []  # of whom it is not known yet whether they may be here
         self._clients: list[Stream] = []  # whose turn it is to be read stands first
         self._accepted = 0
 
@@ -97,6 +119,7 @@ class TcpServer(Endpoint):
             return 0
         try:
             self._accept(self._listener)
+            self._let_in(now)
         except OSError as error:  # such as no file descriptor left: a listener that stays ready would spin the loop
             self._lost(error, now)
         for client in tuple(self._clients):
@@ -140,14 +163,35 @@ class TcpServer(Endpoint):
                 return
             except ConnectionAbortedError:  # it left before we looked
                 continue
-            if len(self._clients) == CLIENTS_MAX:
+            if len(self._clients) + len(self._newcomers) == CLIENTS_MAX:
                 self.last_error = f"{CLIENTS_MAX} clients already: another one was turned away"
                 made.close()
                 continue
             _prepare(made)
+            self._newcomers.append((made, where))
+
+    def _let_in(self, now: float) -> None:
+        """Make clients of the newcomers that may be here; nobody is heard or sent to before that."""
+        users = self._newcomers_users()
+        for (made, where), user in zip(tuple(self._newcomers), users, strict=False):
+            self._newcomers.pop(0)
+            if self.users and not self.users.may_have((user,), in_words(where), str(self.address), now):
+                self.counters.kept_out += 1
+                made.close()
+                continue
             self._accepted += 1
-            self._clients.append(Stream(made, self._accepted, self.counters, f"{where[0]}:{where[1]}"))
+            self._clients.append(Stream(made, self._accepted, self.counters, in_words(where)))
             self.state = State.CONNECTED
+
+    def _newcomers_users(self) -> list[User]:
+        """Of each; none if they have to wait."""
+        if self.users is None:
+            return [NOT_HERE] * len(self._newcomers)
+        ends = [(where, made.getsockname()) for made, where in self._newcomers]
+        return (self.users.connected(ends) if ends else None) or []
+
+    def _upkeep(self, now: float) -> None:
+        self._let_in(now)
 
     def _part_with(self, client: Stream) -> None:
         client.close()
@@ -168,7 +212,10 @@ class TcpServer(Endpoint):
     def _release(self) -> None:
         for client in self._clients:
             client.close()
+        for made, _ in self._newcomers:
+            made.close()
         self._clients.clear()
+        self._newcomers.clear()
         if self._listener is not None:
             self._listener.close()
         self._listener = None

@@ -13,13 +13,16 @@ from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from gateway.batch import NUMBERS, ROOM, Batch
 from gateway.endpoints.address import Address
 from gateway.endpoints.endpoint import READ, Endpoint, State
 from gateway.endpoints.gro import new_link_mover
-from gateway.endpoints.lookup import Lookup, SockAddr, listen_on
+from gateway.endpoints.lookup import Lookup, SockAddr, in_words, listen_on
 from gateway.endpoints.mmsg import FULL, ONLY_THIS_ONE, Mover, Peer, Sent, new_mover
+from gateway.endpoints.plain_users import LOOK_EVERY_S, Peers
+from gateway.endpoints.socket_users import host_of, is_here
 
 CLIENT_IDLE_S = 60.0  # as mavp2p: who has been silent for so long is not answered any more
 CLIENTS_MAX = 16
@@ -37,6 +40,7 @@ class _Udp(Endpoint):
         self._lookup = Lookup(address.host, address.port, socket.SOCK_DGRAM)
         self._socket: socket.socket | None = None
         self._mover: Mover | None = None
+        self._peers: Peers | None = None  # None: whoever sends is heard
         self._slots = np.arange(0)  # which of the mover's slots those of the batch were, before some were left out
 
     def fill(self, batch: Batch, now: float) -> int:
@@ -68,11 +72,34 @@ class _Udp(Endpoint):
     def _regard_senders(self, mover: Mover, batch: Batch, now: float, /) -> None:
         """Draw conclusions from who sent what `batch` has just received."""
 
+    def _admitted(self, mover: Mover, batch: Batch, now: float) -> Sequence[Peer]:
+        """Who sent what stands in `batch` and may be heard; what the others sent is left out, and counted."""
+        senders = mover.senders(self._slots) if mover.only is None else [mover.only]
+        if self._peers is None:
+            return senders
+        admitted = self._peers.admitted(senders, now)
+        if len(admitted) < len(senders):
+            mine = np.zeros(batch.count, np.bool_)
+            for peer in admitted:
+                mine |= mover.sent_by(peer)
+            self._keep_out(batch, mine)
+        return admitted
+
+    def _keep_out(self, batch: Batch, others: npt.NDArray[np.bool_]) -> None:
+        """Leave out all but `others`."""
+        kept = np.flatnonzero(others)
+        self.counters.kept_out += batch.count - kept.size
+        self._keep(batch, kept)
+
     def _leave_out_oversize(self, batch: Batch, longest: int) -> None:
-        self._slots = np.flatnonzero(batch.lengths[: batch.count] <= ROOM)
-        self.counters.oversize += batch.count - self._slots.size
+        fits = np.flatnonzero(batch.lengths[: batch.count] <= ROOM)
+        self.counters.oversize += batch.count - fits.size
         self.counters.largest_oversize = max(self.counters.largest_oversize, longest)
-        batch.keep(self._slots)
+        self._keep(batch, fits)
+
+    def _keep(self, batch: Batch, slots: npt.NDArray[np.intp]) -> None:
+        self._slots = self._slots[slots]
+        batch.keep(slots)
 
     def _count(self, batch: Batch, sent: Sent) -> None:
         self.counters.tx_datagrams += sent.datagrams
@@ -114,7 +141,7 @@ class UdpIn(_Udp):
         return self._mover.senders(self._slots[np.asarray(slots, np.int64)]) if only is None else [only] * bool(slots)
 
     def clients(self) -> list[str]:
-        return [] if self._mover is None else [self._mover.name(peer) for peer in self._clients]
+        return [] if self._mover is None else [in_words(self._mover.address(peer)) for peer in self._clients]
 
     def drain(self, batch: Batch, now: float) -> None:
         if self._mover is None:
@@ -124,9 +151,8 @@ class UdpIn(_Udp):
         for peer in self._clients:
             self._count(batch, self._mover.send(batch, peer))
 
-    def _regard_senders(self, mover: Mover, _batch: Batch, now: float, /) -> None:
-        only = mover.only
-        self._welcome(mover.senders(self._slots) if only is None else (only,), now)
+    def _regard_senders(self, mover: Mover, batch: Batch, now: float, /) -> None:
+        self._welcome(self._admitted(mover, batch, now), now)
 
     def _welcome(self, peers: Iterable[Peer], now: float) -> None:
         for peer in peers:
@@ -143,7 +169,10 @@ class UdpIn(_Udp):
             except OSError as error:  # replaced: this socket would listen to the one that is gone for ever
                 self._lost(error, now)
                 return
-        for peer in [peer for peer, heard in self._clients.items() if now - heard > self._idle_s]:
+        gone = {peer for peer, heard in self._clients.items() if now - heard > self._idle_s}
+        if self._peers is not None:
+            gone.update(self._peers.review(self._clients, now))
+        for peer in gone:
             del self._clients[peer]
         self.state = State.CONNECTED if self._clients else State.IDLE
 
@@ -157,6 +186,9 @@ class UdpIn(_Udp):
         listen_on(made, target[1])
         self._scope = target[1][3] if len(target[1]) > 2 else 0  # noqa: PLR2004 - host and port: IPv4
         self._mover = self._move(made)
+        if self.users is not None:
+            loopback = host_of(target[1]).is_loopback
+            self._peers = Peers(self.users, str(self.address), self._mover.address, all_here=loopback)
         self._opened(State.IDLE, now)
 
     def _release(self) -> None:
@@ -192,21 +224,41 @@ class UdpOut(_Udp):
 
     _peer: Peer = None
     _broadcast = False
+    _listener: SockAddr | None = None  # whose program must be looked at: the address is one of this computer
+    _let_in = True
+    _look_at = 0.0
 
     def drain(self, batch: Batch, now: float) -> None:
         if self._mover is None:
             self.counters.dropped_tx += batch.count
+            return
+        if not self._let_in:
+            self.counters.kept_out += batch.count
             return
         sent = self._mover.send(batch, self._peer)
         self._count(batch, sent)
         if sent.error and sent.error not in FULL | ONLY_THIS_ONE:
             self._lost(OSError(sent.error, os.strerror(sent.error)), now)
 
-    def _regard_senders(self, mover: Mover, batch: Batch, _now: float, /) -> None:
-        if self._broadcast:
-            return  # whoever answers a broadcast does so from an address of its own
+    def _regard_senders(self, mover: Mover, batch: Batch, now: float, /) -> None:
+        if self._broadcast:  # whoever answers a broadcast does so from an address of its own
+            self._admitted(mover, batch, now)
+            return
         if mover.only != self._peer:
-            batch.keep(np.flatnonzero(mover.sent_by(self._peer)))
+            self._keep(batch, np.flatnonzero(mover.sent_by(self._peer)))
+        if not self._let_in:
+            self._keep_out(batch, np.zeros(batch.count, np.bool_))
+
+    def _upkeep(self, now: float) -> None:
+        """See whose program listens. While none does nothing is sent: the next one there need not be the right one."""
+        if self._peers is not None:
+            self._peers.review((), now)
+        if self._listener is None or self.users is None or now < self._look_at:
+            return
+        self._look_at = now + LOOK_EVERY_S
+        users = self.users.ports(now).get(self._listener[1], frozenset())
+        self._let_in = self.users.may_have(users, in_words(self._listener), str(self.address), now)
+        self.state = State.CONNECTED if self._let_in else State.IDLE
 
     def _open(self, now: float) -> None:
         if (target := self._lookup.answer()) is None:
@@ -218,6 +270,11 @@ class UdpOut(_Udp):
         self._mover = new_mover(made)
         self._peer = self._mover.peer(where)
         self._opened(State.CONNECTED, now)
+        if self.users is not None and self._broadcast:
+            self._peers = Peers(self.users, str(self.address), self._mover.address, all_here=False)
+        elif self.users is not None and is_here(where):
+            self._listener, self._look_at = where, now
+            self._upkeep(now)
 
 
 def _is_broadcast(family: socket.AddressFamily, where: SockAddr) -> bool:

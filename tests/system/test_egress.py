@@ -24,25 +24,18 @@ from gateway.demo.stage import HOST, Program, drain, run_until
 from tests.memory_link import mavlink_frame
 from tests.system.house import House
 from tests.system.namespaces import Cable, Host
+from tests.system.users import ROOT, as_user
 
 if os.geteuid() != 0:
     pytest.skip("needs root, for the rules of nftables and for processes of several users", allow_module_level=True)
 if missing := [tool for tool in ("nft", "setpriv", "unshare", "nsenter", "ip") if shutil.which(tool) is None]:
     pytest.skip(f"needs {' and '.join(missing)}: apt install nftables util-linux iproute2", allow_module_level=True)
 
-ZEGEL, ROGUE, ROOT = 4711, 4712, 0
+ZEGEL, ROGUE = 4711, 4712
 FC_PORT, LINK_PORT = 14560, 14600
 MARK = b"ROGUE MAVLINK 0123456789"  # longer than the window of a comparison
 STATION_AT = "10.1.0.2"
 NAT = f"table ip nat {{ chain out {{ type nat hook output priority -100; ip daddr 10.77.0.1 dnat to {STATION_AT}; }}; }}"
-
-
-def as_user(uid: int) -> tuple[str, ...]:
-    """Before the words of a command: it runs as this user, who may read this interpreter wherever it stands."""
-    if uid == ROOT:
-        return ()
-    may_read = ("--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search")
-    return ("setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", *may_read)
 
 
 class Board:

@@ -44,6 +44,13 @@ def test_the_sandbox_is_tight(name, figure):
     assert float(found[1]) < EXPOSURE_MAX
 
 
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_sees_whose_the_ports_are(role):
+    """What hides other users from a service would make every program at its plain ports one of nobody's."""
+    unit = (PACKAGING / f"zegel-{role}.service").read_text()
+    assert not re.findall(r"^(?:PrivateUsers|PrivateNetwork)=", unit, re.MULTILINE)
+
+
 def test_both_roles_are_served_alike():
     def lines(role: str) -> list[str]:
         text = (PACKAGING / f"zegel-{role}.service").read_text().replace(role, "ROLE")

@@ -35,6 +35,7 @@ def air(**more: Any) -> dict[str, Any]:
 def ground(**more: Any) -> dict[str, Any]:
     sessions = [{"state": "open", "commands": READY}]
     good = {"role": "ground", "sealed": True, "uptime_s": 60.0, "sessions": sessions, "drops": {}, "commands": {"sent": 3}}
+    good["alarm_reasons"] = {}
     return {**good, "endpoints": [end("link"), end("link", endpoint="other-link"), end("gcs"), end("player")], **more}
 
 
@@ -54,6 +55,12 @@ def test_nothing_is_wrong():
         (air(endpoints=[end("fc", **SILENT), end("link")]), "nothing comes from the flight controller at the-fc"),
         (air(endpoints=[end("fc", rx_bytes=5000), end("link")], frames={}), "is the baud rate that"),
         (air(endpoints=[end("fc"), end("link", late_per_s=3)]), "lower the flight controller's stream rates"),
+        (air(alarm_reasons={"user_kept_out": {"live": 1, "text": "a program of"}}), "a program of"),
+        (ground(alarm_reasons={"user_kept_out": {"live": 1, "text": "a program of"}}), "a program of"),
+        (
+            ground(endpoints=[end("link"), end("gcs", endpoint="udpout:x:14550", state="idle")]),
+            "no ground control station listens at udpout:x:14550: start it",
+        ),
         (air(late_per_s=12.5), "the link the-link is too slow for what it is given"),
         (air(endpoints=[end("fc"), end("link"), end("link", endpoint="b", **LOST)]), "the link b is down, the others"),
         (air(alarm_reasons={"order_over": {"live": 1, "text": "the order ended"}}), "the order ended: load a newer one"),

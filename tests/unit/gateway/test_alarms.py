@@ -67,7 +67,7 @@ def test_what_others_wrote_is_bounded_and_does_nothing_to_a_terminal(alarms, sai
         alarms.raise_(reason, 0.0, **dict.fromkeys(names, ESCAPES))
     for text in (*alarms.texts, *said):
         assert text.isprintable()
-        assert len(text) < 3 * ARGUMENT_MAX + 300
+        assert len(text) < 5 * ARGUMENT_MAX + 300
 
 
 def test_one_reason_crowds_no_other_out(alarms):

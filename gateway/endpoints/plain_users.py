@@ -1,0 +1,164 @@
+"""Whose programs on this computer may be at the plain endpoints, and who tried.
+
+What lives here: `PlainUsers`, the rule of one role; `Peers`, what one UDP endpoint knows of those it hears and sends to.
+What must not: reading the system's tables (socket_users.py), words for people.
+
+A peer of this computer is looked up when it is new, and twice a second from then on; what comes in between costs a look
+into a dictionary. A port that no program has, or one whose user cannot be told, is refused: a program that sent, and was
+gone before it could be looked up, is not heard.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from typing import NamedTuple, TypeAlias
+
+from gateway.endpoints import socket_users
+from gateway.endpoints.lookup import SockAddr, in_words
+from gateway.endpoints.mmsg import Peer
+from gateway.endpoints.socket_users import UdpPorts, User
+
+LOOK_EVERY_S = 0.5  # how long somebody may have a port that was another's before it is noticed
+REST = 19  # times what a look for newcomers took is owed before the next: a flood of them takes 5 % of a core at most
+OWED_MAX_S = 0.5  # of this; a few newcomers at once are looked at without delay
+PEERS_MAX = 256  # newcomers that one endpoint judges between two reviews
+STRANGERS_MAX = 16
+NOT_HERE = -1  # the user of a program that is not on this computer: nothing is known, and it may
+OVERFLOW_UID = 65_534  # "nobody": what Linux shows for every user whom it cannot show
+
+
+Connection: TypeAlias = tuple[SockAddr, SockAddr]  # their end, and ours
+
+
+class Stranger(NamedTuple):
+    """Somebody who was kept out: uid, or None if it cannot be told; where from, at which endpoint, and when last."""
+
+    user: User
+    peer: str
+    endpoint: str
+    at: float
+
+
+class PlainUsers:
+    """`uids` may; nobody else on this computer may, root neither unless it is among them.
+
+    `strangers`  the latest of each user who was kept out
+    `trouble`    why the system's tables cannot be read, or empty; then nobody may
+    """
+
+    def __init__(self, uids: Collection[int]) -> None:
+        self.uids = frozenset(uids) - {OVERFLOW_UID} | {NOT_HERE}
+        self.strangers: dict[User, Stranger] = {}
+        self.trouble = ""
+        self._ports: UdpPorts = {}
+        self._looked_at = self._rest_until = float("-inf")  # rest until then is owed
+
+    def newcomers_ports(self) -> UdpPorts | None:
+        """The users of the UDP ports as they are now; None if they were looked at so often that it has to wait."""
+        return None if self._tired else self._look()
+
+    def ports(self, now: float) -> UdpPorts:
+        """The users of the UDP ports as they were in this turn of the loop, which all endpoints share."""
+        if now != self._looked_at:
+            self._looked_at, self._ports = now, self._look()
+        return self._ports
+
+    def may_have(self, users: Collection[User], peer: str, endpoint: str, now: float) -> bool:
+        """Whether there are `users` of a port, and all of them may be there; who may not is remembered."""
+        for user in users:
+            if user not in self.uids:
+                self.keep_out(user, peer, endpoint, now)
+        return bool(users) and self.uids.issuperset(users)
+
+    def keep_out(self, user: User, peer: str, endpoint: str, now: float) -> None:
+        """Remember who was kept out; of too many, those who came last."""
+        self.strangers.pop(user, None)
+        self.strangers[user] = Stranger(user, peer, endpoint, now)
+        if len(self.strangers) > STRANGERS_MAX:
+            del self.strangers[next(iter(self.strangers))]
+
+    def forget(self, before: float) -> None:
+        """Those strangers that have not been kept out since."""
+        self.strangers = {user: stranger for user, stranger in self.strangers.items() if stranger.at >= before}
+
+    def connected(self, connections: Sequence[Connection]) -> list[User] | None:
+        """The user at the other end of each; None if there were so many looks that this one has to wait.
+
+        NOT_HERE is the user of those that are not on this computer.
+        """
+        here = [socket_users.host_of(ours).is_loopback or socket_users.is_here(theirs) for theirs, ours in connections]
+        if not any(here):
+            return [NOT_HERE] * len(here)
+        if self._tired:
+            return None
+        table, began = b"", time.monotonic()
+        try:
+            table, self.trouble = socket_users.tcp_connections(), ""
+        except OSError as error:
+            self.trouble = str(error)
+        self._rest(began)
+        return [
+            socket_users.tcp_user(table, *ends) if local else NOT_HERE
+            for ends, local in zip(connections, here, strict=True)
+        ]
+
+    def _look(self) -> UdpPorts:
+        ports: UdpPorts = {}
+        began = time.monotonic()
+        try:
+            ports, self.trouble = socket_users.udp_ports(), ""
+        except OSError as error:
+            self.trouble = str(error)
+        self._rest(began)
+        return ports
+
+    def _rest(self, began: float) -> None:
+        ended = time.monotonic()
+        self._rest_until = max(self._rest_until, ended) + REST * (ended - began)
+
+    @property
+    def _tired(self) -> bool:
+        return self._rest_until > time.monotonic() + OWED_MAX_S
+
+
+class Peers:
+    """Who of those that one UDP socket hears may be heard and sent to.
+
+    `address` gives the socket address of a peer; `all_here`: the socket is bound where only this computer can reach it.
+    """
+
+    def __init__(self, users: PlainUsers, endpoint: str, address: Callable[[Peer], SockAddr], *, all_here: bool) -> None:
+        self._users, self._endpoint, self._address, self._all_here = users, endpoint, address, all_here
+        self._may: dict[Peer, bool] = {}
+        self._review_at = float("-inf")
+
+    def admitted(self, peers: Sequence[Peer], now: float) -> list[Peer]:
+        """Those of `peers` that may be heard."""
+        new = [peer for peer in peers if peer not in self._may]
+        if new and len(self._may) < PEERS_MAX:
+            self._meet(new, now)
+        return [peer for peer in peers if self._may.get(peer)]
+
+    def review(self, clients: Iterable[Peer], now: float) -> list[Peer]:
+        """When it is time, look again at `clients` and forget all others; those that may not be sent to any more."""
+        if now < self._review_at:
+            return []
+        self._review_at = now + LOOK_EVERY_S
+        self._may = {peer: not self._is_here(peer) or self._judge(peer, self._users.ports(now), now) for peer in clients}
+        return [peer for peer, may in self._may.items() if not may]
+
+    def _meet(self, new: Sequence[Peer], now: float) -> None:
+        here = [peer for peer in new if self._is_here(peer)]
+        self._may |= dict.fromkeys(set(new) - set(here), True)
+        ports = self._users.newcomers_ports() if here else {}
+        if ports is not None:  # else they are not heard yet
+            self._may |= {peer: self._judge(peer, ports, now, gone=(None,)) for peer in here}
+
+    def _is_here(self, peer: Peer) -> bool:
+        return self._all_here or socket_users.is_here(self._address(peer))
+
+    def _judge(self, peer: Peer, ports: UdpPorts, now: float, gone: Collection[User] = ()) -> bool:
+        """`gone` is to blame for a port that no program has."""
+        address = self._address(peer)
+        return self._users.may_have(ports.get(address[1], gone), in_words(address), self._endpoint, now)

@@ -1,0 +1,90 @@
+"""Local users: whose programs on this computer may be at the plain endpoints of a role, by its configuration, and in words.
+
+What lives here: names to uids, and what to tell a person. The rule itself, and the endpoints that hold it, are
+gateway/endpoints/plain_users.py's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from gateway import config
+from gateway.alarms import STRANGER_LASTS_S, Alarms, Reason
+from gateway.config import PlainUser
+from gateway.endpoints.plain_users import PlainUsers, Stranger
+from gateway.endpoints.socket_users import AVAILABLE
+
+if sys.platform != "win32":
+    import pwd
+
+ROOT = 0
+
+
+class LocalUsers:
+    """Of one role: root, its own user, and those that `settings` names. `file` is the configuration, if there is one.
+
+    `rule` is None where the system does not tell.
+    """
+
+    def __init__(self, named: Sequence[PlainUser] = (), file: Path | None = None) -> None:
+        self._named, self._file = tuple(named), file
+        found = {user: uid_of(user) for user in named}
+        self._unknown = [user for user, uid in found.items() if uid is None]
+        uids = {uid for uid in found.values() if uid is not None}
+        self.rule = PlainUsers({ROOT, os.geteuid(), *uids}) if AVAILABLE else None
+
+    def tell(self, alarms: Alarms, now: float) -> None:
+        """Alarm about those that were kept out lately, and about what is wrong here; call it about once a second."""
+        for user in self._unknown:
+            alarms.raise_(Reason.PLAIN_USER_UNKNOWN, now, key=user, user=user)
+        if self.rule is None:
+            alarms.raise_(Reason.USERS_NOT_TOLD, now)
+            return
+        self.rule.forget(now - STRANGER_LASTS_S)
+        for stranger in self.rule.strangers.values():
+            self._name(stranger, alarms)
+        if self.rule.trouble:
+            alarms.raise_(Reason.USERS_UNREADABLE, now, error=self.rule.trouble)
+        else:
+            alarms.clear(Reason.USERS_UNREADABLE)
+
+    def _name(self, stranger: Stranger, alarms: Alarms) -> None:
+        user, peer, endpoint, at = stranger
+        if user is None:
+            alarms.raise_(Reason.SENDER_UNTOLD, at, peer=peer, endpoint=endpoint)
+            return
+        name, cure = name_of(user), self._cure(user)
+        alarms.raise_(Reason.USER_KEPT_OUT, at, key=user, user=name, uid=user, peer=peer, endpoint=endpoint, cure=cure)
+
+    def _cure(self, user: int) -> str:
+        known = name_of(user)
+        if self._file is None:
+            return f"--plain-user {known or user}"
+        line = json.dumps([*self._named, known or user])  # spelled in TOML as in JSON
+        return f"plain_users = {line} in {config.file_for(self._file, 'plain_users')}, and start it again"
+
+
+def uid_of(user: PlainUser) -> int | None:
+    """None if this computer knows no such user."""
+    if isinstance(user, int) or (user.isascii() and user.isdigit()):
+        return int(user)
+    if sys.platform == "win32":
+        return None
+    try:
+        return pwd.getpwnam(user).pw_uid
+    except KeyError:
+        return None
+
+
+def name_of(uid: int) -> str:
+    """Empty if it has none."""
+    if sys.platform == "win32":
+        return ""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return ""

@@ -1,0 +1,311 @@
+"""Whose programs are heard and sent to, by real sockets of one user: who is let in is what differs."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from gateway.batch import Batch
+from gateway.endpoints import Endpoint, mmsg, open_endpoint, plain_users, socket_users, udp
+from gateway.endpoints.address import parse
+from gateway.endpoints.plain_users import OVERFLOW_UID, PEERS_MAX, STRANGERS_MAX, Peers, PlainUsers
+from tests.unit.gateway.endpoints.wires import HOST, batch_of, free_port, opened, received, received_bytes, until
+
+pytestmark = pytest.mark.skipif(not socket_users.AVAILABLE, reason="this system shows no tables of sockets")
+ME, SOMEBODY = os.geteuid(), 4_000_000
+FRAME = b"a frame"
+
+
+@pytest.fixture(autouse=True, params=[mmsg.Mmsg, mmsg.OneByOne], ids=["mmsg", "one by one"])
+def _mover(request, monkeypatch):
+    monkeypatch.setattr(udp, "new_mover", request.param)
+    monkeypatch.setattr(plain_users, "REST", 0)  # a test is no flood
+
+
+@pytest.fixture
+def make() -> Iterator[Callable[..., Endpoint]]:
+    made: list[Endpoint] = []
+
+    def one(text: str, *uids: int) -> Endpoint:
+        made.append(open_endpoint(parse(text), users=PlainUsers(uids)))
+        return made[-1]
+
+    yield one
+    for endpoint in made:
+        endpoint.close()
+
+
+@pytest.fixture
+def program() -> Iterator[Callable[..., socket.socket]]:
+    """A UDP socket of this user's."""
+    made: list[socket.socket] = []
+
+    def one(port: int = 0, host: str = HOST) -> socket.socket:
+        made.append(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        made[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made[-1].bind((host, port))
+        made[-1].setblocking(False)
+        return made[-1]
+
+    yield one
+    for sock in made:
+        sock.close()
+
+
+def hears(endpoint: Endpoint, now: float) -> list[bytes]:
+    batch = Batch()
+    endpoint.fill(batch, now)
+    return batch.datagrams()
+
+
+def port_of(made: socket.socket) -> int:
+    return made.getsockname()[1]
+
+
+def nothing_came(made: socket.socket) -> bool:
+    try:
+        made.recv(2048)
+    except BlockingIOError:
+        return True
+    return False
+
+
+# --- udpin ---
+
+
+def test_who_may_is_heard_and_answered(make, program):
+    server, client = opened(make(f"udpin:{HOST}:{free_port()}", ME)), program()
+    client.sendto(FRAME, (HOST, server.address.port))
+    assert received(server, 1, 1.0) == [FRAME]
+    server.drain(batch_of([b"answer"]), 1.0)
+    until(lambda: not nothing_came(client))
+    assert server.counters.kept_out == 0
+    assert server.users.strangers == {}
+
+
+def test_who_may_not_is_neither_heard_nor_answered_but_named(make, program):
+    server, client = opened(make(f"udpin:{HOST}:{free_port()}", SOMEBODY)), program()
+    for _ in range(3):
+        client.sendto(FRAME, (HOST, server.address.port))
+        assert hears(server, 1.0) == []
+    server.drain(batch_of([b"answer"]), 1.0)
+    assert nothing_came(client)
+    assert (server.counters.kept_out, server.counters.rx_datagrams, server.clients()) == (3, 0, [])
+    (stranger,) = server.users.strangers.values()
+    assert stranger == (ME, f"{HOST}:{port_of(client)}", f"udpin:{HOST}:{server.address.port}", 1.0)
+
+
+def test_who_sent_and_is_gone_is_not_heard(make, program):
+    server, client = opened(make(f"udpin:{HOST}:{free_port()}", ME)), program()
+    client.sendto(FRAME, (HOST, server.address.port))
+    client.close()
+    assert hears(server, 1.0) == []
+    assert [user for user, *_ in server.users.strangers.values()] == [None]
+
+
+def test_of_several_only_those_who_may_are_heard_in_order(make, program, monkeypatch):
+    server = opened(make(f"udpin:{HOST}:{free_port()}", ME))
+    good, bad = program(), program()
+    real = socket_users.udp_ports
+    monkeypatch.setattr(socket_users, "udp_ports", lambda: {**real(), port_of(bad): frozenset({SOMEBODY})})
+    for number in range(20):
+        (bad if number % 3 else good).sendto(b"%d" % number, (HOST, server.address.port))
+    assert hears(server, 1.0) == [b"%d" % number for number in range(0, 20, 3)]
+    assert server.counters.kept_out == 13
+    assert server.clients() == [f"{HOST}:{port_of(good)}"]
+
+
+def test_a_client_that_ended_is_not_sent_to_any_more(make, program):
+    server, client = opened(make(f"udpin:{HOST}:{free_port()}", ME)), program()
+    client.sendto(FRAME, (HOST, server.address.port))
+    assert received(server, 1, 1.0) == [FRAME]
+    client.close()
+    server.tick(2.0)
+    assert server.clients() == []
+    assert server.users.strangers == {}, "to end is nothing to be told of"
+
+
+def test_a_port_that_another_takes_over_is_looked_at_again(make, program, monkeypatch):
+    server, client = opened(make(f"udpin:{HOST}:{free_port()}", ME)), program()
+    client.sendto(FRAME, (HOST, server.address.port))
+    assert received(server, 1, 1.0) == [FRAME]
+    monkeypatch.setattr(socket_users, "udp_ports", lambda: {port_of(client): frozenset({ME, SOMEBODY})})
+    server.tick(2.0)
+    client.sendto(FRAME, (HOST, server.address.port))
+    assert hears(server, 2.0) == []
+    server.drain(batch_of([b"answer"]), 2.0)
+    assert nothing_came(client)
+    assert [*server.users.strangers] == [SOMEBODY]
+
+
+def test_the_same_port_at_another_address_spoils_it(make, program):
+    """Whoever has it can write the first one's address into what it sends, so both must be allowed to."""
+    server, client = opened(make(f"udpin:{HOST}:{free_port()}", ME)), program()
+    other = program(port_of(client), "127.0.0.9")
+    source = (socket.IPPROTO_IP, 8, struct.pack("=i4s4s", 0, socket.inet_aton(HOST), bytes(4)))  # IP_PKTINFO
+    other.sendmsg([b"forged"], [source], 0, (HOST, server.address.port))
+    batch = Batch()
+    until(lambda: server.fill(batch, 1.0))
+    assert server.clients() == [f"{HOST}:{port_of(client)}"], "so it looks"
+    assert socket_users.udp_ports()[port_of(client)] == {ME}, "and both are looked at"
+
+
+def test_a_neighbour_of_the_network_is_nobody_of_this_computer(make):
+    peers = Peers(PlainUsers((ME,)), "udpin:0.0.0.0:14550", lambda peer: peer, all_here=False)
+    assert peers.admitted([("192.0.2.7", 14550)], 0.0) == [("192.0.2.7", 14550)]
+    bound_to_loopback = Peers(PlainUsers((ME,)), "udpin:127.0.0.1:14550", lambda peer: peer, all_here=True)
+    assert bound_to_loopback.admitted([("192.0.2.7", 14550)], 0.0) == []
+
+
+def test_newcomers_without_end_cost_a_bounded_number_of_looks(monkeypatch):
+    looks = []
+    monkeypatch.setattr(plain_users, "REST", 1e9)
+    monkeypatch.setattr(socket_users, "udp_ports", lambda: looks.append(1) or {})
+    peers = Peers(PlainUsers((ME,)), "udpin:127.0.0.1:14550", lambda peer: peer, all_here=True)
+    for port in range(1000):
+        assert peers.admitted([(HOST, port)], 0.0) == []
+    assert len(looks) == 1
+
+
+def test_newcomers_without_end_cost_a_bounded_memory(monkeypatch):
+    monkeypatch.setattr(socket_users, "udp_ports", dict)
+    peers = Peers(PlainUsers((ME,)), "udpin:127.0.0.1:14550", lambda peer: peer, all_here=True)
+    for port in range(10 * PEERS_MAX):
+        peers.admitted([(HOST, port)], 0.0)
+    assert len(peers._may) <= PEERS_MAX
+    rule = PlainUsers(())
+    for uid in range(10 * STRANGERS_MAX):
+        rule.may_have({uid}, "", "", 0.0)
+    assert [*rule.strangers] == [*range(9 * STRANGERS_MAX, 10 * STRANGERS_MAX)]
+
+
+def test_what_is_known_costs_no_look(make, program, monkeypatch):
+    server, client = opened(make(f"udpin:{HOST}:{free_port()}", ME)), program()
+    client.sendto(FRAME, (HOST, server.address.port))
+    assert received(server, 1, 1.0) == [FRAME]
+    server.tick(1.0)
+    monkeypatch.setattr(socket_users, "udp_ports", lambda: pytest.fail("it looked"))
+    for _ in range(100):
+        client.sendto(FRAME, (HOST, server.address.port))
+        assert received(server, 1, 1.1) == [FRAME]
+        server.tick(1.2)
+
+
+def test_tables_that_cannot_be_read_let_nobody_in(make, program, tmp_path, monkeypatch):
+    monkeypatch.setattr(socket_users, "NET", tmp_path)
+    server, client = opened(make(f"udpin:{HOST}:{free_port()}", ME)), program()
+    client.sendto(FRAME, (HOST, server.address.port))
+    assert hears(server, 1.0) == []
+    assert "udp" in server.users.trouble
+
+
+def test_nobody_is_whoever_linux_cannot_show():
+    assert not PlainUsers((OVERFLOW_UID,)).may_have({OVERFLOW_UID}, "", "", 0.0)
+
+
+# --- udpout ---
+
+
+def test_what_is_sent_goes_to_who_may_listen_and_to_nobody_else(make, program):
+    port = free_port()
+    allowed, refused = opened(make(f"udpout:{HOST}:{port}", ME)), opened(make(f"udpout:{HOST}:{port}", SOMEBODY))
+    for endpoint in (allowed, refused):
+        endpoint.drain(batch_of([FRAME]), 0.0)
+        assert endpoint.state == "idle", "nobody is there"
+        assert (endpoint.counters.kept_out, endpoint.users.strangers) == (1, {})
+    listener = program(port)
+    for endpoint in (allowed, refused):
+        endpoint.tick(1.0)
+        endpoint.drain(batch_of([FRAME]), 1.0)
+    assert (allowed.state, refused.state) == ("connected", "idle")
+    until(lambda: not nothing_came(listener))
+    assert nothing_came(listener), "from one of them alone"
+    assert [*refused.users.strangers] == [ME]
+
+
+def test_who_may_not_listen_is_not_heard_there(make, program):
+    port = free_port()
+    listener = program(port)
+    client = opened(make(f"udpout:{HOST}:{port}", ME))
+    client.drain(batch_of([FRAME]), 0.0)
+    for now, uid, heard in ((1.0, ME, [FRAME]), (2.0, SOMEBODY, [])):
+        client.users = PlainUsers((uid,))
+        client.tick(now)
+        listener.sendto(FRAME, (HOST, port_of(client._socket)))
+        assert hears(client, now) == heard
+        assert client.counters.kept_out == (not heard)
+
+
+def test_what_leaves_the_computer_is_sent(make):
+    client = opened(make("udpout:192.0.2.1:14550", SOMEBODY))
+    assert client.state == "connected"
+
+
+# --- tcp ---
+
+
+def test_a_connection_of_who_may(make):
+    port = free_port(socket.SOCK_STREAM)
+    server, client = opened(make(f"tcpin:{HOST}:{port}", ME)), make(f"tcp:{HOST}:{port}", ME)
+
+    def met() -> bool:
+        server.fill(Batch(), 0.0)
+        client.tick(0.0)
+        return client.state == server.state == "connected"
+
+    until(met)
+    client.drain(batch_of([FRAME]), 0.0)
+    assert received_bytes(server, len(FRAME)) == FRAME
+
+
+def test_who_may_not_connect_is_hung_up_on_unheard(make):
+    server = opened(make(f"tcpin:{HOST}:{free_port(socket.SOCK_STREAM)}", SOMEBODY))
+    with socket.create_connection((HOST, server.address.port)) as client:
+        client.sendall(FRAME)
+        batch = Batch()
+        until(lambda: server.fill(batch, 0.0) or server.counters.kept_out)
+        assert (batch.count, server.clients(), server.state) == (0, [], "idle")
+        client.settimeout(10)
+        with pytest.raises(ConnectionResetError):
+            client.recv(1)
+    assert [*server.users.strangers] == [ME]
+
+
+def test_who_connected_and_is_gone_is_not_heard(make):
+    server = opened(make(f"tcpin:{HOST}:{free_port(socket.SOCK_STREAM)}", ME, 0))
+    with socket.create_connection((HOST, server.address.port)) as client:
+        client.sendall(FRAME)
+    batch = Batch()
+    until(lambda: server.fill(batch, 0.0) or server.counters.kept_out)
+    assert (batch.count, [*server.users.strangers]) == (0, [None])
+
+
+def test_newcomers_wait_for_the_next_look_and_are_not_turned_away(make, monkeypatch):
+    server = opened(make(f"tcpin:{HOST}:{free_port(socket.SOCK_STREAM)}", ME))
+    server.users._rest_until = float("inf")
+    with socket.create_connection((HOST, server.address.port)):
+        for _ in range(3):
+            server.fill(Batch(), 0.0)
+            server.tick(0.0)
+        assert (server.clients(), server.counters.kept_out) == ([], 0)
+        server.users._rest_until = 0.0
+        server.tick(0.0)
+        assert len(server.clients()) == 1
+
+
+def test_a_server_of_who_may_not_gets_nothing(make):
+    with socket.create_server((HOST, 0)) as listener:
+        client = make(f"tcp:{HOST}:{listener.getsockname()[1]}", SOMEBODY)
+        until(lambda: client.tick(0.0) or client._meeting)
+        client.tick(0.0)
+        assert (client.state, client.interests()) == ("reconnecting", []), "until it is accepted nobody knows by whom"
+        taken, _ = listener.accept()
+        with taken:
+            until(lambda: client.tick(0.0) or client.counters.kept_out)
+            client.drain(batch_of([FRAME]), 0.0)
+            assert taken.recv(100) == b""
+    assert "a user who may not be there" in client.last_error
