@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import http.server
 import ipaddress
 import os
 import sys
@@ -21,20 +20,22 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.table import Table
 
+from gateway.core.barrier import Barrier
 from gateway.errors import ConfigError, NotRunning
 from gateway.log import say
+from gateway.scrape import serve
 from gateway.status import read_all
 from keys.printable import printable
 from keys.terminal import json_text, show
 
 LISTEN = "127.0.0.1:9477"
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-ASK_WITHIN_S = 5.0  # a client that connects and says nothing is hung up on
 EVERY_S = 10.0
 LINES_OCTETS_MAX = 16 << 20  # of a file of JSON lines; then it becomes FILE.1, and that is all that is kept
 ROLES = ("air", "ground")
 
 Labels = Mapping[str, str]
+
+_barrier = Barrier()  # before what stands in the folder of the sockets
 
 
 class Metric(NamedTuple):
@@ -114,6 +115,7 @@ TABLE = (
     Metric("zegel_session_open", "gauge", "sessions [] state", "1 if this station opens it"),
     Metric("zegel_beat_age_seconds", "gauge", "sessions [] beat_age_s", "Since its last beat"),
     Metric("zegel_clock_agrees", "gauge", "sessions [] clock_agrees", "1 if its clock is within 30 s of this one's"),
+    Metric("zegel_feed_refused_total", "counter", "feed refused", "What came to the feed and was no subscription of ours"),
     Metric("zegel_feed_subscriptions", "gauge", "feed subscriptions {topic}", "Subscribers of the feed, by topic"),
 )
 UP = Metric("zegel_up", "gauge", "", "1 if the role runs on this computer and publishes its status")
@@ -187,42 +189,21 @@ def _escaped(word: str) -> str:
 
 def _statuses() -> list[dict[str, Any]]:
     try:
-        return read_all()
+        return [status for status in read_all() if _readable(status)]
     except NotRunning:
         return []
 
 
+def _readable(status: Mapping[str, Any]) -> bool:
+    """One that is not of the form that a role publishes costs itself alone."""
+    with _barrier:
+        for metric in TABLE:
+            list(samples(metric, status))
+        return True
+    return False
+
+
 # --- where it goes ---
-
-
-class _Handler(http.server.BaseHTTPRequestHandler):
-    timeout = ASK_WITHIN_S
-    roles = ROLES
-
-    def do_GET(self) -> None:
-        if self.path.partition("?")[0] not in {"/metrics", "/"}:
-            self.send_error(404)
-            return
-        body = text(_statuses(), self.roles).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", CONTENT_TYPE)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """A line for each scrape would fill the journal."""
-
-
-class _Server(http.server.HTTPServer):
-    def handle_error(self, *_: object) -> None:
-        """A client that hangs up is no news."""
-
-
-def serve(host: str, port: int, roles: tuple[str, ...]) -> None:
-    with _Server((host, port), type("Handler", (_Handler,), {"roles": roles})) as server:
-        say("metrics", f"http://{host}:{server.server_port}/metrics")
-        server.serve_forever()
 
 
 def write_text(path: Path, roles: tuple[str, ...]) -> None:
@@ -277,7 +258,7 @@ def _run(args: argparse.Namespace) -> int:
     elif args.textfile or args.json:
         _repeat(args, roles)
     else:
-        serve(*_place(args.listen, anywhere=args.not_only_loopback), roles)
+        serve(*_place(args.listen, anywhere=args.not_only_loopback), lambda: text(_statuses(), roles))
     return 0
 
 
@@ -289,6 +270,8 @@ def _repeat(args: argparse.Namespace, roles: tuple[str, ...]) -> None:
     if args.every <= 0:
         raise ConfigError("--every is a number of seconds above 0", hint=f"--every {EVERY_S:g}")
     while True:
+        for place in _barrier.news():
+            say("metrics", f"a status that no role publishes was left out, at {place}")
         try:
             write_text(args.textfile, roles) if args.textfile else write_lines(args.json)
         except BrokenPipeError:

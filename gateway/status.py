@@ -28,6 +28,8 @@ from keys.printable import printable
 from keys.terminal import json_text, show
 
 SERVICES = Path("/run/zegel")  # RuntimeDirectory= of packaging/*.service
+STATUS_OCTETS_MAX = 1 << 20
+ASKED_OCTETS_MAX = 512  # a subscription, or the greeting of one who may send it
 ANSWER_WITHIN_S = 1.5  # a process publishes every half second
 SEQ_MODULUS = 256
 ROWS_MAX = 256
@@ -86,6 +88,7 @@ class Publisher:
         self._socket = self._context.socket(zmq.PUB)
         self._socket.linger = 0
         self._socket.sndhwm = 2
+        self._socket.maxmsgsize = ASKED_OCTETS_MAX
         self._path: Path | None = None
 
     def __enter__(self) -> Publisher:
@@ -124,17 +127,30 @@ def read_all(within_s: float = ANSWER_WITHIN_S) -> list[dict[str, Any]]:
             continue
         socket = context.socket(zmq.SUB)
         socket.subscribe(b"")
+        socket.maxmsgsize = STATUS_OCTETS_MAX
         socket.connect(f"ipc://{path}")
         poller.register(socket, zmq.POLLIN)
         waiting[socket] = path
     until = time.monotonic() + within_s
     while waiting and (left := until - time.monotonic()) > 0:
         for socket, _ in poller.poll(int(left * 1000) + 1):
-            found.append(json.loads(socket.recv()))
+            if status := _read(socket.recv()):
+                found.append(status)
             poller.unregister(socket)
             del waiting[socket]
     context.destroy(linger=0)
     return sorted(found, key=lambda status: (status["role"], status["name"]))
+
+
+def _read(data: bytes) -> dict[str, Any] | None:
+    """A status; None if it is not even one by its form."""
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(found, dict) or not all(isinstance(found.get(name), str) for name in ("role", "name")):
+        return None
+    return found
 
 
 def _gone(path: Path) -> bool:

@@ -4,6 +4,10 @@ What lives here: `Feed`, which publishes, and `subscribe`, with which a Python p
 the topic (TOPICS), and one MAVLink frame or one video datagram. What is published has been opened: it is in clear.
 
 Publishing never waits. A subscriber that is too slow loses messages, and holds up nobody.
+
+Whoever can connect can send here, and what he sends is of any form: it is judged, bounded and counted. Nothing that one
+program says stops what another one gets: what a subscriber gets is decided by libzmq, connection by connection, and what
+is counted here is for people to read.
 """
 
 from __future__ import annotations
@@ -21,8 +25,13 @@ from gateway.endpoints.endpoint import State
 TELEMETRY, VIDEO = "telemetry", ("video.a", "video.b")
 TOPICS = (TELEMETRY, *VIDEO)
 QUEUED_MAX = 2000  # messages for one subscriber; a second or two of video
-EVENTS_A_TICK = 100  # subscriptions read at once
+EVENT_MAX = 512  # bytes of a message that comes in; whoever sends a longer one is disconnected
+EVENTS_A_TICK = 1000  # of a hundred subscribers that come at once
+REFUSED_MAX = 1000  # events that no subscriber sends, before the socket is made anew: libzmq keeps each strange topic
+SUBSCRIPTIONS_MAX = 1000  # counted of one topic
+HANDSHAKE_WITHIN_MS = 5000
 RETRY_EVERY_S = 1.0
+COME, GONE = b"\1", b"\0"
 _PLACE = re.compile(r"(?:tcp://(?P<host>\[[0-9A-Fa-f:]+\]|[0-9.]+):)?(?P<port>\d{1,5})")
 
 
@@ -45,7 +54,8 @@ def leaves_computer(address: str) -> bool:
 class Feed:
     """Publishes at `address`. Never fails: `tick` binds it, and tries again for ever.
 
-    `subscriptions` counts those that are there now, by topic.
+    `subscriptions`  those that are there now, by topic, as far as the subscribers say the truth
+    `refused`        what came in and was no subscription of ours
     """
 
     def __init__(self, address: str) -> None:
@@ -54,39 +64,64 @@ class Feed:
         self.last_error = ""
         self.published: Counter[str] = Counter()
         self.subscriptions: Counter[str] = Counter()
+        self.refused = 0
+        self._asked: set[str] = set()  # topics that somebody has subscribed to since the socket was made
+        self._strange = 0  # refused since then
         self._retry_at = float("-inf")
         self._context = zmq.Context()
-        self._socket = self._context.socket(zmq.XPUB)  # to a subscriber the same as PUB, but it tells who is there
-        self._socket.setsockopt(zmq.XPUB_VERBOSER, 1)
-        self._socket.setsockopt(zmq.IPV6, int("[" in address))
-        self._socket.linger = 0
-        self._socket.sndhwm = QUEUED_MAX
+        self._socket = self._made()
+
+    def _made(self) -> zmq.Socket[bytes]:
+        made = self._context.socket(zmq.XPUB)  # to a subscriber the same as PUB, but it tells who is there
+        made.setsockopt(zmq.XPUB_VERBOSER, 1)
+        made.setsockopt(zmq.IPV6, int("[" in self.address))
+        made.setsockopt(zmq.MAXMSGSIZE, EVENT_MAX)
+        made.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_WITHIN_MS)
+        made.linger = 0
+        made.sndhwm = QUEUED_MAX
+        return made
 
     def tick(self, now: float) -> None:
         """Bind if it is not bound, see who has come and gone; call it about ten times a second."""
         if self.state is State.RECONNECTING and now >= self._retry_at:
             self._bind(now)
-        for _ in range(EVENTS_A_TICK):
-            try:
-                self._count(self._socket.recv(zmq.NOBLOCK))
-            except zmq.Again:
-                break
+        if not self._take_events() or self._strange > REFUSED_MAX:
+            self._renew(now)
         if self.state is not State.RECONNECTING:
             self.state = State.CONNECTED if self.subscriptions.total() else State.IDLE
 
+    def _take_events(self) -> bool:
+        """False if there are more than honest subscribers send."""
+        for _ in range(EVENTS_A_TICK):
+            try:
+                self._count(self._socket.recv(zmq.NOBLOCK))
+            except zmq.ZMQError as error:
+                return error.errno == zmq.EAGAIN
+        return False
+
+    def _renew(self, now: float) -> None:
+        """Get rid of what a stranger has heaped up. Subscribers connect again by themselves."""
+        self._socket.close(linger=0)
+        self._socket = self._made()
+        self.state, self._retry_at = State.RECONNECTING, now + RETRY_EVERY_S
+        self.last_error = f"{self.address}: flooded with what is no subscription, so all were disconnected"
+        self.subscriptions.clear()
+        self._asked.clear()
+        self._strange = 0
+
     def publish(self, topic: str, datagrams: Iterable[bytes | memoryview]) -> None:
-        """Hand these to every subscriber of `topic`."""
-        if not self.subscriptions[topic]:
+        """Hand these to every subscriber of `topic`. Until somebody has asked for it nothing is copied."""
+        if topic not in self._asked:
             return
         name = topic.encode()
         for datagram in datagrams:
-            with contextlib.suppress(zmq.Again):
+            with contextlib.suppress(zmq.ZMQError):  # Again, if it would wait
                 self._socket.send_multipart((name, bytes(datagram)), zmq.NOBLOCK)
                 self.published[topic] += 1
 
     def status(self) -> dict[str, object]:
         """What `zegel status` shows of it."""
-        names = ("address", "state", "last_error", "published", "subscriptions")
+        names = ("address", "state", "last_error", "published", "subscriptions", "refused")
         return {name: getattr(self, name) for name in names}
 
     def close(self) -> None:
@@ -102,11 +137,20 @@ class Feed:
             self.last_error = f"{self.address}: {error.strerror}"
 
     def _count(self, event: bytes) -> None:
-        """An event of XPUB: 1 or 0 for a subscription come or gone, then the prefix of topics that it is for."""
-        prefix = event[1:].decode(errors="replace")
-        for topic in TOPICS:
-            if topic.startswith(prefix):
-                self.subscriptions[topic] = max(0, self.subscriptions[topic] + (1 if event[0] else -1))
+        """An event of XPUB: 1 or 0 for a subscription come or gone, then the prefix of topics that it is for.
+
+        It can be anything else, too: a peer may send messages of its own.
+        """
+        topics = [topic for topic in TOPICS if topic.encode().startswith(event[1:])]
+        if event[:1] not in {COME, GONE} or not topics:
+            self.refused += 1
+            self._strange += 1
+            return
+        step = 1 if event[:1] == COME else -1
+        for topic in topics:
+            self.subscriptions[topic] = min(max(0, self.subscriptions[topic] + step), SUBSCRIPTIONS_MAX)
+        if event[:1] == COME:
+            self._asked.update(topics)
 
 
 def subscribe(address: str, *topics: str) -> Iterator[tuple[str, bytes]]:

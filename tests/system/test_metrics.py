@@ -18,6 +18,7 @@ import pytest
 
 from gateway import metrics
 from gateway.demo.stage import HOST, Program, run_until
+from gateway.scrape import CONTENT_TYPE
 from tests.memory_link import mavlink_frame
 from tests.system.house import NAMES, zegel
 
@@ -54,7 +55,7 @@ def scrape(program: Program) -> str:
     assert run_until(lambda: "http://" in program.output(), lambda: time.sleep(0.05), (), 10), program.output()
     url = re.search(r"http://\S+", program.output())[0]
     with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our own
-        assert answer.headers["Content-Type"] == metrics.CONTENT_TYPE
+        assert answer.headers["Content-Type"] == CONTENT_TYPE
         return answer.read().decode()
 
 

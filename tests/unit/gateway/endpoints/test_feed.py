@@ -1,12 +1,25 @@
 from __future__ import annotations
 
+import itertools
 import socket
 import threading
 from collections.abc import Callable, Iterator
 
 import pytest
+import zmq
 
-from gateway.endpoints.feed import TOPICS, Feed, leaves_computer, parse_feed, subscribe
+from gateway.endpoints.feed import (
+    EVENT_MAX,
+    EVENTS_A_TICK,
+    REFUSED_MAX,
+    SUBSCRIPTIONS_MAX,
+    TOPICS,
+    Feed,
+    leaves_computer,
+    parse_feed,
+    subscribe,
+)
+from tests.hostile.zmtp import GREETING, Stranger, ready
 from tests.unit.gateway.endpoints.wires import HOST, free_port, until
 
 
@@ -109,3 +122,85 @@ def test_a_subscriber_that_does_not_read_holds_up_nobody(make):
     thread.join(10)
     listening.close()
     assert set(feed.subscriptions) <= set(TOPICS)
+
+
+# --- strangers ---
+
+
+@pytest.fixture
+def scene(make) -> Iterator[tuple[Feed, zmq.Socket, Stranger]]:
+    """A feed, an honest subscriber of telemetry that is known to it, and a stranger."""
+    feed = make(f"tcp://{HOST}:{free_port(socket.SOCK_STREAM)}")
+    feed.tick(0.0)
+    context = zmq.Context()
+    honest = context.socket(zmq.SUB)
+    honest.connect(feed.address)
+    honest.subscribe("telemetry")
+    until(lambda: feed.tick(0.0) or feed.subscriptions["telemetry"] == 1)
+    stranger = Stranger(HOST, int(feed.address.rpartition(":")[2]))
+    yield feed, honest, stranger
+    stranger.close()
+    context.destroy(linger=0)
+
+
+def hears(feed: Feed, honest: zmq.Socket) -> bool:
+    """Whether the honest subscriber gets what is published."""
+    feed.publish("telemetry", [b"frame"])
+    return bool(honest.poll(300)) and honest.recv_multipart() == [b"telemetry", b"frame"]
+
+
+@pytest.mark.parametrize("message", [b"", b"\2", b"\7x", b"\2telemetry", b"\1nothing of ours", b"\xff" * 100])
+def test_what_is_no_subscription_is_counted_and_nothing_else(scene, message):
+    feed, honest, stranger = scene
+    stranger.says(message)
+    until(lambda: feed.tick(0.0) or feed.refused == 1)
+    assert feed.status()["refused"] == 1
+    assert feed.subscriptions == {"telemetry": 1}
+    assert hears(feed, honest)
+
+
+def test_a_false_unsubscription_takes_the_feed_from_nobody(scene):
+    feed, honest, stranger = scene
+    stranger.says(*[b"\0telemetry"] * 5, b"")
+    until(lambda: feed.tick(0.0) or feed.refused == 1)
+    assert feed.subscriptions["telemetry"] == 0
+    assert hears(feed, honest)
+
+
+def test_what_a_stranger_counts_has_an_end(scene):
+    feed, honest, stranger = scene
+    for begin in range(0, 2 * SUBSCRIPTIONS_MAX, 100):
+        stranger.says(*[b"\1telemetry"] * 100)
+        until(lambda begin=begin: feed.tick(0.0) or feed.subscriptions["telemetry"] >= min(begin, SUBSCRIPTIONS_MAX))
+    assert feed.subscriptions["telemetry"] <= SUBSCRIPTIONS_MAX
+    assert hears(feed, honest)
+
+
+def test_a_flood_is_disconnected_and_honest_subscribers_come_again(scene):
+    feed, honest, stranger = scene
+    stranger.says(*(b"\1topic %d" % number for number in range(5 * REFUSED_MAX)))
+    until(lambda: feed.tick(0.0) or feed.state == "reconnecting")
+    assert stranger.hung_up_on()
+    assert feed.refused <= REFUSED_MAX + EVENTS_A_TICK
+    assert not feed.subscriptions
+    assert "flooded" in feed.last_error
+    clock = itertools.count(2)
+    until(lambda: feed.tick(next(clock)) or honest.poll(1) or feed.subscriptions["telemetry"] == 1)
+    assert hears(feed, honest)
+
+
+def test_who_sends_too_much_at_once_is_hung_up_on(scene):
+    feed, honest, stranger = scene
+    stranger.says(b"\1" + bytes(EVENT_MAX))
+    assert stranger.hung_up_on()
+    assert hears(feed, honest)
+
+
+@pytest.mark.parametrize(
+    "rubbish", [b"GET / HTTP/1.1\r\n\r\n", bytes(1000), GREETING + bytes(60), GREETING + ready(b"DEALER")]
+)
+def test_who_speaks_no_zeromq_is_hung_up_on(scene, rubbish):
+    feed, honest, _ = scene
+    with socket.create_connection((HOST, int(feed.address.rpartition(":")[2]))) as made:
+        made.sendall(rubbish)
+        until(lambda: feed.tick(0.0) or hears(feed, honest))
