@@ -21,6 +21,7 @@ from tests.hostile import (
     order_attacks,
     radio_attacks,
     reader_attacks,
+    report_attacks,
     uplink_attacks,
 )
 from tests.hostile.row import Row
@@ -38,6 +39,7 @@ ATTACKS = {
         *agency_attacks.ATTACKS,
         *order_attacks.ATTACKS,
         *guard_attacks.ATTACKS,
+        *report_attacks.ATTACKS,
     )
 }
 

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import os
-import pty
 import random
 import signal
 import socket
-import termios
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -20,67 +15,9 @@ from gateway.demo.stage import HOST, Program
 from tests.memory_link import mavlink_frame
 from tests.system import house as house_
 from tests.system.house import Flight
+from tests.system.outputs import Pipe, Terminal
 
 TOO_LARGE = bytes(1900)  # for the link: an alarm aboard
-
-
-class Terminal:
-    """Where the processes write; `path` is its name."""
-
-    def __init__(self) -> None:
-        self._master, self._slave = pty.openpty()
-        os.set_blocking(self._master, False)
-        self.path = os.ttyname(self._slave)
-
-    def stop(self) -> None:
-        """As Ctrl-S does."""
-        termios.tcflow(self._slave, termios.TCOOFF)
-
-    def go(self) -> None:
-        termios.tcflow(self._slave, termios.TCOON)
-
-    def text(self) -> str:
-        """What has come since the last call."""
-        return read_all(self._master)
-
-    def close(self) -> None:
-        os.close(self._slave)
-        os.close(self._master)
-
-
-class Pipe:
-    def __init__(self, folder: Path) -> None:
-        self.path = str(folder / "pipe")
-        os.mkfifo(self.path)
-        self._reader = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK)
-        self._writer = os.open(self.path, os.O_WRONLY | os.O_NONBLOCK)
-        self._kept = ""
-
-    def stop(self) -> None:
-        """Full to the last byte: for the processes it is blocking."""
-        for size in (4096, 1):
-            with contextlib.suppress(BlockingIOError):
-                while True:
-                    os.write(self._writer, b"." * size)
-
-    def go(self) -> None:
-        self._kept += read_all(self._reader)
-
-    def text(self) -> str:
-        kept, self._kept = self._kept, ""
-        return kept + read_all(self._reader)
-
-    def close(self) -> None:
-        os.close(self._reader)
-        os.close(self._writer)
-
-
-def read_all(descriptor: int) -> str:
-    out = b""
-    with contextlib.suppress(BlockingIOError):
-        while some := os.read(descriptor, 1 << 16):
-            out += some
-    return out.decode()
 
 
 @pytest.fixture(params=["terminal", "pipe"])
@@ -96,7 +33,7 @@ def at(monkeypatch) -> Callable[[Terminal | Pipe], None]:
     """All that is started after it writes there, standard output and errors."""
 
     def use(output: Terminal | Pipe) -> None:
-        within = ("sh", "-c", f'exec "$@" >{output.path} 2>&1', "sh")
+        within = output.words()
         for module in (stage, house_):
             monkeypatch.setattr(module, "Program", functools.partial(Program, within=within))
 
