@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Sequence, Set
 from pathlib import Path
 
-from gateway import advice, config, log, notify, pace, process, standing
+from gateway import advice, config, in_clear, log, notify, pace, process, standing
 from gateway.alarms import Alarms, Reason
 from gateway.barrier import breathe
 from gateway.batch import Batch
@@ -94,6 +94,7 @@ class Air:
         self.bundler = Bundler(self.settings.mtu, self.order.order.policy.pad, now, self.settings.flush_ms / 1000)
         with Publisher("air", self.device.name) as self.publisher:
             self._say_sealed(now)
+            in_clear.alarm(self.alarms, [self.fc], self.cameras, now)
             process.settle()
             try:
                 while not self.poller.stopping:

@@ -52,6 +52,8 @@ class Reason(enum.Enum):
     USERS_NOT_TOLD = _State("this system does not tell whose a port is: any program here may be at the plain endpoints")
     PLAIN_USER_UNKNOWN = _State("plain_users names '{user}', whom this computer does not know: that lets nobody in")
 
+    PLAIN_IN_CLEAR = _State("{what} in clear between this computer and {where}")
+
     # --- aboard ---
     ORDER_OVER = _State("the order {limit}; the aircraft may be in flight, so it goes on")
     INBOX_REFUSED = _Event("an order that was handed over is refused: {error}")

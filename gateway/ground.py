@@ -20,7 +20,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Set
 from pathlib import Path
 
-from gateway import config, log, notify, order_file, process
+from gateway import config, in_clear, log, notify, order_file, process
 from gateway.alarms import Alarms, Reason
 from gateway.aside import Aside
 from gateway.barrier import breathe
@@ -116,6 +116,7 @@ class Ground:
             self._show_unsaved(self._started)
             if self.feed and leaves_computer(self.feed.address):
                 self.alarms.raise_(Reason.FEED_IN_CLEAR, self._started, address=self.feed.address)
+            in_clear.alarm(self.alarms, self.gcs, self.players, self._started)
             process.settle()
             while not self.poller.stopping:
                 self.turn()

@@ -64,9 +64,9 @@ class DeviceState(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class DeviceFolder:
-    """An open, locked folder; a context manager. `open` makes one."""
+    """An open, locked folder; a context manager. `open` makes one. `view` makes one without the lock, to read only."""
 
-    def __init__(self, path: Path, lock: store.FolderLock) -> None:
+    def __init__(self, path: Path, lock: store.FolderLock | None) -> None:
         self.path = path
         self.key = private_key.read(path / KEY)
         if cose.algorithm(self.key) not in DEVICE_ALGS:
@@ -106,8 +106,18 @@ class DeviceFolder:
             lock.release()
             raise
 
+    @classmethod
+    def view(cls, path: Path) -> DeviceFolder:
+        """Of whoever only looks, so that a flight that starts at this moment gets the lock. Errors as of `open`."""
+        store.check_folder(path, KEY, "device")
+        return cls(path, None)
+
+    def _require_lock(self) -> None:
+        assert self._lock is not None, "a view writes nothing"
+
     def close(self) -> None:
-        self._lock.release()
+        if self._lock:
+            self._lock.release()
 
     def __enter__(self) -> DeviceFolder:
         return self
@@ -124,6 +134,7 @@ class DeviceFolder:
         certificate of the same agency is taken; a device does not change its agency, and no root is ever unpinned: of a
         hybrid agency it would then take orders that lack the one signature.
         """
+        self._require_lock()
         roots.require_agency(of_agency, "what was given")
         if cose.raw_public(certificate.cose_key(issued)) != cose.raw_public(self.key.public_key()):
             raise WrongFile(
@@ -146,6 +157,7 @@ class DeviceFolder:
         Untrusted, MalformedMessage, NotListed, OlderOrder, OrderExpired, FolderError. To load the order in force again
         is no error: it mends a damaged file.
         """
+        self._require_lock()
         files.expect(Kind.ORDER, data, "the file")
         with contextlib.suppress(KeysError):  # a state that lags behind the order in force follows it first
             self.order()
@@ -289,6 +301,7 @@ class DeviceFolder:
         return None
 
     def _save(self, consequence: str) -> str | None:
+        self._require_lock()
         try:
             state.write(self.path, self._state)
         except FolderError as error:

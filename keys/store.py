@@ -244,9 +244,9 @@ class Lock:
         try:
             fcntl.flock(self._handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
-            holder = _holder(os.fstat(self._handle))
+            user = holder(path) or "another process"
             self.release()
-            raise FolderInUse(f"{path} is in use by {holder}", hint="end that program first, or wait for it") from None
+            raise FolderInUse(f"{path} is in use by {user}", hint="end that program first, or wait for it") from None
 
     def release(self) -> None:
         if self._handle >= 0:
@@ -272,12 +272,16 @@ class FolderLock(Lock):
                 leftover.unlink()
 
 
-def _holder(info: os.stat_result) -> str:
-    """The process that holds the lock, by Linux's own table of locks."""
-    inode = f"{os.major(info.st_dev):02x}:{os.minor(info.st_dev):02x}:{info.st_ino}"
+def holder(path: Path) -> str:
+    """The process that holds the lock of `path`, by Linux's own table of locks: "process 4711", or nothing.
+
+    Nothing is locked by asking, so whoever wants the lock at this moment gets it.
+    """
     with contextlib.suppress(OSError):
+        info = path.stat()
+        inode = f"{os.major(info.st_dev):02x}:{os.minor(info.st_dev):02x}:{info.st_ino}"
         for line in _LOCKS.read_text().splitlines():
             fields = line.split()
             if fields[1:2] == ["FLOCK"] and inode in fields:
                 return f"process {fields[4]}"
-    return "another process"
+    return ""

@@ -37,6 +37,7 @@ USER = "zegel"
 _NAME = re.compile(r"[A-Za-z0-9_.:@-]{1,15}")  # an interface's, of those that people give; Linux allows more
 _WHY = re.compile(r"[A-Za-z0-9 ,.:;()/_-]{1,100}")
 PORTS = range(1, 65_536)
+NAME_SHOWN = 40
 
 
 class Allow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -125,15 +126,24 @@ def _hole(allow: Allow, path: Path) -> Hole:
     if allow.interface:
         _check_interface(allow.interface)
     if allow.to:
-        try:
-            ipaddress.ip_network(allow.to, strict=False)
-        except ValueError:
-            raise ConfigError(
-                f"{where}: {allow.to!r} is no address and no network", hint='to = "192.168.10.0/24"'
-            ) from None
+        _check_network(allow.to, where)
     values = msgspec.structs.asdict(allow) | {"uid": _uid(allow.user) if allow.user else None}
     del values["user"]
     return Hole(**values)
+
+
+def _check_network(to: str, where: str) -> None:
+    """Also without a scope, which is text of any kind and would stand in a rule as it is."""
+    if "%" in to:
+        address, _, interface = to.partition("%")
+        raise ConfigError(
+            f"{where}: a rule takes no address with an interface, {to!r}",
+            hint=f'two keys: to = "{printable(address, NAME_SHOWN)}" and interface = "{printable(interface, NAME_SHOWN)}"',
+        )
+    try:
+        ipaddress.ip_network(to, strict=False)
+    except ValueError:
+        raise ConfigError(f"{where}: {to!r} is no address and no network", hint='to = "192.168.10.0/24"') from None
 
 
 # --- which interfaces ---
@@ -169,6 +179,8 @@ def _leads_to(link: Address) -> tuple[str, str]:
         return "", f"a serial line is no network: who may open {link.device} may send there"
     if link.host in {EVERY_INTERFACE, "::"}:
         return "", "it listens everywhere: name the interfaces of the ground links"
+    if "%" in link.host:
+        return link.host.partition("%")[2], "by the interface that it names"
     try:
         host = str(socket.getaddrinfo(link.host, link.port, type=socket.SOCK_DGRAM)[0][4][0])
     except OSError:

@@ -11,10 +11,10 @@ from gateway import order_file
 from gateway.board import folder
 from gateway.board.finding import Finding, do, ok
 from gateway.board.subject import Subject
-from keys import files, inbox, roots, store
+from keys import files, inbox, store
 from keys.certificate import utc
-from keys.device import ORDER, DeviceFolder
-from keys.errors import FolderError, FolderInUse, KeysError
+from keys.device import DeviceFolder
+from keys.errors import FolderError, KeysError
 from keys.files import Kind
 from keys.order import Order, verify_order
 from keys.order_text import duration
@@ -37,21 +37,20 @@ def look(subject: Subject) -> Iterator[Finding]:
 
 
 def _aboard(path: Path) -> Iterator[Finding]:
-    try:
-        with DeviceFolder.open(path) as device:
-            order = device.order().order
-            device.device_index(order)
-            both = ", whose orders need two signatures (hybrid)" if len(device.roots) > 1 else ""
-            yield ok("enrolled", f"as {device.name!r} with {order.agency!r}{both}")
-            if reason := device.limits(int(time.time())):
-                yield do("order", f"{_named(order)} {reason}", f"load a newer one: zegel device load-order {path} op.order")
-            else:
-                yield ok("order", _until(order))
-            if damage := device.damage():
-                yield do("state", damage, "keep a copy of the card, and replace it")
-    except FolderInUse:  # a flight goes on: look without the lock
-        order = verify_order(store.read_secret(path / ORDER), roots.read(path), 0).order
-        yield ok("order", f"{_until(order)}; in use by a running zegel air")
+    flying = store.holder(path)  # its start is counted already, and no limit ends a flight
+    device = DeviceFolder.view(path)
+    order = device.order().order
+    device.device_index(order)
+    both = ", whose orders need two signatures (hybrid)" if len(device.roots) > 1 else ""
+    yield ok("enrolled", f"as {device.name!r} with {order.agency!r}{both}")
+    if flying:
+        yield ok("order", f"{_until(order)}; in use by a running zegel air, {flying}")
+    elif reason := device.limits(int(time.time())):
+        yield do("order", f"{_named(order)} {reason}", f"load a newer one: zegel device load-order {path} op.order")
+    else:
+        yield ok("order", _until(order))
+    if damage := device.damage():
+        yield do("state", damage, "keep a copy of the card, and replace it")
     if (path / inbox.ORDER).exists():
         yield ok("next order", "another one has been handed over, and is taken by zegel air when it runs")
 

@@ -45,6 +45,7 @@ _EXAMPLES: dict[Kind, str] = {
 _DEVICE = re.compile(r"/|com\d+(?![\w.])", re.IGNORECASE)
 _PLACE = re.compile(r"(?:\[(?P<v6>[^\]]+)\]|(?P<host>[^:\[\]]*))(?::(?P<port>[^:]*))?")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
+_SCOPE = re.compile(r"[A-Za-z0-9_.@-]{1,15}")  # an interface's name or number
 _DOTTED = re.compile(r"[0-9.]+")
 
 
@@ -71,6 +72,22 @@ class Address:
         if self.kind == "serial":
             return f"serial:{self.device}:{self.baud}"
         return f"{self.kind}:{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+    @property
+    def leaves_computer(self) -> bool:
+        """Whether another computer can be at its other end."""
+        return self.kind != "serial" and not on_this_computer(self.host)
+
+
+def on_this_computer(host: str) -> bool:
+    """Whether a host is loopback's: a number, or localhost. No other name, for what it leads to may change."""
+    if host.lower().rstrip(".") == "localhost":
+        return True
+    try:
+        number = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return (getattr(number, "ipv4_mapped", None) or number).is_loopback
 
 
 def parse(text: str) -> Address:
@@ -157,7 +174,10 @@ def _network(text: str, kind: Kind, body: str) -> Address:
 
 def _version_6(text: str, host: str) -> str:
     try:
-        return str(ipaddress.IPv6Address(host))
+        number = ipaddress.IPv6Address(host)
+        if number.scope_id and not _SCOPE.fullmatch(number.scope_id):
+            raise ValueError(number.scope_id)
+        return str(number)
     except ValueError:
         raise AddressError(f"{text}: {host!r} is no IPv6 address", hint="such as [::1] or [fe80::1%eth0]") from None
 

@@ -20,6 +20,7 @@ from ipaddress import ip_address
 
 import zmq
 
+from gateway.endpoints.address import on_this_computer
 from gateway.endpoints.endpoint import State
 
 TELEMETRY, VIDEO = "telemetry", ("video.a", "video.b")
@@ -48,7 +49,7 @@ def parse_feed(text: str) -> str:
 def leaves_computer(address: str) -> bool:
     """Whether others than the programs of this computer can subscribe at `address`."""
     host = address.removeprefix("tcp://").rpartition(":")[0].strip("[]")
-    return not ip_address(host).is_loopback
+    return not on_this_computer(host)
 
 
 class Feed:

@@ -30,6 +30,8 @@ def guard(tmp_path, text: str):
         ('port = [1]\n[[allow]]\nwhy = "x"\nuser = "root"\nto_port = 5', "not whether tcp or udp"),
         ('port = [1]\n[[allow]]\nwhy = "x\\""\nprotocol = "ping"', "letters and digits"),
         ('port = [1]\n[[allow]]\nwhy = "x"\nprotocol = "ping"\nto = "nowhere"', "no network"),
+        ('port = [1]\n[[allow]]\nwhy = "x"\nprotocol = "ping"\nto = "fe80::1%wlan0"', "no address with an interface"),
+        ('port = [1]\n[[allow]]\nwhy = "x"\nprotocol = "ping"\nto = "fe80::1%x accept; flush ruleset"', "an interface"),
         ('port = [1]\n[[allow]]\nwhy = "x"\nprotocol = "ping"\nuser = "root"', "the kernel answers pings"),
     ],
 )
@@ -73,3 +75,21 @@ def test_interfaces_are_derived_from_the_links_of_a_role_and_it_is_said(tmp_path
     role.write_text('link = ["udpin:0.0.0.0:14600"]')
     with pytest.raises(ConfigError, match="listens everywhere"):
         guard(tmp_path, "")
+
+
+def test_of_an_address_with_an_interface_a_rule_gets_what_was_checked(tmp_path):
+    with pytest.raises(ConfigError) as error:
+        guard(tmp_path, 'port = [1]\n[[allow]]\nwhy = "x"\nprotocol = "ping"\nto = "fe80::1%wlan0"')
+    assert error.value.hint == 'two keys: to = "fe80::1" and interface = "wlan0"'
+    text = 'port = [1]\n[[allow]]\nwhy = "x"\nprotocol = "udp"\nto_port = 5\nto = "fe80::1"\ninterface = "wlan0"'
+    rules = nftables.rule_set(guard(tmp_path, text)[0], ())
+    assert 'oifname "wlan0" ip6 daddr fe80::1 meta l4proto udp udp dport 5' in rules
+
+
+def test_a_link_that_names_its_interface_leads_there(tmp_path, monkeypatch):
+    air = tmp_path / "air.toml"
+    air.write_text('link = ["udpout:[fe80::1%wlan0]:14600"]')
+    monkeypatch.setattr(egress, "ROLES", (air,))
+    found, notes = guard(tmp_path, "")
+    assert found.interfaces == ("wlan0",)
+    assert notes[0] == f"{air}: udpout:[fe80::1%wlan0]:14600: by the interface that it names"
