@@ -30,6 +30,7 @@ from gateway.core.wire import Evidence, Kind
 from gateway.demo.stage import HOST, drain, port_of, udp_socket
 from gateway.endpoints import slip
 from gateway.ground import Ground
+from gateway.local_users import LocalUsers
 from gateway.notify import Manager
 from keys import inbox, store
 from keys.device import DeviceFolder
@@ -76,6 +77,7 @@ class InnerFlight:
             ),
             self.device,
             Manager({}),
+            LocalUsers(),
         )
         self.ground = self._new_ground(folder / "pilot", radio)
         self.feed = zmq.Context()
@@ -93,7 +95,7 @@ class InnerFlight:
             video=(f"udpout:{HOST}:{port_of(self.player)}",),
             feed=f"tcp://{HOST}:{free_port(socket.SOCK_STREAM)}",
         )
-        return Ground(settings, opened, opened.newest_order(self.order, int(time.time())), Manager({}))
+        return Ground(settings, opened, opened.newest_order(self.order, int(time.time())), Manager({}), LocalUsers())
 
     def _start(self, role: Air | Ground) -> threading.Thread:
         wait, turn = role.poller.wait, role.turn
