@@ -62,6 +62,18 @@ def _kept_out(status: Status) -> str:
     return kept_out
 
 
+def _kept_back(status: Status) -> str:
+    """While it happens. HEARTBEAT comes from every ground control station, so under some policies it always is."""
+    alarms = [status["alarm_reasons"].get(reason.label) for reason in (Reason.GUARDED, Reason.GUARDED_HERE)]
+    if not any(alarm and alarm["live"] for alarm in alarms):
+        return ""
+    held = [(name, station) for station, counts in status["kept_back"].items() for name in counts if name != "HEARTBEAT"]
+    if not held:
+        return ""
+    name, station = held[-1]
+    return f"{name} from station {station!r} is kept back by its guard policy: if it needs that, the order must say another"
+
+
 # --- aboard ---
 
 
@@ -218,7 +230,7 @@ def _no_gcs(status: Status) -> str:
 
 _AIR: tuple[Callable[[Status], str], ...] = (
     *(_links_down, _kept_out, _fc_down, _fc_silent, _fc_noise, _order_over, _unsaved),
-    *(_link_slow, _one_link_down, _oversize, _late_commands),
+    *(_link_slow, _one_link_down, _oversize, _late_commands, _kept_back),
 )
 _GROUND: tuple[Callable[[Status], str], ...] = (
     *(
@@ -232,5 +244,5 @@ _GROUND: tuple[Callable[[Status], str], ...] = (
         _closed_to_us,
         _order_pending,
     ),
-    *(_waiting_for_keys, _order_expired, _no_commands, _one_link_down, _link_lossy, _no_gcs),
+    *(_waiting_for_keys, _order_expired, _no_commands, _one_link_down, _link_lossy, _no_gcs, _kept_back),
 )

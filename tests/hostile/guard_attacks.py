@@ -163,7 +163,7 @@ def by_parameter() -> Row:
         "BRD_OPTIONS": "BRD_*",
         "SYS_BL_UPDATE": "SYS_*",
         "SERIAL_PASS2": "SERIAL*",
-        "MAV_0_CONFIG": "MAV_?_CONFIG",
+        "MAV_0_CONFIG": "MAV_?_*",
         "LOG_BACKEND_TYPE": "LOG_*",
         "SDLOG_MODE": "SDLOG_*",
         "SCR_ENABLE": "SCR_[!U]*",

@@ -6,6 +6,7 @@ import re
 
 from firmware_shims.definitions import COMMANDS, FILE_OPERATIONS, MESSAGES, TUNNELS
 from tests import policies
+from tests.guarded import command
 
 
 def section(title: str) -> str:
@@ -29,6 +30,14 @@ def test_the_page_has_every_message_and_every_command_once():
 def test_the_page_has_every_operation_and_every_tunnel():
     assert all(f"| {name} |" in section("Files") for name in FILE_OPERATIONS.values())
     assert all(f"| {number} {name} |" in section("Tunnels") for number, name in TUNNELS.items())
+
+
+def test_a_command_is_judged_alike_whatever_carries_it():
+    for name in (*COMMANDS.values(), 0, 54321):
+        carried = {by: policies.verdicts(command(name, by=by)) for by in policies.BY}
+        assert carried["COMMAND_LONG"] == carried["COMMAND_INT"]
+        assert carried["MISSION_ITEM"] == carried["MISSION_ITEM_INT"]
+        assert carried["MISSION_ITEM"] == (policies.NO, policies.NO, *carried["COMMAND_LONG"][2:])
 
 
 def test_a_policy_may_all_that_the_one_before_it_may():

@@ -26,6 +26,7 @@ def air(**more: Any) -> dict[str, Any]:
         "frames": {"1/1": {}},
         "drops": {},
         "alarm_reasons": {},
+        "kept_back": {},
         "late_per_s": 0,
         "unsaved": "",
     }
@@ -35,12 +36,13 @@ def air(**more: Any) -> dict[str, Any]:
 def ground(**more: Any) -> dict[str, Any]:
     sessions = [{"state": "open", "commands": READY}]
     good = {"role": "ground", "sealed": True, "uptime_s": 60.0, "sessions": sessions, "drops": {}, "commands": {"sent": 3}}
-    good["alarm_reasons"] = {}
+    good |= {"alarm_reasons": {}, "kept_back": {}}
     return {**good, "endpoints": [end("link"), end("link", endpoint="other-link"), end("gcs"), end("player")], **more}
 
 
 LOST = {"state": "reconnecting", "last_error": "it is gone: was it unplugged?", "rx_per_s": 0}
 SILENT = {"rx_per_s": 0}
+LIVE, KEPT = {"live": 1, "text": ""}, {"a": {"HEARTBEAT": 9, "REQUEST_X": 1}}
 
 
 def test_nothing_is_wrong():
@@ -68,6 +70,8 @@ def test_nothing_is_wrong():
         (air(unsaved="x cannot be written: no space left on device"), "no space left on device: free it"),
         (air(drops={"oversize": 3}), "3 video datagrams were too large"),
         (air(drops={"stale_echo": 2}), "2 commands came too late"),
+        (air(alarm_reasons={"guarded": LIVE}, kept_back=KEPT), "REQUEST_X from station 'a' is kept back"),
+        (ground(alarm_reasons={"guarded_here": LIVE}, kept_back=KEPT), "the order must say another"),
         (ground(sealed=False, sessions=[{"state": "closed to us: it flies on"}]), "does not list this station"),
         (ground(sessions=[{"state": "open, order pending"}]), "under a newer order"),
         (ground(sessions=[{"state": "open, order expired"}]), "the order has ended"),
@@ -92,6 +96,11 @@ def test_nothing_is_wrong():
 def test_what_is_wrong_is_said_in_one_line(status, line):
     assert line in advise(status)
     assert "\n" not in advise(status)
+
+
+def test_a_heartbeat_that_is_kept_back_and_what_was_kept_back_long_ago_are_nothing_wrong():
+    assert advise(ground(alarm_reasons={"guarded_here": LIVE}, kept_back={"a": {"HEARTBEAT": 9}})) == ""
+    assert advise(ground(alarm_reasons={"guarded_here": {"live": 0, "text": ""}}, kept_back=KEPT)) == ""
 
 
 def test_the_cause_is_told_before_its_effects():
