@@ -20,7 +20,7 @@ from keys.printable import printable
 
 EVENT_LASTS_S = 300.0
 STRANGER_LASTS_S = 10.0  # a program that stays is seen twice a second
-LIVE_MAX = 64  # alarms at once; beyond it, the reason that has most of them loses the one that was silent longest
+LIVE_MAX = 64  # alarms at once; beyond it a reason that has many makes room for one that has few
 ARGUMENT_MAX = 200  # characters of one argument, escaped
 
 
@@ -127,10 +127,10 @@ class Alarms:
         if alarm := self._live.get((reason, str(key))):
             alarm.text, alarm.heard_at = text, now
             return
+        if len(self._live) >= LIVE_MAX and not self._make_room(reason):
+            return
         self._live[reason, str(key)] = _Alarm(text, now)
         self._began[reason] += 1
-        if len(self._live) > LIVE_MAX:
-            self._make_room()
         self._say(f"alarm: {text}")
 
     def clear(self, reason: Reason, *, key: object = "") -> None:
@@ -143,9 +143,17 @@ class Alarms:
         for reason, key in [each for each, alarm in self._live.items() if now - alarm.heard_at > each[0].value.lasts_s]:
             self.clear(reason, key=key)
 
-    def _make_room(self) -> None:
-        crowd = Counter(reason for reason, _ in self._live).most_common(1)[0][0]
+    def _make_room(self, reason: Reason) -> bool:
+        """The reason that has most alarms loses the one that was silent longest, but to no reason that has as many.
+
+        So what has too many causes is said for the first of them, not again and again for each in turn.
+        """
+        counts = Counter(each for each, _ in self._live)
+        crowd, count = counts.most_common(1)[0]
+        if counts[reason] + 1 >= count:
+            return False
         del self._live[min((each for each in self._live if each[0] is crowd), key=lambda each: self._live[each].heard_at)]
+        return True
 
     # --- what a person sees ---
 

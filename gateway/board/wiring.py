@@ -31,14 +31,14 @@ set at the flight controller (ArduPilot), with your ground station, then restart
   SERIAL2_PROTOCOL = 2        MAVLink 2 on TELEM2
   SERIAL2_BAUD = {kbaud:<8}     {baud} baud
   BRD_SER2_RTSCTS = 0         no flow control: the wires are not there
-  SYSID_THISMAV = 1 ...       another number for each aircraft (MAV_SYSID from 4.7 on)
+  SYSID_THISMAV = 1 ...       another number for each aircraft (MAV_SYSID from 4.7 on), and as system_id in air.toml
   SYSID_MYGCS = 255           the ground station that may steer and whose loss is a failsafe (MAV_GCS_SYSID from 4.7 on)
   signing stays as it is: signed frames pass untouched, and its key never crosses the link"""
 
 PARAMETERS_ARDUPILOT_USB = """\
 set at the flight controller (ArduPilot), with your ground station, then restart it:
   SERIAL0_PROTOCOL = 2        MAVLink 2 on USB
-  SYSID_THISMAV = 1 ...       another number for each aircraft (MAV_SYSID from 4.7 on)
+  SYSID_THISMAV = 1 ...       another number for each aircraft (MAV_SYSID from 4.7 on), and as system_id in air.toml
   SYSID_MYGCS = 255           the ground station that may steer and whose loss is a failsafe (MAV_GCS_SYSID from 4.7 on)
   signing stays as it is: signed frames pass untouched, and its key never crosses the link"""
 
@@ -50,13 +50,13 @@ set at the flight controller (PX4), with QGroundControl, then restart it:
   MAV_1_FLOW_CTRL = Force off: the wires are not there
   MAV_1_FORWARD = Disabled
   SER_TEL2_BAUD = {baud} 8N1
-  MAV_SYS_ID = 1 ...          another number for each aircraft
+  MAV_SYS_ID = 1 ...          another number for each aircraft, and as system_id in air.toml
   signing stays as it is: signed frames pass untouched, and its key never crosses the link"""
 
 PARAMETERS_PX4_USB = """\
 set at the flight controller (PX4), with QGroundControl, then restart it:
   USB speaks MAVLink by itself (SYS_USB_AUTO = Auto-detect or MAVLink; USB_MAV_MODE = Onboard)
-  MAV_SYS_ID = 1 ...          another number for each aircraft
+  MAV_SYS_ID = 1 ...          another number for each aircraft, and as system_id in air.toml
   signing stays as it is: signed frames pass untouched, and its key never crosses the link"""
 
 NETWORK = """\

@@ -100,6 +100,28 @@ def test_an_order_that_ends_in_flight_cuts_nothing_and_alarms_at_both_ends(house
     assert flight.until(lambda: len(flight.stations["pilot"].frames) > before)
 
 
+def test_an_alarm_ends_with_its_cause(house, fly):
+    """The order ends in flight at both ends, and is extended."""
+    expired(house)
+    flight = fly()
+    flight.wait_open()
+    (pilot,) = flight.stations.values()
+    flight.air.end()
+    after_it_ended()
+    flight.start_air()  # nothing is heard of the flight controller, which counts as airborne
+    assert flight.until(lambda: pilot.says("alarm: the order has ended")), flight.logs()
+    assert flight.until(lambda: "alarm: the order ended at" in flight.air.output()), flight.logs()
+    new = house.folder / "new.order"
+    zegel("order", "extend", house.order, "--agency", house.folder / "agency", "--hours", "1", "-o", new)
+    zegel("device", "load-order", house.folder / "drone-7", new)
+    new.replace(house.order)
+    assert flight.until(lambda: pilot.says("over: the order has ended")), flight.logs()
+    assert flight.until(lambda: "over: the order ended at" in flight.air.output()), flight.logs()
+    for status in json.loads(zegel("status", "--json")):
+        assert [text for text in status["alarms"] if "ended" in text] == []
+        assert sum(each["began"] for each in status["alarm_reasons"].values()) >= 1
+
+
 def test_a_silent_flight_controller_counts_as_airborne(house, fly):
     expired(house)
     after_it_ended()

@@ -70,13 +70,22 @@ def test_what_others_wrote_is_bounded_and_does_nothing_to_a_terminal(alarms, sai
         assert len(text) < 5 * ARGUMENT_MAX + 300
 
 
-def test_one_reason_crowds_no_other_out(alarms):
-    alarms.raise_(Reason.ORDER_OVER, 0.0, limit="ended")
+def test_one_reason_crowds_no_other_out_and_says_no_more_than_it_shows(alarms, said):
     for number in range(1000):
-        alarms.raise_(Reason.INBOX_REFUSED, float(number), key=number, error=number)
+        alarms.raise_(Reason.INBOX_REFUSED, float(number), key=number % 100, error=number % 100)
+    assert len(alarms.texts) == len(said) == LIVE_MAX
+    alarms.raise_(Reason.ORDER_OVER, 1000.0, limit="ended")
     assert len(alarms.texts) == LIVE_MAX
-    assert alarms.texts[0].startswith("the order ended")
-    assert alarms.texts[-1].endswith("refused: 999"), "the newest are kept"
+    assert alarms.texts[-1].startswith("the order ended")
+    assert alarms.by_reason()["inbox_refused"]["live"] == LIVE_MAX - 1
+
+
+def test_two_reasons_that_crowd_come_to_rest(alarms, said):
+    for number in range(1000):
+        for reason in (Reason.INBOX_REFUSED, Reason.STATE_UNSAVED):
+            alarms.raise_(reason, float(number), key=number % 100, error=number % 100)
+    assert len(alarms.texts) == LIVE_MAX
+    assert len(said) <= 2 * LIVE_MAX
 
 
 def test_a_forgotten_argument_costs_a_word(alarms):
