@@ -75,11 +75,11 @@ def _flaw(frame: bytes | memoryview, payload: bytes, message: Message) -> str | 
         return "wrong checksum"
     # Longer than we know is what a definition with new extension fields makes, and MAVLink 1 leaves nothing out.
     fits = len(payload) <= message.length and (frame[0] == mavlink.V2 or len(payload) >= message.least)
-    return None if fits or not _hides_a_frame(payload + bytes(frame[stop:])) else "a frame inside"
+    return None if fits or not _hides_a_frame(bytes(frame[1:])) else "a frame inside"
 
 
 def _hides_a_frame(rest: bytes) -> bool:
-    """Whether a parser that gave up at the header may find a message in what follows it, or the beginning of one."""
+    """Whether a parser that gave up at the start byte before this may find a message in it, or the beginning of one."""
     return any(rest[at] in (mavlink.V1, mavlink.V2) and _may_begin_a_frame(rest[at:]) for at in range(len(rest)))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import struct
+from collections.abc import Iterator
 
 import pytest
 from pymavlink.dialects.v20 import all as dialect
@@ -246,6 +247,60 @@ def test_no_parser_finds_a_forbidden_command_in_what_a_camera_operator_may_send(
             found = parser.parse_buffer(bytearray(whole)) or []
             assert [bytes(m.get_msgbuf()) for m in found] == [whole]
     assert passed > 100
+
+
+def strict(stream: bytes) -> Iterator[bytes]:
+    """A parser that gives a frame up for its flags, message or length as soon as it has the header, and for its checksum;
+    it goes on at the next byte, so that it finds whatever any parser may find."""
+    at = 0
+    while at + mavlink.V2_HEADER <= len(stream):
+        data = stream[at:]
+        version2 = data[0] == mavlink.V2
+        message = MESSAGES.get(mavlink.message_id(data)) if data[0] in (mavlink.V1, mavlink.V2) else None
+        stop = (mavlink.V2_HEADER if version2 else mavlink.V1_HEADER) + data[1]
+        fits = message and data[1] <= message.length and (version2 or data[1] >= message.least)
+        if fits and not (version2 and data[2] & ~mavlink.SIGNED):
+            whole = data[: stop + 2 + (13 if version2 and data[2] & mavlink.SIGNED else 0)]
+            if guard._flaw(whole, data[stop - data[1] : stop], message) is None:
+                yield whole
+                at += len(whole)
+                continue
+        at += 1
+
+
+def over_two_frames(carried: int) -> tuple[bytes, bytes, bytes]:
+    """A frame that is longer than its definition, the next one, and a command to arm that begins in one and ends in the
+    other: what lies between, a checksum and a header, is inside its parameters. `carried` of those lie in the first."""
+    head = INSIDE[: mavlink.V2_HEADER]
+    first = frame("PING", bytes(14) + head + bytes(carried))
+    between = first[-2:] + frame("PARAM_REQUEST_READ", seq=1)[: mavlink.V2_HEADER]
+    start = bytes(28 - carried - len(between)) + COMMAND_NUMBER_OF["COMPONENT_ARM_DISARM"].to_bytes(2, "little") + bytes(3)
+    inside = framed(76, bytes(carried) + between + start, EXTRA["COMMAND_LONG"])
+    assert inside[: mavlink.V2_HEADER] == head
+    second = frame("PARAM_REQUEST_READ", (start + inside[-2:]).ljust(20, b"\0"), seq=1)
+    return first, second, inside
+
+
+@pytest.mark.parametrize("carried", range(3, 16))
+def test_a_command_that_begins_in_a_longer_frame_and_ends_in_the_next_is_held(carried: int):
+    first, second, inside = over_two_frames(carried)
+    assert inside in list(strict(first + second)), "a parser that checks lengths finds it"
+    gate = Guard("camera-operator")
+    assert gate.held(first) == "PING, a frame inside"
+    assert gate.held(second) is None
+    assert list(strict(second)) == [second]
+
+
+def test_no_parser_that_checks_lengths_finds_what_was_not_judged():
+    rng, gate, stream = random.Random(5), Guard("camera-operator"), []
+    for _ in range(4000):
+        name = rng.choice(("PING", "PARAM_REQUEST_READ", "GIMBAL_MANAGER_SET_PITCHYAW"))
+        payload = rng.randbytes(rng.randrange(60)) + rng.choice((b"", INSIDE, INSIDE[: rng.randrange(1, len(INSIDE))]))
+        sent = frame(name, payload, v1=NUMBER_OF[name] < 256 and rng.random() < 0.3, seq=rng.randrange(256))
+        stream += [sent] if gate.held(sent) is None else []
+    longer = [each for each in stream if each[1] > MESSAGES[mavlink.message_id(each)].length]
+    assert len(longer) > 500
+    assert set(strict(b"".join(stream))) <= set(stream)
 
 
 def test_whatever_stands_in_a_frame_the_answer_is_yes_or_a_name():
