@@ -39,6 +39,10 @@ class Heard:
     others: int = 0  # heartbeats of ground stations, cameras and the like
     error: str = ""
 
+    def is_of(self, system: int | None) -> bool:
+        """Whether an autopilot of this system was heard; of any, for None."""
+        return self.autopilot is not None and system in (None, self.autopilot.sysid)
+
 
 def look(subject: Subject) -> Iterator[Finding]:
     """The endpoint of the configuration; without one, every serial port that there is."""
@@ -82,7 +86,7 @@ def _told(address: Address, subject: Subject) -> Iterator[Finding]:
         where = f"{address} is in use by {', '.join(others)}"
         yield unknown("flight controller", f"{where}, so nothing can be heard there", "end that program, then ask again")
         return
-    heard = listen(address, LISTEN_S)
+    heard = listen(address, LISTEN_S, subject.air.system_id if subject.air else None)
     if heard.autopilot or address.kind != "serial" or not heard.octets or heard.others:
         yield _judged(address, heard)
         if heard.autopilot and subject.air:
@@ -109,7 +113,11 @@ def _number(heard: int, subject: Subject) -> Iterator[Finding]:
     assert subject.air
     if heard != subject.air.system_id:
         said = f"the vehicle is system {heard}, and {subject.path.name} says {subject.air.system_id}"
-        yield do("flight controller", f"{said}: it counts as another aircraft", f"system_id = {heard} in {subject.path}")
+        yield do(
+            "flight controller",
+            f"{said}: it counts as another aircraft",
+            f"if it is this one: system_id = {heard} in {subject.path}",
+        )
 
 
 def _taken(address: Address) -> list[str]:
@@ -155,15 +163,15 @@ def _parameters(baud: int) -> str:
     return PARAMETERS.format(kbaud=baud // 1000, baud=baud)
 
 
-def listen(address: Address, seconds: float) -> Heard:
-    """What comes in, until an autopilot's heartbeat is heard or the time is over. Never writes."""
+def listen(address: Address, seconds: float, system: int | None = None) -> Heard:
+    """What comes in, until an autopilot of this system, or of any, is heard or the time is over. Never writes."""
     endpoint, heard = open_endpoint(address), Heard()
     reader, until = FrameReader(endpoint), time.monotonic() + seconds
     try:
-        while (now := time.monotonic()) < until and not heard.autopilot:
+        while (now := time.monotonic()) < until and not heard.is_of(system):
             endpoint.tick(now)
             for frame in reader.read(now):
-                _regard(frame, heard)
+                _regard(frame, heard, system)
             time.sleep(LOOK_EVERY_S)
         heard.octets = endpoint.counters.rx_bytes
         if endpoint.state is State.RECONNECTING:
@@ -173,10 +181,10 @@ def listen(address: Address, seconds: float) -> Heard:
     return heard
 
 
-def _regard(frame: bytes, heard: Heard) -> None:
+def _regard(frame: bytes, heard: Heard, system: int | None) -> None:
     heard.frames += 1
     if found := heartbeat.read(frame):
         if found.from_autopilot:
-            heard.autopilot = found
+            heard.autopilot = heard.autopilot if heard.is_of(system) else found
         else:
             heard.others += 1

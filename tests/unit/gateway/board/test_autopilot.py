@@ -89,7 +89,14 @@ def test_a_vehicle_of_another_number_is_named(tmp_path, uart):
     line = uart(heartbeat(), 57_600)
     finding = asked(tmp_path, f"serial:{line.device}:57600", 1)
     assert finding.text == "the vehicle is system 7, and air.toml says 1: it counts as another aircraft"
-    assert finding.cure == f"system_id = 7 in {tmp_path}/air.toml"
+    assert finding.cure == f"if it is this one: system_id = 7 in {tmp_path}/air.toml"
+
+
+def test_another_aircraft_that_is_passed_on_is_not_taken_for_this_one(tmp_path, uart):
+    other = dialect.MAVLink(None, srcSystem=2, srcComponent=1)
+    passed_on = bytes(other.heartbeat_encode(dialect.MAV_TYPE_QUADROTOR, dialect.MAV_AUTOPILOT_PX4, 81, 0, 3).pack(other))
+    line = uart(passed_on + heartbeat() + passed_on, 57_600)
+    assert "vehicle 7/1" in asked(tmp_path, f"serial:{line.device}:57600").text
 
 
 def test_another_baud_rate_is_found_and_named(tmp_path, uart):
