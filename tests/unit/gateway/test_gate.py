@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 from pymavlink.dialects.v20 import all as dialect
 
+from firmware_shims.guard import UNJUDGED, Guard
 from gateway.alarms import Alarms
 from gateway.core.sealer import Sealer
 from gateway.gate import Gate
@@ -104,3 +105,10 @@ def test_a_ninth_sender_with_one_stations_key_raises_an_alarm(scene: Scene):
     assert scene.fc.drained == [ARM] * 8
     assert scene.alarms.by_reason()["too_many_senders"]["began"] == 1
     assert scene.gate.drops() == {"too_many_instances": 1, "guarded": 0}
+
+
+def test_a_frame_that_cannot_be_judged_is_kept_back_and_the_next_is_judged(scene: Scene, monkeypatch):
+    judge = Guard.held
+    monkeypatch.setattr(Guard, "held", lambda guard, frame: judge(guard, frame) if frame == ARM else 1 // 0)
+    assert scene.send(1, HEARTBEAT, ARM) == [ARM]
+    assert scene.gate.kept_back() == {"station-1": {UNJUDGED: 1}}

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from pymavlink.dialects.v20 import all as dialect
 
+from firmware_shims.guard import UNJUDGED, Guard
 from gateway.alarms import Alarms
 from gateway.core.commander import Refusal
 from gateway.helm import READY, Helm
@@ -92,3 +93,12 @@ def test_challenges_go_by_every_link(pilot: Scene):
     pilot.helm.challenge(pilot.station.listener.sessions.values(), pilot.now)
     assert len(pilot.links[0].drained) == 1
     assert pilot.links[0].drained == pilot.links[1].drained
+
+
+def test_a_frame_that_cannot_be_judged_is_kept_back_and_the_next_is_judged(pilot: Scene, monkeypatch):
+    judge = Guard.held
+    monkeypatch.setattr(Guard, "held", lambda guard, frame: judge(guard, frame) if frame == ARM else 1 // 0)
+    pilot.gcs[0].put(HEARTBEAT, ARM)
+    pilot.helm.take({*pilot.gcs}, pilot.now)
+    assert pilot.helm.kept_back() == {"station-1": {UNJUDGED: 1}}
+    assert (pilot.helm.sent, pilot.helm.refused) == (1, {"guarded": 1})
