@@ -59,6 +59,7 @@ class Reason(enum.Enum):
     INBOX_REFUSED = _Event("an order that was handed over is refused: {error}")
     INBOX_BROKEN = _State("orders cannot be handed over: {error}")
     CARRIED_REFUSED = _Event("station '{station}' sent an order that was refused: {kind}")
+    NUMBER_TWICE = _State("{error}; tell the agency")  # of either role
     CARRIED_UNFIT = _Event("station '{station}' sent an order that does not succeed the one in force: refused")
     STATE_DAMAGED = _State("{damage}")  # one of the few sentences of DeviceFolder.damage
     STATE_UNSAVED = _State("not stored: {error}")

@@ -26,7 +26,7 @@ from gateway.notify import Manager
 from keys import amendment, inbox
 from keys.beat import Flag
 from keys.device import DeviceFolder
-from keys.errors import FolderError, KeysError, NoOrder
+from keys.errors import FolderError, KeysError, NoOrder, NumberTwice
 from keys.kid import Lane, lanes_for
 from keys.order import VerifiedOrder, fits_link, verify_order
 
@@ -140,12 +140,15 @@ class Sessions:
         name = next((listed.name for listed in self.order.order.stations if listed.index == station), "?")
         try:
             carried = verify_order(data, self.device.roots, 0)
+            amendment.require_one_signer(carried, self.device.order())
             if carried.rank <= self.device.order().rank:
                 return  # that station has not got the newest yet
             if not amendment.succeeds(carried, self.device.order()):
                 self._alarms.raise_(Reason.CARRIED_UNFIT, now, key=station, station=name)
                 return
             self.take_order(data, now)
+        except NumberTwice as error:
+            self._alarms.raise_(Reason.NUMBER_TWICE, now, error=error)
         except KeysError as error:
             if error.passing:
                 self._carried.look_again(data)
@@ -154,6 +157,7 @@ class Sessions:
     # --- 2 and 3: the change ---
 
     def _prepare(self, new: VerifiedOrder, now: float) -> None:
+        self._alarms.clear(Reason.NUMBER_TWICE)
         self._next, self._change_at, self._courier = new, now, None
         if amendment.succeeds(new, self.order) and not amendment.drops(new.order, self.order.order) and fits_link(new.raw):
             self._courier = Courier(self.announcer, new, Lane.EVIDENCE, now)

@@ -16,7 +16,7 @@ from gateway.helm import Helm
 from gateway.log import say
 from gateway.order_file import OrderFile
 from keys import amendment
-from keys.errors import KeysError
+from keys.errors import KeysError, NumberTwice
 from keys.order import verify_order
 from keys.station import StationFolder
 
@@ -46,6 +46,8 @@ class Succession:
         try:
             if not refusing(self._barrier, self._take_carried)(data):
                 self._alarms.raise_(Reason.LINK_ORDER_UNFIT, now)
+        except NumberTwice as error:
+            self._alarms.raise_(Reason.NUMBER_TWICE, now, error=error)
         except KeysError as error:
             if error.passing:
                 self._listener.orders.look_again(data)
@@ -54,6 +56,7 @@ class Succession:
     def _take_carried(self, data: bytes) -> bool:
         """False if it does not succeed ours: then it is not stored either, however good it may be."""
         found, ours = verify_order(data, self._station.roots, 0), self._listener.order
+        amendment.require_one_signer(found, ours)
         if found.order.op_id == ours.order.op_id and found.rank <= ours.rank:
             return True  # an aircraft has not got the newest yet
         return amendment.succeeds(found, ours) and self._take(data)
@@ -84,5 +87,6 @@ class Succession:
         if amendment.succeeds(newest, self._listener.order):
             self._listener.adopt(newest)
             self._helm.adopt(newest)
+            self._alarms.clear(Reason.NUMBER_TWICE)
             say("ground", f"{self._station.name}: goes on under order {newest.order.serial}")
         return newest.order_hash == self._listener.order.order_hash

@@ -34,12 +34,14 @@ from keys.errors import (
     ForeignRoot,
     MalformedOrder,
     MissingFile,
+    NumberTwice,
     OlderOrder,
     WrongFile,
 )
 from keys.order import OP_ID_SIZE, Order, OrderDevice, VerifiedOrder, issue_order, verify_order
 from keys.state import Count
 
+ISSUED_MAX = 256
 ROOT, SIGNER = "root", "signer"
 ROOT_CERTIFICATE, SIGNER_CERTIFICATE = "root.crt", "signer.crt"
 
@@ -59,6 +61,7 @@ class RootState(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 class SignerState(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     serial: Count = 0  # of the newest order; it rises through all operations of the agency
+    issued: dict[str, str] = {}  # serial -> order_hash of the last ISSUED_MAX orders, by which a copy of signer/ shows
     operations: dict[str, tuple[Count, Count]] = {}  # op_id -> (generation, serial) of its newest amendment
 
 
@@ -151,9 +154,11 @@ class AgencyFolder:
     def amend(self, data: bytes, change: Callable[[Order], Order]) -> VerifiedOrder:
         """The order that takes the place of the one in `data`; `published` has to follow once it is stored.
 
-        OlderOrder if that is not the newest of its operation: who was revoked in between would be back.
+        OlderOrder if that is not the newest of its operation: who was revoked in between would be back. NumberTwice if it
+        is an order of this signer that this folder did not issue.
         """
         old = verify_order(data, self.roots, 0)
+        self._require_issued_here(old)
         newest = self._read_state().operations.get(old.order.op_id.hex(), old.rank)
         if old.rank < newest:
             raise OlderOrder(
@@ -163,6 +168,20 @@ class AgencyFolder:
         begins = [int(signer.not_valid_before_utc.timestamp()) for signer in self._signer_certificates()]
         begin = max(old.order.not_before, *begins)
         return self._sign(dataclasses.replace(change(old.order), not_before=begin, previous=old.order_hash))
+
+    def _require_issued_here(self, old: VerifiedOrder) -> None:
+        """As far as the folder remembers."""
+        known = self._read_state()
+        generation = certificate.generation(self._signer_certificates()[0])
+        number, remembered = old.order.serial, min(map(int, known.issued), default=known.serial + 1)
+        by_another = number > known.serial or (
+            number >= remembered and known.issued.get(str(number)) != old.order_hash.hex()
+        )
+        if old.generation > generation or (old.generation == generation and by_another):
+            raise NumberTwice(
+                f"the order is number {old.order.serial} by signer {old.generation}, and {self._signer} has not issued it",
+                hint="two copies of signer/ are in use, or this one is old: CUSTODY.md says what to do then",
+            )
 
     def published(self, amended: VerifiedOrder) -> None:
         """Note that this is the newest order of its operation."""
@@ -182,20 +201,24 @@ class AgencyFolder:
                 hint="issue it for less time; CUSTODY.md says how a signer is replaced",
             )
         signers = [Signer(_key(self._signer, SIGNER, alg_of(signer)), (der(signer),)) for signer in signed_by]
-        order = dataclasses.replace(order, serial=self._next_serial())
+        order = self._numbered(order)
         try:
             return verify_order(issue_order(order, signers), self.roots, order.not_before)
         except MalformedOrder as error:
             cure = f"; {error.hint}" if isinstance(error, ClassicalKey) else ""
             raise MalformedOrder(str(error), hint=f"nothing was written: change what you asked for{cure}") from None
 
-    def _next_serial(self) -> int:
-        """Stored before it is used; a gap does no harm, a serial that comes twice would."""
+    def _numbered(self, order: Order) -> Order:
+        """With the next serial, stored before it is used: a gap does no harm, a serial that comes twice would."""
         with store.FolderLock(self._signer, wait=True):
             known = self._read_state()
             known.serial += 1
+            order = dataclasses.replace(order, serial=known.serial)
+            known.issued[str(known.serial)] = order.hash().hex()
+            for serial in sorted(map(int, known.issued))[:-ISSUED_MAX]:
+                del known.issued[str(serial)]
             state.write(self._signer, known)
-        return known.serial
+        return order
 
     def _read_state(self) -> SignerState:
         known, _ = state.read(self._signer, SignerState)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterable
 
-from keys.errors import MalformedOrder, NotListed
+from keys.certificate import groups
+from keys.errors import MalformedOrder, NotListed, NumberTwice
 from keys.kid import STATIONS_MAX, Role
 from keys.order import GUARDS, Order, OrderStation, VerifiedOrder
 
@@ -52,6 +53,26 @@ def succeeds(new: VerifiedOrder, old: VerifiedOrder) -> bool:
         and all(indexes.get(station.pub, station.index) == station.index for station in old.order.stations)
         and new.order.policy.flags == old.order.policy.flags
     )
+
+
+def require_one_signer(new: VerifiedOrder, known: VerifiedOrder) -> None:
+    """NumberTwice if both cannot come from one folder of the agency: it counts its orders, and amends the newest.
+
+    So there is one order of a number, and the next number of the same operation amends that one (field 12).
+    """
+    if {signature.root for signature in new.signatures}.isdisjoint(signature.root for signature in known.signatures):
+        return  # another agency counts its own
+    if new.rank == known.rank and new.order_hash != known.order_hash:
+        raise NumberTwice(
+            f"two orders are number {new.order.serial} by signer {new.generation}, {groups(known.order_hash)} and"
+            f" {groups(new.order_hash)}: the agency's signer is in use twice"
+        )
+    follows = new.order.op_id == known.order.op_id and new.rank == (known.generation, known.order.serial + 1)
+    if follows and new.order.previous not in (None, known.order_hash):
+        raise NumberTwice(
+            f"the order is number {new.order.serial} by signer {new.generation} and does not amend number"
+            f" {known.order.serial}, {groups(known.order_hash)}: the agency's signer is in use twice"
+        )
 
 
 def drops(new: Order, old: Order) -> bool:

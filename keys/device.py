@@ -23,7 +23,7 @@ import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from keys import certificate, cose, files, private_key, roots, state, store
+from keys import amendment, certificate, cose, files, private_key, roots, state, store
 from keys.certificate import DEVICE_ALGS, Roots, Usage, fingerprint, utc
 from keys.errors import (
     AlreadyExists,
@@ -33,6 +33,7 @@ from keys.errors import (
     MissingFile,
     NoOrder,
     NotListed,
+    NumberTwice,
     OlderOrder,
     OrderExpired,
     WrongFile,
@@ -154,8 +155,8 @@ class DeviceFolder:
     def load_order(self, data: bytes, unix_now: int) -> VerifiedOrder:
         """Put an order in force. `unix_now` is what the board's clock claims; 1970 or beyond 2100 is no claim.
 
-        Untrusted, MalformedMessage, NotListed, OlderOrder, OrderExpired, FolderError. To load the order in force again
-        is no error: it mends a damaged file.
+        Untrusted, MalformedMessage, NotListed, OlderOrder, NumberTwice, OrderExpired, FolderError. To load the order in
+        force again is no error: it mends a damaged file.
         """
         self._require_lock()
         files.expect(Kind.ORDER, data, "the file")
@@ -163,9 +164,7 @@ class DeviceFolder:
             self.order()
         verified = verify_order(data, self._pinned(), self._state.lower_bound)
         self.device_index(verified.order)
-        again = verified.order_hash.hex() == self._state.order_hash
-        if verified.rank <= self._state.rank and not again:
-            raise OlderOrder(f"the order is {_rank(verified.rank)}, and {_rank(self._state.rank)} was loaded before")
+        self._require_newer(verified)
         self._require_not_expired(verified.order, unix_now)
         store.write(self.path / ORDER, data)
         self._adopt(verified, unix_now)
@@ -175,6 +174,17 @@ class DeviceFolder:
             self.unsaved = str(error)
             raise
         return verified
+
+    def _require_newer(self, verified: VerifiedOrder) -> None:
+        """OlderOrder or NumberTwice, unless it is newer than all that were loaded or the newest of them."""
+        if verified.order_hash.hex() == self._state.order_hash:
+            return
+        if self._order is not None:
+            amendment.require_one_signer(verified, self._order)
+        if verified.rank == self._state.rank:
+            raise NumberTwice(f"the order is {_rank(verified.rank)}, and another order of that number was loaded before")
+        if verified.rank < self._state.rank:
+            raise OlderOrder(f"the order is {_rank(verified.rank)}, and {_rank(self._state.rank)} was loaded before")
 
     def _require_not_expired(self, order: Order, unix_now: int) -> None:
         """OrderExpired. Without a clock, all that is known is that it is later than the beginning of the newest order."""
@@ -212,6 +222,10 @@ class DeviceFolder:
             if verified.rank < self._state.rank:
                 raise OlderOrder(
                     f"the order in {self.path} is {_rank(verified.rank)}, but {_rank(self._state.rank)} was loaded"
+                )
+            if verified.rank == self._state.rank and verified.order_hash.hex() != self._state.order_hash:
+                raise NumberTwice(
+                    f"the order in {self.path} is {_rank(verified.rank)}, but another order of that number was loaded"
                 )
             self._adopt(verified)
         assert self._order is not None

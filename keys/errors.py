@@ -19,6 +19,7 @@ KeysError                          exit 1
  |    +-- OrderExpired             exit 3
  |    +-- OrderNotYetValid         exit 3
  |    +-- OlderOrder               a newer one was loaded before                                exit 7
+ |    +-- NumberTwice              two orders of one number: an agency's signer is in use twice  exit 7
  |    +-- NotListed                this device or station is not in the order
  |    +-- NoOrder                  none is loaded
  +-- FolderError                   a folder of keys, or a file in it
@@ -133,6 +134,11 @@ class OrderNotYetValid(OrderError):
 class OlderOrder(OrderError):
     exit_code = 7
     advice = "use the newest order of the agency"
+
+
+class NumberTwice(OrderError):
+    exit_code = 7
+    advice = "tell the agency: two copies of signer/ sign orders, or an older copy does; CUSTODY.md says what to do then"
 
 
 class NotListed(OrderError):

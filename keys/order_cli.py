@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -61,7 +62,9 @@ def order(parser: argparse.ArgumentParser) -> None:
     verify = add(
         "verify", _order_verify, "check who signed an order, and that it has not ended", "op.order --root root.crt"
     )
-    verify.add_argument("order", type=Path, metavar="op.order")
+    verify.add_argument(
+        "orders", nargs="+", type=Path, metavar="op.order", help="of several it is told too whether one signer made them"
+    )
     arguments.add_root(verify)
 
 
@@ -177,8 +180,11 @@ def _order_show(args: argparse.Namespace) -> int:
 
 def _order_verify(args: argparse.Namespace) -> int:
     now, of_agency = arguments.now(), roots.of_agency(args.root)
-    verified = verify_order(files.read(Kind.ORDER, args.order), of_agency, 0)
-    verified.order.require_not_expired(now)
-    begins = f"begins at {utc(verified.order.not_before)}, " if verified.order.not_before > now else ""
-    show(f"{args.order}: good, {order_text.signed_by(verified)}; {begins}ends at {utc(verified.order.not_after)}")
+    found = [verify_order(files.read(Kind.ORDER, path), of_agency, 0) for path in args.orders]
+    for known, new in itertools.permutations(found, 2):
+        amendment.require_one_signer(new, known)
+    for path, verified in zip(args.orders, found, strict=True):
+        verified.order.require_not_expired(now)
+        begins = f"begins at {utc(verified.order.not_before)}, " if verified.order.not_before > now else ""
+        show(f"{path}: good, {order_text.signed_by(verified)}; {begins}ends at {utc(verified.order.not_after)}")
     return 0

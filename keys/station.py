@@ -17,9 +17,19 @@ from pathlib import Path
 import msgspec
 from cryptography import x509
 
-from keys import certificate, fields, files, grant, roots, state, station_public, store
+from keys import amendment, certificate, fields, files, grant, roots, state, station_public, store
 from keys.certificate import DAY_S, Roots, utc
-from keys.errors import ClockWrong, FolderError, GrantError, KeysError, MissingFile, NotListed, OlderOrder, WrongFile
+from keys.errors import (
+    ClockWrong,
+    FolderError,
+    GrantError,
+    KeysError,
+    MissingFile,
+    NotListed,
+    NumberTwice,
+    OlderOrder,
+    WrongFile,
+)
 from keys.files import Kind
 from keys.grant import Profile
 from keys.order import LATEST, Order, VerifiedOrder, verify_order
@@ -121,7 +131,8 @@ class StationFolder:
 
         One that was accepted while it was in force is accepted after it: a station that restarts in flight must not go
         blind when the aircraft flies on. Untrusted, MalformedMessage, NotListed, ClockWrong, OrderNotYetValid,
-        OrderExpired, OlderOrder if a newer one of the same operation was accepted before.
+        OrderExpired, OlderOrder if a newer one of the same operation was accepted before, NumberTwice if another one of its
+        number was.
         """
         files.expect(Kind.ORDER, data, "the file")
         found = verify_order(data, self.roots, 0)
@@ -129,12 +140,12 @@ class StationFolder:
         known = self._state().orders.get(found.order.op_id.hex())
         if known and known.order_hash == found.order_hash.hex():
             return found
+        if stored := self._stored(found.order.op_id):
+            amendment.require_one_signer(found, stored)
         require_in_force(found.order, unix_now)
         verified = verify_order(data, self.roots, unix_now)  # a signer that has expired since then could back-date
         try:
             self._remember(verified)
-        except OlderOrder:
-            raise
         except FolderError as error:
             self.unsaved_order = f"{error}: a restart after the order's end will not be possible"
         else:
@@ -173,7 +184,11 @@ class StationFolder:
         with store.FolderLock(self.path, wait=True):
             state_, operation = self._state(), verified.order.op_id.hex()
             newest = state_.orders.get(operation)
-            if newest and verified.rank <= (newest.generation, newest.serial):
+            if newest and verified.rank == (newest.generation, newest.serial):
+                raise NumberTwice(
+                    f"another order of number {verified.order.serial} of the same operation was accepted before"
+                )
+            if newest and verified.rank < (newest.generation, newest.serial):
                 raise OlderOrder(
                     f"the order is number {verified.order.serial} by signer {verified.generation},"
                     f" and number {newest.serial} by signer {newest.generation} of the same operation was accepted before"

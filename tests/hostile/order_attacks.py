@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -167,7 +168,7 @@ def evil_certificate_aboard(folder: Path) -> Row:
         assert here.goes_on()
     return Row(
         "a station carries an order up whose certificate a library throws at",
-        f"one fragment in lane 17: {len(data)} bytes, an x400Address in the signer's certificate",
+        f"one fragment in lane 17: some {round(len(data), -1)} bytes, an x400Address in the signer's certificate",
         "refused, with the station's name, before the extension is decoded; the aircraft takes the next good order",
         moved,
     )
@@ -185,7 +186,7 @@ def evil_certificate_at_a_ground(folder: Path) -> Row:
         assert here.pilot.listener.order.raw == genuine
     return Row(
         "a reader sends other grounds an order whose certificate a library throws at",
-        f"one fragment in lane 7: {len(data)} bytes, an x400Address in the signer's certificate",
+        f"one fragment in lane 7: some {round(len(data), -1)} bytes, an x400Address in the signer's certificate",
         "refused before the extension is decoded; the ground goes on, and takes the next good order",
         moved,
     )
@@ -265,6 +266,34 @@ def outer_headers(folder: Path) -> Row:
     )
 
 
+# --- an agency against itself ---
+
+
+def two_signers(folder: Path) -> Row:
+    """One officer takes the attacker out; another, with a copy of signer/, amends as if that had not been."""
+    with scene(folder) as here:
+        shutil.copytree(folder / "agency/signer", folder / "copy/signer")
+        ours = here.amended()
+        theirs, previous = [], here.house.order
+        for name in ("theirs.order", "later.order"):
+            words = ("--agency", folder / "copy", "--hours", 1, "-o", folder / name)
+            zegel("order", "extend", previous, *words)
+            previous = folder / name
+            theirs.append(previous.read_bytes())
+        here.sessions.take_order(ours, here.now)
+        for data in theirs:
+            for content in pieces(data):
+                here.carry(here.pilot, content)
+            here.now += 1.0
+        assert here.device.order().raw == ours
+    return Row(
+        "two copies of the agency's signer/ sign different orders",
+        "order 2 aboard revokes a station; another order 2, and an order 3 that amends that one, bring it back by the link",
+        "refused; the alarm names the number and both fingerprints, and stays until a newer order",
+        here.began(here.alarms, "number_twice"),
+    )
+
+
 ATTACKS = (
     evil_certificate_aboard,
     evil_certificate_at_a_ground,
@@ -272,4 +301,5 @@ ATTACKS = (
     refused_again,
     refused_again_at_a_ground,
     outer_headers,
+    two_signers,
 )

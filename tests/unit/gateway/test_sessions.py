@@ -47,7 +47,7 @@ def aboard(device, alarms, monkeypatch) -> Sessions:
 def next_order(aboard: Sessions, **changes) -> bytes:
     """Order 8, which amends the one in force."""
     old = aboard.order
-    new = dataclasses.replace(old.order, serial=8, previous=old.order_hash, **changes)
+    new = dataclasses.replace(old.order, **{"serial": 8, "previous": old.order_hash, **changes})
     return issue_order(new, [harbour().signer])
 
 
@@ -287,6 +287,19 @@ def test_a_station_that_floods_holds_no_other_up(aboard, looked_into):
             carry(aboard, 2, genuine, 1.0 + step / 100)
     assert len(looked_into) == 2
     assert aboard.device.order().order.serial == 8
+
+
+def test_two_copies_of_the_agencys_signer_are_an_alarm_until_a_newer_order(aboard, alarms):
+    carry(aboard, 1, next_order(aboard, serial=7, not_after=NOW + 9 * HOUR), 1.0)
+    assert "two orders are number 7 by signer 1" in alarms.texts[0]
+    assert "the agency's signer is in use twice; tell the agency" in alarms.texts[0]
+    carry(aboard, 1, next_order(aboard, serial=8, previous=bytes(32)), 2.0)
+    assert "does not amend number 7" in alarms.texts[0]
+    assert aboard.device.order().order.serial == 7
+    alarms.tick(10_000.0)
+    assert len(alarms.texts) == 1
+    carry(aboard, 1, revoked(aboard), 3.0)
+    assert alarms.texts == []
 
 
 def test_an_order_that_waits_is_looked_into_in_its_turn(aboard, looked_into):

@@ -110,6 +110,17 @@ def test_an_order_that_does_not_succeed_is_not_stored_either(post):
     assert not list(post.path.glob(f"order-{bytes(16).hex()}"))
 
 
+def test_two_copies_of_the_agencys_signer_are_an_alarm_until_a_newer_order(post):
+    post.hear(signed(post.path, serial=7, operation="Other"))
+    assert post.look(0.0) == 7
+    assert "two orders are number 7 by signer 1" in post.alarms.texts[0]
+    post.alarms.tick(10_000.0)
+    assert len(post.alarms.texts) == 1
+    post.hear(signed(post.path, serial=8))
+    assert post.look(1.0) == 8
+    assert post.alarms.texts == []
+
+
 def test_an_older_order_is_no_alarm(post):
     post.hear(signed(post.path, serial=8))
     post.look(0.0)

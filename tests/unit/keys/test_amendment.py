@@ -8,12 +8,14 @@ import itertools
 import pytest
 
 from keys import amendment
-from keys.errors import MalformedOrder, NotListed
+from keys.certificate import groups
+from keys.errors import MalformedOrder, NotListed, NumberTwice
 from keys.grant import Profile
 from keys.kid import Role
-from keys.order import GUARDS, VerifiedOrder
+from keys.order import GUARDS, Signature, VerifiedOrder
 from keys.policy import Policy, PolicyFlag
 from tests import agency
+from tests.agency import Agency, harbour
 
 OLD = agency.order()
 LATE = agency.station(9, Profile.X_WING, name="late")
@@ -90,6 +92,45 @@ def test_only_a_higher_rank_succeeds():
     assert not amendment.succeeds(verified(OLD), newer())
     assert amendment.succeeds(verified(agency.order(serial=1), 2), verified(OLD))
     assert not amendment.succeeds(newer(), verified(agency.order(serial=1), 2))
+
+
+# --- one signer ---
+
+
+def signed(root: Agency, **changes) -> VerifiedOrder:
+    """As it verified under the root of this agency."""
+    signature = Signature(root.root, root.root)
+    return dataclasses.replace(verified(agency.order(**changes)), signatures=(signature,))
+
+
+HERE = signed(harbour(), serial=7)
+ONE_FOLDER = {
+    "the same order": HERE,
+    "an older one": signed(harbour(), serial=6),
+    "the next, which amends it": signed(harbour(), serial=8, previous=HERE.order_hash),
+    "the next, of another operation": signed(harbour(), serial=8, op_id=bytes(16), previous=bytes(32)),
+    "one after the next, which amends the next": signed(harbour(), serial=9, previous=bytes(32)),
+    "the next, which amends nothing": signed(harbour(), serial=8),
+    "the same number by the next signer": dataclasses.replace(signed(harbour(), operation="Other"), generation=2),
+    "the same number of another agency": signed(Agency("Coast Guard"), operation="Other"),
+}
+TWO_FOLDERS = {
+    "another order of the number": signed(harbour(), operation="Other"),
+    "another one of another operation": signed(harbour(), op_id=bytes(16)),
+    "the next, which amends another": signed(harbour(), serial=8, previous=bytes(32)),
+}
+
+
+@pytest.mark.parametrize("new", ONE_FOLDER.values(), ids=ONE_FOLDER)
+def test_what_one_folder_of_the_agency_signs(new):
+    amendment.require_one_signer(new, HERE)
+
+
+@pytest.mark.parametrize("new", TWO_FOLDERS.values(), ids=TWO_FOLDERS)
+def test_what_only_two_folders_can_have_signed(new):
+    with pytest.raises(NumberTwice, match="the agency's signer is in use twice") as caught:
+        amendment.require_one_signer(new, HERE)
+    assert groups(HERE.order_hash) in str(caught.value)
 
 
 def test_who_is_dropped():

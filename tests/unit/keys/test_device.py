@@ -24,6 +24,7 @@ from keys.errors import (
     MissingFile,
     NoOrder,
     NotListed,
+    NumberTwice,
     OlderOrder,
     OrderExpired,
     WrongFile,
@@ -278,13 +279,49 @@ def test_another_file_in_place_of_an_order(device, data, found):
 def test_generation_counts_before_serial(device):
     second = harbour().new_signer(generation=2)
     device.load_order(signed(device, serial=7), NOW)
-    for older in (signed(device, serial=6), signed(device, serial=7, operation="Other")):
-        with pytest.raises(OlderOrder, match=r"number [67] by signer 1, and number 7 by signer 1 was loaded before"):
-            device.load_order(older, NOW)
+    with pytest.raises(OlderOrder, match="number 6 by signer 1, and number 7 by signer 1 was loaded before"):
+        device.load_order(signed(device, serial=6), NOW)
     device.load_order(signed(device, serial=8), NOW)
     device.load_order(signed(device, serial=1, signer=second), NOW)
     with reopened(device) as again, pytest.raises(OlderOrder, match="number 9 by signer 1, and number 1 by signer 2"):
         again.load_order(signed(again, serial=9), NOW)
+
+
+def test_another_order_of_the_same_number_is_told_apart(device):
+    """Two copies of the agency's signer folder count from the same number."""
+    device.load_order(signed(device, serial=7), NOW)
+    other = signed(device, serial=7, operation="Other")
+    with pytest.raises(NumberTwice, match=r"two orders are number 7 by signer 1, .* in use twice") as caught:
+        device.load_order(other, NOW)
+    assert caught.value.exit_code == 7
+    assert "tell the agency" in caught.value.hint
+    with reopened(device) as again:
+        with pytest.raises(NumberTwice, match="in use twice"):
+            again.load_order(other, NOW)
+        again.load_order(signed(again, serial=1, operation="Other", signer=harbour().new_signer(generation=2)), NOW)
+
+
+def test_an_amendment_of_another_order_than_the_one_here_is_told_apart(device):
+    """The other copy revoked nobody when this one did, and goes on from there."""
+    in_force = device.load_order(signed(device, serial=8), NOW)
+    with pytest.raises(NumberTwice, match="number 9 by signer 1 and does not amend number 8"):
+        device.load_order(signed(device, serial=9, previous=bytes(32)), NOW)
+    device.load_order(signed(device, serial=9, previous=in_force.order_hash), NOW)
+    device.load_order(signed(device, serial=20, previous=bytes(32)), NOW)  # what came between was not for this aircraft
+
+
+def test_another_order_of_the_same_number_put_on_the_card_is_refused(device):
+    device.load_order(signed(device, serial=7), NOW)
+    (device.path / "order").write_bytes(signed(device, serial=7, operation="Other"))
+    with reopened(device) as again, pytest.raises(NumberTwice, match="another order of that number was loaded"):
+        again.order()
+
+
+def test_without_the_order_itself_its_number_still_tells(device):
+    device.load_order(signed(device, serial=7), NOW)
+    (device.path / "order").unlink()
+    with reopened(device) as again, pytest.raises(NumberTwice, match="another order of that number was loaded before"):
+        again.load_order(signed(again, serial=7, operation="Other"), NOW)
 
 
 def test_an_older_order_put_back_on_the_card_is_refused(device):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -60,6 +61,55 @@ def test_an_order_that_was_amended_is_not_amended_again(here, good, zegel):
     assert answer.error == "the order is number 1, and number 2 of the same operation was issued after it"
     assert not Path("3.order").exists()
     good("order extend 2.order --hours 1 -o 3.order")
+
+
+def test_two_copies_of_the_signer_are_found_out(here, good, zegel):
+    """Two officers with a copy each: one takes the visitor out, the other lets the operation last."""
+    shutil.copytree("agency/signer", "copy/signer")
+    good("order revoke op.order --station visitor -o ours.order")
+    good("order extend op.order --agency copy --hours 1 -o theirs.order")
+    good("order extend theirs.order --agency copy --hours 1 -o later.order")
+    good("device load-order drone ours.order")
+    good("order verify op.order ours.order --root agency/root/root.crt")
+    for theirs in ("theirs.order", "later.order"):
+        for line in (f"device load-order drone {theirs}", f"order verify {theirs} ours.order --root agency/root/root.crt"):
+            answer = zegel(line)
+            assert (answer.code, "the agency's signer is in use twice" in answer.error) == (7, True), line
+            assert "CUSTODY.md" in answer.hint
+        answer = zegel(f"order extend {theirs} --hours 1 -o new.order")
+        assert (answer.code, "agency/signer has not issued it" in answer.error) == (7, True)
+    assert zegel("order extend ours.order --agency copy --hours 1 -o new.order").code == 7
+    assert not Path("new.order").exists()
+
+
+def test_a_new_signer_ends_two_copies_of_the_old_one(here, good, zegel, monkeypatch):
+    shutil.copytree("agency/signer", "copy/signer")
+    good("order revoke op.order --station visitor -o ours.order")
+    good("device load-order drone ours.order")
+    monkeypatch.setattr("time.time", lambda: NOW + HOUR)
+    good("agency new-signer agency")
+    good("order extend ours.order --hours 1 -o new.order")
+    good("device load-order drone new.order")
+    answer = zegel("order extend new.order --agency copy --hours 1 -o last.order")
+    assert (answer.code, "by signer 2, and copy/signer has not issued it" in answer.error) == (7, True)
+
+
+def test_an_older_copy_of_the_signer_amends_nothing_that_it_does_not_know(here, good, zegel):
+    shutil.copytree("agency/signer", "older/signer")
+    good("order extend op.order --hours 1 -o new.order")
+    assert zegel("order extend new.order --agency older --hours 1 -o newer.order").code == 7
+    for name in ("state.json", "state-copy.json"):  # as CUSTODY.md says
+        Path(f"older/signer/{name}").write_text('{"serial": 2}')
+    good("order extend new.order --agency older --hours 1 -o newer.order")
+    good("device load-order drone newer.order")
+
+
+def test_what_a_folder_remembers_of_its_orders_is_bounded(here, good, monkeypatch):
+    monkeypatch.setattr("keys.agency.ISSUED_MAX", 2)
+    for number in range(2, 6):
+        good(f"{ISSUE} -o {number}.order")
+    assert list(json.loads(Path("agency/signer/state.json").read_text())["issued"]) == ["4", "5"]
+    good("order extend 2.order --hours 1 -o 6.order")
 
 
 def test_an_amendment_that_was_never_written_blocks_nothing(here, good, zegel):

@@ -19,6 +19,7 @@ from keys.errors import (
     ForeignRoot,
     MissingFile,
     NotListed,
+    NumberTwice,
     OlderOrder,
     OrderExpired,
     OrderNotYetValid,
@@ -224,6 +225,22 @@ def test_an_older_order_of_the_same_operation(station):
     again.accept_order(signed(station.path, serial=1, signer=harbour().new_signer(generation=2)), NOW)
     with pytest.raises(OlderOrder):
         again.accept_order(new, NOW)
+
+
+def test_another_order_of_the_same_number(station):
+    """Two copies of the agency's signer folder count from the same number."""
+    in_force = station.accept_order(signed(station.path, serial=7), NOW)
+    other = signed(station.path, serial=7, operation="Other")
+    for take in (station.accept_order, station.newest_order, StationFolder.open(station.path).newest_order):
+        with pytest.raises(NumberTwice, match=r"two orders are number 7 by signer 1, .* in use twice"):
+            take(other, NOW)
+    (station.path / f"order-{order().op_id.hex()}").unlink()
+    with pytest.raises(NumberTwice, match="another order of number 7 of the same operation"):
+        station.accept_order(other, NOW)
+    newest = station.accept_order(signed(station.path, serial=8, previous=in_force.order_hash), NOW)
+    with pytest.raises(NumberTwice, match="number 9 by signer 1 and does not amend number 8"):
+        station.accept_order(signed(station.path, serial=9, previous=bytes(32)), NOW)
+    station.accept_order(signed(station.path, serial=9, previous=newest.order_hash), NOW)
 
 
 def test_the_root_of_another_agency(station):
