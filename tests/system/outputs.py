@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pty
+import sys
 import termios
 from pathlib import Path
 
@@ -41,6 +42,31 @@ class Terminal(_Output):
     def close(self) -> None:
         os.close(self._slave)
         os.close(self._master)
+
+
+class Background(Terminal):
+    """A pseudo-terminal that stops what writes in its background (stty tostop), and the program is in it."""
+
+    def words(self) -> tuple[str, ...]:
+        return (sys.executable, "-c", _IN_THE_BACKGROUND, self.path)
+
+
+_IN_THE_BACKGROUND = """
+import os, signal, sys, termios
+os.setsid()
+terminal = os.open(sys.argv[1], os.O_RDWR)  # that of this session from now on, and this process is in its foreground
+modes = termios.tcgetattr(terminal)
+modes[3] |= termios.TOSTOP
+termios.tcsetattr(terminal, termios.TCSANOW, modes)
+child = os.fork()
+if child == 0:
+    os.setpgid(0, 0)
+    os.dup2(terminal, 1)
+    os.dup2(terminal, 2)
+    os.execv(sys.argv[2], sys.argv[2:])
+signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGTERM))
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
 
 
 class Pipe(_Output):

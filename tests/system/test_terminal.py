@@ -15,7 +15,7 @@ from gateway.demo.stage import HOST, Program
 from tests.memory_link import mavlink_frame
 from tests.system import house as house_
 from tests.system.house import Flight
-from tests.system.outputs import Pipe, Terminal
+from tests.system.outputs import Background, Pipe, Terminal
 
 TOO_LARGE = bytes(1900)  # for the link: an alarm aboard
 
@@ -111,6 +111,18 @@ def test_a_stopped_output_stops_no_flight(sender, at, output, figure):
     output.stop()
     scene.provoke()
     assert (scene.flight.air.end(), scene.pilot.program.end()) == (0, 0), "a stopped output delays no end"
+
+
+def test_a_flight_in_the_background_is_not_stopped_for_its_output(sender, at):
+    terminal = Background()
+    at(terminal)
+    scene = sender()
+    try:
+        assert scene.comes_through()
+        assert says(scene.flight, terminal, "sealed: operation", ": open")
+        assert (scene.flight.air.end(), scene.pilot.program.end()) == (0, 0)
+    finally:
+        terminal.close()
 
 
 def test_an_ssh_that_is_lost_ends_no_flight(sender, at):
