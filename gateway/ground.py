@@ -83,7 +83,7 @@ class Ground:
         self._links_in_turn = deque(enumerate(self.links))
         self.gcs = [open_endpoint(config.endpoint(text), buffer, users.rule) for text in settings.gcs]
         self.players = [open_endpoint(config.endpoint(text), buffer, users.rule) for text in settings.video]
-        self.feed = Feed(config.feed(settings.feed)) if settings.feed else None
+        self.feed = Feed(config.feed(settings.feed), users.rule) if settings.feed else None
         self.endpoints: list[Endpoint] = [*self.links, *self.gcs, *self.players]
         uses = {"link": self.links, "gcs": self.gcs, "player": self.players}
         self.meter = Meter(uses, self.paths.receptions)

@@ -116,6 +116,7 @@ TABLE = (
     Metric("zegel_beat_age_seconds", "gauge", "sessions [] beat_age_s", "Since its last beat"),
     Metric("zegel_clock_agrees", "gauge", "sessions [] clock_agrees", "1 if its clock is within 30 s of this one's"),
     Metric("zegel_feed_refused_total", "counter", "feed refused", "What came to the feed and was no subscription of ours"),
+    Metric("zegel_feed_kept_out_total", "counter", "feed kept_out", "Subscriptions of users who may not be here"),
     Metric("zegel_feed_subscriptions", "gauge", "feed subscriptions {topic}", "Subscribers of the feed, by topic"),
 )
 UP = Metric("zegel_up", "gauge", "", "1 if the role runs on this computer and publishes its status")

@@ -8,12 +8,16 @@ Publishing never waits. A subscriber that is too slow loses messages, and holds 
 Whoever can connect can send here, and what he sends is of any form: it is judged, bounded and counted. Nothing that one
 program says stops what another one gets: what a subscriber gets is decided by libzmq, connection by connection, and what
 is counted here is for people to read.
+
+A subscriber on this computer whose user may not be at the plain endpoints is hung up on before it gets a message.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import re
+import socket
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
@@ -22,6 +26,8 @@ import zmq
 
 from gateway.endpoints.address import on_this_computer
 from gateway.endpoints.endpoint import State
+from gateway.endpoints.lookup import SockAddr, in_words
+from gateway.endpoints.plain_users import PlainUsers
 
 TELEMETRY, VIDEO = "telemetry", ("video.a", "video.b")
 TOPICS = (TELEMETRY, *VIDEO)
@@ -57,10 +63,14 @@ class Feed:
 
     `subscriptions`  those that are there now, by topic, as far as the subscribers say the truth
     `refused`        what came in and was no subscription of ours
+    `kept_out`       subscriptions of programs of users who may not be here
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, users: PlainUsers | None = None) -> None:
         self.address = address
+        self._users = users
+        self._may: dict[SockAddr, bool] = {}  # of the connections that this tick has met
+        self.kept_out = 0
         self.state = State.RECONNECTING
         self.last_error = ""
         self.published: Counter[str] = Counter()
@@ -75,6 +85,7 @@ class Feed:
     def _made(self) -> zmq.Socket[bytes]:
         made = self._context.socket(zmq.XPUB)  # to a subscriber the same as PUB, but it tells who is there
         made.setsockopt(zmq.XPUB_VERBOSER, 1)
+        made.setsockopt(zmq.XPUB_MANUAL, int(self._users is not None))  # a subscription counts once we say so
         made.setsockopt(zmq.IPV6, int("[" in self.address))
         made.setsockopt(zmq.MAXMSGSIZE, EVENT_MAX)
         made.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_WITHIN_MS)
@@ -86,19 +97,46 @@ class Feed:
         """Bind if it is not bound, see who has come and gone; call it about ten times a second."""
         if self.state is State.RECONNECTING and now >= self._retry_at:
             self._bind(now)
-        if not self._take_events() or self._strange > REFUSED_MAX:
+        self._may.clear()
+        if not self._take_events(now) or self._strange > REFUSED_MAX:
             self._renew(now)
         if self.state is not State.RECONNECTING:
             self.state = State.CONNECTED if self.subscriptions.total() else State.IDLE
 
-    def _take_events(self) -> bool:
+    def _take_events(self, now: float) -> bool:
         """False if there are more than honest subscribers send."""
         for _ in range(EVENTS_A_TICK):
             try:
-                self._count(self._socket.recv(zmq.NOBLOCK))
+                frame = self._socket.recv(zmq.NOBLOCK, copy=False)
+                event = frame.bytes
+                if self._users is not None and event[:1] in {COME, GONE}:
+                    self._settle(self._users, frame, event, now)
+                self._count(event)
             except zmq.ZMQError as error:
                 return error.errno == zmq.EAGAIN
         return False
+
+    def _settle(self, users: PlainUsers, frame: zmq.Frame, event: bytes, now: float) -> None:
+        """Let a subscription count if its program may be here; who cannot be told is hung up on, and connects again."""
+        if event[:1] == GONE:
+            self._socket.setsockopt(zmq.UNSUBSCRIBE, event[1:])
+            return
+        try:
+            with socket.socket(fileno=os.dup(int(frame.get(zmq.SRCFD)))) as connection:
+                theirs, ours = connection.getpeername(), connection.getsockname()
+                if self._may_read(users, theirs, ours, now):
+                    self._socket.setsockopt(zmq.SUBSCRIBE, event[1:])
+                elif self.address.endswith(f":{ours[1]}"):  # else its number has gone to another file meanwhile
+                    self.kept_out += 1
+                    connection.shutdown(socket.SHUT_RDWR)
+        except (OSError, TypeError, ValueError):  # it has gone
+            return
+
+    def _may_read(self, users: PlainUsers, theirs: SockAddr, ours: SockAddr, now: float) -> bool:
+        if theirs not in self._may:
+            user = users.connected([(theirs, ours)])
+            self._may[theirs] = user is not None and users.may_have(user, in_words(theirs), f"feed {self.address}", now)
+        return self._may[theirs]
 
     def _renew(self, now: float) -> None:
         """Get rid of what a stranger has heaped up. Subscribers connect again by themselves."""
@@ -122,7 +160,7 @@ class Feed:
 
     def status(self) -> dict[str, object]:
         """What `zegel status` shows of it."""
-        names = ("address", "state", "last_error", "published", "subscriptions", "refused")
+        names = ("address", "state", "last_error", "published", "subscriptions", "refused", "kept_out")
         return {name: getattr(self, name) for name in names}
 
     def close(self) -> None:

@@ -289,6 +289,7 @@ WAYS: dict[str, Callable[[Scene], set[str]]] = {
     "at the station, connects to tcpin:": connects,
     "at the station, connects to tcpin:, sends, and is gone": connects_and_is_gone,
     "at the station, takes the port of a video player": player,
+    "at the station, subscribes to the feed": feed,
     "aboard, sends to the camera's port": camera,
     "aboard, sends to the flight controller's port": flight_controller,
 }

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -19,16 +20,19 @@ from gateway.endpoints.feed import (
     parse_feed,
     subscribe,
 )
+from gateway.endpoints.plain_users import PlainUsers
+from gateway.endpoints.socket_users import AVAILABLE
 from tests.hostile.zmtp import GREETING, Stranger, ready
 from tests.unit.gateway.endpoints.wires import HOST, free_port, until
 
 
 @pytest.fixture
-def make() -> Iterator[Callable[[str], Feed]]:
+def make() -> Iterator[Callable[..., Feed]]:
     made: list[Feed] = []
 
-    def one(address: str) -> Feed:
-        made.append(Feed(address))
+    def one(address: str, *uids: int) -> Feed:
+        """Whose programs may subscribe: these users', or anybody's."""
+        made.append(Feed(address, PlainUsers(uids) if uids else None))
         return made[-1]
 
     yield one
@@ -204,3 +208,54 @@ def test_who_speaks_no_zeromq_is_hung_up_on(scene, rubbish):
     with socket.create_connection((HOST, int(feed.address.rpartition(":")[2]))) as made:
         made.sendall(rubbish)
         until(lambda: feed.tick(0.0) or hears(feed, honest))
+
+
+linux = pytest.mark.skipif(not AVAILABLE, reason="this system does not tell whose a connection is")
+
+
+@linux
+def test_a_program_of_a_user_who_may_be_here_gets_what_it_asked_for(make):
+    feed = make(f"tcp://{HOST}:{free_port(socket.SOCK_STREAM)}", os.geteuid())
+    one, all_ = Program(feed.address, "telemetry", count=1), Program(feed.address, count=2)
+
+    def subscribed() -> bool:
+        feed.tick(0.0)
+        return feed.subscriptions == {"telemetry": 2, "video.a": 1, "video.b": 1}
+
+    until(subscribed)
+    feed.publish("telemetry", [b"t"])
+    feed.publish("video.a", [b"v"])
+    assert one.wait() == [("telemetry", b"t")]
+    assert all_.wait() == [("telemetry", b"t"), ("video.a", b"v")]
+    assert feed.kept_out == 0
+
+
+@linux
+def test_a_program_of_a_user_who_may_not_is_hung_up_on_and_gets_nothing(make):
+    feed = make(f"tcp://{HOST}:{free_port(socket.SOCK_STREAM)}", 4_000_000)
+    stranger = Program(feed.address, "telemetry", count=1)
+
+    def kept_out() -> bool:
+        feed.tick(0.0)
+        feed.publish("telemetry", [b"t"])
+        return feed.kept_out >= 3
+
+    until(kept_out)  # it comes again and again
+    assert stranger.got == []
+    assert [*feed._users.strangers] == [os.geteuid()]
+
+
+@linux
+def test_who_unsubscribes_gets_no_more_and_others_do(make):
+    feed = make(f"tcp://{HOST}:{free_port(socket.SOCK_STREAM)}", os.geteuid())
+    with zmq.Context() as context, context.socket(zmq.SUB) as leaves, context.socket(zmq.SUB) as stays:
+        for program in (leaves, stays):
+            program.linger = 0
+            program.connect(feed.address)
+            program.subscribe(b"telemetry")
+        until(lambda: feed.tick(0.0) or feed.subscriptions["telemetry"] == 2)
+        leaves.unsubscribe(b"telemetry")
+        until(lambda: feed.tick(0.0) or feed.subscriptions["telemetry"] == 1)
+        feed.publish("telemetry", [b"t"])
+        assert stays.poll(10_000)
+        assert not leaves.poll(100)
