@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from gateway import config
-from gateway.board import account, port, wiring
+from gateway.board import account, port, sudo_user, wiring
 from gateway.board.computer import told
 from gateway.board.subject import Role, default_path
 from gateway.config import AirConfig, GroundConfig
@@ -98,6 +98,8 @@ def _run(args: argparse.Namespace) -> int:
     autopilot = str(values.pop("autopilot", wiring.ARDUPILOT))
     _check(role, values)
     _write(path, role, values)
+    if line := sudo_user.told(path):
+        show(line)
     fc = config.endpoint(str(values["fc"])) if role == "air" else None
     show()
     show(wiring.aboard(fc, autopilot) if fc else wiring.STATION)

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import os
+import pwd
+import stat
+
+import pytest
+
+from gateway import cli, config
+from gateway.board import sudo_user
+from gateway.config import GroundConfig
+
+PERSON = next(entry for entry in pwd.getpwall() if 0 < entry.pw_uid < 65_534)
+FILES = 'station = "x"\norder = "y"\n'
+
+
+@pytest.fixture(autouse=True)
+def _root(monkeypatch):
+    """As root without sudo: what is asked is only whether this is root, and files in a folder of the test are written."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.delenv("SUDO_USER", raising=False)
+    monkeypatch.delenv("PKEXEC_UID", raising=False)
+
+
+@pytest.fixture
+def path(tmp_path):
+    made = tmp_path / "ground.toml"
+    made.write_text(FILES)
+    return made
+
+
+@pytest.mark.parametrize("how", [("SUDO_USER", PERSON.pw_name), ("PKEXEC_UID", str(PERSON.pw_uid))])
+def test_whoever_called_is_let_in_by_a_file_of_its_own(path, monkeypatch, how):
+    monkeypatch.setenv(*how)
+    written = sudo_user.let_in(path)
+    assert written == path.with_suffix(".d") / "10-plain-users.toml"
+    assert stat.S_IMODE(written.stat().st_mode) == 0o644, "the service's user reads it"
+    assert config.load_file(GroundConfig, path).plain_users == (PERSON.pw_name,)
+    assert path.read_text() == FILES
+    assert sudo_user.let_in(path) is None
+
+
+@pytest.mark.parametrize("where", ["ground.toml", "ground.d/50-setup.toml", "ground.d/10-plain-users.toml"])
+def test_what_a_person_wrote_stays(path, monkeypatch, where):
+    monkeypatch.setenv("SUDO_USER", PERSON.pw_name)
+    path.with_suffix(".d").mkdir()
+    file = path.parent / where
+    file.write_text((FILES if file == path else "") + "plain_users = []\n")
+    assert sudo_user.told(path) == ""
+    assert config.load_file(GroundConfig, path).plain_users == ()
+
+
+@pytest.mark.parametrize(
+    "environment", [{}, {"SUDO_USER": "root"}, {"PKEXEC_UID": "0"}, {"SUDO_USER": "nobody"}, {"SUDO_USER": "no such user"}]
+)
+def test_who_is_root_anyway_or_is_not_known_is_not_written(path, monkeypatch, environment):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert sudo_user.let_in(path) is None
+    assert not path.with_suffix(".d").exists()
+
+
+def test_who_is_not_root_writes_nobody(path, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setenv("SUDO_USER", PERSON.pw_name)
+    assert sudo_user.let_in(path) is None
+
+
+def test_a_configuration_that_cannot_be_read_is_told_and_left_alone(path, monkeypatch):
+    monkeypatch.setenv("SUDO_USER", PERSON.pw_name)
+    path.write_text("=\n")
+    assert "is not TOML" in sudo_user.told(path)
+    assert path.read_text() == "=\n"
+
+
+def test_setup_writes_the_person_too(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("SUDO_USER", PERSON.pw_name)
+    path = tmp_path / "ground.toml"
+    assert cli.main(["setup", "ground", "--config", str(path), "--yes", "--station", "s", "--order", "o"]) == 0
+    assert f"10-plain-users.toml: programs of {PERSON.pw_name} may be" in capsys.readouterr().out
+    assert config.load_file(GroundConfig, path).plain_users == (PERSON.pw_name,)
