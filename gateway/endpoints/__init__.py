@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from gateway.endpoints.address import Address
 from gateway.endpoints.endpoint import BUFFER, Endpoint
-from gateway.endpoints.plain_users import PlainUsers
+from gateway.endpoints.plain_users import LOOK_EVERY_S, LOOK_FOR_COMMANDS_S, PlainUsers
 from gateway.endpoints.serial import SerialLine
 from gateway.endpoints.slip import SlipLine
 from gateway.endpoints.tcp import TcpClient, TcpServer
@@ -34,13 +34,17 @@ _KINDS: dict[str, type[Endpoint]] = {
 _LINKS: dict[str, type[Endpoint]] = {"serial": SlipLine, "udpin": UdpLink}
 
 
-def open_endpoint(address: Address, buffer: int = BUFFER, users: PlainUsers | None = None) -> Endpoint:
+def open_endpoint(
+    address: Address, buffer: int = BUFFER, users: PlainUsers | None = None, *, commands: bool = False
+) -> Endpoint:
     """The endpoint at `address`. Never fails: the first `tick` opens it, and later ones try again for ever.
 
-    Of the programs on this computer only those of `users` are heard and sent to.
+    Of the programs on this computer only those of `users` are heard and sent to; more closely if what they send are
+    `commands`.
     """
     made = _made(_KINDS[address.kind], address, buffer)
     made.users = users
+    made.look_s = LOOK_FOR_COMMANDS_S if commands else LOOK_EVERY_S
     return made
 
 

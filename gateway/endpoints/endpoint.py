@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from gateway.batch import Batch
 from gateway.endpoints.address import Address
-from gateway.endpoints.plain_users import PlainUsers
+from gateway.endpoints.plain_users import LOOK_EVERY_S, PlainUsers
 from gateway.endpoints.reason import reason
 
 READ, WRITE = 0x001, 0x004  # POLLIN and POLLOUT of poll(2); the select module of Windows does not name them
@@ -64,6 +64,7 @@ class Endpoint(ABC):
     `waiting`     something is at hand for `fill` that no poll will tell of
     `octets_a_second`  what the line carries; infinite where it has no rate of its own, or none that we know
     `users`       whose programs on this computer may be at the other end; None: anybody's
+    `look_s`      how old the answer to that may be for what comes in
     `buffer`      bytes of datagrams that the system is asked to keep, each way; a stream has its own way with them
     `last_error`  what went wrong last, in plain words; kept after it has healed
 
@@ -79,6 +80,7 @@ class Endpoint(ABC):
         self.counters = Counters()
         self.connection = 0
         self.users: PlainUsers | None = None
+        self.look_s = LOOK_EVERY_S
         self.buffer = BUFFER
         self.last_error = ""
         self._pause = 0.0

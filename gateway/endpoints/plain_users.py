@@ -3,9 +3,9 @@
 What lives here: `PlainUsers`, the rule of one role; `Peers`, what one UDP endpoint knows of those it hears and sends to.
 What must not: reading the system's tables (socket_users.py), words for people.
 
-A peer of this computer is looked up when it is new, and twice a second from then on; what comes in between costs a look
-into a dictionary. A port that no program has, or one whose user cannot be told, is refused: a program that sent, and was
-gone before it could be looked up, is not heard.
+A peer of this computer is looked up when it is new, and twice a second from then on; before a command is taken from it
+the answer is no older than 20 ms. What comes in between costs a look into a dictionary. A port that no program has, or one
+whose user cannot be told, is refused: a program that sent, and was gone before it could be looked up, is not heard.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from gateway.endpoints.mmsg import Peer
 from gateway.endpoints.socket_users import UdpPorts, User
 
 LOOK_EVERY_S = 0.5  # how long somebody may have a port that was another's before it is noticed
+LOOK_FOR_COMMANDS_S = 0.02  # the same, before it is believed with a command
 REST = 19  # times what a look for newcomers took is owed before the next: a flood of them takes 5 % of a core at most
 OWED_MAX_S = 0.5  # of this; a few newcomers at once are looked at without delay
 PEERS_MAX = 256  # newcomers that one endpoint judges between two reviews
@@ -125,18 +126,29 @@ class PlainUsers:
 class Peers:
     """Who of those that one UDP socket hears may be heard and sent to.
 
-    `address` gives the socket address of a peer; `all_here`: the socket is bound where only this computer can reach it.
+    `address` gives the socket address of a peer; `all_here`: the socket is bound where only this computer can reach it;
+    `look_s`: how old an answer may be.
     """
 
-    def __init__(self, users: PlainUsers, endpoint: str, address: Callable[[Peer], SockAddr], *, all_here: bool) -> None:
+    def __init__(
+        self,
+        users: PlainUsers,
+        endpoint: str,
+        address: Callable[[Peer], SockAddr],
+        *,
+        all_here: bool,
+        look_s: float = LOOK_EVERY_S,
+    ) -> None:
         self._users, self._endpoint, self._address, self._all_here = users, endpoint, address, all_here
+        self._look_s = look_s
         self._may: dict[Peer, bool] = {}
-        self._review_at = float("-inf")
+        self._review_at = self._look_at = float("-inf")
 
     def admitted(self, peers: Sequence[Peer], now: float) -> list[Peer]:
         """Those of `peers` that may be heard."""
-        new = [peer for peer in peers if peer not in self._may]
+        new = peers if now >= self._look_at else [peer for peer in peers if peer not in self._may]
         if new and len(self._may) < PEERS_MAX:
+            self._look_at = now + self._look_s
             self._meet(new, now)
         return [peer for peer in peers if self._may.get(peer)]
 
@@ -144,7 +156,7 @@ class Peers:
         """When it is time, look again at `clients` and forget all others; those that may not be sent to any more."""
         if now < self._review_at:
             return []
-        self._review_at = now + LOOK_EVERY_S
+        self._review_at, self._look_at = now + LOOK_EVERY_S, now + self._look_s
         self._may = {peer: not self._is_here(peer) or self._judge(peer, self._users.ports(now), now) for peer in clients}
         return [peer for peer, may in self._may.items() if not may]
 

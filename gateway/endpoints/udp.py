@@ -188,7 +188,7 @@ class UdpIn(_Udp):
         self._mover = self._move(made)
         if self.users is not None:
             loopback = host_of(target[1]).is_loopback
-            self._peers = Peers(self.users, str(self.address), self._mover.address, all_here=loopback)
+            self._peers = Peers(self.users, str(self.address), self._mover.address, all_here=loopback, look_s=self.look_s)
         self._opened(State.IDLE, now)
 
     def _release(self) -> None:
@@ -226,7 +226,7 @@ class UdpOut(_Udp):
     _broadcast = False
     _listener: SockAddr | None = None  # whose program must be looked at: the address is one of this computer
     _let_in = True
-    _look_at = 0.0
+    _looked_at = float("-inf")
 
     def drain(self, batch: Batch, now: float) -> None:
         if self._mover is None:
@@ -246,16 +246,22 @@ class UdpOut(_Udp):
             return
         if mover.only != self._peer:
             self._keep(batch, np.flatnonzero(mover.sent_by(self._peer)))
+        if self._listener is not None and now >= self._looked_at + self.look_s:
+            self._look(now)
         if not self._let_in:
             self._keep_out(batch, np.zeros(batch.count, np.bool_))
 
     def _upkeep(self, now: float) -> None:
-        """See whose program listens. While none does nothing is sent: the next one there need not be the right one."""
         if self._peers is not None:
             self._peers.review((), now)
-        if self._listener is None or self.users is None or now < self._look_at:
+        if now >= self._looked_at + LOOK_EVERY_S:
+            self._look(now)
+
+    def _look(self, now: float) -> None:
+        """See whose program listens. While none does nothing is sent: the next one there need not be the right one."""
+        if self._listener is None or self.users is None:
             return
-        self._look_at = now + LOOK_EVERY_S
+        self._looked_at = now
         users = self.users.ports(now).get(self._listener[1], frozenset())
         self._let_in = self.users.may_have(users, in_words(self._listener), str(self.address), now)
         self.state = State.CONNECTED if self._let_in else State.IDLE
@@ -273,8 +279,8 @@ class UdpOut(_Udp):
         if self.users is not None and self._broadcast:
             self._peers = Peers(self.users, str(self.address), self._mover.address, all_here=False)
         elif self.users is not None and is_here(where):
-            self._listener, self._look_at = where, now
-            self._upkeep(now)
+            self._listener = where
+            self._look(now)
 
 
 def _is_broadcast(family: socket.AddressFamily, where: SockAddr) -> bool:

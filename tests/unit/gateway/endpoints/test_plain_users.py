@@ -245,6 +245,24 @@ def test_what_leaves_the_computer_is_sent(make):
     assert client.state == "connected"
 
 
+@pytest.mark.parametrize("kind", ["udpin", "udpout"])
+def test_before_a_command_is_taken_the_answer_is_fresh(program, monkeypatch, kind):
+    """Another takes the port over; the two reviews a second would be too late."""
+    gcs = program()
+    port = port_of(gcs) if kind == "udpout" else free_port()
+    endpoint = opened(open_endpoint(parse(f"{kind}:{HOST}:{port}"), users=PlainUsers((ME,)), commands=True), 1.0)
+    endpoint.drain(batch_of([FRAME]), 1.0)
+    to = (HOST, port_of(endpoint._socket))
+    gcs.sendto(FRAME, to)
+    assert received(endpoint, 1, 1.0) == [FRAME]
+    endpoint.tick(1.0)
+    monkeypatch.setattr(socket_users, "udp_ports", lambda: {port_of(gcs): frozenset({ME, SOMEBODY})})
+    for now, heard in ((1.01, [FRAME]), (1.03, [])):
+        gcs.sendto(FRAME, to)
+        assert hears(endpoint, now) == heard
+    endpoint.close()
+
+
 # --- tcp ---
 
 
