@@ -22,6 +22,7 @@ from tests.hostile import (
     radio_attacks,
     reader_attacks,
     report_attacks,
+    socket_attacks,
     uplink_attacks,
 )
 from tests.hostile.row import Row
@@ -40,6 +41,7 @@ ATTACKS = {
         *order_attacks.ATTACKS,
         *guard_attacks.ATTACKS,
         *report_attacks.ATTACKS,
+        *socket_attacks.ATTACKS,
     )
 }
 
