@@ -105,8 +105,8 @@ def _judged(certificate: x509.Certificate) -> x509.Certificate:
 def load_request(data: bytes) -> x509.CertificateSigningRequest:
     """A device's request (PKCS #10, RFC 2986) from PEM or DER; BadSignature unless the key that it is for signed it.
 
-    Only its name, its key and its signature are looked at. What else it asks for, in attributes that ours has not and
-    other programs' may have, nobody here decodes.
+    Only its name, its key and its signature are looked at. Attributes, which ours has not and those of other programs may
+    have, are not decoded.
     """
     load = x509.load_pem_x509_csr if data.startswith(PEM_BEGIN) else x509.load_der_x509_csr
     with _library("certificate request", "the file is device.csr, which zegel device init makes"):

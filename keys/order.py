@@ -323,7 +323,7 @@ def _message(data: bytes) -> cose.Sign:
 def claimed_hash(data: bytes) -> bytes | None:
     """The order_hash that the bytes of a file have if it is an order; None if it does not begin like one.
 
-    Trusted by nobody, and nothing is parsed: it costs a comparison and a SHA-256.
+    Nothing is parsed or verified: it costs a comparison and a SHA-256.
     """
     payload = cose.claimed_payload(data, TYP)
     return None if payload is None else hashlib.sha256(cose.dumps(_PROTECTED) + payload).digest()

@@ -1,7 +1,7 @@
 """Order intake: which order that came by the link is looked into next, and which never again. SPEC.md section 4.6.
 
-Whoever holds a key of a lane can send orders in it at the rate of the link, and to look into one (COSE, CBOR, certificates,
-signatures) costs a hundred times what it costs to send one. So each source has its turn: a station aboard, a session at a
+Every holder of a lane's key can send orders in it at the rate of the link, and to look into one (COSE, CBOR, certificates,
+signatures) takes a hundred times as long as to send one. So each source has its turn: a station aboard, a session at a
 ground. What lives here: the pieces of each source, the whole order that waits, whose turn it is, and what was looked into
 in vain. What an order is worth is its caller's. Sans-IO: time is an argument.
 """
@@ -22,7 +22,7 @@ Source = TypeVar("Source", bound=Hashable)
 
 
 class _Waiting:
-    """Of one source: what is gathered, and its newest whole order that nobody has looked into."""
+    """Of one source: what is gathered, and the newest whole order that was not looked into yet."""
 
     __slots__ = ("due", "gathering", "whole")
 
@@ -36,7 +36,7 @@ class OrderIntake(Generic[Source]):
     """A source holds two orders at most. The caller bounds how many sources there are, with `keep`."""
 
     def __init__(self) -> None:
-        self._sources: dict[Source, _Waiting] = {}  # who had a turn last stands last
+        self._sources: dict[Source, _Waiting] = {}  # the one that had a turn last comes last
         self._refused: dict[bytes, None] = {}  # SHA-256 of files, the newest last
         self._due = float("-inf")
 

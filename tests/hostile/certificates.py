@@ -1,7 +1,7 @@
 """Certificates that no agency makes: every extension that X.509 knows, with contents that are right, odd and wrong.
 
-Each is signed by the agency's root, and all else in it is a real order signer's. So nothing but the extension is wrong, and
-whoever looks further than its identifier looks into what was put there.
+Each is signed by the agency's root, and all else in it is a real order signer's. So nothing but the extension is wrong,
+and a reader that looks further than its identifier looks into what was put there.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ OTHERS = {
     "an empty key identifier": seq(tlv(0x80)),
     "a serial without an issuer": seq(tlv(0x82, b"\x01")),
     "features": seq(b"\x02\x01\x05", b"\x02\x01\x11"),
-    "a feature that nobody knows": seq(b"\x02\x01\x63"),
+    "an unknown feature": seq(b"\x02\x01\x63"),
     "a feature of 2^31": seq(tlv(0x02, b"\x00\x80\x00\x00\x00")),
     "a policy": seq(seq(OID)),
     "a policy without a name": seq(seq(b"\x06\x00")),

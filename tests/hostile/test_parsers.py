@@ -21,7 +21,7 @@ from gateway.core import bundle, order_fragments, sframe, wire
 from gateway.core.fragment import split
 from gateway.core.order_fragments import Gathering
 from gateway.core.wire import Kind
-from keys import announcement, beat, cose, grant, statement
+from keys import announcement, beat, certificate, cose, grant, roots, statement, station_public
 from keys.announcement import Announcement
 from keys.beat import Beat
 from keys.cose import Signer
@@ -29,6 +29,7 @@ from keys.errors import GrantError, KeysError, MalformedMessage
 from keys.grant import Profile
 from keys.order import VerifiedOrder, claimed_hash
 from keys.statement import Statement
+from keys.station_public import StationPublic
 from tests import agency
 from tests.hostile.mutation import cuts, flips, mutated, strange_cbor
 from tests.memory_link import mavlink_frame
@@ -131,6 +132,14 @@ def parsed_in_batch(kid_size: int) -> Callable[[bytes], object]:
     return parse
 
 
+def agency_roots(data: bytes) -> object:
+    return roots.require_agency(roots.certificates(data), "root.crt")
+
+
+def station_file(data: bytes) -> object:
+    return station_public.parse(data, "station.pub")
+
+
 HEADERS = [sframe.encode_header(kid, ctr) for kid in (0, 9, 0x1A4, 1 << 63) for ctr in (0, 9, 1 << 20, 1 << 63)]
 DOWNLINK = [sframe.encode_header(0x1A4, ctr) + bytes(20) for ctr in (0, 9, 1_000, 1 << 20, 1 << 27)]
 UPLINK = [sframe.encode_header(0x1334A70102030405, ctr) + bytes(20) for ctr in (0, 9, 1_000, 1 << 20, 1 << 27)]
@@ -139,6 +148,10 @@ LINE = (b"".join(FRAMES), FRAMES[0])
 ORDER = cose.sign(b"p", "zegel-order", [Signer(KEY, (b"leaf", b"root"))])
 LARGE = cose.sign(bytes(order_fragments.PIECE_MAX), "zegel-order", [Signer(KEY, (b"leaf", b"root"))])
 FRAGMENTS = tuple(order_fragments.split(VerifiedOrder(agency.order(), claimed_hash(LARGE), 1, LARGE)))
+
+ROOT_CRT = certificate.pem(agency.harbour().root)
+REQUEST = certificate.make_request("drone-7", KEY)
+PUBLIC_FILE = StationPublic("pilot", "Harbour Police", Profile.X25519, STATION)
 
 PARSERS = {
     "CBOR": Parser(
@@ -154,6 +167,13 @@ PARSERS = {
     "beat, signed": Parser(signed(beat), (payload_of(BEAT.sign(KEY)),), (MalformedMessage,)),
     "grant": Parser(unsealed, (ANNOUNCED.sealed,), (GrantError,), 100_000),
     "grant, sealed": Parser(granted, (unsealed(ANNOUNCED.sealed),), (GrantError, MalformedMessage), 100_000),
+    "root.crt": Parser(
+        agency_roots, (ROOT_CRT, ROOT_CRT + certificate.pem(agency.harbour_later().root)), (KeysError,), 50_000
+    ),
+    "device.csr": Parser(
+        certificate.load_request, (certificate.pem(REQUEST), certificate.der(REQUEST)), (KeysError,), 100_000
+    ),
+    "station.pub": Parser(station_file, (PUBLIC_FILE.encode(),), (KeysError,), 100_000),
     "control datagram": Parser(wire.parse_control, tuple(CONTROL), (), 1_000_000),
     "SFrame header": Parser(sframe.decode_header, tuple(HEADERS), (ValueError,), 1_000_000),
     "downlink header": Parser(parsed_in_batch(2), tuple(DOWNLINK), (), 300_000),

@@ -1,4 +1,4 @@
-"""Orders of an insider, at processes: nothing that stands in a certificate ends an aircraft or a ground."""
+"""Orders of an insider, at processes: no content of a certificate ends an aircraft or a ground."""
 
 from __future__ import annotations
 

@@ -310,7 +310,7 @@ def test_a_payload_is_found_in_its_place(size: int):
     ],
 )
 def test_unprotected_headers_have_one_form(outer: dict, inner: dict):
-    """They are not signed, and whoever passes an order on could change them."""
+    """They are not signed, and everybody who passes an order on could change them."""
     for headers, fits in ((({}, {33: b"leaf"}), True), (({}, {33: [b"leaf", b"middle"]}), True), ((outer, inner), False)):
         message = cose.parse_sign(cose.dumps(cbor2.CBORTag(98, [b"", headers[0], b"", [[HEAD, headers[1], b""]]])))
         with contextlib.nullcontext() if fits else pytest.raises(MalformedMessage, match="one form"):

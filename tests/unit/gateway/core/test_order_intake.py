@@ -16,7 +16,7 @@ PAPER = agency.harbour().sign(agency.order(stations=agency.order().stations[:1],
 
 
 def order(number: int) -> bytes:
-    """A file of its own, which has the name that its pieces say, and which nobody would accept."""
+    """A file of its own, with the name that its pieces say. No verifier would accept it."""
     return PAPER + number.to_bytes(4, "big")  # behind what is hashed
 
 
