@@ -6,7 +6,7 @@ one input costs that input alone: it is counted by its place, which `zegel statu
 line of our code and the type of the exception, never its text, which may hold what somebody sent.
 
 What fails while this side speaks by itself (a beat, a new session) is no input: it ends the process, and the service
-manager begins a new one under new keys. KeyboardInterrupt and SystemExit pass.
+manager begins a new one under new keys.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from types import TracebackType
 OURS = ("gateway", "keys", "firmware_shims")
 PLACES_MAX = 64  # kept apart; there are not so many lines that can fail at once
 ELSEWHERE = "elsewhere"
+ENDS = (KeyboardInterrupt, SystemExit, GeneratorExit)  # a panic of Rust code is no Exception either, and does not pass
 
 
 class Barrier:
@@ -37,12 +38,12 @@ class Barrier:
         pass
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> bool:
-        if not isinstance(error, Exception):
+        if error is None or isinstance(error, ENDS):
             return False
         self.note(error)
         return True
 
-    def note(self, error: Exception) -> str:
+    def note(self, error: BaseException) -> str:
         """Count it; its place."""
         place = place_of(error)
         if place not in self.places and len(self.places) >= PLACES_MAX:

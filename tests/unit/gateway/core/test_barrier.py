@@ -52,6 +52,14 @@ def test_whoever_wants_to_end_the_program_may():
             raise end
 
 
+def test_a_panic_of_a_library_is_no_end():
+    """What PyO3 raises for one is a BaseException, so that a careless `except Exception` lets it through."""
+    barrier = Barrier()
+    with barrier:
+        raise type("PanicException", (BaseException,), {})
+    assert barrier.total == 1
+
+
 def test_the_places_are_bounded(monkeypatch):
     barrier = Barrier()
     for number in range(PLACES_MAX + 10):
