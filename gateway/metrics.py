@@ -59,6 +59,7 @@ TABLE = (
     Metric("zegel_boot_number", "gauge", "boot_counter", "Starts of this aircraft"),
     Metric("zegel_epoch", "gauge", "epoch", "Number of the traffic keys in use, from 0 in each session"),
     Metric("zegel_order", "gauge", "order", "Serial number of the order in force"),
+    Metric("zegel_memory_locked", "gauge", "memory_locked", "1 if the role's memory is kept out of swap"),
     Metric("zegel_alarms", "gauge", "alarm_reasons {reason} live", "Alarms now, by reason; zegel status has their words"),
     Metric("zegel_alarms_total", "counter", "alarm_reasons {reason} began", "Alarms since the start, by reason"),
     Metric("zegel_lane_datagrams_total", "counter", "lanes {lane}", "Datagrams sealed in this epoch, by lane"),

@@ -7,15 +7,22 @@ import ctypes
 import gc
 import signal
 import sys
+from pathlib import Path
 
 PR_SET_DUMPABLE = 4  # prctl(2)
 MCL_CURRENT, MCL_FUTURE, MCL_ONFAULT = 1, 2, 4  # mlockall(2)
 
 
-def harden() -> None:
-    """Keep the process's memory out of core files and swap, and away from other processes of the same user (Linux)."""
+NOT_LOCKED = "memory cannot be locked here, so keys may reach swap: allow it (ulimit -l unlimited), or do without swap"
+
+
+def harden() -> bool:
+    """Keep the process's memory out of core files and swap, and away from other processes of the same user (Linux).
+
+    Whether it is out of swap; the rest always is.
+    """
     if sys.platform != "linux":
-        return
+        return False
     import resource  # noqa: PLC0415 - does not exist on Windows
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -24,7 +31,17 @@ def harden() -> None:
         libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
         # Under a finite limit a locked process dies when it grows past it: a flight is worth more than that.
         if resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] == resource.RLIM_INFINITY:
-            libc.mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT)
+            return bool(libc.mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0)
+    return False
+
+
+def locked() -> bool:
+    """Whether this process's memory is kept out of swap."""
+    try:
+        status = Path("/proc/self/status").read_text()
+    except OSError:
+        return False
+    return any(line.split()[1] != "0" for line in status.splitlines() if line.startswith("VmLck:"))
 
 
 def ignore(*names: str) -> None:

@@ -21,6 +21,7 @@ from typing import Any
 import zmq
 
 from firmware_shims import mavlink
+from gateway import process
 from gateway.advice import advise
 from gateway.errors import NotRunning
 from gateway.log import say
@@ -90,8 +91,11 @@ class Publisher:
         self._socket.sndhwm = 2
         self._socket.maxmsgsize = ASKED_OCTETS_MAX
         self._path: Path | None = None
+        self._role, self._locked = role, process.locked()
 
     def __enter__(self) -> Publisher:
+        if not self._locked:
+            say(self._role, process.NOT_LOCKED)
         try:
             path = runtime_folder() / self._name
             self._socket.bind(f"ipc://{path}")
@@ -107,7 +111,8 @@ class Publisher:
 
     def send(self, status: Mapping[str, object]) -> None:
         if self._path:
-            self._socket.send(json.dumps({"pid": os.getpid(), **status}).encode(), zmq.NOBLOCK)
+            ours = {"pid": os.getpid(), "memory_locked": self._locked}
+            self._socket.send(json.dumps({**ours, **status}).encode(), zmq.NOBLOCK)
 
 
 def read_all(within_s: float = ANSWER_WITHIN_S) -> list[dict[str, Any]]:
@@ -226,6 +231,8 @@ def _text(status: dict[str, Any]) -> str:
         for station, counts in status["kept_back"].items()
         for message, count in counts.items()
     ]
+    if not status["memory_locked"]:
+        lines.append("  memory     not locked, so keys may reach swap")
     lines += [f"  alarm      {alarm}" for alarm in status["alarms"]]
     if line := advise(status):
         lines.append(f"  wrong      {line}")

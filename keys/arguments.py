@@ -34,7 +34,10 @@ Add = Callable[[str, Run, str, str], argparse.ArgumentParser]  # see `commands`
 
 
 def commands(parser: argparse.ArgumentParser) -> Add:
-    """Adds a sub-command: (name, run, what it does, an example of its arguments)."""
+    """Adds a sub-command: (name, run, what it does, an example of its arguments).
+
+    Each is taken to read or make a private key (`holds_key`), for which its process is hardened, unless it says otherwise.
+    """
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = "examples:"
@@ -42,7 +45,7 @@ def commands(parser: argparse.ArgumentParser) -> Add:
     def add(name: str, run: Run, summary: str, example: str) -> argparse.ArgumentParser:
         made = subparsers.add_parser(name, help=summary, description=summary, formatter_class=parser.formatter_class)
         made.epilog = f"example:\n  {parser.prog} {name} {example}"
-        made.set_defaults(run=run, parser=made)
+        made.set_defaults(run=run, parser=made, holds_key=True)
         parser.epilog = f"{parser.epilog}\n  {parser.prog} {name} {example}"
         return made
 

@@ -66,6 +66,8 @@ def order(parser: argparse.ArgumentParser) -> None:
         "orders", nargs="+", type=Path, metavar="op.order", help="of several it is told too whether one signer made them"
     )
     arguments.add_root(verify)
+    for public in (show, verify):
+        public.set_defaults(holds_key=False)
 
 
 def _add_amendments(add: arguments.Add) -> None:

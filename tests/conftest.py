@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from gateway import process
+
 FIGURES = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _not_hardened() -> Iterator[None]:
+    """Commands are run in this process, too, which would stay hardened. tests/system/test_ceremony.py has real ones."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(process, "harden", lambda: True)
+        yield
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateway import status
+from gateway import process, status
 from gateway.advice import Status, advise
 from gateway.board.computer import told
 from gateway.board.finding import Finding, do, ok, unknown
@@ -32,6 +32,8 @@ def look(subject: Subject) -> Iterator[Finding]:
         line = advise(subject.running)
         name = f"zegel {subject.role} runs, process {subject.running['pid']}"
         yield do("running", f"{name}: {line}", "zegel status") if line else ok("running", f"{name}, and all is well")
+        if not subject.running["memory_locked"]:
+            yield unknown("memory", process.NOT_LOCKED, "as a service it may: LimitMEMLOCK=infinity stands in its unit")
     yield from _unit(subject, f"zegel-{subject.role}")
 
 

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from gateway import log, status
+from gateway import log, process, status
 from gateway.errors import NotRunning
 from gateway.status import Publisher, Table
 
@@ -53,7 +53,8 @@ def test_what_is_published_is_read(runtime):
         while reader.poll() is None:
             publisher.send({"role": "air", "name": "drone 7/x", "n": 1})
             time.sleep(0.05)
-        assert json.loads(reader.stdout.read()) == [{"pid": os.getpid(), "role": "air", "name": "drone 7/x", "n": 1}]
+        ours = {"pid": os.getpid(), "memory_locked": process.locked()}
+        assert json.loads(reader.stdout.read()) == [{**ours, "role": "air", "name": "drone 7/x", "n": 1}]
     assert list(runtime.iterdir()) == []
 
 
