@@ -228,7 +228,8 @@ class Air:
             pad_videos(batch, policy.pad, room)
         self.announcer.sealer.seal(key, batch)
         for link in self.wide:
-            link.drain(batch, now)
+            with self.barrier:
+                link.drain(batch, now)
 
     # --- 6: control ---
 

@@ -165,10 +165,12 @@ class Ground:
             for arrival in opened.arrivals:
                 self.paths.hear(number, arrival, link.senders(arrival.slots), now)
                 link.keep(arrival.slots, now)
-        self._to_gcs(self.reorder.put(opened.bundles, now), now)
+        with self.barrier:
+            self._to_gcs(self.reorder.put(opened.bundles, now), now)
         for lane, player in zip(VIDEO_LANES, self.players, strict=False):
             if lane in opened.video:
-                self._to_video(player, opened.video[lane], now)
+                with self.barrier:
+                    self._to_video(player, opened.video[lane], now)
         if self.feed:
             for topic, lane in zip(VIDEO, VIDEO_LANES, strict=True):
                 self.feed.publish(topic, map(self._batch.view, opened.video.get(lane, ())))
@@ -188,7 +190,8 @@ class Ground:
             for frame in frames[begin : begin + plain.capacity]:
                 plain.append(frame)
             for gcs in self.gcs:
-                gcs.drain(plain, now)
+                with self.barrier:
+                    gcs.drain(plain, now)
 
     def _to_video(self, player: Endpoint, slots: list[int], now: float) -> None:
         if len(slots) == self._batch.count:

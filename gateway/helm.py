@@ -98,7 +98,8 @@ class Helm:
             for datagram in datagrams[begin : begin + self._batch.capacity]:
                 self._batch.append(datagram)
             for link in self._links:
-                link.drain(self._batch, now)
+                with self._barrier:
+                    link.drain(self._batch, now)
 
     # --- what a person sees ---
 

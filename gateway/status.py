@@ -161,7 +161,7 @@ def _read(data: bytes) -> dict[str, Any] | None:
 def _gone(path: Path) -> bool:
     try:
         os.kill(int(path.suffix[1:]), 0)
-    except (ProcessLookupError, ValueError):
+    except (ProcessLookupError, ValueError, OverflowError):
         return True
     except PermissionError:
         return False

@@ -44,7 +44,7 @@ class Subscribed:
         self.honest.connect(self.feed.address)
         self.honest.subscribe("telemetry")
         until(lambda: self.tick() or self.feed.subscriptions["telemetry"] == 1)
-        self.stranger = Stranger(HOST, port)
+        self.stranger = Stranger((HOST, port))
 
     def tick(self) -> None:
         self.feed.tick(next(self.clock))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+from pathlib import Path
 
 GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
 COMMAND = 0x04
@@ -23,8 +24,14 @@ def ready(kind: bytes = b"SUB") -> bytes:
 class Stranger:
     """A connection that has shaken hands as a subscriber, and says what it likes then."""
 
-    def __init__(self, host: str, port: int) -> None:
-        self.socket = socket.create_connection((host, port), 5)
+    def __init__(self, where: tuple[str, int] | Path) -> None:
+        """At a host's port, or at a socket in the file system."""
+        if isinstance(where, Path):
+            self.socket = socket.socket(socket.AF_UNIX)
+            self.socket.settimeout(5)
+            self.socket.connect(str(where))
+        else:
+            self.socket = socket.create_connection(where, 5)
         self.socket.sendall(GREETING + ready())
         self._heard = b""
         while b"READY" not in self._heard:

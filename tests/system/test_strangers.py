@@ -107,7 +107,7 @@ def test_one_empty_message_to_the_feed_ends_nothing(open_doors):
         honest.connect(f"tcp://{HOST}:{ports['feed']}")
         honest.subscribe("telemetry")
         assert flight.until(lambda: status("ground")["feed"]["subscriptions"].get("telemetry") == 1)
-        stranger = Stranger(HOST, ports["feed"])
+        stranger = Stranger((HOST, ports["feed"]))
         stranger.says(b"", b"\7x", *[b"\0telemetry"] * 3)
         assert flight.until(lambda: status("ground")["feed"]["refused"] == 2), flight.logs()
         stranger.close()

@@ -141,7 +141,7 @@ def scene(make) -> Iterator[tuple[Feed, zmq.Socket, Stranger]]:
     honest.connect(feed.address)
     honest.subscribe("telemetry")
     until(lambda: feed.tick(0.0) or feed.subscriptions["telemetry"] == 1)
-    stranger = Stranger(HOST, int(feed.address.rpartition(":")[2]))
+    stranger = Stranger((HOST, int(feed.address.rpartition(":")[2])))
     yield feed, honest, stranger
     stranger.close()
     context.destroy(linger=0)
