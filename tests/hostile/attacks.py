@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.hostile import (
+    account_attacks,
     agency_attacks,
     device_attacks,
     guard_attacks,
@@ -42,6 +43,7 @@ ATTACKS = {
         *guard_attacks.ATTACKS,
         *report_attacks.ATTACKS,
         *socket_attacks.ATTACKS,
+        *account_attacks.ATTACKS,
     )
 }
 

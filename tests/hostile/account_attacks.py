@@ -1,0 +1,172 @@
+"""Attacks of another user's programs on the computers of a flight, at plain endpoints as the roles open them.
+
+The sockets are real. That they are another user's is played by a rule that lets nobody in but somebody else, so that the
+table needs no root; tests/system/test_accounts.py does the same to real processes with real users.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+
+from gateway.batch import Batch
+from gateway.demo.stage import HOST
+from gateway.endpoints import Endpoint, open_endpoint
+from gateway.endpoints.address import parse
+from gateway.endpoints.plain_users import LOOK_EVERY_S, LOOK_FOR_COMMANDS_S, PlainUsers
+from tests.hostile.row import Row, only
+from tests.unit.gateway.endpoints.wires import batch_of, free_port, opened, until
+
+ROOT, SOMEBODY_ELSE = 0, 4_000_000
+COUNT = 50
+FRAME = b"what another user sends"
+
+
+@contextlib.contextmanager
+def plain(text: str, *uids: int, look_s: float = LOOK_FOR_COMMANDS_S) -> Iterator[Endpoint]:
+    """An open endpoint at which programs of these users may be."""
+    made = open_endpoint(parse(text))
+    made.users, made.look_s = PlainUsers(uids), look_s
+    try:
+        yield opened(made, time.monotonic())
+    finally:
+        made.close()
+
+
+def program(port: int = 0) -> socket.socket:
+    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as QGroundControl asks for its own
+    made.bind((HOST, port))
+    made.setblocking(False)
+    return made
+
+
+def counted(endpoint: Endpoint) -> dict[str, int]:
+    return only({"kept_out": getattr(endpoint.counters, "kept_out", 0)}, "kept_out")
+
+
+def heard(endpoint: Endpoint, send: Callable[[], object], times: int = COUNT) -> list[bytes]:
+    """What the endpoint takes in of what is sent so often."""
+    batch, out = Batch(), []
+    for _ in range(times):
+        send()
+        now = time.monotonic()
+        endpoint.tick(now)
+        endpoint.fill(batch, now)
+        out += batch.datagrams()
+    return out
+
+
+def commands_to_a_listening_port() -> Row:
+    port = free_port()
+    with plain(f"udpin:{HOST}:{port}", SOMEBODY_ELSE) as ground, program() as other:
+        assert heard(ground, lambda: other.sendto(FRAME, (HOST, port))) == []
+        ground.drain(batch_of([b"telemetry"] * COUNT), time.monotonic())
+        assert not readable(other)
+        return Row(
+            "another user of the pilot's computer commands at a listening port of the ground",
+            f"{COUNT} datagrams from a program of that user",
+            "none was heard, none answered; an alarm names the user and the line that would let him in",
+            counted(ground),
+        )
+
+
+def takes_14550_first() -> Row:
+    port = free_port()
+    with plain(f"udpout:{HOST}:{port}", SOMEBODY_ELSE) as ground, program(port):
+        ground.tick(time.monotonic() + LOOK_EVERY_S)
+        ground.drain(batch_of([b"telemetry"] * COUNT), time.monotonic())
+        assert ground.counters.tx_datagrams == 0
+        return Row(
+            "another user takes the port of the ground control station before it, to read telemetry and to command",
+            f"{COUNT} frames of telemetry were to go there",
+            "none was sent, so that there is no address either to which a command could be sent",
+            counted(ground),
+        )
+
+
+def sends_and_is_gone() -> Row:
+    port = free_port()
+
+    def send() -> None:
+        with program() as other:
+            other.sendto(FRAME, (HOST, port))
+
+    with plain(f"udpin:{HOST}:{port}", os.geteuid()) as ground:
+        assert heard(ground, send) == []
+        return Row(
+            "the same at a listening port, from a socket that is closed before anybody can look whose it was",
+            f"{COUNT} datagrams, each from a port of its own",
+            "none was heard: a port that no program has is nobody's",
+            counted(ground),
+        )
+
+
+def connects_and_is_gone() -> Row:
+    port = free_port(socket.SOCK_STREAM)
+    with plain(f"tcpin:{HOST}:{port}", ROOT, os.geteuid()) as ground:
+        with socket.create_connection((HOST, port)) as other:
+            other.sendall(FRAME)
+        batch = Batch()
+        until(lambda: ground.fill(batch, time.monotonic()) or getattr(ground.counters, "kept_out", 0))
+        assert batch.count == 0
+        return Row(
+            "the same by TCP: connected, sent, closed",
+            "one connection",
+            "not heard: Linux shows uid 0 for what was closed, which is not taken for root's",
+            counted(ground),
+        )
+
+
+def injects_video() -> Row:
+    port = free_port()
+    with plain(f"udpin:{HOST}:{port}", SOMEBODY_ELSE, look_s=LOOK_EVERY_S) as camera, program() as other:
+        assert heard(camera, lambda: other.sendto(FRAME, (HOST, port))) == []
+        return Row(
+            "another user of the aircraft's computer sends video to the camera's port",
+            f"{COUNT} datagrams",
+            "none was sealed",
+            counted(camera),
+        )
+
+
+def shares_the_port_for_a_moment() -> Row:
+    """What holds no more than it can: the answer comes from a table, and the attacker is gone when it is read."""
+    with program() as gcs, plain(f"udpout:{HOST}:{gcs.getsockname()[1]}", os.geteuid()) as ground:
+        now = time.monotonic()
+        ground.drain(batch_of([b"telemetry"]), now)
+        until(lambda: readable(gcs))
+        _, to = gcs.recvfrom(2048)
+        with program(gcs.getsockname()[1]) as other:
+            other.sendto(FRAME, (HOST, to[1]))
+        batch = Batch()
+        until(lambda: ground.fill(batch, now + LOOK_FOR_COMMANDS_S))
+        assert batch.datagrams() == [FRAME]
+        return Row(
+            "another user shares the UDP port of a ground control station that lets others share it (SO_REUSEADDR), for one"
+            " datagram, and is gone before the table is read",
+            "1 command",
+            "**taken**: no table tells who had a port; a station whose computer has other users serves by TCP",
+            {},
+        )
+
+
+def readable(made: socket.socket) -> bool:
+    try:
+        made.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        return False
+    return True
+
+
+ATTACKS = (
+    commands_to_a_listening_port,
+    takes_14550_first,
+    sends_and_is_gone,
+    connects_and_is_gone,
+    injects_video,
+    shares_the_port_for_a_moment,
+)
