@@ -218,9 +218,9 @@ def _text(status: dict[str, Any]) -> str:
         lines.append(f"  vehicle    {name}: {row['frames']} frames, {row['rx_lost_est']} lost before they came here")
     lines += [_endpoint(end) for end in status["endpoints"]]
     if feed := status.get("feed"):
-        lines.append(
-            f"  feed       {feed['address']}  {feed['state']}, subscribed: {_pairs(feed['subscriptions']) or 'nobody'}"
-        )
+        refused = f", refused: {feed['refused']} messages" if feed["refused"] else ""
+        subscribed = _pairs(feed["subscriptions"]) or "nobody"
+        lines.append(f"  feed       {feed['address']}  {feed['state']}, subscribed: {subscribed}{refused}")
     drops = {name: count for name, count in status["drops"].items() if count}
     if others := drops.pop("not_granted", 0):
         lines.append(f"  for others {others} datagrams of lanes that this station's role does not have")
