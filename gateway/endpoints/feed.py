@@ -104,30 +104,39 @@ class Feed:
             self.state = State.CONNECTED if self.subscriptions.total() else State.IDLE
 
     def _take_events(self, now: float) -> bool:
-        """False if there are more than honest subscribers send."""
+        """False if there are more than honest subscribers send.
+
+        Of a message of a peer's own libzmq notes no connection, and until all has been read it takes what comes behind that
+        for the next one's: a subscription would be another program's. So until then all are hung up on, and connect again.
+        """
+        known = True
         for _ in range(EVENTS_A_TICK):
             try:
                 frame = self._socket.recv(zmq.NOBLOCK, copy=False)
                 event = frame.bytes
-                if self._users is not None and event[:1] in {COME, GONE}:
-                    self._settle(self._users, frame, event, now)
+                known = known and event[:1] in {COME, GONE}
+                if self._users is not None:
+                    self._settle(self._users if known else None, frame, event, now)
                 self._count(event)
             except zmq.ZMQError as error:
                 return error.errno == zmq.EAGAIN
         return False
 
-    def _settle(self, users: PlainUsers, frame: zmq.Frame, event: bytes, now: float) -> None:
-        """Let a subscription count if its program may be here; who cannot be told is hung up on, and connects again."""
-        if event[:1] == GONE:
+    def _settle(self, users: PlainUsers | None, frame: zmq.Frame, event: bytes, now: float) -> None:
+        """Let a subscription count if its program may be here; who cannot be told is hung up on, and connects again.
+
+        Without `users` that is everybody.
+        """
+        if users is not None and event[:1] == GONE:
             self._socket.setsockopt(zmq.UNSUBSCRIBE, event[1:])
             return
         try:
             with socket.socket(fileno=os.dup(int(frame.get(zmq.SRCFD)))) as connection:
                 theirs, ours = connection.getpeername(), connection.getsockname()
-                if self._may_read(users, theirs, ours, now):
+                if users is not None and self._may_read(users, theirs, ours, now):
                     self._socket.setsockopt(zmq.SUBSCRIBE, event[1:])
                 elif self.address.endswith(f":{ours[1]}"):  # else its number has gone to another file meanwhile
-                    self.kept_out += 1
+                    self.kept_out += users is not None
                     connection.shutdown(socket.SHUT_RDWR)
         except (OSError, TypeError, ValueError):  # it has gone
             return

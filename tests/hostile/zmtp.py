@@ -33,9 +33,9 @@ class Stranger:
         else:
             self.socket = socket.create_connection(where, 5)
         self.socket.sendall(GREETING + ready())
-        self._heard = b""
-        while b"READY" not in self._heard:
-            self._heard += self.socket.recv(4096)
+        self.heard = b""
+        while b"READY" not in self.heard:
+            self.heard += self.socket.recv(4096)
 
     def says(self, *messages: bytes) -> None:
         with contextlib.suppress(OSError):  # it may have been hung up on
@@ -44,8 +44,8 @@ class Stranger:
     def hung_up_on(self) -> bool:
         """Whether the other side has ended the connection, within five seconds."""
         try:
-            while self.socket.recv(1 << 16):
-                pass
+            while data := self.socket.recv(1 << 16):
+                self.heard += data
         except TimeoutError:
             return False
         except OSError:

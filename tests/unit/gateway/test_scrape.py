@@ -17,7 +17,7 @@ BODY = "zegel_up 1\n"
 
 @pytest.fixture
 def port(monkeypatch) -> Iterator[int]:
-    monkeypatch.setattr(scrape, "ASK_WITHIN_S", 1.0)
+    monkeypatch.setattr(scrape, "ASK_WITHIN_S", 2.0)
     with scrape.server(HOST, 0, lambda: BODY) as made:
         thread = threading.Thread(target=made.serve_forever, args=(0.01,))
         thread.start()
