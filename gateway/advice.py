@@ -224,7 +224,7 @@ def _no_gcs(status: Status) -> str:
     if not gcs or any(end["state"] != "idle" for end in gcs):
         return ""
     if gcs[0]["endpoint"].startswith("udpout:"):
-        return f"no ground control station listens at {gcs[0]['endpoint']}: start it"
+        return ""  # it can be started at any time, and is found by itself
     return f"no ground control station has come to {gcs[0]['endpoint']}: connect it there"
 
 

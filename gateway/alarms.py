@@ -48,6 +48,11 @@ class Reason(enum.Enum):
         "what came to {endpoint} from {peer} on this computer was not heard: no program that can be told has that port",
         STRANGER_LASTS_S,
     )
+    USERS_HIDDEN = _Event(
+        "a program of user nobody at {peer} is kept out of {endpoint}: Linux shows every user so whom zegel may not see"
+        " (PrivateUsers= in a unit, a container), and none of them is let in",
+        STRANGER_LASTS_S,
+    )
     USERS_UNREADABLE = _State("nobody on this computer is heard: whose programs they are cannot be read, {error}")
     USERS_NOT_TOLD = _State("this system does not tell whose a port is: any program here may be at the plain endpoints")
     PLAIN_USER_UNKNOWN = _State("plain_users names '{user}', whom this computer does not know: that lets nobody in")

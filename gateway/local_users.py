@@ -15,7 +15,7 @@ from pathlib import Path
 from gateway import config
 from gateway.alarms import STRANGER_LASTS_S, Alarms, Reason
 from gateway.config import PlainUser
-from gateway.endpoints.plain_users import PlainUsers, Stranger
+from gateway.endpoints.plain_users import OVERFLOW_UID, PlainUsers, Stranger
 from gateway.endpoints.socket_users import AVAILABLE
 
 if sys.platform != "win32":
@@ -25,17 +25,18 @@ ROOT = 0
 
 
 class LocalUsers:
-    """Of one role: root, its own user, and those that `settings` names. `file` is the configuration, if there is one.
+    """Of one role: root, its own user, and those that are `named`. `file` is the configuration, if there is one; `own` the
+    role's uid, if it is not this process's.
 
     `rule` is None where the system does not tell.
     """
 
-    def __init__(self, named: Sequence[PlainUser] = (), file: Path | None = None) -> None:
+    def __init__(self, named: Sequence[PlainUser] = (), file: Path | None = None, own: int | None = None) -> None:
         self._named, self._file = tuple(named), file
         found = {user: uid_of(user) for user in named}
         self._unknown = [user for user, uid in found.items() if uid is None]
         uids = {uid for uid in found.values() if uid is not None}
-        self.rule = PlainUsers({ROOT, os.geteuid(), *uids}) if AVAILABLE else None
+        self.rule = PlainUsers({ROOT, os.geteuid() if own is None else own, *uids}) if AVAILABLE else None
 
     def tell(self, alarms: Alarms, now: float) -> None:
         """Alarm about those that were kept out lately, and about what is wrong here; call it about once a second."""
@@ -57,10 +58,14 @@ class LocalUsers:
         if user is None:
             alarms.raise_(Reason.SENDER_UNTOLD, at, peer=peer, endpoint=endpoint)
             return
-        name, cure = name_of(user), self._cure(user)
+        if user == OVERFLOW_UID:
+            alarms.raise_(Reason.USERS_HIDDEN, at, peer=peer, endpoint=endpoint)
+            return
+        name, cure = name_of(user), self.cure(user)
         alarms.raise_(Reason.USER_KEPT_OUT, at, key=user, user=name, uid=user, peer=peer, endpoint=endpoint, cure=cure)
 
-    def _cure(self, user: int) -> str:
+    def cure(self, user: int) -> str:
+        """What lets programs of that user in."""
         known = name_of(user)
         if self._file is None:
             return f"--plain-user {known or user}"

@@ -20,10 +20,12 @@ from gateway.board.computer import told
 from gateway.board.finding import Finding, do, ok, unknown
 from gateway.board.subject import Subject
 from gateway.core import sframe, wire
+from gateway.endpoints import socket_users
 from gateway.endpoints.address import Address
 from gateway.endpoints.lookup import Lookup, Target
 from gateway.endpoints.mmsg import DATAGRAM_MAX
 from gateway.endpoints.reason import reason
+from gateway.local_users import LocalUsers, name_of
 
 HEADERS = {socket.AF_INET: 20 + 8, socket.AF_INET6: 40 + 8}  # IP and UDP
 IP_MTU, IPV6_MTU = 14, 24  # ip(7), ipv6(7); Python names neither
@@ -170,6 +172,19 @@ def _programs(subject: Subject) -> Iterator[Finding]:
             if address.kind != "udpout" or address.host != "127.0.0.1":
                 continue
             if others := holder.of_port(address.port):
-                yield ok(use, f"{', '.join(others)} listens on {address.port}")
+                text = f"{', '.join(others)} listens on {address.port}"
+                yield next(_kept_out(use, text, address.port, subject), ok(use, text))
             else:
                 yield unknown(use, f"nobody listens on UDP {address.port} yet: it can be started later")
+
+
+def _kept_out(use: str, text: str, port: int, subject: Subject) -> Iterator[Finding]:
+    """Each of its users whom the role would keep out there."""
+    assert subject.ground
+    users = LocalUsers(subject.ground.plain_users, subject.path, subject.user.uid)
+    if users.rule is None:
+        return
+    for uid in socket_users.udp_ports().get(port, frozenset()) - users.rule.uids:
+        if uid is not None:
+            who = f"user {name_of(uid) or '?'!r} (uid {uid})"
+            yield do(use, f"{text} as {who}, and would neither be heard nor sent to", users.cure(uid))

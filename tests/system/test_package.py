@@ -91,7 +91,12 @@ def root(debian, package, tmp_path) -> Root:
 
 
 def test_what_the_package_promises(root):
-    root.run("dpkg", "--install", "/root/zegel.deb")
+    root.run("useradd", "alice")
+    root.run("env", "SUDO_USER=alice", "dpkg", "--install", "/root/zegel.deb")
+    for role in ("air", "ground"):
+        person = root.path / f"etc/zegel/{role}.d/10-plain-users.toml"
+        assert person.read_text().endswith('plain_users = ["alice"]\n')
+        person.write_text('plain_users = ["alice", "bob"]\n')
     assert root.run("zegel", "--version").startswith("zegel ")
     assert {"dialout", "video"} <= set(root.run("id", "-Gn", "zegel").split())
     assert root.run("stat", "-c", "%a %U", "/var/lib/zegel") == "700 zegel\n"
@@ -109,11 +114,12 @@ def test_what_the_package_promises(root):
         file.write("# mine\n")
 
     def kept() -> None:
+        assert (root.path / "etc/zegel/ground.d/10-plain-users.toml").read_text() == 'plain_users = ["alice", "bob"]\n'
         assert (root.path / "etc/zegel/air.toml").read_text().endswith("# mine\n")
         for name in ("air/device.key", "air/order", "ground/station.pub", "op.order"):
             assert root.has(f"var/lib/zegel/{name}"), name
 
-    root.run("dpkg", "--install", "/root/zegel.deb")  # over itself
+    root.run("env", "SUDO_USER=alice", "dpkg", "--install", "/root/zegel.deb")  # over itself
     kept()
     assert root.run("systemctl", "is-enabled", "zegel-air") == "enabled\n"
     environment = root.run("readlink", "/opt/zegel").strip()

@@ -47,6 +47,8 @@ LIVE, KEPT = {"live": 1, "text": ""}, {"a": {"HEARTBEAT": 9, "REQUEST_X": 1}}
 
 def test_nothing_is_wrong():
     assert advise(air()) == advise(ground()) == ""
+    later = end("gcs", endpoint="udpout:127.0.0.1:14550", state="idle")
+    assert advise(ground(endpoints=[end("link"), later])) == ""
 
 
 @pytest.mark.parametrize(
@@ -59,10 +61,6 @@ def test_nothing_is_wrong():
         (air(endpoints=[end("fc"), end("link", late_per_s=3)]), "lower the flight controller's stream rates"),
         (air(alarm_reasons={"user_kept_out": {"live": 1, "text": "a program of"}}), "a program of"),
         (ground(alarm_reasons={"user_kept_out": {"live": 1, "text": "a program of"}}), "a program of"),
-        (
-            ground(endpoints=[end("link"), end("gcs", endpoint="udpout:x:14550", state="idle")]),
-            "no ground control station listens at udpout:x:14550: start it",
-        ),
         (air(late_per_s=12.5), "the link the-link is too slow for what it is given"),
         (air(endpoints=[end("fc"), end("link"), end("link", endpoint="b", **LOST)]), "the link b is down, the others"),
         (air(alarm_reasons={"order_over": {"live": 1, "text": "the order ended"}}), "the order ended: load a newer one"),

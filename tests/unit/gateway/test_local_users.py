@@ -7,6 +7,7 @@ import pytest
 from gateway import config, local_users
 from gateway.alarms import STRANGER_LASTS_S, Alarms
 from gateway.config import AirConfig, GroundConfig
+from gateway.endpoints.plain_users import OVERFLOW_UID
 from gateway.endpoints.socket_users import AVAILABLE
 from gateway.errors import ConfigError
 from gateway.local_users import LocalUsers
@@ -81,12 +82,14 @@ def test_an_alarm_leaves_when_its_cause_does(alarms):
 def test_who_cannot_be_told_and_tables_that_cannot_be_read(alarms):
     users = LocalUsers()
     users.rule.keep_out(None, "127.0.0.1:4", "udpin:127.0.0.1:14550", 1.0)
+    users.rule.keep_out(OVERFLOW_UID, "127.0.0.1:5", "udpin:127.0.0.1:14550", 1.0)
     users.rule.trouble = "no /proc"
     users.tell(alarms, 1.0)
-    assert [text[:20] for text in alarms.texts] == ["what came to udpin:1", "nobody on this compu"]
+    beginnings = ["what came to udpin:1", "a program of user no", "nobody on this compu"]
+    assert [text[:20] for text in alarms.texts] == beginnings
     users.rule.trouble = ""
     users.tell(alarms, 1.0)
-    assert [text[:20] for text in alarms.texts] == ["what came to udpin:1"]
+    assert [text[:20] for text in alarms.texts] == beginnings[:2]
 
 
 @linux
