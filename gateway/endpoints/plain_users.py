@@ -57,12 +57,25 @@ class PlainUsers:
 
     def newcomers_ports(self) -> UdpPorts | None:
         """The users of the UDP ports as they are now; None if they were looked at so often that it has to wait."""
-        return None if self._tired else self._look()
+        if self._tired:
+            return None
+        began = time.monotonic()
+        ports = self.ports_now()
+        self._rest(began)
+        return ports
+
+    def ports_now(self) -> UdpPorts:
+        """The same, however often it was looked at: for who asks so and so often a second at most."""
+        try:
+            ports, self.trouble = socket_users.udp_ports(), ""
+        except OSError as error:
+            ports, self.trouble = {}, str(error)
+        return ports
 
     def ports(self, now: float) -> UdpPorts:
         """The users of the UDP ports as they were in this turn of the loop, which all endpoints share."""
         if now != self._looked_at:
-            self._looked_at, self._ports = now, self._look()
+            self._looked_at, self._ports = now, self.ports_now()
         return self._ports
 
     def may_have(self, users: Collection[User], peer: str, endpoint: str, now: float) -> bool:
@@ -104,16 +117,6 @@ class PlainUsers:
             for ends, local in zip(connections, here, strict=True)
         ]
 
-    def _look(self) -> UdpPorts:
-        ports: UdpPorts = {}
-        began = time.monotonic()
-        try:
-            ports, self.trouble = socket_users.udp_ports(), ""
-        except OSError as error:
-            self.trouble = str(error)
-        self._rest(began)
-        return ports
-
     def _rest(self, began: float) -> None:
         ended = time.monotonic()
         self._rest_until = max(self._rest_until, ended) + REST * (ended - began)
@@ -146,10 +149,16 @@ class Peers:
 
     def admitted(self, peers: Sequence[Peer], now: float) -> list[Peer]:
         """Those of `peers` that may be heard."""
-        new = peers if now >= self._look_at else [peer for peer in peers if peer not in self._may]
-        if new and len(self._may) < PEERS_MAX:
+        if now >= self._look_at:  # a flood of newcomers puts this off for nobody
             self._look_at = now + self._look_s
-            self._meet(new, now)
+            known = [peer for peer in peers if peer in self._may and self._is_here(peer)]
+            self._learn(known, self._users.ports_now() if known else {}, now)
+        new = [peer for peer in peers if peer not in self._may]
+        if new and len(self._may) < PEERS_MAX:
+            here = any(map(self._is_here, new))
+            ports = self._users.newcomers_ports() if here else {}
+            if ports is not None:  # else they are not heard yet
+                self._learn(new, ports, now)
         return [peer for peer in peers if self._may.get(peer)]
 
     def review(self, clients: Iterable[Peer], now: float) -> list[Peer]:
@@ -157,20 +166,18 @@ class Peers:
         if now < self._review_at:
             return []
         self._review_at, self._look_at = now + LOOK_EVERY_S, now + self._look_s
-        self._may = {peer: not self._is_here(peer) or self._judge(peer, self._users.ports(now), now) for peer in clients}
+        self._may = {peer: self._judge(peer, self._users.ports(now), now) for peer in clients}
         return [peer for peer, may in self._may.items() if not may]
 
-    def _meet(self, new: Sequence[Peer], now: float) -> None:
-        here = [peer for peer in new if self._is_here(peer)]
-        self._may |= dict.fromkeys(set(new) - set(here), True)
-        ports = self._users.newcomers_ports() if here else {}
-        if ports is not None:  # else they are not heard yet
-            self._may |= {peer: self._judge(peer, ports, now, gone=(None,)) for peer in here}
+    def _learn(self, peers: Iterable[Peer], ports: UdpPorts, now: float) -> None:
+        self._may |= {peer: self._judge(peer, ports, now, gone=(None,)) for peer in peers}
 
     def _is_here(self, peer: Peer) -> bool:
         return self._all_here or socket_users.is_here(self._address(peer))
 
     def _judge(self, peer: Peer, ports: UdpPorts, now: float, gone: Collection[User] = ()) -> bool:
         """`gone` is to blame for a port that no program has."""
+        if not self._is_here(peer):
+            return True
         address = self._address(peer)
         return self._users.may_have(ports.get(address[1], gone), in_words(address), self._endpoint, now)

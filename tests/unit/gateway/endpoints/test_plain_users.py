@@ -171,6 +171,19 @@ def test_newcomers_without_end_cost_a_bounded_number_of_looks(monkeypatch):
     assert len(looks) == 1
 
 
+def test_newcomers_without_end_put_off_no_look_at_who_commands(monkeypatch):
+    monkeypatch.setattr(plain_users, "REST", 1e9)
+    gcs, ports = (HOST, 14550), {14550: frozenset({ME})}
+    monkeypatch.setattr(socket_users, "udp_ports", lambda: ports)
+    peers = Peers(PlainUsers((ME,)), "udpin:127.0.0.1:1", lambda peer: peer, all_here=True, look_s=0.02)
+    assert peers.admitted([gcs], 0.0) == [gcs]
+    for port in range(1, 2 * PEERS_MAX):
+        peers.admitted([(HOST, port)], 0.0)
+    ports[14550] = frozenset({SOMEBODY})
+    assert peers.admitted([gcs], 0.01) == [gcs]
+    assert peers.admitted([gcs], 0.02) == []
+
+
 def test_newcomers_without_end_cost_a_bounded_memory(monkeypatch):
     monkeypatch.setattr(socket_users, "udp_ports", dict)
     peers = Peers(PlainUsers((ME,)), "udpin:127.0.0.1:14550", lambda peer: peer, all_here=True)
