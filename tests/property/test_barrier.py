@@ -1,7 +1,7 @@
 """The law of the barrier, SPEC.md section 12: whatever a parser throws, the aircraft and the ground fly on.
 
-Every function of ours that is given bytes in flight is made to throw what nobody expects of it, in turn, and is healed
-again. Which functions those are is not listed but found: by their annotations, and by flying once to see which are called.
+Every function of ours that is given bytes, a file or an address in flight is made to throw what nobody expects of it, in
+turn, and is healed again. Which functions those are is not listed but found: by their annotations, and by flying once to see which are called.
 What the aircraft says by itself (`Air._send_control`) is no input of others, and is left alone.
 """
 
@@ -27,7 +27,7 @@ from gateway.air import Air
 from tests.property.inner_flight import InnerFlight
 
 OURS = {"gateway", "keys", "firmware_shims"}
-TAKES = re.compile(r"\b(bytes|memoryview|Batch|Octets)\b")
+TAKES = re.compile(r"\b(bytes|memoryview|Batch|Octets|Path|SockAddr)\b")
 STEPS, STEPS_MAX = 8, 400  # some are called seldom
 SPEAKS = Air._send_control.__code__
 THROWN: dict[str, Callable[[], Exception]] = {
@@ -57,7 +57,7 @@ class Parser(NamedTuple):
 
 
 def parsers() -> dict[str, Parser]:
-    """Functions and methods of ours that are given bytes."""
+    """Functions and methods of ours that are given what others may have written."""
     found: dict[Callable[..., object], Parser] = {}
     for name, module in sorted(sys.modules.items()):
         if name.partition(".")[0] not in OURS:
@@ -66,12 +66,12 @@ def parsers() -> dict[str, Parser]:
         for owner in (module, *kinds):
             for attribute, held in vars(owner).items():
                 call = inspect.unwrap(getattr(held, "__func__", held))
-                if inspect.isfunction(call) and call.__module__.partition(".")[0] in OURS and _takes_bytes(call):
+                if inspect.isfunction(call) and call.__module__.partition(".")[0] in OURS and _takes_input(call):
                     found.setdefault(call, Parser(call, [])).places.append((owner, attribute, held))
     return {f"{parser.call.__module__}.{parser.call.__qualname__}": parser for parser in found.values()}
 
 
-def _takes_bytes(call: Callable[..., object]) -> bool:
+def _takes_input(call: Callable[..., object]) -> bool:
     return any(TAKES.search(str(kind)) for name, kind in call.__annotations__.items() if name != "return")
 
 
