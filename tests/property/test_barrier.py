@@ -1,7 +1,8 @@
 """The law of the barrier, SPEC.md section 12: whatever a parser throws, the aircraft and the ground fly on.
 
 Every function of ours that is given bytes, a file or an address in flight is made to throw what nobody expects of it, in
-turn, and is healed again. Which functions those are is not listed but found: by their annotations, and by flying once to see which are called.
+turn, and is healed again. Which functions those are is not listed but found: by their annotations, and by flying once to
+see which are called.
 What the aircraft says by itself (`Air._send_control`) is no input of others, and is left alone.
 """
 
