@@ -189,8 +189,17 @@ def _run(args: argparse.Namespace) -> int:
     if args.json:
         show(json_text(statuses, 2))
     else:
-        show("\n\n".join(_text(status) for status in statuses))
+        show("\n\n".join(_text_or_why_not(status) for status in statuses))
     return 0
+
+
+def _text_or_why_not(status: dict[str, Any]) -> str:
+    """A process of another version may say less than this one shows, and a stranger's anything."""
+    try:
+        return _text(status)
+    except Exception:
+        name = printable(f"{status['role']} {status['name']}")
+        return f"{name}: not shown, it is another version's; zegel status --json has it, and a restart mends it"
 
 
 def in_one_line(status: Mapping[str, Any]) -> str:

@@ -131,7 +131,7 @@ def test_a_status_of_another_process(tmp_path, monkeypatch):
         "commands": {},
         "drops": {HOSTILE: 1},
     }
-    status |= {"alarms": [HOSTILE], "alarm_reasons": {}, "unexpected": {HOSTILE: 1}}
+    status |= {"alarms": [HOSTILE], "alarm_reasons": {}, "unexpected": {HOSTILE: 1}, "kept_back": {HOSTILE: {HOSTILE: 1}}}
     there, over = threading.Event(), threading.Event()
 
     def publish() -> None:

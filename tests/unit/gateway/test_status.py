@@ -11,7 +11,7 @@ import time
 import pytest
 import zmq
 
-from gateway import log, process, status
+from gateway import cli, log, process, status
 from gateway.errors import NotRunning
 from gateway.status import ASKED_OCTETS_MAX, Publisher, Table
 from tests.hostile.zmtp import Stranger
@@ -144,3 +144,25 @@ def test_a_name_of_no_process_is_one_that_is_gone(runtime):
             made.bind(str(runtime / f"air-drone.{number}"))
     assert status.read_all(0.1) == []
     assert list(runtime.iterdir()) == []
+
+
+def test_a_status_of_another_version_costs_itself(runtime, capsys):
+    """It lacks what this version shows; the others are shown all the same."""
+    with Publisher("ground", "pilot") as older, Publisher("air", "drone-7\x1b[2J") as other:
+        over = threading.Event()
+
+        def publish() -> None:
+            while not over.wait(0.02):
+                older.send({"role": "ground", "name": "pilot", "sealed": True, "operation": "Night Watch"})
+                other.send({"role": "air", "name": "drone-7\x1b[2J"})
+
+        thread = threading.Thread(target=publish)
+        thread.start()
+        try:
+            assert cli.main(["status"]) == 0
+        finally:
+            over.set()
+            thread.join()
+    shown = capsys.readouterr().out
+    assert shown.count("it is another version's") == 2
+    assert "\x1b" not in shown
