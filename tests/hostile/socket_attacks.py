@@ -26,6 +26,7 @@ from tests.hostile.row import Row, only
 from tests.hostile.scene import Scene, moved
 from tests.hostile.zmtp import Stranger
 from tests.memory_link import command, mavlink_frame
+from tests.system.house import House
 from tests.unit.gateway.endpoints.wires import free_port, until
 
 FLOOD = 5_000
@@ -145,6 +146,30 @@ def request_without_end(folder: Path) -> Row:
     )
 
 
+# --- plain endpoints ---
+
+
+def network_of_a_tablet(folder: Path) -> Row:
+    house = House(folder, profile="x25519")
+    tablet, player = "udpout:192.0.2.7:14550", "udpout:239.255.1.1:5600"  # RFC 5737; a multicast group
+    here = ("--link", f"udpin:{HOST}:{free_port()}", "--gcs", tablet, "--video", player)
+    ground = Program(("ground", "--station", str(folder / "pilot"), "--order", str(house.order), *here), folder, "ground")
+    wanted = [
+        f"alarm: telemetry and commands are in clear between this computer and {tablet}",
+        f"alarm: video is in clear between this computer and {player}",
+    ]
+    try:
+        until(lambda: all(line in ground.output() for line in wanted))
+    finally:
+        ground.end()
+    return Row(
+        "who shares the network of a tablet or a player on another computer reads what passes there, and can command",
+        f"{len(wanted)} plain endpoints off loopback: a tablet, a multicast group of players",
+        "**reached**: there it is in clear. Each is an alarm, from the start on",
+        {},
+    )
+
+
 # --- what nobody expected ---
 
 
@@ -202,6 +227,7 @@ ATTACKS = (
     strange_topics,
     rebound_name,
     request_without_end,
+    network_of_a_tablet,
     control_that_a_library_throws_at,
     command_that_a_library_throws_at,
 )
