@@ -49,7 +49,7 @@ class Gate:
         """Read one batch of `link`, and hand the frames that may pass to the flight controller, in order."""
         if not link.fill(self._batch, now):
             return Accepted()
-        accepted = self.keeper.open(self._batch, now)
+        accepted = self.keeper.open(self._batch, now, lambda slot: (link.address, *link.senders([slot])))
         link.vouch(accepted.slots, now)
         if accepted.copies:
             link.keep(accepted.copies, now)

@@ -9,7 +9,7 @@ import hashlib
 import os
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -101,9 +101,10 @@ class Aircraft:
     def drops(self) -> Counter[str]:
         return Counter({reason.value: count for reason, count in self.gatekeeper.drops.items() if count})
 
-    def receive(self, datagrams: Iterable[bytes], now: float) -> None:
+    def receive(self, datagrams: Iterable[bytes], now: float, by: Hashable = None) -> None:
+        """`by`: the address that they came from."""
         for batch in batches(datagrams):
-            self.commands += self.gatekeeper.open(batch, now).frames
+            self.commands += self.gatekeeper.open(batch, now, lambda _: by).frames
 
     def seal(self, lane: Lane, plain: Iterable[bytes]) -> list[bytes]:
         """The sealed datagrams of at most 64 plain ones."""

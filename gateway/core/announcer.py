@@ -158,7 +158,7 @@ class Announcer:
         self._seq += 1
         left = max(1, int((self._switch_at - now) * 1000)) if self.phase is Phase.LEAD else 0
         nonce = self._entropy(NONCE_SIZE)
-        self.freshness.beat(nonce, now)
+        self.freshness.beat(self._seq, nonce, now)
         self._beaten = self.current.next_ctrs()
         beat = Beat(
             self.session_id,

@@ -51,7 +51,9 @@ class Commander:
         self._pad = tuple(size for size in pad if size <= self._limit)
         self._entropy = entropy
         self._sealer = Sealer(session.session_id)
-        self._keys: dict[tuple[Lane, int], SendKey] = {}  # by lane and epoch; each has drawn its own instance
+        self._instance = entropy(INSTANCE_SIZE)  # kept through all epochs: a new one would be a stranger aboard
+        self._keys: dict[Lane, tuple[int, SendKey]] = {}  # with the epoch that each lane is sealed under
+        self._begun: dict[Lane, int] = {}  # the last epoch under which an instance began to count
         self._challenges: deque[tuple[float, bytes]] = deque()  # (drawn, challenge) of the last 10 s
         self._answered_at = float("-inf")  # when the newest challenge was drawn that came back
         self._sent_at = float("-inf")  # when a challenge was sent last
@@ -61,7 +63,7 @@ class Commander:
 
     def control(self, now: float) -> list[bytes]:
         """The challenge that is due, if any."""
-        self._keys = {place: key for place, key in self._keys.items() if place[1] in self.session.uplink_keys}
+        self._keys = {lane: known for lane, known in self._keys.items() if known[0] in self.session.uplink_keys}
         if self.session.pending or not self._may_speak(now):
             return []
         self._read_answers(now)
@@ -138,9 +140,14 @@ class Commander:
         return self._sealer.seal_one(self._key(lane), plain)
 
     def _key(self, lane: Lane) -> SendKey:
+        """The send key of the newest epoch. An instance counts from 0 once under each, and epochs rise."""
         epoch = self._epoch()
         assert epoch is not None
-        if (lane, epoch) not in self._keys:
-            kid = uplink_kid(lane, self.station.index, self.session.session_id, epoch, self._entropy(INSTANCE_SIZE))
-            self._keys[lane, epoch] = SendKey(self.session.uplink_keys[epoch], kid)
-        return self._keys[lane, epoch]
+        used, key = self._keys.get(lane, (None, None))
+        if key is None or epoch != used:
+            if epoch <= self._begun.get(lane, -1):
+                self._instance = self._entropy(INSTANCE_SIZE)
+            kid = uplink_kid(lane, self.station.index, self.session.session_id, epoch, self._instance)
+            key = SendKey(self.session.uplink_keys[epoch], kid)
+            self._keys[lane], self._begun[lane] = (epoch, key), epoch
+        return key

@@ -1,6 +1,6 @@
 """Freshness: what an aircraft remembers to tell a fresh uplink from a delayed one. SPEC.md section 6.
 
-What lives here: the nonces of its last beats with the times they were sent, and the stations' newest challenges. Both
+What lives here: the nonces of its last beats with their numbers and times, and the stations' newest challenges. Both
 leave by age, so neither grows: beats are two a second, stations fifteen.
 """
 
@@ -18,18 +18,18 @@ class Freshness:
 
     def __init__(self, fresh_s: float) -> None:
         self.fresh_s = fresh_s
-        self._beats: deque[tuple[float, bytes]] = deque()  # (sent, nonce), oldest first
+        self._beats: deque[tuple[float, bytes, int]] = deque()  # (sent, nonce, seq), oldest first
         self._challenges: dict[int, tuple[float, bytes]] = {}  # station -> (heard, challenge)
 
-    def beat(self, nonce: bytes, now: float) -> None:
-        """A beat with this nonce leaves now."""
+    def beat(self, seq: int, nonce: bytes, now: float) -> None:
+        """Beat number `seq` leaves now, with this nonce."""
         self._forget(now)
-        self._beats.append((now, nonce))
+        self._beats.append((now, nonce, seq))
 
-    def echoes(self, nonce: bytes, now: float) -> bool:
-        """Whether `nonce` is that of a beat sent at most `fresh_s` ago."""
+    def echoed(self, nonce: bytes, now: float) -> int | None:
+        """The number of the beat that had this nonce, if it was sent at most `fresh_s` ago."""
         self._forget(now)
-        return any(nonce == sent for _, sent in self._beats)
+        return next((seq for _, sent, seq in self._beats if nonce == sent), None)
 
     def challenge(self, station: int, value: bytes, now: float) -> None:
         """A verified challenge; the next beats bring it back."""

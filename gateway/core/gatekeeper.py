@@ -3,9 +3,10 @@
 The flow, SPEC.md section 4.7, and the functions in its order:
   1  `open`        only the uplink's form goes on
   2  `_addressed`  session byte, station and lane by the order, an epoch that is taken now; no key was derived yet
-  3  `_key_of`     a live instance has its key; an unknown one costs a derivation of the one budget
+  3  `_key_of`     a live instance has its keys, of every epoch; an unknown one costs a derivation of the one budget
   4  `_open_kid`   replay window, AES-GCM, echo; then an unknown instance takes its slot, then the window moves
-  5  `_deliver`    frames, challenges, order fragments
+  5  `_in_order`   a command that comes long after a later one is not carried out
+  6  `_deliver`    frames, challenges, order fragments
 
 Every refusal is a counted DropReason, never an exception. Sans-IO: time is an argument. What a commander may tell the
 flight controller is not decided here but frame by frame outside (firmware_shims.guard).
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
+from collections.abc import Callable, Hashable
 from typing import TypeAlias
 
 import numpy as np
@@ -27,6 +29,7 @@ from gateway.core import sframe
 from gateway.core.announcer import Announcer
 from gateway.core.barrier import Barrier
 from gateway.core.budget import Budget
+from gateway.core.sequence import Place, Sequence, Trail
 from gateway.core.wire import CONTROL_BELOW, Control, DropReason
 from keys.beat import CHALLENGE_SIZE, NONCE_SIZE
 from keys.keyring import ReceiveKey
@@ -36,25 +39,26 @@ from keys.replay import UPLINK_WINDOW
 
 DERIVE_A_SECOND = 1_000  # keys of unknown instances, whoever asks; 8 microseconds each
 DERIVE_BURST = 100.0
-INSTANCES_MAX = 8  # live ones of a station in a lane: a ground that restarts again and again
+INSTANCES_MAX = 8  # of a station: a ground that restarts again and again
 IDLE_FOR = 2  # times fresh_ms: by then the echo refuses all that an instance ever sent
+WHO = ~(0xF0FF << 48)  # of a KID, all but lane and epoch
 PLAIN_MIN = NONCE_SIZE + 1  # nothing shorter has content
 ORDERS_FROM = Role.COMMAND | Role.CONTROL
 
 Indices = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 Found: TypeAlias = tuple[Indices, Indices, Indices]  # slots, counters and header lengths of the datagrams of one KID
+SenderOf: TypeAlias = Callable[[int], Hashable]  # by which address the datagram in a slot came
 
 
 @dataclasses.dataclass(slots=True)
 class Instance:
-    """One send-key object of a station, as the aircraft knows it."""
+    """One start of a station's ground, as the aircraft knows it: it keeps its name in both lanes and all epochs."""
 
     station: OrderStation
-    lane: Lane
-    epoch: int  # whole, where the KID has but its last eight bits
-    key: ReceiveKey = dataclasses.field(repr=False)
     heard_at: float
+    keys: dict[tuple[Lane, int], ReceiveKey] = dataclasses.field(default_factory=dict, repr=False)  # the whole epoch
+    taken: Trail[tuple[int, int]] = dataclasses.field(default_factory=Trail)  # (epoch, CTR) of its commands
 
 
 @dataclasses.dataclass(slots=True)
@@ -84,14 +88,17 @@ class Gatekeeper:
         for station in self._stations.values():
             self._permitted[uplink_head(Lane.CONTROL, station.index)] = True
             self._permitted[uplink_head(Lane.UPLINK, station.index)] = bool(station.roles & Role.COMMAND)
-        self._live: dict[int, Instance] = {}  # by KID
+        self._live: dict[int, Instance] = {}  # by KID without lane and epoch
+        self._sequences = {index: Sequence() for index in self._stations}
+        self._sender_of: SenderOf = _one_sender
         self._budget = Budget(DERIVE_A_SECOND, DERIVE_BURST)
 
     # --- 1: forms ---
 
-    def open(self, batch: Batch, now: float) -> Accepted:
+    def open(self, batch: Batch, now: float, sender_of: SenderOf | None = None) -> Accepted:
         """What of `batch` is to be believed; the plaintexts are copies, the batch may be filled again."""
         accepted = Accepted()
+        self._sender_of = sender_of or _one_sender
         lengths = batch.lengths[: batch.count]
         first = batch.octets[: batch.count, HEADROOM]
         uplink = (first >= sframe.UPLINK_FIRST) & (lengths > sframe.UPLINK_HEADER_MIN)
@@ -154,65 +161,78 @@ class Gatekeeper:
 
     # --- 3: the instance ---
 
-    def _key_of(self, kid: int, now: float) -> Instance | None:
-        """The live instance of this KID, or a new one that has no slot yet; None if the budget is spent."""
-        if kid in self._live:
-            return self._live[kid]
-        if not self._budget.spend(now):
-            return None
-        station = self._stations[kid >> 56 & 0xF]
-        epoch, keys = next(item for item in self.announcer.uplink_keys(now).items() if item[0] & 0xFF == kid >> 48 & 0xFF)
-        key = ReceiveKey(keys[station.index], kid, UPLINK_WINDOW)
-        return Instance(station, Lane((kid >> 60) + 15), epoch, key, now)
+    def _key_of(self, kid: int, now: float) -> tuple[Instance, Lane, int] | None:
+        """The instance of this KID, with the lane and epoch for which it has a key; None if the budget is spent.
+
+        A live one costs one derivation for each lane and epoch and no budget, so that no flood shuts it out.
+        """
+        epoch, bases = next(item for item in self.announcer.uplink_keys(now).items() if item[0] & 0xFF == kid >> 48 & 0xFF)
+        lane = Lane((kid >> 60) + 15)
+        instance = self._live.get(kid & WHO)
+        if instance is None:
+            if not self._budget.spend(now):
+                return None
+            instance = Instance(self._stations[kid >> 56 & 0xF], now)
+        if (lane, epoch) not in instance.keys:
+            instance.keys[lane, epoch] = ReceiveKey(bases[instance.station.index], kid, UPLINK_WINDOW)
+        return instance, lane, epoch
 
     def _expire(self, now: float) -> None:
-        """Let go of the instances that are idle, or whose epoch is over."""
-        idle_s = IDLE_FOR * self.announcer.freshness.fresh_s
+        """Let go of the keys of epochs that are over."""
         taken = self.announcer.uplink_keys(now)
-        self._live = {
-            kid: live for kid, live in self._live.items() if now - live.heard_at <= idle_s and live.epoch in taken
-        }
+        for live in self._live.values():
+            if any(epoch not in taken for _, epoch in live.keys):
+                live.keys = {place: key for place, key in live.keys.items() if place[1] in taken}
 
-    def _admit(self, kid: int, instance: Instance) -> bool:
-        """A slot for an instance that has proven itself."""
-        if kid in self._live:
+    def _admit(self, kid: int, instance: Instance, now: float) -> bool:
+        """A slot for an instance that has proven itself; one that has been idle gives way."""
+        if kid & WHO in self._live:
             return True
-        others = sum((live.station, live.lane) == (instance.station, instance.lane) for live in self._live.values())
-        if others >= INSTANCES_MAX:
-            return False
-        self._live[kid] = instance
+        others = [(live.heard_at, who) for who, live in self._live.items() if live.station is instance.station]
+        if len(others) >= INSTANCES_MAX:
+            heard_at, idlest = min(others)
+            if now - heard_at <= IDLE_FOR * self.announcer.freshness.fresh_s:
+                return False
+            del self._live[idlest]
+        self._live[kid & WHO] = instance
         return True
 
     # --- 4: window, tag, echo ---
 
     def _open_kid(self, batch: Batch, kid: int, found: Found, accepted: Accepted, now: float) -> None:
-        instance = self._key_of(kid, now)
-        if instance is None:
+        known = self._key_of(kid, now)
+        if known is None:
             self.drops[DropReason.OVER_BUDGET] += found[0].size
             return
-        too_old, seen = instance.key.window.look(found[1])
+        instance, lane, epoch = known
+        key = instance.keys[lane, epoch]
+        too_old, seen = key.window.look(found[1])
         self._count(too_old, DropReason.TOO_OLD)
         self._count(seen, DropReason.REPLAYED)
         accepted.copies += found[0][seen].tolist()
         at, ctrs, sizes = (column[~(too_old | seen)] for column in found)
         rows = zip(at.tolist(), ctrs.tolist(), sizes.tolist(), strict=True)
-        plains = [self._opened(batch, instance, index, ctr, size, now) for index, ctr, size in rows]
-        right = np.array([plain is not None for plain in plains], np.bool_)
+        said = [self._opened(batch, key, index, ctr, size, now) for index, ctr, size in rows]
+        right = np.array([each is not None for each in said], np.bool_)
         if not right.any():
             return
-        if not self._admit(kid, instance):
+        if not self._admit(kid, instance, now):
             self._count(right, DropReason.TOO_MANY_INSTANCES)
             return
         instance.heard_at = now
-        fresh = instance.key.window.accept(ctrs[right])
+        fresh = key.window.accept(ctrs[right])
         self._count(~fresh, DropReason.REPLAYED)
-        for index, plain, is_new in zip(at[right].tolist(), filter(None, plains), fresh.tolist(), strict=True):
-            if is_new and self._deliver(instance, plain, accepted, now):
+        verified = zip(at[right].tolist(), ctrs[right].tolist(), filter(None, said), fresh.tolist(), strict=True)
+        for index, ctr, (seq, plain), is_new in verified:
+            in_order = is_new and (lane is Lane.CONTROL or self._in_order(instance, Place(seq, epoch, ctr), index, now))
+            if in_order and self._deliver(instance.station, lane, plain, accepted, now):
                 accepted.slots.append(index)
 
-    def _opened(self, batch: Batch, instance: Instance, index: int, ctr: int, size: int, now: float) -> bytes | None:
-        """The plaintext behind the echo, if tag and echo are right."""
-        datagram, key = batch.view(index), instance.key
+    def _opened(
+        self, batch: Batch, key: ReceiveKey, index: int, ctr: int, size: int, now: float
+    ) -> tuple[int, bytes] | None:
+        """The number of the echoed beat and the plaintext behind the echo, if tag and echo are right."""
+        datagram = batch.view(index)
         aad = bytes(datagram[:size]) + self.announcer.session_id
         try:
             plain = key.cipher.decrypt(sframe.nonce(key.salt, ctr), datagram[size:], aad)
@@ -222,19 +242,29 @@ class Gatekeeper:
         except Exception as error:
             self._unexpected(error)
             return None
-        if not self.announcer.freshness.echoes(plain[:NONCE_SIZE], now):
+        seq = self.announcer.freshness.echoed(plain[:NONCE_SIZE], now)
+        if seq is None:
             self.drops[DropReason.STALE_ECHO] += 1
             return None
-        return plain[NONCE_SIZE:]
+        return seq, plain[NONCE_SIZE:]
 
-    # --- 5: content ---
+    # --- 5: the order of commands ---
 
-    def _deliver(self, instance: Instance, plain: bytes, accepted: Accepted, now: float) -> bool:
+    def _in_order(self, instance: Instance, place: Place, slot: int, now: float) -> bool:
+        sequence = self._sequences[instance.station.index]
+        if sequence.takes(place, instance.taken, self._sender_of(slot), now):
+            return True
+        self.drops[DropReason.OUT_OF_ORDER] += 1
+        return False
+
+    # --- 6: content ---
+
+    def _deliver(self, station: OrderStation, lane: Lane, plain: bytes, accepted: Accepted, now: float) -> bool:
         try:
             reason = (
-                self._frames(instance.station, plain, accepted)
-                if instance.lane is Lane.UPLINK
-                else self._control(instance.station, plain, accepted, now)
+                self._frames(station, plain, accepted)
+                if lane is Lane.UPLINK
+                else self._control(station, plain, accepted, now)
             )
         except Exception as error:
             self._unexpected(error)
@@ -242,7 +272,7 @@ class Gatekeeper:
         if reason:
             self.drops[reason] += 1
             return False
-        self.opened[instance.station.index] += 1
+        self.opened[station.index] += 1
         return True
 
     def _frames(self, station: OrderStation, plain: bytes, accepted: Accepted) -> DropReason | None:
@@ -265,6 +295,10 @@ class Gatekeeper:
             return DropReason.NOT_PERMITTED
         accepted.control.append((station.index, Control.ORDER_FRAGMENT, content))
         return None
+
+
+def _one_sender(_slot: int) -> None:
+    """Of a link at whose other end there is one peer."""
 
 
 def _why_not_uplink(datagram: memoryview) -> DropReason:

@@ -87,6 +87,7 @@ class DropReason(enum.StrEnum):
     WRONG_EPOCH = "wrong_epoch"
     STALE_ECHO = "stale_echo"
     TOO_MANY_INSTANCES = "too_many_instances"
+    OUT_OF_ORDER = "out_of_order"
     GUARDED = "guarded"
     OVERSIZE = "oversize"
     LATE = "late"

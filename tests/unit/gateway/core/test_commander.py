@@ -171,11 +171,45 @@ def test_the_uplink_follows_a_rekey_and_keeps_the_old_epoch_until_its_grant_is_t
     assert scene.aircraft.commands == [(1, scene.frame)] * 2
 
 
+def test_an_instance_is_kept_through_all_epochs_and_both_lanes_and_counts_from_zero_under_each():
+    scene = Scene(policy=Policy(rekey_s=60, lead_s=5))
+    first: dict[tuple[int, int], list[int]] = {}  # (lane, epoch) -> counters
+    instances = set()
+    while scene.now < 200:
+        scene.now += 0.25
+        scene.station.receive(scene.aircraft.control(scene.now), scene.now)
+        up = scene.station.control(scene.now)
+        sealed = scene.station.seal([scene.frame], scene.now)
+        for datagram in up + (sealed if isinstance(sealed, list) else []):
+            kid, ctr, _ = sframe.decode_header(datagram[:13])
+            first.setdefault((kid >> 60, kid >> 48 & 0xFF), []).append(ctr)
+            instances.add(kid & 0xFF_FFFF_FFFF)
+        scene.aircraft.receive(up, scene.now)
+        scene.station.listener.tick(scene.now)
+    assert len(instances) == 1
+    assert {epoch for _, epoch in first} == {0, 1, 2, 3}
+    assert all(counters == [*range(len(counters))] for counters in first.values())
+
+
+def test_a_key_that_must_be_made_again_is_of_another_instance():
+    """It never is, since epochs rise; if it were, counting from 0 once more must not repeat a nonce."""
+    scene = Scene()
+    scene.pass_time(1.0)
+    (before,) = scene.station.seal([scene.frame], scene.now)
+    scene.commander._keys.clear()
+    (after,) = scene.station.seal([scene.frame], scene.now)
+    assert sframe.decode_header(before[:13])[0] != sframe.decode_header(after[:13])[0]
+    scene.aircraft.receive([before, after], scene.now)
+    assert scene.aircraft.commands == [(1, scene.frame)] * 2
+
+
 def test_the_keys_of_an_epoch_that_is_over_are_not_kept():
     scene = Scene(policy=Policy(rekey_s=60, lead_s=5))
-    scene.pass_time(61.0)
-    assert {epoch for _, epoch in scene.commander._keys} == {0, 1}
+    scene.pass_time(2.0)
+    scene.station.seal([scene.frame], scene.now)
+    scene.pass_time(60.0)
+    assert {lane: epoch for lane, (epoch, _) in scene.commander._keys.items()} == {Lane.CONTROL: 1, Lane.UPLINK: 0}
     for _ in range(12):
         scene.pass_time(1.0)
         scene.station.listener.tick(scene.now)
-    assert {epoch for _, epoch in scene.commander._keys} == {1}
+    assert {lane: epoch for lane, (epoch, _) in scene.commander._keys.items()} == {Lane.CONTROL: 1}

@@ -10,18 +10,18 @@ def nonce(number: int) -> bytes:
 def test_a_beat_is_echoed_for_as_long_as_the_order_says_and_no_longer():
     fresh = Freshness(3.0)
     for number in range(10):
-        fresh.beat(nonce(number), number * 0.5)
-    assert [fresh.echoes(nonce(n), 5.0) for n in range(10)] == [False] * 4 + [True] * 6
-    assert fresh.echoes(nonce(9), 7.5)
-    assert not fresh.echoes(nonce(9), 7.51)
+        fresh.beat(number + 1, nonce(number), number * 0.5)
+    assert [fresh.echoed(nonce(n), 5.0) for n in range(10)] == [None] * 4 + [5, 6, 7, 8, 9, 10]
+    assert fresh.echoed(nonce(9), 7.5) == 10
+    assert fresh.echoed(nonce(9), 7.51) is None
 
 
 def test_a_nonce_that_no_beat_had_is_no_echo():
     fresh = Freshness(3.0)
-    assert not fresh.echoes(nonce(1), 0.0)
-    fresh.beat(nonce(1), 0.0)
-    assert not fresh.echoes(nonce(2), 0.0)
-    assert not fresh.echoes(nonce(1)[:7], 0.0)
+    assert fresh.echoed(nonce(1), 0.0) is None
+    fresh.beat(1, nonce(1), 0.0)
+    assert fresh.echoed(nonce(2), 0.0) is None
+    assert fresh.echoed(nonce(1)[:7], 0.0) is None
 
 
 def test_the_beats_bring_back_the_newest_challenge_of_each_station_for_ten_seconds():
@@ -38,7 +38,7 @@ def test_the_beats_bring_back_the_newest_challenge_of_each_station_for_ten_secon
 def test_what_is_remembered_does_not_grow():
     fresh = Freshness(3.0)
     for number in range(10_000):
-        fresh.beat(nonce(number), number * 0.5)
+        fresh.beat(number, nonce(number), number * 0.5)
         fresh.challenge(number % 16, nonce(number), number * 0.5)
     assert len(fresh._beats) <= 7
     assert len(fresh._challenges) == 16

@@ -31,27 +31,30 @@ class Scene:
         return self.announcer.freshness._beats[-1][1]
 
     def key(self, lane: Lane = Lane.UPLINK, station: int = 1, epoch: int = 0, now: float = 0.0, **other: bytes) -> SendKey:
-        """A new instance; `base` and `session_id` may be what they should not be."""
+        """Of a new `instance` unless it is given; `base` and `session_id` may be what they should not be."""
         base = other.get("base") or self.announcer.uplink_keys(now)[epoch][station]
         session_id = other.get("session_id", self.announcer.session_id)
-        return SendKey(base, uplink_kid(lane, station, session_id, epoch, self.world.random.randbytes(5)))
+        instance = other.get("instance") or self.world.random.randbytes(5)
+        return SendKey(base, uplink_kid(lane, station, session_id, epoch, instance))
 
     def sealed(self, key: SendKey, plain: bytes, session_id: bytes = b"") -> bytes:
         return Sealer(session_id or self.announcer.session_id).seal_one(key, plain)
 
-    def command(self, key: SendKey | None = None, now: float = 0.0) -> bytes:
-        return self.sealed(key or self.key(now=now), self.nonce + self.frame + bytes(20))
+    def command(self, key: SendKey | None = None, now: float = 0.0, beat: int = -1) -> bytes:
+        """`beat`: which of those that the aircraft remembers is echoed."""
+        nonce = self.announcer.freshness._beats[beat][1]
+        return self.sealed(key or self.key(now=now), nonce + self.frame + bytes(20))
 
-    def open(self, *datagrams: bytes, now: float = 0.0) -> Accepted:
+    def open(self, *datagrams: bytes, now: float = 0.0, by: str = "radio") -> Accepted:
         batch = Batch(max(1, len(datagrams)))
         for datagram in datagrams:
             batch.append(datagram)
-        return self.aircraft.gatekeeper.open(batch, now)
+        return self.aircraft.gatekeeper.open(batch, now, lambda _: by)
 
-    def drops(self, *datagrams: bytes, now: float = 0.0) -> dict[str, int]:
+    def drops(self, *datagrams: bytes, now: float = 0.0, by: str = "radio") -> dict[str, int]:
         """What each reason's counter moved by; nothing may have been accepted."""
         before = self.aircraft.drops
-        accepted = self.open(*datagrams, now=now)
+        accepted = self.open(*datagrams, now=now, by=by)
         assert accepted == Accepted(copies=accepted.copies)
         return dict(self.aircraft.drops - before)
 
@@ -198,17 +201,39 @@ def test_a_ninth_instance_is_refused_and_the_eight_go_on():
     assert scene.drops(scene.command()) == {"too_many_instances": 1}
     assert len(scene.open(*(scene.command(key) for key in keys)).frames) == INSTANCES_MAX
     assert scene.open(scene.command(scene.key(station=2))).frames, "another station has slots of its own"
-    assert scene.open(scene.sealed(scene.key(Lane.CONTROL), scene.nonce + b"\1" + bytes(8))).challenges == [1]
+    challenge = scene.sealed(scene.key(Lane.CONTROL), scene.nonce + b"\1" + bytes(8))
+    assert scene.drops(challenge) == {"too_many_instances": 1}
 
 
-def test_an_idle_instance_leaves_and_its_recording_stays_refused():
+def test_the_lanes_of_one_ground_are_one_instance():
     scene = Scene()
-    recorded = [scene.command() for _ in range(INSTANCES_MAX)]
+    for _ in range(INSTANCES_MAX):
+        name = scene.world.random.randbytes(5)
+        challenge = scene.sealed(scene.key(Lane.CONTROL, instance=name), scene.nonce + b"\1" + bytes(8))
+        accepted = scene.open(challenge, scene.command(scene.key(instance=name)))
+        assert (accepted.challenges, accepted.frames) == ([1], [(1, scene.frame)])
+    assert scene.aircraft.drops == {}
+
+
+def test_an_idle_instance_gives_way_and_its_recording_stays_refused():
+    scene = Scene()
+    names = [scene.world.random.randbytes(5) for _ in range(INSTANCES_MAX + 2)]
+    recorded = [scene.command(scene.key(instance=name)) for name in names[:INSTANCES_MAX]]
     scene.open(*recorded)
     scene.announcer.datagrams(6.01)
-    assert scene.open(scene.command(), now=6.01).frames
-    assert len(scene.aircraft.gatekeeper._live) == 1
-    assert scene.drops(*recorded, now=6.01) == {"stale_echo": INSTANCES_MAX}
+    known = scene.key(instance=names[1])
+    known.next_ctr = 1
+    assert len(scene.open(scene.command(known), scene.command(), now=6.01).frames) == 2
+    assert len(scene.aircraft.gatekeeper._live) == INSTANCES_MAX
+    left = [
+        name
+        for name in names
+        if any(who & 0xFF_FFFF_FFFF == int.from_bytes(name) for who in scene.aircraft.gatekeeper._live)
+    ]
+    assert len(left) == INSTANCES_MAX - 1
+    assert names[1] in left
+    counters = scene.drops(*recorded, now=6.01)
+    assert counters == {"stale_echo": 1, "replayed": INSTANCES_MAX - 1}
 
 
 def test_a_forgery_takes_no_slot():
@@ -227,6 +252,159 @@ def test_unknown_instances_share_a_budget_and_known_ones_pass_beside_it():
     assert scene.open(scene.command(known)).frames, "a known instance needs no derivation"
     assert scene.drops(scene.command(scene.key(station=2))) == {"over_budget": 1}
     assert scene.drops(*forged, now=0.05) == {"bad_tag": 0.05 * DERIVE_A_SECOND, "over_budget": 250}
+
+
+@pytest.mark.parametrize("lane", [Lane.UPLINK, Lane.CONTROL])
+def test_no_flood_holds_up_a_live_instance_at_a_rekey_or_in_its_other_lane(lane: Lane):
+    """The budget is spent to the last derivation; what has proven itself once needs none."""
+    scene = Scene(policy=Policy(rekey_s=60, lead_s=5))
+    name, challenge = scene.world.random.randbytes(5), b"\1" + bytes(8)
+    proof = {Lane.UPLINK: scene.frame, Lane.CONTROL: challenge}[lane]
+    scene.open(scene.sealed(scene.key(lane, instance=name), scene.nonce + proof))
+    for now in (0.1, 55.0, 60.0, 65.0):
+        scene.announcer.datagrams(now)
+        forged = [scene.command(scene.key(base=bytes(32), epoch=scene.announcer.epoch)) for _ in range(200)]
+        assert scene.drops(*forged, now=now)["over_budget"] >= 200 - DERIVE_BURST
+        newest = max(scene.announcer.uplink_keys(now))
+        keys = [scene.key(Lane.CONTROL, epoch=epoch, instance=name, now=now) for epoch in scene.announcer.uplink_keys(now)]
+        keys.append(scene.key(epoch=newest, instance=name, now=now))
+        for key in keys:
+            key.next_ctr = 1 + int(now)
+        sealed = [scene.sealed(key, scene.nonce + challenge) for key in keys[:-1]]
+        accepted = scene.open(*sealed, scene.command(keys[-1]), now=now)
+        assert (accepted.challenges, accepted.frames) == ([1] * len(sealed), [(1, scene.frame)])
+    (live,) = scene.aircraft.gatekeeper._live.values()
+    assert {epoch for _, epoch in live.keys} == {0, 1}
+
+
+def test_a_live_instance_costs_one_derivation_for_each_lane_and_epoch_whoever_names_it():
+    scene = Scene(policy=Policy(rekey_s=60, lead_s=5))
+    scene.announcer.datagrams(55.0)
+    name = scene.world.random.randbytes(5)
+    scene.open(scene.command(scene.key(instance=name, now=55.0)), now=55.0)
+    forged = [scene.command(scene.key(base=bytes(32), epoch=epoch, instance=name)) for epoch in (0, 1) for _ in range(50)]
+    assert scene.drops(*forged, now=55.0) == {"bad_tag": 50, "replayed": 50}
+    (live,) = scene.aircraft.gatekeeper._live.values()
+    assert live.keys.keys() == {(Lane.UPLINK, 0), (Lane.UPLINK, 1)}
+
+
+# --- the order of commands ---
+
+
+class Sealed(Scene):
+    """Beats every half second, and commands of one ground numbered by their counters."""
+
+    def __init__(self, roles: tuple[Role, ...] = (PILOT, PILOT)) -> None:
+        super().__init__(roles, Policy(rekey_s=60, lead_s=5))
+        self.pilot = self.key()
+
+    def beats_until(self, now: float) -> None:
+        for half in range(int(now * 2) + 1):
+            self.announcer.datagrams(max(half / 2, self.announcer._beat_at))
+
+
+def test_a_command_held_back_is_refused_after_a_later_one_even_while_commands_keep_coming():
+    """Between the newest command and the held one there are 20 ms; between the held one and the next after it, 2 s."""
+    scene = Sealed()
+    held = scene.command(scene.pilot)
+    for step in range(100):
+        now = step / 50
+        scene.announcer.datagrams(now)
+        assert scene.open(scene.command(scene.pilot), now=now).frames
+    assert scene.drops(held, now=2.0) == {"out_of_order": 1}
+    assert scene.drops(held, now=2.0) == {"replayed": 1}
+    assert scene.open(scene.command(scene.pilot), now=2.0).slots == [0]
+
+
+def test_what_a_radio_swaps_within_a_tenth_of_a_second_is_carried_out():
+    scene = Sealed()
+    sent = [scene.command(scene.pilot) for _ in range(6)]
+    for place, now in ((1, 0.0), (0, 0.1), (4, 1.0), (2, 1.05), (3, 1.09), (5, 1.11)):
+        assert scene.open(sent[place], now=now).frames, place
+    assert scene.aircraft.drops == {}
+    first, second, third = (scene.command(scene.pilot) for _ in range(3))
+    scene.open(second, now=2.0)
+    assert scene.drops(first, now=2.101) == {"out_of_order": 1}
+    assert scene.open(third, now=2.102).frames
+
+
+def test_while_two_addresses_bring_commands_half_a_second_is_allowed():
+    scene = Sealed()
+    sent = [scene.command(scene.pilot) for _ in range(8)]
+    scene.open(sent[1], now=0.0, by="fast")
+    assert scene.open(sent[0], now=0.38, by="slow").frames, "the first that the slow one brings counts already"
+    scene.open(sent[3], now=1.0, by="fast")
+    assert scene.open(sent[2], now=1.5, by="slow").frames
+    scene.open(sent[5], now=2.0, by="fast")
+    assert scene.drops(sent[4], now=2.51, by="slow") == {"out_of_order": 1}
+    scene.beats_until(8.0)
+    late, newer = scene.command(scene.pilot), scene.command(scene.pilot)
+    scene.open(newer, now=7.6, by="fast")
+    assert scene.drops(late, now=7.8, by="fast") == {"out_of_order": 1}, "for 5 s only one has brought any"
+
+
+def test_two_stations_have_each_an_order_of_their_own():
+    scene = Sealed()
+    held, other = scene.command(scene.key(station=2)), scene.key(station=1)
+    scene.open(scene.command(other), now=0.0)
+    assert scene.open(held, now=1.0).frames == [(2, scene.frame)]
+
+
+def test_what_a_ground_sealed_before_it_restarted_is_refused_once_the_new_one_commands():
+    scene = Sealed()
+    held = [scene.command(scene.pilot) for _ in range(2)]
+    scene.beats_until(1.0)
+    restarted = scene.key()
+    assert scene.open(scene.command(restarted), now=1.0).frames
+    assert scene.open(held[0], now=1.05).frames, "a tenth of a second, as always"
+    assert scene.drops(held[1], now=1.2) == {"out_of_order": 1}
+    assert scene.open(scene.command(restarted), now=1.2).frames
+
+
+def test_two_grounds_that_hear_the_same_beats_do_not_disturb_each_other():
+    """A copied folder: of the same beat neither's commands are before the other's, whatever their counters."""
+    scene = Sealed()
+    one, other = scene.key(), scene.key()
+    other.next_ctr = 500
+    for step in range(100):
+        now = step / 20
+        scene.announcer.datagrams(now)
+        assert scene.open(scene.command(one if step % 2 else other), now=now, by=str(step % 2)).frames
+
+
+def test_what_was_sealed_under_the_epoch_before_is_refused_after_one_under_the_next():
+    scene = Sealed()
+    name = scene.world.random.randbytes(5)
+    scene.beats_until(59.5)
+    old = scene.key(instance=name, now=59.5)
+    old.next_ctr = 900
+    assert scene.open(scene.command(old, now=59.5), now=59.5).frames
+    same_beat, held = scene.command(old, now=59.5), scene.command(old, now=59.5)
+    new = scene.key(instance=name, epoch=1, now=59.5)
+    assert scene.open(scene.command(new), now=59.95).frames, "in lead time; it echoes the same beat"
+    assert scene.open(same_beat, now=60.0).frames
+    scene.announcer.datagrams(60.0)
+    assert scene.announcer.epoch == 1
+    assert scene.drops(held, now=60.1) == {"out_of_order": 1}
+    assert scene.open(scene.command(new), now=60.1).frames
+
+
+def test_nothing_unverified_moves_the_order():
+    scene = Sealed()
+    early = scene.command(scene.pilot)
+    scene.pilot.next_ctr = 500
+    forged = scene.command(scene.pilot)[:-1] + b"x"
+    stale = scene.sealed(scene.pilot, bytes(8) + scene.frame)
+    assert scene.drops(forged, stale) == {"bad_tag": 1, "stale_echo": 1}
+    assert scene.open(early, now=1.0).frames
+
+
+def test_challenges_have_no_order():
+    scene = Sealed()
+    key = scene.key(Lane.CONTROL)
+    first, second = (scene.sealed(key, scene.nonce + b"\1" + bytes(8)) for _ in range(2))
+    scene.open(second, now=0.0)
+    assert scene.open(first, now=1.0).challenges == [1]
 
 
 # --- epochs ---
