@@ -21,10 +21,24 @@ FRAGMENT_HASH_SIZE = 16
 FRAGMENTS_MAX = 16  # of one message, SPEC.md section 4.1
 
 
+STATE_MAX = 96  # bytes of field 12 as it is encoded
+
+
 class Flag(enum.IntFlag):
+    """Bits 8 to 64 are settled in SPEC.md section 5.4 and not set yet."""
+
     ORDER_EXPIRED = 1  # the order is past its dates or limits; an aircraft in flight goes on
     ORDER_CHANGE_AHEAD = 2
     SESSION_CLOSED = 4
+    VENDOR_HAS_PICTURE = 8  # a vendor's device or service holds a picture before it is sealed
+    VIDEO_RECORDED = 16
+    RECORDING_FAILS = 32  # something that should be recorded is not
+    LITTLE_ROOM = 64  # the card has room for less than ten minutes
+
+
+def is_state(value: object) -> bool:
+    """A map of unsigned integers, at most `STATE_MAX` bytes of CBOR; empty if nothing is known."""
+    return fields.mapping(fields.U64, fields.U64)(value) and len(cose.dumps(value)) <= STATE_MAX
 
 
 _FIELDS = {
@@ -38,6 +52,8 @@ _FIELDS = {
     8: fields.mapping(fields.STATION, fields.listing(fields.octets(FRAGMENT_HASH_SIZE), FRAGMENTS_MAX)),
     9: fields.U32,
     10: fields.U8,
+    11: fields.U32,
+    12: is_state,
 }
 
 
@@ -53,6 +69,8 @@ class Beat:
     fragments: dict[int, list[bytes]]  # station -> SHA-256(control datagram)[0:16] of each fragment now repeated
     ms_to_next: int  # until epoch + 1, or 0
     flags: int
+    session_ms: int  # since the session began, by a clock aboard that only goes forward
+    state: dict[int, int]  # what the aircraft knows of itself; nothing yet
 
     def sign(self, session_key: Ed25519PrivateKey) -> bytes:
         values = (getattr(self, field.name) for field in dataclasses.fields(self))

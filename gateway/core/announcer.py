@@ -40,6 +40,7 @@ START_ROUND_EVERY_S = 0.2
 ANNOUNCE_SHARE = 0.05  # of the link, beats apart
 LEAD_ROUNDS = 3
 STATEMENT_EVERY = 4  # datagrams of a round: on a narrow link who comes new need not wait for its end
+SESSION_MS_MAX = (1 << 32) - 1  # 49 days
 REKEY_AFTER_PACKETS = REJECT_AFTER_PACKETS // 2  # far enough ahead that no lead time can reach the limit
 
 
@@ -79,6 +80,7 @@ class Announcer:
         self.freshness = Freshness(order.order.policy.fresh_ms / 1000)
         self._statement = fragment.split(Kind.STATEMENT, statement.sign(device_key))
         self._seq = 0
+        self._began = now
         self._beat_at = now
         self._beaten: dict[int, int] = {}  # KID -> next CTR, as the last beat said
         self._bytes_left = self._bytes_a_second = link_bps * ANNOUNCE_SHARE / 8
@@ -171,6 +173,8 @@ class Announcer:
             self._listed,
             left,
             int(self.flags),
+            min(int((now - self._began) * 1000), SESSION_MS_MAX),
+            {},
         )
         return beat.sign(self._session_key)
 

@@ -26,7 +26,7 @@ KEY = Ed25519PrivateKey.from_private_bytes(bytes(32))
 ROOTS = [harbour().root, harbour_later().root]
 STATEMENT = Statement(bytes(32), 0, KEY.public_key().public_bytes_raw(), 3, NOW)
 ANNOUNCEMENT = Announcement(bytes(16), bytes(32), 9, 1, 5, {0x100: bytes(32), 0x200: bytes(32)}, bytes(80))
-BEAT = Beat(bytes(16), 7, bytes(8), 9, {0x100: 5, 0x700: 0}, NOW, {1: bytes(8)}, {1: [bytes(16)] * 2}, 0, 0)
+BEAT = Beat(bytes(16), 7, bytes(8), 9, {0x100: 5, 0x700: 0}, NOW, {1: bytes(8)}, {1: [bytes(16)] * 2}, 0, 0, 60_000, {})
 
 
 def survives(read: Callable[[bytes], object], data: bytes) -> bool:

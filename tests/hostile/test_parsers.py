@@ -40,7 +40,9 @@ SEED = grant.generate(Profile.X25519, os.urandom)
 HEADER = Announcement(bytes(range(16)), bytes(32), 1, 1, 5, {}, b"")
 STATION = grant.public_bytes(Profile.X25519, SEED)
 ANNOUNCED = announcement.seal(HEADER, Profile.X25519, STATION, {0x101: bytes(32)}, bytes(32))
-BEAT = Beat(bytes(16), 7, bytes(8), 1, {0x101: 9, 0x701: 3}, 1_700_000_000, {1: bytes(8)}, {1: [bytes(16)]}, 900, 1)
+BEAT = Beat(
+    bytes(16), 7, bytes(8), 1, {0x101: 9, 0x701: 3}, 1_700_000_000, {1: bytes(8)}, {1: [bytes(16)]}, 900, 1, 60_000, {1: 2}
+)
 STATED = Statement(bytes(32), 0, bytes(32), 5, 1_700_000_000)
 FRAMES = [mavlink_frame(random.Random(i), i) for i in range(3)]
 

@@ -155,10 +155,23 @@ def test_announcement():
 
 
 def test_beat():
-    values = (SESSION_ID, 7, b"8 octets", EPOCH, {KID: 1000}, 0, {3: b"answered"}, {3: [bytes(16)]}, 4_000, 5)
+    values = (
+        SESSION_ID,
+        7,
+        b"8 octets",
+        EPOCH,
+        {KID: 1000},
+        0,
+        {3: b"answered"},
+        {3: [bytes(16)]},
+        4_000,
+        5,
+        1_500,
+        {1: 2},
+    )
     message = sign1("zegel-beat", {4: SESSION_ID[:8]}, cbor(dict(enumerate(values, 1))))
     assert Beat(*values).sign(SESSION_KEY) == message
-    assert hashlib.sha256(message).hexdigest() == "5aad6a409748b8a84ee4ee0aa4e669d7f47248d8b37daba38a734aa608263f93"
+    assert hashlib.sha256(message).hexdigest() == "9311cb4e2c478364c702d181ed307973faf2908c884973d794b77c3006e08893"
 
 
 # --- the order: SPEC.md section 3 ---

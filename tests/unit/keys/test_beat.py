@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -23,6 +25,8 @@ def fields() -> dict[int, object]:
         8: {1: [bytes(16), b"f" * 16], 15: []},
         9: 4_900,
         10: int(Flag.ORDER_EXPIRED),
+        11: 12_345,
+        12: {1: 2},
     }
 
 
@@ -56,6 +60,14 @@ def test_it_lists_the_fragments_of_all_stations():
 
 def test_flags_are_the_bits_of_the_specification():
     assert (Flag.ORDER_EXPIRED, Flag.ORDER_CHANGE_AHEAD, Flag.SESSION_CLOSED) == (1, 2, 4)
+    assert (Flag.VENDOR_HAS_PICTURE, Flag.VIDEO_RECORDED, Flag.RECORDING_FAILS, Flag.LITTLE_ROOM) == (8, 16, 32, 64)
+
+
+@pytest.mark.parametrize("state", [{}, {1 << 60: 0}, dict.fromkeys(range(9), (1 << 64) - 1)])
+def test_a_state_of_whatever_keys_is_taken(state: dict[int, int]):
+    """They are reserved: what a later version says there must not cost this one the beat."""
+    message = cose.parse_sign1(dataclasses.replace(BEAT, state=state).sign(SESSION))
+    assert beat.verify(message, SESSION.public_key()).state == state
 
 
 @pytest.mark.parametrize(
@@ -79,6 +91,12 @@ def test_flags_are_the_bits_of_the_specification():
         (9, 1 << 32),
         (10, 256),
         (10, False),
+        (11, 1 << 32),
+        (12, None),
+        (12, {"1": 0}),
+        (12, {1: -1}),
+        (12, {1: b""}),
+        (12, dict.fromkeys(range(10), (1 << 64) - 1)),  # 101 bytes
     ],
 )
 def test_a_value_out_of_its_range(key: int, value: object):
@@ -86,7 +104,9 @@ def test_a_value_out_of_its_range(key: int, value: object):
         verified({**fields(), key: value})
 
 
-@pytest.mark.parametrize("values", [None, {}, {**fields(), 11: 0}, {k: v for k, v in fields().items() if k != 10}])
+@pytest.mark.parametrize(
+    "values", [None, {}, {**fields(), 13: 0}, *({k: v for k, v in fields().items() if k != key} for key in (10, 11, 12))]
+)
 def test_a_map_with_other_keys(values: object):
     with pytest.raises(MalformedMessage, match="the beat"):
         verified(values)
@@ -96,5 +116,5 @@ def test_the_fullest_beat_still_fits_one_datagram():
     """Fifteen X-Wing stations of two fragments each, all lanes: 1180 bytes are the most a control datagram carries."""
     hashes = {station: [bytes(16)] * 2 for station in range(1, 16)}
     kids = {lane << 8 | 0xFF: (1 << 28) for lane in (1, 2, 3, 4, 5, 7)}
-    full = Beat(SESSION_ID, (1 << 32) - 1, bytes(8), (1 << 32) - 1, kids, 1 << 33, {}, hashes, 60_000, 7)
+    full = Beat(SESSION_ID, (1 << 32) - 1, bytes(8), (1 << 32) - 1, kids, 1 << 33, {}, hashes, 60_000, 7, 0, {})
     assert len(full.sign(SESSION)) <= 1180

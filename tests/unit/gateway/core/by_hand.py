@@ -57,7 +57,7 @@ class Aboard:
         self.seq += 1
         listed = {i: [fragment.listed_hash(d) for d in parts] for i, parts in self.fragments.items()}
         next_ctr = dict.fromkeys((self.kid(lane, changes.get("epoch", 0)) for lane in LANES), 0)
-        beat = Beat(self.session_id, self.seq, self.world.random.randbytes(8), 0, next_ctr, 0, {}, listed, 0, 0)
+        beat = Beat(self.session_id, self.seq, self.world.random.randbytes(8), 0, next_ctr, 0, {}, listed, 0, 0, 0, {})
         return dataclasses.replace(beat, **changes).sign(self.session_key)
 
     def beat(self, **changes: Any) -> bytes:

@@ -125,6 +125,15 @@ def test_the_sealed_beat_is_the_clear_one_and_opens_at_the_counter_that_it_tells
     assert heard.next_ctr[kid] == ctr == 0
 
 
+def test_a_beat_says_how_old_the_session_is():
+    """By the clock that it is given, whatever that showed at the start."""
+    world = World(1)
+    announcer = Announcer(world.order, (0, world.device_key, 1), LANES, WIDE, world.random.randbytes, 1000.0)
+    said = [clear_beats(announcer, announcer.datagrams(1000.0 + s))[0] for s in (0, 1.5, 600, 1 << 32)]
+    assert [b.session_ms for b in said] == [0, 1_500, 600_000, (1 << 32) - 1]
+    assert all(b.state == {} for b in said)
+
+
 def test_on_a_narrow_link_clear_and_sealed_in_turn_once_a_second():
     _, announcer = session(NARROW, policy=Policy(announce_s=30))
     said = [(at, kinds([d])[0]) for at, d in run(announcer, 12.0) if kinds([d])[0] in ("beat", "sealed")]

@@ -20,7 +20,7 @@ def kid(epoch: int, lane: Lane = Lane.VIDEO_A) -> int:
 
 def beat(seq: int = 1, epoch: int = 0, ctr: int = 0, ms_to_next: int = 0, flags: int = 0, listed: bytes = b"") -> Beat:
     fragments = {1: [listed]} if listed else {}
-    return Beat(SESSION_ID, seq, bytes(8), epoch, {kid(epoch): ctr}, 0, {}, fragments, ms_to_next, flags)
+    return Beat(SESSION_ID, seq, bytes(8), epoch, {kid(epoch): ctr}, 0, {}, fragments, ms_to_next, flags, 0, {})
 
 
 def granted(epoch: int) -> Grant:
