@@ -19,11 +19,13 @@ from bench.result import Cell, Table
 from bench.scene import Scene, end
 from bench.zegel_pair import ZEGEL, ZegelPair, stations
 from gateway.config import WIDE_BPS
+from gateway.core.control_cipher import ControlCipher
 from gateway.core.sframe import decode_header
-from gateway.core.wire import Kind, parse_control
+from gateway.core.wire import Kind, is_sealed_control, parse_control
 from gateway.demo.flight import FlightController, Log, recorded_flight
 from gateway.demo.stage import drain, port_of, udp_socket
 from keys.kid import Lane
+from keys.order import parse_order
 
 EVERY = 4  # of the recorded flight's 267 frames a second, which is more than 57,600 baud carry: 67
 TICK_S = 0.002
@@ -97,15 +99,15 @@ def control(scene: Scene, listed: int, kbit: int, seconds: float) -> dict[str, i
         _collect(link, JOIN_S)
         sent = _collect(link, seconds)
         end(air)
-    octets = dict.fromkeys(WHAT, 0)
+    octets, cipher = dict.fromkeys(WHAT, 0), ControlCipher(parse_order(house.order.read_bytes()).op_id)
     for datagram in sent:
-        octets[what_of(datagram)] += len(datagram) + IP_UDP
+        octets[what_of(datagram, cipher)] += len(datagram) + IP_UDP
     return octets
 
 
-def what_of(datagram: bytes) -> str:
+def what_of(datagram: bytes, cipher: ControlCipher) -> str:
     """Which of `WHAT` a datagram is, on a link without telemetry and video; KeyError if it is none of them."""
-    if parsed := parse_control(datagram):
+    if is_sealed_control(datagram) and (parsed := parse_control(cipher.open(datagram) or b"")):
         return "beats" if parsed[0].kind is Kind.BEAT else "announcements"
     kid, _, _ = decode_header(datagram)
     return SEALED[Lane(kid >> 8)]

@@ -17,6 +17,7 @@ Status: TypeAlias = Mapping[str, Any]  # as `zegel status --json` prints it
 
 SETTLED_AFTER_S = 5.0  # a process this young is still opening its endpoints
 LOSS_TOLD_PERCENT = 10.0
+UNOPENED_TOLD_A_SECOND = 0.5  # the least that an aircraft says on a narrow link
 ROUND_ADVISED_S = 10.0  # who joins waits for a round of announcements; longer than this is felt
 
 
@@ -165,6 +166,14 @@ def _not_ours(status: Status) -> str:
     return "what comes on the link is not zegel: another program sends to this port"
 
 
+def _another_operation(status: Status) -> str:
+    """Only if it comes steadily: a control datagram that the radio damaged does not open either."""
+    ours = {session["state"] for session in status["sessions"]} - {"silent", "ended by the aircraft"}
+    if ours or not _settled(status) or status["unopened_per_s"] < UNOPENED_TOLD_A_SECOND:
+        return ""
+    return "control of another operation, or forgeries: load the right order"
+
+
 def _no_session(status: Status) -> str:
     if status["sessions"] or not _settled(status):
         return ""
@@ -240,6 +249,7 @@ _GROUND: tuple[Callable[[Status], str], ...] = (
         _wrong_order,
         _refused,
         _not_ours,
+        _another_operation,
         _no_session,
         _closed_to_us,
         _order_pending,

@@ -39,7 +39,7 @@ from gateway.endpoints.feed import TELEMETRY, VIDEO, Feed, leaves_computer
 from gateway.helm import READY, Helm
 from gateway.local_users import LocalUsers
 from gateway.log import say
-from gateway.meter import Meter
+from gateway.meter import Growth, Meter
 from gateway.order_file import OrderFile
 from gateway.pace import DATAGRAMS, Pace
 from gateway.poller import Poller
@@ -100,6 +100,7 @@ class Ground:
         self._aside = Aside(self.barrier)
         self._watch = Watch(self.endpoints, lambda text: say("ground", f"{station.name}: {text}"))
         self._shown: dict[bytes, str] = {}
+        self._unopened = Growth()
         self._older_seen = 0  # datagrams of older sessions, as far as they were alarmed
         self._commanded: set[bytes] = set()  # sessions to which commands go up, as it was said
 
@@ -319,6 +320,7 @@ class Ground:
             "kept_back": self.helm.kept_back(),
             "drops": self._drops(),
             "unexpected": dict(self.barrier.places),
+            "unopened_per_s": self._unopened_per_s(now),
             "alarms": self.alarms.texts,
             "alarm_reasons": self.alarms.by_reason(),
         }
@@ -336,6 +338,11 @@ class Ground:
             "clock_agrees": abs(claim - time.time()) <= CLAIM_WITHIN_S if claim else None,
             "flags": int(beat.flags) if beat else 0,
         }
+
+    def _unopened_per_s(self, now: float) -> float:
+        """Control datagrams of late that no order of ours opens."""
+        grown, seconds = self._unopened.take(now, {"unopened": self.opener.drops[DropReason.UNOPENED_CONTROL]})
+        return round(grown["unopened"] / seconds, 1)
 
     def _drops(self) -> dict[str, int]:
         drops: Counter[DropReason] = self.opener.drops

@@ -122,7 +122,7 @@ TABLE = (
 )
 UP = Metric("zegel_up", "gauge", "", "1 if the role runs on this computer and publishes its status")
 # Prometheus makes rates and percentages itself; a session's flags are bits, which zegel status spells out as its state.
-LEFT_OUT = {"rx_per_s", "tx_per_s", "rx_kbit", "tx_kbit", "late_per_s", "loss_percent", "flags", "pid"}
+LEFT_OUT = {"rx_per_s", "tx_per_s", "rx_kbit", "tx_kbit", "late_per_s", "unopened_per_s", "loss_percent", "flags", "pid"}
 GOOD_STATES = ("connected", "idle", "open")
 
 

@@ -55,6 +55,8 @@ _FIELDS = {
     11: fields.U32,
     12: is_state,
 }
+_BEGIN = bytes([0xA0 + len(_FIELDS), 1, cose.BYTES + SESSION_ID_SIZE])  # the map, and its first field up to its content
+_SEQ_AT = len(_BEGIN) + SESSION_ID_SIZE + 1
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -84,6 +86,14 @@ class Beat:
 def claimed_session(message: bytes) -> bytes | None:
     """The first 8 bytes of the session_id that the message says it is of, without parsing it."""
     return cose.claimed_kid(message, TYP, cose.Alg.ED25519, 8)
+
+
+def claimed_seq(message: bytes) -> int | None:
+    """The seq that the message says it has, from its place, without parsing it; None if no beat has it there."""
+    payload = cose.claimed_payload1(message, TYP, cose.Alg.ED25519, 8)
+    if payload is None or not payload.startswith(_BEGIN):
+        return None
+    return cose.leading_uint(payload[_SEQ_AT:])
 
 
 def verify(message: cose.Sign1, session_public: Ed25519PublicKey) -> Beat:

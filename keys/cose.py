@@ -23,7 +23,7 @@ SIGN1_TAG = 18
 SIGN_TAG = 98
 _TAGS = {SIGN1_TAG: b"\xd2", SIGN_TAG: b"\xd8\x62"}  # their one encoding
 BYTES = 0x40  # the first head of a byte string (RFC 8949 section 3); the last one here is 0x5A
-_LENGTHS = (*[0] * 24, 1, 2, 4)  # bytes of length behind each of them
+_LENGTHS = (*[0] * 24, 1, 2, 4)  # bytes of length, or of the integer, behind each of the heads of a type
 MESSAGE_MAX = 1 << 20
 DEPTH_MAX = 8
 HEADER_ALG, HEADER_KID, HEADER_TYP, HEADER_X5CHAIN = 1, 4, 16, 33
@@ -230,12 +230,36 @@ def claimed_payload(message: bytes, typ: str) -> bytes | None:
     """
     head = _head(typ)
     rest = message[len(head) :]
-    if not message.startswith(head) or not rest or not BYTES <= rest[0] <= BYTES + len(_LENGTHS) - 1:
+    found = _leading(rest, BYTES) if message.startswith(head) else None
+    if found is None:
         return None
-    width = _LENGTHS[rest[0] - BYTES]
-    size = int.from_bytes(rest[1 : 1 + width], "big") if width else rest[0] - BYTES
-    end = 1 + width + size
-    return rest[:end] if end <= len(rest) else None
+    begin, size = found
+    return rest[: begin + size] if begin + size <= len(rest) else None
+
+
+def claimed_payload1(message: bytes, typ: str, alg: Alg, kid_size: int) -> bytes | None:
+    """What the payload of a COSE_Sign1 begins with, from its place behind a kid of this size; None as `claimed_kid`.
+
+    Nothing is parsed, and it may be cut short.
+    """
+    head = _head1(typ, alg, kid_size)
+    rest = message[len(head) + kid_size :]
+    found = _leading(rest, BYTES) if message.startswith(head) else None
+    return None if found is None else rest[found[0] :]
+
+
+def leading_uint(data: bytes) -> int | None:
+    """The unsigned integer below 2^32 that `data` begins with, in whatever spelling; None if it begins with none."""
+    found = _leading(data, 0)
+    return None if found is None else found[1]
+
+
+def _leading(data: bytes, major: int) -> tuple[int, int] | None:
+    """(width, argument) of the head that `data` begins with (RFC 8949 section 3), if it is of this major type."""
+    if not data or not major <= data[0] < major + len(_LENGTHS):
+        return None
+    short, width = data[0] - major, _LENGTHS[data[0] - major]
+    return 1 + width, int.from_bytes(data[1 : 1 + width], "big") if width else short
 
 
 @functools.cache

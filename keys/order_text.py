@@ -13,6 +13,7 @@ from keys import certificate, cose
 from keys.certificate import fingerprint, groups, utc
 from keys.cose import Alg
 from keys.kid import Role
+from keys.operation_key import op_tag
 from keys.order import Order, OrderStation, VerifiedOrder, classical_keys, fits_link
 from keys.policy import Policy, PolicyFlag
 
@@ -160,7 +161,7 @@ def _policy(policy: Policy) -> Iterator[str]:
 def _reference(order: Order) -> Iterator[str]:
     yield "REFERENCE"
     yield f"  serial          {order.serial} of this agency"
-    yield f"  operation id    {order.op_id.hex()}"
+    yield f"  operation tag   {op_tag(order.op_id).hex()}"
     yield f"  fingerprint     {groups(order.hash())}"
     if order.previous:
         yield f"  replaces        the order with fingerprint {groups(order.previous)}"

@@ -2,7 +2,7 @@
 
     seed          private seed of its grants (keys.grant)     station.pub   its public half, for the agency
     roots.crt     the agency roots that it trusts             state.json    `StationState`, with a copy beside it
-    order-*       the newest order of an operation, by op_id
+    order-*       the newest order of an operation, by op_tag
 
 A station is made for one operation and its seed is destroyed after it. The folder may be read by several processes; it
 is locked while its state is written. Somebody sits at a station, so a state that is damaged in both its files is an
@@ -32,6 +32,7 @@ from keys.errors import (
 )
 from keys.files import Kind
 from keys.grant import Profile
+from keys.operation_key import op_tag
 from keys.order import LATEST, Order, VerifiedOrder, verify_order
 from keys.state import Count
 from keys.station_public import StationPublic
@@ -163,11 +164,15 @@ class StationFolder:
         """The newest order of this operation, if its file is whole and the one that the state names."""
         known = self._state().orders.get(op_id.hex())
         try:
-            found = verify_order(store.read_secret(self.path / f"{ORDER}-{op_id.hex()}"), self.roots, 0)
+            found = verify_order(store.read_secret(self._order_file(op_id)), self.roots, 0)
             self.index_in(found.order)
         except KeysError:
             return None
         return found if known and known.order_hash == found.order_hash.hex() else None
+
+    def _order_file(self, op_id: bytes) -> Path:
+        """Names of files are shown and logged, and op_id is not."""
+        return self.path / f"{ORDER}-{op_tag(op_id).hex()}"
 
     def index_in(self, order: Order) -> int:
         """The index under which the order lists this station's key; NotListed."""
@@ -193,7 +198,7 @@ class StationFolder:
                     f"the order is number {verified.order.serial} by signer {verified.generation},"
                     f" and number {newest.serial} by signer {newest.generation} of the same operation was accepted before"
                 )
-            store.write(self.path / f"{ORDER}-{operation}", verified.raw)
+            store.write(self._order_file(verified.order.op_id), verified.raw)
             state_.orders[operation] = Accepted(
                 generation=verified.generation, serial=verified.order.serial, order_hash=verified.order_hash.hex()
             )

@@ -17,11 +17,12 @@ from gateway.batch import Batch
 from gateway.core.announcer import Announcer
 from gateway.core.bundle import Bundler
 from gateway.core.commander import Refusal
+from gateway.core.control_cipher import ControlCipher
 from gateway.core.fleet import Fleet
 from gateway.core.gatekeeper import Gatekeeper
 from gateway.core.listener import Listener, Me
 from gateway.core.opener import Opener
-from gateway.core.wire import LINK_MTU
+from gateway.core.wire import FIRST_CONTROL, LINK_MTU, Kind, parse_control
 from keys import grant
 from keys.grant import Profile
 from keys.kid import Lane, Role
@@ -78,6 +79,21 @@ class World:
 
     def station(self, index: int = 1, known: dict[bytes, tuple[int, bytes]] | None = None) -> Station:
         return Station(self, index, known or {})
+
+    def opened(self, datagrams: Iterable[bytes]) -> list[bytes]:
+        """The control datagrams among these, as who has the order opens them."""
+        cipher = ControlCipher(self.order.order.op_id)
+        return [opened for datagram in datagrams if datagram[0] == FIRST_CONTROL and (opened := cipher.open(datagram))]
+
+    def on_air(self, datagrams: Iterable[bytes]) -> list[bytes]:
+        """Control datagrams sealed as whoever has an order of the operation can seal them."""
+        cipher = ControlCipher(self.order.order.op_id)
+        return [cipher.seal(datagram) for datagram in datagrams]
+
+    def kind(self, datagram: bytes) -> Kind | None:
+        """What a datagram on the air carries; None if it is no control datagram."""
+        parsed = [parse_control(opened) for opened in self.opened([datagram])]
+        return parsed[0][0].kind if parsed and parsed[0] else None
 
 
 def verified(order: Order) -> VerifiedOrder:

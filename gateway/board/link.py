@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 
 from gateway import config
+from gateway.batch import TAG_SIZE
 from gateway.board import holder
 from gateway.board.computer import told
 from gateway.board.finding import Finding, do, ok, unknown
@@ -157,9 +158,8 @@ def _heard(address: Address, made: socket.socket) -> Finding:
 
 def _is_zegel(datagram: bytes) -> bool:
     """By its first byte, which is all that can be told without keys."""
-    if len(datagram) <= wire.CONTROL_HEADER_SIZE:
-        return False
-    return datagram[0] in set(wire.Kind) or datagram[0] >> 4 == sframe.DOWNLINK_FIRST >> 4
+    sealed = len(datagram) >= sframe.DOWNLINK_HEADER_MIN + TAG_SIZE and datagram[0] >> 4 == sframe.DOWNLINK_FIRST >> 4
+    return sealed or wire.is_sealed_control(datagram)
 
 
 # --- programs at the station ---

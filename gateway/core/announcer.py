@@ -2,8 +2,8 @@
 
 The flow:
   1  `Announcer(...)`  draws the session key, states the session (session_id = hash of the statement), draws epoch 0
-  2  `datagrams`       whatever is due now: the clear and the sealed beat, then statement and announcements in turn,
-                       never more than 5 % of the link
+  2  `datagrams`       whatever is due now: the beat, as a control datagram and in the evidence lane, then statement and
+                       announcements in turn, never more than 5 % of the link
   3  `_turn_epoch`     ahead of REKEY_AFTER_PACKETS or the order's rekey_s the next epoch is drawn and announced; after
                        the lead time it becomes current and the old send keys are dropped
   4  `close`           a last beat says that the session is over
@@ -16,14 +16,15 @@ from __future__ import annotations
 import enum
 import itertools
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.core import fragment
+from gateway.core.control_cipher import ControlCipher
 from gateway.core.freshness import Freshness
 from gateway.core.sealer import Sealer
-from gateway.core.wire import BEAT_AFTER_PACKETS, CONTROL_HEADER_SIZE, FRAGMENT_MAX, KEEP_EPOCH_S, Evidence, Kind
+from gateway.core.wire import BEAT_AFTER_PACKETS, CONTROL_MAX, KEEP_EPOCH_S, Evidence, Kind
 from keys import cose, epoch
 from keys.beat import NONCE_SIZE, Beat, Flag
 from keys.epoch import Epoch
@@ -34,7 +35,7 @@ from keys.statement import Statement
 
 BEAT_EVERY_S = 0.5
 NARROW_BELOW_BPS = 250_000
-NARROW_BEAT_EVERY_S = 1.0  # clear and sealed in turn
+NARROW_BEAT_EVERY_S = 1.0  # as a control datagram and in the evidence lane, in turn
 START_ROUNDS = 5  # rounds of announcements in the first second of an epoch
 START_ROUND_EVERY_S = 0.2
 ANNOUNCE_SHARE = 0.05  # of the link, beats apart
@@ -78,7 +79,8 @@ class Announcer:
         self.phase = Phase.STEADY
         self.flags = Flag(0)
         self.freshness = Freshness(order.order.policy.fresh_ms / 1000)
-        self._statement = fragment.split(Kind.STATEMENT, statement.sign(device_key))
+        self._cipher = ControlCipher(order.order.op_id)
+        self._statement = self._sealed(fragment.split(Kind.STATEMENT, statement.sign(device_key)))
         self._seq = 0
         self._began = now
         self._beat_at = now
@@ -149,12 +151,12 @@ class Announcer:
         narrow = self.link_bps < NARROW_BELOW_BPS and not self.flags & Flag.SESSION_CLOSED and self._seq > 0
         message = self._sign_beat(now, unix_time)
         self._beat_at = now + (NARROW_BEAT_EVERY_S if self.link_bps < NARROW_BELOW_BPS else BEAT_EVERY_S)
-        clear = fragment.split(Kind.BEAT, message)
+        control = self._sealed(fragment.split(Kind.BEAT, message))
         key = self.current.send_keys[Lane.EVIDENCE]
         if narrow and self._seq % 2:
-            return clear
+            return control
         sealed = self.sealer.seal_one(key, bytes([Evidence.BEAT]) + message)
-        return [sealed] if narrow else [*clear, sealed]
+        return [sealed] if narrow else [*control, sealed]
 
     def _sign_beat(self, now: float, unix_time: int) -> bytes:
         self._seq += 1
@@ -183,7 +185,7 @@ class Announcer:
     def _share_of_link(self, now: float) -> list[bytes]:
         """What of the queued round the link's share allows now (a token bucket of one second)."""
         out = []
-        burst = max(self._bytes_a_second, CONTROL_HEADER_SIZE + FRAGMENT_MAX)
+        burst = max(self._bytes_a_second, CONTROL_MAX)
         self._bytes_left = min(burst, self._bytes_left + (now - self._counted_at) * self._bytes_a_second)
         self._counted_at = now
         while self._outbox and self._bytes_left >= len(self._outbox[0]):
@@ -201,7 +203,7 @@ class Announcer:
         self._round_at = now + (START_ROUND_EVERY_S if self._rounds < START_ROUNDS else self.order.order.policy.announce_s)
         if self._outbox:
             return []
-        for place, datagram in enumerate(itertools.chain(*self._fragments.values()), 1):
+        for place, datagram in enumerate(self._fragments, 1):
             self._outbox.append(datagram)
             if place % STATEMENT_EVERY == 0:
                 self._outbox.extend(self._statement)
@@ -210,11 +212,15 @@ class Announcer:
         self._bytes_left -= sum(map(len, self._statement))
         return self._statement[:]
 
+    def _sealed(self, opened: Iterable[bytes]) -> list[bytes]:
+        """Control datagrams as they go on the air."""
+        return [self._cipher.seal(datagram) for datagram in opened]
+
     def _announce(self, announced: Epoch, now: float) -> None:
         """From now on repeat the announcements of `announced`, and list them in the beats."""
-        self._fragments = {i: fragment.split(Kind.ANNOUNCEMENT, m) for i, m in announced.announcements.items()}
-        self._listed = {i: [fragment.listed_hash(d) for d in parts] for i, parts in self._fragments.items()}
-        parts = [*itertools.chain(*self._fragments.values())]
+        opened = {i: fragment.split(Kind.ANNOUNCEMENT, m) for i, m in announced.announcements.items()}
+        self._listed = {i: [fragment.listed_hash(d) for d in parts] for i, parts in opened.items()}
+        self._fragments = parts = self._sealed(itertools.chain(*opened.values()))
         statements = 1 + len(parts) // STATEMENT_EVERY
         # How long one round takes at its share of the link.
         self.round_s = (sum(map(len, parts)) + statements * sum(map(len, self._statement))) / self._bytes_a_second

@@ -1,5 +1,6 @@
 """Control messages as datagrams, and back. SPEC.md section 4.1.
 
+These are the opened datagrams: what seals them for the air is gateway/core/control_cipher.py.
 A reassembler is only ever given fragments that a verified beat lists, so what it can hold is bounded by the beat.
 """
 
@@ -24,7 +25,7 @@ def split(kind: Kind, message: bytes) -> list[bytes]:
 
 
 def listed_hash(datagram: bytes) -> bytes:
-    """What a beat lists of an announcement's fragment: SHA-256 of the whole control datagram, cut to 16 bytes."""
+    """What a beat lists of an announcement's fragment: SHA-256 of the opened control datagram, cut to 16 bytes."""
     return hashlib.sha256(datagram).digest()[:FRAGMENT_HASH_SIZE]
 
 

@@ -1,7 +1,7 @@
 """Listener: the ground's side of the control plane. Whom it believes, and which keys that opens.
 
 The flow of a control datagram, SPEC.md section 5.5:
-  1  lengths and header                        nothing else is looked at before a signature verified
+  1  lengths, the operation's key, the header  nothing else is looked at before a signature verified
   2  statement: a device key of our order, boot counter not older than the one we know   -> a `Session`
   3  beat: the session's key, a rising seq     -> opens the lanes of its epoch, bounds their counters
   4  announcement fragment: only if the newest beat lists it; whole, signed, ours -> HPKE, commitments -> keys installed
@@ -19,16 +19,18 @@ from collections.abc import Mapping
 
 from gateway.core import fragment, order_fragments
 from gateway.core.budget import Budget
+from gateway.core.control_cipher import ControlCiphers
 from gateway.core.order_intake import OrderIntake
 from gateway.core.session import Lease, Session
-from gateway.core.wire import ControlHeader, DropReason, Kind, message_id, parse_control
+from gateway.core.wire import ControlHeader, DropReason, Kind, is_sealed_control, message_id, parse_control
 from keys import announcement, beat, cose, statement
 from keys.errors import KeysError
 from keys.grant import Profile
 from keys.kid import DOWNLINK_LANES, Lane, downlink_kid, lanes_for
 from keys.order import VerifiedOrder
 
-VERIFY_A_SECOND = 200  # signatures of statements, and as many of clear beats; a flood of forgeries costs no more
+VERIFY_A_SECOND = 200  # signatures of statements, and as many of beats in control datagrams
+NEWEST_A_SECOND = 50  # besides, of such beats that name a higher seq than any before: a recording has none for long
 BOOT_JUMP_MAX = 1_000
 SESSIONS_MAX = 8  # per device; only the holder of a device key can make one
 SUPERSEDED_AFTER_S = 10.0  # an older session that is silent this long beside a newer one is over
@@ -75,10 +77,12 @@ class Listener:
         self._heard: list[Heard] = []
         self._over: set[bytes] = set()  # hints of superseded sessions: what ended does not begin again
         self._statement_budget, self._beat_budget = Budget(VERIFY_A_SECOND), Budget(VERIFY_A_SECOND)
+        self._newest_budget = Budget(NEWEST_A_SECOND)
         self._statements: dict[bytes, DropReason | bytes] = {}  # what became of those of our devices, by message id
 
     def _take_up(self, order: VerifiedOrder) -> None:
         self.order = self._orders[order.order_hash] = order
+        self._ciphers = ControlCiphers(known.order.op_id for known in reversed(self._orders.values()))
         self.my_lanes = self._lanes_under(order)
         self._devices = [cose.load_public(device.alg, device.pub) for device in order.order.devices]
 
@@ -97,17 +101,22 @@ class Listener:
 
     def control(self, datagram: bytes, now: float) -> DropReason | None:
         """Take one control datagram; None if it was of use or a repeat, else why it was dropped."""
-        parsed = parse_control(datagram)
+        if not is_sealed_control(datagram):
+            return DropReason.BAD_CONTROL
+        opened = self._ciphers.open(datagram)
+        if opened is None:
+            return DropReason.UNOPENED_CONTROL
+        parsed = parse_control(opened)
         if parsed is None:
             return DropReason.BAD_CONTROL
         header, part = parsed
         if header.kind is Kind.ANNOUNCEMENT:
-            return self._announcement_fragment(header, part, datagram)
+            return self._announcement_fragment(header, part, opened)
         if header.count != 1 or message_id(part) != header.message_id:
             return DropReason.BAD_MESSAGE_ID
         if header.kind is Kind.STATEMENT:
             return self._statement(header.message_id, part, now)
-        return self._clear_beat(part, now)
+        return self._control_beat(part, now)
 
     # --- 2: statements ---
 
@@ -163,15 +172,29 @@ class Listener:
 
     # --- 3: beats ---
 
-    def _clear_beat(self, message: bytes, now: float) -> DropReason | None:
+    def _control_beat(self, message: bytes, now: float) -> DropReason | None:
         session = self.sessions.get(beat.claimed_session(message) or b"")
         if session is None:
             return DropReason.UNKNOWN_SESSION
         if message == session.newest_message:
             return None
-        if not self._beat_budget.spend(now):
+        seq = beat.claimed_seq(message)
+        if seq is None:
+            return DropReason.BAD_SIGNATURE
+        if session.beat is not None and seq <= session.beat.seq:
+            return DropReason.STALE_BEAT
+        if not self._may_check(session, seq, now):
             return DropReason.OVER_BUDGET
         return self._beat(session, message, now)
+
+    def _may_check(self, session: Session, seq: int, now: float) -> bool:
+        """Whether a signature check may be spent on a beat of this seq.
+
+        A recording opens too, and its beats are genuine. None of them is above the aircraft's next one, so that one has a
+        budget which a recording uses only the first time that it is played through.
+        """
+        newest, session.highest_seq = seq > session.highest_seq, max(seq, session.highest_seq)
+        return (newest and self._newest_budget.spend(now)) or self._beat_budget.spend(now)
 
     def sealed_beat(self, session: Session, message: bytes, now: float) -> DropReason | None:
         """A beat out of the session's evidence lane: outsiders cannot forge it, so it costs no budget."""
@@ -202,9 +225,9 @@ class Listener:
 
     # --- 4: announcements ---
 
-    def _announcement_fragment(self, header: ControlHeader, part: bytes, datagram: bytes) -> DropReason | None:
+    def _announcement_fragment(self, header: ControlHeader, part: bytes, opened: bytes) -> DropReason | None:
         """For every session whose beat lists it: a malicious aircraft may list what is another's."""
-        digest = fragment.listed_hash(datagram)
+        digest = fragment.listed_hash(opened)
         listing = [session for session in self.sessions.values() if session.beat and session.beat.lists(digest)]
         outcomes = [self._take_fragment(session, header, part) for session in listing]
         if None in outcomes:

@@ -42,6 +42,7 @@ class Session:
         self.beat_at = float("-inf")  # when the newest beat came, on our monotonic clock
         self.first_beat_at = float("inf")
         self.newest_message = b""
+        self.highest_seq = 0  # that a beat in a control datagram has named, whoever sent it
         self.reassembler = Reassembler()
         self.announcements: set[bytes] = set()  # ids of messages already taken
         self.uplink_keys: dict[int, bytes] = {}  # by epoch; for the uplink

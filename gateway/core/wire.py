@@ -21,6 +21,8 @@ FIRST_CONTROL = 0x01
 CONTROL_BELOW = 0x40  # first bytes under this are control (demultiplexed as in RFC 7983)
 CONTROL_HEADER_SIZE = 12
 FRAGMENT_MAX = 1180
+CONTROL_OVERHEAD = CONTROL_HEADER_SIZE + TAG_SIZE  # the tag is AES-GCM-SIV's
+CONTROL_MAX = CONTROL_OVERHEAD + FRAGMENT_MAX  # of a control datagram on the air
 FRAGMENTS_MAX = 16
 MESSAGE_ID_SIZE = 8
 
@@ -74,6 +76,7 @@ class DropReason(enum.StrEnum):
     BAD_TAG = "bad_tag"
     BAD_PADDING = "bad_padding"
     BAD_CONTROL = "bad_control"
+    UNOPENED_CONTROL = "unopened_control"
     UNLISTED_FRAGMENT = "unlisted_fragment"
     BAD_MESSAGE_ID = "bad_message_id"
     UNKNOWN_SESSION = "unknown_session"
@@ -109,8 +112,13 @@ class ControlHeader:
         return bytes([FIRST_CONTROL, self.kind, self.index, self.count]) + self.message_id
 
 
+def is_sealed_control(datagram: bytes) -> bool:
+    """Whether it has the form of a control datagram on the air, which is all that can be told without the key."""
+    return CONTROL_OVERHEAD < len(datagram) <= CONTROL_MAX and datagram[0] == FIRST_CONTROL
+
+
 def parse_control(datagram: bytes) -> tuple[ControlHeader, bytes] | None:
-    """(header, fragment) of a control datagram, or None if it is not a well-formed one."""
+    """(header, fragment) of an opened control datagram, or None if it is not a well-formed one."""
     if not CONTROL_HEADER_SIZE < len(datagram) <= CONTROL_HEADER_SIZE + FRAGMENT_MAX or datagram[0] != FIRST_CONTROL:
         return None
     kind, index, count = datagram[1:4]

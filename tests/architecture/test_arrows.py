@@ -25,6 +25,7 @@ PURE_KEYS = {
     "grant",
     "keyring",
     "kid",
+    "operation_key",
     "order",
     "policy",
     "replay",

@@ -17,6 +17,7 @@ from pathlib import Path
 from tests.hostile import (
     account_attacks,
     agency_attacks,
+    control_attacks,
     device_attacks,
     guard_attacks,
     order_attacks,
@@ -44,6 +45,7 @@ ATTACKS = {
         *report_attacks.ATTACKS,
         *socket_attacks.ATTACKS,
         *account_attacks.ATTACKS,
+        *control_attacks.ATTACKS,
     )
 }
 

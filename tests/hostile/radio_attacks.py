@@ -6,18 +6,14 @@ import itertools
 import random
 from collections.abc import Callable, Iterator
 
-import cbor2
-
 from gateway.core import sframe
 from gateway.core.announcer import REKEY_AFTER_PACKETS
-from gateway.core.fragment import split
-from gateway.core.wire import BEYOND_BEAT_BY, CONTROL_HEADER_SIZE, FRAGMENT_MAX, ControlHeader, Kind
-from keys import cose
+from gateway.core.wire import BEYOND_BEAT_BY
 from keys.kid import Lane
 from keys.order import Policy
 from tests.hostile.row import Row, only
 from tests.hostile.scene import STEP_S, Scene, delivered, interleaved, moved
-from tests.memory_link import join, lossy
+from tests.memory_link import lossy
 
 A_SECOND = 10_000
 FLOOD_S = 5.0
@@ -43,31 +39,6 @@ def bad_weather() -> Row:
 
 
 # --- floods ---
-
-
-def forged_beats(scene: Scene) -> Iterator[bytes]:
-    """In form and name of the session that is on the air, signed by nobody."""
-    yield from forged(scene, Kind.BEAT, {4: scene.aircraft.announcer.session_id[:8]})
-
-
-def forged_statements(scene: Scene) -> Iterator[bytes]:
-    yield from forged(scene, Kind.STATEMENT, {4: b"\0"})
-
-
-def forged(scene: Scene, kind: Kind, unprotected: dict[int, bytes]) -> Iterator[bytes]:
-    rng, genuine = scene.rng, next(datagram for datagram in scene.flight(3.0) if datagram[:2] == bytes([1, kind]))
-    protected = cose.parse_sign1(genuine[CONTROL_HEADER_SIZE:]).protected
-    made = [
-        split(kind, cose.dumps(cbor2.CBORTag(18, [protected, unprotected, rng.randbytes(150), rng.randbytes(64)])))[0]
-        for _ in range(POOL)
-    ]
-    yield from itertools.cycle(made)
-
-
-def forged_fragments(scene: Scene) -> Iterator[bytes]:
-    while True:
-        header = ControlHeader(Kind.ANNOUNCEMENT, scene.rng.randrange(2), 2, scene.rng.randbytes(8))
-        yield header.encode() + scene.rng.randbytes(FRAGMENT_MAX)
 
 
 def forged_datagrams(scene: Scene) -> Iterator[bytes]:
@@ -108,35 +79,6 @@ def flood(attack: str, make: Callable[[Scene], Iterator[bytes]], *counters: str)
     assert scene.is_well()
     happened = f"no frame or picture lost; the next epoch was installed {installed:.2f} s after it was drawn"
     return Row(attack, f"{sent:,} in {FLOOD_S:g} s", happened, only(drops, *counters))
-
-
-def flood_before_joining() -> Row:
-    """The budget protects a ground's processor; a forger can use it up before a statement that is not known yet."""
-    scene = Scene(2)
-    source, late, began = forged_beats(scene), scene.world.station(2), scene.now
-    while scene.now < began + FLOOD_S:
-        late.receive(interleaved(scene.step(), itertools.islice(source, int(A_SECOND * STEP_S))), scene.now)
-    ended = scene.now
-    joined = join(scene.world, late, scene.aircraft, ended) - ended
-    assert joined <= scene.world.order.order.policy.announce_s
-    return Row(
-        "the same at a station that has not joined yet",
-        f"{A_SECOND * FLOOD_S:,.0f} in {FLOOD_S:g} s",
-        f"it may have to wait for the end of the flood, and then joined after {joined:.2f} s",
-        only(late.drops, "over_budget"),
-    )
-
-
-def flood_of_beats() -> Row:
-    return flood("forged beats, 10,000 a second", forged_beats, "bad_signature", "over_budget")
-
-
-def flood_of_statements() -> Row:
-    return flood("forged statements, 10,000 a second", forged_statements, "bad_signature", "over_budget")
-
-
-def flood_of_fragments() -> Row:
-    return flood("forged announcement fragments, 10,000 a second", forged_fragments, "unlisted_fragment")
 
 
 def flood_of_datagrams() -> Row:
@@ -220,10 +162,6 @@ def reflected_down() -> Row:
 
 ATTACKS = (
     bad_weather,
-    flood_of_beats,
-    flood_before_joining,
-    flood_of_statements,
-    flood_of_fragments,
     flood_of_datagrams,
     replay_in_session,
     replay_across_sessions,

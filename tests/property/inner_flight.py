@@ -25,8 +25,9 @@ from gateway.air import Air
 from gateway.batch import Batch
 from gateway.config import AirConfig, GroundConfig
 from gateway.core import order_fragments
+from gateway.core.control_cipher import ControlCipher
 from gateway.core.fragment import split
-from gateway.core.wire import Evidence, Kind
+from gateway.core.wire import CONTROL_HEADER_SIZE, Evidence, Kind
 from gateway.demo.stage import HOST, drain, port_of, udp_socket
 from gateway.endpoints import slip
 from gateway.ground import Ground
@@ -162,9 +163,10 @@ class InnerFlight:
         if self.steps % 2:  # what was made ahead for datagrams in their order
             for lease in (lease for leases in listener.leases.values() for lease in leases):
                 lease.key.ahead = None
-        message = announcer._statement[0][12:]
-        forged = split(Kind.STATEMENT, message[:-1] + self.random.randbytes(1))
-        for datagram in forged:
+        cipher = ControlCipher(announcer.order.order.op_id)
+        message = (cipher.open(announcer._statement[0]) or b"")[CONTROL_HEADER_SIZE:]
+        (forged,) = map(cipher.seal, split(Kind.STATEMENT, message[:-1] + self.random.randbytes(1)))
+        for datagram in (forged, forged[:-1]):
             self.stranger.sendto(datagram, (HOST, self.link))
             os.write(self.radio, slip.encode(datagram))
         self.air.sessions._inbox_at = self.ground._status_at = self.air._status_at = 0.0

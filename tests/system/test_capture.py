@@ -1,4 +1,4 @@
-"""What a capture of the link and a stolen folder give: nothing. Shows 3 and 4 of the main job."""
+"""What a capture of the link and a stolen folder give: nothing that was flown or commanded, but the operation's control."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from gateway.batch import Batch
 from gateway.core import fragment, sframe
+from gateway.core.control_cipher import ControlCipher
 from gateway.core.listener import Listener, Me
 from gateway.core.opener import Opener
-from gateway.core.wire import Kind, parse_control
+from gateway.core.wire import FIRST_CONTROL, Kind, parse_control
 from gateway.demo.leaks import shared_windows
 from gateway.demo.stage import HOST
 from keys import announcement, cose, grant
@@ -64,8 +65,11 @@ def opens(order, station_index, profile, seed, capture) -> int:
     return sum(opener.opened.values())
 
 
-def test_the_devices_folder_and_the_whole_capture_open_nothing(fly, house: House):
-    """Every byte string of 32 bytes that the folder holds, tried as every kind of key there is."""
+def test_the_devices_folder_holds_no_key_that_opens_telemetry_video_commands_or_recordings(fly, house: House):
+    """Every byte string of 32 bytes that the folder holds, tried as every kind of key there is, on the whole capture.
+
+    It does hold op_id, so it opens the control datagrams: who has the folder knows the order anyway.
+    """
     flight, _, _ = flown(fly)
     flight.end()
     device = house.folder / "drone-7"
@@ -74,7 +78,8 @@ def test_the_devices_folder_and_the_whole_capture_open_nothing(fly, house: House
     capture = flight.radio.capture
     assert opens(order, 1, Profile.X_WING, StationFolder.open(house.folder / "pilot").seed, capture) > 0  # it can succeed
     candidates = {data[at : at + 32] for data in files for at in range(len(data) - 31)} | private_keys(device)
-    announcements = _announcements(capture)
+    assert any(order.order.op_id in data for data in files)
+    announcements = _announcements(capture, ControlCipher(order.order.op_id))
     assert announcements
     for candidate in _likely(candidates, files):
         for announced in announcements:
@@ -105,11 +110,11 @@ def _likely(candidates: set[bytes], files: list[bytes]) -> list[bytes]:
     return rng.sample(pool, min(len(pool), 1500))
 
 
-def _announcements(capture) -> list[announcement.Announcement]:
+def _announcements(capture, cipher: ControlCipher) -> list[announcement.Announcement]:
     """Every key announcement in the capture; its signature does not matter to who steals it."""
     whole, reassembler = {}, fragment.Reassembler()
     for datagram in capture:
-        parsed = parse_control(datagram)
+        parsed = parse_control(cipher.open(datagram) or b"") if datagram[0] == FIRST_CONTROL else None
         if parsed and parsed[0].kind is Kind.ANNOUNCEMENT:
             message = reassembler.add(*parsed)
             if message:

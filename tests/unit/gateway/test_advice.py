@@ -36,7 +36,7 @@ def air(**more: Any) -> dict[str, Any]:
 def ground(**more: Any) -> dict[str, Any]:
     sessions = [{"state": "open", "commands": READY}]
     good = {"role": "ground", "sealed": True, "uptime_s": 60.0, "sessions": sessions, "drops": {}, "commands": {"sent": 3}}
-    good |= {"alarm_reasons": {}, "kept_back": {}}
+    good |= {"alarm_reasons": {}, "kept_back": {}, "unopened_per_s": 0.0}
     return {**good, "endpoints": [end("link"), end("link", endpoint="other-link"), end("gcs"), end("player")], **more}
 
 
@@ -85,6 +85,8 @@ def test_nothing_is_wrong():
         (ground(sealed=False, drops={"older_session": 4}, sessions=[]), "an older session is refused"),
         (ground(sealed=False, drops={"not_zegel": 4}, sessions=[]), "another program sends to this port"),
         (ground(sealed=False, sessions=[]), "no aircraft of this order"),
+        (ground(sealed=False, sessions=[], unopened_per_s=0.5), "control of another operation, or forgeries"),
+        (ground(sealed=False, sessions=[{"state": "silent"}], unopened_per_s=9.0), "load the right order"),
         (ground(sealed=False, sessions=[{"state": "beat verified, waiting for our keys"}]), "its keys for this station"),
         (ground(endpoints=[end("link"), end("link", endpoint="b", **LOST)]), "the link b is down, the others"),
         (ground(endpoints=[end("link", loss_percent=34.6)]), "the link the-link loses 35 %"),
@@ -109,6 +111,12 @@ def test_the_cause_is_told_before_its_effects():
 def test_a_process_that_has_just_started_is_given_time():
     assert advise(ground(endpoints=[end("link", **SILENT)], sessions=[], uptime_s=1.0)) == ""
     assert advise(air(endpoints=[end("fc", **SILENT), end("link")], frames={}, uptime_s=1.0)) == ""
+
+
+def test_forgeries_beside_an_aircraft_of_ours_are_not_advised_upon():
+    assert advise(ground(unopened_per_s=5_000.0)) == ""
+    assert "another operation" not in advise(ground(sealed=False, sessions=[], unopened_per_s=0.4))
+    assert advise(ground(sealed=False, sessions=[], unopened_per_s=9.0, uptime_s=1.0)) == ""
 
 
 def stations(*profiles: Profile) -> list[OrderStation]:

@@ -1,4 +1,8 @@
-"""An aircraft whose every message the test composes, so that it can say what an honest announcer never would."""
+"""An aircraft whose every message the test composes, so that it can say what an honest announcer never would.
+
+Its control datagrams are opened ones. `hear`, `drops_of` and `on_air` seal them under the key of the operation, which every
+attacker has who was ever handed an order of it.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +13,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.batch import Batch
 from gateway.core import fragment
+from gateway.core.control_cipher import ControlCipher
 from gateway.core.listener import Listener, Me
 from gateway.core.sealer import Sealer
 from gateway.core.session import Session
-from gateway.core.wire import DropReason, Evidence, Kind
+from gateway.core.wire import FIRST_CONTROL, DropReason, Evidence, Kind
 from keys import announcement, cose
 from keys.announcement import Announcement
 from keys.beat import Beat
@@ -83,7 +88,7 @@ class Aboard:
     def join(self, station: Station, now: float = 0.0, **beat: Any) -> None:
         """Have the station open this session's first epoch."""
         parts = self.announce(self.announced())
-        station.receive([self.statement(), self.beat(**beat), *parts], now)
+        station.receive(on_air(station.listener, self.statement(), self.beat(**beat), *parts), now)
         assert not station.drops
 
     # --- sealed datagrams ---
@@ -97,6 +102,12 @@ class Aboard:
         return self.sealed(Lane.EVIDENCE, bytes([Evidence.BEAT]) + (message or self.beat_message()), ctr)
 
 
+def on_air(ground: Listener, *datagrams: bytes) -> list[bytes]:
+    """The control datagrams sealed as the ground opens them, the others as they are."""
+    cipher = ControlCipher(ground.order.order.op_id)
+    return [cipher.seal(datagram) if datagram[:1] == bytes([FIRST_CONTROL]) else datagram for datagram in datagrams]
+
+
 def batch_of(*datagrams: bytes) -> Batch:
     batch = Batch(max(1, len(datagrams)))
     for datagram in datagrams:
@@ -107,7 +118,7 @@ def batch_of(*datagrams: bytes) -> Batch:
 def drops_of(station: Station, *datagrams: bytes, now: float = 0.0) -> dict[DropReason, int]:
     """What each reason's counter moved by when the station heard these."""
     before = station.opener.drops.copy()
-    station.receive(datagrams, now)
+    station.receive(on_air(station.listener, *datagrams), now)
     return dict(station.opener.drops - before)
 
 
@@ -122,7 +133,7 @@ def ears(world: World, index: int = 1, boot: int | None = None, *, accept_older:
 
 
 def hear(ground: Listener, *datagrams: bytes, now: float = 0.0) -> list[DropReason | None]:
-    return [ground.control(datagram, now) for datagram in datagrams]
+    return [ground.control(datagram, now) for datagram in on_air(ground, *datagrams)]
 
 
 def the_session(ground: Listener) -> Session:

@@ -26,7 +26,7 @@ from keys import cose
 from keys.beat import Flag
 from keys.order import OrderDevice
 from tests.memory_link import World, verified
-from tests.unit.gateway.core.by_hand import Aboard, device_of, ears, hear, the_session
+from tests.unit.gateway.core.by_hand import Aboard, device_of, drops_of, ears, hear, the_session
 
 FORGER = Ed25519PrivateKey.generate()
 
@@ -235,7 +235,7 @@ def test_one_statement_cannot_be_made_into_many():
     aboard, ground = Aboard(world), ears(world)
     for i in range(20):
         message = cose.sign1(aboard.stated.payload(), "zegel-ss", world.device_key, {4: bytes([i])})
-        ground.control(split(Kind.STATEMENT, message)[0], float(i))
+        hear(ground, split(Kind.STATEMENT, message)[0], now=float(i))
     assert len(ground._statements) <= 1
 
 
@@ -299,9 +299,9 @@ def test_a_beat_opens_nothing_that_was_not_granted():
 # --- the budget ---
 
 
-def flood(aboard: Aboard, rng: random.Random, count: int) -> list[bytes]:
+def flood(aboard: Aboard, rng: random.Random, count: int, **claimed: Any) -> list[bytes]:
     """Beats in the session's name that it never signed; each would cost a signature check."""
-    real = cose.parse_sign1(aboard.beat_message())
+    real = cose.parse_sign1(aboard.beat_message(**claimed))
     forged = ([real.protected, real.unprotected, real.payload, rng.randbytes(64)] for _ in range(count))
     return [datagram for parts in forged for datagram in split(Kind.BEAT, cose.dumps(cbor2.CBORTag(18, parts)))]
 
@@ -333,9 +333,8 @@ def test_a_sealed_beat_passes_beside_the_flood():
     world = World(1)
     aboard, station = Aboard(world), world.station(1)
     aboard.join(station)
-    station.receive(flood(aboard, world.random, 100), 0.0)
-    assert station.drops["over_budget"] > 0
-    station.receive([aboard.beat(unix_time=1)], 0.0)
+    assert drops_of(station, *flood(aboard, world.random, 100, seq=(1 << 32) - 1))[DropReason.OVER_BUDGET] > 0
+    drops_of(station, aboard.beat(unix_time=1))
     assert the_session(station.listener).beat.unix_time == 0  # over budget
     station.receive([aboard.sealed_beat(0, aboard.beat_message(unix_time=2))], 0.0)
     assert the_session(station.listener).beat.unix_time == 2

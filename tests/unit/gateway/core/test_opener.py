@@ -10,6 +10,7 @@ import pytest
 from gateway.batch import HEADROOM, ROOM, SLOT_SIZE, Batch
 from gateway.core import sframe
 from gateway.core.bundle import pad_video
+from gateway.core.control_cipher import ControlCipher
 from gateway.core.fragment import split
 from gateway.core.listener import SESSIONS_MAX
 from gateway.core.opener import Opener
@@ -19,7 +20,7 @@ from keys.kid import Lane
 from keys.policy import Policy, PolicyFlag
 from keys.replay import DOWNLINK_WINDOW
 from tests.memory_link import OBSERVER, PILOT, Station, World, mavlink_frame
-from tests.unit.gateway.core.by_hand import Aboard, batch_of, damaged, drops_of
+from tests.unit.gateway.core.by_hand import Aboard, batch_of, damaged, drops_of, on_air
 
 FRAME = mavlink_frame(random.Random(1), seq=0)
 SECRET = b"a picture that nobody else may see"
@@ -47,9 +48,7 @@ def scene() -> Scene:
 
 def too_old(scene: Scene) -> list[bytes]:
     now = {scene.aboard.kid(Lane.VIDEO_A): DOWNLINK_WINDOW}
-    scene.station.receive(
-        [scene.aboard.beat(next_ctr=now), scene.aboard.sealed(Lane.VIDEO_A, SECRET, DOWNLINK_WINDOW)], 0.0
-    )
+    drops_of(scene.station, scene.aboard.beat(next_ctr=now), scene.aboard.sealed(Lane.VIDEO_A, SECRET, DOWNLINK_WINDOW))
     return [scene.aboard.sealed(Lane.VIDEO_A, SECRET, 0)]
 
 
@@ -141,8 +140,16 @@ def test_a_flood_of_forgeries_is_dropped_unchecked(scene: Scene):
     assert sum(drops.values()) == 64
 
 
+def test_what_was_sealed_without_op_id_is_not_looked_into(scene: Scene):
+    """Damage, a forgery, or another operation's."""
+    theirs, (ours,) = ControlCipher(bytes(16)), on_air(scene.station.listener, scene.aboard.beat())
+    stranger = theirs.seal(Aboard(scene.world, boot=4).statement())
+    scene.station.receive([damaged(ours), stranger, b"\1" + bytes(28), b"\1" * 1208], 0.0)
+    assert scene.station.drops == {"unopened_control": 4}
+
+
 def test_every_reason_was_seen():
-    elsewhere = {DropReason.OVER_BUDGET, DropReason.UNEXPECTED}  # a flood, and test_barrier.py
+    elsewhere = {DropReason.OVER_BUDGET, DropReason.UNEXPECTED, DropReason.UNOPENED_CONTROL}  # above, and test_barrier.py
     assert set(REASONS) | ABOARD | elsewhere == set(DropReason)
 
 

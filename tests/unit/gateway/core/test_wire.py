@@ -8,7 +8,7 @@ import pytest
 
 from gateway.batch import ROOM
 from gateway.core import wire
-from gateway.core.wire import ControlHeader, DropReason, Evidence, Kind, parse_control
+from gateway.core.wire import Control, ControlHeader, DropReason, Evidence, Kind, parse_control
 
 SPEC = Path(wire.__file__).parents[1] / "SPEC.md"
 IDENTITY = b"8 octets"
@@ -22,7 +22,7 @@ def test_sizes_add_up():
     assert wire.LINK_MTU == 1500 - 20 - 8
     assert wire.DOWNLINK_OVERHEAD == 1 + 2 + 4 + 16
     narrowest, widest = wire.MTU_RANGE
-    assert narrowest >= wire.CONTROL_HEADER_SIZE + wire.FRAGMENT_MAX
+    assert wire.CONTROL_MAX == 1 + 1 + 1 + 1 + 8 + 1180 + 16 == 1208 <= narrowest
     assert narrowest <= wire.LINK_MTU <= widest <= ROOM
 
 
@@ -60,6 +60,22 @@ def test_what_is_not_of_the_form(datagram: bytes):
     assert parse_control(datagram) is None
 
 
+@pytest.mark.parametrize(
+    ("datagram", "fits"),
+    [
+        (b"", False),
+        (b"\1" * 28, False),
+        (b"\1" * 29, True),
+        (b"\1" * 1208, True),
+        (b"\1" * 1209, False),
+        (b"\2" * 29, False),
+    ],
+    ids=lambda value: str(value if isinstance(value, bool) else len(value)),
+)
+def test_the_form_of_a_control_datagram_on_the_air(datagram: bytes, fits: bool):
+    assert wire.is_sealed_control(datagram) is fits
+
+
 def test_a_message_is_named_by_its_hash():
     assert wire.message_id(b"message") == hashlib.sha256(b"message").digest()[:8]
 
@@ -76,3 +92,12 @@ def test_kinds_are_the_numbers_of_the_specification():
     assert [int(kind) for kind in (Kind.STATEMENT, Kind.ANNOUNCEMENT, Kind.BEAT)] == [1, 2, 3]
     kinds = (Evidence.BEAT, Evidence.CHECKPOINT, Evidence.CONSISTENCY, Evidence.ORDER_FRAGMENT)
     assert [int(kind) for kind in kinds] == [1, 2, 3, 4]
+    assert [kind.name for kind in Control] == [
+        "CHALLENGE",
+        "ORDER_FRAGMENT",
+        "RECORDING",
+        "EVIDENCE",
+        "ORDER_HELD",
+        "REPAIR",
+    ]
+    assert [int(kind) for kind in Control] == [1, 2, 3, 4, 5, 6]
