@@ -1,4 +1,4 @@
-"""The device's folder: what an aircraft knows between flights, and no key that opens anything. SPEC.md section 2.
+"""The device's folder: what an aircraft knows between flights, and no key that opens what it sends. SPEC.md section 2.
 
     device.key      private signing key, Ed25519          device.csr   the request for its certificate
     device.crt      its certificate, once enrolled        roots.crt    the agency root that it was enrolled with

@@ -15,6 +15,7 @@ from gateway.core.session import Session
 from gateway.helm import Helm
 from gateway.order_file import OrderFile
 from gateway.succession import Succession
+from keys.operation_key import op_tag
 from keys.order import VerifiedOrder, claimed_hash, parse_order, verify_order
 from keys.statement import Statement
 from tests.agency import HOUR, NOW, Agency
@@ -107,7 +108,7 @@ def test_an_order_that_does_not_succeed_is_not_stored_either(post):
     post.hear(other)
     assert post.look(0.0) == 7
     assert post.alarms.texts == ["an order that came by the link does not succeed the one in force: refused"]
-    assert not list(post.path.glob(f"order-{bytes(16).hex()}"))
+    assert not list(post.path.glob(f"order-{op_tag(bytes(16)).hex()}"))
 
 
 def test_two_copies_of_the_agencys_signer_are_an_alarm_until_a_newer_order(post):

@@ -28,6 +28,7 @@ from keys.errors import (
     WrongUsage,
 )
 from keys.grant import Profile
+from keys.operation_key import op_tag
 from keys.order import LATEST, OrderStation, issue_order
 from keys.station import StationFolder
 from tests.agency import HOUR, NAME, NOW, Agency, harbour, order, p256
@@ -234,7 +235,7 @@ def test_another_order_of_the_same_number(station):
     for take in (station.accept_order, station.newest_order, StationFolder.open(station.path).newest_order):
         with pytest.raises(NumberTwice, match=r"two orders are number 7 by signer 1, .* in use twice"):
             take(other, NOW)
-    (station.path / f"order-{order().op_id.hex()}").unlink()
+    (station.path / f"order-{op_tag(order().op_id).hex()}").unlink()
     with pytest.raises(NumberTwice, match="another order of number 7 of the same operation"):
         station.accept_order(other, NOW)
     newest = station.accept_order(signed(station.path, serial=8, previous=in_force.order_hash), NOW)
