@@ -17,6 +17,7 @@ from pathlib import Path
 
 HOST = "127.0.0.1"
 TICK_S = 0.002
+SENDING = "sending\n"
 
 
 class Flood:
@@ -26,6 +27,8 @@ class Flood:
         file.write_bytes(b"".join(len(datagram).to_bytes(2, "big") + datagram for datagram in datagrams))
         words = [sys.executable, "-m", "tests.system.flood", str(port), str(a_second), str(file)]
         self._process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
+        assert self._process.stdout
+        assert self._process.stdout.readline() == SENDING
 
     def end(self) -> float:
         """Datagrams a second that it sent; AssertionError if it had ended before."""
@@ -48,6 +51,7 @@ def send(port: int, a_second: int, datagrams: Iterator[bytes]) -> None:
     signal.signal(signal.SIGTERM, lambda number, _: stopping.append(number))
     out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     out.connect((HOST, port))
+    print(SENDING, end="", flush=True)
     sent, began = 0, time.monotonic()
     while not stopping:
         due = int((time.monotonic() - began) * a_second) - sent

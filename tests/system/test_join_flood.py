@@ -72,7 +72,8 @@ class Air:
 
     def join(self, what: str, a_second: int) -> tuple[float, float]:
         """(seconds from listening to open, datagrams a second that were sent) of a station that starts in the flood."""
-        for known in (self.house.folder / "observer").glob("state*"):
+        folder = self.house.folder
+        for known in [*(folder / "observer").glob("state*"), *folder.glob("ground-observer.log")]:
             known.unlink()  # what it heard before would refuse the older sessions' statements
         late = Listener("observer", self.house.folder, self.house.order)
         flood = self.flood(what, late.port, a_second)
