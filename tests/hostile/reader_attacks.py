@@ -31,7 +31,7 @@ class Readers:
         said = [self.aboard.statement(), self.aboard.beat(), *parts]
         self.pilot, self.observer = self.world.station(1), self.world.station(2)
         for station in (self.pilot, self.observer):
-            station.receive(said, 0.0)
+            station.receive(self.world.on_air(said), 0.0)
             assert not station.drops
             assert station.listener.leases
         self.acknowledgement = mavlink_frame(self.world.random, 0)  # any frame: a lane does not look into them
@@ -118,7 +118,8 @@ def grant_of_another(attack: str, sent: str, **changes: object) -> Row:
     announced = aboard.announced(whose, **{name: value for name, value in changes.items() if name != "station"})
     here = {"station": 1, "session_id": aboard.session_id, "order_hash": world.order.order_hash}
     parts = aboard.announce(dataclasses.replace(announced, **here))
-    counters = moved(station, lambda: station.receive([aboard.statement(), aboard.beat(), *parts], 0.0))
+    said = world.on_air([aboard.statement(), aboard.beat(), *parts])
+    counters = moved(station, lambda: station.receive(said, 0.0))
     assert not station.listener.leases
     return Row(attack, sent, "HPKE's info names whom it is for and where: not installed", only(counters, "bad_grant"))
 
@@ -144,7 +145,8 @@ def different_keys() -> Row:
     parts = aboard.announce(aboard.announced())
     aboard.base_keys[Lane.VIDEO_A, 0] = bytes(32)
     parts += aboard.announce(aboard.announced(2, lanes=OBSERVERS_LANES))
-    counters = moved(station, lambda: station.receive([aboard.statement(), aboard.beat(), *parts], 0.0))
+    said = world.on_air([aboard.statement(), aboard.beat(), *parts])
+    counters = moved(station, lambda: station.receive(said, 0.0))
     return Row(
         "an aircraft gives two stations different keys for one lane",
         "two signed announcements that contradict each other",

@@ -179,10 +179,11 @@ def control_that_a_library_throws_at() -> Row:
     sent, real = scene.flight(1.0), beat.claimed_session
     throws = UnsupportedGeneralNameType("x", 3)
     with patch.object(beat, "claimed_session", lambda each: thrown(throws) if each in forged else real(each)):
-        counters = moved(scene.station, lambda: scene.station.receive(mixed(sent, forged), scene.now))
+        (poisoned,) = scene.world.on_air([forged])
+        counters = moved(scene.station, lambda: scene.station.receive(mixed(sent, poisoned), scene.now))
     assert scene.station.frames == scene.frames
     return Row(
-        "a control datagram at which a library throws what nobody expected, in each batch",
+        "with op_id: a control datagram at which a library throws what nobody expected, in each batch",
         f"{len(mixed(sent, forged)) - len(sent)} among {len(sent)} of a flight",
         "each costs itself: every frame that came with them is delivered, and the place is alarmed",
         only(counters, "unexpected"),
