@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
 import re
@@ -123,8 +124,9 @@ def test_a_station_joins_under_a_flood(air: Air, what: str, figure):
 
 
 @pytest.mark.soak
-@pytest.mark.parametrize("what", [OUTSIDER, BEATS, STATEMENTS])
-@pytest.mark.parametrize("a_second", [0, 5_000, 20_000])
+@pytest.mark.parametrize(
+    ("a_second", "what"), [(0, OUTSIDER), *itertools.product((5_000, 20_000), (OUTSIDER, BEATS, STATEMENTS))]
+)
 def test_how_long_it_takes_to_join_under_a_flood(air: Air, what: str, a_second: int, figure):
     air.record(seconds=20.0)
     joins = [air.join(what, a_second) for _ in range(9)]
