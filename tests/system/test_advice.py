@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 from gateway.advice import advise
-from gateway.demo.stage import HOST
+from gateway.demo.stage import HOST, Listener
 from tests.memory_link import mavlink_frame
 from tests.system.house import Flight, House, zegel
 
@@ -17,12 +17,14 @@ from tests.system.house import Flight, House, zegel
 class Cockpit:
     """A flight with traffic on all its plain ends, and what its status advises."""
 
-    def __init__(self, flight: Flight) -> None:
+    def __init__(self, flight: Flight, *, opens: bool = True) -> None:
+        """`opens`: every station is to open before it goes on."""
         self.flight, self._rng, self._seq = flight, random.Random(5), 0
         self._out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.fc_speaks, self.camera_size = True, 800
         flight.step_more = self.feed
-        flight.wait_open()
+        if opens:
+            flight.wait_open()
         flight.run(6.0)  # until a young process's silence counts
 
     def feed(self) -> None:
@@ -92,4 +94,20 @@ def test_each_fault_is_named_on_the_side_that_can_mend_it(house: House, fly):
     assert cockpit.says("observer", "does not list this station"), cockpit.advice()
     flight.air.kill()
     assert cockpit.says("pilot", "the link is silent"), cockpit.advice()
+    cockpit.close()
+
+
+def test_a_station_with_another_operations_order_is_told_to_load_the_right_one(house: House, fly):
+    """The same agency, aircraft and station: nothing but the operation is another, and nothing of it is looked into."""
+    house.issue(house.folder / "other.order", ("pilot", "observer"))
+    flight = fly(("pilot",))
+    lost = Listener("observer", house.folder, house.folder / "other.order")
+    flight.stations["observer"] = lost
+    flight.radio.listeners.append(lost.port)
+    cockpit = Cockpit(flight, opens=False)
+    assert cockpit.says("observer", "control of another operation, or forgeries: load the right order"), cockpit.advice()
+    (status,) = (status for status in json.loads(cockpit._status("--json")) if status["name"] == "observer")
+    assert status["sessions"] == []
+    assert status["drops"]["unopened_control"] > 0
+    assert cockpit.advice()["pilot"] == ""
     cockpit.close()

@@ -86,6 +86,7 @@ def test_the_devices_folder_holds_no_key_that_opens_telemetry_video_commands_or_
             for profile in (Profile.X_WING, Profile.X25519):
                 assert not _unseals(announced, profile, candidate)
     samples = [next(d for d in capture if d[0] >> 4 == 9 and d[1] == context) for context in (1, 2, 4, 7)]
+    samples.append(next(datagram for _, datagram in flight.radio.up))
     session_id = announcements[0].session_id
     for candidate in candidates:
         for sample in samples:
