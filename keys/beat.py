@@ -19,8 +19,6 @@ NONCE_SIZE = 8
 CHALLENGE_SIZE = 8
 FRAGMENT_HASH_SIZE = 16
 FRAGMENTS_MAX = 16  # of one message, SPEC.md section 4.1
-
-
 STATE_MAX = 96  # bytes of field 12 as it is encoded
 
 
