@@ -6,7 +6,7 @@
     tcp.py        TcpClient, TcpServer          stream.py     one byte stream: whole frames go out, none too late
     serial.py     SerialLine                    slip.py       SlipLine, a serial radio that carries datagrams
     feed.py       Feed, opened, for other programs
-    plain_users.py, socket_users.py   whose programs on this computer may be at the other end
+    plain_users.py, socket_users.py, departures.py   whose programs on this computer may be at the other end
     lookup.py, reason.py   names to addresses, errors to plain words
 
 Imports gateway.batch and nothing else of ours.

@@ -4,8 +4,9 @@ What lives here: `PlainUsers`, the rule of one role; `Peers`, what one UDP endpo
 What must not: reading the system's tables (socket_users.py), words for people.
 
 A peer of this computer is looked up when it is new, and twice a second from then on; before a command is taken from it
-the answer is no older than 20 ms. What comes in between costs a look into a dictionary. A port that no program has, or one
-whose user cannot be told, is refused: a program that sent, and was gone before it could be looked up, is not heard.
+the answer is no older than 2 ms, and no socket may have left its port lately. What comes in between costs a look into a
+dictionary. A port that no program has, or one whose user cannot be told, is refused: a program that sent, and was gone
+before it could be looked up, is not heard.
 """
 
 from __future__ import annotations
@@ -15,17 +16,21 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from gateway.endpoints import socket_users
+from gateway.endpoints.departures import Departures
 from gateway.endpoints.lookup import SockAddr, in_words
 from gateway.endpoints.mmsg import Peer
 from gateway.endpoints.socket_users import UdpPorts, User
 
 LOOK_EVERY_S = 0.5  # how long somebody may have a port that was another's before it is noticed
-LOOK_FOR_COMMANDS_S = 0.02  # the same, before it is believed with a command
+LOOK_FOR_COMMANDS_S = 0.002  # the same, before it is believed with a command
+LEFT_FOR_S = 0.25  # what a socket sent before it left a port has been read by then
 REST = 19  # times what a look for newcomers took is owed before the next: a flood of them takes 5 % of a core at most
 OWED_MAX_S = 0.5  # of this; a few newcomers at once are looked at without delay
 PEERS_MAX = 256  # newcomers that one endpoint judges between two reviews
 STRANGERS_MAX = 16
 NOT_HERE = -1  # the user of a program that is not on this computer: nothing is known, and it may
+ANY_PORT = 0
+LEFT_MAX = 1024
 OVERFLOW_UID = 65_534  # "nobody": what Linux shows for every user whom it cannot show
 
 
@@ -52,6 +57,8 @@ class PlainUsers:
         self.uids = frozenset(uids) - {OVERFLOW_UID} | {NOT_HERE}
         self.strangers: dict[User, Stranger] = {}
         self.trouble = ""
+        self.departures = Departures()
+        self._left: dict[int, float] = {}  # port -> when a socket left it; of so many that some were lost, ANY_PORT
         self._ports: UdpPorts = {}
         self._looked_at = self._rest_until = float("-inf")  # rest until then is owed
 
@@ -76,7 +83,19 @@ class PlainUsers:
         """The users of the UDP ports as they were in this turn of the loop, which all endpoints share."""
         if now != self._looked_at:
             self._looked_at, self._ports = now, self.ports_now()
+            self._see_who_left(now)
         return self._ports
+
+    def was_left(self, port: int, now: float) -> bool:
+        """Whether a socket has left this UDP port lately: it may be that one which sent. Ask after looking whose it is."""
+        self._see_who_left(now)
+        return any(now - self._left.get(gone, float("-inf")) < LEFT_FOR_S for gone in (port, ANY_PORT))
+
+    def _see_who_left(self, now: float) -> None:
+        left = self.departures.take()
+        self._left |= dict.fromkeys({ANY_PORT} if left is None else left, now)
+        if len(self._left) > LEFT_MAX:
+            self._left = {gone: at for gone, at in self._left.items() if now - at < LEFT_FOR_S}
 
     def may_have(self, users: Collection[User], peer: str, endpoint: str, now: float) -> bool:
         """Whether there are `users` of a port, and all of them may be there; who may not is remembered."""
@@ -159,7 +178,15 @@ class Peers:
             ports = self._users.newcomers_ports() if here else {}
             if ports is not None:  # else they are not heard yet
                 self._learn(new, ports, now)
-        return [peer for peer in peers if self._may.get(peer)]
+        return [peer for peer in peers if self._may.get(peer) and not self._may_have_left(peer, now)]
+
+    def _may_have_left(self, peer: Peer, now: float) -> bool:
+        """Whether it is another that sent a command, and has closed its socket since."""
+        address = self._address(peer)
+        if self._look_s >= LOOK_EVERY_S or not self._is_here(peer) or not self._users.was_left(address[1], now):
+            return False
+        self._users.keep_out(None, in_words(address), self._endpoint, now)
+        return True
 
     def review(self, clients: Iterable[Peer], now: float) -> list[Peer]:
         """When it is time, look again at `clients` and forget all others; those that may not be sent to any more."""

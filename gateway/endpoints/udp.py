@@ -248,7 +248,7 @@ class UdpOut(_Udp):
             self._keep(batch, np.flatnonzero(mover.sent_by(self._peer)))
         if self._listener is not None and now >= self._looked_at + self.look_s:
             self._look(now)
-        if not self._let_in:
+        if not self._let_in or self._may_have_left(now):
             self._keep_out(batch, np.zeros(batch.count, np.bool_))
 
     def _upkeep(self, now: float) -> None:
@@ -256,6 +256,15 @@ class UdpOut(_Udp):
             self._peers.review((), now)
         if now >= self._looked_at + LOOK_EVERY_S:
             self._look(now)
+
+    def _may_have_left(self, now: float) -> bool:
+        """Whether it is another that sent a command from there, and has closed its socket since."""
+        if self._listener is None or self.users is None or self.look_s >= LOOK_EVERY_S:
+            return False
+        if not self.users.was_left(self._listener[1], now):
+            return False
+        self.users.keep_out(None, in_words(self._listener), str(self.address), now)
+        return True
 
     def _look(self, now: float) -> None:
         """See whose program listens. While none does nothing is sent: the next one there need not be the right one."""

@@ -315,3 +315,17 @@ def test_the_port_of_a_program_that_ended_is_nobodys(scene):
         assert reads_and_commands(scene, made, scene.grounds_ports(), 9) <= {"reads telemetry"}
         drain(made)
         assert reads_and_commands(scene, made, scene.grounds_ports(), 10) == set(), "half a second later"
+
+
+def test_who_shares_the_port_for_one_datagram_is_alarmed(scene, figure):
+    """No table tells who had a port, but mostly Linux tells in time that a socket has left it."""
+    tries, pause_s = 10, 0.4  # longer than a port is not believed for
+    for number in range(tries):
+        with contextlib.closing(bound(scene.shared)) as made:
+            for port in scene.grounds_ports():
+                made.sendto(command(1000 + number), (HOST, port))
+        scene.until(lambda: False, pause_s)
+    taken = sum(command(1000 + number) in scene.to_fc for number in range(tries))
+    figure(f"another user at the station, shares the pilot's port for one command and is gone: {taken} of {tries} taken")
+    assert "no program that can be told has that port" in scene.ground.output()
+    assert scene.pilot_commands(command(102)), scene.logs()

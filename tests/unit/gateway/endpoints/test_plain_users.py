@@ -12,10 +12,12 @@ import pytest
 from gateway.batch import Batch
 from gateway.endpoints import Endpoint, mmsg, open_endpoint, plain_users, socket_users, udp
 from gateway.endpoints.address import parse
-from gateway.endpoints.plain_users import OVERFLOW_UID, PEERS_MAX, STRANGERS_MAX, Peers, PlainUsers
+from gateway.endpoints.plain_users import LEFT_FOR_S, OVERFLOW_UID, PEERS_MAX, STRANGERS_MAX, Peers, PlainUsers
+from tests.hostile.account_attacks import is_told
 from tests.unit.gateway.endpoints.wires import HOST, batch_of, free_port, opened, received, received_bytes, until
 
 pytestmark = pytest.mark.skipif(not socket_users.AVAILABLE, reason="this system shows no tables of sockets")
+departures = pytest.mark.skipif(not is_told(), reason="this system does not tell that a socket left a port")
 ME, SOMEBODY = os.geteuid(), 4_000_000
 FRAME = b"a frame"
 
@@ -270,10 +272,41 @@ def test_before_a_command_is_taken_the_answer_is_fresh(program, monkeypatch, kin
     assert received(endpoint, 1, 1.0) == [FRAME]
     endpoint.tick(1.0)
     monkeypatch.setattr(socket_users, "udp_ports", lambda: {port_of(gcs): frozenset({ME, SOMEBODY})})
-    for now, heard in ((1.01, [FRAME]), (1.03, [])):
+    for now, heard in ((1.001, [FRAME]), (1.003, [])):
         gcs.sendto(FRAME, to)
         assert hears(endpoint, now) == heard
     endpoint.close()
+
+
+@departures
+@pytest.mark.parametrize("kind", ["udpin", "udpout"])
+def test_a_command_of_who_shared_the_port_and_has_left_it_is_not_taken(program, kind):
+    gcs = program()
+    port = port_of(gcs) if kind == "udpout" else free_port()
+    endpoint = opened(open_endpoint(parse(f"{kind}:{HOST}:{port}"), users=PlainUsers((ME,)), commands=True), 1.0)
+    endpoint.drain(batch_of([FRAME]), 1.0)
+    to = (HOST, port_of(endpoint._socket))
+    gcs.sendto(FRAME, to)
+    assert received(endpoint, 1, 1.0) == [FRAME]
+    other = program(port_of(gcs))
+    other.sendto(b"a command of another", to)
+    other.close()
+    until(lambda: endpoint.users.was_left(port_of(gcs), 2.0))
+    assert hears(endpoint, 2.0) == []
+    assert [*endpoint.users.strangers] == [None]
+    gcs.sendto(FRAME, to)
+    assert hears(endpoint, 2.0 + LEFT_FOR_S) == [FRAME], "it is over"
+    endpoint.close()
+
+
+@departures
+def test_departures_without_end_are_of_any_port(monkeypatch):
+    rule = PlainUsers((ME,))
+    monkeypatch.setattr(rule.departures, "take", lambda: None)
+    assert rule.was_left(14550, 1.0)
+    monkeypatch.setattr(rule.departures, "take", set)
+    assert rule.was_left(14551, 1.1)
+    assert not rule.was_left(14551, 1.0 + LEFT_FOR_S)
 
 
 # --- tcp ---

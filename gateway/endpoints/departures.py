@@ -1,0 +1,56 @@
+"""Which UDP ports a socket has left lately, as Linux tells whoever asks (sock_diag(7), SKNLGRP_INET_UDP_DESTROY).
+
+What lives here: reading those messages. What must not: what follows from them (plain_users.py).
+
+The tables of sockets (socket_users.py) show who has a port, and not who had it. A program that shares a port, sends, and
+closes before anybody looks is not in them; but that a socket of that port was closed is told some 10 us afterwards.
+
+    struct nlmsghdr       { u32 len; u16 type; u16 flags; u32 seq; u32 pid; }                                    16 bytes
+    struct inet_diag_msg  { u8 family, state, timer, retrans; be16 sport; ... }
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+
+NETLINK_SOCK_DIAG = 4
+UDP_DESTROY_GROUPS = 1 << (2 - 1) | 1 << (4 - 1)  # SKNLGRP_INET_UDP_DESTROY, SKNLGRP_INET6_UDP_DESTROY
+SOURCE_PORT = struct.Struct("!20xH")
+MESSAGE_MAX = 4096
+MESSAGES_A_CALL = 4000
+BUFFER = 1 << 20  # bytes; some thousand sockets that are closed between two calls
+
+
+class Departures:
+    """`available` is False on a system that does not tell: then nobody ever leaves."""
+
+    def __init__(self) -> None:
+        self._socket: socket.socket | None = None
+        with contextlib.suppress(OSError, AttributeError):  # AttributeError: no netlink, so no Linux
+            made = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_SOCK_DIAG)
+            made.setblocking(False)
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)
+            made.bind((0, UDP_DESTROY_GROUPS))
+            self._socket = made
+
+    @property
+    def available(self) -> bool:
+        return self._socket is not None
+
+    def take(self) -> set[int] | None:
+        """Ports that a socket has left since the last call; None if there were so many that some were lost."""
+        ports: set[int] = set()
+        if self._socket is None:
+            return ports
+        for _ in range(MESSAGES_A_CALL):
+            try:
+                message, (sender, _) = self._socket.recvfrom(MESSAGE_MAX)
+            except BlockingIOError:
+                return ports
+            except OSError:  # ENOBUFS
+                return None
+            if sender == 0 and len(message) >= SOURCE_PORT.size:  # 0: the kernel
+                ports.add(*SOURCE_PORT.unpack_from(message))
+        return None
