@@ -70,6 +70,7 @@ class Feed:
         self.address = address
         self._users = users
         self._may: dict[SockAddr, bool] = {}  # of the connections that this tick has met
+        self._known = True  # of what is being read, which connection each message came by
         self.kept_out = 0
         self.state = State.RECONNECTING
         self.last_error = ""
@@ -109,16 +110,18 @@ class Feed:
         Of a message of a peer's own libzmq notes no connection, and until all has been read it takes what comes behind that
         for the next one's: a subscription would be another program's. So until then all are hung up on, and connect again.
         """
-        known = True
         for _ in range(EVENTS_A_TICK):
+            if self._users is not None and self._users.tired:
+                return True  # the rest waits for the next tick
             try:
                 frame = self._socket.recv(zmq.NOBLOCK, copy=False)
                 event = frame.bytes
-                known = known and event[:1] in {COME, GONE}
+                self._known = self._known and event[:1] in {COME, GONE}
                 if self._users is not None:
-                    self._settle(self._users if known else None, frame, event, now)
+                    self._settle(self._users if self._known else None, frame, event, now)
                 self._count(event)
             except zmq.ZMQError as error:
+                self._known = True
                 return error.errno == zmq.EAGAIN
         return False
 

@@ -64,7 +64,7 @@ class PlainUsers:
 
     def newcomers_ports(self) -> UdpPorts | None:
         """The users of the UDP ports as they are now; None if they were looked at so often that it has to wait."""
-        if self._tired:
+        if self.tired:
             return None
         began = time.monotonic()
         ports = self.ports_now()
@@ -123,7 +123,7 @@ class PlainUsers:
         here = [socket_users.host_of(ours).is_loopback or socket_users.is_here(theirs) for theirs, ours in connections]
         if not any(here):
             return [NOT_HERE] * len(here)
-        if self._tired:
+        if self.tired:
             return None
         table, began = b"", time.monotonic()
         try:
@@ -141,7 +141,8 @@ class PlainUsers:
         self._rest_until = max(self._rest_until, ended) + REST * (ended - began)
 
     @property
-    def _tired(self) -> bool:
+    def tired(self) -> bool:
+        """Whether newcomers have to wait: they were looked at too often."""
         return self._rest_until > time.monotonic() + OWED_MAX_S
 
 
