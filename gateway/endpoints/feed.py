@@ -141,7 +141,7 @@ class Feed:
                 elif self.address.endswith(f":{ours[1]}"):  # else its number has gone to another file meanwhile
                     self.kept_out += users is not None
                     connection.shutdown(socket.SHUT_RDWR)
-        except (OSError, TypeError, ValueError):  # it has gone
+        except (OSError, TypeError, ValueError, zmq.ZMQError):  # it has gone, and libzmq notes no connection of it
             return
 
     def _may_read(self, users: PlainUsers, theirs: SockAddr, ours: SockAddr, now: float) -> bool:
