@@ -18,7 +18,8 @@ from keys import cose, grant
 from keys.grant import Profile
 from keys.keyring import SendKey
 from keys.kid import Lane, Role
-from keys.order import Order, OrderDevice, OrderStation, VerifiedOrder
+from keys.order import Order, OrderStation, VerifiedOrder
+from keys.order_device import OrderDevice
 from keys.policy import Policy
 
 LANES = (Lane.TELEMETRY, Lane.OBSERVER_TELEMETRY, Lane.VIDEO_A, Lane.EVIDENCE)

@@ -38,7 +38,8 @@ from keys.errors import (
     OlderOrder,
     WrongFile,
 )
-from keys.order import OP_ID_SIZE, Order, OrderDevice, VerifiedOrder, issue_order, verify_order
+from keys.order import OP_ID_SIZE, Order, VerifiedOrder, issue_order, verify_order
+from keys.order_device import OrderDevice
 from keys.state import Count
 
 ISSUED_MAX = 256

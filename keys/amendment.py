@@ -12,6 +12,7 @@ from keys.certificate import groups
 from keys.errors import MalformedOrder, NotListed, NumberTwice
 from keys.kid import STATIONS_MAX, Role
 from keys.order import GUARDS, Order, OrderStation, VerifiedOrder
+from keys.order_device import OrderDevice
 
 
 def revoked(order: Order, name: str) -> Order:
@@ -25,6 +26,32 @@ def revoked(order: Order, name: str) -> Order:
             f"{name!r} is the only station of the order", hint="to end an operation, destroy the seeds of its stations"
         )
     return dataclasses.replace(order, stations=left)
+
+
+def voided(order: Order, name: str) -> Order:
+    """`order` with the device of this name void; NotListed. Whether one is left that may fly is the order's own rule."""
+    place = _place(order, name)
+    device = order.devices[place]
+    if device.void:
+        raise MalformedOrder(f"{name!r} is revoked already", hint="take its name out of what you asked for")
+    return _with(order, place, dataclasses.replace(device, void=True))
+
+
+def relisted(order: Order, name: str, systems: tuple[int, ...]) -> Order:
+    """`order` with these system ids for the device of this name; NotListed."""
+    place = _place(order, name)
+    return _with(order, place, dataclasses.replace(order.devices[place], systems=systems))
+
+
+def _place(order: Order, name: str) -> int:
+    names = [device.name for device in order.devices]
+    if name not in names:
+        raise NotListed(f"the order lists no aircraft {name!r}", hint=f"it lists {', '.join(names)}")
+    return names.index(name)
+
+
+def _with(order: Order, place: int, device: OrderDevice) -> Order:
+    return dataclasses.replace(order, devices=(*order.devices[:place], device, *order.devices[place + 1 :]))
 
 
 def extended(order: Order, seconds: int) -> Order:
@@ -47,9 +74,9 @@ def succeeds(new: VerifiedOrder, old: VerifiedOrder) -> bool:
     """Whether the link may bring `new` to those who have `old`: a later order of the operation that moves nobody."""
     indexes = {station.pub: station.index for station in new.order.stations}
     return (
-        new.order.op_id == old.order.op_id
+        new.operation == old.operation
         and new.rank > old.rank
-        and new.order.devices[: len(old.order.devices)] == old.order.devices
+        and _keeps_devices(new.order, old.order)
         and all(indexes.get(station.pub, station.index) == station.index for station in old.order.stations)
         and new.order.policy.flags == old.order.policy.flags
     )
@@ -73,6 +100,14 @@ def require_one_signer(new: VerifiedOrder, known: VerifiedOrder) -> None:
             f"the order is number {new.order.serial} by signer {new.generation} and does not amend number"
             f" {known.order.serial}, {groups(known.order_hash)}: the agency's signer is in use twice"
         )
+
+
+def _keeps_devices(new: Order, old: Order) -> bool:
+    """Each in its place, under its key; what is void stays void."""
+    return len(new.devices) >= len(old.devices) and all(
+        after.identity == before.identity and after.void >= before.void
+        for after, before in zip(new.devices, old.devices, strict=False)
+    )
 
 
 def drops(new: Order, old: Order) -> bool:

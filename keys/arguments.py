@@ -10,6 +10,7 @@ import dataclasses
 import datetime
 import functools
 import operator
+import re
 import shlex
 import time
 from collections.abc import Callable
@@ -23,10 +24,12 @@ from keys.errors import ClockWrong
 from keys.files import Kind
 from keys.kid import Role, role_names
 from keys.order import EARLIEST, GUARDS, LATEST, Order
+from keys.order_device import SYSTEM_MAX, SYSTEMS_MAX
 
 ALL_ROLES = Role(sum(Role))
 HOUR_S = 3600
 HOURS_MAX = 366 * 24
+_NUMBERS = re.compile(r"(\d{1,9}(,\d{1,9})*)?", re.ASCII)  # between commas, or none
 COMPARE = "compare fingerprints by phone or in person"
 
 Run = Callable[[argparse.Namespace], int]
@@ -87,6 +90,17 @@ def add_stations(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_devices(parser: argparse.ArgumentParser, metavar: str, what: str) -> None:
+    parser.add_argument(
+        "--device",
+        required=True,
+        action="append",
+        type=devices,
+        metavar=metavar,
+        help=f"{what}, and the MAVLink system ids that are its, such as :1 or :1,51; repeatable",
+    )
+
+
 def title(content: Order) -> str:
     return f"operation {content.operation!r} of {content.agency!r}"
 
@@ -125,6 +139,29 @@ def listing(text: str) -> Listing:
     if guard != default and not roles & Role.COMMAND:
         raise argparse.ArgumentTypeError(f"{text!r} has the guard policy {guard!r}, but not the role command")
     return Listing(Path(path), roles | (Role.TELEMETRY if roles & Role.COMMAND else Role(0)), guard)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Devices:
+    """FILE:IDS, or NAME:IDS of an aircraft that is listed already."""
+
+    name: str
+    systems: tuple[int, ...]
+
+
+def devices(text: str) -> Devices:
+    """Without :IDS it has no list. What itself ends in a colon and numbers is typed with another colon behind it."""
+    name, colon, last = text.rpartition(":")
+    if not colon or not _NUMBERS.fullmatch(last):
+        name, last = text, ""
+    systems = sorted(map(int, last.split(","))) if last else []
+    if not name:
+        raise argparse.ArgumentTypeError(f"{text!r} names no aircraft; the form is drone.crt:1 or drone.crt:1,51")
+    if not all(1 <= system <= SYSTEM_MAX for system in systems) or len({*systems}) < len(systems):
+        raise argparse.ArgumentTypeError(f"{last!r} are not different system ids from 1 to {SYSTEM_MAX}")
+    if len(systems) > SYSTEMS_MAX:
+        raise argparse.ArgumentTypeError(f"{len(systems)} system ids are more than the {SYSTEMS_MAX} of one aircraft")
+    return Devices(name, tuple(systems))
 
 
 def _roles(names: str) -> Role:

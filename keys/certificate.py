@@ -183,6 +183,11 @@ def fingerprint(key: x509.Certificate | x509.CertificateSigningRequest | cose.Pu
     return groups(hashlib.sha256(raw).digest())
 
 
+def agency_id(roots: Iterable[x509.Certificate]) -> bytes:
+    """Which agency this is, 32 bytes: SHA-256 over the keys of its roots, P-384 first. SPEC.md section 3."""
+    return hashlib.sha256(b"".join(cose.raw_public(cose_key(root))[1] for root in sorted(roots, key=alg_of))).digest()
+
+
 def groups(digest: bytes) -> str:
     """The first 16 bytes of a hash in groups of four hexadecimal digits."""
     return digest[:FINGERPRINT_SIZE].hex("-", 2)

@@ -28,6 +28,7 @@ from keys.certificate import DEVICE_ALGS, Roots, Usage, fingerprint, utc
 from keys.errors import (
     AlreadyExists,
     CertificateError,
+    DeviceRevoked,
     FolderError,
     KeysError,
     MissingFile,
@@ -155,8 +156,8 @@ class DeviceFolder:
     def load_order(self, data: bytes, unix_now: int) -> VerifiedOrder:
         """Put an order in force. `unix_now` is what the board's clock claims; 1970 or beyond 2100 is no claim.
 
-        Untrusted, MalformedMessage, NotListed, OlderOrder, NumberTwice, OrderExpired, FolderError. To load the order in
-        force again is no error: it mends a damaged file.
+        Untrusted, MalformedMessage, NotListed, DeviceRevoked, OlderOrder, NumberTwice, OrderExpired, FolderError. To load the
+        order in force again is no error: it mends a damaged file.
         """
         self._require_lock()
         files.expect(Kind.ORDER, data, "the file")
@@ -251,10 +252,12 @@ class DeviceFolder:
             )
 
     def device_index(self, order: Order) -> int:
-        """This device's place in the order's list, from 0; NotListed."""
+        """This device's place in the order's list, from 0; NotListed, DeviceRevoked."""
         mine = cose.raw_public(self.key.public_key())
         for index, device in enumerate(order.devices):
             if (device.alg, device.pub) == mine:
+                if device.void:
+                    raise DeviceRevoked(f"the order says that the key of this device, {self.name!r}, is lost")
                 return index
         names = ", ".join(device.name for device in order.devices)
         raise NotListed(

@@ -21,6 +21,7 @@ KeysError                          exit 1
  |    +-- OlderOrder               a newer one was loaded before                                exit 7
  |    +-- NumberTwice              two orders of one number: an agency's signer is in use twice  exit 7
  |    +-- NotListed                this device or station is not in the order
+ |    +-- DeviceRevoked            this device is, and its key is void
  |    +-- NoOrder                  none is loaded
  +-- FolderError                   a folder of keys, or a file in it
       +-- MissingFile
@@ -143,6 +144,10 @@ class NumberTwice(OrderError):
 
 class NotListed(OrderError):
     advice = "ask the agency for an order that lists it"
+
+
+class DeviceRevoked(OrderError):
+    advice = "if this is the aircraft and not its thief, make its folder anew: zegel device init NEWDIR --name NAME"
 
 
 class NoOrder(OrderError):

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from cryptography import x509
 
-from keys import certificate, cose, fields, grant
+from keys import certificate, cose, fields, grant, order_device
 from keys.certificate import Usage, alg_of, utc
 from keys.errors import (
     BadSignature,
@@ -30,6 +30,7 @@ from keys.errors import (
 )
 from keys.grant import Profile
 from keys.kid import STATIONS_MAX, Role
+from keys.order_device import OrderDevice
 from keys.policy import Policy, read_policy
 
 TYP = "zegel-order"
@@ -46,19 +47,6 @@ HALF_TRUSTED = (
 )
 EARLIEST = 1_577_836_800  # 2020-01-01: no order, and no clock that says otherwise, is older than Zegel
 LATEST = 4_102_444_800  # 2100-01-01: a clock beyond it is not believed
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class OrderDevice:
-    name: str
-    alg: int  # COSE: -19 Ed25519, -9 ESP256
-    pub: bytes  # 32 bytes, or an uncompressed point of 65
-
-    @classmethod
-    def of(cls, device: x509.Certificate) -> OrderDevice:
-        """The device of this certificate; WrongUsage if it is no device's. Whose root issued it is not looked at."""
-        certificate.require_usage(device, Usage.DEVICE)
-        return cls(certificate.name_of(device), *cose.raw_public(certificate.cose_key(device)))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -131,7 +119,8 @@ def _encodable(value: object) -> object:
     if isinstance(value, tuple):
         return [_encodable(item) for item in value]
     if isinstance(value, (OrderDevice, OrderStation, OrderRecording, Policy)):
-        values = (getattr(value, field.name) for field in dataclasses.fields(value))
+        named = (getattr(value, field.name) for field in dataclasses.fields(value))
+        values = value.parts() if isinstance(value, OrderDevice) else named
         return {key: _encodable(item) for key, item in enumerate(values, 1) if item is not None}
     return int(value) if isinstance(value, int) else value
 
@@ -156,8 +145,18 @@ class VerifiedOrder:
 
     @property
     def rank(self) -> tuple[int, int]:
-        """(generation, serial): the newer of two orders of a root has the greater one."""
+        """(generation, serial): the newer of two orders of one agency id has the greater one."""
         return self.generation, self.order.serial
+
+    @property
+    def agency_id(self) -> bytes:
+        """Whose order it is, 32 bytes: a hash over the keys of the pinned roots, since anybody can take a name."""
+        return certificate.agency_id(signature.root for signature in self.signatures)
+
+    @property
+    def operation(self) -> tuple[bytes, bytes]:
+        """(agency id, op_id): an op_id alone names nothing, for anybody who knows it can sign an order with it."""
+        return self.agency_id, self.order.op_id
 
 
 # --- rules of the content ---
@@ -178,11 +177,6 @@ _REQUIRED: Mapping[int, fields.Check] = {
     11: fields.anything,
 }
 _PREVIOUS: Mapping[int, fields.Check] = {12: fields.octets(ORDER_HASH_SIZE)}
-_DEVICE: Mapping[int, fields.Check] = {
-    1: fields.NAME,
-    2: lambda alg: type(alg) is int and alg in certificate.DEVICE_ALGS,
-    3: fields.some_octets,
-}
 _PROFILE = fields.between(min(Profile), max(Profile))
 _STATION: Mapping[int, fields.Check] = {
     1: fields.between(1, STATIONS_MAX),
@@ -201,7 +195,7 @@ def _content(payload: bytes) -> Order:
         cose.loads(payload), "the order", _REQUIRED, _PREVIOUS
     )
     lists = (
-        tuple(_device(item) for item in devices),
+        tuple(order_device.read(item) for item in devices),
         tuple(_station(item) for item in stations),
         tuple(_recording(item) for item in recording),
     )
@@ -210,6 +204,7 @@ def _content(payload: bytes) -> Order:
         raise MalformedOrder(f"the order ends at {utc(order.not_after)}, not after it begins")
     _require_distinct("devices", "name", (device.name for device in order.devices))
     _require_distinct("devices", "key", (device.pub for device in order.devices))
+    order_device.require_consistent(order.devices)
     _require_distinct("stations", "index", (station.index for station in order.stations))
     _require_distinct("stations", "name", (station.name for station in order.stations))
     _require_distinct("stations", "key", (station.pub for station in order.stations))
@@ -237,13 +232,6 @@ def _require_distinct(what: str, part: str, values: Iterable[object]) -> None:
     seen = list(values)
     if len(set(seen)) < len(seen):
         raise MalformedOrder(f"two {what} of the order have the same {part}")
-
-
-def _device(value: object) -> OrderDevice:
-    device = OrderDevice(*fields.read_map(value, "a device of the order", _DEVICE))
-    if cose.raw_public(cose.load_public(device.alg, device.pub)) != (device.alg, device.pub):
-        raise MalformedOrder(f"the key of device {device.name!r} is not in its one form")
-    return device
 
 
 def _station(value: object) -> OrderStation:

@@ -6,6 +6,7 @@ What lives here: arguments and sentences. What must not: a rule about keys, orde
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import functools
 import itertools
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from keys import amendment, arguments, cose, files, order_text, roots, station_public, store
 from keys.agency import AgencyFolder
-from keys.arguments import COMPARE, Listing
+from keys.arguments import COMPARE, Devices, Listing
 from keys.certificate import fingerprint, utc
 from keys.files import Kind
 from keys.kid import Role, role_names
@@ -26,6 +27,7 @@ from keys.order import (
     parse_order,
     verify_order,
 )
+from keys.order_device import OrderDevice
 from keys.policy import Policy, PolicyFlag
 from keys.terminal import show
 
@@ -40,14 +42,12 @@ def order(parser: argparse.ArgumentParser) -> None:
         "issue",
         _order_issue,
         "sign an order: which aircraft, which stations with which roles, how long",
-        'agency --operation "Night Watch" --device device.crt \\\n    --station pilot.pub:telemetry,video,command'
+        'agency --operation "Night Watch" --device device.crt:1 \\\n    --station pilot.pub:telemetry,video,command'
         " --station observer.pub:telemetry,video --hours 8 -o op.order",
     )
     issue.add_argument("dir", type=Path, metavar="AGENCY", help="the agency's folder, with signer/ in it")
     issue.add_argument("--operation", required=True, metavar="NAME", help="as people call it")
-    issue.add_argument(
-        "--device", required=True, action="append", type=Path, metavar="device.crt", help="an aircraft; repeatable"
-    )
+    arguments.add_devices(issue, "FILE[:IDS]", "an aircraft's certificate")
     arguments.add_stations(issue)
     issue.add_argument("--classification", choices=CLASSIFICATIONS, default=CLASSIFICATIONS[0], help="default regular")
     issue.add_argument("--hours", required=True, type=arguments.hours, help="how long it is in force")
@@ -71,13 +71,17 @@ def order(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_amendments(add: arguments.Add) -> None:
-    revoke = add("revoke", _order_revoke, "take stations out of an order", "op.order --station observer -o new.order")
-    revoke.add_argument("--station", required=True, action="append", metavar="NAME", help="by its name; repeatable")
+    what = "take stations out of an order, or say that the keys of aircraft are lost"
+    revoke = add("revoke", _order_revoke, what, "op.order --station observer -o new.order")
+    revoke.add_argument("--station", default=[], action="append", metavar="NAME", help="by its name; repeatable")
+    revoke.add_argument("--device", default=[], action="append", metavar="NAME", help="an aircraft; repeatable")
     extend = add("extend", _order_extend, "let an order end later", "op.order --hours 2 -o new.order")
     extend.add_argument("--hours", required=True, type=arguments.hours, help="how much later it ends")
     join = add("add", _order_add, "let more stations into an order", "op.order --station late.pub:video -o new.order")
     arguments.add_stations(join)
-    for amend in (revoke, extend, join):
+    systems = add("systems", _order_systems, "list MAVLink system ids", "op.order --device drone-7:1,51 -o new.order")
+    arguments.add_devices(systems, "NAME[:IDS]", "an aircraft")
+    for amend in (revoke, extend, join, systems):
         amend.add_argument("order", type=Path, metavar="op.order", help="the newest order of the operation")
         amend.add_argument(
             "--agency", type=Path, default=Path("agency"), metavar="DIR", help="the agency's folder; default ./agency"
@@ -97,7 +101,7 @@ def _order_issue(args: argparse.Namespace) -> int:
         agency=folder.name,
         operation=args.operation,
         classification=args.classification,
-        devices=tuple(folder.device(arguments.read_certificate(path), now) for path in args.device),
+        devices=tuple(_device(folder, given, now) for given in args.device),
         stations=tuple(stations),
         recording=(),
         previous=None,
@@ -115,6 +119,11 @@ def _order_issue(args: argparse.Namespace) -> int:
     return 0
 
 
+def _device(folder: AgencyFolder, given: Devices, now: int) -> OrderDevice:
+    listed = folder.device(arguments.read_certificate(Path(given.name)), now)
+    return dataclasses.replace(listed, systems=given.systems)
+
+
 def _listed(index: int, issuer: str, given: Listing) -> OrderStation:
     """A station as the order lists it."""
     public = station_public.parse(store.read_public(given.path), given.path)
@@ -128,6 +137,8 @@ def _said(station: OrderStation) -> str:
 
 
 def _say_weaknesses(issued: VerifiedOrder) -> None:
+    if without := order_text.unlisted(issued.order):
+        show(f"  note: {without}; --device drone.crt:1 lists them, in an order that exists zegel order systems")
     if weak := order_text.classical(issued.order):
         show(f"  note: {weak}; zegel station init --profile x-wing makes a key that holds")
     if not fits_link(issued.raw):
@@ -139,8 +150,27 @@ def _load(order_file: Path) -> str:
 
 
 def _order_revoke(args: argparse.Namespace) -> int:
-    _amend(args, lambda old: functools.reduce(amendment.revoked, args.station, old))
-    show(f"{', '.join(args.station)}: blind to all that is sealed after the aircraft has this order")
+    if not args.station and not args.device:
+        args.parser.error("name what is revoked: --station NAME or --device NAME")
+    _amend(args, lambda old: _revoked(old, args.station, args.device))
+    if args.station:
+        show(f"{', '.join(args.station)}: blind to all that is sealed after the aircraft has this order")
+    if args.device:
+        show(f"{', '.join(args.device)}: not believed and not spoken to by any station that has this order")
+    return 0
+
+
+def _revoked(old: Order, stations: list[str], devices: list[str]) -> Order:
+    return functools.reduce(amendment.voided, devices, functools.reduce(amendment.revoked, stations, old))
+
+
+def _order_systems(args: argparse.Namespace) -> int:
+    def relisted(old: Order) -> Order:
+        return functools.reduce(lambda order, given: amendment.relisted(order, given.name, given.systems), args.device, old)
+
+    amended = _amend(args, relisted)
+    for device in amended.devices:
+        show(f"  {device.name}: {order_text.systems(device)}")
     return 0
 
 

@@ -9,12 +9,13 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from cryptography import x509
 
-from keys import certificate, cose
+from keys import certificate
 from keys.certificate import fingerprint, groups, utc
 from keys.cose import Alg
 from keys.kid import Role
 from keys.operation_key import op_tag
 from keys.order import Order, OrderStation, VerifiedOrder, classical_keys, fits_link
+from keys.order_device import OrderDevice
 from keys.policy import Policy, PolicyFlag
 
 _UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
@@ -49,8 +50,7 @@ def agency_fingerprint(roots: Iterable[x509.Certificate]) -> str:
 
     So a root.crt from which one of the two was taken does not have the fingerprint that the agency says.
     """
-    keys = (certificate.cose_key(root) for root in sorted(roots, key=certificate.alg_of))
-    return fingerprint(b"".join(cose.raw_public(key)[1] for key in keys))
+    return groups(certificate.agency_id(roots))
 
 
 def root_key(of_agency: Sequence[x509.Certificate]) -> str:
@@ -94,6 +94,26 @@ def _listed(words: Sequence[str]) -> str:
     return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
 
 
+def systems(device: OrderDevice) -> str:
+    """Which MAVLink system ids are this device's, or that it is void."""
+    if device.void:
+        return "REVOKED: no station believes its key"
+    if not device.systems:
+        return "no system ids listed"
+    return f"system id{'s' if len(device.systems) > 1 else ''} {', '.join(map(str, device.systems))}"
+
+
+def unlisted(order: Order) -> str | None:
+    """What is to be said of aircraft without system ids; None if there are no two of them."""
+    names = [device.name for device in order.devices if not device.void and not device.systems]
+    if len(names) <= 1:
+        return None
+    return (
+        f"no system ids are listed for {_listed(names)}: each keeps the one that a station hears from it first, and who"
+        " comes first can be a thief"
+    )
+
+
 # --- the parts ---
 
 
@@ -105,9 +125,11 @@ def _head(order: Order) -> Iterator[str]:
 
 
 def _devices(order: Order) -> Iterator[str]:
-    yield f"AIRCRAFT that may fly it: {len(order.devices)}"
+    yield f"AIRCRAFT that may fly it: {sum(not device.void for device in order.devices)}"
     for index, device in enumerate(order.devices):
-        yield f"  {index:2}  {device.name}, key {fingerprint(device.pub)} ({_alg_name(device.alg)})"
+        yield f"  {index:2}  {device.name}, {systems(device)}, key {fingerprint(device.pub)} ({_alg_name(device.alg)})"
+    if without := unlisted(order):
+        yield f"  {without}"
 
 
 def _stations(order: Order) -> Iterator[str]:

@@ -26,7 +26,8 @@ from gateway.core.wire import FIRST_CONTROL, LINK_MTU, Kind, parse_control
 from keys import grant
 from keys.grant import Profile
 from keys.kid import Lane, Role
-from keys.order import Order, OrderDevice, OrderStation, Policy, VerifiedOrder
+from keys.order import Order, OrderStation, Policy, VerifiedOrder
+from keys.order_device import OrderDevice
 
 LANES = (Lane.TELEMETRY, Lane.OBSERVER_TELEMETRY, Lane.VIDEO_A, Lane.VIDEO_B, Lane.EVIDENCE)
 PILOT = Role.TELEMETRY | Role.VIDEO | Role.COMMAND

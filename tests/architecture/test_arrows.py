@@ -27,6 +27,7 @@ PURE_KEYS = {
     "kid",
     "operation_key",
     "order",
+    "order_device",
     "policy",
     "replay",
     "statement",

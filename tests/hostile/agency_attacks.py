@@ -27,7 +27,8 @@ from keys.cose import Signer
 from keys.device import DeviceFolder
 from keys.errors import KeysError
 from keys.kid import Role
-from keys.order import TYP, Order, OrderDevice
+from keys.order import TYP, Order
+from keys.order_device import OrderDevice
 from keys.station import StationFolder
 from tests.agency import NAME, NOW, Agency, harbour, harbour_later, order, station
 from tests.hostile.row import Row

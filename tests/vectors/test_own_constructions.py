@@ -22,7 +22,8 @@ from keys.beat import Beat
 from keys.grant import Profile
 from keys.keyring import SendKey
 from keys.kid import Lane, Role, downlink_kid, uplink_kid
-from keys.order import Order, OrderDevice, OrderRecording, OrderStation
+from keys.order import Order, OrderRecording, OrderStation
+from keys.order_device import OrderDevice
 from keys.policy import Policy
 from keys.statement import Statement
 from tests.vectors.independent import cbor, hkdf_expand, hkdf_extract

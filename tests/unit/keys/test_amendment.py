@@ -12,7 +12,7 @@ from keys.certificate import groups
 from keys.errors import MalformedOrder, NotListed, NumberTwice
 from keys.grant import Profile
 from keys.kid import Role
-from keys.order import GUARDS, Signature, VerifiedOrder
+from keys.order import GUARDS, Signature, VerifiedOrder, issue_order, verify_order
 from keys.policy import Policy, PolicyFlag
 from tests import agency
 from tests.agency import Agency, harbour
@@ -68,7 +68,15 @@ SUCCESSORS = {
     "with a device": {"devices": (*OLD.devices, agency.device(3))},
     "with another policy": {"policy": Policy(rekey_s=60)},
 }
+ONE, TWO = OLD.devices
+VOID = dataclasses.replace(ONE, void=True)
+SUCCESSORS |= {
+    "other system ids": {"devices": (dataclasses.replace(ONE, systems=(1, 51)), TWO)},
+    "a device revoked": {"devices": (VOID, TWO)},
+}
 STRANGERS = {
+    "another key of a device": {"devices": (dataclasses.replace(ONE, pub=agency.device(3).pub), TWO)},
+    "another name of a device": {"devices": (dataclasses.replace(ONE, name="drone-9"), TWO)},
     "another operation": {"op_id": bytes(16)},
     "without a device": {"devices": OLD.devices[1:]},
     "devices in another place": {"devices": OLD.devices[::-1]},
@@ -85,6 +93,52 @@ def test_an_order_that_moves_nobody_succeeds(changes):
 @pytest.mark.parametrize("changes", STRANGERS.values(), ids=STRANGERS)
 def test_an_order_that_moves_somebody_does_not(changes):
     assert not amendment.succeeds(newer(**changes), verified(OLD))
+
+
+def test_what_is_void_stays_void():
+    assert amendment.succeeds(newer(devices=(VOID, TWO)), verified(agency.order(devices=(VOID, TWO))))
+    assert not amendment.succeeds(newer(), verified(agency.order(devices=(VOID, TWO))))
+
+
+def test_only_the_same_agency_succeeds_not_one_of_its_name():
+    """An op_id and a name can be taken by anybody; keys cannot."""
+    harbour, other = agency.harbour(), agency.Agency(agency.NAME, generation=2)
+    ours, theirs = (order_of(who, agency.order()) for who in (harbour, other))
+    assert theirs.rank > ours.rank
+    assert not amendment.succeeds(theirs, ours)
+    assert amendment.succeeds(order_of(harbour, agency.order(serial=8)), ours)
+
+
+def test_a_hybrid_agency_does_not_lose_one_of_its_roots():
+    both = [agency.harbour(), agency.harbour_later()]
+    old, new = (order_of(both[0], agency.order(serial=n), *both[1:]) for n in (7, 8))
+    assert amendment.succeeds(new, old)
+    assert not amendment.succeeds(order_of(both[0], agency.order(serial=8)), old)
+
+
+def order_of(first, content, *more) -> VerifiedOrder:
+    signed_by = (first, *more)
+    data = issue_order(content, [each.signer for each in signed_by])
+    return verify_order(data, [each.root for each in signed_by], 0)
+
+
+def test_a_device_is_revoked_by_its_name_once():
+    assert amendment.voided(OLD, "drone-1") == dataclasses.replace(OLD, devices=(VOID, TWO))
+    with pytest.raises(NotListed, match="no aircraft 'drone-9'") as error:
+        amendment.voided(OLD, "drone-9")
+    assert "drone-1, drone-2" in error.value.hint
+    with pytest.raises(MalformedOrder, match="revoked already"):
+        amendment.voided(amendment.voided(OLD, "drone-1"), "drone-1")
+
+
+def test_a_device_is_listed_with_other_system_ids():
+    changed = amendment.relisted(OLD, "drone-2", (2, 51))
+    assert changed.devices == (ONE, dataclasses.replace(TWO, systems=(2, 51)))
+    assert amendment.relisted(changed, "drone-2", ()) == OLD
+
+
+def test_a_revoked_device_drops_no_station():
+    assert not amendment.drops(amendment.voided(OLD, "drone-1"), OLD)
 
 
 def test_only_a_higher_rank_succeeds():

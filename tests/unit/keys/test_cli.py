@@ -546,6 +546,7 @@ def test_the_commands_are_those_of_the_manual():
         "order issue",
         "order revoke",
         "order show",
+        "order systems",
         "order verify",
         "station destroy",
         "station init",

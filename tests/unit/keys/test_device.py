@@ -31,7 +31,8 @@ from keys.errors import (
     WrongMode,
     WrongUsage,
 )
-from keys.order import LATEST, OrderDevice, issue_order
+from keys.order import LATEST, issue_order
+from keys.order_device import OrderDevice
 from keys.policy import Policy
 from tests.agency import HOUR, NOW, Agency, harbour, order, p384
 from tests.unit.keys.disk import files_of, full_disk, process

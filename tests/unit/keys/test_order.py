@@ -28,7 +28,6 @@ from keys.order import (
     GUARDS,
     LATEST,
     LINK_MAX,
-    OrderDevice,
     OrderRecording,
     VerifiedOrder,
     claimed_hash,
@@ -37,6 +36,7 @@ from keys.order import (
     parse_order,
     verify_order,
 )
+from keys.order_device import OrderDevice
 from keys.policy import RANGES, Policy
 from tests.agency import HOUR, NAME, NOW, Agency, device, flips, harbour, order, p256, p384, public, station
 
@@ -198,7 +198,14 @@ BROKEN = [
     ("257 devices", long_list(DEVICES, 257), MalformedMessage, "key 8"),
     ("device no map", put(DEVICES, 0, []), MalformedMessage, "not a map"),
     ("device without name", drop(DEVICES, 0, 1), MalformedMessage, "has the keys"),
-    ("device with more", put(DEVICES, 0, 4, 0), MalformedMessage, "has the keys"),
+    ("device with more", put(DEVICES, 0, 6, 0), MalformedMessage, "has the keys"),
+    (
+        "two devices of one system",
+        lambda content: [put(DEVICES, n, 4, [1])(content) for n in (0, 1)],
+        MalformedOrder,
+        "id 1",
+    ),
+    ("no device that flies", lambda content: [put(DEVICES, n, 5, 1)(content) for n in (0, 1)], MalformedOrder, "void"),
     ("device of P-384", put(DEVICES, 0, 2, -51), MalformedMessage, "key 2"),
     ("device alg a list", put(DEVICES, 0, 2, [-19]), MalformedMessage, "key 2"),
     ("device alg wrong", put(DEVICES, 0, 2, -9), MalformedMessage, "not a public key"),

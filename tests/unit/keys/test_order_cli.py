@@ -31,6 +31,75 @@ def test_revoke_leaves_all_else_as_it_was(here, good):
     assert "zegel device load-order DIR new.order" in said
 
 
+def test_revoke_a_device_leaves_its_key_listed_as_void(here, good, zegel):
+    two_aircraft(good)
+    said = good("order revoke two.order --device drone-8 -o new.order")
+    old, new = content("two.order"), content("new.order")
+    assert [(device.identity, device.void) for device in new.devices] == [
+        (old.devices[0].identity, False),
+        (old.devices[1].identity, True),
+    ]
+    assert new.stations == old.stations
+    assert "drone-8: not believed and not spoken to by any station that has this order" in said
+    good("device enrol drone8 drone8.crt --root agency/root/root.crt")
+    answer = zegel("device load-order drone8 new.order")
+    assert "says that the key of this device, 'drone-8', is lost" in answer.error
+    good("device load-order drone new.order")
+
+
+def test_the_last_aircraft_is_not_revoked(here, zegel):
+    answer = zegel("order revoke op.order --device drone-7 -o new.order")
+    assert answer.error == "every device of the order is void"
+    assert not Path("new.order").exists()
+
+
+def test_revoke_asks_whom(here, zegel):
+    assert "--station NAME or --device NAME" in zegel("order revoke op.order -o new.order").error
+
+
+def two_aircraft(good, ids: str = "") -> str:
+    good("device init drone8 --name drone-8")
+    good("agency certify-device agency drone8/device.csr -o drone8.crt")
+    return good(f"{ISSUE} --device drone8.crt{ids} -o two.order")
+
+
+def test_two_aircraft_without_system_ids_are_warned_of(here, good):
+    assert "no system ids are listed for drone-7 and drone-8" in two_aircraft(good)
+    said = good("order systems two.order --device drone-7:51,1 --device drone-8:2 -o new.order")
+    assert "no system ids are listed" not in said
+    assert "  drone-7: system ids 1, 51\n  drone-8: system id 2\n" in said
+    assert [device.systems for device in content("new.order").devices] == [(1, 51), (2,)]
+
+
+def test_one_aircraft_with_a_list_is_enough(here, good):
+    assert "no system ids are listed" not in two_aircraft(good, ":2")
+    assert [device.systems for device in content("two.order").devices] == [(), (2,)]
+    assert "drone-8, system id 2, key" in good("order show two.order")
+
+
+def test_a_certificate_may_have_a_colon_and_numbers_in_its_name(here, good):
+    good("device init drone8 --name drone-8")
+    for name, typed in (("a:1", "a:1:"), ("b:2", "b:2:9"), ("c:d", "c:d")):
+        good(f"agency certify-device agency drone8/device.csr -o {name}.crt")
+        Path(f"{name}.crt").rename(name)
+        good(f"{ISSUE} --device {typed} -o {name}.order")
+    assert [content(f"{n}.order").devices[1].systems for n in ("a:1", "b:2", "c:d")] == [(), (9,), ()]
+
+
+@pytest.mark.parametrize(
+    ("ids", "says"),
+    [
+        (":0", "'0' are not different system ids from 1 to 255"),
+        (":256", "'256' are not"),
+        (":1,1", "'1,1' are not"),
+        (":" + ",".join(map(str, range(1, 18))), "17 system ids are more than the 16"),
+        (":1,x", "drone.crt:1,x is not there"),
+    ],
+)
+def test_system_ids_that_cannot_be(here, zegel, ids, says):
+    assert says in zegel(f"{ISSUE} --device drone.crt{ids} -o new.order").error
+
+
 def test_extend_moves_the_end(here, good):
     good("order extend op.order --hours 2 -o new.order")
     old, new = content("op.order"), content("new.order")

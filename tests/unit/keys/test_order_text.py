@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from keys import certificate
 from keys.grant import Profile
 from keys.kid import Role
 from keys.order import OrderRecording, issue_order, verify_order
-from keys.order_text import classical, describe, duration
+from keys.order_text import classical, describe, duration, unlisted
 from keys.policy import Policy
 from tests.agency import HOUR, harbour, order, public, station
 
@@ -23,7 +25,7 @@ def test_an_order_answers_what_who_where_and_how_long():
         "from 2027-01-15 08:00 UTC to 2027-01-15 16:00 UTC: 8 hours",
         "classification  regular",
         f"fingerprint     {certificate.groups(content.hash())}",
-        f" 0  drone-1, key {certificate.fingerprint(content.devices[0].pub)} (Ed25519)",
+        f" 0  drone-1, no system ids listed, key {certificate.fingerprint(content.devices[0].pub)} (Ed25519)",
         " 1  pilot, of Harbour Police\n      sees telemetry and video, may command the aircraft (guard policy: pilot)\n",
         " 2  station-2, of Coast Guard\n      sees telemetry and video, may not command\n",
         f"      key {certificate.fingerprint(content.stations[1].pub)} (x25519)",
@@ -31,6 +33,25 @@ def test_an_order_answers_what_who_where_and_how_long():
         "new ones every 10 minutes, announced every 2 seconds",
     ):
         assert expected in text
+
+
+def test_the_aircraft_say_their_system_ids_and_who_is_revoked():
+    one, two = order().devices
+    listed = dataclasses.replace(one, systems=(1, 51)), dataclasses.replace(two, systems=(2,), void=True)
+    text = describe(order(devices=listed))
+    assert "AIRCRAFT that may fly it: 1\n" in text
+    assert " 0  drone-1, system ids 1, 51, key " in text
+    assert " 1  drone-2, REVOKED: no station believes its key, key " in text
+    assert "no system ids" not in text
+
+
+def test_two_aircraft_without_system_ids_are_warned_of():
+    one, two = order().devices
+    says = "no system ids are listed for drone-1 and drone-2: each keeps the one that a station hears from it first"
+    assert says in unlisted(order())
+    assert says in describe(order())
+    assert unlisted(order(devices=(one, dataclasses.replace(two, systems=(2,))))) is None
+    assert unlisted(order(devices=(one, dataclasses.replace(two, void=True)))) is None
 
 
 def test_only_a_verified_order_is_said_to_be_verified():

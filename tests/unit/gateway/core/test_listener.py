@@ -24,7 +24,7 @@ from gateway.core.listener import (
 from gateway.core.wire import DropReason, Kind
 from keys import cose
 from keys.beat import Flag
-from keys.order import OrderDevice
+from keys.order_device import OrderDevice
 from tests.memory_link import World, verified
 from tests.unit.gateway.core.by_hand import Aboard, device_of, drops_of, ears, hear, the_session
 
