@@ -73,7 +73,7 @@ class Ground:
         self.settings, self.station, self.manager, self.users = settings, station, manager, users
         self.barrier = Barrier()
         me = Me(station.index_in(order.order), station.profile, station.seed)
-        known = {d.pub: boot for d in order.order.devices if (boot := station.boot(d.pub))}
+        known = {d.pub: boot for d in order.order.devices if (boot := station.boot(order.agency_id, d.pub))}
         self.listener = Listener(order, me, known, settings.accept_older_session)
         self.opener = Opener(self.listener, self.barrier)
         self.paths = Paths(len(settings.link))
@@ -102,6 +102,7 @@ class Ground:
         self._shown: dict[bytes, str] = {}
         self._unopened = Growth()
         self._older_seen = 0  # datagrams of older sessions, as far as they were alarmed
+        self._agency_id = order.agency_id  # of all orders that this process will fly under
         self._commanded: set[bytes] = set()  # sessions to which commands go up, as it was said
 
     @property
@@ -176,7 +177,7 @@ class Ground:
             for topic, lane in zip(VIDEO, VIDEO_LANES, strict=True):
                 self.feed.publish(topic, map(self._batch.view, opened.video.get(lane, ())))
         for heard in self.listener.take_heard():
-            self.station.record_boot(heard.device_public, heard.boot_counter, heard.session_id)
+            self.station.record_boot(self._agency_id, heard.device_public, heard.boot_counter, heard.session_id)
 
     # --- 3 and 4: to the people ---
 
@@ -235,7 +236,7 @@ class Ground:
         self.manager.tell(lambda: in_one_line(status))
 
     def _store_boots(self, now: float) -> None:
-        if self.station.unsaved and now >= self._store_at and self._aside.start(self.station.store_boots):
+        if self.station.unsaved and now >= self._store_at and self._aside.start(self.station.store_heard):
             self._store_at = now + STORE_EVERY_S
         if trouble := self._aside.take_trouble():
             self.alarms.raise_(Reason.BOOTS_UNSAVED, now, error=trouble)

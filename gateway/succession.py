@@ -57,7 +57,7 @@ class Succession:
         """False if it does not succeed ours: then it is not stored either, however good it may be."""
         found, ours = verify_order(data, self._station.roots, 0), self._listener.order
         amendment.require_one_signer(found, ours)
-        if found.order.op_id == ours.order.op_id and found.rank <= ours.rank:
+        if found.operation == ours.operation and found.rank <= ours.rank:
             return True  # an aircraft has not got the newest yet
         return amendment.succeeds(found, ours) and self._take(data)
 

@@ -2,17 +2,21 @@
 
     seed          private seed of its grants (keys.grant)     station.pub   its public half, for the agency
     roots.crt     the agency roots that it trusts             state.json    `StationState`, with a copy beside it
-    order-*       the newest order of an operation, by op_tag
+    order-*       the newest order of an operation
 
-A station is made for one operation and its seed is destroyed after it. The folder may be read by several processes; it
-is locked while its state is written. Somebody sits at a station, so a state that is damaged in both its files is an
-error and not an alarm: it is what tells a new start of an aircraft from a recording of an old one.
+What is remembered is kept apart by agency: two that are trusted here may use one op_id. A station is made for one
+operation and its seed is destroyed after it. The folder may be read by several processes; it is locked while its state
+is written. Somebody sits at a station, so a state that is damaged in both its files is an error and not an alarm: it is
+what tells a new start of an aircraft from a recording of an old one.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 from cryptography import x509
@@ -32,12 +36,14 @@ from keys.errors import (
 )
 from keys.files import Kind
 from keys.grant import Profile
-from keys.operation_key import op_tag
 from keys.order import LATEST, Order, VerifiedOrder, verify_order
 from keys.state import Count
 from keys.station_public import StationPublic
 
 SEED, PUBLIC, ORDER = "seed", "station.pub", "order"
+OPERATION_KEY_SIZE = 32  # hexadecimal digits
+
+Value = TypeVar("Value")
 
 
 class Accepted(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -48,9 +54,17 @@ class Accepted(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     order_hash: str  # hexadecimal
 
 
+class Heard(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """What was heard of a device."""
+
+    boot_counter: Count = 0  # the newest
+    session_id: str = ""  # of that start, hexadecimal; empty: no start was heard
+    system: Count = 0  # the MAVLink system id that it owns without a list; 0: none
+
+
 class StationState(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    orders: dict[str, Accepted] = {}  # by op_id
-    boots: dict[str, tuple[Count, str]] = {}  # device public key -> newest (boot counter, session_id)
+    operations: dict[str, Accepted] = {}  # by `_operation_key`
+    devices: dict[str, Heard] = {}  # by `_device_key`
 
 
 class StationFolder:
@@ -62,7 +76,8 @@ class StationFolder:
         self._public = station_public.parse(store.read_public(path / PUBLIC), path / PUBLIC)
         self.roots = roots.read(path)
         self.seed = self._read_seed()
-        self._unsaved: dict[str, tuple[int, str]] = {}
+        self._unsaved_boots: dict[str, tuple[int, str]] = {}
+        self._unsaved_systems: dict[str, int] = {}
         self.unsaved_order = ""  # why the newest order that was accepted is not stored
 
     @property
@@ -138,10 +153,10 @@ class StationFolder:
         files.expect(Kind.ORDER, data, "the file")
         found = verify_order(data, self.roots, 0)
         self.index_in(found.order)
-        known = self._state().orders.get(found.order.op_id.hex())
+        known = self._state().operations.get(_operation_key(found))
         if known and known.order_hash == found.order_hash.hex():
             return found
-        if stored := self._stored(found.order.op_id):
+        if stored := self._stored(_operation_key(found)):
             amendment.require_one_signer(found, stored)
         require_in_force(found.order, unix_now)
         verified = verify_order(data, self.roots, unix_now)  # a signer that has expired since then could back-date
@@ -157,22 +172,18 @@ class StationFolder:
         """The order in `data`, as `accept_order` takes it, or the newer one of its operation that was accepted before."""
         files.expect(Kind.ORDER, data, "the file")
         found = verify_order(data, self.roots, 0)
-        stored = self._stored(found.order.op_id)
+        stored = self._stored(_operation_key(found))
         return stored if stored and stored.rank > found.rank else self.accept_order(data, unix_now)
 
-    def _stored(self, op_id: bytes) -> VerifiedOrder | None:
+    def _stored(self, operation: str) -> VerifiedOrder | None:
         """The newest order of this operation, if its file is whole and the one that the state names."""
-        known = self._state().orders.get(op_id.hex())
+        known = self._state().operations.get(operation)
         try:
-            found = verify_order(store.read_secret(self._order_file(op_id)), self.roots, 0)
+            found = verify_order(store.read_secret(self.path / f"{ORDER}-{operation}"), self.roots, 0)
             self.index_in(found.order)
         except KeysError:
             return None
         return found if known and known.order_hash == found.order_hash.hex() else None
-
-    def _order_file(self, op_id: bytes) -> Path:
-        """Names of files are shown and logged, and op_id is not."""
-        return self.path / f"{ORDER}-{op_tag(op_id).hex()}"
 
     def index_in(self, order: Order) -> int:
         """The index under which the order lists this station's key; NotListed."""
@@ -187,8 +198,8 @@ class StationFolder:
 
     def _remember(self, verified: VerifiedOrder) -> None:
         with store.FolderLock(self.path, wait=True):
-            state_, operation = self._state(), verified.order.op_id.hex()
-            newest = state_.orders.get(operation)
+            state_, operation = self._state(), _operation_key(verified)
+            newest = state_.operations.get(operation)
             if newest and verified.rank == (newest.generation, newest.serial):
                 raise NumberTwice(
                     f"another order of number {verified.order.serial} of the same operation was accepted before"
@@ -198,52 +209,65 @@ class StationFolder:
                     f"the order is number {verified.order.serial} by signer {verified.generation},"
                     f" and number {newest.serial} by signer {newest.generation} of the same operation was accepted before"
                 )
-            store.write(self._order_file(verified.order.op_id), verified.raw)
-            state_.orders[operation] = Accepted(
+            store.write(self.path / f"{ORDER}-{operation}", verified.raw)
+            state_.operations[operation] = Accepted(
                 generation=verified.generation, serial=verified.order.serial, order_hash=verified.order_hash.hex()
             )
             state.write(self.path, state_)
 
     # --- memory ---
 
-    def boot(self, device_pub: bytes) -> tuple[int, bytes] | None:
-        """(boot counter, session_id) of the newest start of this device that was stored."""
-        known = self._state().boots.get(device_pub.hex())
-        return (known[0], bytes.fromhex(known[1])) if known else None
+    def boot(self, agency_id: bytes, device_pub: bytes) -> tuple[int, bytes] | None:
+        """(boot counter, session_id) of the newest start of this agency's device that was stored."""
+        known = self._heard(agency_id, device_pub)
+        return (known.boot_counter, bytes.fromhex(known.session_id)) if known.session_id else None
 
-    def record_boot(self, device_pub: bytes, counter: int, session_id: bytes) -> None:
-        """Remember a start of a device until `store_boots`; nothing is written yet."""
-        self._unsaved[device_pub.hex()] = (counter, session_id.hex())
+    def system(self, agency_id: bytes, device_pub: bytes) -> int | None:
+        """The MAVLink system id that this agency's device was first heard with."""
+        return self._heard(agency_id, device_pub).system or None
+
+    def _heard(self, agency_id: bytes, device_pub: bytes) -> Heard:
+        return self._state().devices.get(_device_key(agency_id, device_pub), Heard())
+
+    def record_boot(self, agency_id: bytes, device_pub: bytes, counter: int, session_id: bytes) -> None:
+        """Remember a start of a device until `store_heard`; nothing is written yet."""
+        self._unsaved_boots[_device_key(agency_id, device_pub)] = (counter, session_id.hex())
+
+    def record_system(self, agency_id: bytes, device_pub: bytes, system: int) -> None:
+        """Remember the id that a device owns until `store_heard`; nothing is written yet."""
+        self._unsaved_systems[_device_key(agency_id, device_pub)] = system
 
     @property
     def unsaved(self) -> bool:
-        return bool(self._unsaved)
+        return bool(self._unsaved_boots or self._unsaved_systems)
 
-    def store_boots(self) -> str | None:
-        """Write what `record_boot` was told, highest counters only; why it cannot be, or None, and then try again later.
+    def store_heard(self) -> str | None:
+        """Write what was recorded, highest counters only; why it cannot be, or None, and then try again later.
 
         Call it where waiting does no harm: the disk may be slow, and another process may have the folder.
         """
-        starts = dict(self._unsaved)
+        boots, systems = dict(self._unsaved_boots), dict(self._unsaved_systems)
         try:
             with store.FolderLock(self.path, wait=True):
                 known = self._state()
-                for device, start in starts.items():
-                    if start > known.boots.get(device, (-1, "")):
-                        known.boots[device] = start
+                for device, start in boots.items():
+                    heard = known.devices.setdefault(device, Heard())
+                    if not heard.session_id or start > (heard.boot_counter, heard.session_id):
+                        heard.boot_counter, heard.session_id = start
+                for device, system in systems.items():
+                    known.devices.setdefault(device, Heard()).system = system
                 state.write(self.path, known)
         except FolderError as error:
             return f"{error}: this start of the aircraft is not remembered, and a recording of it could pass for new"
-        for device, start in starts.items():
-            if self._unsaved.get(device) == start:
-                del self._unsaved[device]
+        _forget(self._unsaved_boots, boots)
+        _forget(self._unsaved_systems, systems)
         return None
 
     def _state(self) -> StationState:
         known, damaged = state.read(self.path, StationState)
         if known is None and damaged:
             raise FolderError(
-                f"{self.path / state.NAME} and its copy are damaged",
+                f"{self.path / state.NAME} and its copy are damaged, or not of this version",
                 hint="remove both to go on; until it has heard the aircraft again, this station takes a recording for new",
             )
         return known or StationState()
@@ -262,6 +286,22 @@ class StationFolder:
         """
         with store.FolderLock(self.path), store.Lock(self.path / SEED):
             store.wipe(self.path / SEED)
+
+
+def _operation_key(order: VerifiedOrder) -> str:
+    """Of `VerifiedOrder.operation`, for files and the state: names of files are shown and logged, and op_id is not."""
+    return hashlib.sha256(b"".join(order.operation)).hexdigest()[:OPERATION_KEY_SIZE]
+
+
+def _device_key(agency_id: bytes, device_pub: bytes) -> str:
+    return f"{agency_id.hex()} {device_pub.hex()}"
+
+
+def _forget(unsaved: dict[str, Value], stored: Mapping[str, Value]) -> None:
+    """What was stored is saved, unless something newer came meanwhile."""
+    for device, value in stored.items():
+        if unsaved.get(device) == value:
+            del unsaved[device]
 
 
 def require_in_force(order: Order, unix_now: int) -> None:

@@ -38,9 +38,9 @@ def flown(house: House) -> House:
             device.order()
             device.next_boot()
     station = StationFolder.open(house.folder / "pilot")
-    station.newest_order(house.order.read_bytes(), int(time.time()))
-    station.record_boot(public, BOOTS, bytes(16))
-    assert station.store_boots() is None
+    order = station.newest_order(house.order.read_bytes(), int(time.time()))
+    station.record_boot(order.agency_id, public, BOOTS, bytes(16))
+    assert station.store_heard() is None
     return house
 
 
@@ -96,7 +96,7 @@ def test_a_station_opens_or_says_what_to_do(flown, figure):
         anew = not any(folder.glob("state*"))
         station = StationFolder.open(folder)
         found = station.newest_order(order, int(time.time()))
-        assert station.boot(found.order.devices[0].pub) or anew
+        assert station.boot(found.agency_id, found.order.devices[0].pub) or anew
 
     pair = "state.json and state-copy.json"
     assert hurt_all(flown.folder / "pilot", begin, figure) == {"roots.crt", "seed", "station.pub", pair}

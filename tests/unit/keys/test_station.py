@@ -28,13 +28,13 @@ from keys.errors import (
     WrongUsage,
 )
 from keys.grant import Profile
-from keys.operation_key import op_tag
 from keys.order import LATEST, OrderStation, issue_order
 from keys.station import StationFolder
 from tests.agency import HOUR, NAME, NOW, Agency, harbour, order, p256
 from tests.unit.keys.disk import files_of, full_disk, process
 
 DAY = 24 * HOUR
+AGENCY = bytes(32)
 
 
 @functools.cache
@@ -235,7 +235,7 @@ def test_another_order_of_the_same_number(station):
     for take in (station.accept_order, station.newest_order, StationFolder.open(station.path).newest_order):
         with pytest.raises(NumberTwice, match=r"two orders are number 7 by signer 1, .* in use twice"):
             take(other, NOW)
-    (station.path / f"order-{op_tag(order().op_id).hex()}").unlink()
+    next(station.path.glob("order-*")).unlink()
     with pytest.raises(NumberTwice, match="another order of number 7 of the same operation"):
         station.accept_order(other, NOW)
     newest = station.accept_order(signed(station.path, serial=8, previous=in_force.order_hash), NOW)
@@ -260,24 +260,62 @@ def test_the_root_of_another_agency(station):
 
 
 def remember(station: StationFolder, device: bytes, counter: int, session_id: bytes = b"session") -> str | None:
-    station.record_boot(device, counter, session_id)
-    return station.store_boots()
+    station.record_boot(AGENCY, device, counter, session_id)
+    return station.store_heard()
+
+
+def test_two_agencies_that_use_one_op_id_are_kept_apart(station):
+    """A station that trusts two roots: neither takes the other's operation over, nor shuts it out."""
+    station.trust((coast().root,))
+    ours = station.newest_order(signed(station.path, serial=5), NOW)
+    theirs = signed(station.path, coast().new_signer(generation=9), serial=5, agency="Coast Guard")
+    assert station.newest_order(theirs, NOW).order.agency == "Coast Guard"
+    again = StationFolder.open(station.path)
+    assert again.newest_order(ours.raw, NOW).order_hash == ours.order_hash
+    assert again.accept_order(signed(station.path, serial=6), NOW).order.serial == 6
+
+
+def test_starts_and_system_ids_are_kept_apart_by_agency(station):
+    remember(station, b"device", 3)
+    station.record_system(AGENCY, b"device", 7)
+    assert station.store_heard() is None
+    assert station.boot(bytes([1]) * 32, b"device") is None
+    assert station.system(bytes([1]) * 32, b"device") is None
+
+
+def test_the_first_system_id_of_a_device_is_remembered_beside_its_start(station):
+    assert station.system(AGENCY, b"device") is None
+    station.record_system(AGENCY, b"device", 7)
+    assert station.unsaved
+    assert station.store_heard() is None
+    assert not station.unsaved
+    again = StationFolder.open(station.path)
+    assert (again.system(AGENCY, b"device"), again.boot(AGENCY, b"device")) == (7, None)
+    remember(again, b"device", 3)
+    assert (again.system(AGENCY, b"device"), again.boot(AGENCY, b"device")) == (7, (3, b"session"))
+
+
+def test_no_file_of_the_folder_says_an_op_id(station):
+    """It is half a secret."""
+    verified = station.newest_order(signed(station.path), NOW)
+    assert not [path for path in station.path.iterdir() if verified.order.op_id.hex() in path.name]
+    assert verified.order.op_id.hex() not in (station.path / state.NAME).read_text()
 
 
 def test_starts_are_remembered(station):
-    assert station.boot(b"device") is None
+    assert station.boot(AGENCY, b"device") is None
     assert remember(station, b"device", 3) is None
     assert remember(station, b"other", 9, b"another") is None
     again = StationFolder.open(station.path)
-    assert again.boot(b"device") == (3, b"session")
-    assert again.boot(b"other") == (9, b"another")
+    assert again.boot(AGENCY, b"device") == (3, b"session")
+    assert again.boot(AGENCY, b"other") == (9, b"another")
 
 
 def test_an_earlier_start_does_not_take_the_place_of_a_later_one(station):
     """Two grounds of one folder, one of them fed with a recording."""
     remember(station, b"device", 7)
     assert remember(StationFolder.open(station.path), b"device", 6) is None
-    assert station.boot(b"device") == (7, b"session")
+    assert station.boot(AGENCY, b"device") == (7, b"session")
 
 
 def test_a_full_disk_is_an_alarm_and_the_order_in_use_goes_on(station):
@@ -293,26 +331,28 @@ def test_a_full_disk_is_an_alarm_and_the_order_in_use_goes_on(station):
     assert not station.unsaved_order
     assert "cannot be written" in alarm
     assert "could pass for new" in alarm
-    assert station.boot(b"device") is None
+    assert station.boot(AGENCY, b"device") is None
     assert station.unsaved
-    assert station.store_boots() is None  # the disk has room again
-    assert station.boot(b"device") == (3, b"session")
+    assert station.store_heard() is None  # the disk has room again
+    assert station.boot(AGENCY, b"device") == (3, b"session")
     assert not station.unsaved
 
 
-@pytest.mark.parametrize("rubbish", [b"", b"{", b'{"boots": {"aa": [1]}}', b'{"more": 1}', bytes(9)])
+@pytest.mark.parametrize(
+    "rubbish", [b"", b"{", b'{"boots": {"aa": [1, "bb"]}}', b'{"devices": {"aa": 1}}', b'{"more": 1}', bytes(9)]
+)
 def test_a_damaged_state(station, rubbish):
     remember(station, b"device", 3)
     (station.path / state.NAME).write_bytes(rubbish)
-    assert station.boot(b"device") == (3, b"session")  # by the copy
+    assert station.boot(AGENCY, b"device") == (3, b"session")  # by the copy
     (station.path / state.COPY).write_bytes(rubbish)
     with pytest.raises(FolderError, match=r"state\.json and its copy are damaged") as caught:
-        station.boot(b"device")
+        station.boot(AGENCY, b"device")
     assert "remove both to go on" in caught.value.hint
     assert "damaged" in remember(station, b"device", 4)
     for name in (state.NAME, state.COPY):
         (station.path / name).unlink()
-    assert station.boot(b"device") is None
+    assert station.boot(AGENCY, b"device") is None
 
 
 RECORDER = """
@@ -324,8 +364,8 @@ print("ready", flush=True)
 while not go.exists():
     time.sleep(0.001)
 for counter in range(1, 21):
-    station.record_boot(name + bytes([counter]), counter, b"session")
-    assert station.store_boots() is None
+    station.record_boot(bytes(32), name + bytes([counter]), counter, b"session")
+    assert station.store_heard() is None
 """
 
 
@@ -335,7 +375,7 @@ def test_two_processes_forget_nothing_of_each_other(station, tmp_path):
         go.touch()
         assert (one.wait(), two.wait()) == (0, 0)
     for name in (b"one", b"two"):
-        assert [station.boot(name + bytes([counter])) for counter in range(1, 21)] == [
+        assert [station.boot(AGENCY, name + bytes([counter])) for counter in range(1, 21)] == [
             (n, b"session") for n in range(1, 21)
         ]
 
