@@ -1,4 +1,4 @@
-"""What MAVLink defines, as far as the guard must know it: the table in mavlink.txt, read once.
+"""What MAVLink defines, as far as it must be known here: the table in mavlink.txt, read once.
 
 What lives here: lengths, CRC_EXTRA, where a field stands, names. What must not: which of it may pass.
 `firmware_shims.mavlink_table` makes the table out of the XML of the MAVLink project; its head says of which commit.
@@ -57,3 +57,9 @@ SOURCE, MESSAGES, _enums = _read()
 COMMANDS, FILE_OPERATIONS, TUNNELS = (_enums[n] for n in ("MAV_CMD", "MAV_FTP_OPCODE", "MAV_TUNNEL_PAYLOAD_TYPE"))
 NUMBER_OF = {message.name: number for number, message in MESSAGES.items()}
 COMMAND_NUMBER_OF = {name: number for number, name in COMMANDS.items()}
+
+
+def name_of(number: int) -> str:
+    """The name of a message; a number where MAVLink's definitions have none."""
+    message = MESSAGES.get(number)
+    return message.name if message else f"message {number}"

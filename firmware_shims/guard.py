@@ -15,7 +15,7 @@ from fastcrc.crc16 import mcrf4xx
 
 from firmware_shims import mavlink
 from firmware_shims.contents import QUESTIONS
-from firmware_shims.definitions import MESSAGES, Message
+from firmware_shims.definitions import MESSAGES, Message, name_of
 from firmware_shims.policies import LISTED, MAY_SEND
 
 SETUP_SIGNING = 256  # it holds the signing key: it crosses no link, not even a sealed one (mavlink.io, message_signing)
@@ -41,7 +41,7 @@ class Guard:
         number = mavlink.message_id(frame)
         message = MESSAGES.get(number)
         if message is None:
-            return f"message {number}"
+            return name_of(number)
         if number not in self._may_send:
             return message.name
         payload = _payload(frame)

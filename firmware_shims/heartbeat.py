@@ -12,6 +12,7 @@ from pymavlink.dialects.v20 import minimal
 
 from firmware_shims import mavlink
 
+AUTOPILOT = minimal.MAV_COMP_ID_AUTOPILOT1
 SYSTEM = 1  # of an aircraft whose number was never changed: SYSID_THISMAV (ArduPilot), MAV_SYS_ID (PX4)
 _DECODER = minimal.MAVLink(None)
 _NOT_AUTOPILOTS = (minimal.MAV_TYPE_GCS, minimal.MAV_TYPE_ONBOARD_CONTROLLER)
@@ -60,7 +61,7 @@ class Autopilots:
             self.armed |= heard.armed
             if heard.sysid != self._system:
                 self.others.add(heard.sysid)
-            elif heard.compid == minimal.MAV_COMP_ID_AUTOPILOT1 and not heard.armed:
+            elif heard.compid == AUTOPILOT and not heard.armed:
                 self._disarmed = True
 
     @property

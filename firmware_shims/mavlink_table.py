@@ -1,4 +1,4 @@
-"""Makes the guard's table of MAVLink's messages, commands, tunnels and file operations out of MAVLink's own definitions.
+"""Makes the table of MAVLink's messages, commands, tunnels and file operations out of MAVLink's own definitions.
 
     python -m firmware_shims.mavlink_table FOLDER     reads FOLDER/*.xml and README.md there, writes mavlink.txt beside this
 
@@ -20,11 +20,13 @@ from typing import Any
 TABLE = Path(__file__).with_name("mavlink.txt")
 _ENUMS = ("MAV_CMD", "MAV_FTP_OPCODE", "MAV_TUNNEL_PAYLOAD_TYPE")
 _PARAMS = "param1 param2 param3 param4"
-_READ = {  # the fields that the guard reads
+_READ_IN_ALL = ("target_system",)
+_READ = {  # and what else is read
     "COMMAND_INT": f"{_PARAMS} x y z command",
     "COMMAND_LONG": f"{_PARAMS} param5 param6 param7 command",
     "FILE_TRANSFER_PROTOCOL": "payload",
     "GPS_RTCM_DATA": "flags len data",
+    "MANUAL_CONTROL": "target",
     "MISSION_ITEM": f"{_PARAMS} x y z command",
     "MISSION_ITEM_INT": f"{_PARAMS} x y z command",
     "PARAM_EXT_SET": "target_component param_id",
@@ -35,9 +37,9 @@ _READ = {  # the fields that the guard reads
 }
 _FORMATS = {"float": "f", "uint8_t": "B", "int16_t": "h", "uint16_t": "H", "int32_t": "i", "int64_t": "q"}
 _HEAD = """\
-# MAVLink's messages and commands, for the guard. Made by `python -m firmware_shims.mavlink_table`; do not edit.
+# MAVLink's messages and commands, as read here. Made by `python -m firmware_shims.mavlink_table`; do not edit.
 # Source: {source}
-# message ID NAME LENGTH-WITHOUT-EXTENSIONS LENGTH CRC_EXTRA FIELD:OFFSET:FORMAT...   (the fields that the guard reads)
+# message ID NAME LENGTH-WITHOUT-EXTENSIONS LENGTH CRC_EXTRA FIELD:OFFSET:FORMAT...   (the fields that are read)
 # ENUM VALUE NAME
 """
 
@@ -66,7 +68,7 @@ def _parsed(path: Path) -> Any:
 
 def _lines(xml: Any) -> Iterator[str]:
     for message in xml.message:
-        read = _READ.get(message.name, "").split()
+        read = (*_READ_IN_ALL, *_READ.get(message.name, "").split())
         fields = " ".join(f"{f.name}:{f.wire_offset}:{_format(f)}" for f in message.ordered_fields if f.name in read)
         sizes = f"{message.wire_min_length} {message.wire_length} {message.crc_extra}"
         yield f"message {message.id} {message.name} {sizes} {fields}".rstrip()
