@@ -75,6 +75,13 @@ def _kept_back(status: Status) -> str:
     return f"{name} from station {station!r} is kept back by its guard policy: if it needs that, the order must say another"
 
 
+def _devices(status: Status) -> str:
+    """Aircraft that may not be what they say, and what could not be told to one of them."""
+    reasons = (Reason.REVOKED_HEARD, Reason.SYSTEM_TWICE, Reason.NOT_ROUTED)
+    alarms = [status["alarm_reasons"].get(reason.label, {}) for reason in reasons]
+    return next((str(alarm["text"]) for alarm in alarms if alarm.get("live")), "")
+
+
 # --- aboard ---
 
 
@@ -254,5 +261,5 @@ _GROUND: tuple[Callable[[Status], str], ...] = (
         _closed_to_us,
         _order_pending,
     ),
-    *(_waiting_for_keys, _order_expired, _no_commands, _one_link_down, _link_lossy, _no_gcs, _kept_back),
+    *(_waiting_for_keys, _order_expired, _no_commands, _one_link_down, _link_lossy, _no_gcs, _kept_back, _devices),
 )

@@ -96,6 +96,14 @@ class Reason(enum.Enum):
     )
     TWO_AIRCRAFT = _Event("two aircraft: two sessions of one device key are alive, one of them is a copy")
     MAY_NOT_COMMAND = _Event("this station may not command by the order: what its ground control station sends is refused")
+    REVOKED_HEARD = _Event(
+        "the revoked aircraft '{device}' is heard: who has it, or its key, transmits; nothing of it is believed"
+    )
+    SYSTEM_TWICE = _Event(
+        "aircraft '{device}' sends as system {system}, which is that of '{owner}': dropped. Give each aircraft a number of"
+        " its own (SYSID_THISMAV, MAV_SYS_ID) and list it in the order; or the key of one of them is in other hands"
+    )
+    NOT_ROUTED = _Event("kept back: {message}, {times}: {why}")
     GUARDED_HERE = _Event("kept back: {message}, {times} (guard policy '{policy}')")
 
     @property

@@ -41,6 +41,7 @@ from gateway.local_users import LocalUsers
 from gateway.log import say
 from gateway.meter import Growth, Meter
 from gateway.order_file import OrderFile
+from gateway.owners import Owners
 from gateway.pace import DATAGRAMS, Pace
 from gateway.poller import Poller
 from gateway.status import Publisher, Table, frames_status, in_one_line
@@ -90,7 +91,9 @@ class Ground:
         self.poller = Poller(self.endpoints)
         self.pace = Pace(self.poller, dict.fromkeys(self.links, DATAGRAMS))
         self.frames = Table()
-        fleet = Fleet(order, me.index, settings.mtu, os.urandom)
+        fleet = Fleet(order, me.index, settings.mtu, os.urandom, self.barrier)
+        self.systems = fleet.systems
+        self.owners = Owners(self.systems, self.listener, station)
         self.alarms = Alarms(lambda text: say("ground", f"{station.name}: {text}"))
         self.helm = Helm(fleet, self.gcs, self.links, self.alarms, self.barrier)
         parts = (OrderFile(settings.order), self.listener, self.helm, self.alarms, self.barrier)
@@ -168,7 +171,7 @@ class Ground:
                 self.paths.hear(number, arrival, link.senders(arrival.slots), now)
                 link.keep(arrival.slots, now)
         with self.barrier:
-            self._to_gcs(self.reorder.put(opened.bundles, now), now)
+            self._to_gcs(self.reorder.put(self.systems.sift(opened.bundles), now), now)
         for lane, player in zip(VIDEO_LANES, self.players, strict=False):
             if lane in opened.video:
                 with self.barrier:
@@ -178,6 +181,7 @@ class Ground:
                 self.feed.publish(topic, map(self._batch.view, opened.video.get(lane, ())))
         for heard in self.listener.take_heard():
             self.station.record_boot(self._agency_id, heard.device_public, heard.boot_counter, heard.session_id)
+        self.owners.record()
 
     # --- 3 and 4: to the people ---
 
@@ -268,6 +272,7 @@ class Ground:
             self.alarms.raise_(Reason.ORDER_ENDED, now)
         else:
             self.alarms.clear(Reason.ORDER_ENDED)
+        self.owners.alarm(self.alarms, now)
         self._show_unsaved(now)
         self.users.tell(self.alarms, now)
         self.alarms.tick(now)
@@ -319,6 +324,8 @@ class Ground:
             "frames": frames_status(self.frames),
             "commands": {"sent": self.helm.sent, **self.helm.refused},
             "kept_back": self.helm.kept_back(),
+            "misrouted": dict(self.helm.misrouted.counts),
+            "foreign": self.owners.foreign(),
             "drops": self._drops(),
             "unexpected": dict(self.barrier.places),
             "unopened_per_s": self._unopened_per_s(now),
@@ -349,7 +356,8 @@ class Ground:
         drops: Counter[DropReason] = self.opener.drops
         counts = {reason.value: count for reason, count in sorted(drops.items()) if count}
         unexpected = {DropReason.UNEXPECTED.value: self.barrier.total}
-        return {**counts, **unexpected, "commands_refused": self.helm.refused.total()}
+        foreign = {DropReason.FOREIGN_SYSTEM.value: self.systems.dropped}
+        return {**counts, **foreign, **unexpected, "commands_refused": self.helm.refused.total()}
 
 
 def command(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence, Set
 
+from firmware_shims import definitions, mavlink, target
 from firmware_shims.guard import UNJUDGED, Guard
 from gateway.alarms import Alarms, Reason
 from gateway.batch import Batch
@@ -24,6 +25,7 @@ from keys.kid import Role
 from keys.order import VerifiedOrder
 
 READY = "commands go up"
+_MISROUTED = (Refusal.NOBODYS, Refusal.FOR_ALL)  # what a person can mend
 
 
 class Helm:
@@ -40,7 +42,7 @@ class Helm:
         self.fleet, self._barrier = fleet, barrier or Barrier()
         self.refused: Counter[str] = Counter()  # frames, by why they went nowhere
         self.sent = 0
-        self.kept = KeptBack()
+        self.kept, self.misrouted = KeptBack(), KeptBack()  # by the guard policy; since no one aircraft was meant
         self._readers = [FrameReader(endpoint, self._barrier) for endpoint in gcs]
         self._links, self._alarms = links, alarms
         self._guard = Guard(fleet.station.guard)
@@ -48,7 +50,7 @@ class Helm:
 
     def adopt(self, order: VerifiedOrder) -> None:
         """Go on under an order that succeeds the one so far."""
-        self.fleet.order = order
+        self.fleet.adopt(order)
         self._guard = Guard(self.fleet.station.guard)
 
     def next_due(self) -> float:
@@ -63,18 +65,20 @@ class Helm:
                         self._command(frames, now)
 
     def _command(self, frames: list[bytes], now: float) -> None:
-        judged = [(frame, self._held(frame)) for frame in frames]
-        allowed = [frame for frame, held in judged if held is None]
-        sealed = self.fleet.seal(allowed, now)
-        if isinstance(sealed, Refusal):
-            self.refused[sealed.name.lower()] += len(frames)
-            if sealed is Refusal.OBSERVER:
+        self.fleet.systems.hear_stations(frames)
+        if refusal := self.fleet.refusal(now):
+            self.refused[refusal.name.lower()] += len(frames)
+            if refusal is Refusal.OBSERVER:
                 self._alarms.raise_(Reason.MAY_NOT_COMMAND, now)
             return
-        self.sent += len(allowed)
+        judged = [(frame, self._held(frame)) for frame in frames]
+        sealed = self.fleet.seal([frame for frame, held in judged if held is None], now)
+        self.sent += sealed.sent
         for held in filter(None, (held for _, held in judged)):
             self._keep_back(held, now)
-        self._send(sealed, now)
+        for frame, why in sealed.refused:
+            self._refuse(frame, why, now)
+        self._send(sealed.datagrams, now)
 
     def _held(self, frame: bytes) -> str | None:
         with self._barrier:
@@ -86,6 +90,13 @@ class Helm:
         name = self.kept.count(held)
         times, policy = self.kept.times(name), self._guard.policy
         self._alarms.raise_(Reason.GUARDED_HERE, now, key=name, policy=policy, message=name, times=times)
+
+    def _refuse(self, frame: bytes, why: Refusal, now: float) -> None:
+        self.refused[why.name.lower()] += 1
+        if why in _MISROUTED:
+            message, system = definitions.name_of(mavlink.message_id(frame)), target.system(frame)
+            name = self.misrouted.count(f"{message} to system {system}")
+            self._alarms.raise_(Reason.NOT_ROUTED, now, key=name, message=name, times=self.misrouted.times(name), why=why)
 
     def challenge(self, sessions: Iterable[Session], now: float) -> None:
         """Follow the sessions that there are, and send the challenges that are due."""

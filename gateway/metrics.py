@@ -88,6 +88,12 @@ TABLE = (
         "Frames that a station's policy kept back, by what they are",
     ),
     Metric(
+        "zegel_foreign_total",
+        "counter",
+        "foreign {device} {kind}",
+        "Frames of system ids that are not their aircraft's, by what they are",
+    ),
+    Metric(
         "zegel_drops_total",
         "counter",
         "drops {reason}",

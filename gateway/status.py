@@ -240,12 +240,23 @@ def _text(status: dict[str, Any]) -> str:
         for station, counts in status["kept_back"].items()
         for message, count in counts.items()
     ]
+    lines += [f"  kept back  {message}, {count} times: for no one aircraft" for message, count in _of(status, "misrouted")]
+    lines += [
+        f"  foreign    {device}: {kind}, {count}: list it to let it pass"
+        for device, counts in _of(status, "foreign")
+        for kind, count in counts.items()
+    ]
     if not status["memory_locked"]:
         lines.append("  memory     not locked, so keys may reach swap")
     lines += [f"  alarm      {alarm}" for alarm in status["alarms"]]
     if line := advise(status):
         lines.append(f"  wrong      {line}")
     return "\n".join(map(printable, lines))
+
+
+def _of(status: Mapping[str, Any], counts: str) -> Iterable[tuple[str, Any]]:
+    """What only a ground counts; nothing of air."""
+    return status[counts].items() if status["role"] == "ground" else ()
 
 
 def _endpoint(end: Mapping[str, Any]) -> str:

@@ -156,8 +156,8 @@ class DeviceFolder:
     def load_order(self, data: bytes, unix_now: int) -> VerifiedOrder:
         """Put an order in force. `unix_now` is what the board's clock claims; 1970 or beyond 2100 is no claim.
 
-        Untrusted, MalformedMessage, NotListed, DeviceRevoked, OlderOrder, NumberTwice, OrderExpired, FolderError. To load the
-        order in force again is no error: it mends a damaged file.
+        Untrusted, MalformedMessage, NotListed, DeviceRevoked, OlderOrder, NumberTwice, OrderExpired, FolderError. To load
+        the order in force again is no error: it mends a damaged file.
         """
         self._require_lock()
         files.expect(Kind.ORDER, data, "the file")

@@ -158,7 +158,7 @@ class Station:
     def receive(self, datagrams: Iterable[bytes], now: float) -> None:
         for batch in batches(datagrams):
             opened = self.opener.open(batch, now)
-            self.frames += [bytes(frame) for frame in opened.frames]
+            self.frames += [bytes(f) for bundle in self.fleet.systems.sift(opened.bundles) for f in bundle.frames]
             for lane, slots in opened.video.items():
                 self.video[lane] += [bytes(batch.view(slot)) for slot in slots]
 
@@ -169,7 +169,9 @@ class Station:
 
     def seal(self, frames: list[bytes], now: float) -> list[bytes] | Refusal:
         self.fleet.follow(self.listener.sessions.values(), now)
-        return self.fleet.seal(frames, now)
+        self.fleet.systems.hear_stations(frames)
+        sealed = self.fleet.seal(frames, now)
+        return self.fleet.refusal(now) or (sealed.datagrams if sealed.sent or not frames else sealed.refused[0][1])
 
 
 def batches(datagrams: Iterable[bytes]) -> Iterator[Batch]:

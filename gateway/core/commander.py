@@ -36,6 +36,8 @@ class Refusal(enum.StrEnum):
 
     OBSERVER = "no role command in the order"
     NO_AIRCRAFT = "no aircraft is heard"
+    NOBODYS = "no aircraft has this system id"
+    FOR_ALL = "it is for all systems, and several aircraft are commanded"
     ENDED = "the session is over or silent"
     NO_KEYS = "our keys have not come yet"
     PENDING = "it flies under an order that has not come yet"

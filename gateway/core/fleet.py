@@ -7,21 +7,37 @@ SPEC.md section 7. Sans-IO: time and random bytes are arguments.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
+from firmware_shims import target
+from gateway.core.barrier import Barrier
 from gateway.core.commander import Commander, Entropy, Refusal
 from gateway.core.envoy import MAY_CARRY, Envoy
 from gateway.core.session import Session
+from gateway.core.systems import Systems
 from keys.order import OrderStation, VerifiedOrder
 
 SILENT_AFTER_S = 2.5  # without a beat, which a narrow link has once a second
 
 
+class Sealed(NamedTuple):
+    """What became of frames: the datagrams, how many frames are in them, and why the others are in none."""
+
+    datagrams: list[bytes]
+    sent: int
+    refused: list[tuple[bytes, Refusal]]
+
+
 class Fleet:
     """All aircraft of `order` as the station of this `index` may command them, each by the order that it flies under."""
 
-    def __init__(self, order: VerifiedOrder, index: int, mtu: int, entropy: Entropy) -> None:
-        self.order = order  # the newest: it may be replaced by one that succeeds it
+    def __init__(
+        self, order: VerifiedOrder, index: int, mtu: int, entropy: Entropy, barrier: Barrier | None = None
+    ) -> None:
+        self.order = order  # the newest
+        self.systems = Systems(order.order, barrier)
         self.commanders: dict[bytes, Commander] = {}  # by session_id
         self._index, self._mtu, self._entropy = index, mtu, entropy
         self._envoys: dict[bytes, Envoy] = {}  # by session_id
@@ -31,6 +47,15 @@ class Fleet:
     def station(self) -> OrderStation:
         """This station, as the newest order lists it."""
         return _listed(self.order, self._index)
+
+    def adopt(self, order: VerifiedOrder) -> None:
+        """Go on under an order that succeeds the one so far. To devices that it makes void nothing more is said."""
+        self.order = order
+        self.systems.adopt(order.order)
+        void = {device.pub for device in order.order.devices if device.void}
+        gone = {name for name, commander in self.commanders.items() if commander.session.device_public in void}
+        self.commanders = {name: commander for name, commander in self.commanders.items() if name not in gone}
+        self._envoys = {name: envoy for name, envoy in self._envoys.items() if name not in gone}
 
     def follow(self, sessions: Iterable[Session], now: float) -> None:
         """Take note of the sessions that there are; call it whenever they may have changed."""
@@ -72,24 +97,60 @@ class Fleet:
     @property
     def commanded(self) -> list[Commander]:
         """The one commanded session of each device."""
-        return [self.commanders[name] for name in self._commanded.values() if name in self.commanders]
+        return list(self._by_device().values())
+
+    def _by_device(self) -> dict[bytes, Commander]:
+        return {device: self.commanders[name] for device, name in self._commanded.items() if name in self.commanders}
 
     def control(self, now: float) -> list[bytes]:
         """What is due: challenges to every live session, so that F3 is there if the uplink moves; and our order."""
         challenges = [datagram for commander in self.commanders.values() for datagram in commander.control(now)]
         return challenges + [datagram for envoy in self._envoys.values() for datagram in envoy.datagrams(now)]
 
-    def seal(self, frames: Sequence[bytes], now: float) -> list[bytes] | Refusal:
-        """`frames` for every aircraft, since routing by target is the autopilots' own; or why none may be told."""
+    def refusal(self, now: float) -> Refusal | None:
+        """Why no aircraft may be told anything now; None if one may."""
+        refusals = [commander.refusal(now) for commander in self.commanded] or [Refusal.NO_AIRCRAFT]
+        return refusals[-1] if all(refusals) else None
+
+    def seal(self, frames: Sequence[bytes], now: float) -> Sealed:
+        """`frames` in their order, each for the aircraft that it is for."""
+        commanders, shares, missed = self._by_device(), defaultdict[bytes, list[int]](list), dict[int, Refusal]()
+        for place, frame in enumerate(frames):
+            devices = self._devices_for(frame, commanders)
+            if isinstance(devices, Refusal):
+                missed[place] = devices
+            else:
+                for device in devices:
+                    shares[device].append(place)
         out: list[bytes] = []
-        refusal: Refusal | None = None if self.commanded else Refusal.NO_AIRCRAFT
-        for commander in self.commanded:
-            sealed = commander.seal(frames, now)
+        taken: set[int] = set()
+        for device, places in shares.items():
+            sealed = commanders[device].seal([frames[place] for place in places], now)
             if isinstance(sealed, Refusal):
-                refusal = sealed
+                missed |= dict.fromkeys(places, sealed)
             else:
                 out += sealed
-        return refusal if refusal and not out else out
+                taken.update(places)
+        refused = [(frames[place], missed[place]) for place in sorted(missed.keys() - taken)]
+        return Sealed(out, len(taken), refused)
+
+    def _devices_for(self, frame: bytes, commanders: dict[bytes, Commander]) -> Sequence[bytes] | Refusal:
+        """Their public keys; or why it is for none of them. SPEC.md section 7.4."""
+        if not commanders:
+            return Refusal.NO_AIRCRAFT
+        system = target.system(frame)
+        if system:
+            return self._device_of(system, commanders)
+        several = sum(not commander.session.closed for commander in commanders.values()) > 1
+        if several and system == target.EVERYBODY and not target.may_mean_all(frame):
+            return Refusal.FOR_ALL
+        return [*commanders]
+
+    def _device_of(self, system: int, commanders: dict[bytes, Commander]) -> Sequence[bytes] | Refusal:
+        owner = self.systems.owner(system)
+        if owner is None:
+            return Refusal.NOBODYS
+        return [owner] if owner in commanders else Refusal.NO_AIRCRAFT
 
 
 def _listed(order: VerifiedOrder, index: int) -> OrderStation:

@@ -21,6 +21,7 @@ from gateway.core import fragment, order_fragments
 from gateway.core.budget import Budget
 from gateway.core.control_cipher import ControlCiphers
 from gateway.core.order_intake import OrderIntake
+from gateway.core.revoked import Revoked
 from gateway.core.session import Lease, Session
 from gateway.core.wire import ControlHeader, DropReason, Kind, is_sealed_control, message_id, parse_control
 from keys import announcement, beat, cose, statement
@@ -68,6 +69,7 @@ class Listener:
         self.me = me
         self._orders: dict[bytes, VerifiedOrder] = {}  # by order_hash: the newest, and those that it came after
         self.orders: OrderIntake[bytes] = OrderIntake()  # that came by the link, by session as `sessions` has it
+        self.revoked = Revoked()
         self._take_up(order)
         self.sessions: dict[bytes, Session] = {}  # by the first 8 bytes of the session_id, as announcements name it
         self.leases: dict[int, tuple[Lease, ...]] = {}  # by KID; two sessions may share one
@@ -84,6 +86,7 @@ class Listener:
         self.order = self._orders[order.order_hash] = order
         self._ciphers = ControlCiphers(known.order.op_id for known in reversed(self._orders.values()))
         self.my_lanes = self._lanes_under(order)
+        self.revoked.adopt(order.order.devices)
         self._devices = [cose.load_public(device.alg, device.pub) for device in order.order.devices]
 
     def _lanes_under(self, order: VerifiedOrder | None) -> tuple[Lane, ...]:
@@ -141,6 +144,9 @@ class Listener:
         """Under which hint the session stands in `sessions` now, or why it does not."""
         session = Session(stated, device_public, self._orders.get(stated.order_hash))
         hint = session.session_id[:8]
+        if device_public in self.revoked.devices:
+            self.revoked.add(session)
+            return DropReason.REVOKED_DEVICE
         if hint in self._over or not self._admit(device_public, stated):
             return DropReason.OLDER_SESSION
         if hint not in self.sessions and not self._make_room(device_public, now):
@@ -173,7 +179,8 @@ class Listener:
     # --- 3: beats ---
 
     def _control_beat(self, message: bytes, now: float) -> DropReason | None:
-        session = self.sessions.get(beat.claimed_session(message) or b"")
+        hint = beat.claimed_session(message) or b""
+        session = self.sessions.get(hint) or self.revoked.session(hint)
         if session is None:
             return DropReason.UNKNOWN_SESSION
         if message == session.newest_message:
@@ -185,6 +192,8 @@ class Listener:
             return DropReason.STALE_BEAT
         if not self._may_check(session, seq, now):
             return DropReason.OVER_BUDGET
+        if session.device_public in self.revoked.devices:
+            return self.revoked.beat(session, message, now)
         return self._beat(session, message, now)
 
     def _may_check(self, session: Session, seq: int, now: float) -> bool:
@@ -295,6 +304,16 @@ class Listener:
         for session in self.sessions.values():
             if session.statement.order_hash == order.order_hash:
                 session.order = order
+        for session in [s for s in self.sessions.values() if s.device_public in self.revoked.devices]:
+            self._end(session)
+            self.revoked.add(session)
+        self._statements.clear()  # those of devices that are void now are judged once more
+
+    def _end(self, session: Session) -> None:
+        """At once: nothing more is opened."""
+        del self.sessions[session.session_id[:8]]
+        left = {kid: tuple(each for each in leases if each.session is not session) for kid, leases in self.leases.items()}
+        self.leases = {kid: leases for kid, leases in left.items() if leases}
 
     # --- upkeep ---
 

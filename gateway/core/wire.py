@@ -81,6 +81,8 @@ class DropReason(enum.StrEnum):
     BAD_MESSAGE_ID = "bad_message_id"
     UNKNOWN_SESSION = "unknown_session"
     UNKNOWN_DEVICE = "unknown_device"
+    REVOKED_DEVICE = "revoked_device"
+    FOREIGN_SYSTEM = "foreign_system"
     UNKNOWN_ORDER = "unknown_order"
     BAD_SIGNATURE = "bad_signature"
     STALE_BEAT = "stale_beat"

@@ -32,11 +32,12 @@ PURE_KEYS = {
     "replay",
     "statement",
 }
+SHIMS = ("firmware_shims.mavlink", "firmware_shims.heartbeat", "firmware_shims.target")  # what the core may know of MAVLink
 
 # The first line that fits a module says what of ours it may import; everything it may import begins with one of these.
 ARROWS = [
     ("gateway.batch", ()),
-    ("gateway.core", ("gateway.core", "gateway.batch", "firmware_shims.mavlink", *(f"keys.{name}" for name in PURE_KEYS))),
+    ("gateway.core", ("gateway.core", "gateway.batch", *SHIMS, *(f"keys.{name}" for name in PURE_KEYS))),
     ("gateway.endpoints", ("gateway.endpoints", "gateway.batch")),
     ("gateway", ("gateway", "keys", "firmware_shims")),
     ("keys", ("keys",)),

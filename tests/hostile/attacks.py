@@ -19,6 +19,7 @@ from tests.hostile import (
     agency_attacks,
     control_attacks,
     device_attacks,
+    fleet_attacks,
     guard_attacks,
     order_attacks,
     radio_attacks,
@@ -46,6 +47,7 @@ ATTACKS = {
         *socket_attacks.ATTACKS,
         *account_attacks.ATTACKS,
         *control_attacks.ATTACKS,
+        *fleet_attacks.ATTACKS,
     )
 }
 

@@ -37,6 +37,7 @@ def ground(**more: Any) -> dict[str, Any]:
     sessions = [{"state": "open", "commands": READY}]
     good = {"role": "ground", "sealed": True, "uptime_s": 60.0, "sessions": sessions, "drops": {}, "commands": {"sent": 3}}
     good |= {"alarm_reasons": {}, "kept_back": {}, "unopened_per_s": 0.0}
+    good |= {"misrouted": {}, "foreign": {}}
     return {**good, "endpoints": [end("link"), end("link", endpoint="other-link"), end("gcs"), end("player")], **more}
 
 
@@ -70,6 +71,13 @@ def test_nothing_is_wrong():
         (air(drops={"stale_echo": 2}), "2 commands came too late"),
         (air(alarm_reasons={"guarded": LIVE}, kept_back=KEPT), "REQUEST_X from station 'a' is kept back"),
         (ground(alarm_reasons={"guarded_here": LIVE}, kept_back=KEPT), "the order must say another"),
+        (ground(alarm_reasons={"not_routed": {"live": 1, "text": "kept back: X to system 0"}}), "kept back: X to system 0"),
+        (
+            ground(
+                alarm_reasons={"system_twice": {"live": 0, "text": ""}, "revoked_heard": {"live": 1, "text": "revoked"}}
+            ),
+            "revoked",
+        ),
         (ground(sealed=False, sessions=[{"state": "closed to us: it flies on"}]), "does not list this station"),
         (ground(sessions=[{"state": "open, order pending"}]), "under a newer order"),
         (ground(sessions=[{"state": "open, order expired"}]), "the order has ended"),

@@ -7,6 +7,7 @@ from firmware_shims.guard import UNJUDGED, Guard
 from gateway.alarms import Alarms
 from gateway.core.commander import Refusal
 from gateway.helm import READY, Helm
+from tests.hostile.fleet import GCS_BEAT, Two, arm, position
 from tests.memory_link import OBSERVER, PILOT, World, command
 from tests.unit.gateway.plain_end import PlainEnd
 from tests.unit.gateway.test_gate import ARM, GCS, HEARTBEAT, SIGNING
@@ -64,6 +65,34 @@ def test_what_the_policy_holds_back_is_counted_and_said_and_the_rest_goes(pilot:
         "kept back: SETUP_SIGNING, once (guard policy 'pilot')",
         "kept back: LOG_ERASE, 2 times (guard policy 'pilot')",
     ]
+
+
+def test_what_is_for_no_one_aircraft_is_counted_named_and_said_and_the_rest_goes():
+    two = Two(((1,), (2,)))
+    two.talk()
+    gcs, link, alarms = PlainEnd(), PlainEnd(), Alarms(lambda _: None)
+    helm = Helm(two.pilot.fleet, [gcs], [link], alarms)
+    gcs.put(arm(0), arm(1), arm(0), arm(3))
+    helm.take({gcs}, two.now)
+    two.first.receive(link.drained, two.now)
+    assert [frame for _, frame in two.first.commands] == [arm(1)]
+    assert (helm.sent, helm.refused) == (1, {"for_all": 2, "nobodys": 1})
+    assert helm.misrouted.counts == {"COMMAND_LONG to system 0": 2, "COMMAND_LONG to system 3": 1}
+    assert alarms.texts == [
+        "kept back: COMMAND_LONG to system 0, 2 times: it is for all systems, and several aircraft are commanded",
+        "kept back: COMMAND_LONG to system 3, once: no aircraft has this system id",
+    ]
+
+
+def test_the_stations_own_id_is_learned_from_what_it_sends():
+    two = Two()
+    two.talk()
+    gcs = PlainEnd()
+    helm = Helm(two.pilot.fleet, [gcs], [PlainEnd()], Alarms(lambda _: None))
+    assert two.down(two.first, position(255)) == [position(255)]
+    gcs.put(GCS_BEAT)
+    helm.take({gcs}, two.now)
+    assert two.down(two.first, position(255)) == []
 
 
 def test_an_observers_frames_go_nowhere_and_it_is_said():

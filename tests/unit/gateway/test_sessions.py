@@ -15,7 +15,7 @@ from gateway.sessions import Sessions
 from keys import inbox
 from keys.beat import Flag
 from keys.device import DeviceFolder
-from keys.errors import KeysError, OlderOrder
+from keys.errors import DeviceRevoked, KeysError, OlderOrder
 from keys.kid import Lane
 from keys.order import issue_order, parse_order, verify_order
 from keys.policy import Policy
@@ -248,6 +248,35 @@ def test_an_order_that_moves_a_station_does_not_come_by_the_link(aboard, alarms)
         aboard.order_fragment(1, content, 1.0)
     assert aboard.device.order().order.serial == 7
     assert "station 'pilot' sent an order that does not succeed the one in force: refused" in alarms.texts
+
+
+def void_here(aboard: Sessions) -> bytes:
+    """Order 8, in which this aircraft is void."""
+    mine = aboard.device.device_index(aboard.order.order)
+    devices = [dataclasses.replace(device, void=place == mine) for place, device in enumerate(aboard.order.order.devices)]
+    return next_order(aboard, devices=tuple(devices))
+
+
+def test_an_order_that_makes_this_aircraft_void_is_refused_and_it_flies_on(aboard, device, alarms):
+    data = void_here(aboard)
+    for content in fragments_of(aboard, data):
+        aboard.order_fragment(1, content, 1.0)
+    assert "station 'pilot' sent an order that was refused: device revoked" in alarms.texts
+    with pytest.raises(DeviceRevoked, match="the key of this device, 'drone-7', is lost"):
+        aboard.take_order(data, 2.0)
+    run(aboard, 2.0, 9.0)
+    assert (aboard.order.order.serial, device.order().order.serial, aboard.boot) == (7, 7, 1)
+    assert aboard.announcer.phase is Phase.STEADY
+
+
+def test_an_order_that_makes_another_aircraft_void_is_told_ahead_as_one_that_drops_nobody(aboard):
+    others = [place for place, _ in enumerate(aboard.order.order.devices)]
+    others.remove(aboard.device.device_index(aboard.order.order))
+    devices = [dataclasses.replace(d, void=place in others) for place, d in enumerate(aboard.order.order.devices)]
+    aboard.take_order(next_order(aboard, devices=tuple(devices)), 1.0)
+    assert aboard.announcer.flags & Flag.ORDER_CHANGE_AHEAD
+    run(aboard, 1.0, 2.0 + LEAD_S)
+    assert aboard.order.order.serial == 8
 
 
 def test_rubbish_is_told_apart(aboard):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 
 import pytest
@@ -18,7 +19,7 @@ from gateway.succession import Succession
 from keys.operation_key import op_tag
 from keys.order import VerifiedOrder, claimed_hash, parse_order, verify_order
 from keys.statement import Statement
-from tests.agency import HOUR, NOW, Agency
+from tests.agency import HOUR, NAME, NOW, Agency
 from tests.unit.keys.test_station import path, signed, station
 
 __all__ = ["path", "station"]
@@ -33,8 +34,8 @@ class Post:
         order = station.newest_order(self.file.read_bytes(), NOW)
         me = Me(station.index_in(order.order), station.profile, station.seed)
         self.listener, self.alarms = Listener(order, me, {}), Alarms(lambda _: None)
-        helm = Helm(Fleet(order, me.index, 1472, bytes), [], [], self.alarms)
-        self.succession = Succession(station, OrderFile(str(self.file)), self.listener, helm, self.alarms)
+        self.helm = Helm(Fleet(order, me.index, 1472, bytes), [], [], self.alarms)
+        self.succession = Succession(station, OrderFile(str(self.file)), self.listener, self.helm, self.alarms)
         stated = [Statement(order.order_hash, 0, bytes(32), boot, 0) for boot in (1, 2)]
         self.sessions = [Session(each, order.order.devices[0].pub, order) for each in stated]
 
@@ -70,6 +71,27 @@ def test_a_newer_order_is_taken_and_stored(post):
     assert post.look(0.0) == 8
     assert post.station.newest_order(signed(post.path), NOW).order.serial == 8
     assert post.alarms.texts == []
+
+
+def test_an_order_that_revokes_an_aircraft_ends_its_sessions_in_the_same_turn(post):
+    for session in post.sessions:
+        post.listener.sessions[session.session_id[:8]] = session
+    post.helm.fleet.follow(post.sessions, 0.0)
+    first, second = post.listener.order.order.devices
+    post.hear(signed(post.path, serial=8, devices=(dataclasses.replace(first, void=True), second)))
+    assert post.look(0.0) == 8
+    assert post.listener.sessions == post.helm.fleet.commanders == {}
+
+
+def test_another_agencys_order_of_the_same_op_id_is_not_taken_from_the_link(post):
+    other = Agency("Coast Guard", generation=9)
+    post.station.trust((other.root,))
+    post.hear(signed(post.path, other.signer, serial=8, agency="Coast Guard"))
+    assert post.look(0.0) == 7
+    assert post.alarms.texts == ["an order that came by the link does not succeed the one in force: refused"]
+    post.hear(signed(post.path, other.signer, serial=2, agency="Coast Guard"))
+    post.look(2.0)
+    assert post.station.newest_order(signed(post.path, serial=8), NOW).order.agency == NAME
 
 
 def test_one_look_a_second_for_each_session(post, looked_into):

@@ -1,8 +1,13 @@
-"""Which session of a device is commanded: SPEC.md section 7."""
+"""Which session of a device is commanded, and which device a frame goes to: SPEC.md sections 7 and 7.4."""
 
 from __future__ import annotations
 
+import pytest
+from pymavlink.dialects.v20 import all as dialect
+
+from gateway.core.commander import Refusal
 from gateway.core.fleet import SILENT_AFTER_S
+from tests.hostile.fleet import GCS, GCS_BEAT, Two, arm, beat, waypoint
 from tests.memory_link import Aircraft, Station, World, command, join, mavlink_frame
 
 
@@ -37,6 +42,83 @@ def test_the_uplink_stays_while_the_old_session_beats_and_moves_when_it_is_silen
     frame = mavlink_frame(world.random, 1)
     new.receive(station.seal([frame], now), now)
     assert new.commands == [(1, frame)]
+
+
+@pytest.fixture
+def two() -> Two:
+    """Aircraft of systems 1 and 2, neither of which the order lists."""
+    two = Two()
+    two.talk()
+    two.down(two.first, beat(1))
+    two.down(two.second, beat(2))
+    return two
+
+
+def test_a_frame_goes_to_the_aircraft_that_it_is_for(two: Two):
+    for_first, for_second = [waypoint(1), arm(1), for_gimbal(1)], [arm(2), waypoint(2)]
+    mixed = [for_first[0], for_second[0], GCS_BEAT, *for_first[1:], for_second[1]]
+    assert two.up(*mixed) == (
+        [frame for frame in mixed if frame not in for_second],
+        [frame for frame in mixed if frame not in for_first],
+    )
+
+
+def for_gimbal(system: int) -> bytes:
+    return bytes(dialect.MAVLink_command_long_message(system, 154, 205, 0, 1, 0, 0, 0, 0, 0, 0).pack(GCS))
+
+
+def sealed(two: Two, *frames: bytes) -> tuple[int, list[Refusal]]:
+    result = two.pilot.fleet.seal(frames, two.now)
+    return result.sent, [why for _, why in result.refused]
+
+
+def test_what_is_for_all_goes_to_all_unless_it_has_an_effect(two: Two):
+    ping = bytes(dialect.MAVLink_ping_message(1, 2, 0, 0).pack(GCS))
+    assert two.up(ping, GCS_BEAT) == ([ping, GCS_BEAT], [ping, GCS_BEAT])
+    effects = [
+        arm(0),
+        waypoint(0),
+        bytes(dialect.MAVLink_param_set_message(0, 0, b"X", 1.0, 9).pack(GCS)),
+        bytes(dialect.MAVLink_file_transfer_protocol_message(0, 0, 0, [0] * 251).pack(GCS)),
+        bytes(dialect.MAVLink_set_mode_message(0, 1, 5).pack(GCS)),
+        bytes(dialect.MAVLink_manual_control_message(0, 1, 2, 3, 4, 5).pack(GCS)),
+    ]
+    assert sealed(two, *effects) == (0, [Refusal.FOR_ALL] * len(effects))
+    assert two.up(GCS_BEAT, arm(0)) == ([GCS_BEAT], [GCS_BEAT])
+
+
+def test_a_target_that_mavlink_2_left_out_is_all(two: Two):
+    cut = bytes(dialect.MAVLink_command_long_message(0, 0, 400, 0, 1, 0, 0, 0, 0, 0, 0).pack(GCS))
+    assert cut[1] < 31
+    assert sealed(two, cut) == (0, [Refusal.FOR_ALL])
+
+
+def test_what_is_for_all_goes_up_when_one_aircraft_is_commanded(two: Two):
+    two.pilot.receive(two.second.announcer.close(two.now), two.now)
+    assert two.up(arm(0))[0] == [arm(0)]
+
+
+def test_an_id_that_nobody_owns_is_refused(two: Two):
+    assert sealed(two, arm(3), arm(1), arm(255)) == (1, [Refusal.NOBODYS] * 2)
+
+
+def test_an_aircraft_that_is_not_heard_is_told_nothing_and_the_other_is_not_in_its_place():
+    two = Two(((1,), (2,)))
+    for _ in range(40):
+        two.now += 0.1
+        two.first.receive(two.pilot.control(two.now), two.now)
+        two.pilot.receive(two.first.control(two.now), two.now)
+    assert sealed(two, arm(2), arm(1)) == (1, [Refusal.NO_AIRCRAFT])
+    assert two.up(arm(2)) == ([], [])
+
+
+def test_a_single_aircraft_without_a_list_gets_whatever_is_sent():
+    world = World(5)
+    aircraft, station = world.aircraft(), world.station(1)
+    now = command(world, station, aircraft, 0.0)
+    frames = [arm(0), arm(1), arm(77), GCS_BEAT]
+    aircraft.receive(station.seal(frames, now), now)
+    assert [frame for _, frame in aircraft.commands] == frames
 
 
 def test_the_uplink_moves_at_once_when_the_old_session_is_closed():

@@ -149,7 +149,13 @@ def test_what_was_sealed_without_op_id_is_not_looked_into(scene: Scene):
 
 
 def test_every_reason_was_seen():
-    elsewhere = {DropReason.OVER_BUDGET, DropReason.UNEXPECTED, DropReason.UNOPENED_CONTROL}  # above, and test_barrier.py
+    elsewhere = {
+        DropReason.OVER_BUDGET,  # a flood
+        DropReason.UNEXPECTED,  # test_barrier.py
+        DropReason.UNOPENED_CONTROL,  # above
+        DropReason.REVOKED_DEVICE,  # test_revoked.py
+        DropReason.FOREIGN_SYSTEM,  # test_systems.py
+    }
     assert set(REASONS) | ABOARD | elsewhere == set(DropReason)
 
 
