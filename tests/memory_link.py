@@ -169,9 +169,11 @@ class Station:
 
     def seal(self, frames: list[bytes], now: float) -> list[bytes] | Refusal:
         self.fleet.follow(self.listener.sessions.values(), now)
+        if refusal := self.fleet.refusal(now):
+            return refusal
         self.fleet.systems.hear_stations(frames)
         sealed = self.fleet.seal(frames, now)
-        return self.fleet.refusal(now) or (sealed.datagrams if sealed.sent or not frames else sealed.refused[0][1])
+        return sealed.datagrams if sealed.sent or not frames else sealed.refused[0][1]
 
 
 def batches(datagrams: Iterable[bytes]) -> Iterator[Batch]:

@@ -31,8 +31,8 @@ def beat(system: int, component: int = 1) -> bytes:
     return bytes(COPTER.pack(sender(system, component)))
 
 
-def position(system: int) -> bytes:
-    return bytes(dialect.MAVLink_global_position_int_message(0, 521111111, 41111111, 0, 0, 0, 0, 0, 0).pack(sender(system)))
+def position(system: int, latitude: int = 521111111) -> bytes:
+    return bytes(dialect.MAVLink_global_position_int_message(0, latitude, 41111111, 0, 0, 0, 0, 0, 0).pack(sender(system)))
 
 
 def arm(system: int) -> bytes:
