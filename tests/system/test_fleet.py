@@ -144,7 +144,7 @@ def test_two_aircraft_with_two_ids_are_told_apart_also_after_a_restart(launch, f
     assert fleet.until(lambda: fleet.pilot.says("aircraft 'drone-8' sends as system 1, which is that of 'drone-7'") == 1)
     assert 1 not in systems_of(fleet.pilot.frames)
     figure(
-        f"fleet, two aircraft of systems 1 and 2: an ARM to each, one to 0, one to 9, a GCS heartbeat and 50 mission items to 1;"
+        "fleet, aircraft of systems 1 and 2: a GCS heartbeat, an ARM to each, one to 0, one to 9, 50 mission items to 1;"
         f" (heartbeat, ARM 1, ARM 2, ARM 0, mission) at drone-7 {counts[0]}, at drone-8 {counts[1]}"
     )
 
@@ -190,6 +190,6 @@ def test_a_seized_key_reads_nothing_of_the_other_speaks_for_none_and_ends_when_i
     assert (fleet.seventh.count(arm(1)), finder.air.running) == (2, True)
     assert re.search("kept back: COMMAND_LONG to system 2, once: no aircraft", pilot.program.output())
     figure(
-        f"fleet, the key of drone-8 in other hands: of 51 commands to drone-7 it read {read}; of {lies} frames in the name of"
-        " drone-7 none reached the pilot; after order revoke --device nothing of it was opened and nothing went to it"
+        f"fleet, the key of drone-8 in other hands: of 51 commands to drone-7 it read {read}; of {lies} frames in the name"
+        " of drone-7 none reached the pilot; after order revoke --device nothing of it was opened and nothing went to it"
     )
