@@ -81,13 +81,13 @@ def test_a_recording_of_its_beats_is_no_alarm_twice(two: Two):
 
 
 def test_a_forged_beat_is_no_alarm(two: Two):
-    real = next(datagram for datagram in two.second.control(two.now + 1.0) if datagram[1] == 3)
+    (session,) = [s for s in two.pilot.listener.sessions.values() if s.device_public == second_of(two)]
+    message = session.newest_message
     revoke(two)
-    message = real[12:-1] + bytes([real[-1] ^ 1])
-    assert (
-        two.pilot.listener.revoked.beat(two.second.announcer.session_id[:8], message, two.now) is DropReason.BAD_SIGNATURE
-    )
-    assert two.pilot.listener.revoked.take_heard() == set()
+    revoked = two.pilot.listener.revoked
+    assert revoked.beat(session, message[:-1] + bytes([message[-1] ^ 1]), two.now) is DropReason.BAD_SIGNATURE
+    assert revoked.beat(session, message, two.now) is DropReason.STALE_BEAT
+    assert revoked.take_heard() == set()
 
 
 def test_a_later_start_and_one_at_a_station_that_restarted_are_not_believed_either(two: Two):
