@@ -119,6 +119,7 @@ ABOARD = {  # counted on the aircraft: of what never became a datagram, and of t
     DropReason.NOT_PERMITTED,
     DropReason.WRONG_EPOCH,
     DropReason.STALE_ECHO,
+    DropReason.OUT_OF_ORDER,
     DropReason.TOO_MANY_INSTANCES,
     DropReason.GUARDED,
 }
