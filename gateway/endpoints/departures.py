@@ -14,10 +14,14 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
+from collections.abc import Collection
+
+from gateway.endpoints.kernel_filter import DROP, IF_EQUAL, LOAD_HALF, PASS, RETURN, attach
 
 NETLINK_SOCK_DIAG = 4
 UDP_DESTROY_GROUPS = 1 << (2 - 1) | 1 << (4 - 1)  # SKNLGRP_INET_UDP_DESTROY, SKNLGRP_INET6_UDP_DESTROY
-SOURCE_PORT = struct.Struct("!20xH")
+SOURCE_PORT_AT = 20
+SOURCE_PORT = struct.Struct(f"!{SOURCE_PORT_AT}xH")
 MESSAGE_MAX = 4096
 MESSAGES_A_CALL = 4000
 BUFFER = 1 << 20  # bytes; some thousand sockets that are closed between two calls
@@ -38,6 +42,12 @@ class Departures:
     @property
     def available(self) -> bool:
         return self._socket is not None
+
+    def only(self, ports: Collection[int]) -> None:
+        """From now on tell of these ports alone, 255 at most: what is closed at others takes no room any more."""
+        each = [(IF_EQUAL, len(ports) - place, 0, port) for place, port in enumerate(ports)]
+        if self._socket is not None:
+            attach(self._socket, [(LOAD_HALF, 0, 0, SOURCE_PORT_AT), *each, (RETURN, 0, 0, DROP), (RETURN, 0, 0, PASS)])
 
     def take(self) -> set[int] | None:
         """Ports that a socket has left since the last call; None if there were so many that some were lost."""

@@ -37,6 +37,7 @@ EVENTS_A_TICK = 1000  # of a hundred subscribers that come at once
 REFUSED_MAX = 1000  # events that no subscriber sends, before the socket is made anew: libzmq keeps each strange topic
 SUBSCRIPTIONS_MAX = 1000  # counted of one topic
 HANDSHAKE_WITHIN_MS = 5000
+DESCRIPTORS_MAX = 256  # of this process; each subscriber has one, and what the flight needs must not run out of them
 RETRY_EVERY_S = 1.0
 COME, GONE = b"\1", b"\0"
 _PLACE = re.compile(r"(?:tcp://(?P<host>\[[0-9A-Fa-f:]+\]|[0-9.]+):)?(?P<port>\d{1,5})")
@@ -100,7 +101,9 @@ class Feed:
             self._bind(now)
         self._may.clear()
         if not self._take_events(now) or self._strange > REFUSED_MAX:
-            self._renew(now)
+            self._renew("flooded with what is no subscription", now)
+        elif self.state is not State.RECONNECTING and _crowded():
+            self._renew("flooded with connections", now)
         if self.state is not State.RECONNECTING:
             self.state = State.CONNECTED if self.subscriptions.total() else State.IDLE
 
@@ -150,12 +153,13 @@ class Feed:
             self._may[theirs] = user is not None and users.may_have(user, in_words(theirs), f"feed {self.address}", now)
         return self._may[theirs]
 
-    def _renew(self, now: float) -> None:
+    def _renew(self, why: str, now: float) -> None:
         """Get rid of what a stranger has heaped up. Subscribers connect again by themselves."""
         self._socket.close(linger=0)
-        self._socket = self._made()
+        with contextlib.suppress(zmq.ZMQError):  # no descriptor is left: a closed one says so, and it is tried again
+            self._socket = self._made()
         self.state, self._retry_at = State.RECONNECTING, now + RETRY_EVERY_S
-        self.last_error = f"{self.address}: flooded with what is no subscription, so all were disconnected"
+        self.last_error = f"{self.address}: {why}, so all were disconnected"
         self.subscriptions.clear()
         self._asked.clear()
         self._strange = 0
@@ -202,6 +206,16 @@ class Feed:
             self.subscriptions[topic] = min(max(0, self.subscriptions[topic] + step), SUBSCRIPTIONS_MAX)
         if event[:1] == COME:
             self._asked.update(topics)
+
+
+def _crowded() -> bool:
+    """Whether this process has too many descriptors open: the next one that it gets is the least that is free."""
+    try:
+        free = os.open(os.devnull, os.O_RDONLY)
+    except OSError:
+        return True
+    os.close(free)
+    return free > DESCRIPTORS_MAX
 
 
 def subscribe(address: str, *topics: str) -> Iterator[tuple[str, bytes]]:

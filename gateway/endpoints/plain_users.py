@@ -26,11 +26,12 @@ LOOK_FOR_COMMANDS_S = 0.002  # the same, before it is believed with a command
 LEFT_FOR_S = 0.25  # what a socket sent before it left a port has been read by then
 REST = 19  # times what a look for newcomers took is owed before the next: a flood of them takes 5 % of a core at most
 OWED_MAX_S = 0.5  # of this; a few newcomers at once are looked at without delay
-PEERS_MAX = 256  # newcomers that one endpoint judges between two reviews
+PEERS_MAX = 256  # peers that one endpoint knows before it forgets some
 STRANGERS_MAX = 16
 NOT_HERE = -1  # the user of a program that is not on this computer: nothing is known, and it may
 ANY_PORT = 0
 LEFT_MAX = 1024
+ASKED_MAX = 64  # ports of those that were heard
 OVERFLOW_UID = 65_534  # "nobody": what Linux shows for every user whom it cannot show
 
 
@@ -59,6 +60,8 @@ class PlainUsers:
         self.trouble = ""
         self.departures = Departures()
         self._left: dict[int, float] = {}  # port -> when a socket left it; of so many that some were lost, ANY_PORT
+        self._asked: dict[int, None] = {}  # ports that it matters of, the latest last
+        self._flooded = False  # by sockets that were closed; only what is asked is told from then on
         self._ports: UdpPorts = {}
         self._looked_at = self._rest_until = float("-inf")  # rest until then is owed
 
@@ -88,14 +91,25 @@ class PlainUsers:
 
     def was_left(self, port: int, now: float) -> bool:
         """Whether a socket has left this UDP port lately: it may be that one which sent. Ask after looking whose it is."""
+        if port not in self._asked:
+            self._asked = dict.fromkeys([*self._asked, port][-ASKED_MAX:])
+            self._tell_no_more_than_asked()
         self._see_who_left(now)
         return any(now - self._left.get(gone, float("-inf")) < LEFT_FOR_S for gone in (port, ANY_PORT))
 
     def _see_who_left(self, now: float) -> None:
         left = self.departures.take()
+        if left is None and not self._flooded:
+            self._flooded = True
+            self._tell_no_more_than_asked()
         self._left |= dict.fromkeys({ANY_PORT} if left is None else left, now)
         if len(self._left) > LEFT_MAX:
             self._left = {gone: at for gone, at in self._left.items() if now - at < LEFT_FOR_S}
+
+    def _tell_no_more_than_asked(self) -> None:
+        """Else any program that opens and closes sockets without end would have every command refused."""
+        if self._flooded:
+            self.departures.only(self._asked)
 
     def may_have(self, users: Collection[User], peer: str, endpoint: str, now: float) -> bool:
         """Whether there are `users` of a port, and all of them may be there; who may not is remembered."""
@@ -165,6 +179,7 @@ class Peers:
         self._users, self._endpoint, self._address, self._all_here = users, endpoint, address, all_here
         self._look_s = look_s
         self._may: dict[Peer, bool] = {}
+        self._clients: frozenset[Peer] = frozenset()  # as of the last review
         self._review_at = self._look_at = float("-inf")
 
     def admitted(self, peers: Sequence[Peer], now: float) -> list[Peer]:
@@ -174,7 +189,8 @@ class Peers:
             known = [peer for peer in peers if peer in self._may and self._is_here(peer)]
             self._learn(known, self._users.ports_now() if known else {}, now)
         new = [peer for peer in peers if peer not in self._may]
-        if new and len(self._may) < PEERS_MAX:
+        if new:
+            self._make_room()
             here = any(map(self._is_here, new))
             ports = self._users.newcomers_ports() if here else {}
             if ports is not None:  # else they are not heard yet
@@ -195,10 +211,20 @@ class Peers:
             return []
         self._review_at, self._look_at = now + LOOK_EVERY_S, now + self._look_s
         self._may = {peer: self._judge(peer, self._users.ports(now), now) for peer in clients}
+        self._clients = frozenset(self._may)
         return [peer for peer, may in self._may.items() if not may]
 
     def _learn(self, peers: Iterable[Peer], ports: UdpPorts, now: float) -> None:
         self._may |= {peer: self._judge(peer, ports, now, gone=(None,)) for peer in peers}
+
+    def _make_room(self) -> None:
+        """Of too many, those who may be heard stay known if they are clients or on this computer: there are few of them.
+
+        Whoever else sends again is judged again, so a flood from ever new ports keeps no newcomer out.
+        """
+        if len(self._may) >= PEERS_MAX:
+            stay = {peer for peer, may in self._may.items() if may and (peer in self._clients or self._is_here(peer))}
+            self._may = dict.fromkeys(stay, True)
 
     def _is_here(self, peer: Peer) -> bool:
         return self._all_here or socket_users.is_here(self._address(peer))

@@ -10,6 +10,7 @@ root's, so its user counts here as one that cannot be told.
 
 from __future__ import annotations
 
+import errno
 import ipaddress
 import re
 import socket
@@ -59,15 +60,20 @@ def tcp_user(connections: bytes, theirs: SockAddr, ours: SockAddr) -> User:
 
 
 def is_here(address: SockAddr) -> bool:
-    """Whether this computer has that address, so that one of its own programs sends from there."""
-    if host_of(address).is_loopback:
+    """Whether this computer has that address, so that one of its own programs sends from there.
+
+    Also if it cannot be told, such as when no descriptor is left: a stranger may have used them up.
+    """
+    host = host_of(address)
+    if host.is_loopback:
         return True
-    family = socket.AF_INET if len(address) == 2 else socket.AF_INET6  # noqa: PLR2004 - host and port: IPv4
+    version4 = host.version == 4  # noqa: PLR2004
+    place: SockAddr = (str(host), 0) if version4 else (address[0], 0, *address[2:])
     try:
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.bind((address[0], 0, *address[2:]))
-    except OSError:
-        return False
+        with socket.socket(socket.AF_INET if version4 else socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.bind(place)
+    except OSError as error:
+        return error.errno not in {errno.EADDRNOTAVAIL, errno.ENODEV}
     return True
 
 

@@ -22,6 +22,7 @@ from gateway.endpoints.gro import new_link_mover
 from gateway.endpoints.lookup import Lookup, SockAddr, in_words, listen_on
 from gateway.endpoints.mmsg import FULL, ONLY_THIS_ONE, Mover, Peer, Sent, new_mover
 from gateway.endpoints.plain_users import LOOK_EVERY_S, Peers
+from gateway.endpoints.posing import keep_out_posers
 from gateway.endpoints.socket_users import host_of, is_here
 
 CLIENT_IDLE_S = 60.0  # as mavp2p: who has been silent for so long is not answered any more
@@ -111,6 +112,8 @@ class _Udp(Endpoint):
         self._socket.setblocking(False)
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
             self._socket.setsockopt(socket.SOL_SOCKET, option, self.buffer)
+        if self.users is not None and family == socket.AF_INET6:
+            keep_out_posers(self._socket)
         return self._socket
 
     def _opened(self, state: State, now: float) -> None:
@@ -287,8 +290,8 @@ class UdpOut(_Udp):
         self._opened(State.CONNECTED, now)
         if self.users is not None and self._broadcast:
             self._peers = Peers(self.users, str(self.address), self._mover.address, all_here=False)
-        elif self.users is not None and is_here(where):
-            self._listener = where
+        elif self.users is not None:
+            self._listener, self._let_in = (where if is_here(where) else None), True
             self._look(now)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -26,6 +27,8 @@ from tests.unit.gateway.endpoints.wires import batch_of, free_port, opened, unti
 ROOT, SOMEBODY_ELSE = 0, 4_000_000
 COUNT = 50
 TOLD_WITHIN_S = 5.0  # it takes 10 us as a rule
+IPV6_FREEBIND, ANOTHER_COMPUTER = 78, "2001:db8::99"
+SOCKETS = 5_000
 FRAME = b"what another user sends"
 
 
@@ -75,6 +78,47 @@ def commands_to_a_listening_port() -> Row:
             f"{COUNT} datagrams from a program of that user",
             "none was heard, none answered; an alarm names the user and the line that would let him in",
             counted(ground),
+        )
+
+
+def poses_as_another_computer() -> Row:
+    port, batch, got = free_port(), Batch(), []
+    with plain(f"udpin:[::]:{port}", os.geteuid()) as ground, socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as other:
+        other.setsockopt(socket.IPPROTO_IPV6, IPV6_FREEBIND, 1)
+        other.bind((ANOTHER_COMPUTER, 0))
+        for _ in range(COUNT):
+            other.sendto(FRAME, ("::1", port))
+        with program() as gcs:
+            gcs.sendto(b"the pilot's", (HOST, port))
+            until(lambda: ground.fill(batch, time.monotonic()) and (got.extend(batch.datagrams()) or b"the pilot's" in got))
+        assert got == [b"the pilot's"]
+        return Row(
+            "the same where the ground listens on the network, from an IPv6 address that this computer does not have: Linux"
+            " lets any program send from it",
+            f"{COUNT} datagrams from {ANOTHER_COMPUTER}",
+            "none was heard, what the pilot's program sent behind them was: the kernel drops what came by loopback from"
+            " another address than it is for",
+            {},
+        )
+
+
+def closes_sockets_without_end() -> Row:
+    with program() as gcs, plain(f"udpout:{HOST}:{gcs.getsockname()[1]}", os.geteuid()) as ground:
+        now, batch = time.monotonic(), Batch()
+        ground.drain(batch_of([b"telemetry"]), now)
+        until(lambda: readable(gcs))
+        _, to = gcs.recvfrom(2048)
+        for later in range(1, 4):
+            for _ in range(SOCKETS):
+                program().close()
+            gcs.sendto(FRAME, (HOST, to[1]))
+            until(lambda at=now + later: readable_now(ground) and (ground.fill(batch, at) or True))
+        assert batch.datagrams() == [FRAME]
+        return Row(
+            "another user opens and closes sockets without end, so that Linux cannot tell which port was left any more",
+            f"{3 * SOCKETS:,} sockets, and commands in between",
+            "the first commands are not believed; then only the pilot's port is asked about, and the next ones are",
+            {},
         )
 
 
@@ -183,8 +227,15 @@ def readable(made: socket.socket) -> bool:
     return True
 
 
+def readable_now(endpoint: Endpoint) -> bool:
+    """Whether something waits in its socket."""
+    return bool(select.select([descriptor for descriptor, _ in endpoint.interests()], [], [], 0)[0])
+
+
 ATTACKS = (
     commands_to_a_listening_port,
+    poses_as_another_computer,
+    closes_sockets_without_end,
     takes_14550_first,
     sends_and_is_gone,
     connects_and_is_gone,

@@ -30,6 +30,7 @@ from tests.system.house import House
 from tests.unit.gateway.endpoints.wires import free_port, until
 
 FLOOD = 5_000
+CONNECTIONS = 300
 LETTER_EVERY_S = 0.2
 
 
@@ -92,6 +93,19 @@ def strange_topics() -> Row:
     assert scene.hears()
     happened = "all are disconnected after 1,000 of them; the honest subscriber is back by itself after a second"
     return scene.row("a program subscribes to topics without end", f"{FLOOD:,} topics", happened, "refused")
+
+
+def connections_without_end() -> Row:
+    scene = Subscribed()
+    where = (HOST, int(scene.feed.address.rpartition(":")[2]))
+    held = [socket.create_connection(where, 5) for _ in range(CONNECTIONS)]
+    until(lambda: scene.tick() or scene.feed.state == "reconnecting")
+    for each in held:
+        each.close()
+    until(lambda: scene.tick() or scene.feed.subscriptions["telemetry"] == 1)
+    assert scene.hears()
+    happened = "all are disconnected before the ground runs out of descriptors; the honest subscriber is back by itself"
+    return scene.row("a program connects to the feed without end", f"{CONNECTIONS} connections", happened)
 
 
 # --- metrics ---
@@ -226,6 +240,7 @@ ATTACKS = (
     rubbish_to_the_feed,
     false_unsubscriptions,
     strange_topics,
+    connections_without_end,
     rebound_name,
     request_without_end,
     network_of_a_tablet,

@@ -11,6 +11,7 @@ import pytest
 import zmq
 
 from gateway.endpoints.feed import (
+    DESCRIPTORS_MAX,
     EVENT_MAX,
     EVENTS_A_TICK,
     REFUSED_MAX,
@@ -24,7 +25,7 @@ from gateway.endpoints.feed import (
 from gateway.endpoints.plain_users import PlainUsers
 from gateway.endpoints.socket_users import AVAILABLE
 from tests.hostile.zmtp import GREETING, Stranger, ready
-from tests.unit.gateway.endpoints.wires import HOST, free_port, until
+from tests.unit.gateway.endpoints.wires import HOST, free_port, no_descriptors, until
 
 
 @pytest.fixture
@@ -130,6 +131,33 @@ def test_a_subscriber_that_does_not_read_holds_up_nobody(make):
 
 
 # --- strangers ---
+
+
+def test_connections_without_end_leave_the_ground_its_descriptors(make):
+    feed = make(f"tcp://{HOST}:{free_port(socket.SOCK_STREAM)}")
+    feed.tick(0.0)
+    where = (HOST, int(feed.address.rpartition(":")[2]))
+    before = lowest_free_descriptor()
+    strangers = [socket.create_connection(where) for _ in range(DESCRIPTORS_MAX)]
+    until(lambda: feed.tick(0.0) or "flooded with connections" in feed.last_error)
+    for stranger in strangers:
+        stranger.close()
+    until(lambda: lowest_free_descriptor() <= before)
+    clock = itertools.count(2)
+    until(lambda: feed.tick(next(clock)) or feed.state == "idle")
+
+
+def test_so_do_those_that_took_the_last_one(make):
+    feed = make(f"tcp://{HOST}:{free_port(socket.SOCK_STREAM)}")
+    feed.tick(0.0)
+    with no_descriptors():
+        feed.tick(0.0)
+        assert "flooded with connections" in feed.last_error
+
+
+def lowest_free_descriptor() -> int:
+    with socket.socket() as made:
+        return made.fileno()
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import pytest
 from gateway.batch import Batch
 from gateway.endpoints import Endpoint, mmsg, open_endpoint, plain_users, socket_users, udp
 from gateway.endpoints.address import parse
+from gateway.endpoints.departures import MESSAGES_A_CALL
 from gateway.endpoints.plain_users import LEFT_FOR_S, OVERFLOW_UID, PEERS_MAX, STRANGERS_MAX, Peers, PlainUsers
 from tests.hostile.account_attacks import is_told
 from tests.unit.gateway.endpoints.wires import HOST, batch_of, free_port, opened, received, received_bytes, until
@@ -20,6 +21,8 @@ pytestmark = pytest.mark.skipif(not socket_users.AVAILABLE, reason="this system 
 departures = pytest.mark.skipif(not is_told(), reason="this system does not tell that a socket left a port")
 ME, SOMEBODY = os.geteuid(), 4_000_000
 FRAME = b"a frame"
+IPV6_FREEBIND = 78
+ELSEWHERE = "2001:db8::99"
 
 
 @pytest.fixture(autouse=True, params=[mmsg.Mmsg, mmsg.OneByOne], ids=["mmsg", "one by one"])
@@ -58,6 +61,11 @@ def program() -> Iterator[Callable[..., socket.socket]]:
         sock.close()
 
 
+def program_that_ends() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as made:
+        made.bind((HOST, 0))
+
+
 def hears(endpoint: Endpoint, now: float) -> list[bytes]:
     batch = Batch()
     endpoint.fill(batch, now)
@@ -74,6 +82,25 @@ def nothing_came(made: socket.socket) -> bool:
     except BlockingIOError:
         return True
     return False
+
+
+@pytest.fixture
+def poses() -> Iterator[Callable[[str, int], socket.socket]]:
+    """A socket of this user's that sends from an address of another computer."""
+    made: list[socket.socket] = []
+
+    def one(host: str, port: int = 0) -> socket.socket:
+        try:
+            made.append(socket.socket(socket.AF_INET6, socket.SOCK_DGRAM))
+            made[-1].setsockopt(socket.IPPROTO_IPV6, IPV6_FREEBIND, 1)
+            made[-1].bind((host, port))
+        except OSError as error:
+            pytest.skip(f"no IPv6 here: {error}")
+        return made[-1]
+
+    yield one
+    for sock in made:
+        sock.close()
 
 
 # --- udpin ---
@@ -144,6 +171,27 @@ def test_a_port_that_another_takes_over_is_looked_at_again(make, program, monkey
     assert [*server.users.strangers] == [SOMEBODY]
 
 
+def test_a_program_here_does_not_pass_for_one_elsewhere(make, poses):
+    """Linux lets any program send IPv6 from an address that this computer does not have."""
+    server = opened(make(f"udpin:[::]:{free_port()}", ME))
+    poses(ELSEWHERE).sendto(b"posing", ("::1", server.address.port))
+    poses("::1").sendto(FRAME, ("::1", server.address.port))
+    assert received(server, 1, 1.0) == [FRAME]
+    assert server.clients() == [client for client in server.clients() if client.startswith("[::1]")]
+
+
+def test_nor_for_the_one_that_is_sent_to(make, poses):
+    there = poses(ELSEWHERE)
+    client = opened(make(f"udpout:[{ELSEWHERE}]:{there.getsockname()[1]}", ME))
+    ours = client.interests()[0][0]
+    with socket.fromfd(ours, socket.AF_INET6, socket.SOCK_DGRAM) as made:
+        made.bind(("::1", free_port()))
+        there.sendto(b"posing", made.getsockname())
+        poses("::1").sendto(FRAME, made.getsockname())
+        until(lambda: bool(made.recv(2048, socket.MSG_PEEK)))
+        assert made.recv(2048) == FRAME
+
+
 def test_the_same_port_at_another_address_spoils_it(make, program):
     """Whoever has it can write the first one's address into what it sends, so both must be allowed to."""
     server, client = opened(make(f"udpin:{HOST}:{free_port()}", ME)), program()
@@ -184,6 +232,35 @@ def test_newcomers_without_end_put_off_no_look_at_who_commands(monkeypatch):
     ports[14550] = frozenset({SOMEBODY})
     assert peers.admitted([gcs], 0.01) == [gcs]
     assert peers.admitted([gcs], 0.02) == []
+
+
+def test_a_flood_from_ever_new_ports_keeps_no_newcomer_out(monkeypatch):
+    gcs, tablet = (HOST, 14550), ("192.0.2.1", 14550)
+    monkeypatch.setattr(socket_users, "udp_ports", lambda: {gcs[1]: frozenset({ME})})
+    monkeypatch.setattr(socket_users, "is_here", lambda address: address[0] == HOST)
+    peers = Peers(PlainUsers((ME,)), "udpin:0.0.0.0:1", lambda peer: peer, all_here=False)
+    assert peers.admitted([tablet], 0.0) == [tablet]
+    assert peers.review([tablet], 0.0) == []
+    for port in range(1, 3 * PEERS_MAX):
+        peers.admitted([(HOST, port)], 0.1)
+    assert peers.admitted([gcs, tablet], 0.1) == [gcs, tablet]
+
+
+def test_sockets_closed_without_end_take_no_command_away(make, program):
+    server, client = opened(make(f"udpin:{HOST}:{free_port()}", ME)), program()
+    if not server.users.departures.available:
+        pytest.skip("this system does not tell who left a port")
+    server._peers._look_s = plain_users.LOOK_FOR_COMMANDS_S
+    client.sendto(FRAME, (HOST, server.address.port))
+    assert received(server, 1, 1.0) == [FRAME]
+    for at in (2.0, 3.0, 4.0):
+        for _ in range(MESSAGES_A_CALL + 1):
+            program_that_ends()
+        client.sendto(FRAME, (HOST, server.address.port))
+        heard = hears(server, at)
+    assert heard == [FRAME]
+    program(port_of(client), "127.0.0.9").close()
+    until(lambda: server.users.was_left(port_of(client), 5.0))  # as before, of its own port
 
 
 def test_newcomers_without_end_cost_a_bounded_memory(monkeypatch):

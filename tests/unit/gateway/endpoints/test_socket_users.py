@@ -7,6 +7,7 @@ import pytest
 
 from gateway.endpoints import socket_users
 from gateway.endpoints.socket_users import is_here, tcp_connections, tcp_user, udp_ports
+from tests.unit.gateway.endpoints.wires import no_descriptors
 
 pytestmark = pytest.mark.skipif(not socket_users.AVAILABLE, reason="this system shows no tables of sockets")
 HOST = "127.0.0.1"
@@ -78,6 +79,13 @@ def test_tables_that_are_not_there_are_an_error(tmp_path, monkeypatch):
 )
 def test_whether_an_address_is_one_of_this_computers(address, here):
     assert is_here(address) is here
+
+
+def test_an_address_that_cannot_be_told_counts_as_here():
+    """Else a stranger who uses up the descriptors (connections to the feed) would pass for a remote peer."""
+    with no_descriptors():
+        assert is_here(("192.0.2.1", 1))
+    assert not is_here(("192.0.2.1", 1))
 
 
 def test_an_address_of_an_interface_is_here():

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from gateway.batch import Batch
 from gateway.endpoints import Endpoint
@@ -20,6 +21,20 @@ def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
     with socket.socket(socket.AF_INET, kind) as made:
         made.bind((HOST, 0))
         return int(made.getsockname()[1])
+
+
+@contextlib.contextmanager
+def no_descriptors() -> Iterator[None]:
+    """This process has none left."""
+    taken: list[int] = []
+    with contextlib.suppress(OSError):
+        while True:
+            taken.append(os.open(os.devnull, os.O_RDONLY))
+    try:
+        yield
+    finally:
+        for each in taken:
+            os.close(each)
 
 
 def batch_of(datagrams: Sequence[bytes]) -> Batch:
