@@ -28,7 +28,7 @@ from gateway.config import AirConfig
 from gateway.core.announcer import NARROW_BELOW_BPS, Announcer
 from gateway.core.barrier import Barrier
 from gateway.core.bundle import Bundler, pad_videos
-from gateway.core.wire import DOWNLINK_OVERHEAD, DropReason
+from gateway.core.wire import DOWNLINK_OVERHEAD, Control, DropReason
 from gateway.endpoints import Endpoint, open_endpoint, open_link
 from gateway.errors import OrderExpired
 from gateway.frames import FrameReader
@@ -194,9 +194,11 @@ class Air:
             self.poller.stir(self.fc)
         for station in accepted.challenges:
             self.sessions.challenged(station)
-        for station, _, fragment in accepted.control:  # of its kinds only order fragments come here
+        for station, kind, content in accepted.control:  # of its kinds these two come here
             with self.barrier:
-                if not self.sessions.order_fragment(station, fragment, now):
+                if kind is Control.ORDER_HELD:
+                    self.sessions.order_held(station, content, now)
+                elif not self.sessions.order_fragment(station, content, now):
                     self.gate.keeper.drops[DropReason.BAD_ORDER] += 1
 
     # --- 5: video to the link ---

@@ -21,25 +21,23 @@ from gateway.kept_back import KeptBack
 
 
 class Gate:
-    """Of one session at a time."""
+    """Of one session after the other."""
 
     def __init__(self, announcer: Announcer, fc: Endpoint, alarms: Alarms, barrier: Barrier | None = None) -> None:
         self._fc, self._alarms, self._barrier = fc, alarms, barrier or Barrier()
         self._crowds = 0  # datagrams of senders too many, as far as they were alarmed
-        self._drops: Counter[DropReason] = Counter()  # of the sessions before
         self._passed: Counter[str] = Counter()  # frames, by the station's name
         self._kept: dict[str, KeptBack] = {}  # by the station's name
         self._kept_aboard = 0
         self._batch, self._frames = Batch(), Batch()
-        self._guard(announcer)
+        self._guard(Gatekeeper(announcer, self._barrier))
 
     def follow(self, announcer: Announcer) -> None:
-        """A new session takes the place of the last one, whose keys go with it; what was counted stays."""
-        self._drops += self.keeper.drops
-        self._guard(announcer)
+        """A new session takes the place of the last one, whose commands go on for fresh_ms, by the new guard policies."""
+        self._guard(Gatekeeper(announcer, self._barrier, self.keeper))
 
-    def _guard(self, announcer: Announcer) -> None:
-        self.keeper = Gatekeeper(announcer, self._barrier)
+    def _guard(self, keeper: Gatekeeper) -> None:
+        self.keeper, announcer = keeper, keeper.announcer
         self._stations = {station.index: station for station in announcer.order.order.stations}
         self._guards = {index: Guard(station.guard) for index, station in self._stations.items()}
 
@@ -54,7 +52,7 @@ class Gate:
         if accepted.copies:
             link.keep(accepted.copies, now)
         self._to_fc([frame for station, frame in accepted.frames if self._may(station, frame, now)], now)
-        crowds = self._drops[DropReason.TOO_MANY_INSTANCES] + self.keeper.drops[DropReason.TOO_MANY_INSTANCES]
+        crowds = self.keeper.drops[DropReason.TOO_MANY_INSTANCES]
         if crowds > self._crowds:
             self._crowds = crowds
             self._alarms.raise_(Reason.TOO_MANY_SENDERS, now, limit=INSTANCES_MAX)
@@ -112,6 +110,5 @@ class Gate:
         return {name: dict(kept.counts) for name, kept in sorted(self._kept.items())}
 
     def drops(self) -> dict[str, int]:
-        total = self._drops + self.keeper.drops
-        counts = {reason.value: count for reason, count in sorted(total.items()) if count}
+        counts = {reason.value: count for reason, count in sorted(self.keeper.drops.items()) if count}
         return {**counts, DropReason.GUARDED.value: sum(kept.total for kept in self._kept.values()) + self._kept_aboard}

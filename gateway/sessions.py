@@ -2,7 +2,7 @@
 
 The flow of a change, SPEC.md section 7:
   1  `take_order`      from the inbox of the device folder, or whole from the link: verified, stored, fsynced
-  2  `_prepare`        what drops nobody is told to the stations first, but no longer than lead_s
+  2  `_prepare`        what drops nobody is told to the stations first, until they hold it, but no longer than the lead
   3  `_change`         the closing beat, the next boot counter, a new session under the new order; no overlap
 
 What lives here: what a session is begun with, and when. What it says is gateway.core's, how an order is judged keys'.
@@ -17,7 +17,7 @@ from gateway.alarms import Alarms, Reason, kind_of
 from gateway.aside import Aside
 from gateway.barrier import refusing
 from gateway.core import order_fragments
-from gateway.core.announcer import Announcer
+from gateway.core.announcer import LEAD_ROUNDS, Announcer
 from gateway.core.barrier import Barrier
 from gateway.core.courier import Courier
 from gateway.core.order_intake import OrderIntake
@@ -32,6 +32,7 @@ from keys.order import VerifiedOrder, fits_link, verify_order
 
 INBOX_EVERY_S = 0.5
 LIMITS_EVERY_S = 10.0
+AHEAD_MAX_S = 60.0  # that a change waits on a narrow link; the longest lead_s
 COUNT_SECONDS_EVERY_S = 60
 TELEMETRY_LANES = (Lane.TELEMETRY, Lane.OBSERVER_TELEMETRY)
 VIDEO_LANES = (Lane.VIDEO_A, Lane.VIDEO_B)
@@ -53,6 +54,7 @@ class Sessions:
         self._barrier = barrier or Barrier()
         self._aside = Aside(self._barrier)
         self.boot = 0  # the counter of this session; 0 before the first
+        self._former = b""  # the id of the session before this one in this process
 
     def begin(self, now: float) -> None:
         """The session under the order in force; it says nothing yet."""
@@ -60,14 +62,19 @@ class Sessions:
             self._alarms.raise_(Reason.STATE_DAMAGED, now, damage=damage)
         self.boot, unsaved = self.device.next_boot()
         self._show_unsaved(unsaved, now)
-        device = (self.device.device_index(self.order.order), self.device.key, self.boot)
-        lanes = self._lanes()
-        self.announcer = Announcer(self.order, device, lanes, self._link_bps, os.urandom, now, self._claim())
+        self.announcer = self._announcer(now)
+        while self.announcer.session_id[:1] == self._former[:1]:  # what comes up could not be told apart
+            self.announcer = self._announcer(now)
+        self._former = self.announcer.session_id
         self._courier = None
-        if Lane.ORDER in lanes:
+        if Lane.ORDER in self.announcer.lanes:
             self._courier = Courier(self.announcer, self.order, Lane.ORDER, now + self.announcer.round_s)
         self._started, self._counted = now, 0
         self._watch_limits(now)
+
+    def _announcer(self, now: float) -> Announcer:
+        device = (self.device.device_index(self.order.order), self.device.key, self.boot)
+        return Announcer(self.order, device, self._lanes(), self._link_bps, os.urandom, now, self._claim())
 
     def _claim(self) -> int:
         """What to say of the time: the board's clock, or 0 if it cannot be right."""
@@ -117,8 +124,15 @@ class Sessions:
 
     def challenged(self, station: int) -> None:
         """A station has spoken under this session's order."""
-        if self._courier:
-            self._courier.challenged(station)
+        if self._courier and not self._next:
+            self._courier.arrived(station)
+
+    def order_held(self, station: int, name: bytes, now: float) -> None:
+        """A station says which order it holds, by the first 16 bytes of its order_hash."""
+        if self._courier and self._next and self._next.order_hash.startswith(name):
+            self._courier.arrived(station)
+            if self._courier.done:
+                self._change_at = now
 
     def order_fragment(self, station: int, content: bytes, now: float) -> bool:
         """A piece of an order that a station with the role command or control carries up; False if it is rubbish."""
@@ -161,7 +175,9 @@ class Sessions:
         self._next, self._change_at, self._courier = new, now, None
         if amendment.succeeds(new, self.order) and not amendment.drops(new.order, self.order.order) and fits_link(new.raw):
             self._courier = Courier(self.announcer, new, Lane.EVIDENCE, now)
-            self._change_at = now + self.order.order.policy.lead_s
+            self._change_at = now + min(
+                max(self.order.order.policy.lead_s, LEAD_ROUNDS * self._courier.round_s), AHEAD_MAX_S
+            )
             self.announcer.flags |= Flag.ORDER_CHANGE_AHEAD
         say("air", f"order {new.order.serial} for {new.order.operation!r} is in force, until now {self.order.order.serial}")
 

@@ -78,6 +78,14 @@ class World:
         self.boots += 1
         return Aircraft(self, self.boots, now, link_bps, lanes)
 
+    def after(self, former: Aircraft, now: float) -> Aircraft:
+        """The session that takes the place of `former`'s in one process, as gateway.sessions begins it."""
+        former.announcer.close(now)
+        made = self.aircraft(now)
+        while made.announcer.session_id[0] == former.announcer.session_id[0]:
+            made = self.aircraft(now)
+        return made
+
     def station(self, index: int = 1, known: dict[bytes, tuple[int, bytes]] | None = None) -> Station:
         return Station(self, index, known or {})
 

@@ -36,6 +36,8 @@ from keys.statement import Statement
 BEAT_EVERY_S = 0.5
 NARROW_BELOW_BPS = 250_000
 NARROW_BEAT_EVERY_S = 1.0  # as a control datagram and in the evidence lane, in turn
+NARROW_FIRST_BEATS = 4  # of a session, as control datagrams and as often as on other links: nobody has its keys yet
+BEATS_APART_S = 0.1  # at least, where one is sent for an answer's sake
 START_ROUNDS = 5  # rounds of announcements in the first second of an epoch
 START_ROUND_EVERY_S = 0.2
 ANNOUNCE_SHARE = 0.05  # of the link, beats apart
@@ -84,12 +86,15 @@ class Announcer:
         self._seq = 0
         self._began = now
         self._beat_at = now
+        self._beat_sent_at = float("-inf")
+        self._answered: set[int] = set()  # stations that have challenged
         self._beaten: dict[int, int] = {}  # KID -> next CTR, as the last beat said
         self._bytes_left = self._bytes_a_second = link_bps * ANNOUNCE_SHARE / 8
         self._counted_at = now
         self._outbox: deque[bytes] = deque()
         self._next: Epoch | None = None
         self._previous: tuple[float, int, dict[int, bytes]] | None = None  # (replaced at, epoch, its uplink keys)
+        self._closed_at = float("inf")
         self._install(self._draw(0), now)
 
     # --- what the data path asks ---
@@ -108,12 +113,18 @@ class Announcer:
 
     def uplink_keys(self, now: float) -> dict[int, dict[int, bytes]]:
         """Epoch -> station -> uplink key, of the epochs whose uplink is taken now: SPEC.md section 4.7."""
-        if self.phase is Phase.CLOSED:
+        if now - self._closed_at > self.freshness.fresh_s:
             return {}
         taken = {drawn.number: drawn.uplink_keys for drawn in (self.current, self._next) if drawn}
         if self._previous and now - self._previous[0] <= KEEP_EPOCH_S:
             taken[self._previous[1]] = self._previous[2]
         return taken
+
+    def answer(self, station: int, now: float) -> None:
+        """This station has challenged: the first answer that it gets in a session does not wait for its turn."""
+        if station not in self._answered:
+            self._answered.add(station)
+            self._beat_at = min(self._beat_at, max(now, self._beat_sent_at + BEATS_APART_S))
 
     def next_due(self) -> float:
         """When `datagrams` has something to say again."""
@@ -137,24 +148,28 @@ class Announcer:
         return out + self._share_of_link(now)
 
     def close(self, now: float, unix_time: int = 0) -> list[bytes]:
-        """The last beat; after it this session seals nothing. The caller drops the announcer, and with it the keys."""
+        """The last beat; after it this session seals nothing. Its uplink is opened for fresh_ms more, if the caller
+        has a use for that; then the caller drops the announcer, and with it the keys.
+        """
         if self.phase is Phase.CLOSED:
             return []
         self.flags |= Flag.SESSION_CLOSED
         out = self._beats(now, unix_time)
+        self._closed_at = now
         self._move(Phase.CLOSED)
         return out
 
     # --- beats ---
 
     def _beats(self, now: float, unix_time: int) -> list[bytes]:
-        narrow = self.link_bps < NARROW_BELOW_BPS and not self.flags & Flag.SESSION_CLOSED and self._seq > 0
+        narrow = self.link_bps < NARROW_BELOW_BPS and not self.flags & Flag.SESSION_CLOSED
         message = self._sign_beat(now, unix_time)
-        self._beat_at = now + (NARROW_BEAT_EVERY_S if self.link_bps < NARROW_BELOW_BPS else BEAT_EVERY_S)
+        slow = narrow and self._seq >= NARROW_FIRST_BEATS
+        self._beat_sent_at, self._beat_at = now, now + (NARROW_BEAT_EVERY_S if slow else BEAT_EVERY_S)
         control = self._sealed(fragment.split(Kind.BEAT, message))
-        key = self.current.send_keys[Lane.EVIDENCE]
-        if narrow and self._seq % 2:
+        if narrow and (self._seq <= NARROW_FIRST_BEATS or self._seq % 2):
             return control
+        key = self.current.send_keys[Lane.EVIDENCE]
         sealed = self.sealer.seal_one(key, bytes([Evidence.BEAT]) + message)
         return [sealed] if narrow else [*control, sealed]
 

@@ -2,6 +2,7 @@
 
 The flow, SPEC.md sections 4.7 and 6:
   1  `control`  challenges that are due: a fresh one every 3 s, repeated until a beat brings it back (F3)
+     `hold`     ahead of a change of order, that we hold the next one
   2  `refusal`  why nothing may be commanded now, as a value
   3  `seal`     frames behind the echo of the newest beat, in bundles, under this ground's own instance
      `carry`    a fragment of an order, in the same way
@@ -20,13 +21,16 @@ from gateway.core import bundle
 from gateway.core.sealer import Sealer
 from gateway.core.session import Session
 from gateway.core.wire import CHALLENGE_FOR_S, UPLINK_OVERHEAD, Control
-from keys.beat import CHALLENGE_SIZE, NONCE_SIZE, Beat
+from keys.beat import CHALLENGE_SIZE, NONCE_SIZE, Beat, Flag
 from keys.keyring import SendKey
 from keys.kid import INSTANCE_SIZE, Lane, Role, uplink_kid
 from keys.order import OrderStation
+from keys.policy import Policy
 
 CHALLENGE_EVERY_S = 3.0
 REPEAT_AFTER_S = 1.0  # of a challenge that has not come back: at 30 % loss F3 would else be lost once a minute
+FIRST_REPEAT_AFTER_S = 0.25  # of the first one: until it is back this session is not commanded
+HOLD_EVERY_S = 1.0
 
 Entropy = Callable[[int], bytes]
 
@@ -45,12 +49,13 @@ class Refusal(enum.StrEnum):
 
 
 class Commander:
-    """Speaks to one session as `station`. `pad`: the order's sizes; `mtu`: the link's largest datagram in bytes."""
+    """Speaks to one session as `station`. `policy`: the order's; `mtu`: the link's largest datagram in bytes."""
 
-    def __init__(self, session: Session, station: OrderStation, pad: Sequence[int], mtu: int, entropy: Entropy) -> None:
+    def __init__(self, session: Session, station: OrderStation, policy: Policy, mtu: int, entropy: Entropy) -> None:
         self.session, self.station = session, station
+        self._fresh_s = policy.fresh_ms / 1000
         self._limit = mtu - UPLINK_OVERHEAD
-        self._pad = tuple(size for size in pad if size <= self._limit)
+        self._pad = tuple(size for size in policy.pad if size <= self._limit)
         self._entropy = entropy
         self._sealer = Sealer(session.session_id)
         self._instance = entropy(INSTANCE_SIZE)  # kept through all epochs: a new one would be a stranger aboard
@@ -60,6 +65,8 @@ class Commander:
         self._answered_at = float("-inf")  # when the newest challenge was drawn that came back
         self._sent_at = float("-inf")  # when a challenge was sent last
         self._heard: Beat | None = None  # the newest beat whose answers were read
+        self._began = float("inf")  # when the first challenge was sent
+        self._hold_at = float("-inf")
 
     # --- 1: challenges ---
 
@@ -73,10 +80,23 @@ class Commander:
         if now - newest >= CHALLENGE_EVERY_S:
             newest, value = now, self._entropy(CHALLENGE_SIZE)
             self._challenges.append((newest, value))
-        elif self._answered_at >= newest or now - self._sent_at < REPEAT_AFTER_S:
+        elif self._answered_at >= newest or now - self._sent_at < self._repeat_after_s(now):
             return []
-        self._sent_at = now
+        self._sent_at, self._began = now, min(self._began, now)
         return [self._seal(Lane.CONTROL, bytes([Control.CHALLENGE]) + value)]
+
+    def _repeat_after_s(self, now: float) -> float:
+        first = now - self._began < CHALLENGE_EVERY_S and self._answered_at == float("-inf")
+        return FIRST_REPEAT_AFTER_S if first else REPEAT_AFTER_S
+
+    def hold(self, name: bytes, now: float) -> list[bytes]:
+        """That we hold the order of this name, once a second while the beats say that one is ahead."""
+        beat = self.session.beat
+        ahead = beat is not None and beat.flags & Flag.ORDER_CHANGE_AHEAD
+        if not ahead or now < self._hold_at or self.session.pending or not self._may_speak(now):
+            return []
+        self._hold_at = now + HOLD_EVERY_S
+        return [self._seal(Lane.CONTROL, bytes([Control.ORDER_HELD]) + name)]
 
     def _read_answers(self, now: float) -> None:
         while self._challenges and now - self._challenges[0][0] > CHALLENGE_FOR_S:
@@ -100,13 +120,17 @@ class Commander:
         """Why nothing may be commanded now; None if it may."""
         if not self.station.roles & Role.COMMAND:
             return Refusal.OBSERVER
-        if not self.session.alive(now):
+        if not (self.session.alive(now) or self.closing(now)):
             return Refusal.ENDED
         if not self._granted():
             return Refusal.NO_KEYS
         if self.session.pending:
             return Refusal.PENDING
         return None if self.answered(now) else Refusal.NOT_FRESH
+
+    def closing(self, now: float) -> bool:
+        """The session is closed, and the aircraft that goes on under another order takes its commands for a while."""
+        return self.session.closed and now - self.session.beat_at <= self._fresh_s
 
     def _may_speak(self, now: float) -> bool:
         return self.session.alive(now) and self._granted()

@@ -12,14 +12,18 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from firmware_shims import target
+from gateway.core import order_fragments
 from gateway.core.barrier import Barrier
 from gateway.core.commander import Commander, Entropy, Refusal
 from gateway.core.envoy import MAY_CARRY, Envoy
 from gateway.core.session import Session
 from gateway.core.systems import Systems
+from keys.beat import Flag
 from keys.order import OrderStation, VerifiedOrder
 
 SILENT_AFTER_S = 2.5  # without a beat, which a narrow link has once a second
+OVERDUE_AFTER_S = 1.5
+OFTEN = 1.5  # beats a second on an average, which no narrow link has for long
 
 
 class Sealed(NamedTuple):
@@ -59,9 +63,10 @@ class Fleet:
 
     def follow(self, sessions: Iterable[Session], now: float) -> None:
         """Take note of the sessions that there are; call it whenever they may have changed."""
-        heard = [session for session in sessions if session.beat]
-        self.commanders = {session.session_id: self._commander(session) for session in heard}
-        for device in {session.device_public for session in heard}:
+        closing = [commander.session for commander in self.commanders.values() if commander.closing(now)]
+        known = [*closing, *(session for session in sessions if session.beat)]  # a listener lets go of what is closed
+        self.commanders = {session.session_id: self._commander(session) for session in known}
+        for device in {session.device_public for session in known}:
             self._choose(device, now)
         self._send_envoys(now)
 
@@ -71,28 +76,32 @@ class Fleet:
         station = _listed(order, self._index)
         if known and known.session is session and known.station is station:
             return known
-        return Commander(session, station, order.order.policy.pad, self._mtu, self._entropy)
+        return Commander(session, station, order.order.policy, self._mtu, self._entropy)
 
     def _send_envoys(self, now: float) -> None:
         """One to each session that is not under our newest order."""
         others = {
             name: commander
             for name, commander in self.commanders.items()
-            if commander.session.order is not self.order and self.station.roles & MAY_CARRY
+            if self._flies_under_another(commander) and self.station.roles & MAY_CARRY
         }
         kept = {name: envoy for name, envoy in self._envoys.items() if envoy.order is self.order}
         self._envoys = {name: kept.get(name) or Envoy(commander, self.order, now) for name, commander in others.items()}
 
+    def _flies_under_another(self, commander: Commander) -> bool:
+        """And not for long, if its beats say that a change of order is ahead."""
+        session = commander.session
+        ahead = session.beat is not None and session.beat.flags & Flag.ORDER_CHANGE_AHEAD
+        return session.order is not self.order and not ahead
+
     def _choose(self, device: bytes, now: float) -> None:
         """The uplink stays where it is while that session beats: the newer one may be a copy of the aircraft."""
-        theirs = [c.session for c in self.commanders.values() if c.session.device_public == device]
-        current = self._commanded.get(device)
-        beating = [s for s in theirs if not s.closed and now - s.beat_at <= SILENT_AFTER_S]
-        if any(session.session_id == current for session in beating):
-            return
-        if beating or current not in self.commanders:
-            choice = max(beating or theirs, key=lambda session: (session.boot_counter, session.first_beat_at))
-            self._commanded[device] = choice.session_id
+        theirs = [commander for commander in self.commanders.values() if commander.session.device_public == device]
+        current = self.commanders.get(self._commanded.get(device, b""))
+        beating = [c for c in theirs if not c.session.closed and now - c.session.beat_at <= SILENT_AFTER_S]
+        if current is None or (beating and not _stays(current, beating, now)):
+            choice = max(beating or theirs, key=lambda c: (c.session.boot_counter, c.session.first_beat_at))
+            self._commanded[device] = choice.session.session_id
 
     @property
     def commanded(self) -> list[Commander]:
@@ -104,8 +113,11 @@ class Fleet:
 
     def control(self, now: float) -> list[bytes]:
         """What is due: challenges to every live session, so that F3 is there if the uplink moves; and our order."""
-        challenges = [datagram for commander in self.commanders.values() for datagram in commander.control(now)]
-        return challenges + [datagram for envoy in self._envoys.values() for datagram in envoy.datagrams(now)]
+        out = [datagram for commander in self.commanders.values() for datagram in commander.control(now)]
+        for commander in self.commanders.values():
+            if commander.session.order is not self.order:
+                out += commander.hold(order_fragments.name_of(self.order.order_hash), now)
+        return out + [datagram for envoy in self._envoys.values() for datagram in envoy.datagrams(now)]
 
     def refusal(self, now: float) -> Refusal | None:
         """Why no aircraft may be told anything now; None if one may."""
@@ -116,7 +128,7 @@ class Fleet:
         """`frames` in their order, each for the aircraft that it is for."""
         commanders, shares, missed = self._by_device(), defaultdict[bytes, list[int]](list), dict[int, Refusal]()
         for place, frame in enumerate(frames):
-            devices = self._devices_for(frame, commanders)
+            devices = self._devices_for(frame, commanders, now)
             if isinstance(devices, Refusal):
                 missed[place] = devices
             else:
@@ -134,14 +146,14 @@ class Fleet:
         refused = [(frames[place], missed[place]) for place in sorted(missed.keys() - taken)]
         return Sealed(out, len(taken), refused)
 
-    def _devices_for(self, frame: bytes, commanders: dict[bytes, Commander]) -> Sequence[bytes] | Refusal:
+    def _devices_for(self, frame: bytes, commanders: dict[bytes, Commander], now: float) -> Sequence[bytes] | Refusal:
         """Their public keys; or why it is for none of them. SPEC.md section 7.4."""
         if not commanders:
             return Refusal.NO_AIRCRAFT
         system = target.system(frame)
         if system:
             return self._device_of(system, commanders)
-        several = sum(not commander.session.closed for commander in commanders.values()) > 1
+        several = sum(not each.session.closed or each.closing(now) for each in commanders.values()) > 1
         if several and system == target.EVERYBODY and not target.may_mean_all(frame):
             return Refusal.FOR_ALL
         return [*commanders]
@@ -151,6 +163,24 @@ class Fleet:
         if owner is None:
             return Refusal.NOBODYS
         return [owner] if owner in commanders else Refusal.NO_AIRCRAFT
+
+
+def _stays(current: Commander, beating: Sequence[Commander], now: float) -> bool:
+    """Whether the uplink stays at `current` though others of that device are heard.
+
+    A closed session serves until another one can. One that is overdue gives way to a later start that has answered us.
+    """
+    ready = [other.session for other in beating if other is not current and other.refusal(now) is None]
+    if current.session.closed:
+        return current.closing(now) and not ready
+    later = any(session.boot_counter > current.session.boot_counter for session in ready)
+    return current in beating and not (later and _overdue(current.session, now))
+
+
+def _overdue(session: Session, now: float) -> bool:
+    """It has beaten twice a second, as on all links but the narrow ones, and missed three."""
+    beat = session.beat
+    return beat is not None and now - session.beat_at > OVERDUE_AFTER_S and beat.seq >= OFTEN * beat.session_ms / 1000
 
 
 def _listed(order: VerifiedOrder, index: int) -> OrderStation:

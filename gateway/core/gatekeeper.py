@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from typing import TypeAlias
 
 import numpy as np
@@ -29,6 +29,7 @@ from gateway.core import sframe
 from gateway.core.announcer import Announcer
 from gateway.core.barrier import Barrier
 from gateway.core.budget import Budget
+from gateway.core.order_fragments import NAME_SIZE
 from gateway.core.sequence import Place, Sequence, Trail
 from gateway.core.wire import CONTROL_BELOW, Control, DropReason
 from keys.beat import CHALLENGE_SIZE, NONCE_SIZE
@@ -78,11 +79,13 @@ class Accepted:
 class Gatekeeper:
     """Opens the uplink of one session. `drops` counts datagrams by reason, `opened` those accepted by station."""
 
-    def __init__(self, announcer: Announcer, barrier: Barrier | None = None) -> None:
+    def __init__(self, announcer: Announcer, barrier: Barrier | None = None, former: Gatekeeper | None = None) -> None:
+        """`former` is that of a session which is closed, in whose place this one comes: what was counted goes on."""
         self.announcer = announcer
         self.barrier = barrier or Barrier()
-        self.drops: Counter[DropReason] = Counter()
-        self.opened: Counter[int] = Counter()
+        self.drops: Counter[DropReason] = former.drops if former else Counter()
+        self.opened: Counter[int] = former.opened if former else Counter()
+        self._former = former
         self._stations = {station.index: station for station in announcer.order.order.stations}
         self._permitted = np.zeros(256, np.bool_)  # by the first byte of the KID
         for station in self._stations.values():
@@ -92,6 +95,18 @@ class Gatekeeper:
         self._sequences = {index: Sequence() for index in self._stations}
         self._sender_of: SenderOf = _one_sender
         self._budget = Budget(DERIVE_A_SECOND, DERIVE_BURST)
+        if former:
+            former._go_on_under(announcer.order.order.stations)
+            self._budget = former._budget
+
+    def _go_on_under(self, stations: Iterable[OrderStation]) -> None:
+        """The session is closed. The commands go on of those who may command, by the same index and key, in `stations`."""
+        later = {(station.index, station.pub) for station in stations if station.roles & Role.COMMAND}
+        kept = [index for index, station in self._stations.items() if (index, station.pub) in later]
+        commands = np.zeros(256, np.bool_)
+        commands[[uplink_head(Lane.UPLINK, index) for index in kept]] = True
+        self._permitted &= commands
+        self._former = None
 
     # --- 1: forms ---
 
@@ -111,13 +126,33 @@ class Gatekeeper:
         kids, ctrs, sizes, good = sframe.parse(heads, sframe.UPLINK_KID)
         columns = self._keep(good, DropReason.BAD_HEADER, at, kids, ctrs, sizes)
         whole = lengths[columns[0]] >= columns[3] + (PLAIN_MIN + TAG_SIZE)
-        at, kids, ctrs, sizes = self._keep(whole, DropReason.TOO_SHORT, *columns)
+        columns = self._keep(whole, DropReason.TOO_SHORT, *columns)
+        self._take(batch, self._without_former(batch, columns, accepted, now), accepted, now)
+        return accepted
+
+    def _without_former(
+        self, batch: Batch, columns: tuple[Indices, ...], accepted: Accepted, now: float
+    ) -> tuple[Indices, ...]:
+        """The rows of `columns` that are not of the session before this one; those go first, for as long as it lasts."""
+        former = self._former
+        if former is None:
+            return columns
+        if not former.announcer.uplink_keys(now):
+            self._former = None
+            return columns
+        theirs = _session_byte(columns[1]) == former.announcer.session_id[0]
+        if theirs.any():
+            former._sender_of = self._sender_of
+            former._take(batch, tuple(column[theirs] for column in columns), accepted, now)
+        return tuple(column[~theirs] for column in columns)
+
+    def _take(self, batch: Batch, columns: tuple[Indices, ...], accepted: Accepted, now: float) -> None:
+        """Steps 2 to 6, of the rows whose form is right."""
         self._expire(now)
-        at, kids, ctrs, sizes = self._addressed(at, kids, ctrs, sizes, now)
+        at, kids, ctrs, sizes = self._addressed(columns, now)
         for kid in dict.fromkeys(kids.tolist()):
             mine = kids == kid
             self._try_kid(batch, kid, (at[mine], ctrs[mine], sizes[mine]), accepted, now)
-        return accepted
 
     def _try_kid(self, batch: Batch, kid: int, found: Found, accepted: Accepted, now: float) -> None:
         """If something unexpected is met, once more one by one, so that one datagram costs itself alone.
@@ -151,10 +186,10 @@ class Gatekeeper:
 
     # --- 2: the KID ---
 
-    def _addressed(self, at: Indices, kids: Indices, ctrs: Indices, sizes: Indices, now: float) -> tuple[Indices, ...]:
+    def _addressed(self, columns: tuple[Indices, ...], now: float) -> tuple[Indices, ...]:
         """The rows whose KID is of this session, of a station and lane by the order, and of an epoch taken now."""
-        ours = kids >> 40 & 0xFF == self.announcer.session_id[0]
-        columns = self._keep(ours, DropReason.UNKNOWN_SESSION, at, kids, ctrs, sizes)
+        ours = _session_byte(columns[1]) == self.announcer.session_id[0]
+        columns = self._keep(ours, DropReason.UNKNOWN_SESSION, *columns)
         columns = self._keep(self._permitted[columns[1] >> 56 & 0xFF], DropReason.NOT_PERMITTED, *columns)
         taken = [epoch & 0xFF for epoch in self.announcer.uplink_keys(now)]
         return self._keep(np.isin(columns[1] >> 48 & 0xFF, taken), DropReason.WRONG_EPOCH, *columns)
@@ -273,6 +308,8 @@ class Gatekeeper:
             self.drops[reason] += 1
             return False
         self.opened[station.index] += 1
+        if self._former and lane is Lane.UPLINK:
+            self._former._permitted[uplink_head(Lane.UPLINK, station.index)] = False  # it has moved
         return True
 
     def _frames(self, station: OrderStation, plain: bytes, accepted: Accepted) -> DropReason | None:
@@ -287,7 +324,11 @@ class Gatekeeper:
         kind, content = plain[0], plain[1:]
         if kind == Control.CHALLENGE and len(content) == CHALLENGE_SIZE:
             self.announcer.freshness.challenge(station.index, content, now)
+            self.announcer.answer(station.index, now)
             accepted.challenges.append(station.index)
+            return None
+        if kind == Control.ORDER_HELD and len(content) == NAME_SIZE:
+            accepted.control.append((station.index, Control.ORDER_HELD, content))
             return None
         if kind != Control.ORDER_FRAGMENT:
             return DropReason.BAD_CONTROL
@@ -299,6 +340,10 @@ class Gatekeeper:
 
 def _one_sender(_slot: int) -> None:
     """Of a link at whose other end there is one peer."""
+
+
+def _session_byte(kids: Indices) -> Indices:
+    return kids >> 40 & 0xFF
 
 
 def _why_not_uplink(datagram: memoryview) -> DropReason:

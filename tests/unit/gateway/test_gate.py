@@ -107,6 +107,20 @@ def test_a_ninth_sender_with_one_stations_key_raises_an_alarm(scene: Scene):
     assert scene.gate.drops() == {"too_many_instances": 1, "guarded": 0}
 
 
+def test_what_comes_up_in_the_session_before_is_judged_by_the_new_order(scene: Scene):
+    pilot, *others = scene.world.order.order.stations
+    stations = (dataclasses.replace(pilot, guard="camera-operator"), *others)
+    scene.world.order = verified(dataclasses.replace(scene.world.order.order, serial=2, stations=stations))
+    (late,) = scene.stations[1].seal([PING], scene.now)
+    scene.gate.follow(scene.world.after(scene.aircraft, scene.now).announcer)
+    assert scene.send(1, PING, ARM) == [PING]
+    assert scene.gate.commands() == {"station-1": {"accepted": 1, "guarded": 1}}
+    scene.link.put(late)
+    scene.gate.take(scene.link, scene.now + 3.1)
+    assert scene.fc.drained == []
+    assert scene.gate.drops() == {"unknown_session": 1, "guarded": 1}
+
+
 def test_a_frame_that_cannot_be_judged_is_kept_back_and_the_next_is_judged(scene: Scene, monkeypatch):
     judge = Guard.held
     monkeypatch.setattr(Guard, "held", lambda guard, frame: judge(guard, frame) if frame == ARM else 1 // 0)

@@ -10,14 +10,14 @@ import pytest
 from gateway import sessions
 from gateway.alarms import Alarms
 from gateway.core import order_fragments
-from gateway.core.announcer import Phase
-from gateway.sessions import Sessions
+from gateway.core.announcer import Announcer, Phase
+from gateway.sessions import AHEAD_MAX_S, Sessions
 from keys import inbox
 from keys.beat import Flag
 from keys.device import DeviceFolder
 from keys.errors import DeviceRevoked, KeysError, OlderOrder
 from keys.kid import Lane
-from keys.order import issue_order, parse_order, verify_order
+from keys.order import claimed_hash, issue_order, parse_order, verify_order
 from keys.policy import Policy
 from tests.agency import HOUR, NOW, harbour, order
 from tests.unit.keys.disk import full_disk
@@ -111,18 +111,58 @@ def test_an_order_with_an_unknown_guard_policy_is_refused_by_its_name(aboard, de
     assert (aboard.announcer, device.order().order.serial) == (old, 7)
 
 
-def test_the_change_waits_no_longer_than_the_lead_time(device, alarms, monkeypatch):
-    """On a link that cannot carry the order in that time."""
+@pytest.mark.parametrize(("link_bps", "lead_s"), [(8_000_000, LEAD_S), (46_080, 14.5), (4_800, AHEAD_MAX_S)])
+def test_the_change_waits_no_longer_than_the_lead_time(device, alarms, monkeypatch, link_bps, lead_s):
+    """For a station that does not answer: lead_s, or on a narrow link three rounds, and a minute at most."""
     monkeypatch.setattr(sessions, "board_clock", lambda: NOW + 60)
     device.load_order(signed(device), NOW)
-    aboard = Sessions(device, 1, 10_000, alarms)
+    aboard = Sessions(device, 1, link_bps, alarms)
     aboard.begin(0.0)
-    old = aboard.announcer
-    aboard.take_order(next_order(aboard), 1.0)
-    run(aboard, 1.0, 0.9 + LEAD_S)
-    assert aboard.announcer is old
-    run(aboard, 0.9 + LEAD_S, 1.1 + LEAD_S)
-    assert aboard.announcer is not old
+    old, now = aboard.announcer, 1.0
+    aboard.take_order(next_order(aboard), now)
+    while aboard.announcer is old:
+        now += 0.1
+        old.freshness.challenge(1, bytes(8), now)
+        aboard.datagrams(now)
+    assert now - 1.0 == pytest.approx(lead_s, abs=0.5)
+
+
+def test_the_change_comes_when_each_station_that_was_heard_holds_the_order(aboard):
+    old, now = aboard.announcer, 1.0
+    for station in (1, 2):
+        old.freshness.challenge(station, bytes(8), now)
+    data = next_order(aboard)
+    aboard.take_order(data, now)
+    name = claimed_hash(data)[:16]
+    run(aboard, now, 1.5)
+    for station, said in ((1, name), (2, bytes(16)), (2, aboard.order.order_hash[:16])):
+        aboard.order_held(station, said, 1.5)
+        aboard.datagrams(1.5)
+        assert aboard.announcer is old
+    aboard.order_held(2, name, 1.6)
+    assert aboard.next_due() <= 1.6
+    aboard.datagrams(1.6)
+    assert (old.phase, aboard.order.order.serial) == (Phase.CLOSED, 8)
+    aboard.order_held(2, name, 1.7)
+
+
+def test_a_session_and_the_next_one_begin_with_other_bytes(aboard, monkeypatch):
+    """So what comes up says by itself which of the two it is for."""
+    found, made = [], Announcer.__init__
+
+    def same_byte_at_first(announcer, *args):
+        made(announcer, *args)
+        if len(found) < 3:
+            announcer.session_id = aboard._former[:1] + announcer.session_id[1:]
+        found.append(announcer.session_id)
+
+    monkeypatch.setattr(Announcer, "__init__", same_byte_at_first)
+    old = aboard.announcer.session_id
+    aboard.take_order(revoked(aboard), 1.0)
+    aboard.datagrams(1.0)
+    assert [name[:1] == old[:1] for name in found[:3]] == [True] * 3
+    assert aboard.announcer.session_id[:1] != old[:1]
+    assert aboard.boot == 2
 
 
 def test_an_order_is_stored_before_anything_is_said(aboard, device):

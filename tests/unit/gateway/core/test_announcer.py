@@ -139,10 +139,31 @@ def test_a_beat_says_how_old_the_session_is():
 def test_on_a_narrow_link_clear_and_sealed_in_turn_once_a_second():
     _, announcer = session(NARROW, policy=Policy(announce_s=30))
     said = [(at, kinds([d])[0]) for at, d in run(announcer, 12.0) if kinds([d])[0] in ("beat", "sealed")]
-    assert [kind for _, kind in said[:2]] == ["beat", "sealed"]  # the first one both ways
-    later = [(at, kind) for at, kind in said if at > 1.5]
+    assert [kind for _, kind in said[:4]] == ["beat"] * 4, "a sealed one is of no use to those who have no key yet"
+    assert [at for at, _ in said[:4]] == pytest.approx([0.0, 0.5, 1.0, 1.5], abs=0.02)
+    later = said[4:]
     assert all(one != next_one for (_, one), (_, next_one) in itertools.pairwise(later))
     assert gaps([at for at, _ in later]) == pytest.approx([1.0] * (len(later) - 1), abs=0.02)
+
+
+@pytest.mark.parametrize("link_bps", [WIDE, NARROW])
+def test_the_first_challenge_of_a_station_is_answered_at_once_and_no_other(link_bps):
+    _, announcer = session(link_bps, policy=Policy(announce_s=30))
+    list(run(announcer, 10.05))
+    for now, answered in ((10.2, True), (10.25, False)):
+        announcer.answer(1, now)
+        assert bool(clear_beats(announcer, announcer.datagrams(now)) or announcer._beat_sent_at == now) is answered
+    announcer.answer(2, 10.25)
+    assert announcer.next_due() == pytest.approx(10.3), "another station's waits a tenth of a second"
+
+
+def test_after_the_close_the_uplink_keys_stay_for_fresh_ms():
+    _, announcer = session()
+    announcer.datagrams(0.0)
+    announcer.close(1.0)
+    assert announcer.send_key(Lane.EVIDENCE) is None
+    assert set(announcer.uplink_keys(4.0)) == {0}
+    assert announcer.uplink_keys(4.1) == {}
 
 
 def test_beats_are_numbered_and_none_repeats_a_nonce():

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 
 import pytest
 
 from gateway.core import sframe
-from gateway.core.commander import CHALLENGE_EVERY_S, REPEAT_AFTER_S, Commander, Refusal
-from gateway.core.wire import CHALLENGE_FOR_S, LINK_MTU, Kind
+from gateway.core.commander import CHALLENGE_EVERY_S, FIRST_REPEAT_AFTER_S, REPEAT_AFTER_S, Commander, Refusal
+from gateway.core.wire import CHALLENGE_FOR_S, LINK_MTU, Control, Kind
+from keys.beat import Flag
 from keys.kid import Lane, Role
 from keys.order import Policy
-from tests.memory_link import OBSERVER, PILOT, Aircraft, Station, World, command, join, mavlink_frame
+from tests.memory_link import OBSERVER, PILOT, Aircraft, Station, World, batches, command, join, mavlink_frame
 
 
 def gaps(times: list[float]) -> list[float]:
@@ -117,7 +119,55 @@ def test_a_silent_or_closed_session_is_not_commanded():
     assert scene.station.seal([scene.frame], scene.now + 4) is Refusal.ENDED
     assert scene.commander.control(scene.now + 4) == []
     scene.station.receive(scene.aircraft.announcer.close(scene.now), scene.now)
-    assert scene.station.seal([scene.frame], scene.now) is Refusal.ENDED
+    assert scene.station.control(scene.now) == []
+    assert scene.station.seal([scene.frame], scene.now + 3.1) is Refusal.ENDED
+
+
+def test_a_closed_session_takes_commands_for_fresh_ms():
+    scene = Scene(policy=Policy(fresh_ms=2000))
+    scene.pass_time(1.0)
+    scene.station.receive(scene.aircraft.announcer.close(scene.now), scene.now)
+    (datagram,) = scene.station.seal([scene.frame], scene.now + 1.9)
+    scene.aircraft.receive([datagram], scene.now + 1.9)
+    assert scene.aircraft.commands == [(1, scene.frame)]
+    assert scene.station.seal([scene.frame], scene.now + 2.1) is Refusal.ENDED
+
+
+@pytest.mark.parametrize("station", [1, 2, 3])
+def test_every_station_says_once_a_second_that_it_holds_the_order_that_is_ahead(station: int):
+    scene = Scene(station)
+    scene.pass_time(1.0)
+    held = []
+    ahead = dataclasses.replace(scene.world.order, order_hash=bytes(range(32)))
+    for adopted, flag in ((False, Flag.ORDER_CHANGE_AHEAD), (True, Flag(0)), (True, Flag.ORDER_CHANGE_AHEAD)):
+        scene.aircraft.announcer.flags = flag
+        scene.station.fleet.order = ahead if adopted else scene.world.order
+        scene.pass_time(1.0)
+        held.append([content for _, content in heard_of(scene, Control.ORDER_HELD, 2.95)])
+    assert held == [[], [], [bytes(range(16))] * 3]
+
+
+def heard_of(scene: Scene, kind: Control, seconds: float) -> list[tuple[float, bytes]]:
+    out, end = [], scene.now + seconds
+    while scene.now < end:
+        scene.now += 0.05
+        for batch in batches(scene.station.control(scene.now)):
+            accepted = scene.aircraft.gatekeeper.open(batch, scene.now)
+            out += [(scene.now, content) for _, found, content in accepted.control if found is kind]
+        scene.station.receive(scene.aircraft.control(scene.now), scene.now)
+    return out
+
+
+def test_the_first_challenge_is_repeated_fast_and_not_for_long():
+    """Until it is answered a new session is not commanded; where nobody answers, there is no way up."""
+    scene = Scene()
+    times: list[float] = []
+    for _ in range(20 * 8):
+        scene.now += 0.05
+        times += [scene.now] * len(scene.station.control(scene.now))
+        scene.station.receive(scene.aircraft.control(scene.now), scene.now)
+    assert gaps(times)[:10] == pytest.approx([FIRST_REPEAT_AFTER_S] * 10, abs=0.06)
+    assert gaps(times)[-3:] == pytest.approx([REPEAT_AFTER_S] * 3, abs=0.06)
 
 
 def test_no_aircraft_at_all():

@@ -6,9 +6,12 @@ import pytest
 from pymavlink.dialects.v20 import all as dialect
 
 from gateway.core.commander import Refusal
-from gateway.core.fleet import SILENT_AFTER_S
+from gateway.core.fleet import OVERDUE_AFTER_S, SILENT_AFTER_S
+from keys.beat import Flag
 from tests.hostile.fleet import GCS, GCS_BEAT, Two, arm, beat, waypoint
 from tests.memory_link import Aircraft, Station, World, command, join, mavlink_frame
+from tests.unit.gateway.core.test_envoy import adopt, carried, with_file
+from tests.unit.gateway.core.test_listener_orders import amended, under
 
 
 def commanded(station: Station) -> list[bytes]:
@@ -26,22 +29,50 @@ def talk(station: Station, aircraft: list[Aircraft], now: float, seconds: float)
     return now
 
 
-def test_the_uplink_stays_while_the_old_session_beats_and_moves_when_it_is_silent():
+@pytest.mark.parametrize(("link_bps", "silent_s"), [(8_000_000, OVERDUE_AFTER_S), (57_600, SILENT_AFTER_S)])
+def test_the_uplink_stays_while_the_old_session_beats_and_moves_when_it_is_silent(link_bps, silent_s):
+    """The new one has answered; where beats are a second apart more of them must be missing."""
     world = World(2)
-    old, station = world.aircraft(), world.station(1)
-    now = command(world, station, old, 0.0)
+    old, station = world.aircraft(link_bps=link_bps), world.station(1)
+    now = talk(station, [old], command(world, station, old, 0.0), 8.0)
     new = world.aircraft(now)
     now = talk(station, [old, new], now, 5.0)
     assert commanded(station) == [old.announcer.session_id]
     assert station.listener.two_aircraft(now)
     assert all(commander.answered(now) for commander in station.fleet.commanders.values()), "both are challenged"
-    now = talk(station, [new], now, SILENT_AFTER_S - 0.6)
+    heard_at = next(c.session.beat_at for c in station.fleet.commanded)
+    now = talk(station, [new], now, heard_at + silent_s - now - 0.1)
     assert commanded(station) == [old.announcer.session_id]
-    now = talk(station, [new], now, 1.0)
+    now = talk(station, [new], now, 0.2)
     assert commanded(station) == [new.announcer.session_id]
     frame = mavlink_frame(world.random, 1)
     new.receive(station.seal([frame], now), now)
     assert new.commands == [(1, frame)]
+
+
+def test_an_overdue_session_gives_way_to_no_earlier_one_and_to_none_that_has_not_answered():
+    world = World(2)
+    other = world.aircraft()
+    current, station = world.aircraft(), world.station(1)
+    station.receive(other.control(0.0), 0.0)
+    now = talk(station, [current], command(world, station, current, 0.0), 8.0)
+    later = world.aircraft(now)
+    now = talk(station, [other, later], now, 0.0)
+    for aircraft in (later, other):
+        for _ in range(19):
+            now += 0.05
+            sent = station.control(now)
+            current.receive(sent, now)
+            station.receive(current.control(now) + aircraft.control(now), now)
+            other.receive(sent, now)
+    heard_at, begin = next(c.session.beat_at for c in station.fleet.commanded), now
+    while now < heard_at + SILENT_AFTER_S - 0.1:
+        now += 0.05
+        other.receive(station.control(now), now)
+        station.receive(other.control(now) + later.control(now), now)
+        assert commanded(station) == [current.announcer.session_id]
+    assert now > begin + 1.0
+    assert {c.session.boot_counter for c in station.fleet.commanders.values() if c.answered(now)} == {1, 2}
 
 
 @pytest.fixture
@@ -95,7 +126,15 @@ def test_a_target_that_mavlink_2_left_out_is_all(two: Two):
 
 def test_what_is_for_all_goes_up_when_one_aircraft_is_commanded(two: Two):
     two.pilot.receive(two.second.announcer.close(two.now), two.now)
-    assert two.up(arm(0))[0] == [arm(0)]
+    assert sealed(two, arm(0)) == (0, [Refusal.FOR_ALL]), (
+        "what goes up in a session that was closed just now is carried out"
+    )
+    fresh_s = two.pilot.fleet.order.order.policy.fresh_ms / 1000
+    for _ in range(int(fresh_s / 0.1) + 1):
+        two.now += 0.1
+        two.first.receive(two.pilot.control(two.now), two.now)
+        two.pilot.receive(two.first.control(two.now), two.now)
+    assert two.up(arm(0)) == ([arm(0)], [])
 
 
 def test_an_id_that_nobody_owns_is_refused(two: Two):
@@ -132,6 +171,60 @@ def test_the_uplink_moves_at_once_when_the_old_session_is_closed():
     assert commanded(station) == [new.announcer.session_id]
 
 
+def closed(loses: bool) -> tuple[World, Aircraft, Station, float]:
+    """A pilot whose session was closed; `loses`: the closing beat was lost."""
+    world = World(3)
+    old, station = world.aircraft(), world.station(1)
+    now = talk(station, [old], command(world, station, old, 0.0), 1.0)
+    said = old.announcer.close(now)
+    station.receive([] if loses else said, now)
+    return world, old, station, now
+
+
+def test_a_closed_session_is_commanded_until_the_next_one_answers():
+    world, old, station, now = closed(loses=False)
+    new = world.aircraft(now)
+    now = join(world, station, new, now)
+    assert old.announcer.session_id[:8] not in station.listener.sessions, "its leases are over"
+    frame = mavlink_frame(world.random, 1)
+    station.control(now)
+    old.receive(station.seal([frame], now + 1.0), now + 1.0)
+    assert old.commands == [(1, frame)]
+    now = talk(station, [new], now + 1.0, 0.5)
+    assert commanded(station) == [new.announcer.session_id]
+    new.receive(station.seal([frame], now), now)
+    assert new.commands == [(1, frame)]
+
+
+def test_a_closed_session_is_commanded_while_the_next_one_waits_for_its_order():
+    world, old, station, now = closed(loses=False)
+    flying = under(world, amended(world))
+    new = flying.aircraft(now)
+    end = now + station.fleet.order.order.policy.fresh_ms / 1000
+    now = talk(station, [new], now, 2.9)
+    assert commanded(station) == [old.announcer.session_id]
+    assert not isinstance(station.seal([mavlink_frame(world.random, 1)], now), Refusal)
+    now = talk(station, [new], now, end - now + 0.1)
+    assert commanded(station) == [new.announcer.session_id]
+    assert station.seal([mavlink_frame(world.random, 1)], now) is Refusal.PENDING
+
+
+def test_a_closed_session_is_commanded_no_longer_than_fresh_ms():
+    world, _, station, now = closed(loses=False)
+    assert station.seal([mavlink_frame(world.random, 1)], now + 3.1) is Refusal.ENDED
+    assert station.control(now + 3.1) == []
+
+
+def test_where_the_closing_beat_is_lost_the_uplink_stays_until_the_session_is_silent():
+    world, old, station, now = closed(loses=True)
+    new = world.aircraft(now)
+    heard_at = station.fleet.commanded[0].session.beat_at
+    now = talk(station, [new], now, heard_at + OVERDUE_AFTER_S - now - 0.1)
+    assert commanded(station) == [old.announcer.session_id]
+    talk(station, [new], now, 0.2)
+    assert commanded(station) == [new.announcer.session_id]
+
+
 def test_an_aircraft_that_falls_silent_alone_stays_the_one_commanded():
     world = World(4)
     aircraft, station = world.aircraft(), world.station(1)
@@ -140,3 +233,17 @@ def test_an_aircraft_that_falls_silent_alone_stays_the_one_commanded():
     assert commanded(station) == [aircraft.announcer.session_id]
     now = talk(station, [aircraft], now, 4.0)
     assert not isinstance(station.seal([mavlink_frame(world.random, 1)], now), str)
+
+
+def test_nothing_is_carried_up_while_a_change_of_order_is_ahead():
+    """The aircraft has a newer order then; if it is not ours, there is time after the change."""
+    world = World(5)
+    aircraft, station = world.aircraft(), world.station(1)
+    now = join(world, station, aircraft, 0.0)
+    adopt(station, with_file(amended(world)))
+    aircraft.announcer.flags |= Flag.ORDER_CHANGE_AHEAD
+    now += 0.5
+    station.receive(aircraft.control(now), now)
+    assert carried(aircraft, station, now, now + 3.0) == []
+    aircraft.announcer.flags = Flag(0)
+    assert carried(aircraft, station, now + 3.0, now + 6.0)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from gateway.batch import Batch
-from gateway.core.gatekeeper import DERIVE_A_SECOND, DERIVE_BURST, INSTANCES_MAX, Accepted
+from gateway.core.gatekeeper import DERIVE_A_SECOND, DERIVE_BURST, INSTANCES_MAX, Accepted, Gatekeeper
 from gateway.core.sealer import Sealer
 from gateway.core.wire import KEEP_EPOCH_S, Control
+from keys.grant import Profile
 from keys.keyring import SendKey
 from keys.kid import Lane, Role, uplink_kid
 from keys.order import Policy
-from tests.memory_link import OBSERVER, PILOT, Aircraft, World, mavlink_frame
+from tests import agency
+from tests.memory_link import OBSERVER, PILOT, Aircraft, World, mavlink_frame, verified
 
 WITH_CONTROL = Role.TELEMETRY | Role.CONTROL
 
@@ -92,7 +96,18 @@ def test_order_fragments_are_taken_from_command_and_control_only(station: int, t
         assert scene.drops(datagram) == {"not_permitted": 1}
 
 
-@pytest.mark.parametrize("content", [b"\0", b"\3", b"\1", b"\1" + bytes(7), b"\1" + bytes(9)])
+def test_every_station_may_say_which_order_it_holds():
+    scene = Scene()
+    name = bytes(range(16))
+    for station in (1, 2, 3):
+        datagram = scene.sealed(scene.key(Lane.CONTROL, station), scene.nonce + b"\5" + name)
+        assert scene.open(datagram).control == [(station, Control.ORDER_HELD, name)]
+        assert scene.drops(datagram) == {"replayed": 1}
+
+
+@pytest.mark.parametrize(
+    "content", [b"\0", b"\3", b"\1", b"\1" + bytes(7), b"\1" + bytes(9), b"\5" + bytes(15), b"\5" + bytes(17)]
+)
 def test_control_that_is_none(content: bytes):
     scene = Scene()
     assert scene.drops(scene.sealed(scene.key(Lane.CONTROL), scene.nonce + content)) == {"bad_control": 1}
@@ -425,10 +440,84 @@ def test_uplink_of_the_next_epoch_in_lead_time_and_of_the_previous_for_ten_secon
     assert scene.announcer._previous is None, "keys that are not taken are not kept"
 
 
-def test_after_the_close_nothing_is_accepted():
+def test_nothing_is_accepted_once_fresh_ms_have_passed_since_the_close():
     scene = Scene()
     key = scene.key()
-    scene.open(scene.command(key))
-    late = scene.command(key)
     scene.announcer.close(0.1)
-    assert scene.drops(late, now=0.1) == {"wrong_epoch": 1}
+    assert scene.open(scene.command(key), now=3.0).frames
+    assert scene.drops(scene.command(key), now=3.2) == {"wrong_epoch": 1}
+
+
+# --- the session before this one ---
+
+
+class Changed(Scene):
+    """At 1.0 the session is closed, and the next begins under an order with these stations. Stations 1 and 2 command."""
+
+    def __init__(self, *, listed: bool = True, **changes: object) -> None:
+        super().__init__((PILOT, PILOT, OBSERVER))
+        self.keys = {station: self.key(station=station) for station in (1, 2)}
+        self.recorded = self.command(self.keys[1])
+        assert self.open(self.recorded).frames
+        former, self.old = self.aircraft, self.announcer
+        first, *others = self.world.order.order.stations
+        stations = (dataclasses.replace(first, **changes), *others) if listed else tuple(others)
+        self.world.order = verified(dataclasses.replace(self.world.order.order, serial=2, stations=stations))
+        self.aircraft = self.world.after(former, 1.0)
+        self.announcer = self.aircraft.announcer
+        self.announcer.datagrams(1.0)
+        self.aircraft.gatekeeper = Gatekeeper(self.announcer, former=former.gatekeeper)
+
+    def late(self, station: int = 1, lane: Lane = Lane.UPLINK) -> bytes:
+        """Sealed for the session that is closed, behind the echo of its closing beat."""
+        kid = uplink_kid(lane, station, self.old.session_id, 0, self.world.random.randbytes(5))
+        key = self.keys[station] if lane is Lane.UPLINK else SendKey(self.old.uplink_keys(1.0)[0][station], kid)
+        plain = self.old.freshness._beats[-1][1] + (self.frame if lane is Lane.UPLINK else b"\1" + bytes(8))
+        return self.sealed(key, plain, self.old.session_id)
+
+
+def test_commands_of_the_session_before_go_on_for_fresh_ms():
+    scene = Changed(guard="maintainer")
+    for now in (1.0, 4.0):
+        assert scene.open(scene.late(), scene.command(scene.key(station=2)), now=now).frames == [
+            (1, scene.frame),
+            (2, scene.frame),
+        ]
+    assert scene.drops(scene.late(), now=4.1) == {"unknown_session": 1}
+
+
+def test_a_recording_of_the_session_before_is_refused_as_ever():
+    scene = Changed()
+    assert scene.drops(scene.recorded, now=1.0) == {"replayed": 1}
+    assert scene.drops(scene.recorded, now=3.5) == {"replayed": 1}
+
+
+def test_nothing_else_of_the_session_before_goes_on():
+    scene = Changed()
+    assert scene.drops(scene.late(lane=Lane.CONTROL), now=1.0) == {"not_permitted": 1}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"listed": False}, {"roles": OBSERVER}, {"pub": agency.public(Profile.X25519, 9)}, {"index": 9}],
+    ids=["dropped", "no commander any more", "another's key", "another's place"],
+)
+def test_of_whom_the_new_order_does_not_let_command_nothing_goes_on(changes):
+    scene = Changed(**changes)
+    assert scene.drops(scene.late(), now=1.0) == {"not_permitted": 1}
+    assert scene.open(scene.late(2), now=1.0).frames == [(2, scene.frame)]
+
+
+def test_a_station_that_commands_in_the_new_session_is_heard_in_the_old_one_no_more():
+    scene = Changed()
+    before = scene.late()
+    assert scene.open(scene.command(), now=1.0).frames
+    assert scene.drops(before, scene.late(), now=1.0) == {"not_permitted": 2}
+    assert scene.open(scene.late(2), now=1.0).frames == [(2, scene.frame)]
+
+
+def test_what_was_counted_goes_on():
+    scene = Changed()
+    counts = dict(scene.aircraft.gatekeeper.opened)
+    scene.open(scene.late(), scene.command(scene.key(station=2)), now=1.0)
+    assert scene.aircraft.gatekeeper.opened == {1: counts[1] + 1, 2: 1}
