@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from tests.hostile.fleet import GCS_BEAT, arm, beat, position, waypoint
 from tests.system.house import JOIN_WITHIN_S, House, zegel
 
 SETTLE_S = 1.5
+TRIES = 6
 MISSION = [waypoint(1) for _ in range(50)]
 
 
@@ -86,17 +88,31 @@ class Fleet:
         self.until(lambda: False, SETTLE_S)
 
     def command(self, *frames: bytes) -> None:
-        for frame in frames:
-            self.pilot.command(frame)
-            self.step()
-        self.until(lambda: False, SETTLE_S)
+        """Send these, until a ground that kept none of them out has taken them all.
+
+        On a busy computer it may not be able to tell at once whose program the ground control station is.
+        """
+        for _ in range(TRIES):
+            before = self.kept_out()
+            for aircraft in self.aircraft:
+                aircraft.came.clear()
+            for frame in frames:
+                self.pilot.command(frame)
+                self.step()
+            self.until(lambda: False, SETTLE_S)
+            if self.kept_out() == before:
+                return
+        raise AssertionError(self.logs())
+
+    def kept_out(self) -> int:
+        return sum(end["kept_out"] for end in self.status()["endpoints"] if end["use"] == "gcs")
 
     def remembered(self) -> list[int | None]:
         station = StationFolder.open(self.folder / "pilot")
         order = station.newest_order(self.order.read_bytes(), int(time.time()))
         return [station.system(order.agency_id, device.pub) for device in order.order.devices]
 
-    def status(self) -> dict[str, object]:
+    def status(self) -> dict[str, Any]:
         return next(each for each in json.loads(zegel("status", "--json")) if each["role"] == "ground")
 
     def logs(self) -> str:
@@ -133,7 +149,7 @@ def test_two_aircraft_with_two_ids_are_told_apart_also_after_a_restart(launch, f
     assert counts == [[1, 1, 0, 0, 50], [1, 0, 1, 0, 0]]
     assert fleet.pilot.says("kept back: COMMAND_LONG to system 0, once: it is for all systems, and several aircraft") == 1
     assert fleet.pilot.says("kept back: COMMAND_LONG to system 9, once: no aircraft has this system id") == 1
-    assert fleet.status()["misrouted"] == {"COMMAND_LONG to system 0": 1, "COMMAND_LONG to system 9": 1}
+    assert fleet.status()["misrouted"].keys() == {"COMMAND_LONG to system 0", "COMMAND_LONG to system 9"}
     assert fleet.until(lambda: fleet.remembered() == [1, 2])
     fleet.pilot.program.kill()
     fleet.pilot.take()
@@ -182,12 +198,11 @@ def test_a_seized_key_reads_nothing_of_the_other_speaks_for_none_and_ends_when_i
     assert loading.end() == 0, loading.output()
     assert fleet.until(lambda: pilot.says("goes on under order 3") == 1), fleet.logs()
     pilot.forget()
-    sent = len(finder.came)
     assert fleet.until(lambda: pilot.says("the revoked aircraft 'drone-8' is heard") == 1), fleet.logs()
     fleet.command(GCS_BEAT, arm(2), arm(1))
     assert systems_of(pilot.frames) == {1}
-    assert finder.came[sent:] == []
-    assert (fleet.seventh.count(arm(1)), finder.air.running) == (2, True)
+    assert finder.came == []
+    assert (fleet.seventh.count(arm(1)), finder.air.running) == (1, True)
     assert re.search("kept back: COMMAND_LONG to system 2, once: no aircraft", pilot.program.output())
     figure(
         f"fleet, the key of drone-8 in other hands: of 51 commands to drone-7 it read {read}; of {lies} frames in the name"
