@@ -52,6 +52,7 @@ class PlainUsers:
 
     `strangers`  the latest of each user who was kept out
     `trouble`    why the system's tables cannot be read, or empty; then nobody may
+    `flooded`    sockets were closed faster than that is read; from then on it is told only of ports that were heard
     """
 
     def __init__(self, uids: Collection[int]) -> None:
@@ -61,7 +62,7 @@ class PlainUsers:
         self.departures = Departures()
         self._left: dict[int, float] = {}  # port -> when a socket left it; of so many that some were lost, ANY_PORT
         self._asked: dict[int, None] = {}  # ports that it matters of, the latest last
-        self._flooded = False  # by sockets that were closed; only what is asked is told from then on
+        self.flooded = False
         self._ports: UdpPorts = {}
         self._looked_at = self._rest_until = float("-inf")  # rest until then is owed
 
@@ -99,8 +100,8 @@ class PlainUsers:
 
     def _see_who_left(self, now: float) -> None:
         left = self.departures.take()
-        if left is None and not self._flooded:
-            self._flooded = True
+        if left is None and not self.flooded:
+            self.flooded = True
             self._tell_no_more_than_asked()
         self._left |= dict.fromkeys({ANY_PORT} if left is None else left, now)
         if len(self._left) > LEFT_MAX:
@@ -108,7 +109,7 @@ class PlainUsers:
 
     def _tell_no_more_than_asked(self) -> None:
         """Else any program that opens and closes sockets without end would have every command refused."""
-        if self._flooded:
+        if self.flooded:
             self.departures.only(self._asked)
 
     def may_have(self, users: Collection[User], peer: str, endpoint: str, now: float) -> bool:
