@@ -11,7 +11,7 @@ from gateway import order_file
 from gateway.board import folder
 from gateway.board.finding import Finding, do, ok
 from gateway.board.subject import Subject
-from keys import files, inbox, store
+from keys import files, inbox, order_text, store
 from keys.certificate import utc
 from keys.device import DeviceFolder
 from keys.errors import FolderError, KeysError
@@ -31,16 +31,20 @@ def look(subject: Subject) -> Iterator[Finding]:
     with subject.user.acting(), contextlib.suppress(FolderError):  # folder.py has said why
         store.check_folder(found.path, found.holding, found.kind)
         try:
-            yield from _at_station(found.path, subject.ground.order) if subject.ground else _aboard(found.path)
+            if subject.ground:
+                yield from _at_station(found.path, subject.ground.order)
+            else:
+                yield from _aboard(found.path, subject.air.system_id if subject.air else None)
         except KeysError as error:
             yield do("order", str(error), error.hint)
 
 
-def _aboard(path: Path) -> Iterator[Finding]:
+def _aboard(path: Path, system: int | None = None) -> Iterator[Finding]:
+    """`system`: MAVLink's number of this aircraft by the configuration, if there is one."""
     flying = store.holder(path)  # its start is counted already, and no limit ends a flight
     device = DeviceFolder.view(path)
     order = device.order().order
-    device.device_index(order)
+    listed = order.devices[device.device_index(order)]
     both = ", whose orders need two signatures (hybrid)" if len(device.roots) > 1 else ""
     yield ok("enrolled", f"as {device.name!r} with {order.agency!r}{both}")
     if flying:
@@ -49,6 +53,13 @@ def _aboard(path: Path) -> Iterator[Finding]:
         yield do("order", f"{_named(order)} {reason}", f"load a newer one: zegel device load-order {path} op.order")
     else:
         yield ok("order", _until(order))
+    if system and listed.systems and system not in listed.systems:
+        yield do(
+            "system id",
+            f"this aircraft is system {system}, and its order lists {order_text.systems(listed)}: no station shows it",
+            "set SYSID_THISMAV (MAV_SYS_ID) and system_id to a listed one, or ask for another list: zegel order systems"
+            f" op.order --device {listed.name}:{system} -o new.order",
+        )
     if damage := device.damage():
         yield do("state", damage, "keep a copy of the card, and replace it")
     if (path / inbox.ORDER).exists():

@@ -60,10 +60,10 @@ def certified(path, agency: Agency | None = None):
     return certificate.certify_device((agency or harbour()).issuer, request, NOW)
 
 
-def signed(device: DeviceFolder, serial: int = 7, signer=None, **changes) -> bytes:
-    """An order of Harbour Police for this device."""
+def signed(device: DeviceFolder, serial: int = 7, signer=None, systems=(), **changes) -> bytes:
+    """An order of Harbour Police for this device, which has these system ids."""
     raw = cose.raw_public(device.key.public_key())
-    devices = (order().devices[0], OrderDevice("drone-7", *raw))
+    devices = (order().devices[0], OrderDevice("drone-7", *raw, systems))
     return issue_order(order(devices=devices, serial=serial, **changes), [signer or harbour().signer])
 
 

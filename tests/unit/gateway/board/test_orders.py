@@ -43,6 +43,16 @@ def test_a_look_clears_nothing_away_and_writes_nothing(enrolled):
             write()
 
 
+def test_an_aircraft_whose_system_id_its_order_does_not_list_is_told_so(device, path, monkeypatch):
+    monkeypatch.setattr(orders.time, "time", lambda: NOW + 60)
+    device.load_order(signed(device, systems=(2, 51)), NOW)
+    device.close()
+    assert [each.what for each in orders._aboard(path, 51)] == ["enrolled", "order"]
+    (*_, wrong) = orders._aboard(path, 1)
+    assert wrong.what == "system id"
+    assert "system 1, and its order lists system ids 2, 51: no station shows it" in wrong.text
+
+
 def test_of_a_flight_with_its_last_start_no_limit_is_said(enrolled):
     with DeviceFolder.open(enrolled) as flight:
         flight.order()
