@@ -338,6 +338,8 @@ class Ground:
         claim = beat.unix_time if beat else 0
         return {
             "session": session.session_id.hex(),
+            "device": self.owners.name(session.device_public),
+            "systems": self.systems.owned(session.device_public),
             "boot_counter": session.boot_counter,
             "state": self._state(session, now),
             "commands": self.helm.state(session, now),

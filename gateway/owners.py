@@ -45,5 +45,8 @@ class Owners:
             counts.setdefault(names[device], {})[kind] = count
         return counts
 
+    def name(self, device: bytes) -> str:
+        return self._names()[device]
+
     def _names(self) -> dict[bytes, str]:
         return {device.pub: device.name for device in self._listener.order.order.devices}

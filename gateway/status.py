@@ -218,7 +218,7 @@ def _text(status: dict[str, Any]) -> str:
     if "session" in status:
         lines.append(f"  session    {status['session'][:8]}  boot {status['boot_counter']}  epoch {status['epoch']}")
     lines += [
-        f"  session    {s['session'][:8]}  boot {s['boot_counter']}  {s['state']}; {s['commands']}"
+        f"  session    {s['session'][:8]}  {_aircraft(s)}  boot {s['boot_counter']}  {s['state']}; {s['commands']}"
         for s in status.get("sessions", ())
     ]
     counts = status.get("lanes") or status.get("opened") or {}
@@ -252,6 +252,11 @@ def _text(status: dict[str, Any]) -> str:
     if line := advise(status):
         lines.append(f"  wrong      {line}")
     return "\n".join(map(printable, lines))
+
+
+def _aircraft(session: Mapping[str, Any]) -> str:
+    systems = ", ".join(map(str, session["systems"])) or "not known"
+    return f"{session['device']}, system {systems}"
 
 
 def _of(status: Mapping[str, Any], counts: str) -> Iterable[tuple[str, Any]]:

@@ -96,6 +96,10 @@ class Systems:
         alone = len(self._flying) == 1 and not self._listed
         return self._owners.get(system) or (self._flying[0].pub if alone else None)
 
+    def owned(self, device: bytes) -> list[int]:
+        """The ids that this device owns; empty if it has no list and was not heard yet."""
+        return sorted(system for system, owner in self._owners.items() if owner == device)
+
     def hear_stations(self, frames: Iterable[bytes]) -> None:
         """What the ground control stations at this ground say of themselves."""
         for frame in frames:

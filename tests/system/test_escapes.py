@@ -114,7 +114,14 @@ def test_an_answer_in_the_device_folder(house):
 def test_a_status_of_another_process(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
     end = {"use": "link", "endpoint": HOSTILE, "state": "reconnecting", "last_error": f"{HOSTILE}\n  dropped    nothing"}
-    session = {"session": HOSTILE, "boot_counter": 1, "state": HOSTILE, "commands": HOSTILE}
+    session = {
+        "session": HOSTILE,
+        "device": HOSTILE,
+        "systems": [1],
+        "boot_counter": 1,
+        "state": HOSTILE,
+        "commands": HOSTILE,
+    }
     status = {
         "role": "ground",
         "name": HOSTILE,
@@ -132,6 +139,7 @@ def test_a_status_of_another_process(tmp_path, monkeypatch):
         "drops": {HOSTILE: 1},
     }
     status |= {"alarms": [HOSTILE], "alarm_reasons": {}, "unexpected": {HOSTILE: 1}, "kept_back": {HOSTILE: {HOSTILE: 1}}}
+    status |= {"misrouted": {HOSTILE: 1}, "foreign": {HOSTILE: {HOSTILE: 1}}}
     there, over = threading.Event(), threading.Event()
 
     def publish() -> None:

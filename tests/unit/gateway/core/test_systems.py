@@ -117,6 +117,7 @@ def test_the_first_heartbeat_of_an_autopilot_decides(without: Two):
     without.down(without.first, beat(3))
     assert systems(without).take_learned() == []
     assert [systems(without).owner(system) for system in (1, 2, 3)] == [first, second, None]
+    assert [systems(without).owned(device) for device in (first, second)] == [[1], [2]]
 
 
 def test_a_heartbeat_with_a_wrong_checksum_decides_nothing(without: Two):
