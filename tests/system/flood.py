@@ -30,6 +30,13 @@ class Flood:
         assert self._process.stdout
         assert self._process.stdout.readline() == SENDING
 
+    def __enter__(self) -> Flood:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
     def end(self) -> float:
         """Datagrams a second that it sent; AssertionError if it had ended before."""
         assert self._process.poll() is None

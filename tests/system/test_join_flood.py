@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import random
@@ -77,18 +78,17 @@ class Air:
         for known in [*(folder / "observer").glob("state*"), *folder.glob("ground-observer.log")]:
             known.unlink()  # what it heard before would refuse the older sessions' statements
         late = Listener("observer", self.house.folder, self.house.order)
-        flood = self.flood(what, late.port, a_second)
         self.flight.radio.listeners.append(late.port)
-        try:
+        with contextlib.ExitStack() as undo:
+            undo.callback(late.close)
+            undo.callback(self.flight.radio.listeners.remove, late.port)
+            flood = undo.enter_context(self.flood(what, late.port, a_second))
             assert self.flight.until(lambda: bool(late.says("listening")))
             began = time.monotonic()
             joined = self.flight.until(lambda: bool(late.says(f"session {self._session}: open")))
             took = time.monotonic() - began
             assert joined, late.program.output()
             return took, flood.end()
-        finally:
-            self.flight.radio.listeners.remove(late.port)
-            late.close()
 
 
 @pytest.fixture
@@ -138,9 +138,9 @@ def test_how_long_it_takes_to_join_under_a_flood(air: Air, what: str, a_second: 
 def test_open_feeds_lose_nothing_to_who_holds_op_id(air: Air, figure):
     pilot = air.flight.stations["pilot"]
     pilot.forget()
-    flood = air.flood(INSIDER, pilot.port, 5_000)
-    frames, pictures = fly_on(air.flight, 5.0)
-    counted, sent = drops("pilot"), flood.end()
+    with air.flood(INSIDER, pilot.port, 5_000) as flood:
+        frames, pictures = fly_on(air.flight, 5.0)
+        counted, sent = drops("pilot"), flood.end()
     assert pilot.frames == frames
     assert pilot.packets == pictures
     assert min(counted["over_budget"], counted["unlisted_fragment"]) > 0
