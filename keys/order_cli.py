@@ -31,9 +31,6 @@ from keys.order_device import OrderDevice
 from keys.policy import Policy, PolicyFlag
 from keys.terminal import show
 
-# The protocol's default is 2; at 30 % loss that is 10.8 s for the slowest of a hundred late joiners, this 5.
-ANNOUNCE_S = 1
-
 
 def order(parser: argparse.ArgumentParser) -> None:
     """issue, read and verify operation orders"""
@@ -105,7 +102,7 @@ def _order_issue(args: argparse.Namespace) -> int:
         stations=tuple(stations),
         recording=(),
         previous=None,
-        policy=Policy(announce_s=ANNOUNCE_S, flags=PolicyFlag.PAD_VIDEO if args.pad_video else 0),
+        policy=Policy(flags=PolicyFlag.PAD_VIDEO if args.pad_video else 0),
     )
     issued = folder.issue(draft)
     store.write(args.output, issued.raw, store.PUBLIC_MODE, new=True)

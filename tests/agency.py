@@ -94,7 +94,7 @@ def order(**changes) -> Order:
         "stations": (station(1, name="pilot", roles=pilot, guard="pilot"), station(2, agency="Coast Guard")),
         "recording": tuple(OrderRecording(n, f"archive-{n}", Profile.P_384, public(Profile.P_384, n)) for n in (1, 2)),
         "previous": None,
-        "policy": Policy(),
+        "policy": Policy(announce_s=2),
     }
     return Order(**{**values, **changes})
 

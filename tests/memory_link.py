@@ -67,7 +67,7 @@ class World:
                 stations=tuple(stations),
                 recording=(),
                 previous=None,
-                policy=policy or Policy(),
+                policy=policy or Policy(announce_s=2),
             )
         )
         self.profile = profile

@@ -9,7 +9,6 @@ import pytest
 
 from keys.grant import Profile
 from keys.kid import Lane
-from keys.order_cli import ANNOUNCE_S
 from keys.policy import Policy
 from tests.memory_link import OBSERVER, PILOT, World, lossy
 
@@ -21,7 +20,7 @@ LIMIT_S = 10.0  # at the 99th percentile: four post-quantum stations, a wide lin
 def seconds_to_join(seed: int) -> float:
     """From the moment the station switches on, somewhere in an epoch, to the first picture that it opens."""
     rng = random.Random(seed)
-    world = World(seed, roles=[PILOT, *[OBSERVER] * 3], profile=Profile.X_WING, policy=Policy(announce_s=ANNOUNCE_S))
+    world = World(seed, roles=[PILOT, *[OBSERVER] * 3], profile=Profile.X_WING, policy=Policy())
     aircraft, now = world.aircraft(), 0.0
     begin = rng.uniform(2.0, 60.0)
     while now < begin:

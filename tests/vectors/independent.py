@@ -56,6 +56,36 @@ def cbor(value: object) -> bytes:
     raise TypeError(type(value))
 
 
+def uncbor(data: bytes) -> object:
+    """What `cbor` makes `data` of; ValueError if nothing does, so for any spelling but the shortest."""
+    value, end = _item(data, 0)
+    if end != len(data) or cbor(value) != data:
+        raise ValueError("not the one encoding of it")
+    return value
+
+
+def _item(data: bytes, at: int) -> tuple[object, int]:
+    major, short = data[at] >> 5, data[at] & 31
+    if major == 7:
+        return {20: False, 21: True, 22: None}[short], at + 1
+    width = {24: 1, 25: 2, 26: 4, 27: 8}.get(short, 0)
+    value = int.from_bytes(data[at + 1 : at + 1 + width], "big") if width else short
+    at += 1 + width
+    match major:
+        case 0 | 1:
+            return (value if major == 0 else -1 - value), at
+        case 2 | 3:
+            octets = data[at : at + value]
+            return (octets if major == 2 else octets.decode()), at + value
+        case 4 | 5:
+            items = []
+            for _ in range(value * (major - 3)):
+                item, at = _item(data, at)
+                items.append(item)
+            return (items if major == 4 else dict(zip(items[::2], items[1::2], strict=True))), at
+    raise ValueError("a tag")
+
+
 def _head(major: int, value: int) -> bytes:
     if value < 24:
         return bytes([major << 5 | value])

@@ -194,7 +194,7 @@ ORDER = Order(
     ),
     recording=(OrderRecording(9, "archive", Profile.X25519, STATION),),
     previous=ORDER_HASH,
-    policy=Policy(),
+    policy=Policy(announce_s=2),
 )
 ORDER_PAYLOAD = cbor(
     {

@@ -74,7 +74,7 @@ def test_the_payload_is_the_map_of_the_specification():
             1: 5,
             2: 600,
             3: 5,
-            4: 2,
+            4: 1,
             5: 3000,
             6: 2,
             7: 8_388_608,

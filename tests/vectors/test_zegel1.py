@@ -1,0 +1,309 @@
+"""The vectors of tests/vectors/zegel1: a second reader opens them, and so do the ground and the aircraft.
+
+What is hostile is refused, each by the reason that stands beside it. `python -m tests.vectors.zegel1` writes the files.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.exceptions import InvalidTag
+
+from firmware_shims import mavlink
+from gateway.batch import Batch
+from gateway.core.announcer import Announcer
+from gateway.core.bundle import video_length
+from gateway.core.gatekeeper import Accepted, Gatekeeper
+from gateway.core.listener import Listener, Me
+from gateway.core.opener import Opener
+from keys import beat, certificate, cose, statement, station_public
+from keys.errors import KeysError
+from keys.kid import Lane
+from keys.order import VerifiedOrder, verify_order
+from tests.vectors import reader
+from tests.vectors.zegel1 import FOLDER, cast, encoded, read
+from tests.vectors.zegel1.control import beat as beat_of
+from tests.vectors.zegel1.documents import documents
+from tests.vectors.zegel1.samples import Samples
+
+NAMES = ("keys", "order", "statement", "announcement", "grant", "beat", "control", "downlink", "uplink", "hostile")
+STATIONS = (1, 2, 3, 4)
+
+
+def octets(text: str) -> bytes:
+    return bytes.fromhex(text)
+
+
+# --- the files ---
+
+
+def test_all_but_the_samples_follows_from_the_label():
+    for name, document in documents(Samples.recorded()).items():
+        assert encoded(document) == (FOLDER / f"{name}.json").read_text(), f"{name}: python -m tests.vectors.zegel1"
+
+
+def test_every_file_says_what_its_keys_are():
+    assert {path.stem for path in FOLDER.glob("*.json")} == {*NAMES}
+    assert all("every key" in read(name)["warning"].lower() for name in NAMES)
+
+
+# --- a second reader ---
+
+
+def test_the_second_reader_shares_nothing_with_what_it_checks():
+    for name in ("reader.py", "independent.py"):
+        tree = ast.walk(ast.parse((Path(reader.__file__).parent / name).read_text()))
+        names = {node.module for node in tree if isinstance(node, ast.ImportFrom)}
+        assert not {str(name).split(".")[0] for name in names} & {"gateway", "keys", "firmware_shims", "cbor2"}
+
+
+def test_keys_by_the_second_reader():
+    control = read("control")
+    assert reader.operation(octets(control["op_id"])) == (octets(control["control_key"]), octets(control["op_tag"]))
+    derived = read("keys")["derived"]
+    assert derived["op_id"] == control["op_id"]
+    assert [grant["seed"] for grant in read("grant")["grants"]] == [derived[f"station {index}"] for index in STATIONS]
+
+
+def test_orders_by_the_second_reader():
+    vector = read("order")
+    roots = {alg: _public(vector[name]) for alg, name in ((-51, "root"), (-49, "root_ml_dsa"))}
+    for name, algs in (("order", [-51]), ("order_hybrid", [-51, -49])):
+        order_hash, payload, signatures = reader.order(octets(vector[name]))
+        assert order_hash == octets(vector["order_hash"])
+        assert payload[1] == cast.ORDER.op_id
+        assert [alg for alg, *_ in signatures] == algs
+        for alg, signer, signature, signed in signatures:
+            issued = x509.load_der_x509_certificate(signer)
+            if alg == -51:
+                issued.verify_directly_issued_by(x509.load_der_x509_certificate(octets(vector["root"])))
+            else:
+                roots[alg].verify(issued.signature, issued.tbs_certificate_bytes)
+            reader.verify_order(alg, issued.public_key(), signature, signed)
+
+
+def _public(certificate_: str) -> Any:
+    return x509.load_der_x509_certificate(octets(certificate_)).public_key()
+
+
+def _joined(station: int) -> tuple[bytes, dict[int, bytes], dict[int, Any]]:
+    """(session_id, the station's grant, the beat), by the second reader from op_id, seed and the air alone."""
+    control, grant = read("control"), read("grant")["grants"][station - 1]
+    key, _ = reader.operation(octets(control["op_id"]))
+    opened = [reader.open_control(key, octets(each["datagram"])) for each in control["datagrams"]]
+    assert opened == [octets(each["opened"]) for each in control["datagrams"]]
+    (_, stated), (_, beaten), *announced = reader.messages(opened)
+    _, order, _ = reader.order(octets(read("order")["order"]))
+    statement_, payload, kid = reader.sign1(stated, "zegel-ss", order[8][0][3])
+    assert kid == {4: b"\0"}
+    session_id = reader.hashlib.sha256(payload).digest()[:16]
+    pulse, _, kid = reader.sign1(beaten, "zegel-beat", statement_[4])
+    assert kid == {4: session_id[:8]}
+    mine, _, kid = reader.sign1(announced[station - 1][1], "zegel-ka", statement_[4])
+    assert (mine[1], mine[2], mine[3], mine[4], mine[5]) == (session_id, statement_[2], pulse[4], station, 5)
+    info = reader.cbor(["zegel/1 grant", mine[2], session_id, mine[3], station, 5])
+    assert info == octets(grant["info"])
+    granted = reader.open_grant(grant["profile"], octets(grant["seed"]), info, mine[7])
+    assert {kid: reader.commitment(base, kid) for kid, base in granted.items() if kid != 16} == mine[6]
+    return session_id, granted, pulse
+
+
+@pytest.mark.parametrize("station", STATIONS)
+def test_a_second_reader_joins_and_opens(station: int):
+    session_id, granted, pulse = _joined(station)
+    grant = read("grant")["grants"][station - 1]
+    assert granted.pop(16) == octets(grant["uplink_key"])
+    assert granted == {int(kid, 16): octets(key) for kid, key in grant["base_keys"].items()}
+    assert granted.keys() <= pulse[5].keys()
+    opened = 0
+    for vector in read("downlink")["datagrams"]:
+        datagram = octets(vector["datagram"])
+        kid = int.from_bytes(datagram[1:3], "big")
+        assert kid >> 8 == vector["lane"]
+        if kid in granted:
+            assert reader.open_sealed(granted, session_id, datagram) == (kid, vector["ctr"], octets(vector["plaintext"]))
+            opened += 1
+    assert opened >= 8
+
+
+def test_the_uplink_by_the_second_reader():
+    session_id, _, pulse = _joined(1)
+    keys = {station: _joined(station)[1][16] for station in STATIONS}
+    for vector in read("uplink")["datagrams"]:
+        kid, ctr, plaintext = reader.open_sealed(keys, session_id, octets(vector["datagram"]))
+        head = kid.to_bytes(8, "big")[:3]
+        assert head == bytes([vector["lane"] - 15 << 4 | vector["station"], cast.EPOCH & 0xFF, session_id[0]])
+        assert (ctr, plaintext) == (vector["ctr"], octets(vector["plaintext"]))
+        assert plaintext.startswith(pulse[3])
+
+
+def test_statements_and_beats_by_the_second_reader():
+    for index, vector in enumerate(read("statement")["statements"]):
+        stated, payload, kid = reader.sign1(octets(vector["message"]), "zegel-ss", octets(vector["device_public"]))
+        assert kid == {4: bytes([index])}
+        assert payload == octets(vector["payload"])
+        assert (stated[5], stated[6]) == (vector["boot_counter"], vector["unix_time"])
+    vectors = read("beat")
+    for vector in vectors["beats"]:
+        said, _, _ = reader.sign1(octets(vector["message"]), "zegel-beat", octets(vectors["session_public"]))
+        assert (said[2], said[9], said[10], said[11]) == (
+            vector["seq"],
+            vector["ms_to_next"],
+            vector["flags"],
+            vector["session_ms"],
+        )
+        assert said[12] == {int(key): value for key, value in vector["state"].items()}
+
+
+@pytest.mark.parametrize("profile", [1, 2, 3, 4])
+def test_the_second_reader_refuses_a_grant_for_another(profile: int):
+    grant = read("grant")["grants"][profile - 1]
+    seed, info, sealed = (octets(grant[name]) for name in ("seed", "info", "sealed"))
+    with pytest.raises(InvalidTag):
+        reader.open_grant(profile, seed, info + b"!", sealed)
+
+
+# --- the ground and the aircraft ---
+
+
+def verified() -> VerifiedOrder:
+    vector = read("order")
+    return verify_order(octets(vector["order"]), [certificate.load_der(octets(vector["root"]))], 0)
+
+
+def test_the_orders_verify():
+    vector = read("order")
+    roots = [certificate.load_der(octets(vector[name])) for name in ("root", "root_ml_dsa")]
+    classical, hybrid = (
+        verify_order(octets(vector["order"]), roots[:1], 0),
+        verify_order(octets(vector["order_hybrid"]), roots, 0),
+    )
+    assert classical.order == hybrid.order == cast.ORDER
+    assert classical.order_hash == hybrid.order_hash == octets(vector["order_hash"])
+    assert (classical.agency_id, hybrid.agency_id) == (octets(vector["agency_id"]), octets(vector["agency_id_hybrid"]))
+    for text, station in zip(vector["station.pub"], cast.STATIONS, strict=True):
+        assert station_public.parse(text.encode(), "station.pub").pub == station.pub
+
+
+@pytest.mark.parametrize("hostile", read("hostile")["orders"], ids=lambda entry: entry["why"])
+def test_a_hostile_order_is_refused(hostile: dict[str, str]):
+    root = certificate.load_der(octets(read("order")["root"]))
+    with pytest.raises(KeysError):
+        verify_order(octets(hostile["order"]), [root], 0)
+
+
+def ground(station: int) -> Opener:
+    listed = cast.STATIONS[station - 1]
+    return Opener(Listener(verified(), Me(station, listed.profile, cast.SEEDS[station]), {}))
+
+
+def feed(opener: Opener, datagrams: list[bytes]) -> Counter[str]:
+    """What was dropped of these."""
+    batch, before = Batch(), opener.drops.copy()
+    for datagram in datagrams:
+        batch.clear()
+        batch.append(datagram)
+        opener.open(batch, 0.0)
+    return Counter({reason.value: count for reason, count in (opener.drops - before).items()})
+
+
+def joined(station: int) -> Opener:
+    opener = ground(station)
+    assert not feed(opener, [octets(each["datagram"]) for each in read("control")["datagrams"]])
+    return opener
+
+
+@pytest.mark.parametrize("station", STATIONS)
+def test_a_ground_joins_and_opens(station: int):
+    opener, vectors = joined(station), read("downlink")["datagrams"]
+    granted = read("grant")["grants"][station - 1]["base_keys"]
+    mine = [vector for vector in vectors if vector["datagram"][2:6] in granted]
+    assert not feed(opener, [octets(vector["datagram"]) for vector in mine])
+    assert opener.opened == Counter(Lane(vector["lane"]) for vector in mine)
+    foreign = [octets(vector["datagram"]) for vector in vectors if vector not in mine]
+    assert feed(opener, foreign) == Counter(not_granted=len(foreign))
+
+
+def test_what_a_ground_opens_is_what_was_sealed():
+    opener, batch = joined(1), Batch()
+    for vector in read("downlink")["datagrams"]:
+        if vector["lane"] > Lane.VIDEO_B:
+            continue
+        batch.clear()
+        batch.append(octets(vector["datagram"]))
+        opened, plain = opener.open(batch, 0.0), octets(vector["plaintext"])
+        if vector["lane"] == Lane.TELEMETRY:
+            assert [bytes(frame) for frame in opened.frames] == [plain[a : a + n] for a, n in mavlink.split(plain)]
+        else:
+            assert bytes(batch.view(0)) == plain
+
+
+@pytest.mark.parametrize(
+    "case", read("downlink")["video_padding"]["cases"], ids=lambda case: str(len(case["datagram"]) // 2)
+)
+def test_video_padding(case: dict[str, str]):
+    padded = octets(case["padded"])
+    assert padded[: video_length(padded)] == octets(case["datagram"])
+
+
+@pytest.mark.parametrize("hostile", read("hostile")["ground"], ids=lambda entry: entry["why"])
+def test_a_ground_refuses(hostile: dict[str, Any]):
+    opener = joined(read("hostile")["ground_station"])
+    assert not feed(opener, [octets(each) for each in hostile.get("before", [])])
+    assert feed(opener, [octets(hostile["datagram"])]) == Counter({hostile["reason"]: 1})
+
+
+def test_statements_and_beats_are_read():
+    for vector in read("statement")["statements"]:
+        key = cast.DEVICE_KEYS[vector["device_index"]].public_key()
+        stated = statement.verify(cose.parse_sign1(octets(vector["message"])), key)
+        assert stated.session_id() == octets(vector["session_id"])
+    for vector in read("beat")["beats"]:
+        said = beat.verify(cose.parse_sign1(octets(vector["message"])), cast.SESSION_KEY.public_key())
+        assert (said.seq, said.nonce, said.state) == (
+            vector["seq"],
+            octets(vector["nonce"]),
+            {int(key): value for key, value in vector["state"].items()},
+        )
+
+
+def aircraft() -> Gatekeeper:
+    """The session of the vectors, as if this process had drawn its keys."""
+    announcer = Announcer(verified(), (0, cast.DEVICE_KEYS[0], 300), cast.LANES, 8_000_000, bytes, 0.0)
+    announcer.session_id = cast.SESSION_ID
+    announcer.current.number, announcer.current.uplink_keys = cast.EPOCH, dict(cast.UPLINK_KEYS)
+    announcer.freshness.beat(7, beat_of(Samples.recorded(), 7).nonce, 0.0)
+    return Gatekeeper(announcer)
+
+
+def take(keeper: Gatekeeper, datagram: bytes) -> Accepted:
+    batch = Batch()
+    batch.append(datagram)
+    return keeper.open(batch, 0.0)
+
+
+def test_an_aircraft_takes_the_uplink():
+    keeper, frames, challenges, pieces = aircraft(), [], [], []
+    for vector in read("uplink")["datagrams"]:
+        accepted = take(keeper, octets(vector["datagram"]))
+        assert accepted.slots == [0], vector["what"]
+        frames += accepted.frames
+        challenges += accepted.challenges
+        pieces += [content for _, _, content in accepted.control]
+    assert not +keeper.drops
+    assert [station for station, _ in frames] == [1, 1, 1, 1, 4]
+    assert challenges == [1, 2]
+    assert [octets(read("downlink")["datagrams"][11]["plaintext"])] == pieces
+
+
+@pytest.mark.parametrize("hostile", read("hostile")["aircraft"], ids=lambda entry: entry["why"])
+def test_an_aircraft_refuses(hostile: dict[str, str]):
+    keeper = aircraft()
+    accepted = take(keeper, octets(hostile["datagram"]))
+    assert {reason.value: count for reason, count in keeper.drops.items() if count} == {hostile["reason"]: 1}
+    assert accepted == Accepted()

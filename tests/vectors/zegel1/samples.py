@@ -1,0 +1,54 @@
+"""What is random in the constructions, so that it is recorded: read back from the files, or drawn once more."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from keys import announcement, certificate, cose
+from keys.announcement import Announcement
+from keys.order import issue_order
+from tests.vectors.zegel1 import cast, read
+
+
+@dataclasses.dataclass(frozen=True)
+class Samples:
+    root: bytes  # certificates of the agency's roots, DER
+    root_ml_dsa: bytes
+    order: bytes  # signed under the first
+    order_hybrid: bytes  # the same payload, signed under both
+    statement_p256: bytes
+    sealed: dict[int, bytes]  # by station: HPKE's enc || ciphertext
+
+    @classmethod
+    def drawn(cls) -> Samples:
+        begin = cast.BEGIN - 3600
+        roots = [certificate.issue_root(cast.ORDER.agency, key, begin) for key in (cast.ROOT_KEY, cast.ROOT_ML_DSA)]
+        keys = ((cast.ROOT_KEY, cast.SIGNER_KEY), (cast.ROOT_ML_DSA, cast.SIGNER_ML_DSA))
+        signers = []
+        for root, (root_key, key) in zip(roots, keys, strict=True):
+            issued = certificate.issue_signer(certificate.Issuer(root, root_key), key.public_key(), 1, begin)
+            signers.append(cose.Signer(key, (certificate.der(issued),)))
+        return cls(
+            certificate.der(roots[0]),
+            certificate.der(roots[1]),
+            issue_order(cast.ORDER, signers[:1]),
+            issue_order(cast.ORDER, signers),
+            cast.STATEMENT_P256.sign(cast.DEVICE_KEYS[1]),
+            {station.index: _sealed(station.index) for station in cast.STATIONS},
+        )
+
+    @classmethod
+    def recorded(cls) -> Samples:
+        order, statements = read("order"), read("statement")["statements"]
+        return cls(
+            *(bytes.fromhex(order[name]) for name in ("root", "root_ml_dsa", "order", "order_hybrid")),
+            bytes.fromhex(statements[1]["message"]),
+            {grant["station"]: bytes.fromhex(grant["sealed"]) for grant in read("grant")["grants"]},
+        )
+
+
+def _sealed(index: int) -> bytes:
+    station = cast.STATIONS[index - 1]
+    header = Announcement(cast.SESSION_ID, cast.ORDER.hash(), cast.EPOCH, index, announcement.SUITE, {}, b"")
+    keys = cast.granted(station)
+    return announcement.seal(header, station.profile, station.pub, keys, cast.UPLINK_KEYS[index]).sealed
