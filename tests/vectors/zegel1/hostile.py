@@ -176,6 +176,7 @@ def _uplink() -> list[Row]:
         ("type 9", "bad_control", seal(control, ECHO + b"\x09" + bytes(8))),
         ("a challenge of seven bytes", "bad_control", seal(control, ECHO + bytes([Control.CHALLENGE]) + bytes(7))),
         ("a padded challenge", "bad_control", seal(control, (ECHO + bytes([Control.CHALLENGE])).ljust(128, b"\0"))),
+        ("15 bytes of an order_hash", "bad_control", seal(control, ECHO + bytes([Control.ORDER_HELD]) + bytes(15))),
         ("an order fragment of an observer", "not_permitted", _observers_order()),
     ]
 

@@ -140,6 +140,7 @@ def uplink(samples: Samples) -> Document:
         ),
         _up("a challenge of an observer", Lane.CONTROL, 2, 0, _content(Control.CHALLENGE, cast.derived("another", 8))),
         _up("type 2, an order fragment", Lane.CONTROL, 3, 0, _content(Control.ORDER_FRAGMENT, piece)),
+        _up("type 5, the order held", Lane.CONTROL, 2, 1, _content(Control.ORDER_HELD, cast.ORDER.hash()[:16])),
     ]
     return {
         "section": "4.7",
