@@ -3,12 +3,20 @@
  *
  * Property O1: no session runs under an order that is older than one under which a session ran before, whatever fails when.
  * Property O2: no session begins under an order that is not on the disk.
- * Property O3: two sessions never run at once.
+ * Property O3: two sessions never run at once, so what they seal does not overlap.
+ * Property O4: a command for the session before is carried out only within FRESH of that one's closing beat, only from a
+ *              station that the order of the session now lets command, and not once one of that station's was carried out in the
+ *              session now.
  *
- * -DBROKEN_PERSIST opens the new session before the order is stored; -DBROKEN_RANK takes any valid order. Both must be found.
+ * -DBROKEN_PERSIST opens the new session before the order is stored; -DBROKEN_RANK takes any valid order; -DBROKEN_DROPPED
+ * hears in the session before whoever commanded there; -DBROKEN_MOVED hears one there who has commanded in the session now;
+ * -DBROKEN_FRESH hears it for ever. All must be found.
  */
 #define NEWEST 3 /* orders 1, 2, 3 by rank; a valid one of any rank may arrive at any time, and again */
 #define FAILURES 3
+#define FRESH 1          /* ticks: fresh_ms */
+#define LATE 2           /* ticks since the closing beat that are looked at */
+#define COMMANDS(order) (order != 2) /* one station, which stands for any: order 2 does not let it command */
 
 byte disk = 1;           /* the order in force, as stored */
 byte running = 0;        /* the order of the session that runs; 0 none */
@@ -16,6 +24,10 @@ byte sessions = 0;       /* how many run */
 byte ran = 0;            /* the newest under which one ever ran */
 byte pending = 0;        /* a newer order that arrived, in memory */
 byte failures = 0;
+byte former = 0;         /* the order of the session that was closed last, while its uplink keys are in memory; 0 none */
+byte since = 0;          /* ticks since its closing beat */
+bool hears = false;      /* whether the station is heard in it */
+bool moved = false;      /* a command of the station was carried out in the session now */
 
 inline opens(order)
 {
@@ -25,8 +37,46 @@ inline opens(order)
         sessions++;
         assert(sessions == 1);     /* O3 */
         running = order;
-        ran = order
+        ran = order;
+#ifdef BROKEN_DROPPED
+        hears = former != 0 && COMMANDS(former);
+#else
+        hears = former != 0 && COMMANDS(former) && COMMANDS(running);
+#endif
+        moved = false
     }
+}
+
+inline closes() /* its last beat says closed, and its send keys are gone */
+{
+    atomic { sessions--; former = running; since = 0; hears = false; running = 0 }
+}
+
+active proctype clock()
+{
+    do
+    :: atomic { since < LATE -> since++ }
+    od
+}
+
+active proctype uplink() /* commands of the station arrive when the attacker lets them */
+{
+    do
+    :: atomic {
+           running != 0 && COMMANDS(running) ->
+           moved = true;
+#ifndef BROKEN_MOVED
+           hears = false
+#endif
+       }
+#ifdef BROKEN_FRESH
+    :: atomic { running != 0 && hears ->
+#else
+    :: atomic { running != 0 && hears && since <= FRESH ->
+#endif
+           assert(since <= FRESH && COMMANDS(running) && !moved) /* O4 */
+       }
+    od
 }
 
 active proctype aircraft()
@@ -49,14 +99,14 @@ power_on:
        fi
     :: pending != 0 ->
 #ifdef BROKEN_PERSIST
-       atomic { sessions--; running = 0 };
+       closes();
        opens(pending);
        if :: failures < FAILURES -> goto fails :: true fi;
        disk = pending;
 #else
        disk = pending;              /* verified, stored, fsynced */
        if :: failures < FAILURES -> goto fails :: true fi;
-       atomic { sessions--; running = 0 };  /* its last beat says closed, its keys are gone */
+       closes();
        if :: failures < FAILURES -> goto fails :: true fi;
        opens(pending);
 #endif
@@ -66,7 +116,7 @@ power_on:
     od;
     goto done;
 fails:
-    atomic { failures++; sessions = 0; running = 0 };
+    atomic { failures++; sessions = 0; running = 0; former = 0; hears = false };
     goto power_on;
 done:
     skip
