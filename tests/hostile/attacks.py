@@ -17,6 +17,7 @@ from pathlib import Path
 from tests.hostile import (
     account_attacks,
     agency_attacks,
+    change_attacks,
     control_attacks,
     device_attacks,
     fleet_attacks,
@@ -48,6 +49,7 @@ ATTACKS = {
         *account_attacks.ATTACKS,
         *control_attacks.ATTACKS,
         *fleet_attacks.ATTACKS,
+        *change_attacks.ATTACKS,
     )
 }
 
