@@ -10,7 +10,7 @@ from __future__ import annotations
 import fnmatch
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 from firmware_shims import policies
@@ -23,7 +23,12 @@ _LONG = ("param1", "param2", "param3", "param4", "param5", "param6", "param7")
 _INT = ("param1", "param2", "param3", "param4", "x", "y", "z")
 _BY_FIELD = -1, -2  # PARAM_MAP_RC: the parameter is named by param_id, or none is
 
-_HELD_NAMES = [(re.compile(fnmatch.translate(pattern)), pattern) for pattern in policies.PARAMETERS_HELD]
+
+def _compiled(patterns: Iterable[str]) -> list[tuple[re.Pattern[str], str]]:
+    return [(re.compile(fnmatch.translate(pattern)), pattern) for pattern in patterns]
+
+
+_HELD_NAMES, _HELD_FILES = _compiled(policies.PARAMETERS_HELD), _compiled(policies.FILES_HELD)
 
 # FILE_TRANSFER_PROTOCOL's payload: seq u16, session, opcode, size, req_opcode, burst_complete, padding, offset u32, data.
 _OPCODE, _SIZE, _DATA = 3, 4, 12
@@ -66,7 +71,11 @@ def _parameter(policy: str, message: Message, payload: bytes) -> str | None:
     if policy == "camera-operator" and message.number_in(payload, "target_component") not in policies.CAMERA_COMPONENTS:
         return "of no camera"
     name = message.bytes_in(payload, "param_id").split(b"\0")[0].decode("latin-1").upper()
-    return next((pattern for held, pattern in _HELD_NAMES if held.match(name)), None)
+    return _match(_HELD_NAMES, name)
+
+
+def _match(held: list[tuple[re.Pattern[str], str]], text: str) -> str | None:
+    return next((pattern for each, pattern in held if each.match(text)), None)
 
 
 def _file(_policy: str, message: Message, payload: bytes) -> str | None:
@@ -81,10 +90,10 @@ def _file(_policy: str, message: Message, payload: bytes) -> str | None:
 
 
 def _held_path(raw: bytes) -> str | None:
+    """The pattern that holds this path. A card's file system (FAT) takes no notice of dots and spaces behind a name."""
     steps = [step for step in raw.decode("latin-1").lower().replace("\\", "/").split("/") if step not in {"", "."}]
-    if ".." in steps:
-        return ".."
-    return next((held for held in policies.FILES_HELD if "/".join(steps).startswith(held)), None)
+    names = [step.rstrip(" .") for step in steps]
+    return _match(_HELD_FILES, "/".join(names)) if all(names) else ".."
 
 
 def _tunnel(_policy: str, message: Message, payload: bytes) -> str | None:

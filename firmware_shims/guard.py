@@ -37,7 +37,7 @@ class Guard:
         Names are few and fixed: those of MAVLink's definitions, or a number where these have none.
         """
         if self._may_send is None:
-            return None if may_cross(frame) else MESSAGES[SETUP_SIGNING].name
+            return _held_from_everybody(frame)
         number = mavlink.message_id(frame)
         message = MESSAGES.get(number)
         if message is None:
@@ -60,6 +60,18 @@ def may_cross(frame: bytes | memoryview) -> bool:
     return frame[0] != mavlink.V2 or frame[7:10] != _SIGNING_ID
 
 
+def _held_from_everybody(frame: bytes | memoryview) -> str | None:
+    """A receiver gives up at flags that it does not know, and would find a SETUP_SIGNING behind them."""
+    if may_cross(frame) and not _has_unknown_flags(frame):
+        return None
+    name = name_of(mavlink.message_id(frame))
+    return f"{name}, unknown flags" if may_cross(frame) else name
+
+
+def _has_unknown_flags(frame: bytes | memoryview) -> bool:
+    return frame[0] == mavlink.V2 and bool(frame[2] & ~mavlink.SIGNED)
+
+
 def _payload(frame: bytes | memoryview) -> bytes:
     begin = mavlink.V2_HEADER if frame[0] == mavlink.V2 else mavlink.V1_HEADER
     return bytes(frame[begin : begin + frame[1]])
@@ -67,7 +79,7 @@ def _payload(frame: bytes | memoryview) -> bytes:
 
 def _flaw(frame: bytes | memoryview, payload: bytes, message: Message) -> str | None:
     """Why a parser might not take the frame from its first byte to its last, or None."""
-    if frame[0] == mavlink.V2 and frame[2] & ~mavlink.SIGNED:
+    if _has_unknown_flags(frame):
         return "unknown flags"
     stop = (mavlink.V2_HEADER if frame[0] == mavlink.V2 else mavlink.V1_HEADER) + len(payload)
     checksum = mcrf4xx(bytes(frame[1:stop]) + bytes([message.crc_extra]), _CRC_START)

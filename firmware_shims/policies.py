@@ -196,6 +196,9 @@ PARAMETERS_HELD = {
     "SER_*": "PX4: the same",
     "MAV_?_*": "PX4: which port or network speaks MAVLink, in clear",
     "UXRCE_DDS_*": "PX4: the same for ROS 2",
+    "ZENOH_*": "PX4: the same",
+    "DDS_*": "ArduPilot: the same for ROS 2",
+    "MAV*_OPTIONS": "ArduPilot: whether MAVLink must be signed, and is passed on to other ports",
     "TEL_*": "PX4: the same for telemetry by other radios",
     "ISBD_*": "PX4: the same for telemetry by satellite",
     "MAV_SIGN*": "PX4: whether MAVLink must be signed",
@@ -204,6 +207,8 @@ PARAMETERS_HELD = {
     "SERVO_BLH_*": "ArduPilot: passthrough to the motor controllers",
     "LOG_*": "ArduPilot: where and what is logged, and when old logs make room",
     "SDLOG_*": "PX4: the same, and the keys of its logs",
+    "RC*_OPTION": "ArduPilot: a switch for any auxiliary function, as one that pauses the log",
+    "BTN_FUNC*": "ArduPilot: the same for a button",
     "SCR_[!U]*": "ArduPilot: scripts, but not SCR_USER1 to 6, which are their arguments",
 }
 
@@ -217,16 +222,25 @@ FILES_READ = frozenset(
         *("BURSTREADFILE", "CALCFILECRC"),
     }
 )
-# Where the signing key of MAVLink stands, which crosses no link, and the memory that it is in. Lower case, a leading / off.
+# Where the signing key of MAVLink stands, which crosses no link, and the memory that it is in; and on Linux, where an
+# autopilot may run beside zegel, other secrets. By patterns of paths, in lower case, without what names no other file.
 FILES_HELD = {
-    "@sys/storage.bin": "ArduPilot: its parameter memory, with the signing key",
-    "@sys/flash.bin": "ArduPilot: firmware, and on some boards the parameter memory",
-    "@sys/crash_dump.bin": "ArduPilot: memory at a crash",
-    "mavlink/": "PX4: mavlink-signing-key.bin, from the root of the card",
-    "fs/microsd/mavlink/": "PX4: the same, from the root of the system",
-    "fs/mtd": "PX4: its parameter memory",
-    "dev/": "PX4: devices, its memories among them",
-    "proc/": "PX4: the same by another name",
+    "@sys/storage.bin*": "ArduPilot: its parameter memory, with the signing key",
+    "@sys/flash.bin*": "ArduPilot: firmware, and on some boards the parameter memory",
+    "@sys/crash_dump.bin*": "ArduPilot: memory at a crash",
+    "*strg_bak/*": "ArduPilot: copies of the parameter memory, which it makes at every start",
+    "*.stg": "ArduPilot: the parameter memory of boards that keep it on the card, and on Linux",
+    "*eeprom.bin": "ArduPilot in simulation: the same",
+    "mavlink/*": "PX4: mavlink-signing-key.bin, from the root of the card",
+    "fs/microsd/mavlink/*": "PX4: the same, from the root of the system",
+    "fs/mtd*": "PX4: its parameter memory",
+    "dev/*": "PX4, and Linux: devices, memories among them",
+    "proc/*": "PX4, and Linux: the same by another name",
+    "var/lib/zegel/*": "Linux: the keys of zegel",
+    "etc/shadow*": "Linux: passwords",
+    "etc/ssh/*": "Linux: the keys of this computer",
+    "root/*": "Linux: what is root's",
+    "home/*": "Linux: what is a person's",
 }
 
 # Tunnels end in a serial port of the other side: an ESC's, an I/O board's, a gimbal's. One draws on the pilot's goggles.

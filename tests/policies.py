@@ -65,8 +65,9 @@ def _head() -> Iterator[str]:
     yield f"edit. The definitions are those of {SOURCE.split(':')[0]}."
     yield ""
     yield f"`{YES}` it passes; `{NO}` it is held; `{SOME}` it depends on what is in it, and a table below says on what."
-    yield "What is not defined there is held under all policies but maintainer. So is a frame with unknown flags or a wrong"
-    yield "checksum, and one that is longer than its definition and has the beginning of another in it."
+    yield "What is not defined there is held under all policies but maintainer. So is a frame with a wrong checksum, and"
+    yield "one that is longer than its definition and has the beginning of another in it. One with unknown flags is held"
+    yield "under all."
     yield ""
 
 
@@ -183,7 +184,7 @@ def _files() -> Iterator[str]:
     for number, name in FILE_OPERATIONS.items():
         yield row(name, "any, such as a log", *verdicts(file_operation(number, b"APM/LOGS/00000001.BIN")))
     for path, why in policies.FILES_HELD.items():
-        read = [file_operation(each, f"/{path}0".encode()) for each in ("openfilero", "calcfilecrc")]
+        read = [file_operation(each, f"/{path.replace('*', '0')}".encode()) for each in ("openfilero", "calcfilecrc")]
         yield row("OPENFILERO, CALCFILECRC", f"`{path}` {why}", *verdicts(*read))
     yield row("any other number", "", *verdicts(*(file_operation(number) for number in (17, 100, 255))))
     yield ""

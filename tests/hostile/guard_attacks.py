@@ -137,16 +137,34 @@ def logs_removed() -> Row:
 def scripts_and_keys_by_file() -> Row:
     written = [file_operation(name, b"/APM/scripts/a.lua") for name in ("CREATEFILE", "WRITEFILE")]
     read = [
-        file_operation("OPENFILERO", path) for path in (b"@SYS/storage.bin", b"/fs/microsd/mavlink/mavlink-signing-key.bin")
+        file_operation("OPENFILERO", path)
+        for path in (
+            b"@SYS/storage.bin",
+            b"/fs/microsd/mavlink/mavlink-signing-key.bin",
+            b"/APM/STRG_BAK./STRG0.bak",
+            b"/APM/ArduCopter.stg",
+            b"/var/lib/zegel/air/device.key",
+        )
     ]
-    names = ("CREATEFILE", "WRITEFILE", "OPENFILERO @sys/storage.bin", "OPENFILERO fs/microsd/mavlink/")
+    held_files = ("@sys/storage.bin*", "fs/microsd/mavlink/*", "*strg_bak/*", "*.stg", "var/lib/zegel/*")
+    names = ("CREATEFILE", "WRITEFILE", *(f"OPENFILERO {pattern}" for pattern in held_files))
     return held(
-        "a script is put aboard by file, and the signing key that SETUP_SIGNING set is read back",
-        "two operations that write, two that read",
+        "a script is put aboard by file, the signing key that SETUP_SIGNING set is read back, and on a Linux that is the"
+        " autopilot too the key of zegel",
+        "two operations that write, five that read",
         [*written, *read],
         [f"FILE_TRANSFER_PROTOCOL {name}" for name in names],
         "pilot",
     )
+
+
+def signing_behind_flags() -> Row:
+    """A C parser gives a frame up at flags that it does not know, and goes on at the next byte."""
+    inner = frame("SETUP_SIGNING")
+    frames = [frame("FILE_TRANSFER_PROTOCOL", inner.ljust(251, b"\0"), flags=flags) for flags in (2, 0x80)]
+    names = ["FILE_TRANSFER_PROTOCOL, unknown flags"]
+    what = "SETUP_SIGNING is hidden in a frame at whose flags the flight controller gives up"
+    return held(what, "two kinds of flags", frames, names, "maintainer")
 
 
 def by_mission() -> Row:
@@ -161,6 +179,8 @@ def by_mission() -> Row:
 def by_parameter() -> Row:
     held_names = {
         "BRD_OPTIONS": "BRD_*",
+        "RC8_OPTION": "RC*_OPTION",
+        "MAV1_OPTIONS": "MAV*_OPTIONS",
         "SYS_BL_UPDATE": "SYS_*",
         "SERIAL_PASS2": "SERIAL*",
         "MAV_0_CONFIG": "MAV_?_*",
@@ -230,6 +250,7 @@ ATTACKS = (
     ports_and_radios,
     logs_removed,
     scripts_and_keys_by_file,
+    signing_behind_flags,
     by_mission,
     by_parameter,
     not_defined,

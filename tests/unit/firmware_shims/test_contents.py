@@ -89,6 +89,14 @@ def test_a_mission_item_is_judged_as_the_command_in_it(by: str):
         (b"UXRCE_DDS_CFG", "UXRCE_DDS_*"),
         (b"MAV_SIGN_CFG", "MAV_SIGN*"),
         (b"SCR_ENABLE", "SCR_[!U]*"),
+        (b"RC8_OPTION", "RC*_OPTION"),  # 164 pauses the log, as DO_AUX_FUNCTION would
+        (b"RC12_OPTION", "RC*_OPTION"),
+        (b"RC8_MIN", None),
+        (b"BTN_FUNC1", "BTN_FUNC*"),
+        (b"DDS_ENABLE", "DDS_*"),
+        (b"MAV1_OPTIONS", "MAV*_OPTIONS"),  # takes unsigned MAVLink
+        (b"MAV12_OPTIONS", "MAV*_OPTIONS"),
+        (b"ZENOH_ENABLE", "ZENOH_*"),
         (b"FORMAT_VERSION", "FORMAT_VERSION"),
         (b"WPNAV_SPEED", None),
         (b"MAV_GCS_SYSID", None),
@@ -150,14 +158,27 @@ def test_a_pilot_reads_files_and_writes_none():
         (b"@SYS/threads.txt", None),
         (b"/fs/microsd/log/2026-07-22/10_00_00.ulg", None),
         (b"etc/extras/component_general.json.xz", None),
-        (b"@SYS/storage.bin", "@sys/storage.bin"),
-        (b"/@SYS//storage.bin", "@sys/storage.bin"),
-        (b"./@sys/./STORAGE.BIN", "@sys/storage.bin"),
-        (b"@SYS/flash.bin?", "@sys/flash.bin"),
-        (b"/fs/microsd/mavlink/mavlink-signing-key.bin", "fs/microsd/mavlink/"),
+        (b"/etc/hosts", None),
+        (b"/APM/scripts/main.lua", None),
+        (b"@SYS/storage.bin", "@sys/storage.bin*"),
+        (b"/@SYS//storage.bin", "@sys/storage.bin*"),
+        (b"./@sys/./STORAGE.BIN", "@sys/storage.bin*"),
+        (b"@SYS/flash.bin?", "@sys/flash.bin*"),
+        (b"/APM/STRG_BAK/STRG0.bak", "*strg_bak/*"),
+        (b"APM/STRG_BAK./STRG0.bak", "*strg_bak/*"),
+        (b"/APM/ArduCopter.stg", "*.stg"),
+        (b"/APM/ArduCopter.stg. .", "*.stg"),
+        (b"/var/lib/ardupilot/ArduPlane.stg", "*.stg"),
+        (b"eeprom.bin", "*eeprom.bin"),
+        (b"/var/lib/zegel/air/device.key", "var/lib/zegel/*"),
+        (b"/etc/shadow", "etc/shadow*"),
+        (b"/root/.ssh/id_ed25519", "root/*"),
+        (b"/fs/microsd/mavlink/mavlink-signing-key.bin", "fs/microsd/mavlink/*"),
+        (b"/fs/microsd/mavlink ./mavlink-signing-key.bin", "fs/microsd/mavlink/*"),
         (b"/fs/microsd/log/../mavlink/mavlink-signing-key.bin", ".."),
-        (b"/fs/mtd_params", "fs/mtd"),
-        (b"\\dev\\mtd0", "dev/"),
+        (b"/fs/microsd/log/.. /mavlink/mavlink-signing-key.bin", ".."),
+        (b"/fs/mtd_params", "fs/mtd*"),
+        (b"\\dev\\mtd0", "dev/*"),
     ],
 )
 @pytest.mark.parametrize("name", ["openfilero", "calcfilecrc"])
@@ -170,7 +191,7 @@ def test_a_key_is_no_file_that_a_pilot_reads(path: bytes, held: str | None, name
 
 def test_every_held_file_is_held():
     for path in FILES_HELD:
-        assert PILOT.held(file_operation("openfilero", f"{path}0".encode())) == (
+        assert PILOT.held(file_operation("openfilero", path.replace("*", "0").encode())) == (
             f"FILE_TRANSFER_PROTOCOL OPENFILERO {path}"
         )
 
