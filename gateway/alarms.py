@@ -45,7 +45,8 @@ class Reason(enum.Enum):
         STRANGER_LASTS_S,
     )
     SENDER_UNTOLD = _Event(
-        "what came to {endpoint} from {peer} on this computer was not heard: no program that can be told has that port",
+        "what came to {endpoint} from {peer} on this computer was not heard: no program that can be told has that port, or"
+        " one has just left it; if yours is there, another shares its port: give yours one of its own, or connect by TCP",
         STRANGER_LASTS_S,
     )
     USERS_HIDDEN = _Event(

@@ -235,8 +235,16 @@ def test_no_signature_and_one_too_many():
     with pytest.raises(BadSignature, match="two signatures of one algorithm"):
         verified(resigned(protected, payload, *signatures, *signatures))
     stranger = Agency().signer
-    with pytest.raises(ForeignRoot):
+    with pytest.raises(BadSignature, match="two signatures of one algorithm"):
         verified(resigned(protected, payload, *signatures, signature_by(stranger.key, stranger.chain[0])))
+
+
+def test_a_signature_that_is_repeated_is_not_even_looked_at(monkeypatch):
+    """25 of them fit an order of the link, each takes two verifications, and the loop of an aircraft waits meanwhile."""
+    protected, payload, signatures = parts(issued())
+    monkeypatch.setattr(certificate, "load_der", lambda _: pytest.fail("looked at"))
+    with pytest.raises(BadSignature, match="two signatures of one algorithm"):
+        verified(resigned(protected, payload, *signatures * 25))
     with pytest.raises(CertificateError, match="generation"):
         issue_order(order(), [])
     with pytest.raises(MalformedOrder, match="two signers of the order have the same algorithm"):
