@@ -41,6 +41,7 @@ BEATS_APART_S = 0.1  # at least, where one is sent for an answer's sake
 START_ROUNDS = 5  # rounds of announcements in the first second of an epoch
 START_ROUND_EVERY_S = 0.2
 ANNOUNCE_SHARE = 0.05  # of the link, beats apart
+NARROW_START_SHARE, NARROW_START_S = 0.25, 10.0  # of a narrow link, when a session begins
 LEAD_ROUNDS = 3
 STATEMENT_EVERY = 4  # datagrams of a round: on a narrow link who comes new need not wait for its end
 SESSION_MS_MAX = (1 << 32) - 1  # 49 days
@@ -132,7 +133,7 @@ class Announcer:
             return float("inf")
         turn = self._switch_at if self.phase is Phase.LEAD else self._rekey_at - self.lead_s
         missing = len(self._outbox[0]) - self._bytes_left if self._outbox else float("inf")
-        allowed = self._counted_at + max(0.0, missing) / self._bytes_a_second
+        allowed = self._counted_at + max(0.0, missing) / self._rate(self._counted_at)
         return min(self._beat_at, self._round_at, allowed, turn)
 
     # --- what goes out ---
@@ -197,11 +198,16 @@ class Announcer:
 
     # --- announcements ---
 
+    def _rate(self, now: float) -> float:
+        """Bytes a second for announcements. Where a round takes seconds, nobody commands a new session before it is out."""
+        begins = self.link_bps < NARROW_BELOW_BPS and now - self._began < NARROW_START_S
+        return self._bytes_a_second * (NARROW_START_SHARE / ANNOUNCE_SHARE if begins else 1)
+
     def _share_of_link(self, now: float) -> list[bytes]:
         """What of the queued round the link's share allows now (a token bucket of one second)."""
         out = []
         burst = max(self._bytes_a_second, CONTROL_MAX)
-        self._bytes_left = min(burst, self._bytes_left + (now - self._counted_at) * self._bytes_a_second)
+        self._bytes_left = min(burst, self._bytes_left + (now - self._counted_at) * self._rate(self._counted_at))
         self._counted_at = now
         while self._outbox and self._bytes_left >= len(self._outbox[0]):
             self._bytes_left -= len(self._outbox[0])
@@ -214,10 +220,11 @@ class Announcer:
         A receiver needs statement, beat and announcements in this order: on a wide link a round brings its own beat,
         so whoever comes new joins within one round.
         """
+        if self._outbox:
+            self._round_at = now + START_ROUND_EVERY_S
+            return []
         self._rounds += 1
         self._round_at = now + (START_ROUND_EVERY_S if self._rounds < START_ROUNDS else self.order.order.policy.announce_s)
-        if self._outbox:
-            return []
         for place, datagram in enumerate(self._fragments, 1):
             self._outbox.append(datagram)
             if place % STATEMENT_EVERY == 0:

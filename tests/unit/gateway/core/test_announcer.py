@@ -88,6 +88,14 @@ def test_five_rounds_in_the_first_second_then_one_every_announce_s():
     assert gaps(later) == pytest.approx([2.0] * 3, abs=0.02)
 
 
+def test_on_a_narrow_link_a_session_begins_with_a_larger_share():
+    """Five rounds in a few seconds, since nobody commands the session before; a later epoch has its lead time."""
+    _, announcer = session(57_600, policy=Policy(announce_s=30))
+    rounds = [at for at, d in run(announcer, 12.0) if kinds([d]) == ["announcement"]][::2]
+    assert len(rounds) == START_ROUNDS
+    assert rounds[-1] < 5.0
+
+
 def test_no_control_datagram_is_larger_than_any_link():
     _, announcer = session(stations=15, profile=Profile.X_WING)
     said = [d for _, d in run(announcer, 3)]
