@@ -19,7 +19,7 @@ from keys import cose
 from keys.kid import Lane
 from keys.policy import Policy, PolicyFlag
 from keys.replay import DOWNLINK_WINDOW
-from tests.memory_link import OBSERVER, PILOT, Station, World, mavlink_frame
+from tests.memory_link import OBSERVER, PILOT, Station, World, join, mavlink_frame
 from tests.unit.gateway.core.by_hand import Aboard, batch_of, damaged, drops_of, on_air
 
 FRAME = mavlink_frame(random.Random(1), seq=0)
@@ -322,6 +322,18 @@ def test_a_beat_in_the_evidence_lane_is_taken(scene: Scene):
     (session,) = scene.station.listener.sessions.values()
     assert session.beat is not None
     assert session.beat.unix_time == 1234
+
+
+@pytest.mark.parametrize(("index", "proof"), [(1, Lane.TELEMETRY), (2, Lane.EVIDENCE)])
+def test_a_sender_is_worth_an_answer_only_in_the_lane_that_fewest_hold_the_key_of(index: int, proof: Lane):
+    """An observer holds the keys of video and of its own telemetry, and could draw a pilot's uplink to itself."""
+    world = World(1)
+    aircraft, station = world.aircraft(), world.station(index)
+    now = join(world, station, aircraft, 0.0)
+    lanes = [lane for lane in aircraft.announcer.lanes if lane in station.listener.my_lanes]
+    assert {Lane.VIDEO_A, Lane.VIDEO_B, Lane.EVIDENCE} < {*lanes}
+    sealed = [datagram for lane in lanes for datagram in aircraft.seal(lane, [bytes(128)])]
+    assert station.opener.open(batch_of(*sealed), now).fresh == [lanes.index(proof)]
 
 
 @pytest.mark.parametrize("plain", [b"", b"\2checkpoint", b"\3proofs", b"\xffnews"])
