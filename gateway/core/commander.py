@@ -40,7 +40,7 @@ class Refusal(enum.StrEnum):
 
     OBSERVER = "no role command in the order"
     NO_AIRCRAFT = "no aircraft is heard"
-    NOBODYS = "no aircraft has this system id"
+    NOBODYS = "no aircraft has this system id (zegel order systems lists it)"
     FOR_ALL = "it is for all systems, and several aircraft are commanded"
     ENDED = "the session is over or silent"
     NO_KEYS = "our keys have not come yet"

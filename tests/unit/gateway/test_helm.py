@@ -80,7 +80,7 @@ def test_what_is_for_no_one_aircraft_is_counted_named_and_said_and_the_rest_goes
     assert helm.misrouted.counts == {"COMMAND_LONG to system 0": 2, "COMMAND_LONG to system 3": 1}
     assert alarms.texts == [
         "kept back: COMMAND_LONG to system 0, 2 times: it is for all systems, and several aircraft are commanded",
-        "kept back: COMMAND_LONG to system 3, once: no aircraft has this system id",
+        "kept back: COMMAND_LONG to system 3, once: no aircraft has this system id (zegel order systems lists it)",
     ]
 
 
