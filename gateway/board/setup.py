@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import TypeAlias
 
 from gateway import config
-from gateway.board import account, port, sudo_user, wiring
+from gateway.board import account, port, settings_file, sudo_user, wiring
 from gateway.board.computer import told
 from gateway.board.subject import Role, default_path
 from gateway.config import AirConfig, GroundConfig
 from gateway.errors import ConfigError
-from keys import store
 from keys.printable import printable
 from keys.terminal import show
 
@@ -28,7 +27,6 @@ Values: TypeAlias = dict[str, object]
 KEYS = Path("/var/lib/zegel")
 LINK_PORT = 14600
 USB_BAUD, PINS_BAUD = 115_200, 921_600
-FILE_MODE = 0o644
 NONE = "none"  # the answer where nothing is wanted
 
 
@@ -227,11 +225,11 @@ def _write(path: Path, role: Role, values: Mapping[str, object]) -> None:
             show(f"{path} says this already")
             return
         kept = path.with_name(f"{path.name}.old")
-        store.write(kept, old, FILE_MODE)
+        settings_file.write(kept, old)
         show(f"{path} was there already: it is now {kept}")
     elif not path.parent.exists() and path == default_path(role):
-        path.parent.mkdir()
-    store.write(path, text.encode(), FILE_MODE)
+        settings_file.make_folder(path.parent)
+    settings_file.write(path, text.encode())
     show(f"wrote {path}")
 
 

@@ -14,14 +14,14 @@ import sys
 from pathlib import Path
 
 from gateway import config
+from gateway.board import settings_file
 from gateway.board.subject import Role, default_path
 from gateway.errors import ConfigError
 from gateway.local_users import name_of, uid_of
-from keys import store
+from keys.errors import KeysError
 from keys.terminal import show
 
 FILE = "10-plain-users.toml"  # what a person writes beside it counts more
-FILE_MODE = 0o644
 ROOT = 0
 TEXT = """\
 # Whoever called sudo to set zegel up: whose programs on this computer may be at the plain endpoints, beside root's and
@@ -43,13 +43,13 @@ def name() -> str:
 def let_in(path: Path) -> Path | None:
     """Write that person into a file beside the configuration `path`; which, or None if there was nothing to write.
 
-    ConfigError if what stands there cannot be read.
+    ConfigError if what stands there cannot be read, KeysError or OSError if nothing can be written.
     """
     person, beside = name(), path.with_suffix(".d")
     if not person or any("plain_users" in config.read(file) for file in config.files(path) if file.exists()):
         return None
-    beside.mkdir(mode=0o755, exist_ok=True)
-    store.write(beside / FILE, TEXT.format(json.dumps(person)).encode(), FILE_MODE)
+    settings_file.make_folder(beside)
+    settings_file.write(beside / FILE, TEXT.format(json.dumps(person)).encode())
     return beside / FILE
 
 
@@ -57,7 +57,7 @@ def told(path: Path) -> str:
     """`let_in`, and what to tell about it; empty if nothing."""
     try:
         file = let_in(path)
-    except (ConfigError, OSError) as error:
+    except (ConfigError, KeysError, OSError) as error:
         return f"nobody was added to plain_users: {error}"
     return f"wrote {file}: programs of {name()} may be at the plain endpoints" if file else ""
 

@@ -40,6 +40,22 @@ def test_whoever_called_is_let_in_by_a_file_of_its_own(path, monkeypatch, how):
     assert sudo_user.let_in(path) is None
 
 
+def test_the_services_user_reads_it_whatever_roots_umask_is(path, monkeypatch):
+    monkeypatch.setenv("SUDO_USER", PERSON.pw_name)
+    before = os.umask(0o077)
+    try:
+        written = sudo_user.let_in(path)
+    finally:
+        os.umask(before)
+    assert [stat.S_IMODE(each.stat().st_mode) for each in (written, written.parent)] == [0o644, 0o755]
+
+
+def test_where_it_cannot_be_written_the_installation_goes_on(path, monkeypatch):
+    monkeypatch.setenv("SUDO_USER", PERSON.pw_name)
+    path.with_suffix(".d").write_text("no folder")
+    assert sudo_user.told(path).startswith("nobody was added to plain_users: ")
+
+
 @pytest.mark.parametrize("where", ["ground.toml", "ground.d/50-setup.toml", "ground.d/10-plain-users.toml"])
 def test_what_a_person_wrote_stays(path, monkeypatch, where):
     monkeypatch.setenv("SUDO_USER", PERSON.pw_name)

@@ -1,0 +1,25 @@
+"""Settings file: what root writes for the user of a service to read, whatever root's umask is.
+
+Many computers give root the umask 077. A file of the configuration that only root can read keeps a service from starting.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from keys import store
+
+FILE_MODE, FOLDER_MODE = 0o644, 0o755
+
+
+def make_folder(folder: Path) -> None:
+    """If it is not there."""
+    if not folder.exists():
+        folder.mkdir()
+        folder.chmod(FOLDER_MODE)
+
+
+def write(path: Path, data: bytes) -> None:
+    """Whole or not at all. FolderError."""
+    store.write(path, data, FILE_MODE)
+    path.chmod(FILE_MODE)
