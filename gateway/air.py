@@ -270,6 +270,7 @@ class Air:
             with self.barrier:
                 self._tell(now)
         self.pace.tick(now)
+        self.gate.keeper.tick(now)
         self.sessions.watch(now)
         self.manager.turned(now)
 

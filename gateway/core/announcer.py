@@ -149,13 +149,17 @@ class Announcer:
         return out + self._share_of_link(now)
 
     def close(self, now: float, unix_time: int = 0) -> list[bytes]:
-        """The last beat; after it this session seals nothing. Its uplink is opened for fresh_ms more, if the caller
-        has a use for that; then the caller drops the announcer, and with it the keys.
+        """The last beat; after it this session seals nothing, and its send keys are gone.
+
+        What comes up in it is opened for fresh_ms more (gatekeeper.py); then the caller drops the announcer.
         """
         if self.phase is Phase.CLOSED:
             return []
         self.flags |= Flag.SESSION_CLOSED
         out = self._beats(now, unix_time)
+        for drawn in (self.current, self._next):
+            if drawn:
+                drawn.send_keys.clear()
         self._closed_at = now
         self._move(Phase.CLOSED)
         return out

@@ -108,6 +108,11 @@ class Gatekeeper:
         self._permitted &= commands
         self._former = None
 
+    def tick(self, now: float) -> None:
+        """Let go of the session before, and of its keys, once its time is over; call it now and then."""
+        if self._former and not self._former.announcer.uplink_keys(now):
+            self._former = None
+
     # --- 1: forms ---
 
     def open(self, batch: Batch, now: float, sender_of: SenderOf | None = None) -> Accepted:
@@ -134,11 +139,9 @@ class Gatekeeper:
         self, batch: Batch, columns: tuple[Indices, ...], accepted: Accepted, now: float
     ) -> tuple[Indices, ...]:
         """The rows of `columns` that are not of the session before this one; those go first, for as long as it lasts."""
+        self.tick(now)
         former = self._former
         if former is None:
-            return columns
-        if not former.announcer.uplink_keys(now):
-            self._former = None
             return columns
         theirs = _session_byte(columns[1]) == former.announcer.session_id[0]
         if theirs.any():

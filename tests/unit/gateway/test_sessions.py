@@ -81,11 +81,12 @@ def test_an_order_that_drops_nobody_is_told_first(aboard):
     old = aboard.announcer
     aboard.take_order(next_order(aboard, not_after=NOW + 9 * HOUR), 1.0)
     assert old.flags & Flag.ORDER_CHANGE_AHEAD
-    before = old.current.send_keys[Lane.EVIDENCE].next_ctr
+    key = old.current.send_keys[Lane.EVIDENCE]
+    before = key.next_ctr
     assert aboard.announcer is old
     run(aboard, 1.0, 1.0 + LEAD_S)
     fragments = -(-len(aboard.order.raw) // 1100)
-    assert old.current.send_keys[Lane.EVIDENCE].next_ctr >= before + fragments + 1
+    assert key.next_ctr >= before + fragments + 1
     assert (old.phase, aboard.order.order.serial) == (Phase.CLOSED, 8)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
+import weakref
 
 import pytest
 
@@ -484,6 +486,18 @@ def test_commands_of_the_session_before_go_on_for_fresh_ms():
             (2, scene.frame),
         ]
     assert scene.drops(scene.late(), now=4.1) == {"unknown_session": 1}
+
+
+def test_after_fresh_ms_its_keys_are_gone_whether_or_not_anything_comes_up():
+    scene = Changed()
+    old = weakref.ref(scene.old)
+    scene.old = None
+    scene.aircraft.gatekeeper.tick(4.0)
+    gc.collect()
+    assert old()
+    scene.aircraft.gatekeeper.tick(4.1)
+    gc.collect()
+    assert old() is None
 
 
 def test_a_recording_of_the_session_before_is_refused_as_ever():
