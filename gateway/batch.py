@@ -12,7 +12,7 @@ opening strips both, so neither direction ever copies a datagram:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +24,7 @@ TAG_SIZE = 16  # of AES-GCM
 TAILROOM = 32  # for the tag
 VIEWS_MAX = 2048  # kept of one batch; some 500 kB, if every size comes in every slot
 ROOM = SLOT_SIZE - HEADROOM - TAILROOM  # the largest datagram that a slot takes in: 1,984 bytes
+AGED_S = 0.15  # what has waited less before it was read counts as having come just now
 NUMBERS = np.arange(CAPACITY, dtype=np.int64)  # of all slots
 SLOTS = NUMBERS * SLOT_SIZE  # where each slot begins in the arena
 
@@ -56,9 +57,11 @@ class Batch:
     `starts`   int64 (capacity,): offset of each datagram inside its slot
     `lengths`  int64 (capacity,): length of each datagram in bytes
     `count`    how many of the slots hold a datagram
+    `oldest`   seconds that the datagram which waited longest had waited before it was read
+    `ages`     float64 (capacity,): the same of each; only if `oldest` is AGED_S or more
     """
 
-    __slots__ = ("_views", "address", "arena", "capacity", "count", "lengths", "octets", "starts")
+    __slots__ = ("_views", "address", "ages", "arena", "capacity", "count", "lengths", "octets", "oldest", "starts")
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self.capacity = capacity
@@ -68,6 +71,8 @@ class Batch:
         self.starts = np.full(capacity, HEADROOM, np.int64)
         self.lengths = np.zeros(capacity, np.int64)
         self.count = 0
+        self.oldest = 0.0
+        self.ages = np.zeros(capacity)
         self._views = _Views(self.arena)
 
     @property
@@ -77,6 +82,7 @@ class Batch:
     def clear(self) -> None:
         """Forget the datagrams; every slot is free again and its datagram begins at `HEADROOM`."""
         self.count = 0
+        self.oldest = 0.0
         self.starts[:] = HEADROOM
 
     def append(self, datagram: bytes | bytearray | memoryview) -> None:
@@ -92,16 +98,43 @@ class Batch:
         self.lengths[self.count] = size
         self.count += 1
 
+    def hold(self, datagrams: Iterable[bytes | memoryview]) -> None:
+        """Clear, and `append` each of these."""
+        self.clear()
+        for datagram in datagrams:
+            self.append(datagram)
+
     def take(self, other: Batch, slots: Sequence[int] | npt.NDArray[np.int64]) -> None:
         """Become a copy of these `slots` of `other`, in that order."""
         self.count = len(slots)
         chosen = np.asarray(slots, np.int64)
         for mine, theirs in ((self.octets, other.octets), (self.starts, other.starts), (self.lengths, other.lengths)):
             mine[: self.count] = theirs[chosen]
+        self.oldest = other.oldest
+        if self.oldest >= AGED_S:
+            self.ages[: self.count] = other.ages[chosen]
 
     def keep(self, slots: Sequence[int] | npt.NDArray[np.int64]) -> None:
         """Drop the datagrams of all other slots; what stays keeps its order."""
         self.take(self, slots)
+
+    def waited(self, oldest: float, ages: npt.NDArray[np.float64] | None = None) -> None:
+        """Note how long the datagrams had waited before they were read; without `ages`, all as long as the oldest."""
+        self.oldest = oldest
+        if oldest >= AGED_S:
+            self.ages[: self.count] = oldest if ages is None else ages
+
+    def age(self, index: int) -> float:
+        """Seconds that the datagram in slot `index` had waited before it was read; 0 if it came just now."""
+        return float(self.ages[index]) if self.oldest >= AGED_S else 0.0
+
+    def leave_out_late(self, limit: float) -> int:
+        """Drop what had waited longer than `limit` seconds, which is at least AGED_S; how many that were."""
+        if self.oldest <= limit:
+            return 0
+        before = self.count
+        self.keep(np.flatnonzero(self.ages[:before] <= limit))
+        return before - self.count
 
     def total(self) -> int:
         """Bytes in all datagrams."""

@@ -8,9 +8,9 @@ import signal
 import socket
 import struct
 import sys
-import time
 from collections.abc import Sequence
 
+from gateway import clock
 from gateway.endpoints import Endpoint
 from gateway.endpoints.endpoint import READ, WRITE
 
@@ -42,7 +42,7 @@ class Poller:
         self.stopping = True
 
     def rest(self, endpoint: Endpoint, until: float) -> None:
-        """Let what comes to this one gather: it wakes nobody before `until`, on the monotonic clock, and is ready then."""
+        """Let what comes to this one gather: it wakes nobody before `until`, on `clock.now`, and is ready then."""
         self._resting[endpoint] = until
 
     def stir(self, endpoint: Endpoint) -> None:
@@ -65,7 +65,7 @@ class Poller:
                     interests.append(interest)
                     owners[interest[0]] = endpoint
         if self._resting:
-            timeout = min(timeout, min(self._resting.values()) - time.monotonic())
+            timeout = min(timeout, min(self._resting.values()) - clock.now())
         fds = self._ready(interests, 0.0 if ready else min(max(timeout, 0.0), WAIT_MAX_S))
         if self._wake.fileno() in fds:
             self._wake.recv(WAKE_MAX)  # else every later wait would return at once
@@ -74,7 +74,7 @@ class Poller:
         return ready | self._rested() if self._resting else ready
 
     def _rested(self) -> set[Endpoint]:
-        now = time.monotonic()
+        now = clock.now()
         rested = {endpoint for endpoint, until in self._resting.items() if until <= now}
         for endpoint in rested:
             del self._resting[endpoint]

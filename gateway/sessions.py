@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import time
 
+from gateway import clock
 from gateway.alarms import Alarms, Reason, kind_of
 from gateway.aside import Aside
 from gateway.barrier import refusing
@@ -251,7 +252,7 @@ def await_order(device: DeviceFolder, manager: Manager) -> None:
         loaded: list[VerifiedOrder] = []
         take = refusing(Barrier(), lambda data: loaded.append(device.load_order(data, board_clock())))
         while not loaded:
-            manager.turned(time.monotonic())
+            manager.turned(clock.now())
             if refused := inbox.serve(device.path, take):
                 say("air", f"an order that was handed over is refused: {refused}")
             time.sleep(INBOX_EVERY_S)

@@ -25,6 +25,8 @@ PIECES = 4  # taken in at a time while they come: 256 kB, which a small board's 
 class Gro(Mmsg):
     """A Mover that takes in many datagrams as one piece, and sends as `Mmsg` does. OSError if the system has no UDP_GRO."""
 
+    _more_control = CMSG.itemsize  # the size of the datagrams in a piece
+
     def __init__(self, sock: socket.socket) -> None:
         sock.setsockopt(SOL_UDP, UDP_GRO, 1)
         super().__init__(sock)
@@ -36,15 +38,15 @@ class Gro(Mmsg):
         self._in.base = self._iov["base"][:, 0]
         self._in.iovs[:] = self._iov.ctypes.data + np.arange(CAPACITY) * 2 * IOVEC.itemsize
         self._in.iovlens[:] = 2
-        self._control = np.zeros(CAPACITY, CMSG)
-        self._sizes = self._control["size"]
-        self._in.controls[:] = self._control.ctypes.data + np.arange(CAPACITY) * CMSG.itemsize
+        self._sizes = {asked: told.view(CMSG)["size"][:, 0] for asked, told in self._stamps.told.items()}
         self._most = CAPACITY
         self._left: deque[tuple[int, int, int, int]] = deque()  # row, where in it, bytes, size of a datagram
         self._from = np.arange(0)  # for each slot of the last `receive`, the message that it came in
 
     def receive(self, batch: Batch) -> int:
-        if not self._left and self._take_in(batch):
+        if self._left:
+            self.emptied = False  # nothing is read now
+        elif self._take_in(batch):
             return batch.count
         sources: list[int] = []
         while self._left and not batch.full:
@@ -57,14 +59,16 @@ class Gro(Mmsg):
                 self._left.appendleft((row, at + taken, octets - taken, size))
         self._from = np.array(sources, np.int64)
         self.waiting = bool(self._left)
+        self.emptied &= not self.waiting
         return batch.count
 
     def _take_in(self, batch: Batch) -> bool:
         """Whether all that there is came alone, and stands in the slots of `batch`."""
-        self._in.controllens[:] = CMSG.itemsize
-        self._sizes[:] = 0
+        self._stamps.renew()
+        told = self._sizes[self._stamps.asked]
+        told[:] = 0
         count = self._receive(batch, min(batch.capacity, self._most))
-        lengths, sizes = self._in.lengths[:count], self._sizes[:count]
+        lengths, sizes = self._in.lengths[:count], told[:count]
         if not any(sizes.tolist()):
             self._most = CAPACITY
             self._from = NUMBERS[:count]
@@ -89,6 +93,15 @@ class Gro(Mmsg):
             batch.octets[batch.count, HEADROOM : HEADROOM + room] = octets[whole * size :][:room]
             batch.lengths[batch.count] = rest
             batch.count += 1
+
+    def ask(self, wanted: bool) -> bool:
+        if self._left:  # nothing is read next, and what there is stays as it was told
+            return self._stamps.asked
+        return super().ask(wanted)
+
+    def stamps(self) -> npt.NDArray[np.float64]:
+        """A piece is as old as the first datagram in it."""
+        return self._stamps.each(self._from)
 
     def senders(self, slots: npt.NDArray[np.int64]) -> list[Peer]:
         return super().senders(self._from[slots])

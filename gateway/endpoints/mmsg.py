@@ -2,7 +2,7 @@
 
 What lives here: `Mmsg` (recvmmsg(2) and sendmmsg(2), straight into and out of the arena), `OneByOne` (any system that
 Python runs on) and the one place that chooses between them. What must not: who gets which datagram (udp.py), many
-datagrams that come as one (gro.py).
+datagrams that come as one (gro.py), when they came (stamps.py).
 
 Datagrams of one size go through the system as one and are cut apart at its lower end (UDP_SEGMENT, udp(7)): most of what
 a datagram costs is its way through the system.
@@ -25,13 +25,14 @@ import socket
 import struct
 import sys
 from collections.abc import Callable, Hashable
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from gateway.batch import CAPACITY, HEADROOM, ROOM, SLOT_SIZE, Batch
 from gateway.endpoints.lookup import SockAddr
+from gateway.endpoints.stamps import Stamps
 
 MSG_TRUNC = 0x20  # on reading: tell the whole length of a datagram, even of one that was cut
 MSG_DONTWAIT = 0x40
@@ -79,14 +80,22 @@ class Mover(Protocol):
     """Moves batches through one non-blocking UDP socket.
 
     `waiting`  something is at hand that no poll will tell of
+    `emptied`  the last `receive` left nothing behind
     `only`     who sent all of the last `receive`, as is nearly always so; None if it was several, or nobody
     """
 
     waiting: bool
+    emptied: bool
     only: Peer | None
 
     def receive(self, batch: Batch) -> int:
         """Fill the slots of an empty batch; how many. A length above ROOM is that of a datagram which was cut."""
+
+    def ask(self, wanted: bool) -> bool:
+        """Have the next `receive` learn stamps, when each datagram came into the system, or not; whether it will."""
+
+    def stamps(self) -> npt.NDArray[np.float64]:
+        """Those of each slot of the last `receive`, in Unix seconds, if they were asked for."""
 
     def senders(self, slots: npt.NDArray[np.int64]) -> list[Peer]:
         """Who sent what stands in these slots of the last `receive`, each once."""
@@ -179,10 +188,13 @@ class Mmsg:
     """A Mover for Linux. Peers are raw `struct sockaddr`, so that none is ever taken apart."""
 
     waiting = False
+    _more_control: ClassVar = 0
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket, self._fd = sock, sock.fileno()
         self._in, self._out = Vector(NAME_SIZES[sock.family]), Vector(NAME_SIZES[sock.family])
+        self._stamps = Stamps(sock, self._in.controls, self._in.controllens, self._more_control)
+        self.emptied = True
         self._out.headers["name"] = self._out.names.ctypes.data  # all go to the same one
         self._in.room[:] = ROOM
         self._runs = _Runs(self._out)
@@ -199,7 +211,9 @@ class Mmsg:
     def _receive(self, batch: Batch, most: int) -> int:
         """Take in so many messages at most, the first bytes of each into its slot; how many."""
         self._aim(batch)
-        self._count = count = receive(self._fd, self._in, min(most, CAPACITY))
+        most = min(most, CAPACITY)
+        self._count = count = receive(self._fd, self._in, most)
+        self.emptied = count < most
         size = self._in.names.shape[1]
         names = self._in.all_names[: count * size].tobytes()
         self.only = names[:size] if names and names == names[:size] * count else None
@@ -210,6 +224,12 @@ class Mmsg:
             self._aimed_at = batch
             slots = np.arange(CAPACITY, dtype=np.uint64) * SLOT_SIZE
             self._in.base[:] = slots + (batch.address + HEADROOM)
+
+    def ask(self, wanted: bool) -> bool:
+        return self._stamps.ask(wanted)
+
+    def stamps(self) -> npt.NDArray[np.float64]:
+        return self._stamps.each(slice(self._count))
 
     def senders(self, slots: npt.NDArray[np.int64]) -> list[Peer]:
         size, names = self._in.names.shape[1], self._in.names[slots].tobytes()
@@ -264,12 +284,13 @@ class Mmsg:
 
 
 class OneByOne:
-    """A Mover for any system. Peers are Python's socket addresses."""
+    """A Mover for any system. Peers are Python's socket addresses; nothing is stamped."""
 
     waiting = False
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
+        self.emptied = True
         self.only: Peer | None = None
         self._whole = bytearray(DATAGRAM_MAX)  # so that the size of what does not fit is known here too
         self._from: list[Peer] = []
@@ -287,7 +308,14 @@ class OneByOne:
             batch.lengths[batch.count - 1] = size
             self._from.append(sender)
         self.only = self._from[0] if len({*self._from}) == 1 else None
+        self.emptied = not batch.full
         return batch.count
+
+    def ask(self, wanted: bool) -> bool:  # noqa: ARG002 - there are none
+        return False
+
+    def stamps(self) -> npt.NDArray[np.float64]:
+        return np.zeros(len(self._from))
 
     def senders(self, slots: npt.NDArray[np.int64]) -> list[Peer]:
         return list(dict.fromkeys(self._from[slot] for slot in slots))

@@ -12,6 +12,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 
+from gateway import clock
 from gateway.batch import ROOM, Batch
 from gateway.endpoints.address import Address
 from gateway.endpoints.serial import SerialLine
@@ -84,14 +85,19 @@ class SlipLine(SerialLine):
         self._decoder = Decoder()
         self._raw = Batch(1)
         self._come: deque[bytes] = deque()  # datagrams of the last read that no batch has taken yet
+        self._came_at = 0.0  # when they had come at the earliest, on `clock.now`
 
     def fill(self, batch: Batch, now: float) -> int:
         batch.clear()
+        oldest = 0.0
         while not batch.full:
+            if self._come:
+                oldest = max(oldest, clock.now() - self._came_at)
             while self._come and not batch.full:
                 batch.append(self._come.popleft())
             if self._come or not self._read(now):
                 break
+        batch.waited(oldest)
         self.counters.rx_datagrams += batch.count
         return batch.count
 
@@ -100,6 +106,7 @@ class SlipLine(SerialLine):
         came = super().fill(self._raw, now)
         if not came:
             return 0
+        self._came_at = clock.now() - self._raw.oldest
         self.counters.rx_datagrams -= came  # counted as a read of a stream; here a datagram is one
         self._come.extend(self._decoder.feed(bytes(self._raw.view(0))))
         self.counters.resync_bytes += self._decoder.skipped_bytes
@@ -109,6 +116,6 @@ class SlipLine(SerialLine):
     def _frames(self, batch: Batch) -> Iterable[bytes]:
         return map(encode, batch.datagrams())
 
-    def _connected(self, line: Line, now: float) -> None:
+    def _connected(self, line: Line, now: float, since: float | None = None) -> None:
         self._decoder = Decoder()
-        super()._connected(line, now)
+        super()._connected(line, now, since)

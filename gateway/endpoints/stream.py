@@ -14,6 +14,7 @@ from typing import Protocol
 
 from gateway.batch import HEADROOM, ROOM, SLOT_SIZE, Batch
 from gateway.endpoints.address import Address
+from gateway.endpoints.age import Age
 from gateway.endpoints.endpoint import READ, WRITE, Counters, Endpoint, State
 
 DROP_AFTER_S = 1.0  # in our own queue; then a frame would do more harm than good
@@ -40,8 +41,10 @@ class Stream:
     sees half a frame followed by another one (mavlink-router#133).
     """
 
-    def __init__(self, line: Line, number: int, counters: Counters, name: str = "") -> None:
+    def __init__(self, line: Line, number: int, counters: Counters, name: str = "", since: float | None = None) -> None:
+        """`since`: when nothing can have come by it yet, on `clock.now`; if it is not told, now."""
         self.number, self.name = number, name
+        self._age = Age(since)
         self._line, self._counters = line, counters
         self._waiting: deque[tuple[float, bytes]] = deque()  # (since when, frame)
         self._size = 0  # bytes of all frames that wait
@@ -59,14 +62,15 @@ class Stream:
 
     def read(self, batch: Batch) -> int:
         """Put what has come into the slots of an empty batch, in order. OSError when the connection has ended."""
-        total = 0
-        while not batch.full:
+        self._age.begin()
+        total, emptied = 0, False
+        while not (batch.full or emptied):
             size = self._read_slot(batch)
             batch.lengths[batch.count] = size
             batch.count += size > 0
             total += size
-            if size < ROOM:
-                break
+            emptied = size < ROOM
+        batch.waited(*self._age.waited(None, emptied=emptied))
         self._counters.rx_datagrams += batch.count
         self._counters.rx_bytes += total
         return batch.count
@@ -173,9 +177,10 @@ class StreamEndpoint(Endpoint):
         """What goes on the line for each datagram of `batch`."""
         return batch.datagrams()
 
-    def _connected(self, line: Line, now: float) -> None:
+    def _connected(self, line: Line, now: float, since: float | None = None) -> None:
+        """`since`: as of a stream."""
         self.connection += 1
-        self._stream = Stream(line, self.connection, self.counters)
+        self._stream = Stream(line, self.connection, self.counters, since=since)
         self._opened(State.CONNECTED, now)
 
     def _release(self) -> None:

@@ -6,6 +6,7 @@ import errno
 import os
 import socket
 
+from gateway import clock
 from gateway.batch import Batch
 from gateway.endpoints.address import Address
 from gateway.endpoints.endpoint import READ, WRITE, Endpoint, State
@@ -32,7 +33,7 @@ class TcpClient(StreamEndpoint):
         self._lookup = Lookup(address.host, address.port, socket.SOCK_STREAM)
         self._connecting: socket.socket | None = None
         self._meeting = False  # it is connected, and not known yet to whom
-        self._give_up_at = 0.0
+        self._give_up_at = self._begun_at = 0.0
 
     def fill(self, batch: Batch, now: float) -> int:
         if self._connecting is not None:
@@ -55,7 +56,7 @@ class TcpClient(StreamEndpoint):
             return
         self._connecting = socket.socket(target[0], socket.SOCK_STREAM)
         _prepare(self._connecting)
-        self._give_up_at = now + CONNECT_WITHIN_S
+        self._give_up_at, self._begun_at = now + CONNECT_WITHIN_S, clock.now()
         error = self._connecting.connect_ex(target[1])
         if error not in {0, errno.EINPROGRESS, errno.EWOULDBLOCK}:
             raise OSError(error, os.strerror(error))
@@ -74,7 +75,7 @@ class TcpClient(StreamEndpoint):
             raise OSError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
         if self._may_be_there(made, other, now):
             self._connecting, self._meeting = None, False
-            self._connected(made, now)
+            self._connected(made, now, self._begun_at)
 
     def _may_be_there(self, made: socket.socket, other: SockAddr, now: float) -> bool:
         """Whether the program that took the connection may have it; False as well until it has taken it."""
@@ -109,9 +110,11 @@ class TcpServer(Endpoint):
         super().__init__(address)
         self._lookup = Lookup(address.host, address.port, socket.SOCK_STREAM)
         self._listener: socket.socket | None = None
-        self._newcomers: list[tuple[socket.socket, SockAddr]] = []  # of whom it is not known yet whether they may be here
+        # Of whom it is not known yet whether they may be here; and since when they can have sent something.
+        self._newcomers: list[tuple[socket.socket, SockAddr, float]] = []
         self._clients: list[Stream] = []  # whose turn it is to be read stands first
         self._accepted = 0
+        self._looked_at = clock.now()  # for connections; what a new one brings came later
 
     def fill(self, batch: Batch, now: float) -> int:
         batch.clear()
@@ -156,10 +159,12 @@ class TcpServer(Endpoint):
             return 0
 
     def _accept(self, listener: socket.socket) -> None:
+        began = clock.now()
         while True:
             try:
                 made, where = listener.accept()
             except BlockingIOError:
+                self._looked_at = began
                 return
             except ConnectionAbortedError:  # it left before we looked
                 continue
@@ -168,26 +173,26 @@ class TcpServer(Endpoint):
                 made.close()
                 continue
             _prepare(made)
-            self._newcomers.append((made, where))
+            self._newcomers.append((made, where, self._looked_at))
 
     def _let_in(self, now: float) -> None:
         """Make clients of the newcomers that may be here; nobody is heard or sent to before that."""
         users = self._newcomers_users()
-        for (made, where), user in zip(tuple(self._newcomers), users, strict=False):
+        for (made, where, since), user in zip(tuple(self._newcomers), users, strict=False):
             self._newcomers.pop(0)
             if self.users and not self.users.may_have((user,), in_words(where), str(self.address), now):
                 self.counters.kept_out += 1
                 made.close()
                 continue
             self._accepted += 1
-            self._clients.append(Stream(made, self._accepted, self.counters, in_words(where)))
+            self._clients.append(Stream(made, self._accepted, self.counters, in_words(where), since))
             self.state = State.CONNECTED
 
     def _newcomers_users(self) -> list[User]:
         """Of each; none if they have to wait."""
         if self.users is None:
             return [NOT_HERE] * len(self._newcomers)
-        ends = [(where, made.getsockname()) for made, where in self._newcomers]
+        ends = [(where, made.getsockname()) for made, where, _ in self._newcomers]
         return (self.users.connected(ends) if ends else None) or []
 
     def _upkeep(self, now: float) -> None:
@@ -207,12 +212,13 @@ class TcpServer(Endpoint):
             self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, True)
         listen_on(self._listener, target[1])
         self._listener.listen(BACKLOG)
+        self._looked_at = clock.now()
         self._opened(State.IDLE, now)
 
     def _release(self) -> None:
         for client in self._clients:
             client.close()
-        for made, _ in self._newcomers:
+        for made, _, _ in self._newcomers:
             made.close()
         self._clients.clear()
         self._newcomers.clear()

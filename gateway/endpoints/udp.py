@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from gateway.batch import NUMBERS, ROOM, Batch
 from gateway.endpoints.address import Address
+from gateway.endpoints.age import Age
 from gateway.endpoints.endpoint import READ, Endpoint, State
 from gateway.endpoints.gro import new_link_mover
 from gateway.endpoints.lookup import Lookup, SockAddr, in_words, listen_on
@@ -41,6 +42,7 @@ class _Udp(Endpoint):
         self._lookup = Lookup(address.host, address.port, socket.SOCK_DGRAM)
         self._socket: socket.socket | None = None
         self._mover: Mover | None = None
+        self._age, self._stamped = Age(), False
         self._peers: Peers | None = None  # None: whoever sends is heard
         self._slots = np.arange(0)  # which of the mover's slots those of the batch were, before some were left out
 
@@ -48,12 +50,18 @@ class _Udp(Endpoint):
         batch.clear()
         if self._mover is None:
             return 0
+        if (wanted := self._age.begin()) is not self._stamped:
+            self._stamped = self._mover.ask(wanted)
         try:
-            if not self._mover.receive(batch):
-                return 0
+            count = self._mover.receive(batch)
         except OSError as error:
             self._lost(error, now)
             return 0
+        if not count:
+            self._age.empty()
+            return 0
+        stamps = self._mover.stamps() if self._stamped else None
+        batch.waited(*self._age.waited(stamps, emptied=self._mover.emptied))
         self._slots = NUMBERS[: batch.count]
         self._regard_senders(self._mover, batch, now)
         if (longest := batch.longest()) > ROOM:
@@ -110,6 +118,7 @@ class _Udp(Endpoint):
     def _new_socket(self, family: socket.AddressFamily) -> socket.socket:
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
+        self._age, self._stamped = Age(), False
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
             self._socket.setsockopt(socket.SOL_SOCKET, option, self.buffer)
         if self.users is not None and family == socket.AF_INET6:

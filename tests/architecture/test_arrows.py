@@ -37,8 +37,9 @@ SHIMS = ("firmware_shims.mavlink", "firmware_shims.heartbeat", "firmware_shims.t
 # The first line that fits a module says what of ours it may import; everything it may import begins with one of these.
 ARROWS = [
     ("gateway.batch", ()),
+    ("gateway.clock", ()),
     ("gateway.core", ("gateway.core", "gateway.batch", *SHIMS, *(f"keys.{name}" for name in PURE_KEYS))),
-    ("gateway.endpoints", ("gateway.endpoints", "gateway.batch")),
+    ("gateway.endpoints", ("gateway.endpoints", "gateway.batch", "gateway.clock")),
     ("gateway", ("gateway", "keys", "firmware_shims")),
     ("keys", ("keys",)),
     ("firmware_shims", ("firmware_shims",)),

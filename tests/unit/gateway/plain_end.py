@@ -14,20 +14,20 @@ class PlainEnd(Endpoint):
     def __init__(self, *, stream: bool = False) -> None:
         super().__init__(parse("udpin:127.0.0.1:1"))
         self.stream = stream  # type: ignore[misc] - one class for both kinds
-        self.to_come: list[tuple[int, list[bytes]]] = []  # (connection, what one fill gives)
+        self.to_come: list[tuple[int, float, list[bytes]]] = []  # (connection, how long it waited, what one fill gives)
         self.drained: list[bytes] = []
         self.vouched: list[int] = []
         self.kept: list[int] = []
 
-    def put(self, *datagrams: bytes, connection: int = 1) -> None:
-        self.to_come.append((connection, list(datagrams)))
+    def put(self, *datagrams: bytes, connection: int = 1, waited: float = 0.0) -> None:
+        self.to_come.append((connection, waited, list(datagrams)))
 
     def fill(self, batch: Batch, _now: float) -> int:
         batch.clear()
         if self.to_come:
-            self.connection, datagrams = self.to_come.pop(0)
-            for datagram in datagrams:
-                batch.append(datagram)
+            self.connection, waited, datagrams = self.to_come.pop(0)
+            batch.hold(datagrams)
+            batch.waited(waited)
         return batch.count
 
     def drain(self, batch: Batch, _now: float) -> None:

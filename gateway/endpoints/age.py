@@ -1,0 +1,80 @@
+"""Age: how long what an endpoint hands over has waited in its socket or line. It counts from arrival, not from reading.
+
+A process that stood still (a stopped terminal, a closed lid, a board that swaps) must not pass on as fresh what waited
+for it meanwhile. Nothing is older than the last read that found the end of what waits, and as long as that is a moment
+ago there is nothing more to know. Else the system's stamps tell (stamps.py), by the clock that people set. Where that one
+was set while the datagram waited, or there is no stamp (a serial line, TCP, other systems), all is as old as it can be.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from gateway import clock
+from gateway.batch import AGED_S
+
+STEP_S = 0.05  # the clock that people set has moved against the other one by more: it was set
+COMPARE_EVERY_S = 0.5  # the two clocks, while nothing waits
+STAMPS_AFTER_S = 0.5  # from the opening of a socket on: the system begins to stamp in its own time, and says nothing
+STOOD_STILL_S = 0.5  # between two reads, which are never so far apart while the loop turns
+SETTLE_S = 0.1  # a line hands over what has gathered in pieces: so long after a standstill it is not empty for certain
+
+Ages: TypeAlias = npt.NDArray[np.float64]
+
+
+class Age:
+    """Of one socket or line. `begin` before each read, then `waited` if it brought something, else `empty`."""
+
+    __slots__ = ("_began", "_compared_at", "_offset", "_settles_at", "_since", "_stamped_from")
+
+    def __init__(self, since: float | None = None) -> None:
+        """`since`: when nothing can have come yet, on `clock.now`; if it is not told, now."""
+        self._began = self._since = clock.now() if since is None else since
+        self._settles_at = 0.0
+        self._stamped_from = self._since + STAMPS_AFTER_S
+        self._compare()
+
+    def begin(self) -> bool:
+        """Whether the read needs stamps to know how old is what it finds."""
+        began = clock.now()
+        if began - self._began > STOOD_STILL_S:
+            self._settles_at = began + SETTLE_S
+        self._began = began
+        return began - self._since >= AGED_S
+
+    def waited(self, stamps: Ages | None, *, emptied: bool) -> tuple[float, Ages | None]:
+        """For how many seconds what was just read had waited: the oldest, and each where the stamps tell that.
+
+        `stamps`: Unix seconds, as they came. `emptied`: the read left nothing behind.
+        """
+        now = clock.now()
+        oldest, ages = now - self._since, None
+        if stamps is not None and (ages := self._by_stamps(stamps, now, oldest)) is not None:
+            oldest = float(ages.max())
+        if emptied:
+            self.empty()
+        elif ages is not None:
+            self._since = now - float(ages.max())  # what is left came later than what was read
+        return oldest, ages
+
+    def _by_stamps(self, stamps: Ages, now: float, most: float) -> Ages | None:
+        """None if they tell nothing: they do not fit, since a clock was set, or perhaps the system did not stamp yet."""
+        read_at = time.time()
+        ages = read_at - stamps
+        fit = ages.min() >= 0 and ages.max() <= most and abs(read_at - now - self._offset) <= STEP_S
+        return ages if fit and self._since >= self._stamped_from else None
+
+    def empty(self) -> None:
+        """The read left nothing behind."""
+        if self._began >= self._settles_at:
+            self._since = self._began
+            if self._began - self._compared_at > COMPARE_EVERY_S:
+                self._compare()
+
+    def _compare(self) -> None:
+        self._compared_at = clock.now()
+        self._offset = time.time() - self._compared_at

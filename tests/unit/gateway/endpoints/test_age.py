@@ -1,0 +1,268 @@
+"""How old is what an endpoint hands over: by clocks that a test sets, and through the system."""
+
+from __future__ import annotations
+
+import os
+import pty
+import socket
+import time
+import tty
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from gateway import clock
+from gateway.batch import AGED_S, Batch
+from gateway.endpoints import Endpoint, mmsg, open_endpoint, open_link, slip, udp
+from gateway.endpoints.address import parse
+from gateway.endpoints.age import COMPARE_EVERY_S, SETTLE_S, STAMPS_AFTER_S, STOOD_STILL_S, Age
+from gateway.endpoints.mmsg import Mmsg, OneByOne
+from tests.unit.gateway.endpoints.wires import HOST, batch_of, free_port, opened, until
+
+YEAR_1970, YEAR_2026 = 10.0, 1_780_000_000.0
+WAITS_S = AGED_S + 0.1
+
+
+class Clocks:
+    """The clock that counts on, and the one that people set."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now, self.unix = 100.0, YEAR_2026
+        monkeypatch.setattr("gateway.clock.now", lambda: self.now)
+        monkeypatch.setattr("time.time", lambda: self.unix)
+
+    def go_on(self, seconds: float) -> None:
+        self.now += seconds
+        self.unix += seconds
+
+
+@pytest.fixture
+def clocks(monkeypatch) -> Clocks:
+    return Clocks(monkeypatch)
+
+
+def turn(age: Age, clocks: Clocks) -> None:
+    """As a loop does when nothing comes, until the system stamps for certain."""
+    for _ in range(1 + int(STAMPS_AFTER_S / 0.05)):
+        clocks.go_on(0.05)
+        age.begin()
+        age.empty()
+
+
+def read(age: Age, *stamps: float, emptied: bool = True) -> list[float]:
+    """The ages of datagrams with these stamps; the oldest alone if the stamps told nothing."""
+    asked = age.begin()
+    oldest, ages = age.waited(np.array(stamps) if asked and stamps else None, emptied=emptied)
+    assert ages is None or oldest == ages[0]
+    return [round(each, 6) for each in ([oldest] if ages is None else ages.tolist())]
+
+
+def test_while_the_loop_turns_no_stamp_is_asked_for(clocks):
+    age = Age()
+    for _ in range(30):
+        turn(age, clocks)
+        clocks.go_on(0.01)
+        assert not age.begin()
+        assert age.waited(None, emptied=True) == (pytest.approx(0.01), None)
+
+
+def test_after_a_standstill_each_is_as_old_as_its_stamp_says(clocks):
+    age = Age()
+    turn(age, clocks)
+    clocks.go_on(8.0)
+    assert read(age, clocks.unix - 7.5, clocks.unix - 3.0, clocks.unix - 0.001) == [7.5, 3.0, 0.001]
+
+
+@pytest.mark.parametrize("step", [YEAR_1970 - YEAR_2026, -3600.0, -0.06, 0.06, 3600.0, YEAR_2026])
+def test_where_the_clock_was_set_meanwhile_nothing_is_younger_than_it_can_be(clocks, step):
+    age = Age()
+    turn(age, clocks)
+    clocks.go_on(2.0)
+    stamp = clocks.unix
+    clocks.unix += step
+    clocks.go_on(2.0)
+    assert read(age, stamp, clocks.unix) == [4.0]
+
+
+@pytest.mark.parametrize("step", [YEAR_1970 - YEAR_2026, 3600.0])
+def test_a_clock_that_is_set_while_the_loop_turns_makes_nothing_old(clocks, step):
+    age = Age()
+    for _ in range(40):
+        turn(age, clocks)
+        clocks.unix += step
+        step = -step
+        assert read(age, clocks.unix) == [0.0]
+    assert clocks.now - 100.0 > COMPARE_EVERY_S
+
+
+def test_what_may_have_come_before_the_system_began_to_stamp_is_as_old_as_it_can_be(clocks):
+    """It then has the stamp of its reading."""
+    age = Age()
+    clocks.go_on(0.05)
+    age.begin()
+    age.empty()
+    clocks.go_on(5.0)
+    assert read(age, clocks.unix) == [5.0]
+
+
+def test_without_stamps_all_is_as_old_as_the_last_read_that_found_the_end(clocks):
+    age = Age()
+    turn(age, clocks)
+    clocks.go_on(8.0)
+    assert read(age, emptied=False) == [8.0]
+    clocks.go_on(0.01)
+    assert read(age) == [8.01]
+
+
+def test_a_flood_that_is_never_read_to_its_end_is_looked_into_now_and_then(clocks):
+    """What is left came later than what was read; so the next reads need no stamps."""
+    age = Age()
+    turn(age, clocks)
+    asked = 0
+    for _ in range(1000):
+        clocks.go_on(0.001)
+        wanted = age.begin()
+        asked += wanted
+        stamps = np.array([clocks.unix - 0.05, clocks.unix - 0.04])
+        oldest, _ = age.waited(stamps if wanted else None, emptied=False)
+        assert oldest < AGED_S + 0.002
+    assert 5 < asked < 20
+
+
+def test_after_a_standstill_a_line_is_not_empty_before_it_has_settled(clocks):
+    """Of a terminal's buffers the second is handed over when the first was read."""
+    age = Age()
+    turn(age, clocks)
+    clocks.go_on(STOOD_STILL_S + 5.0)
+    assert read(age) == [STOOD_STILL_S + 5.0]
+    clocks.go_on(SETTLE_S / 2)
+    assert read(age) == [STOOD_STILL_S + 5.0 + SETTLE_S / 2]
+    clocks.go_on(SETTLE_S)
+    read(age)
+    clocks.go_on(0.01)
+    assert read(age) == [0.01]
+
+
+# --- through the system ---
+
+
+def waits(seconds: float = WAITS_S) -> None:
+    """Until so much time has passed; never less."""
+    end = clock.now() + seconds
+    while clock.now() < end:
+        time.sleep(0.01)
+
+
+def stamped(endpoint: Endpoint) -> Endpoint:
+    """Once the system stamps for certain, and nothing waits."""
+    age = endpoint._age
+    until(lambda: endpoint.fill(Batch(), 0.0) == 0 and age._since >= age._stamped_from)
+    return endpoint
+
+
+def between(endpoint: Endpoint, send: Callable[[], object]) -> tuple[Batch, float, float]:
+    """Read what is sent and then waits; the batch, and between which two ages it must be."""
+    batch, began = Batch(), clock.now()
+    send()
+    sent = clock.now()
+    waits()
+    filling = clock.now()
+    until(lambda: endpoint.fill(batch, 0.0) > 0)
+    return batch, filling - sent, clock.now() - began
+
+
+@pytest.mark.parametrize("mover", [Mmsg, OneByOne])
+@pytest.mark.parametrize("kind", [open_endpoint, open_link])
+def test_a_datagram_is_as_old_as_the_time_for_which_it_waited(monkeypatch, kind, mover):
+    if mover is Mmsg and mmsg.new_mover is not Mmsg:
+        pytest.skip("this system has no recvmmsg")
+    monkeypatch.setattr(udp, "new_mover", mover)
+    monkeypatch.setattr("gateway.endpoints.gro.new_mover", mover)
+    port = free_port()
+    server = stamped(opened(kind(parse(f"udpin:{HOST}:{port}"))))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as made:
+        batch, least, most = between(server, lambda: made.sendto(b"one", (HOST, port)))
+        assert least <= batch.oldest <= most + (0 if mover is Mmsg else 1), "without stamps, since the read before"
+        assert batch.age(0) == batch.oldest
+        made.sendto(b"two", (HOST, port))
+        until(lambda: server.fill(batch, 0.0) > 0)
+        assert batch.datagrams() == [b"two"]
+    server.close()
+
+
+@pytest.mark.skipif(mmsg.new_mover is not Mmsg, reason="this system has no recvmmsg")
+@pytest.mark.parametrize("kind", [open_endpoint, open_link])
+def test_each_of_a_batch_has_its_own_age_and_a_piece_that_of_its_first(kind):
+    port = free_port()
+    server, batch = opened(kind(parse(f"udpin:{HOST}:{port}"))), Batch()
+    stamped(server)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as made:
+        for _ in range(2):
+            waits(0.2)
+            made.setsockopt(mmsg.SOL_UDP, mmsg.UDP_SEGMENT, 100)
+            made.sendto(bytes(250), (HOST, port))
+            made.setsockopt(mmsg.SOL_UDP, mmsg.UDP_SEGMENT, 0)
+            made.sendto(b"alone", (HOST, port))
+        waits(0.2)
+        until(lambda: server.fill(batch, 0.0) > 0)
+    server.close()
+    ages = [batch.age(slot) for slot in range(batch.count)]
+    assert batch.lengths[: batch.count].tolist() == [100, 100, 50, 5] * 2
+    assert ages == sorted(ages, reverse=True)
+    assert ages[0] == ages[1] == ages[2] >= ages[4] + 0.2
+    assert ages[4] == ages[6] >= 0.2
+
+
+@pytest.mark.parametrize("kind", ["tcpin", "serial", "slip"])
+def test_a_stream_tells_the_age_of_what_it_reads(kind, tmp_path):
+    if kind == "tcpin":
+        port = free_port(socket.SOCK_STREAM)
+        end = opened(open_endpoint(parse(f"tcpin:{HOST}:{port}")))
+        made = socket.create_connection((HOST, port))
+        until(lambda: end.fill(Batch(), 0.0) or bool(end.clients()))
+        send, close = made.sendall, made.close
+    else:
+        master, slave = pty.openpty()
+        tty.setraw(slave)
+        how = open_link if kind == "slip" else open_endpoint
+        end = opened(how(parse(f"serial:{os.ttyname(slave)}:921600")))
+        send, close = (lambda data: os.write(master, data)), (lambda: (os.close(master), os.close(slave)))
+    end.fill(Batch(), 0.0)
+    batch, least, _ = between(end, lambda: send(slip.encode(b"bytes")))
+    assert least <= batch.oldest
+    assert batch.age(0) == batch.oldest
+    end.close()
+    close()
+
+
+def test_who_connects_while_nobody_looks_brings_nothing_young():
+    port = free_port(socket.SOCK_STREAM)
+    server = opened(open_endpoint(parse(f"tcpin:{HOST}:{port}")))
+    made: list[socket.socket] = []
+
+    def connect() -> None:
+        made.append(socket.create_connection((HOST, port)))
+        made[0].sendall(b"bytes")
+
+    batch, least, _ = between(server, connect)
+    assert batch.oldest >= least
+    server.close()
+    made[0].close()
+
+
+# --- in a batch ---
+
+
+def test_ages_go_where_their_datagrams_go():
+    batch, other = batch_of([b"a", b"b", b"c", b"d"]), Batch()
+    assert batch.age(2) == 0.0
+    batch.waited(3.0, np.array([3.0, 2.0, 1.0, 0.1]))
+    other.take(batch, [3, 1])
+    assert [other.age(0), other.age(1)] == [0.1, 2.0]
+    assert batch.leave_out_late(1.0) == 2
+    assert batch.datagrams() == [b"c", b"d"]
+    assert [batch.age(0), batch.age(1)] == [1.0, 0.1]
+    assert batch.leave_out_late(1.0) == 0
+    batch.clear()
+    assert batch.oldest == 0.0
