@@ -17,7 +17,7 @@ from gateway.core.bundle import Bundler
 from gateway.core.wire import LINK_MTU
 from gateway.endpoints import Endpoint
 from gateway.endpoints.address import parse
-from gateway.frames import BATCHES_A_READ, FrameReader
+from gateway.frames import BATCHES_A_READ, FrameReader, together
 from gateway.gate import Gate
 from gateway.status import Table
 from keys.kid import Lane
@@ -103,7 +103,7 @@ class Turn:
 
     def all(self) -> int:
         """The whole turn; how many datagrams would go to the link."""
-        frames = self.gate.may_leave(self.reader.read(0.0))
+        frames = self.gate.may_leave(together(self.reader.read(0.0)))
         self.table.count(frames)
         self.bundles.clear()
         self.bundler.add(frames, 0.0)

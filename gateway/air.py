@@ -15,23 +15,22 @@ Decides nothing about the protocol (gateway.core) or the order (gateway.sessions
 from __future__ import annotations
 
 import argparse
-import time
 from collections import deque
 from collections.abc import Sequence, Set
 from pathlib import Path
 
-from gateway import advice, config, in_clear, log, notify, pace, process, standing
+from gateway import advice, clock, config, in_clear, log, notify, pace, process, standing
 from gateway.alarms import Alarms, Reason
 from gateway.barrier import breathe
-from gateway.batch import Batch
+from gateway.batch import AGED_S, Batch
 from gateway.config import AirConfig
 from gateway.core.announcer import NARROW_BELOW_BPS, Announcer
 from gateway.core.barrier import Barrier
-from gateway.core.bundle import Bundler, pad_videos
+from gateway.core.bundle import DROP_AFTER_S, Bundler, pad_videos
 from gateway.core.wire import DOWNLINK_OVERHEAD, Control, DropReason
 from gateway.endpoints import Endpoint, open_endpoint, open_link
 from gateway.errors import OrderExpired
-from gateway.frames import FrameReader
+from gateway.frames import FrameReader, together
 from gateway.gate import Gate
 from gateway.local_users import LocalUsers
 from gateway.log import say
@@ -72,12 +71,11 @@ class Air:
         self.pace = Pace(self.poller, paces)
         self._video = deque(zip(VIDEO_LANES, self.cameras, strict=False))
         self.fc_frames, self.frames = FrameReader(self.fc, self.barrier), Table()
-        self.unsent = self.crowded = 0  # video that came while no link was up; while all were full
+        self.unsent = self.crowded = self.late = 0  # what came while no link was up; while all were full; too long ago
         self.alarms = Alarms(lambda text: say("air", text))
         self.oversize = Oversize(self.cameras, settings.mtu, self.alarms)
         self._batch = Batch(settings.batch)
-        # Sealed for each lane, they fill a batch: one system call.
-        self._bundles = Batch(settings.batch // len(TELEMETRY_LANES))
+        self._bundles = Batch(settings.batch // len(TELEMETRY_LANES))  # sealed for each lane, they fill a batch
         self._housekeep_at = self._status_at = self._control_at = 0.0
         self._watch = Watch(self.endpoints, lambda text: say("air", text))
         self.sessions = Sessions(device, len(self.cameras), settings.link_bps(), self.alarms, self.barrier)
@@ -88,9 +86,9 @@ class Air:
         """Fly until SIGINT or SIGTERM."""
         self.device.device_index(self.order.order)
         self._refuse_what_ended()
-        self._started = now = time.monotonic()
+        self._started = now = clock.now()
         self.sessions.begin(now)
-        self.gate = Gate(self.announcer, self.fc, self.alarms, self.barrier)
+        self.gate = Gate(self.announcer, self.fc, self.alarms, self.barrier, clock.now)
         self.bundler = Bundler(self.settings.mtu, self.order.order.policy.pad, now, self.settings.flush_ms / 1000)
         with Publisher("air", self.device.name) as self.publisher:
             self._say_sealed(now)
@@ -120,7 +118,7 @@ class Air:
             )
 
     def _end(self) -> None:
-        now = time.monotonic()
+        now = clock.now()
         self._send(self.sessions.close(now), now)
         self.sessions.count_seconds(now)
         for endpoint in self.endpoints:
@@ -129,9 +127,9 @@ class Air:
     # --- 1: a turn ---
 
     def turn(self) -> None:
-        now = time.monotonic()
+        now = clock.now()
         ready = self.poller.wait(min(self._next_due(now), self._housekeep_at) - now)
-        now = time.monotonic()
+        now = clock.now()
         if now >= self._housekeep_at:
             self._housekeep(now)
             ready = {*self.endpoints}  # some move what waits in them, or find out that they are broken
@@ -151,12 +149,14 @@ class Air:
 
     def _telemetry(self, ready: Set[Endpoint], now: float) -> None:
         if self.fc in ready or now >= self.fc_frames.next_due():
-            frames = self.gate.may_leave(self.fc_frames.read(now))
-            self.bundler.add(frames, now)
-            self.frames.count(frames)
-            self.pace.count(self.fc, len(frames), now, more=False)
+            came = self.fc_frames.read(now)
+            for waited, frames in came:
+                leaving = self.gate.may_leave(frames)
+                self.bundler.add(leaving, now if waited < AGED_S else now - waited)
+                self.frames.count(leaving)
+            self.pace.count(self.fc, len(together(came)), now, more=False)
         if now >= self.bundler.next_due() and (roomy := _with_room(self.links, now)):
-            self._send_telemetry(AHEAD_S * max(link.octets_a_second for link in roomy), now)
+            self._send_telemetry(AHEAD_S * max(link.octets_a_second for link in roomy), clock.now())
 
     def _line_wait_s(self, now: float) -> float:
         """Until a link has room for telemetry: 0 if one has, infinite if none is up.
@@ -178,7 +178,7 @@ class Air:
         batch.take(bundles, [*range(bundles.count)] * len(keys))
         for number, key in enumerate(keys):
             self.announcer.sealer.seal(key, batch, number * bundles.count, bundles.count)
-        self._drain(batch, now)
+        self._drain_live(batch, self.links, now)
 
     # --- 4: from the stations ---
 
@@ -209,14 +209,15 @@ class Air:
                 if camera in ready and camera.fill(self._batch, now):
                     self.pace.count(camera, self._batch.count, now, more=self._batch.full)
                     self._video.rotate(-1)
+                    self.late += self._batch.leave_out_late(DROP_AFTER_S)
                     self._send_video(lane, now)
                     return
 
     def _send_video(self, lane: Lane, now: float) -> None:
         batch = self._batch
         key = self.announcer.send_key(lane)
-        if key is None:
-            return  # nobody in the order may see video
+        if key is None or not batch.count:
+            return  # nobody in the order may see video; or it was late
         if not _with_room(self.wide, now):  # telemetry would wait behind it
             if any(map(_is_up, self.wide)):
                 self.crowded += batch.count
@@ -229,9 +230,7 @@ class Air:
         if padded:
             pad_videos(batch, policy.pad, room)
         self.announcer.sealer.seal(key, batch)
-        for link in self.wide:
-            with self.barrier:
-                link.drain(batch, now)
+        self._drain_live(batch, self.wide, now)
 
     # --- 6: control ---
 
@@ -248,13 +247,18 @@ class Air:
     def _send(self, datagrams: list[bytes], now: float) -> None:
         batch = self._batch
         for begin in range(0, len(datagrams), batch.capacity):
-            batch.clear()
-            for datagram in datagrams[begin : begin + batch.capacity]:
-                batch.append(datagram)
-            self._drain(batch, now)
+            batch.hold(datagrams[begin : begin + batch.capacity])
+            self._drain(batch, self.links, now)
 
-    def _drain(self, batch: Batch, now: float) -> None:
-        for link in self.links:
+    def _drain_live(self, batch: Batch, links: Sequence[Endpoint], now: float) -> None:
+        """What was at hand at `now`; if the process has stood still since then, it is late."""
+        if clock.now() - now > DROP_AFTER_S:
+            self.late += batch.count
+        else:
+            self._drain(batch, links, now)
+
+    def _drain(self, batch: Batch, links: Sequence[Endpoint], now: float) -> None:
+        for link in links:
             with self.barrier:
                 link.drain(batch, now)
 
@@ -330,13 +334,14 @@ class Air:
         return round(sum(grown.values()) / seconds, 1)
 
     def _drops(self) -> dict[str, int]:
+        gate = self.gate.drops()
         return {
-            "late": self.bundler.late,
+            **gate,
+            "late": self.bundler.late + self.late + gate.get(DropReason.LATE.value, 0),
             "link_down": self.unsent,
             "link_full": self.crowded,
             "oversize": self.oversize.total,
             "resync_bytes": self.fc_frames.resync_bytes,
-            **self.gate.drops(),
             DropReason.UNEXPECTED.value: self.barrier.total,
         }
 

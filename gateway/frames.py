@@ -5,14 +5,29 @@ What must not live here: what becomes of the frames.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
 from firmware_shims import mavlink
-from gateway.batch import Batch
+from gateway.batch import AGED_S, Batch
 from gateway.core.barrier import Barrier
 from gateway.endpoints import Endpoint
 
 BATCHES_A_READ = 4  # what a flooding sender may take before others have their turn
 CONNECTIONS = 16  # framers kept; a TCP server has at most so many clients
 SETTLE_S = 0.005  # a serial line this quiet has ended its frame
+
+
+class Came(NamedTuple):
+    """Frames that came together, and for how many seconds the first of them had waited before it was read."""
+
+    waited: float
+    frames: list[bytes]
+
+
+def together(came: Iterable[Came]) -> list[bytes]:
+    """All frames in order, for whom it does not matter how old they are."""
+    return [frame for _, frames in came for frame in frames]
 
 
 class FrameReader:
@@ -32,28 +47,46 @@ class FrameReader:
         """When `read` has to be called again though nothing came: silence ends a frame."""
         return self._read_at + SETTLE_S
 
-    def read(self, now: float) -> list[bytes]:
+    def read(self, now: float) -> list[Came]:
         """The frames that the bytes at hand complete, in order."""
-        out: list[bytes] = []
+        out: list[Came] = []
         batch = self._batch
         for _ in range(BATCHES_A_READ):
             if not self.endpoint.fill(batch, now):
                 break
             self._read_at = now
-            framer = self._framer(self.endpoint.connection)
-            with self._barrier:
-                if self.endpoint.stream:
-                    for read in batch.datagrams():
-                        out += framer.feed(read)
-                else:
-                    out += framer.datagrams(batch.datagrams())
+            out += self._framed(self._framer(self.endpoint.connection), batch)
             if not (self.endpoint.stream or batch.full):
                 break
         if now >= self.next_due():
-            self._read_at = float("inf")
+            settled, self._read_at = Came(now - self._read_at, []), float("inf")
             for framer in self._framers.values():
                 with self._barrier:
-                    out += framer.settle()
+                    settled.frames.extend(framer.settle())
+            out.append(settled)
+        return [came for came in out if came.frames]
+
+    def _framed(self, framer: mavlink.Framer, batch: Batch) -> list[Came]:
+        """All of a batch, as it nearly always is; those that had waited, apart wherever a while lies between them."""
+        if batch.oldest < AGED_S:
+            return [Came(batch.oldest, self._frames(framer, batch.datagrams()))]
+        out: list[Came] = []
+        for index, datagram in enumerate(batch.datagrams()):
+            frames, waited = self._frames(framer, [datagram]), batch.age(index)
+            if out and out[-1].waited - waited < AGED_S:
+                out[-1].frames.extend(frames)
+            else:
+                out.append(Came(waited, frames))
+        return out
+
+    def _frames(self, framer: mavlink.Framer, reads: Sequence[bytes]) -> list[bytes]:
+        out: list[bytes] = []
+        with self._barrier:
+            if self.endpoint.stream:
+                for read in reads:
+                    out += framer.feed(read)
+            else:
+                out += framer.datagrams(reads)
         return out
 
     def _framer(self, connection: int) -> mavlink.Framer:

@@ -6,12 +6,12 @@ What must not live here: whom to believe (gateway.core.gatekeeper), what a polic
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from firmware_shims import guard
 from firmware_shims.guard import UNJUDGED, Guard
 from gateway.alarms import Alarms, Reason
-from gateway.batch import Batch
+from gateway.batch import AGED_S, Batch
 from gateway.core.announcer import Announcer
 from gateway.core.barrier import Barrier
 from gateway.core.gatekeeper import INSTANCES_MAX, Accepted, Gatekeeper
@@ -21,10 +21,21 @@ from gateway.kept_back import KeptBack
 
 
 class Gate:
-    """Of one session after the other."""
+    """Of one session after the other.
 
-    def __init__(self, announcer: Announcer, fc: Endpoint, alarms: Alarms, barrier: Barrier | None = None) -> None:
-        self._fc, self._alarms, self._barrier = fc, alarms, barrier or Barrier()
+    `clock` is read where a batch is at hand: the process may have stood still since the turn began. Without it the
+    caller's `now` is believed.
+    """
+
+    def __init__(
+        self,
+        announcer: Announcer,
+        fc: Endpoint,
+        alarms: Alarms,
+        barrier: Barrier | None = None,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        self._fc, self._alarms, self._barrier, self._clock = fc, alarms, barrier or Barrier(), clock
         self._crowds = 0  # datagrams of senders too many, as far as they were alarmed
         self._passed: Counter[str] = Counter()  # frames, by the station's name
         self._kept: dict[str, KeptBack] = {}  # by the station's name
@@ -47,7 +58,11 @@ class Gate:
         """Read one batch of `link`, and hand the frames that may pass to the flight controller, in order."""
         if not link.fill(self._batch, now):
             return Accepted()
+        now = self._clock() if self._clock else now
         accepted = self.keeper.open(self._batch, now, lambda slot: (link.address, *link.senders([slot])))
+        if self._clock and self._clock() - now > AGED_S:  # it stood still meanwhile: their echoes may be stale by now
+            self.keeper.drops[DropReason.LATE] += len(accepted.frames)
+            accepted.frames.clear()
         link.vouch(accepted.slots, now)
         if accepted.copies:
             link.keep(accepted.copies, now)
@@ -77,9 +92,7 @@ class Gate:
     def _to_fc(self, frames: Sequence[bytes], now: float) -> None:
         batch = self._frames
         for begin in range(0, len(frames), batch.capacity):
-            batch.clear()
-            for frame in frames[begin : begin + batch.capacity]:
-                batch.append(frame)
+            batch.hold(frames[begin : begin + batch.capacity])
             self._fc.drain(batch, now)
 
     # --- down ---

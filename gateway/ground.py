@@ -20,7 +20,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Set
 from pathlib import Path
 
-from gateway import config, in_clear, log, notify, order_file, process
+from gateway import clock, config, in_clear, log, notify, order_file, process
 from gateway.alarms import Alarms, Reason
 from gateway.aside import Aside
 from gateway.barrier import breathe
@@ -114,7 +114,7 @@ class Ground:
 
     def run(self) -> None:
         """Open until SIGINT or SIGTERM."""
-        self._started = time.monotonic()
+        self._started = clock.now()
         with Publisher("ground", self.station.name) as self.publisher:
             order = self.order.order
             say("ground", f"{self.station.name}: listening for operation {order.operation!r} of {order.agency!r}")
@@ -135,8 +135,8 @@ class Ground:
 
     def turn(self) -> None:
         """At each entry of what others send stands the barrier: what fails there costs that input alone."""
-        ready = self.poller.wait(min(self._housekeep_at, self.reorder.next_due(), self.helm.next_due()) - time.monotonic())
-        now = time.monotonic()
+        ready = self.poller.wait(min(self._housekeep_at, self.reorder.next_due(), self.helm.next_due()) - clock.now())
+        now = clock.now()
         self._links_in_turn.rotate()  # the one that is always read first would be the one that always brings the news
         if now >= self._housekeep_at:
             self._housekeep(now)
@@ -153,9 +153,10 @@ class Ground:
     def _take_link(self, number: int, link: Endpoint, now: float) -> None:
         taken, more = 0, True
         for _ in range(BATCHES_A_TURN):
+            began = clock.now()
             if count := link.fill(self._batch, now):
                 taken += count
-                self._open_link(number, link, time.monotonic())
+                self._open_link(number, link, began, clock.now())
             more = count == self._batch.capacity or link.waiting
             if not more:
                 break
@@ -163,8 +164,9 @@ class Ground:
 
     # --- 2: from the link ---
 
-    def _open_link(self, number: int, link: Endpoint, now: float) -> None:
+    def _open_link(self, number: int, link: Endpoint, began: float, now: float) -> None:
         opened = self.opener.open(self._batch, now)
+        self.opener.look_again(opened, clock.now() - began)
         link.vouch(opened.fresh, now)
         with self.barrier:
             for arrival in opened.arrivals:
@@ -192,9 +194,7 @@ class Ground:
             if self.feed:
                 self.feed.publish(TELEMETRY, frames)
         for begin in range(0, len(frames), plain.capacity):
-            plain.clear()
-            for frame in frames[begin : begin + plain.capacity]:
-                plain.append(frame)
+            plain.hold(frames[begin : begin + plain.capacity])
             for gcs in self.gcs:
                 with self.barrier:
                     gcs.drain(plain, now)
@@ -355,7 +355,7 @@ class Ground:
         return round(grown["unopened"] / seconds, 1)
 
     def _drops(self) -> dict[str, int]:
-        drops: Counter[DropReason] = self.opener.drops
+        drops: Counter[DropReason] = self.opener.drops + Counter({DropReason.LATE: self.reorder.dropped})
         counts = {reason.value: count for reason, count in sorted(drops.items()) if count}
         unexpected = {DropReason.UNEXPECTED.value: self.barrier.total}
         foreign = {DropReason.FOREIGN_SYSTEM.value: self.systems.dropped}

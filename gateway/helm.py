@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence, Set
 from firmware_shims import definitions, mavlink, target
 from firmware_shims.guard import UNJUDGED, Guard
 from gateway.alarms import Alarms, Reason
-from gateway.batch import Batch
+from gateway.batch import AGED_S, Batch
 from gateway.core.barrier import Barrier
 from gateway.core.commander import Refusal
 from gateway.core.fleet import Fleet
@@ -47,6 +47,7 @@ class Helm:
         self._links, self._alarms = links, alarms
         self._guard = Guard(fleet.station.guard)
         self._batch = Batch()
+        self._came_at = float("-inf")  # what was sealed last
 
     def adopt(self, order: VerifiedOrder) -> None:
         """Go on under an order that succeeds the one so far."""
@@ -61,24 +62,34 @@ class Helm:
         for reader in self._readers:
             if reader.endpoint in ready or now >= reader.next_due():
                 with self._barrier:
-                    if frames := reader.read(now):
-                        self._command(frames, now)
+                    for waited, frames in reader.read(now):
+                        self._command(frames, waited, now)
 
-    def _command(self, frames: list[bytes], now: float) -> None:
+    def _command(self, frames: list[bytes], waited: float, now: float) -> None:
+        """`frames` had waited here for so many seconds: they go up as they would have gone then, or not at all."""
         self.fleet.systems.hear_stations(frames)
+        if waited > self.fleet.order.order.policy.fresh_ms / 1000:
+            self.refused[DropReason.LATE.value] += len(frames)
+            return
         if refusal := self.fleet.refusal(now):
             self.refused[refusal.name.lower()] += len(frames)
             if refusal is Refusal.OBSERVER:
                 self._alarms.raise_(Reason.MAY_NOT_COMMAND, now)
             return
         judged = [(frame, self._held(frame)) for frame in frames]
-        sealed = self.fleet.seal([frame for frame, held in judged if held is None], now)
+        sealed = self.fleet.seal([frame for frame, held in judged if held is None], now, self._when(waited, now))
         self.sent += sealed.sent
         for held in filter(None, (held for _, held in judged)):
             self._keep_back(held, now)
         for frame, why in sealed.refused:
             self._refuse(frame, why, now)
         self._send(sealed.datagrams, now)
+
+    def _when(self, waited: float, now: float) -> float:
+        """When frames came that had waited so long at most; of several that came just now, in the order of reading."""
+        came_at = max(now - waited, self._came_at) if waited < AGED_S else now - waited
+        self._came_at = max(self._came_at, came_at)
+        return came_at
 
     def _held(self, frame: bytes) -> str | None:
         with self._barrier:
@@ -105,9 +116,7 @@ class Helm:
 
     def _send(self, datagrams: Sequence[bytes], now: float) -> None:
         for begin in range(0, len(datagrams), self._batch.capacity):
-            self._batch.clear()
-            for datagram in datagrams[begin : begin + self._batch.capacity]:
-                self._batch.append(datagram)
+            self._batch.hold(datagrams[begin : begin + self._batch.capacity])
             for link in self._links:
                 with self._barrier:
                     link.drain(self._batch, now)

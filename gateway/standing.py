@@ -5,12 +5,11 @@ What lives here: listening for that. What follows from it is the role's.
 
 from __future__ import annotations
 
-import time
-
 from firmware_shims import heartbeat
+from gateway import clock
 from gateway.barrier import breathe
 from gateway.core.barrier import Barrier
-from gateway.frames import FrameReader
+from gateway.frames import FrameReader, together
 from gateway.log import say
 from gateway.poller import Poller
 
@@ -20,13 +19,13 @@ LOOK_EVERY_S = 0.05
 
 def heard_disarmed(fc: FrameReader, system_id: int, poller: Poller, barrier: Barrier) -> bool:
     """Listen to the flight controller; what is not heard counts as airborne."""
-    until, autopilots = time.monotonic() + HEAR_FC_S, heartbeat.Autopilots(system_id)
-    while (now := time.monotonic()) < until and not autopilots.armed and not poller.stopping:
+    until, autopilots = clock.now() + HEAR_FC_S, heartbeat.Autopilots(system_id)
+    while (now := clock.now()) < until and not autopilots.armed and not poller.stopping:
         with barrier:
             fc.endpoint.tick(now)
         poller.wait(min(until - now, LOOK_EVERY_S))
         with barrier:
-            autopilots.hear(fc.read(time.monotonic()))
+            autopilots.hear(together(fc.read(clock.now())))
         breathe(barrier)
     if autopilots.others:
         heard = ", ".join(map(str, sorted(autopilots.others)))

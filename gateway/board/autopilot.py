@@ -18,7 +18,7 @@ from gateway.board.subject import Subject
 from gateway.endpoints import open_endpoint
 from gateway.endpoints.address import Address
 from gateway.endpoints.endpoint import State
-from gateway.frames import FrameReader
+from gateway.frames import FrameReader, together
 
 LISTEN_S = 2.5  # heartbeats come once a second
 TRY_S = 1.4  # each other baud rate: long enough for one
@@ -170,7 +170,7 @@ def listen(address: Address, seconds: float, system: int | None = None) -> Heard
     try:
         while (now := time.monotonic()) < until and not heard.is_of(system):
             endpoint.tick(now)
-            for frame in reader.read(now):
+            for frame in together(reader.read(now)):
                 _regard(frame, heard, system)
             time.sleep(LOOK_EVERY_S)
         heard.octets = endpoint.counters.rx_bytes

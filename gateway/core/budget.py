@@ -14,8 +14,8 @@ class Budget:
 
     def spend(self, now: float) -> bool:
         """Take one, if there is one."""
-        self._left = min(self.burst, self._left + (now - self._at) * self.rate)
-        self._at = now
+        self._left = min(self.burst, self._left + max(0.0, now - self._at) * self.rate)
+        self._at = max(self._at, now)  # what came earlier may be read later
         if self._left < 1:
             return False
         self._left -= 1

@@ -4,7 +4,7 @@ The flow, SPEC.md sections 4.7 and 6:
   1  `control`  challenges that are due: a fresh one every 3 s, repeated until a beat brings it back (F3)
      `hold`     ahead of a change of order, that we hold the next one
   2  `refusal`  why nothing may be commanded now, as a value
-  3  `seal`     frames behind the echo of the newest beat, in bundles, under this ground's own instance
+  3  `seal`     frames behind the echo of the beat that was newest when they came, in bundles, under our own instance
      `carry`    a fragment of an order, in the same way
 
 What must not live here: which session of a device is commanded (fleet.py), what a frame says (firmware_shims.guard).
@@ -45,6 +45,7 @@ class Refusal(enum.StrEnum):
     ENDED = "the session is over or silent"
     NO_KEYS = "our keys have not come yet"
     PENDING = "it flies under an order that has not come yet"
+    LATE = "it had waited in this computer since before the beats that it knows"
     NOT_FRESH = "no challenge of ours was answered in the last 10 s"
 
 
@@ -83,7 +84,7 @@ class Commander:
         elif self._answered_at >= newest or now - self._sent_at < self._repeat_after_s(now):
             return []
         self._sent_at, self._began = now, min(self._began, now)
-        return [self._seal(Lane.CONTROL, bytes([Control.CHALLENGE]) + value)]
+        return [self._say(bytes([Control.CHALLENGE]) + value)]
 
     def _repeat_after_s(self, now: float) -> float:
         first = now - self._began < CHALLENGE_EVERY_S and self._answered_at == float("-inf")
@@ -96,7 +97,7 @@ class Commander:
         if not ahead or now < self._hold_at or self.session.pending or not self._may_speak(now):
             return []
         self._hold_at = now + HOLD_EVERY_S
-        return [self._seal(Lane.CONTROL, bytes([Control.ORDER_HELD]) + name)]
+        return [self._say(bytes([Control.ORDER_HELD]) + name)]
 
     def _read_answers(self, now: float) -> None:
         while self._challenges and now - self._challenges[0][0] > CHALLENGE_FOR_S:
@@ -146,21 +147,32 @@ class Commander:
 
     # --- 3: sealing ---
 
-    def seal(self, frames: Sequence[bytes], now: float) -> list[bytes] | Refusal:
-        """The datagrams that carry `frames`, whole MAVLink frames in their order; or why there are none."""
+    def seal(self, frames: Sequence[bytes], now: float, came_at: float | None = None) -> list[bytes] | Refusal:
+        """The datagrams that carry `frames`, whole MAVLink frames in their order; or why there are none.
+
+        Behind the echo of the beat that was the newest when they came, at `came_at`: the aircraft then counts the time
+        that they waited here. A ground that stood still cannot make an old command fresh.
+        """
         refusal = self.refusal(now)
         if refusal:
             return refusal
+        echo = self.session.nonce_at(now if came_at is None else came_at)
+        if echo is None:
+            return Refusal.LATE
         bundles = bundle.pack(frames, self._limit - NONCE_SIZE)
-        return [self._seal(Lane.UPLINK, packed) for packed in bundles]
+        return [self._seal(Lane.UPLINK, echo, packed) for packed in bundles]
 
     def carry(self, fragment: bytes, now: float) -> bytes | None:
         """The datagram that carries an order fragment up; None if nobody hears us."""
-        return self._seal(Lane.CONTROL, bytes([Control.ORDER_FRAGMENT]) + fragment) if self._may_speak(now) else None
+        return self._say(bytes([Control.ORDER_FRAGMENT]) + fragment) if self._may_speak(now) else None
 
-    def _seal(self, lane: Lane, content: bytes) -> bytes:
+    def _say(self, content: bytes) -> bytes:
+        """In lane 17, now."""
         assert self.session.beat is not None
-        plain = self.session.beat.nonce + content
+        return self._seal(Lane.CONTROL, self.session.beat.nonce, content)
+
+    def _seal(self, lane: Lane, echo: bytes, content: bytes) -> bytes:
+        plain = echo + content
         if lane is Lane.UPLINK:
             plain = bundle.padded(plain, self._pad)
         return self._sealer.seal_one(self._key(lane), plain)

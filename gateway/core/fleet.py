@@ -124,8 +124,11 @@ class Fleet:
         refusals = [commander.refusal(now) for commander in self.commanded] or [Refusal.NO_AIRCRAFT]
         return refusals[-1] if all(refusals) else None
 
-    def seal(self, frames: Sequence[bytes], now: float) -> Sealed:
-        """`frames` in their order, each for the aircraft that it is for."""
+    def seal(self, frames: Sequence[bytes], now: float, came_at: float | None = None) -> Sealed:
+        """`frames` in their order, each for the aircraft that it is for.
+
+        `came_at`: when the first of them came to this computer; now, if it is not told.
+        """
         commanders, shares, missed = self._by_device(), defaultdict[bytes, list[int]](list), dict[int, Refusal]()
         for place, frame in enumerate(frames):
             devices = self._devices_for(frame, commanders, now)
@@ -137,7 +140,7 @@ class Fleet:
         out: list[bytes] = []
         taken: set[int] = set()
         for device, places in shares.items():
-            sealed = commanders[device].seal([frames[place] for place in places], now)
+            sealed = commanders[device].seal([frames[place] for place in places], now, came_at)
             if isinstance(sealed, Refusal):
                 missed |= dict.fromkeys(places, sealed)
             else:

@@ -9,7 +9,7 @@ The flow, and the functions in its order:
   4  `_decrypt`      one AEAD call per datagram, in place; what fails is wiped in the same breath; only then does the
                      window move
   5  `_deliver`      marks the plain datagrams; telemetry must be whole frames and zeros; beats and orders go to the
-                     listener; video is opaque
+                     listener; video is opaque; of telemetry and video what had waited here for over a second is late
 
 Everything from the air that is not right is a counted DropReason, never an exception. SPEC.md sections 4, 5.5 and 12.
 """
@@ -42,14 +42,19 @@ _NONE: Indices = np.zeros(0, np.int64)
 
 _TELEMETRY = (Lane.TELEMETRY, Lane.OBSERVER_TELEMETRY)
 _VIDEO = (Lane.VIDEO_A, Lane.VIDEO_B)
+_LIVE = _TELEMETRY + _VIDEO  # worth nothing when it is late
 
 
 class Bundle(NamedTuple):
-    """The frames of one telemetry datagram, and where in its lane it stands; none if it was padding alone."""
+    """The frames of one telemetry datagram, and where in its lane it stands; none if it was padding alone.
+
+    `waited`: seconds for which it had waited before it was read; 0 if it came just now.
+    """
 
     lease: Lease
     ctr: int
     frames: list[memoryview]
+    waited: float = 0.0
 
 
 class Arrival(NamedTuple):
@@ -150,6 +155,13 @@ class Opener:
         self.drops[DropReason.UNEXPECTED] += 1
         self.barrier.note(error)
 
+    def look_again(self, opened: Opened, seconds: float) -> None:
+        """So long after it was read: what the process stood still with is late."""
+        if seconds > bundle.DROP_AFTER_S:
+            self.drops[DropReason.LATE] += len(opened.bundles) + sum(map(len, opened.video.values()))
+            opened.bundles.clear()
+            opened.video.clear()
+
     # --- 1: forms ---
 
     def _other(self, batch: Batch, indices: list[int], now: float) -> None:
@@ -158,7 +170,7 @@ class Opener:
             if not len(datagram):
                 self.drops[DropReason.TOO_SHORT] += 1
             elif datagram[0] < CONTROL_BELOW:
-                self._take(self.listener.control, bytes(datagram), now)
+                self._take(self.listener.control, bytes(datagram), now - batch.age(index))
             elif datagram[0] >= sframe.UPLINK_FIRST:
                 self.drops[DropReason.WRONG_DIRECTION] += 1
             elif datagram[0] >> 4 == sframe.DOWNLINK_FIRST >> 4:
@@ -321,6 +333,8 @@ class Opener:
         batch.starts[slots] = HEADROOM + size
         batch.lengths[slots] -= size + TAG_SIZE
         _look_ahead(lease)
+        if batch.oldest > bundle.DROP_AFTER_S and lease.lane in _LIVE:
+            at, ctrs = self._in_time(batch, at, ctrs)
         if lease.lane is self._proof:
             opened.fresh += at
         self.opened[lease.lane] += len(at)
@@ -328,10 +342,16 @@ class Opener:
             opened.video.setdefault(lease.lane, []).extend(self._unpadded(batch, at) if self._pad_video else at)
         elif lease.lane in _TELEMETRY:
             for index, ctr in zip(at, ctrs, strict=True):
-                opened.bundles.append(Bundle(lease, ctr, self._frames(batch.view(index))))
+                opened.bundles.append(Bundle(lease, ctr, self._frames(batch.view(index)), batch.age(index)))
         else:
             for index in at:
-                self._take(self._control, bytes(batch.view(index)), lease, now)
+                self._take(self._control, bytes(batch.view(index)), lease, now - batch.age(index))
+
+    def _in_time(self, batch: Batch, at: Sequence[int], ctrs: Sequence[int]) -> tuple[list[int], list[int]]:
+        """Of slots and their counters those that had not waited here for too long."""
+        kept = [(index, ctr) for index, ctr in zip(at, ctrs, strict=True) if batch.age(index) <= bundle.DROP_AFTER_S]
+        self.drops[DropReason.LATE] += len(at) - len(kept)
+        return [index for index, _ in kept], [ctr for _, ctr in kept]
 
     def _frames(self, plain: memoryview) -> list[memoryview]:
         try:

@@ -2,7 +2,7 @@
 
 The first copy of a datagram has won before it comes here (the replay window). Of two links one is slower, so what the
 faster one lost arrives behind what followed it: while more than one link of a session is up, a bundle behind a gap
-waits for it, at most `WAIT_S`. With one link nothing ever waits. SPEC.md section 7.1.
+waits for it, at most `WAIT_S` from its arrival. With one link nothing ever waits. SPEC.md section 7.1.
 
 Sans-IO: time is an argument. What must not live here: which links are up (paths.py).
 """
@@ -14,6 +14,7 @@ import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
+from gateway.core.bundle import DROP_AFTER_S
 from gateway.core.opener import Bundle
 from gateway.core.session import Session
 from keys.kid import Lane
@@ -34,19 +35,23 @@ class _Lane:
         self.next: Position | None = None  # behind what was delivered last; None before the first
         self.waiting: list[tuple[Position, float, list[bytes]]] = []  # position, since when, frames
 
-    def put(self, position: Position, frames: Sequence[memoryview], now: float) -> None:
+    def put(self, position: Position, frames: Sequence[memoryview], since: float) -> None:
         """Line up behind a gap. The bytes are copied, for their batch is filled again meanwhile."""
-        bisect.insort(self.waiting, (position, now, [bytes(frame) for frame in frames]))
+        bisect.insort(self.waiting, (position, since, [bytes(frame) for frame in frames]))
 
-    def take(self, count: int) -> Frames:
-        """Deliver the first `count` of those that wait, and all that then follow without a gap."""
+    def take(self, count: int, now: float) -> tuple[Frames, int]:
+        """The frames of the first `count` of those that wait, and of all that then follow without a gap.
+
+        And how many of these bundles are not delivered: the process stood still while they waited, and they are late.
+        """
         follows = _following(self.waiting[count - 1][0]) if count else self.next
         while follows and count < len(self.waiting) and self.waiting[count][0] == follows:
             follows = _following(follows)
             count += 1
         gone, self.waiting = self.waiting[:count], self.waiting[count:]
         self.next = follows
-        return [frame for _, _, frames in gone for frame in frames]
+        in_time = [frames for _, since, frames in gone if now - since <= DROP_AFTER_S]
+        return [frame for frames in in_time for frame in frames], len(gone) - len(in_time)
 
     def overdue(self, now: float) -> int:
         """How many must not wait any longer: those that have waited long enough, and what stands in front of them."""
@@ -61,10 +66,11 @@ class Reorder:
     """`several(session, now)` says whether more than one link brings this session now.
 
     `late` counts bundles that came when their place had been passed; they are delivered at once, not dropped.
+    `dropped` counts those that had waited for over a second when their turn came: the process stood still.
     """
 
     def __init__(self, several: Callable[[Session, float], bool]) -> None:
-        self.late = 0
+        self.late = self.dropped = 0
         self._several = several
         self._lanes: weakref.WeakKeyDictionary[Session, dict[Lane, _Lane]] = weakref.WeakKeyDictionary()
         self._waiting: list[_Lane] = []  # those in which something waits
@@ -86,11 +92,16 @@ class Reorder:
             return [*bundle.frames]
         if lane.next is None or position == lane.next:
             lane.next = _following(position)
-            return [*bundle.frames, *lane.take(0)]
-        lane.put(position, bundle.frames, now)
+            return [*bundle.frames, *self._take(lane, 0, now)]
+        lane.put(position, bundle.frames, now - bundle.waited)
         if len(lane.waiting) > WAITING_MAX or not self._several(bundle.lease.session, now):
-            return lane.take(len(lane.waiting))
+            return self._take(lane, len(lane.waiting), now)
         return []
+
+    def _take(self, lane: _Lane, count: int, now: float) -> Frames:
+        frames, late = lane.take(count, now)
+        self.dropped += late
+        return frames
 
     def next_due(self) -> float:
         """When `release` has something to hand out."""
@@ -101,6 +112,6 @@ class Reorder:
         """The frames behind gaps that nobody has filled in time."""
         out: Frames = []
         for lane in self._waiting:
-            out += lane.take(lane.overdue(now))
+            out += self._take(lane, lane.overdue(now), now)
         self._waiting = [lane for lane in self._waiting if lane.waiting]
         return out

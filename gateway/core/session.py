@@ -6,6 +6,7 @@ What lives here: state, moved only by the listener and only with what verified. 
 from __future__ import annotations
 
 import dataclasses
+from collections import deque
 
 from gateway.core.fragment import Reassembler
 from gateway.core.wire import BEYOND_BEAT_BY, KEEP_EPOCH_S
@@ -17,6 +18,7 @@ from keys.order import VerifiedOrder
 from keys.statement import Statement
 
 ALIVE_FOR_S = 3.0  # since the last verified beat
+ECHOES = 64  # nonces of beats kept for what came before it was read: many seconds' worth
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Session:
         self.boot_counter = statement.boot_counter
         self.beat: Beat | None = None
         self.beat_at = float("-inf")  # when the newest beat came, on our monotonic clock
+        self._nonces: deque[tuple[float, bytes]] = deque(maxlen=ECHOES)  # (when its beat came, nonce), oldest first
         self.first_beat_at = float("inf")
         self.newest_message = b""
         self.highest_seq = 0  # that a beat in a control datagram has named, whoever sent it
@@ -77,8 +80,13 @@ class Session:
             self.reassembler.clear()
             self.announcements.clear()
         self.beat, self.beat_at, self.newest_message = beat, now, message
+        self._nonces.append((now, beat.nonce))
         self.first_beat_at = min(self.first_beat_at, now)
         self._bounds[beat.epoch] = {kid: ctr + BEYOND_BEAT_BY for kid, ctr in beat.next_ctr.items()}
+
+    def nonce_at(self, came_at: float) -> bytes | None:
+        """That of the beat that was the newest at `came_at`; None if that is longer ago than what is kept."""
+        return next((nonce for heard_at, nonce in reversed(self._nonces) if heard_at <= came_at), None)
 
     def expects(self, epoch: int) -> bool:
         """Only the beat's epoch is installed, and in lead time the next."""

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import random
 
+import numpy as np
 import pytest
 
 from gateway.batch import CAPACITY
-from gateway.frames import BATCHES_A_READ, CONNECTIONS, SETTLE_S, FrameReader
+from gateway.frames import BATCHES_A_READ, CONNECTIONS, SETTLE_S, FrameReader, together
 from tests.memory_link import mavlink_frame
 from tests.unit.gateway.plain_end import PlainEnd
 
@@ -17,7 +18,7 @@ def test_each_datagram_is_framed_by_itself():
     end = PlainEnd()
     end.put(FRAMES[0] + FRAMES[1], FRAMES[2][:-1], FRAMES[3])
     reader = FrameReader(end)
-    assert reader.read(0.0) == [FRAMES[0], FRAMES[1], FRAMES[3]]
+    assert together(reader.read(0.0)) == [FRAMES[0], FRAMES[1], FRAMES[3]]
     assert reader.resync_bytes == len(FRAMES[2]) - 1
 
 
@@ -28,7 +29,7 @@ def test_the_bytes_of_two_connections_are_not_mixed():
     end.put(FRAMES[2] + FRAMES[3][:20], connection=2)
     end.put(FRAMES[1][20:] + FRAMES[4], connection=1)
     end.put(FRAMES[3][20:] + FRAMES[5], connection=2)
-    got = reader.read(0.0) + reader.read(SETTLE_S)
+    got = together(reader.read(0.0)) + together(reader.read(SETTLE_S))
     assert sorted(got) == sorted(FRAMES)
     assert reader.resync_bytes == 0
 
@@ -38,9 +39,9 @@ def test_silence_ends_a_frame_and_next_due_says_when():
     reader = FrameReader(end)
     assert reader.next_due() == float("inf")
     end.put(b"\0" + FRAMES[0][:-2] + b"xx")
-    assert reader.read(1.0) == []
+    assert together(reader.read(1.0)) == []
     assert reader.next_due() == 1.0 + SETTLE_S
-    assert reader.read(reader.next_due()) == [FRAMES[0][:-2] + b"xx"]
+    assert together(reader.read(reader.next_due())) == [FRAMES[0][:-2] + b"xx"]
     assert reader.next_due() == float("inf")
 
 
@@ -50,8 +51,8 @@ def test_a_flood_does_not_take_the_whole_turn(stream: bool):
     for _ in range(BATCHES_A_READ + 1):
         end.put(*[FRAMES[0]] * CAPACITY)
     reader = FrameReader(end)
-    assert len(reader.read(0.0)) == BATCHES_A_READ * CAPACITY
-    assert len(reader.read(0.0)) == CAPACITY
+    assert len(together(reader.read(0.0))) == BATCHES_A_READ * CAPACITY
+    assert len(together(reader.read(0.0))) == CAPACITY
 
 
 def test_datagrams_that_leave_room_in_the_batch_were_all_there_are():
@@ -59,8 +60,8 @@ def test_datagrams_that_leave_room_in_the_batch_were_all_there_are():
     end.put(FRAMES[0])
     end.put(FRAMES[1])
     reader = FrameReader(end)
-    assert reader.read(0.0) == [FRAMES[0]]
-    assert reader.read(0.0) == [FRAMES[1]]
+    assert together(reader.read(0.0)) == [FRAMES[0]]
+    assert together(reader.read(0.0)) == [FRAMES[1]]
 
 
 def test_connections_that_are_gone_leave_their_count_and_nothing_else():
@@ -68,6 +69,32 @@ def test_connections_that_are_gone_leave_their_count_and_nothing_else():
     reader = FrameReader(end)
     for connection in range(3 * CONNECTIONS):
         end.put(b"\0" * 10 + FRAMES[0][:7], connection=connection)
-        reader.read(0.0)
+        together(reader.read(0.0))
     assert len(reader._framers) == CONNECTIONS
     assert reader.resync_bytes == 30 * CONNECTIONS + 2 * CONNECTIONS * 7
+
+
+def test_frames_that_waited_are_apart_from_those_that_came_much_later():
+    end = PlainEnd()
+    reader = FrameReader(end)
+    end.put(FRAMES[0], FRAMES[1], waited=0.01)
+    assert reader.read(0.0) == [(0.01, FRAMES[:2])]
+    filled = end.fill
+
+    def fill(batch, now):
+        filled(batch, now)
+        batch.waited(5.0, np.array([5.0, 4.95, 2.0, 0.5, 0.0])[: batch.count])
+        return batch.count
+
+    end.fill = fill
+    end.put(*FRAMES[:5])
+    assert reader.read(0.0) == [(5.0, FRAMES[:2]), (2.0, FRAMES[2:3]), (0.5, FRAMES[3:4]), (0.0, FRAMES[4:5])]
+
+
+def test_a_frame_that_only_silence_ends_is_as_old_as_its_bytes():
+    """The process stood still before it could say that the line was silent."""
+    end = PlainEnd(stream=True)
+    reader = FrameReader(end)
+    end.put(b"\0" + FRAMES[0][:-2] + b"xx")
+    assert reader.read(1.0) == []
+    assert reader.read(9.0) == [(8.0, [FRAMES[0][:-2] + b"xx"])]

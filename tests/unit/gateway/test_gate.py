@@ -126,3 +126,19 @@ def test_a_frame_that_cannot_be_judged_is_kept_back_and_the_next_is_judged(scene
     monkeypatch.setattr(Guard, "held", lambda guard, frame: judge(guard, frame) if frame == ARM else 1 // 0)
     assert scene.send(1, HEARTBEAT, ARM) == [ARM]
     assert scene.gate.kept_back() == {"station-1": {UNJUDGED: 1}}
+
+
+def test_what_was_at_hand_while_the_process_stood_still_does_not_reach_the_flight_controller(scene: Scene):
+    """Between the turn's clock and the read, and between the read and the flight controller."""
+    sealed = [scene.stations[0].seal([PING], scene.now) for _ in range(3)]
+    stands = [[0.0, 0.0], [0.0, 0.5], [8.0, 8.0]]  # what the clock says then, after the turn's
+    gate = Gate(scene.aircraft.announcer, scene.fc, scene.alarms, None, lambda: scene.now + stands[0].pop(0))
+    arrived = []
+    for datagrams in sealed:
+        scene.link.put(*datagrams)
+        gate.take(scene.link, scene.now)
+        arrived.append(len(scene.fc.drained))
+        stands.pop(0)
+    assert arrived == [1, 1, 1]
+    assert {name: gate.drops()[name] for name in ("stale_echo", "late")} == {"stale_echo": 1, "late": 1}
+    assert gate.commands() == {"station-1": {"accepted": 1, "guarded": 0}}

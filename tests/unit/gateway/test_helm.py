@@ -27,6 +27,14 @@ class Scene:
     def join(self) -> None:
         self.now = command(self.world, self.station, self.aircraft, 0.0)
 
+    def pass_time(self, seconds: float) -> None:
+        """The two talk."""
+        end = self.now + seconds
+        while self.now < end:
+            self.now += 0.05
+            self.aircraft.receive(self.station.control(self.now), self.now)
+            self.station.receive(self.aircraft.control(self.now), self.now)
+
     def state(self) -> str:
         (session,) = self.station.listener.sessions.values()
         return self.helm.state(session, self.now)
@@ -131,3 +139,25 @@ def test_a_frame_that_cannot_be_judged_is_kept_back_and_the_next_is_judged(pilot
     pilot.helm.take({*pilot.gcs}, pilot.now)
     assert pilot.helm.kept_back() == {"station-1": {UNJUDGED: 1}}
     assert (pilot.helm.sent, pilot.helm.refused) == (1, {"guarded": 1})
+
+
+def test_a_command_that_waited_here_is_as_old_aboard_as_it_is(pilot: Scene):
+    """A ground that stood still for some seconds, while the aircraft's beats came in and a joystick went on."""
+    pilot.pass_time(6.0)
+    for waited, passes in ((4.0, False), (2.9, False), (1.5, True), (0.0, True)):
+        pilot.gcs[0].put(ARM, waited=waited)
+        pilot.helm.take({*pilot.gcs}, pilot.now)
+        before = len(pilot.aircraft.commands)
+        pilot.aircraft.receive(pilot.links[0].drained, pilot.now + 1.0)
+        assert (len(pilot.aircraft.commands) > before) == passes, waited
+        pilot.links[0].drained.clear()
+    assert pilot.helm.refused["late"] == 1
+    assert pilot.aircraft.drops["stale_echo"] == 1
+
+
+def test_a_command_from_before_the_first_beat_goes_nowhere(pilot: Scene):
+    (session,) = pilot.station.listener.sessions.values()
+    pilot.gcs[0].put(ARM, waited=pilot.now - session.first_beat_at + 0.1)
+    pilot.helm.take({*pilot.gcs}, pilot.now)
+    assert pilot.links[0].drained == []
+    assert pilot.helm.refused == {"late": 1}

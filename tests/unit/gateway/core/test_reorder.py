@@ -136,3 +136,15 @@ def test_two_links_of_any_delay_within_the_wait_give_the_order_back(seed):
             got += scene.put(ctr, now=now)
     assert got == list(range(500))
     assert scene.reorder.late == 0
+
+
+def test_what_waited_for_a_gap_while_the_process_stood_still_is_late():
+    scene = Scene()
+    assert scene.put(0, 2, 3) == [0]
+    assert scene.release(8.0) == []
+    assert scene.reorder.dropped == 2
+    assert scene.put(4, now=8.0) == [4], "the order goes on behind it"
+    waited = scene.bundle(6)._replace(waited=0.9)
+    assert counters(scene.reorder.put([waited], 9.0)) == []
+    assert counters(scene.reorder.release(9.0)) == [6], "a gap is waited for from its arrival, not from its reading"
+    assert scene.reorder.dropped == 2

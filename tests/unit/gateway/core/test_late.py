@@ -1,0 +1,87 @@
+"""What had waited at a station before it was read: SPEC.md sections 4.4 and 6."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from gateway.core.budget import Budget
+from gateway.core.session import ECHOES
+from keys.kid import Lane
+from tests.memory_link import PILOT, Aircraft, Station, World, command, mavlink_frame
+from tests.unit.gateway.core.by_hand import batch_of
+
+
+class Scene:
+    def __init__(self) -> None:
+        self.world = World(1, roles=(PILOT,))
+        self.aircraft: Aircraft = self.world.aircraft()
+        self.station: Station = self.world.station(1)
+        self.now = command(self.world, self.station, self.aircraft, 0.0)
+
+    def read(self, datagrams: list[bytes], ages: list[float]) -> list[bytes]:
+        """What the station delivers of datagrams that had waited so long."""
+        batch = batch_of(*datagrams)
+        batch.waited(max(ages), np.array(ages))
+        opened = self.station.opener.open(batch, self.now)
+        assert all(batch.age(slot) <= 1 for slot in opened.fresh), "what is late vouches for nobody"
+        return [bytes(view) for view in (*opened.frames, *map(batch.view, opened.video.get(Lane.VIDEO_A, [])))]
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+def test_telemetry_and_video_that_waited_over_a_second_are_not_delivered(scene: Scene):
+    frames = [mavlink_frame(scene.world.random, seq) for seq in range(3)]
+    pictures = [b"first", b"second"]
+    sealed = [scene.aircraft.seal(Lane.TELEMETRY, [frame])[0] for frame in frames]
+    sealed += scene.aircraft.seal(Lane.VIDEO_A, pictures)
+    assert scene.read(sealed, [8.0, 1.1, 0.9, 2.0, 0.1]) == [frames[2], pictures[1]]
+    assert scene.station.drops["late"] == 3
+    assert scene.read(sealed, [0.0] * 5) == []
+    assert scene.station.drops["replayed"] == 5, "what was late is not taken once more"
+
+
+@pytest.mark.parametrize("lane", ["clear", "evidence"])
+def test_a_beat_is_as_old_as_its_arrival_and_an_echo_is_of_the_one_that_was_newest_then(scene: Scene, lane: str):
+    (session,) = scene.station.listener.sessions.values()
+    before, last = session.beat.nonce, scene.now
+    scene.now += 8.0
+    late = []
+    while not late:
+        scene.now += 0.05
+        first = b"\1" if lane == "clear" else b"\x99"
+        late = [datagram for datagram in scene.aircraft.control(scene.now) if datagram[:1] == first]
+    scene.read(late, [7.0] * len(late))
+    assert session.beat.nonce != before
+    assert session.beat_at == scene.now - 7.0
+    assert not session.alive(scene.now)
+    assert session.nonce_at(scene.now) == session.beat.nonce
+    assert session.nonce_at(scene.now - 7.1) == session.nonce_at(last) == before
+    assert session.nonce_at(-1.0) is None
+
+
+def test_the_nonces_that_are_kept_are_bounded(scene: Scene):
+    (session,) = scene.station.listener.sessions.values()
+    for number in range(ECHOES + 10):
+        session.hear(session.beat, session.newest_message, scene.now + number)
+    assert len(session._nonces) == ECHOES
+
+
+def test_what_came_earlier_and_is_read_later_costs_a_budget_no_more_than_itself():
+    budget = Budget(10, 5)
+    assert all(budget.spend(100.0) for _ in range(5))
+    assert not budget.spend(92.0)
+    assert budget.spend(100.2)
+
+
+def test_what_was_at_hand_while_the_process_stood_still_is_late(scene: Scene):
+    for seconds, delivered in ((0.9, 1), (1.1, 0)):
+        sealed = scene.aircraft.seal(Lane.TELEMETRY, [mavlink_frame(scene.world.random, 1)])
+        sealed += scene.aircraft.seal(Lane.VIDEO_A, [b"picture"])
+        opened = scene.station.opener.open(batch_of(*sealed), scene.now)
+        scene.station.opener.look_again(opened, seconds)
+        assert (len(opened.frames), len(opened.video)) == (delivered, delivered)
+    assert scene.station.drops["late"] == 2
