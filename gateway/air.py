@@ -149,8 +149,7 @@ class Air:
 
     def _telemetry(self, ready: Set[Endpoint], now: float) -> None:
         if self.fc in ready or now >= self.fc_frames.next_due():
-            came = self.fc_frames.read(now)
-            for waited, frames in came:
+            for waited, frames in (came := self.fc_frames.read(now)):
                 leaving = self.gate.may_leave(frames)
                 self.bundler.add(leaving, now if waited < AGED_S else now - waited)
                 self.frames.count(leaving)

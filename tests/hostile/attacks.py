@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tests.hostile import (
     account_attacks,
+    age_attacks,
     agency_attacks,
     change_attacks,
     control_attacks,
@@ -50,6 +51,7 @@ ATTACKS = {
         *control_attacks.ATTACKS,
         *fleet_attacks.ATTACKS,
         *change_attacks.ATTACKS,
+        *age_attacks.ATTACKS,
     )
 }
 

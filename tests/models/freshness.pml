@@ -1,12 +1,15 @@
 /* Freshness, SPEC.md section 6: beats with nonces, echoes, challenges and answers, over an attacker who holds back,
- * repeats and reorders all that was ever said, both ways.
+ * repeats and reorders all that was ever said, both ways, and a station that may stand still for any time between the
+ * moment in which a command comes to it and the one in which it is sealed.
  *
  * Property C1: a command is carried out only if the aircraft sent the beat that it echoes at most FRESH ago: whatever the
- *              attacker holds back, a command that is carried out was sealed within FRESH.
+ *              attacker holds back and however long the station stands still, a command that is carried out came to the
+ *              station within FRESH.
  * Property C2: a station commands only if the aircraft took a challenge that this station drew at most ANSWER ago; so it
  *              never commands an aircraft that was last alive before that.
  *
- * -DBROKEN_ECHO lets an aircraft take any echo; -DBROKEN_CHALLENGE lets a station take any answer. Both must be found.
+ * -DBROKEN_ECHO lets an aircraft take any echo; -DBROKEN_CHALLENGE lets a station take any answer; with -DBROKEN_ARRIVAL it
+ * echoes the beat that is the newest when the command is sealed, not when it came. Each must be found.
  */
 #define T 4       /* ticks that are looked at */
 #define FRESH 1   /* ticks: fresh_ms */
@@ -17,8 +20,11 @@ bool beat[T];           /* a beat with the nonce of this tick was said */
 bool challenge[T];      /* a challenge drawn in this tick was said */
 byte answered[T];       /* 1 + the newest challenge in the beat of this tick; 0 none */
 bool command = false;   /* one of the commands that were ever said; any of them, so that what holds for it holds for all */
-byte sealed_at = 0;
+byte came_at = 0;       /* when it came to the station */
 byte echoes = 0;        /* the tick of the beat whose nonce it carries */
+bool waiting = false;   /* one waits at the station, since `since`, when `newest` was the newest beat there */
+byte since = 0;
+byte newest = 0;
 short station_beat = -1;
 byte held = 0;          /* 1 + the newest challenge that the aircraft took */
 byte taken_at = 0;
@@ -60,7 +66,7 @@ active proctype aircraft()
 #else
            alive && command && beat[echoes] && now - echoes <= FRESH ->
 #endif
-           assert(now - sealed_at <= FRESH) /* C1 */
+           assert(now - came_at <= FRESH) /* C1 */
        }
     :: atomic { alive -> alive = false; vanished_at = now; break }
     od
@@ -84,14 +90,24 @@ active proctype station()
            fi;
            i = 0
        }
-    :: atomic { /* a command, sealed behind the echo of the newest beat */
+    :: atomic { /* a command comes */
+           !waiting && station_beat >= 0 ->
+           waiting = true; since = now; newest = station_beat
+       }
+    :: atomic { /* and is sealed, behind the echo of the beat that was the newest then */
 #ifdef BROKEN_CHALLENGE
-           station_beat >= 0 && back >= 0 ->
+           waiting && back >= 0 ->
 #else
-           station_beat >= 0 && back >= 0 && now - back <= ANSWER ->
+           waiting && back >= 0 && now - back <= ANSWER ->
 #endif
+           waiting = false;
            if
-           :: command = true; sealed_at = now; echoes = station_beat
+           :: command = true; came_at = since;
+#ifdef BROKEN_ARRIVAL
+              echoes = station_beat
+#else
+              echoes = newest
+#endif
            :: true /* the attacker keeps another one */
            fi;
            assert(alive || now - vanished_at <= ANSWER) /* C2 */
