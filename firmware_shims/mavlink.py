@@ -25,7 +25,7 @@ SIGNATURE_SIZE = 13
 SIGNED = 0x01  # incompat_flags
 FRAME_MAX = V2_HEADER + 255 + CHECKSUM_SIZE + SIGNATURE_SIZE  # 280 bytes
 
-_STARTS = b"\xfd\xfe"
+STARTS = b"\xfd\xfe"
 _START = re.compile(rb"[\xfd\xfe]")
 _HEAD = 3  # the bytes that tell the length; no frame is shorter
 
@@ -67,7 +67,7 @@ class Framer:
         self.reset()
         frames: list[bytes] = []
         for data in datagrams:
-            if len(data) >= _HEAD and data[0] in _STARTS and _frame_size(data, 0) == len(data):
+            if len(data) >= _HEAD and data[0] in STARTS and _frame_size(data, 0) == len(data):
                 self.frames += 1  # as nearly all: one frame, which begins and ends with it
                 frames.append(data)
             else:
@@ -98,7 +98,7 @@ class Framer:
         frames: list[bytes] = []
         at, end, taken, kept = 0, len(data), 0, -1  # kept: the first candidate that is still incomplete
         while at < end:
-            if data[at] not in _STARTS:
+            if data[at] not in STARTS:
                 self._in_step = False
                 found = _START.search(data, at)
                 at = found.start() if found else end
@@ -128,7 +128,7 @@ def split(payload: bytes | memoryview) -> list[tuple[int, int]]:
     For bundles after opening. ValueError if anything else is in there.
     """
     spans, at, end = [], 0, len(payload)
-    while at < end and payload[at] in _STARTS:
+    while at < end and payload[at] in STARTS:
         size = _frame_size(payload, at)
         if at + size > end:
             raise ValueError(f"the bundle ends inside the frame at byte {at}")
@@ -162,7 +162,7 @@ def _frame_size(data: bytes | memoryview, at: int) -> int:
 
 def _confirmed(data: bytes, at: int, stop: int, quiet: bool, strict: bool) -> bool:
     """Whether a candidate found out of step is a frame; `strict`: by its end and its checksum, not just one of them."""
-    end_fits = data[stop] in _STARTS if stop < len(data) else quiet
+    end_fits = data[stop] in STARTS if stop < len(data) else quiet
     if end_fits != strict:
         return end_fits
     return _checksum_fits(data[at:stop])

@@ -96,6 +96,10 @@ class Reason(enum.Enum):
         " aircraft whose folder was rolled back (--accept-older-session opens it all the same)"
     )
     TWO_AIRCRAFT = _Event("two aircraft: two sessions of one device key are alive, one of them is a copy")
+    NOT_MAVLINK = _Event(
+        "what connected to {endpoint} does not begin with MAVLink, and was hung up on: another kind of program of this"
+        " computer, or a page in its browser that tries to command"
+    )
     MAY_NOT_COMMAND = _Event("this station may not command by the order: what its ground control station sends is refused")
     REVOKED_HEARD = _Event(
         "the revoked aircraft '{device}' is heard: who has it, or its key, transmits; nothing of it is believed"

@@ -31,8 +31,16 @@ def together(came: Iterable[Came]) -> list[bytes]:
 
 
 class FrameReader:
-    def __init__(self, endpoint: Endpoint, barrier: Barrier | None = None) -> None:
+    """`only_mavlink`: who connects to a server and does not begin with a frame is hung up on. A page in a browser can send
+    what it likes behind the head of its request, and the browser's user may be here.
+
+    `strangers`  how many that were
+    """
+
+    def __init__(self, endpoint: Endpoint, barrier: Barrier | None = None, *, only_mavlink: bool = False) -> None:
         self.endpoint, self._barrier = endpoint, barrier or Barrier()
+        self._only_mavlink = only_mavlink and endpoint.address.kind == "tcpin"
+        self.strangers = 0
         self._framers: dict[int, mavlink.Framer] = {}  # by connection; the one read last stands last
         self._gone = 0  # bytes skipped by framers that are no more
         self._read_at = float("inf")
@@ -54,6 +62,10 @@ class FrameReader:
         for _ in range(BATCHES_A_READ):
             if not self.endpoint.fill(batch, now):
                 break
+            if self._only_mavlink and self._is_stranger(batch):
+                self.strangers += 1
+                self.endpoint.hang_up()
+                continue
             self._read_at = now
             out += self._framed(self._framer(self.endpoint.connection), batch)
             if not (self.endpoint.stream or batch.full):
@@ -88,6 +100,10 @@ class FrameReader:
             else:
                 out += framer.datagrams(reads)
         return out
+
+    def _is_stranger(self, batch: Batch) -> bool:
+        """Whether a connection begins with this, and it is not the beginning of a frame."""
+        return self.endpoint.connection not in self._framers and bytes(batch.view(0)[:1]) not in mavlink.STARTS
 
     def _framer(self, connection: int) -> mavlink.Framer:
         """That of one connection: another one does not continue its frame, even if its bytes come in between."""

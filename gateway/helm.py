@@ -43,7 +43,7 @@ class Helm:
         self.refused: Counter[str] = Counter()  # frames, by why they went nowhere
         self.sent = 0
         self.kept, self.misrouted = KeptBack(), KeptBack()  # by the guard policy; since no one aircraft was meant
-        self._readers = [FrameReader(endpoint, self._barrier) for endpoint in gcs]
+        self._readers = [FrameReader(endpoint, self._barrier, only_mavlink=True) for endpoint in gcs]
         self._links, self._alarms = links, alarms
         self._guard = Guard(fleet.station.guard)
         self._batch = Batch()
@@ -62,8 +62,11 @@ class Helm:
         for reader in self._readers:
             if reader.endpoint in ready or now >= reader.next_due():
                 with self._barrier:
+                    strangers = reader.strangers
                     for waited, frames in reader.read(now):
                         self._command(frames, waited, now)
+                    if reader.strangers > strangers:
+                        self._alarms.raise_(Reason.NOT_MAVLINK, now, endpoint=reader.endpoint.address)
 
     def _command(self, frames: list[bytes], waited: float, now: float) -> None:
         """`frames` had waited here for so many seconds: they go up as they would have gone then, or not at all."""

@@ -112,6 +112,9 @@ class Endpoint(ABC):
     def keep(self, slots: Sequence[int], now: float) -> None:  # noqa: B027 - as above
         """Copies of what was authentic stand in these slots: who was vouched for stays so, and nobody else becomes it."""
 
+    def hang_up(self) -> None:  # noqa: B027 - most have one peer
+        """On the connection that the last `fill` read from, where there may be several."""
+
     def clients(self) -> list[str]:
         """Who listens to what `drain` sends, of those that came by themselves; for people to read."""
         return []

@@ -150,6 +150,10 @@ class TcpServer(Endpoint):
     def clients(self) -> list[str]:
         return [client.name for client in self._clients]
 
+    def hang_up(self) -> None:
+        for client in [client for client in self._clients if client.number == self.connection]:
+            self._part_with(client)
+
     def _read(self, client: Stream, batch: Batch, now: float) -> int:
         try:
             client.flush(now)

@@ -17,17 +17,24 @@ from unittest.mock import patch
 
 import pytest
 
+from gateway.alarms import Alarms
 from gateway.batch import Batch
 from gateway.demo.stage import HOST
 from gateway.endpoints import Endpoint, departures, open_endpoint
 from gateway.endpoints.address import parse
 from gateway.endpoints.departures import Departures
 from gateway.endpoints.plain_users import LEFT_FOR_S, LOOK_EVERY_S, LOOK_FOR_COMMANDS_S, PlainUsers
+from gateway.helm import Helm
+from tests.guarded import command
 from tests.hostile.row import Row, only
+from tests.memory_link import PILOT, World
+from tests.memory_link import command as join
 from tests.unit.gateway.endpoints.wires import batch_of, free_port, opened, until
+from tests.unit.gateway.plain_end import PlainEnd
 
 ROOT, SOMEBODY_ELSE = 0, 4_000_000
 COUNT = 50
+COMMANDS = 10
 TOLD_WITHIN_S = 5.0  # it takes 10 us as a rule
 IPV6_FREEBIND, ANOTHER_COMPUTER = 78, "2001:db8::99"
 SOCKETS = 1_000
@@ -184,6 +191,27 @@ def connects_and_is_gone() -> Row:
         )
 
 
+def page_in_a_browser() -> Row:
+    world = World(1, roles=(PILOT,))
+    aircraft, station = world.aircraft(), world.station(1)
+    join(world, station, aircraft, 0.0)
+    arm, port, link = command("COMPONENT_ARM_DISARM", 1), free_port(socket.SOCK_STREAM), PlainEnd()
+    with plain(f"tcpin:{HOST}:{port}", os.geteuid()) as gcs:
+        said: list[str] = []
+        helm = Helm(station.fleet, [gcs], [link], Alarms(said.append))
+        with socket.create_connection((HOST, port)) as page:
+            page.sendall(b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 450\r\n\r\n" + arm * COMMANDS)
+            until(lambda: helm.take({gcs}, 1.0) or bool(said or helm.sent or helm.refused))
+            helm.take({gcs}, 2.0)
+        assert (helm.sent, dict(helm.refused), link.drained) == (0, {}, [])
+        return Row(
+            "a page in the pilot's own browser posts commands to the TCP port that the ground serves",
+            f"{COMMANDS} commands behind the head of a request",
+            "none was taken: what does not begin with MAVLink is hung up on, and alarmed",
+            {},
+        )
+
+
 def injects_video() -> Row:
     port = free_port()
     with plain(f"udpin:{HOST}:{port}", SOMEBODY_ELSE, look_s=LOOK_EVERY_S) as camera, program() as other:
@@ -254,6 +282,7 @@ ATTACKS = (
     takes_14550_first,
     sends_and_is_gone,
     connects_and_is_gone,
+    page_in_a_browser,
     injects_video,
     shares_the_port_for_a_moment,
 )

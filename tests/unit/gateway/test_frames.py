@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import random
+import socket
 
 import numpy as np
 import pytest
 
 from gateway.batch import CAPACITY
+from gateway.endpoints import open_endpoint
+from gateway.endpoints.address import parse
 from gateway.frames import BATCHES_A_READ, CONNECTIONS, SETTLE_S, FrameReader, together
 from tests.memory_link import mavlink_frame
+from tests.unit.gateway.endpoints.wires import HOST, free_port, opened, until
 from tests.unit.gateway.plain_end import PlainEnd
 
 RNG = random.Random(1)
@@ -43,6 +47,28 @@ def test_silence_ends_a_frame_and_next_due_says_when():
     assert reader.next_due() == 1.0 + SETTLE_S
     assert together(reader.read(reader.next_due())) == [FRAMES[0][:-2] + b"xx"]
     assert reader.next_due() == float("inf")
+
+
+REQUEST = b"POST / HTTP/1.1\r\nHost: 127.0.0.1:5760\r\nContent-Length: 99\r\n\r\n"
+
+
+def test_a_page_in_a_browser_is_hung_up_on():
+    """It may put frames behind the head of its request, and the framer would find them."""
+    end = opened(open_endpoint(parse(f"tcpin:{HOST}:{free_port(socket.SOCK_STREAM)}")))
+    reader = FrameReader(end, only_mavlink=True)
+    with socket.create_connection((HOST, end.address.port)) as page:
+        page.sendall(REQUEST + b"".join(FRAMES))
+        until(lambda: reader.read(0.0) or reader.strangers)
+        assert reader.read(1.0) == []
+        assert end.clients() == []
+        assert page.recv(1) == b""
+    with socket.create_connection((HOST, end.address.port)) as gcs:
+        gcs.sendall(FRAMES[0] + FRAMES[1][:5])
+        until(lambda: together(reader.read(2.0)) == FRAMES[:1])
+        gcs.sendall(FRAMES[1][5:])
+        until(lambda: together(reader.read(2.0)) == FRAMES[1:2])
+    assert reader.strangers == 1
+    end.close()
 
 
 @pytest.mark.parametrize("stream", [False, True])
