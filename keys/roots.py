@@ -14,7 +14,7 @@ from cryptography import x509
 from keys import certificate, files, store
 from keys.certificate import Roots, name_of
 from keys.cose import Alg
-from keys.errors import WrongFile, WrongUsage
+from keys.errors import CertificateError, WrongFile, WrongUsage
 from keys.files import Kind
 
 NAME = "roots.crt"
@@ -46,9 +46,13 @@ def require_agency(found: Sequence[x509.Certificate], name: object) -> Roots:
 
 def read(folder: Path) -> list[x509.Certificate]:
     """In the order in which they were added; WrongFile if there is none. Who can change this file decides who is obeyed."""
-    found = certificates(store.read_secret(folder / NAME))
+    hint = "restore it from its copy, or make the folder again"
+    try:
+        found = certificates(store.read_secret(folder / NAME))
+    except CertificateError as error:  # cut off or damaged: one root less would be another rule
+        raise WrongFile(f"{folder / NAME} is damaged: {error}", hint=hint) from None
     if not found:
-        raise WrongFile(f"{folder / NAME} holds no certificate", hint="restore it from its copy, or make the folder anew")
+        raise WrongFile(f"{folder / NAME} holds no certificate", hint=hint)
     return found
 
 
