@@ -60,9 +60,9 @@ def program(port: int = 0) -> socket.socket:
     return made
 
 
-def socket_that_is_closed() -> None:
+def socket_that_is_closed(port: int) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as made:
-        made.bind((HOST, 0))
+        made.bind((HOST, port))
 
 
 def counted(endpoint: Endpoint) -> dict[str, int]:
@@ -123,11 +123,11 @@ def closes_sockets_without_end() -> Row:
         ground.drain(batch_of([b"telemetry"]), now)
         until(lambda: readable(gcs))
         _, to = gcs.recvfrom(2048)
-        clock = itertools.count(now + 1)
+        clock, another = itertools.count(now + 1), free_port()
 
         def heard() -> list[bytes]:
             for _ in range(SOCKETS):
-                socket_that_is_closed()
+                socket_that_is_closed(another)
             gcs.sendto(FRAME, (HOST, to[1]))
             until(lambda: readable_now(ground))
             ground.fill(batch, next(clock))

@@ -63,9 +63,9 @@ def program() -> Iterator[Callable[..., socket.socket]]:
         sock.close()
 
 
-def program_that_ends() -> None:
+def program_that_ends(port: int) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as made:
-        made.bind((HOST, 0))
+        made.bind((HOST, port))
 
 
 def hears(endpoint: Endpoint, now: float) -> list[bytes]:
@@ -256,11 +256,11 @@ def test_sockets_closed_without_end_take_no_command_away(make, program, monkeypa
     server._peers._look_s = plain_users.LOOK_FOR_COMMANDS_S
     client.sendto(FRAME, (HOST, server.address.port))
     assert received(server, 1, 1.0) == [FRAME]
-    clock = itertools.count(2)
+    clock, another = itertools.count(2), free_port()  # always the same: else a later test could be given one of them
 
     def heard() -> list[bytes]:
         for _ in range(500):
-            program_that_ends()
+            program_that_ends(another)
         client.sendto(FRAME, (HOST, server.address.port))
         return hears(server, next(clock))
 
