@@ -136,14 +136,21 @@ def _is_rtcm(data: bytes) -> bool:
     return at == len(data) > 0
 
 
+def _shifted(crc: int) -> int:
+    for _ in range(8):
+        crc = crc << 1 ^ (_CRC_24Q if crc & 0x800000 else 0)
+    return crc & 0xFFFFFF
+
+
+_BY_BYTE = [_shifted(byte << 16) for byte in range(256)]  # bit by bit, a flood of corrections would take a core
+
+
 def _crc_24q(data: bytes) -> int:
     """0 over a message and its own CRC."""
     crc = 0
     for byte in data:
-        crc ^= byte << 16
-        for _ in range(8):
-            crc = crc << 1 ^ (_CRC_24Q if crc & 0x800000 else 0)
-    return crc & 0xFFFFFF
+        crc = crc << 8 & 0xFFFFFF ^ _BY_BYTE[crc >> 16 ^ byte]
+    return crc
 
 
 QUESTIONS: dict[int, Question] = {
