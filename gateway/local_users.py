@@ -22,6 +22,7 @@ if sys.platform != "win32":
     import pwd
 
 ROOT = 0
+KNOWN_MAX = 32  # users who are told by name, each in an alarm of its own
 
 
 class LocalUsers:
@@ -33,6 +34,7 @@ class LocalUsers:
 
     def __init__(self, named: Sequence[PlainUser] = (), file: Path | None = None, own: int | None = None) -> None:
         self._named, self._file = tuple(named), file
+        self._known: dict[int, tuple[str, str]] = {}  # of those who were kept out: the name, and what lets them in
         found = {user: uid_of(user) for user in named}
         self._unknown = [user for user, uid in found.items() if uid is None]
         uids = {uid for uid in found.values() if uid is not None}
@@ -61,15 +63,27 @@ class LocalUsers:
         if user == OVERFLOW_UID:
             alarms.raise_(Reason.USERS_HIDDEN, at, peer=peer, endpoint=endpoint)
             return
-        name, cure = name_of(user), self.cure(user)
-        alarms.raise_(Reason.USER_KEPT_OUT, at, key=user, user=name, uid=user, peer=peer, endpoint=endpoint, cure=cure)
+        key, (name, cure) = self._known_as(user)
+        alarms.raise_(Reason.USER_KEPT_OUT, at, key=key, user=name, uid=user, peer=peer, endpoint=endpoint, cure=cure)
 
-    def cure(self, user: int) -> str:
+    def _known_as(self, user: int) -> tuple[object, tuple[str, str]]:
+        """The key of the alarm, the name, and the cure.
+
+        One account may have thousands of users (subuid(5)): after the first ones they share an alarm, so that they do not
+        fill the log, and are not looked up, since a directory that is asked for a name may keep the loop waiting.
+        """
+        if user not in self._known:
+            if len(self._known) >= KNOWN_MAX:
+                return "others", ("", self.cure(user))
+            name = name_of(user)
+            self._known[user] = name, self.cure(name or user)
+        return user, self._known[user]
+
+    def cure(self, user: PlainUser) -> str:
         """What lets programs of that user in."""
-        known = name_of(user)
         if self._file is None:
-            return f"--plain-user {known or user}"
-        line = json.dumps([*self._named, known or user])  # spelled in TOML as in JSON
+            return f"--plain-user {user}"
+        line = json.dumps([*self._named, user])  # spelled in TOML as in JSON
         return f"plain_users = {line} in {config.file_for(self._file, 'plain_users')}, and start it again"
 
 

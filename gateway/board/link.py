@@ -187,4 +187,4 @@ def _kept_out(use: str, text: str, port: int, subject: Subject) -> Iterator[Find
     for uid in socket_users.udp_ports().get(port, frozenset()) - users.rule.uids:
         if uid is not None:
             who = f"user {name_of(uid) or '?'!r} (uid {uid})"
-            yield do(use, f"{text} as {who}, and would neither be heard nor sent to", users.cure(uid))
+            yield do(use, f"{text} as {who}, and would neither be heard nor sent to", users.cure(name_of(uid) or uid))

@@ -10,7 +10,7 @@ from gateway.config import AirConfig, GroundConfig
 from gateway.endpoints.plain_users import OVERFLOW_UID
 from gateway.endpoints.socket_users import AVAILABLE
 from gateway.errors import ConfigError
-from gateway.local_users import LocalUsers
+from gateway.local_users import KNOWN_MAX, LocalUsers
 
 linux = pytest.mark.skipif(not AVAILABLE, reason="this system does not tell whose a port is")
 UNKNOWN_UID = 4_000_000
@@ -66,6 +66,26 @@ def test_or_with_the_line_and_its_file(alarms, tmp_path, files, line, where):
         file.write(f"{line}\n" if where != "ground.toml" else "")
     if where != "ground.toml":
         assert UNKNOWN_UID in config.load_file(GroundConfig, path).plain_users, "the line does what it says"
+
+
+@linux
+def test_one_account_with_thousands_of_users_fills_no_log_and_asks_no_directory(monkeypatch):
+    said, asked = list[str](), list[int]()
+    monkeypatch.setattr(local_users, "name_of", lambda uid: asked.append(uid) or "")
+    users, alarms = LocalUsers(), Alarms(said.append)
+    for step in range(20 * KNOWN_MAX):
+        now = step * 2 * STRANGER_LASTS_S
+        users.rule.may_have({UNKNOWN_UID + step}, "127.0.0.1:4", "udpin:127.0.0.1:14550", now)
+        users.tell(alarms, now)
+        alarms.tick(now)
+        users.tell(alarms, now)
+        assert f"(uid {UNKNOWN_UID + step})" in alarms.texts[-1]
+        assert alarms.texts[-1].endswith(f"--plain-user {UNKNOWN_UID + step}")
+    assert len(asked) == KNOWN_MAX
+    users.rule.may_have({UNKNOWN_UID + 40 + at for at in range(16)}, "127.0.0.1:4", "udpin:127.0.0.1:14550", now)
+    before = len(said)
+    users.tell(alarms, now)
+    assert len(said) == before, "they share one alarm"
 
 
 @linux
