@@ -80,7 +80,7 @@ class Ground:
         self.paths = Paths(len(settings.link))
         self.reorder = Reorder(self.paths.several)
         buffer = settings.buffer_kib << 10
-        self.links = [open_link(config.endpoint(text), buffer) for text in settings.link]
+        self.links = [open_link(config.endpoint(text), buffer, proved=True) for text in settings.link]
         self._links_in_turn = deque(enumerate(self.links))
         self.gcs = [open_endpoint(config.endpoint(text), buffer, users.rule, commands=True) for text in settings.gcs]
         self.players = [open_endpoint(config.endpoint(text), buffer, users.rule) for text in settings.video]
@@ -171,7 +171,7 @@ class Ground:
         with self.barrier:
             for arrival in opened.arrivals:
                 self.paths.hear(number, arrival, link.senders(arrival.slots), now)
-                link.keep(arrival.slots, now)
+                link.propose(arrival.slots, now)
         with self.barrier:
             self._to_gcs(self.reorder.put(self.systems.sift(opened.bundles), now), now)
         for lane, player in zip(VIDEO_LANES, self.players, strict=False):

@@ -113,16 +113,22 @@ class Helm:
             self._alarms.raise_(Reason.NOT_ROUTED, now, key=name, message=name, times=self.misrouted.times(name), why=why)
 
     def challenge(self, sessions: Iterable[Session], now: float) -> None:
-        """Follow the sessions that there are, and send the challenges that are due."""
+        """Follow the sessions that there are, and send the challenges that are due, each to one address."""
         self.fleet.follow(sessions, now)
+        ways = [(number, address) for number, link in enumerate(self._links) for address in link.addresses()]
+        for (number, address), datagram in self.fleet.challenges(ways, now):
+            self._batch.clear()
+            self._batch.append(datagram)
+            self._links[number].drain_to(self._batch, address, now)
+        for number, address in self.fleet.take_proved():
+            self._links[number].prove(address, now)
         self._send(self.fleet.control(now), now)
 
     def _send(self, datagrams: Sequence[bytes], now: float) -> None:
         for begin in range(0, len(datagrams), self._batch.capacity):
             self._batch.hold(datagrams[begin : begin + self._batch.capacity])
             for link in self._links:
-                with self._barrier:
-                    link.drain(self._batch, now)
+                link.drain(self._batch, now)
 
     # --- what a person sees ---
 

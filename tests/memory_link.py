@@ -171,9 +171,9 @@ class Station:
                 self.video[lane] += [bytes(batch.view(slot)) for slot in slots]
 
     def control(self, now: float) -> list[bytes]:
-        """The challenges that are due."""
+        """The challenges that are due, by the one way that there is, and orders."""
         self.fleet.follow(self.listener.sessions.values(), now)
-        return self.fleet.control(now)
+        return [datagram for _, datagram in self.fleet.challenges([(0, "radio")], now)] + self.fleet.control(now)
 
     def seal(self, frames: list[bytes], now: float) -> list[bytes] | Refusal:
         self.fleet.follow(self.listener.sessions.values(), now)

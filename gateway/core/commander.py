@@ -1,11 +1,11 @@
 """Commander: a station's side of one session's uplink. May it speak, under which key, and what it says.
 
 The flow, SPEC.md sections 4.7 and 6:
-  1  `control`  challenges that are due: a fresh one every 3 s, repeated until a beat brings it back (F3)
-     `hold`     ahead of a change of order, that we hold the next one
-  2  `refusal`  why nothing may be commanded now, as a value
-  3  `seal`     frames behind the echo of the beat that was newest when they came, in bundles, under our own instance
-     `carry`    a fragment of an order, in the same way
+  1  `challenges`  those that are due, each for one way up (challenges.py)
+     `hold`        ahead of a change of order, that we hold the next one
+  2  `refusal`     why nothing may be commanded now, as a value
+  3  `seal`        frames behind the echo of the beat that was newest when they came, in bundles, under our own instance
+     `carry`       a fragment of an order, in the same way
 
 What must not live here: which session of a device is commanded (fleet.py), what a frame says (firmware_shims.guard).
 Sans-IO: time and random bytes are arguments.
@@ -14,25 +14,20 @@ Sans-IO: time and random bytes are arguments.
 from __future__ import annotations
 
 import enum
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from gateway.core import bundle
+from gateway.core.challenges import Challenges, Entropy, Way
 from gateway.core.sealer import Sealer
 from gateway.core.session import Session
-from gateway.core.wire import CHALLENGE_FOR_S, UPLINK_OVERHEAD, Control
-from keys.beat import CHALLENGE_SIZE, NONCE_SIZE, Beat, Flag
+from gateway.core.wire import UPLINK_OVERHEAD, Control
+from keys.beat import NONCE_SIZE, Flag
 from keys.keyring import SendKey
 from keys.kid import INSTANCE_SIZE, Lane, Role, uplink_kid
 from keys.order import OrderStation
 from keys.policy import Policy
 
-CHALLENGE_EVERY_S = 3.0
-REPEAT_AFTER_S = 1.0  # of a challenge that has not come back: at 30 % loss F3 would else be lost once a minute
-FIRST_REPEAT_AFTER_S = 0.25  # of the first one: until it is back this session is not commanded
 HOLD_EVERY_S = 1.0
-
-Entropy = Callable[[int], bytes]
 
 
 class Refusal(enum.StrEnum):
@@ -62,33 +57,19 @@ class Commander:
         self._instance = entropy(INSTANCE_SIZE)  # kept through all epochs: a new one would be a stranger aboard
         self._keys: dict[Lane, tuple[int, SendKey]] = {}  # with the epoch that each lane is sealed under
         self._begun: dict[Lane, int] = {}  # the last epoch under which an instance began to count
-        self._challenges: deque[tuple[float, bytes]] = deque()  # (drawn, challenge) of the last 10 s
-        self._answered_at = float("-inf")  # when the newest challenge was drawn that came back
-        self._sent_at = float("-inf")  # when a challenge was sent last
-        self._heard: Beat | None = None  # the newest beat whose answers were read
-        self._began = float("inf")  # when the first challenge was sent
+        self._challenges = Challenges(entropy)
         self._hold_at = float("-inf")
 
     # --- 1: challenges ---
 
-    def control(self, now: float) -> list[bytes]:
-        """The challenge that is due, if any."""
+    def challenges(self, ways: Sequence[Way], now: float) -> list[tuple[Way, bytes]]:
+        """The sealed challenges that are due, each with the way that it is for; `ways` are all that there are."""
         self._keys = {lane: known for lane, known in self._keys.items() if known[0] in self.session.uplink_keys}
         if self.session.pending or not self._may_speak(now):
             return []
         self._read_answers(now)
-        newest, value = self._challenges[-1] if self._challenges else (float("-inf"), b"")
-        if now - newest >= CHALLENGE_EVERY_S:
-            newest, value = now, self._entropy(CHALLENGE_SIZE)
-            self._challenges.append((newest, value))
-        elif self._answered_at >= newest or now - self._sent_at < self._repeat_after_s(now):
-            return []
-        self._sent_at, self._began = now, min(self._began, now)
-        return [self._say(bytes([Control.CHALLENGE]) + value)]
-
-    def _repeat_after_s(self, now: float) -> float:
-        first = now - self._began < CHALLENGE_EVERY_S and self._answered_at == float("-inf")
-        return FIRST_REPEAT_AFTER_S if first else REPEAT_AFTER_S
+        kind = bytes([Control.CHALLENGE])
+        return [(way, self._say(kind + value)) for way, value in self._challenges.due(ways, now)]
 
     def hold(self, name: bytes, now: float) -> list[bytes]:
         """That we hold the order of this name, once a second while the beats say that one is ahead."""
@@ -100,20 +81,17 @@ class Commander:
         return [self._say(bytes([Control.ORDER_HELD]) + name)]
 
     def _read_answers(self, now: float) -> None:
-        while self._challenges and now - self._challenges[0][0] > CHALLENGE_FOR_S:
-            self._challenges.popleft()
-        if self.session.beat is self._heard or self.session.beat is None:
-            return
-        self._heard = self.session.beat
-        answer = self._heard.challenges.get(self.station.index)
-        for drawn, value in self._challenges:
-            if value == answer:
-                self._answered_at = max(self._answered_at, drawn)
+        if self.session.beat is not None:
+            self._challenges.hear(self.session.beat, self.station.index, now)
 
     def answered(self, now: float) -> bool:
         """F3: a challenge that we drew at most 10 s ago has come back in a beat."""
         self._read_answers(now)
-        return now - self._answered_at <= CHALLENGE_FOR_S
+        return self._challenges.answered(now)
+
+    def take_proved(self) -> list[Way]:
+        """The ways whose challenges have come back since this was asked last."""
+        return self._challenges.take_proved()
 
     # --- 2: leave ---
 

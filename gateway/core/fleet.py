@@ -14,7 +14,8 @@ from typing import NamedTuple
 from firmware_shims import target
 from gateway.core import order_fragments
 from gateway.core.barrier import Barrier
-from gateway.core.commander import Commander, Entropy, Refusal
+from gateway.core.challenges import Entropy, Way
+from gateway.core.commander import Commander, Refusal
 from gateway.core.envoy import MAY_CARRY, Envoy
 from gateway.core.session import Session
 from gateway.core.systems import Systems
@@ -111,9 +112,17 @@ class Fleet:
     def _by_device(self) -> dict[bytes, Commander]:
         return {device: self.commanders[name] for device, name in self._commanded.items() if name in self.commanders}
 
+    def challenges(self, ways: Sequence[Way], now: float) -> list[tuple[Way, bytes]]:
+        """Those that are due, to every live session, so that F3 is there if the uplink moves; each by its way."""
+        return [due for commander in self.commanders.values() for due in commander.challenges(ways, now)]
+
+    def take_proved(self) -> list[Way]:
+        """The ways by which a session has been reached since this was asked last."""
+        return [way for commander in self.commanders.values() for way in commander.take_proved()]
+
     def control(self, now: float) -> list[bytes]:
-        """What is due: challenges to every live session, so that F3 is there if the uplink moves; and our order."""
-        out = [datagram for commander in self.commanders.values() for datagram in commander.control(now)]
+        """What is due by every way: our order and its name, to those that fly under another one."""
+        out: list[bytes] = []
         for commander in self.commanders.values():
             if commander.session.order is not self.order:
                 out += commander.hold(order_fragments.name_of(self.order.order_hash), now)

@@ -2,7 +2,7 @@
 
     address.py    endpoint strings              endpoint.py   what all endpoints have in common
     udp.py        UdpIn, UdpLink, UdpOut        mmsg.py       many datagrams with one system call, or one by one
-                                                gro.py        many that come as one
+    proved.py     ProvedLink, of a ground       gro.py        many that come as one
     tcp.py        TcpClient, TcpServer          stream.py     one byte stream: whole frames go out, none too late
     serial.py     SerialLine                    slip.py       SlipLine, a serial radio that carries datagrams
     feed.py       Feed, opened, for other programs
@@ -17,6 +17,7 @@ from __future__ import annotations
 from gateway.endpoints.address import Address
 from gateway.endpoints.endpoint import BUFFER, Endpoint
 from gateway.endpoints.plain_users import LOOK_EVERY_S, LOOK_FOR_COMMANDS_S, PlainUsers
+from gateway.endpoints.proved import ProvedLink
 from gateway.endpoints.serial import SerialLine
 from gateway.endpoints.slip import SlipLine
 from gateway.endpoints.tcp import TcpClient, TcpServer
@@ -48,9 +49,13 @@ def open_endpoint(
     return made
 
 
-def open_link(address: Address, buffer: int = BUFFER) -> Endpoint:
-    """An endpoint for sealed datagrams; one that listens answers nobody but whom `vouch` was called for."""
-    return _made(_LINKS.get(address.kind, _KINDS[address.kind]), address, buffer)
+def open_link(address: Address, buffer: int = BUFFER, *, proved: bool = False) -> Endpoint:
+    """An endpoint for sealed datagrams; one that listens answers nobody but whom `vouch` was called for.
+
+    If `proved`, as at a ground, it takes copies for a reason to try their sender, and `prove` decides who stays.
+    """
+    kind = _LINKS.get(address.kind, _KINDS[address.kind])
+    return _made(ProvedLink if proved and kind is UdpLink else kind, address, buffer)
 
 
 def _made(kind: type[Endpoint], address: Address, buffer: int) -> Endpoint:

@@ -115,6 +115,20 @@ class Endpoint(ABC):
     def hang_up(self) -> None:  # noqa: B027 - most have one peer
         """On the connection that the last `fill` read from, where there may be several."""
 
+    def propose(self, slots: Sequence[int], now: float) -> None:  # noqa: B027 - as above
+        """What may be a copy stands in these slots: who was vouched for stays so, and others may be tried."""
+
+    def prove(self, address: Hashable, now: float) -> None:  # noqa: B027 - as above
+        """What was sent to this address alone has come back: it leads there."""
+
+    def addresses(self) -> list[Hashable]:
+        """Each that `drain_to` can send to: those of `drain`, and those that may be tried. Names of the endpoint's own."""
+        return [self.address]
+
+    def drain_to(self, batch: Batch, address: Hashable, now: float) -> None:  # noqa: ARG002 - most have one peer
+        """Send all of `batch` to one of `addresses`."""
+        self.drain(batch, now)
+
     def clients(self) -> list[str]:
         """Who listens to what `drain` sends, of those that came by themselves; for people to read."""
         return []

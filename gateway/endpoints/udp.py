@@ -181,12 +181,15 @@ class UdpIn(_Udp):
             except OSError as error:  # replaced: this socket would listen to the one that is gone for ever
                 self._lost(error, now)
                 return
-        gone = {peer for peer, heard in self._clients.items() if now - heard > self._idle_s}
+        gone = {peer for peer, heard in self._clients.items() if self._has_left(peer, heard, now)}
         if self._peers is not None:
             gone.update(self._peers.review(self._clients, now))
         for peer in gone:
             del self._clients[peer]
         self.state = State.CONNECTED if self._clients else State.IDLE
+
+    def _has_left(self, _peer: Peer, heard: float, now: float) -> bool:
+        return now - heard > self._idle_s
 
     def _move(self, made: socket.socket) -> Mover:
         return new_mover(made)

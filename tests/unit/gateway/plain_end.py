@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 from gateway.batch import Batch
 from gateway.endpoints import Endpoint
@@ -18,6 +18,9 @@ class PlainEnd(Endpoint):
         self.drained: list[bytes] = []
         self.vouched: list[int] = []
         self.kept: list[int] = []
+        self.known: list[Hashable] = [self.address]  # what `addresses` says
+        self.drained_to: list[tuple[Hashable, bytes]] = []
+        self.proved: list[Hashable] = []
 
     def put(self, *datagrams: bytes, connection: int = 1, waited: float = 0.0) -> None:
         self.to_come.append((connection, waited, list(datagrams)))
@@ -38,6 +41,15 @@ class PlainEnd(Endpoint):
 
     def keep(self, slots: Sequence[int], _now: float) -> None:
         self.kept += slots
+
+    def addresses(self) -> list[Hashable]:
+        return self.known
+
+    def drain_to(self, batch: Batch, address: Hashable, _now: float) -> None:
+        self.drained_to += [(address, datagram) for datagram in batch.datagrams()]
+
+    def prove(self, address: Hashable, _now: float) -> None:
+        self.proved.append(address)
 
     def interests(self) -> list[tuple[int, int]]:
         return []

@@ -124,12 +124,30 @@ def test_before_an_aircraft_is_heard_frames_are_counted_and_nothing_is_said():
     assert scene.alarms.texts == []
 
 
-def test_challenges_go_by_every_link(pilot: Scene):
-    pilot.now += 3.1
-    pilot.station.receive(pilot.aircraft.control(pilot.now), pilot.now)
-    pilot.helm.challenge(pilot.station.listener.sessions.values(), pilot.now)
-    assert len(pilot.links[0].drained) == 1
-    assert pilot.links[0].drained == pilot.links[1].drained
+def test_each_address_of_every_link_has_challenges_of_its_own_and_what_comes_back_proves_it(pilot: Scene):
+    """Both links have two addresses; only one of the first link's leads to the aircraft."""
+    sent: dict[tuple[int, object], set[bytes]] = {}
+    for link in pilot.links:
+        link.known = ["here", "there"]
+    pilot.station.fleet.take_proved()
+    for _ in range(120):
+        pilot.now += 0.1
+        pilot.station.receive(pilot.aircraft.control(pilot.now), pilot.now)
+        pilot.helm.challenge(pilot.station.listener.sessions.values(), pilot.now)
+        for number, link in enumerate(pilot.links):
+            for address, datagram in link.drained_to:
+                sent.setdefault((number, address), set()).add(datagram)
+                if (number, address) == (0, "there"):
+                    pilot.aircraft.receive([datagram], pilot.now)
+            link.drained_to.clear()
+    assert len(sent) == 4
+    assert all(len(datagrams) >= 3 for datagrams in sent.values())
+    assert sum(map(len, sent.values())) == len(set.union(*sent.values())), "no two addresses got the same datagram"
+    assert set(pilot.links[0].proved) == {"there"}
+    assert len(pilot.links[0].proved) >= 3
+    assert pilot.links[1].proved == []
+    assert pilot.state() == READY
+    assert [link.drained for link in pilot.links] == [[], []], "nothing but challenges, and those one by one"
 
 
 def test_a_frame_that_cannot_be_judged_is_kept_back_and_the_next_is_judged(pilot: Scene, monkeypatch):

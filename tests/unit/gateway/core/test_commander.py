@@ -8,7 +8,8 @@ import itertools
 import pytest
 
 from gateway.core import sframe
-from gateway.core.commander import CHALLENGE_EVERY_S, FIRST_REPEAT_AFTER_S, REPEAT_AFTER_S, Commander, Refusal
+from gateway.core.challenges import CHALLENGE_EVERY_S, FIRST_REPEAT_AFTER_S, REPEAT_AFTER_S
+from gateway.core.commander import Commander, Refusal
 from gateway.core.wire import CHALLENGE_FOR_S, LINK_MTU, Control, Kind
 from keys.beat import Flag
 from keys.kid import Lane, Role
@@ -58,7 +59,7 @@ def test_freshness_ends_ten_seconds_after_the_last_answered_challenge_was_drawn(
     """The downlink lives, but no challenge reaches the aircraft."""
     scene = Scene()
     scene.pass_time(1.0)
-    drawn = scene.commander._answered_at
+    drawn = scene.commander._challenges._answered_at
     scene.pass_time(drawn + CHALLENGE_FOR_S - scene.now - 0.1, up=False)
     assert scene.commander.refusal(scene.now) is None
     scene.pass_time(0.2, up=False)
@@ -117,7 +118,7 @@ def test_a_silent_or_closed_session_is_not_commanded():
     scene = Scene()
     scene.pass_time(1.0)
     assert scene.station.seal([scene.frame], scene.now + 4) is Refusal.ENDED
-    assert scene.commander.control(scene.now + 4) == []
+    assert scene.commander.challenges([(0, "radio")], scene.now + 4) == []
     scene.station.receive(scene.aircraft.announcer.close(scene.now), scene.now)
     assert scene.station.control(scene.now) == []
     assert scene.station.seal([scene.frame], scene.now + 3.1) is Refusal.ENDED

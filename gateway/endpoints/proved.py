@@ -1,0 +1,73 @@
+"""A ground's link that listens: who gets what goes up, when anybody can send to it and repeat what others sent.
+
+Four addresses at most get everything. Who brings what is authentic and new becomes one of them, but proves nothing: a
+relay that is faster than the aircraft's own way brings everything first. So an address holds its place only while what
+was sent to it alone comes back (`prove`); else it gives way. Senders of copies are tried, and get nothing but that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+
+from gateway.batch import Batch
+from gateway.endpoints.address import Address
+from gateway.endpoints.mmsg import Peer
+from gateway.endpoints.udp import UdpLink
+
+PROVED_FOR_S = 10.0
+TRIED_MAX = 4
+
+
+class ProvedLink(UdpLink):
+    def __init__(self, address: Address) -> None:
+        super().__init__(address)
+        self._proved: dict[Peer, float] = {}  # -> when it was proved last
+        self._tried: dict[Peer, float] = {}  # senders of copies, in the order in which they came
+
+    def addresses(self) -> list[Hashable]:
+        return list(dict.fromkeys((*self._clients, *self._tried)))
+
+    def drain_to(self, batch: Batch, address: Hashable, now: float) -> None:  # noqa: ARG002 - part of the interface
+        if self._mover is None:
+            self.counters.dropped_tx += batch.count
+        else:
+            self._count(batch, self._mover.send(batch, address))
+
+    def propose(self, slots: Sequence[int], now: float) -> None:
+        for peer in self.senders(slots):
+            if peer in self._clients:
+                self._clients[peer] = now
+                continue
+            self._tried[peer] = now
+            if len(self._tried) > TRIED_MAX:
+                del self._tried[next(iter(self._tried))]
+
+    def prove(self, address: Hashable, now: float) -> None:
+        if self._mover is not None:
+            self._proved[address] = now
+            self._tried.pop(address, None)
+            self._welcome([address], now)
+
+    def _welcome(self, peers: Iterable[Peer], now: float) -> None:
+        for peer in peers:
+            if peer not in self._clients and len(self._clients) >= self._most:
+                unproved = (client for client in self._clients if not self._is_proved(client, now))
+                if (gives_way := next(unproved, None)) is not None:  # the one that has been there longest
+                    del self._clients[gives_way]
+            super()._welcome([peer], now)
+
+    def _is_proved(self, peer: Peer, now: float) -> bool:
+        return now - self._proved.get(peer, float("-inf")) <= PROVED_FOR_S
+
+    def _has_left(self, peer: Peer, heard: float, now: float) -> bool:
+        return super()._has_left(peer, heard, now) and not self._is_proved(peer, now)
+
+    def _upkeep(self, now: float) -> None:
+        super()._upkeep(now)
+        self._proved = {peer: at for peer, at in self._proved.items() if now - at <= PROVED_FOR_S}
+        self._tried = {peer: at for peer, at in self._tried.items() if now - at <= self._idle_s}
+
+    def _release(self) -> None:
+        super()._release()
+        self._proved.clear()
+        self._tried.clear()
