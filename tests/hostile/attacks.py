@@ -24,6 +24,7 @@ from tests.hostile import (
     fleet_attacks,
     guard_attacks,
     order_attacks,
+    order_of_commands_attacks,
     radio_attacks,
     reader_attacks,
     report_attacks,
@@ -52,6 +53,7 @@ ATTACKS = {
         *fleet_attacks.ATTACKS,
         *change_attacks.ATTACKS,
         *age_attacks.ATTACKS,
+        *order_of_commands_attacks.ATTACKS,
     )
 }
 

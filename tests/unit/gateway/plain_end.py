@@ -46,6 +46,7 @@ class PlainEnd(Endpoint):
         return self.known
 
     def drain_to(self, batch: Batch, address: Hashable, _now: float) -> None:
+        self.drained += batch.datagrams()
         self.drained_to += [(address, datagram) for datagram in batch.datagrams()]
 
     def prove(self, address: Hashable, _now: float) -> None:
