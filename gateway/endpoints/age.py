@@ -62,11 +62,17 @@ class Age:
         return oldest, ages
 
     def _by_stamps(self, stamps: Ages, now: float, most: float) -> Ages | None:
-        """None if they tell nothing: they do not fit, since a clock was set, or perhaps the system did not stamp yet."""
+        """None if they do not fit: a clock was set.
+
+        What came before the system began to stamp stands in front, and has the stamp of its reading.
+        """
         read_at = time.time()
         ages = read_at - stamps
-        fit = ages.min() >= 0 and ages.max() <= most and abs(read_at - now - self._offset) <= STEP_S
-        return ages if fit and self._since >= self._stamped_from else None
+        if ages.min() < 0 or ages.max() > most or abs(read_at - now - self._offset) > STEP_S:
+            return None
+        if self._since < self._stamped_from:
+            ages[~np.logical_or.accumulate(ages > now - self._began)] = most
+        return ages
 
     def empty(self) -> None:
         """The read left nothing behind."""

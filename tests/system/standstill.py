@@ -17,7 +17,7 @@ from tests.system.test_links import Traffic
 
 FRESH_S = 3.0  # fresh_ms of the order
 LATE_S = 1.0  # telemetry
-MEASURED_BY_S = 0.1  # what this process may need to take notice of what came
+MEASURED_BY_S = 0.5  # what a loaded machine needs to let a ground and this process take notice of what came
 COMMAND_EVERY_S = 0.04  # a joystick
 GCS = dialect.MAVLink(None, srcSystem=255, srcComponent=190)
 

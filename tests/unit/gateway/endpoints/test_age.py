@@ -106,6 +106,16 @@ def test_what_may_have_come_before_the_system_began_to_stamp_is_as_old_as_it_can
     assert read(age, clocks.unix) == [5.0]
 
 
+def test_a_flood_from_the_opening_on_is_not_called_old(clocks):
+    """It is never read to its end, and by and by the system stamps."""
+    age = Age()
+    for _ in range(2000):
+        clocks.go_on(0.001)
+        stamps = np.array([clocks.unix - 0.05, clocks.unix - 0.001, clocks.unix])
+        oldest, _ = age.waited(stamps if age.begin() else None, emptied=False)
+        assert oldest < AGED_S + 0.002
+
+
 def test_without_stamps_all_is_as_old_as_the_last_read_that_found_the_end(clocks):
     age = Age()
     turn(age, clocks)
