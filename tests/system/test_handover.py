@@ -111,4 +111,6 @@ def test_a_flight_controller_is_not_left_alone(fly, figure, happens: Callable[[S
     what = f"{happens.__name__}, {RUNS} with processes at {WEATHER.loss:.0%} loss, 50 ms each way, longest time without"
     figure(f"{what} a frame of the GCS, 10 a second: {spread(frames)}")
     figure(f"{what} its heartbeat, 1 a second: {spread(heartbeats)}; a word of the aircraft: {spread(silences)}")
+    later = [frame - silence for frame, silence in zip(frames, silences, strict=True)]
+    figure(f"{what} a frame of the GCS, beyond what the aircraft itself was silent: {spread(later)}")
     stand.fc.close()
