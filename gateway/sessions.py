@@ -18,7 +18,7 @@ from gateway.alarms import Alarms, Reason, kind_of
 from gateway.aside import Aside
 from gateway.barrier import refusing
 from gateway.core import order_fragments
-from gateway.core.announcer import LEAD_ROUNDS, Announcer
+from gateway.core.announcer import Announcer
 from gateway.core.barrier import Barrier
 from gateway.core.courier import Courier
 from gateway.core.order_intake import OrderIntake
@@ -33,6 +33,7 @@ from keys.order import VerifiedOrder, fits_link, verify_order
 
 INBOX_EVERY_S = 0.5
 LIMITS_EVERY_S = 10.0
+AHEAD_ROUNDS = 6  # of an order, at 30 % loss
 AHEAD_MAX_S = 60.0  # that a change waits on a narrow link; the longest lead_s
 COUNT_SECONDS_EVERY_S = 60
 TELEMETRY_LANES = (Lane.TELEMETRY, Lane.OBSERVER_TELEMETRY)
@@ -177,7 +178,7 @@ class Sessions:
         if amendment.succeeds(new, self.order) and not amendment.drops(new.order, self.order.order) and fits_link(new.raw):
             self._courier = Courier(self.announcer, new, Lane.EVIDENCE, now)
             self._change_at = now + min(
-                max(self.order.order.policy.lead_s, LEAD_ROUNDS * self._courier.round_s), AHEAD_MAX_S
+                max(self.order.order.policy.lead_s, AHEAD_ROUNDS * self._courier.round_s), AHEAD_MAX_S
             )
             self.announcer.flags |= Flag.ORDER_CHANGE_AHEAD
         say("air", f"order {new.order.serial} for {new.order.operation!r} is in force, until now {self.order.order.serial}")

@@ -112,9 +112,9 @@ def test_an_order_with_an_unknown_guard_policy_is_refused_by_its_name(aboard, de
     assert (aboard.announcer, device.order().order.serial) == (old, 7)
 
 
-@pytest.mark.parametrize(("link_bps", "lead_s"), [(8_000_000, LEAD_S), (46_080, 14.2), (4_800, AHEAD_MAX_S)])
+@pytest.mark.parametrize(("link_bps", "lead_s"), [(8_000_000, LEAD_S), (46_080, 28.4), (4_800, AHEAD_MAX_S)])
 def test_the_change_waits_no_longer_than_the_lead_time(device, alarms, monkeypatch, link_bps, lead_s):
-    """For a station that does not answer: lead_s, or on a narrow link three rounds, and a minute at most."""
+    """For a station that does not answer: lead_s, or on a narrow link six rounds, and a minute at most."""
     monkeypatch.setattr(sessions, "board_clock", lambda: NOW + 60)
     device.load_order(signed(device), NOW)
     aboard = Sessions(device, 1, link_bps, alarms)
@@ -125,7 +125,7 @@ def test_the_change_waits_no_longer_than_the_lead_time(device, alarms, monkeypat
         now += 0.1
         old.freshness.challenge(1, bytes(8), now)
         aboard.datagrams(now)
-    assert now - 1.0 == pytest.approx(lead_s, abs=1.0)  # a signature is a few bytes longer or shorter
+    assert now - 1.0 == pytest.approx(lead_s, abs=2.0)  # a signature is a few bytes longer or shorter
 
 
 def test_the_change_comes_when_each_station_that_was_heard_holds_the_order(aboard):
