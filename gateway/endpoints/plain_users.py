@@ -26,6 +26,7 @@ LOOK_FOR_COMMANDS_S = 0.002  # the same, before it is believed with a command
 LEFT_FOR_S = 0.25  # what a socket sent before it left a port has been read by then
 REST = 19  # times what a look for newcomers took is owed before the next: a flood of them takes 5 % of a core at most
 OWED_MAX_S = 0.5  # of this; a few newcomers at once are looked at without delay
+LOOKS_MAX = 3  # for a port: Linux shows the table in pieces, and a row is skipped where others are closed meanwhile
 PEERS_MAX = 256  # peers that one endpoint knows before it forgets some
 STRANGERS_MAX = 16
 NOT_HERE = -1  # the user of a program that is not on this computer: nothing is known, and it may
@@ -66,27 +67,34 @@ class PlainUsers:
         self._ports: UdpPorts = {}
         self._looked_at = self._rest_until = float("-inf")  # rest until then is owed
 
-    def newcomers_ports(self) -> UdpPorts | None:
-        """The users of the UDP ports as they are now; None if they were looked at so often that it has to wait."""
+    def newcomers_ports(self, wanted: Collection[int]) -> UdpPorts | None:
+        """The users of the UDP ports as they are now; None if they were looked at so often that it has to wait.
+
+        `wanted` are the ports that the caller asks about, here and below.
+        """
         if self.tired:
             return None
         began = time.monotonic()
-        ports = self.ports_now()
+        ports = self.ports_now(wanted)
         self._rest(began)
         return ports
 
-    def ports_now(self) -> UdpPorts:
-        """The same, however often it was looked at: for who asks so and so often a second at most."""
-        try:
-            ports, self.trouble = socket_users.udp_ports(), ""
-        except OSError as error:
-            ports, self.trouble = {}, str(error)
+    def ports_now(self, wanted: Collection[int]) -> UdpPorts:
+        """The same, however often it was looked at: for callers that ask a few times a second at most."""
+        ports: UdpPorts = {}
+        for _ in range(LOOKS_MAX):
+            try:
+                ports, self.trouble = socket_users.udp_ports(), ""
+            except OSError as error:
+                ports, self.trouble = {}, str(error)
+            if all(port in ports for port in wanted):
+                break
         return ports
 
-    def ports(self, now: float) -> UdpPorts:
+    def ports(self, now: float, wanted: Collection[int]) -> UdpPorts:
         """The users of the UDP ports as they were in this turn of the loop, which all endpoints share."""
-        if now != self._looked_at:
-            self._looked_at, self._ports = now, self.ports_now()
+        if now != self._looked_at or not all(port in self._ports for port in wanted):
+            self._looked_at, self._ports = now, self.ports_now(wanted)
             self._see_who_left(now)
         return self._ports
 
@@ -140,12 +148,20 @@ class PlainUsers:
             return [NOT_HERE] * len(here)
         if self.tired:
             return None
-        table, began = b"", time.monotonic()
+        began = time.monotonic()
+        users: list[User] = []
+        for _ in range(LOOKS_MAX):
+            users = self._connected_now(connections, here)
+            if None not in users:
+                break
+        self._rest(began)
+        return users
+
+    def _connected_now(self, connections: Sequence[Connection], here: Sequence[bool]) -> list[User]:
         try:
             table, self.trouble = socket_users.tcp_connections(), ""
         except OSError as error:
-            self.trouble = str(error)
-        self._rest(began)
+            table, self.trouble = b"", str(error)
         return [
             socket_users.tcp_user(table, *ends) if local else NOT_HERE
             for ends, local in zip(connections, here, strict=True)
@@ -188,12 +204,12 @@ class Peers:
         if now >= self._look_at:  # a flood of newcomers puts this off for nobody
             self._look_at = now + self._look_s
             known = [peer for peer in peers if peer in self._may and self._is_here(peer)]
-            self._learn(known, self._users.ports_now() if known else {}, now)
+            self._learn(known, self._users.ports_now(self._ports_of(known)) if known else {}, now)
         new = [peer for peer in peers if peer not in self._may]
         if new:
             self._make_room()
-            here = any(map(self._is_here, new))
-            ports = self._users.newcomers_ports() if here else {}
+            here = [peer for peer in new if self._is_here(peer)]
+            ports = self._users.newcomers_ports(self._ports_of(here)) if here else {}
             if ports is not None:  # else they are not heard yet
                 self._learn(new, ports, now)
         return [peer for peer in peers if self._may.get(peer) and not self._may_have_left(peer, now)]
@@ -211,7 +227,9 @@ class Peers:
         if now < self._review_at:
             return []
         self._review_at, self._look_at = now + LOOK_EVERY_S, now + self._look_s
-        self._may = {peer: self._judge(peer, self._users.ports(now), now) for peer in clients}
+        clients = list(clients)
+        ports = self._users.ports(now, self._ports_of(filter(self._is_here, clients)))
+        self._may = {peer: self._judge(peer, ports, now) for peer in clients}
         self._clients = frozenset(self._may)
         return [peer for peer, may in self._may.items() if not may]
 
@@ -226,6 +244,9 @@ class Peers:
         if len(self._may) >= PEERS_MAX:
             stay = {peer for peer, may in self._may.items() if may and (peer in self._clients or self._is_here(peer))}
             self._may = dict.fromkeys(stay, True)
+
+    def _ports_of(self, peers: Iterable[Peer]) -> set[int]:
+        return {self._address(peer)[1] for peer in peers}
 
     def _is_here(self, peer: Peer) -> bool:
         return self._all_here or socket_users.is_here(self._address(peer))

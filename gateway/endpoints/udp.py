@@ -286,7 +286,7 @@ class UdpOut(_Udp):
         if self._listener is None or self.users is None:
             return
         self._looked_at = now
-        users = self.users.ports(now).get(self._listener[1], frozenset())
+        users = self.users.ports(now, {self._listener[1]}).get(self._listener[1], frozenset())
         self._let_in = self.users.may_have(users, in_words(self._listener), str(self.address), now)
         self.state = State.CONNECTED if self._let_in else State.IDLE
 

@@ -15,7 +15,7 @@ from gateway.batch import Batch
 from gateway.endpoints import Endpoint, mmsg, open_endpoint, plain_users, socket_users, udp
 from gateway.endpoints import departures as departures_of
 from gateway.endpoints.address import parse
-from gateway.endpoints.plain_users import LEFT_FOR_S, OVERFLOW_UID, PEERS_MAX, STRANGERS_MAX, Peers, PlainUsers
+from gateway.endpoints.plain_users import LEFT_FOR_S, LOOKS_MAX, OVERFLOW_UID, PEERS_MAX, STRANGERS_MAX, Peers, PlainUsers
 from tests.hostile.account_attacks import is_told
 from tests.unit.gateway.endpoints.wires import HOST, batch_of, free_port, opened, received, received_bytes, until
 
@@ -220,7 +220,20 @@ def test_newcomers_without_end_cost_a_bounded_number_of_looks(monkeypatch):
     peers = Peers(PlainUsers((ME,)), "udpin:127.0.0.1:14550", lambda peer: peer, all_here=True)
     for port in range(1000):
         assert peers.admitted([(HOST, port)], 0.0) == []
-    assert len(looks) == 1
+    assert len(looks) == LOOKS_MAX
+
+
+def test_a_row_that_the_system_skipped_keeps_nobody_out(monkeypatch):
+    """It shows its table in pieces, and skips a row now and then where other programs close sockets meanwhile."""
+    looks = itertools.count()
+    port = 14550
+    monkeypatch.setattr(socket_users, "udp_ports", lambda: {port: frozenset((ME,))} if next(looks) % 3 == 2 else {})
+    users = PlainUsers((ME,))
+    peers = Peers(users, "udpin:127.0.0.1:14551", lambda peer: peer, all_here=True)
+    assert peers.admitted([(HOST, port)], 0.0) == [(HOST, port)]
+    assert peers.admitted([(HOST, port)], 10.0) == [(HOST, port)]
+    assert peers.review([(HOST, port)], 20.0) == []
+    assert users.strangers == {}
 
 
 def test_newcomers_without_end_put_off_no_look_at_who_commands(monkeypatch):
