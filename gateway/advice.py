@@ -167,6 +167,13 @@ def _refused(status: Status) -> str:
     return "an older session is refused: a recording played back, or an aircraft that was rolled back; see the alarm"
 
 
+def _delayed(status: Status) -> str:
+    late = [session["late_s"] for session in status["sessions"] if session["state"].startswith("delayed")]
+    if not late or status["sealed"]:
+        return ""
+    return f"what comes is {late[0]:.1f} s later than before, so it is not opened: the link is overloaded, or held back"
+
+
 def _not_ours(status: Status) -> str:
     if status["sessions"] or not status["drops"].get("not_zegel"):
         return ""
@@ -255,6 +262,7 @@ _GROUND: tuple[Callable[[Status], str], ...] = (
         _nothing_heard,
         _wrong_order,
         _refused,
+        _delayed,
         _not_ours,
         _another_operation,
         _no_session,

@@ -92,8 +92,9 @@ class Reason(enum.Enum):
     FEED_IN_CLEAR = _State("the feed at {address} is in clear, and not only this computer can read it")
     BOOTS_UNSAVED = _State("starts of aircraft are not stored: {error}")
     OLDER_SESSION = _Event(
-        "refused a session with boot counter {heard}, {known} was seen before: a recording played back, or an"
-        " aircraft whose folder was rolled back (--accept-older-session opens it all the same)"
+        "refused a session of '{device}' with boot counter {heard}, {known} was heard before: a recording played back, an"
+        " aircraft whose folder was rolled back, or its key is in other hands; if it is the real one:"
+        " --accept-older-session {device}:{heard}"
     )
     TWO_AIRCRAFT = _Event("two aircraft: two sessions of one device key are alive, one of them is a copy")
     NOT_MAVLINK = _Event(

@@ -85,7 +85,7 @@ class GroundConfig(_Role, frozen=True, kw_only=True):
     gcs: tuple[str, ...] = ("udpout:127.0.0.1:14550",)
     video: tuple[str, ...] = ("udpout:127.0.0.1:5600", "udpout:127.0.0.1:5601")
     feed: str | None = None  # the opened feed for other programs; off unless it is asked for
-    accept_older_session: bool = False
+    accept_older_session: str | None = None  # one start, as NAME:COUNTER, although a later one is known
 
 
 Config = TypeVar("Config", AirConfig, GroundConfig)

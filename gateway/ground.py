@@ -17,10 +17,10 @@ import argparse
 import os
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterable, Set
 from pathlib import Path
 
-from gateway import clock, config, in_clear, log, notify, order_file, process
+from gateway import clock, config, in_clear, log, notify, order_file, process, session_report
 from gateway.alarms import Alarms, Reason
 from gateway.aside import Aside
 from gateway.barrier import breathe
@@ -33,9 +33,11 @@ from gateway.core.opener import Opener
 from gateway.core.paths import Paths
 from gateway.core.reorder import Frames, Reorder
 from gateway.core.session import Session
+from gateway.core.starts import Heard, Start
 from gateway.core.wire import DropReason
 from gateway.endpoints import Endpoint, open_endpoint, open_link
 from gateway.endpoints.feed import TELEMETRY, VIDEO, Feed, leaves_computer
+from gateway.errors import ConfigError
 from gateway.helm import READY, Helm
 from gateway.local_users import LocalUsers
 from gateway.log import say
@@ -47,7 +49,6 @@ from gateway.poller import Poller
 from gateway.status import Publisher, Table, frames_status, in_one_line
 from gateway.succession import Succession
 from gateway.watch import Watch
-from keys.beat import Flag
 from keys.kid import Lane
 from keys.order import VerifiedOrder
 from keys.station import StationFolder
@@ -56,7 +57,6 @@ BATCHES_A_TURN = 8  # of one link before the others and the housekeeping have th
 HOUSEKEEP_EVERY_S = 0.1
 STATUS_EVERY_S = 0.5
 STORE_EVERY_S = 5.0  # tries, while the folder cannot be written
-CLAIM_WITHIN_S = 30  # F2: an aircraft's clock this near to ours is worth showing as fresh
 VIDEO_LANES = (Lane.VIDEO_A, Lane.VIDEO_B)
 
 
@@ -75,7 +75,7 @@ class Ground:
         self.barrier = Barrier()
         me = Me(station.index_in(order.order), station.profile, station.seed)
         known = {d.pub: boot for d in order.order.devices if (boot := station.boot(order.agency_id, d.pub))}
-        self.listener = Listener(order, me, known, settings.accept_older_session)
+        self.listener = Listener(order, me, known, named_start(settings, order))
         self.opener = Opener(self.listener, self.barrier)
         self.paths = Paths(len(settings.link))
         self.reorder = Reorder(self.paths.several)
@@ -126,6 +126,9 @@ class Ground:
             while not self.poller.stopping:
                 self.turn()
         self._aside.finish()
+        self._remember(self.listener.starts.lasting())
+        if self.station.unsaved:
+            self.station.store_heard()
         for endpoint in self.endpoints:
             endpoint.close()
         if self.feed:
@@ -181,9 +184,13 @@ class Ground:
         if self.feed:
             for topic, lane in zip(VIDEO, VIDEO_LANES, strict=True):
                 self.feed.publish(topic, map(self._batch.view, opened.video.get(lane, ())))
-        for heard in self.listener.take_heard():
-            self.station.record_boot(self._agency_id, heard.device_public, heard.boot_counter, heard.session_id)
+        self._remember(self.listener.take_heard())
         self.owners.record()
+
+    def _remember(self, heard: Iterable[Heard]) -> None:
+        for one in heard:
+            start = (one.boot_counter, one.session_id, one.seq)
+            self.station.record_boot(self._agency_id, one.device_public, *start, named=one.named)
 
     # --- 3 and 4: to the people ---
 
@@ -262,10 +269,12 @@ class Ground:
         for place in self.barrier.news():
             self.alarms.raise_(Reason.UNEXPECTED, now, key=place, place=place)
         older = self.opener.drops[DropReason.OLDER_SESSION]
-        if self.listener.refused_boot and older > self._older_seen:
+        if (refused := self.listener.starts.refused) and older > self._older_seen:
             self._older_seen = older
-            heard, known = self.listener.refused_boot
-            self.alarms.raise_(Reason.OLDER_SESSION, now, heard=heard, known=known)
+            device = self.owners.name(refused.device_public)
+            self.alarms.raise_(
+                Reason.OLDER_SESSION, now, key=device, device=device, heard=refused.heard, known=refused.known
+            )
         if self.listener.two_aircraft(now):
             self.alarms.raise_(Reason.TWO_AIRCRAFT, now)
         if time.time() > self.order.order.not_after:
@@ -293,20 +302,7 @@ class Ground:
                 say("ground", f"{self.station.name}: session {name.hex()[:8]}: {text}")
 
     def _state(self, session: Session, now: float) -> str:
-        if session.beat is None:
-            return "heard, waiting for its beat"
-        if session.closed:
-            return "ended by the aircraft"
-        if not session.alive(now):
-            return "silent"
-        notes = ", order pending" if session.pending else ""
-        if not session.granted and session.beat.fragments and self.listener.me.index not in session.beat.fragments:
-            return "closed to us: it flies under an order that does not list this station"
-        if not session.granted:
-            return f"beat verified, waiting for our keys{notes}"
-        if session.beat.flags & Flag.ORDER_EXPIRED:
-            notes += ", order expired"
-        return f"open{notes}"
+        return session_report.state(session, self.listener.me.index, now)
 
     def status(self, now: float) -> dict[str, object]:
         return {
@@ -334,20 +330,9 @@ class Ground:
         }
 
     def _session_status(self, session: Session, now: float) -> dict[str, object]:
-        beat = session.beat
-        claim = beat.unix_time if beat else 0
-        return {
-            "session": session.session_id.hex(),
-            "device": self.owners.name(session.device_public),
-            "systems": self.systems.owned(session.device_public),
-            "boot_counter": session.boot_counter,
-            "state": self._state(session, now),
-            "commands": self.helm.state(session, now),
-            "epoch": beat.epoch if beat else None,
-            "beat_age_s": round(now - session.beat_at, 2) if beat else None,
-            "clock_agrees": abs(claim - time.time()) <= CLAIM_WITHIN_S if claim else None,
-            "flags": int(beat.flags) if beat else 0,
-        }
+        device = session.device_public
+        whose = {"device": self.owners.name(device), "systems": self.systems.owned(device)}
+        return whose | session_report.report(session, self.helm.state(session, now), self.listener.me.index, now)
 
     def _unopened_per_s(self, now: float) -> float:
         """Control datagrams of late that no order of ours opens."""
@@ -360,6 +345,21 @@ class Ground:
         unexpected = {DropReason.UNEXPECTED.value: self.barrier.total}
         foreign = {DropReason.FOREIGN_SYSTEM.value: self.systems.dropped}
         return {**counts, **foreign, **unexpected, "commands_refused": self.helm.refused.total()}
+
+
+def named_start(settings: GroundConfig, order: VerifiedOrder) -> Start | None:
+    """What --accept-older-session names; ConfigError."""
+    text = settings.accept_older_session
+    if text is None:
+        return None
+    name, _, counter = text.rpartition(":")
+    devices = {device.name: device.pub for device in order.order.devices}
+    if name not in devices or not (counter.isascii() and counter.isdecimal()):
+        raise ConfigError(
+            f"--accept-older-session {text} names no start of an aircraft",
+            hint=f"the alarm says which: NAME:COUNTER, such as {next(iter(devices))}:42; of {', '.join(devices)}",
+        )
+    return Start(devices[name], int(counter))
 
 
 def command(parser: argparse.ArgumentParser) -> None:
@@ -379,9 +379,8 @@ def command(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mtu", type=int, metavar="BYTES", help="largest datagram of the link; default 1472")
     parser.add_argument(
         "--accept-older-session",
-        action="store_true",
-        default=None,
-        help="open a session even if its boot counter is below one seen before; only if you know why it is",
+        metavar="NAME:COUNTER",
+        help="open this start of this aircraft although a later one was heard; only if you know why it is",
     )
     config.add_plain_users(parser)
     parser.add_argument("--tuning", metavar="tuning.toml", help="what suits this board (zegel bench tune)")

@@ -20,6 +20,7 @@ CHALLENGE_SIZE = 8
 FRAGMENT_HASH_SIZE = 16
 FRAGMENTS_MAX = 16  # of one message, SPEC.md section 4.1
 STATE_MAX = 96  # bytes of field 12 as it is encoded
+SESSION_MS_MAX = (1 << 32) - 1  # 49 days; field 11 stays there
 
 
 class Flag(enum.IntFlag):
@@ -32,6 +33,7 @@ class Flag(enum.IntFlag):
     VIDEO_RECORDED = 16
     RECORDING_FAILS = 32  # something that should be recorded is not
     LITTLE_ROOM = 64  # the card has room for less than ten minutes
+    NARROW_LINK = 128  # beats come once a second: the narrowest link carries less than 250 kbit/s
 
 
 def is_state(value: object) -> bool:

@@ -311,7 +311,7 @@ class DeviceFolder:
         if self._state.restarted:
             return (
                 f"the state in {self.path} was lost: the boot counter begins again at 1, and stations refuse that start"
-                " until they are run with --accept-older-session"
+                " until they are run with --accept-older-session NAME:1"
             )
         if self._damaged:
             return f"a state file in {self.path} was damaged and its copy was used: the card may be failing"

@@ -19,16 +19,22 @@ Mask = npt.NDArray[np.bool_]
 class ReplayWindow:
     """Which of the newest `size` counters of one KID have been accepted. `size` is a power of two."""
 
-    __slots__ = ("_mask", "_seen", "size", "top")
+    __slots__ = ("_floor", "_mask", "_seen", "size", "top")
 
     def __init__(self, size: int = DOWNLINK_WINDOW, start: int = 0) -> None:
-        """Counters below `start` count as seen."""
+        """Counters below `start` are too old."""
         if size & (size - 1):
             raise ValueError("the size of a replay window is a power of two")
         self.size = size
         self.top = start - 1  # the highest counter accepted
+        self._floor = start  # what is below is too old
         self._mask = size - 1
-        self._seen = np.full(size, start > 0, np.bool_)
+        self._seen = np.zeros(size, np.bool_)
+
+    def begin(self, counter: int) -> None:
+        """From now on what is below `counter` is too old; the window never goes back."""
+        self._floor = max(self._floor, counter)
+        self._advance(counter - 1)
 
     def follows(self, counters: Counters) -> bool:
         """Whether each is newer than the one before and the first than any so far: what comes in order needs no look."""
@@ -51,7 +57,7 @@ class ReplayWindow:
     def look(self, counters: Counters) -> tuple[Mask, Mask]:
         """(too old, already seen), two masks of the shape of `counters`. Moves nothing."""
         age = self.top - counters
-        too_old = age >= self.size
+        too_old = (age >= self.size) | (counters < self._floor)
         seen = (age >= 0) & ~too_old & self._seen[counters & self._mask]
         return too_old, seen
 
@@ -65,7 +71,7 @@ class ReplayWindow:
             return np.ones(counters.size, np.bool_)
         self._advance(int(counters.max()))
         slots = counters & self._mask
-        fresh: Mask = (self.top - counters < self.size) & ~self._seen[slots]
+        fresh: Mask = (self.top - counters < self.size) & (counters >= self._floor) & ~self._seen[slots]
         if counters.size > 1 and not (counters[1:] > counters[:-1]).all():
             first = np.zeros(counters.size, np.bool_)
             first[np.unique(counters, return_index=True)[1]] = True

@@ -16,7 +16,7 @@ import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 from cryptography import x509
@@ -57,9 +57,27 @@ class Accepted(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 class Heard(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """What was heard of a device."""
 
-    boot_counter: Count = 0  # the newest
-    session_id: str = ""  # of that start, hexadecimal; empty: no start was heard
+    boot_counter: Count = 0  # of its newest session that lasted
+    session_id: str = ""  # of that, hexadecimal; empty: none lasted
+    seq: Count = 0  # of the newest beat of that
     system: Count = 0  # the MAVLink system id that it owns without a list; 0: none
+
+
+class Start(NamedTuple):
+    """A start of a device that is to be stored."""
+
+    boot_counter: int
+    session_id: str  # hexadecimal
+    seq: int
+    named: bool  # by the operator: it takes the place of a later one
+
+    def follows(self, heard: Heard) -> bool:
+        """Whether it is a later start than what is stored, or goes on with the same one."""
+        if self.named or not heard.session_id:
+            return True
+        if self.session_id == heard.session_id:
+            return self.seq > heard.seq
+        return self.boot_counter > heard.boot_counter
 
 
 class StationState(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -76,7 +94,7 @@ class StationFolder:
         self._public = station_public.parse(store.read_public(path / PUBLIC), path / PUBLIC)
         self.roots = roots.read(path)
         self.seed = self._read_seed()
-        self._unsaved_boots: dict[str, tuple[int, str]] = {}
+        self._unsaved_boots: dict[str, Start] = {}
         self._unsaved_systems: dict[str, int] = {}
         self.unsaved_order = ""  # why the newest order that was accepted is not stored
 
@@ -217,10 +235,10 @@ class StationFolder:
 
     # --- memory ---
 
-    def boot(self, agency_id: bytes, device_pub: bytes) -> tuple[int, bytes] | None:
-        """(boot counter, session_id) of the newest start of this agency's device that was stored."""
+    def boot(self, agency_id: bytes, device_pub: bytes) -> tuple[int, bytes, int] | None:
+        """(boot counter, session_id, seq of its newest beat) of the newest start of this device that was stored."""
         known = self._heard(agency_id, device_pub)
-        return (known.boot_counter, bytes.fromhex(known.session_id)) if known.session_id else None
+        return (known.boot_counter, bytes.fromhex(known.session_id), known.seq) if known.session_id else None
 
     def system(self, agency_id: bytes, device_pub: bytes) -> int | None:
         """The MAVLink system id that this agency's device was first heard with."""
@@ -229,9 +247,14 @@ class StationFolder:
     def _heard(self, agency_id: bytes, device_pub: bytes) -> Heard:
         return self._state().devices.get(_device_key(agency_id, device_pub), Heard())
 
-    def record_boot(self, agency_id: bytes, device_pub: bytes, counter: int, session_id: bytes) -> None:
-        """Remember a start of a device until `store_heard`; nothing is written yet."""
-        self._unsaved_boots[_device_key(agency_id, device_pub)] = (counter, session_id.hex())
+    def record_boot(
+        self, agency_id: bytes, device_pub: bytes, counter: int, session_id: bytes, seq: int, *, named: bool = False
+    ) -> None:
+        """Remember a start of a device, and the seq of its newest beat, until `store_heard`; nothing is written yet.
+
+        `named`: by the operator, so that it takes the place of a later start.
+        """
+        self._unsaved_boots[_device_key(agency_id, device_pub)] = Start(counter, session_id.hex(), seq, named)
 
     def record_system(self, agency_id: bytes, device_pub: bytes, system: int) -> None:
         """Remember the id that a device owns until `store_heard`; nothing is written yet."""
@@ -252,8 +275,8 @@ class StationFolder:
                 known = self._state()
                 for device, start in boots.items():
                     heard = known.devices.setdefault(device, Heard())
-                    if not heard.session_id or start > (heard.boot_counter, heard.session_id):
-                        heard.boot_counter, heard.session_id = start
+                    if start.follows(heard):
+                        heard.boot_counter, heard.session_id, heard.seq = start[:3]
                 for device, system in systems.items():
                     known.devices.setdefault(device, Heard()).system = system
                 state.write(self.path, known)

@@ -9,7 +9,8 @@ import hashlib
 import os
 import random
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -22,6 +23,7 @@ from gateway.core.fleet import Fleet
 from gateway.core.gatekeeper import Gatekeeper
 from gateway.core.listener import Listener, Me
 from gateway.core.opener import Opener
+from gateway.core.starts import Start
 from gateway.core.wire import FIRST_CONTROL, LINK_MTU, Kind, parse_control
 from keys import grant
 from keys.grant import Profile
@@ -86,8 +88,11 @@ class World:
             made = self.aircraft(now)
         return made
 
-    def station(self, index: int = 1, known: dict[bytes, tuple[int, bytes]] | None = None) -> Station:
-        return Station(self, index, known or {})
+    def station(
+        self, index: int = 1, known: Mapping[bytes, Sequence[Any]] | None = None, named: Start | None = None
+    ) -> Station:
+        """`known`, `named`: what it remembers of the device and the start that its operator accepts, as in `Starts`."""
+        return Station(self, index, known or {}, named)
 
     def opened(self, datagrams: Iterable[bytes]) -> list[bytes]:
         """The control datagrams among these, as who has the order opens them."""
@@ -152,8 +157,9 @@ class Aircraft:
 
 
 class Station:
-    def __init__(self, world: World, index: int, known: dict[bytes, tuple[int, bytes]]) -> None:
-        self.listener = Listener(world.order, Me(index, world.profile, world.seeds[index]), known)
+    def __init__(self, world: World, index: int, known: Mapping[bytes, Sequence[Any]], named: Start | None = None) -> None:
+        self.world = world
+        self.listener = Listener(world.order, Me(index, world.profile, world.seeds[index]), known, named)
         self.opener = Opener(self.listener)
         self.fleet = Fleet(world.order, index, LINK_MTU, world.random.randbytes)
         self.frames: list[bytes] = []

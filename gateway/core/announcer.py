@@ -26,7 +26,7 @@ from gateway.core.freshness import Freshness
 from gateway.core.sealer import Sealer
 from gateway.core.wire import BEAT_AFTER_PACKETS, CONTROL_MAX, KEEP_EPOCH_S, Evidence, Kind
 from keys import cose, epoch
-from keys.beat import NONCE_SIZE, Beat, Flag
+from keys.beat import NONCE_SIZE, SESSION_MS_MAX, Beat, Flag
 from keys.epoch import Epoch
 from keys.keyring import REJECT_AFTER_PACKETS, SendKey
 from keys.kid import Lane
@@ -44,7 +44,6 @@ ANNOUNCE_SHARE = 0.05  # of the link, beats apart
 NARROW_START_SHARE, NARROW_START_S = 0.25, 10.0  # of a narrow link, when a session begins
 LEAD_ROUNDS = 3
 STATEMENT_EVERY = 4  # datagrams of a round: on a narrow link who comes new need not wait for its end
-SESSION_MS_MAX = (1 << 32) - 1  # 49 days
 REKEY_AFTER_PACKETS = REJECT_AFTER_PACKETS // 2  # far enough ahead that no lead time can reach the limit
 
 
@@ -80,7 +79,7 @@ class Announcer:
         self.session_id = statement.session_id()
         self.sealer = Sealer(self.session_id)
         self.phase = Phase.STEADY
-        self.flags = Flag(0)
+        self.flags = Flag.NARROW_LINK if link_bps < NARROW_BELOW_BPS else Flag(0)
         self.freshness = Freshness(order.order.policy.fresh_ms / 1000)
         self._cipher = ControlCipher(order.order.op_id)
         self._statement = self._sealed(fragment.split(Kind.STATEMENT, statement.sign(device_key)))

@@ -83,6 +83,7 @@ class Commander:
     def _read_answers(self, now: float) -> None:
         if self.session.beat is not None:
             self._challenges.hear(self.session.beat, self.station.index, now)
+            self.session.proved |= self._challenges.answered(now)
 
     def answered(self, now: float) -> bool:
         """F3: a challenge that we drew at most 10 s ago has come back in a beat."""

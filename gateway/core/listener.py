@@ -3,7 +3,7 @@
 The flow of a control datagram, SPEC.md section 5.5:
   1  lengths, the operation's key, the header  nothing else is looked at before a signature verified
   2  statement: a device key of our order, boot counter not older than the one we know   -> a `Session`
-  3  beat: the session's key, a rising seq     -> opens the lanes of its epoch, bounds their counters
+  3  beat: the session's key, a rising seq, not late -> opens the lanes of its epoch, bounds their counters
   4  announcement fragment: only if the newest beat lists it; whole, signed, ours -> HPKE, commitments -> keys installed
   5  order fragment: out of a sealed lane, gathered; `take_order` hands a whole one out in its turn (order_intake.py),
      `adopt` takes it when it verified
@@ -15,7 +15,8 @@ counters, orders) is handed out by `take_heard` and `take_order`.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from gateway.core import fragment, order_fragments
 from gateway.core.budget import Budget
@@ -23,6 +24,7 @@ from gateway.core.control_cipher import ControlCiphers
 from gateway.core.order_intake import OrderIntake
 from gateway.core.revoked import Revoked
 from gateway.core.session import Lease, Session
+from gateway.core.starts import Heard, Start, Starts
 from gateway.core.wire import ControlHeader, DropReason, Kind, is_sealed_control, message_id, parse_control
 from keys import announcement, beat, cose, statement
 from keys.errors import KeysError
@@ -32,9 +34,8 @@ from keys.order import VerifiedOrder
 
 VERIFY_A_SECOND = 200  # signatures of statements, and as many of beats in control datagrams
 NEWEST_A_SECOND = 50  # besides, of such beats that name a higher seq than any before: a recording has none for long
-BOOT_JUMP_MAX = 1_000
 SESSIONS_MAX = 8  # per device; only the holder of a device key can make one
-SUPERSEDED_AFTER_S = 10.0  # an older session that is silent this long beside a newer one is over
+STATEMENTS_MAX = 4_096  # whose signatures were verified, so that a repeat costs none
 OVERLAP_S = 1.0  # what is still on its way when an aircraft starts again
 
 
@@ -47,24 +48,15 @@ class Me:
     seed: bytes = dataclasses.field(repr=False)
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Heard:
-    """A session whose first beat verified: what a station has to remember of it."""
-
-    device_public: bytes
-    boot_counter: int
-    session_id: bytes
-
-
 class Listener:
-    """`known` maps a device's public key to the (boot counter, session_id) last heard of it."""
+    """`known`, `named`: as `Starts` takes them."""
 
     def __init__(
         self,
         order: VerifiedOrder,
         me: Me,
-        known: Mapping[bytes, tuple[int, bytes]],
-        accept_older: bool = False,
+        known: Mapping[bytes, Sequence[Any]],
+        named: Start | None = None,
     ) -> None:
         self.me = me
         self._orders: dict[bytes, VerifiedOrder] = {}  # by order_hash: the newest, and those that it came after
@@ -73,14 +65,11 @@ class Listener:
         self._take_up(order)
         self.sessions: dict[bytes, Session] = {}  # by the first 8 bytes of the session_id, as announcements name it
         self.leases: dict[int, tuple[Lease, ...]] = {}  # by KID; two sessions may share one
-        self.refused_boot: tuple[int, int] | None = None  # (counter heard, counter known) of the last older session
-        self._known = dict(known)
-        self._accept_older = accept_older
-        self._heard: list[Heard] = []
-        self._over: set[bytes] = set()  # hints of superseded sessions: what ended does not begin again
+        self.next_change = float("inf")  # when leases end or windows move next, if no beat comes
+        self.starts = Starts(known, self.sessions, named)
         self._statement_budget, self._beat_budget = Budget(VERIFY_A_SECOND), Budget(VERIFY_A_SECOND)
         self._newest_budget = Budget(NEWEST_A_SECOND)
-        self._statements: dict[bytes, DropReason | bytes] = {}  # what became of those of our devices, by message id
+        self._stated: dict[bytes, statement.Statement] = {}  # that verified, by message id, oldest first
 
     def _take_up(self, order: VerifiedOrder) -> None:
         self.order = self._orders[order.order_hash] = order
@@ -96,9 +85,8 @@ class Listener:
         return next(lanes_for(s.roles) for s in order.order.stations if s.index == self.me.index)
 
     def take_heard(self) -> list[Heard]:
-        """Sessions heard since the last call, for the caller to store."""
-        heard, self._heard = self._heard, []
-        return heard
+        """What has changed of the sessions that lasted, for the caller to store; of each at most every 5 s."""
+        return self.starts.take_heard()
 
     # --- 1: from the air ---
 
@@ -114,7 +102,7 @@ class Listener:
             return DropReason.BAD_CONTROL
         header, part = parsed
         if header.kind is Kind.ANNOUNCEMENT:
-            return self._announcement_fragment(header, part, opened)
+            return self._announcement_fragment(header, part, opened, now)
         if header.count != 1 or message_id(part) != header.message_id:
             return DropReason.BAD_MESSAGE_ID
         if header.kind is Kind.STATEMENT:
@@ -124,7 +112,8 @@ class Listener:
     # --- 2: statements ---
 
     def _statement(self, identity: bytes, message: bytes, now: float) -> DropReason | None:
-        if identity not in self._statements:  # repeats cost one lookup
+        """Only that its signature verified is remembered: what it is refused for may be over when it comes again."""
+        if identity not in self._stated:
             index = statement.claimed_device(message)
             if index is None or index >= len(self._devices):
                 return DropReason.UNKNOWN_DEVICE
@@ -134,25 +123,26 @@ class Listener:
                 stated = statement.verify(cose.parse_sign1(message), self._devices[index])
             except KeysError:
                 return DropReason.BAD_SIGNATURE
-            self._statements[identity] = self._open_session(self.order.order.devices[index].pub, stated, now)
-        known = self._statements[identity]
-        if isinstance(known, DropReason):
-            return known
-        return None if known in self.sessions else DropReason.OLDER_SESSION
+            if len(self._stated) >= STATEMENTS_MAX:
+                del self._stated[next(iter(self._stated))]
+            self._stated[identity] = stated
+        return self._open_session(self._stated[identity], now)
 
-    def _open_session(self, device_public: bytes, stated: statement.Statement, now: float) -> DropReason | bytes:
-        """Under which hint the session stands in `sessions` now, or why it does not."""
-        session = Session(stated, device_public, self._orders.get(stated.order_hash))
-        hint = session.session_id[:8]
-        if device_public in self.revoked.devices:
-            self.revoked.add(session)
+    def _open_session(self, stated: statement.Statement, now: float) -> DropReason | None:
+        """None if the session stands in `sessions` now, or why it does not."""
+        hint, device = stated.session_id()[:8], self.order.order.devices[stated.device_index].pub
+        if hint in self.sessions:
+            return None
+        if device in self.revoked.devices:
+            self.revoked.add(Session(stated, device, self._orders.get(stated.order_hash)))
             return DropReason.REVOKED_DEVICE
-        if hint in self._over or not self._admit(device_public, stated):
+        if not self.starts.admits(device, stated, now):
             return DropReason.OLDER_SESSION
-        if hint not in self.sessions and not self._make_room(device_public, now):
+        if not self._make_room(device, now):
             return DropReason.TOO_MANY_SESSIONS
-        self.sessions.setdefault(hint, session)
-        return hint
+        seq = self.starts.seq(device, stated.session_id())
+        self.sessions[hint] = Session(stated, device, self._orders.get(stated.order_hash), seq)
+        return None
 
     def _make_room(self, device_public: bytes, now: float) -> bool:
         """An aircraft may start again and again: what is not alive gives way, and may come again."""
@@ -163,18 +153,7 @@ class Listener:
         if not silent:
             return False  # eight copies of one aircraft at once; "two aircraft" has been said long before
         del self.sessions[min(silent, key=lambda s: (s.beat_at, s.boot_counter)).session_id[:8]]
-        self._statements.clear()
         return True
-
-    def _admit(self, device_public: bytes, stated: statement.Statement) -> bool:
-        """F1 of SPEC.md section 6: an earlier session, played back or from a rolled-back card, is refused."""
-        if device_public not in self._known or self._accept_older:
-            return True
-        counter, session_id = self._known[device_public]
-        if counter < stated.boot_counter <= counter + BOOT_JUMP_MAX or stated.session_id() == session_id:
-            return True
-        self.refused_boot = (stated.boot_counter, counter)
-        return False
 
     # --- 3: beats ---
 
@@ -188,7 +167,7 @@ class Listener:
         seq = beat.claimed_seq(message)
         if seq is None:
             return DropReason.BAD_SIGNATURE
-        if session.beat is not None and seq <= session.beat.seq:
+        if seq <= session.seq:
             return DropReason.STALE_BEAT
         if not self._may_check(session, seq, now):
             return DropReason.OVER_BUDGET
@@ -216,47 +195,45 @@ class Listener:
             return DropReason.BAD_SIGNATURE
         if newest.session_id != session.session_id:
             return DropReason.BAD_SIGNATURE
-        if session.beat is not None and newest.seq <= session.beat.seq:
+        if newest.seq <= session.seq:
             return DropReason.STALE_BEAT
-        if session.beat is None:
-            self._remember(session)
+        if session.is_late(newest, now):
+            return DropReason.LATE_BEAT
+        if session.beat is None and not self.starts.may_begin(session, now):
+            return DropReason.OLDER_SESSION
         session.hear(newest, message, now)
-        self._retire(session, now)
-        self._relet(now)
+        self.starts.hear(session, now)
+        self._retire(self.starts.beside(session), now)
+        self.settle(now)
         return None
-
-    def _remember(self, session: Session) -> None:
-        stated = session.statement
-        known = self._known.get(session.device_public)
-        if known is None or known[0] < stated.boot_counter:
-            self._known[session.device_public] = (stated.boot_counter, session.session_id)
-            self._heard.append(Heard(session.device_public, stated.boot_counter, session.session_id))
 
     # --- 4: announcements ---
 
-    def _announcement_fragment(self, header: ControlHeader, part: bytes, opened: bytes) -> DropReason | None:
+    def _announcement_fragment(self, header: ControlHeader, part: bytes, opened: bytes, now: float) -> DropReason | None:
         """For every session whose beat lists it: a malicious aircraft may list what is another's."""
         digest = fragment.listed_hash(opened)
         listing = [session for session in self.sessions.values() if session.beat and session.beat.lists(digest)]
-        outcomes = [self._take_fragment(session, header, part) for session in listing]
+        outcomes = [self._take_fragment(session, header, part, now) for session in listing]
         if None in outcomes:
             return None
         return outcomes[0] if outcomes else DropReason.UNLISTED_FRAGMENT
 
-    def _take_fragment(self, session: Session, header: ControlHeader, part: bytes) -> DropReason | None:
+    def _take_fragment(self, session: Session, header: ControlHeader, part: bytes, now: float) -> DropReason | None:
         if header.message_id in session.announcements:
             return None
+        if not self.starts.may_begin(session, now):
+            return DropReason.OLDER_SESSION
         try:
             message = session.reassembler.add(header, part)
         except ValueError:
             return DropReason.BAD_MESSAGE_ID
         if message is None:
             return None
-        reason = self._announcement(session, message)
+        reason = self._announcement(session, message, now)
         session.announcements.add(header.message_id)
         return reason
 
-    def _announcement(self, session: Session, message: bytes) -> DropReason | None:
+    def _announcement(self, session: Session, message: bytes, now: float) -> DropReason | None:
         try:
             announced = announcement.verify(cose.parse_sign1(message), session.public)
         except KeysError:
@@ -276,7 +253,7 @@ class Listener:
             session.install(announced.epoch, announced.open(self.me.profile, self.me.seed))
         except KeysError:
             return DropReason.UNKNOWN_ORDER if session.pending else DropReason.BAD_GRANT
-        self._relet(session.beat_at)
+        self.settle(now)
         return None
 
     # --- 5: orders ---
@@ -307,7 +284,6 @@ class Listener:
         for session in [s for s in self.sessions.values() if s.device_public in self.revoked.devices]:
             self._end(session)
             self.revoked.add(session)
-        self._statements.clear()  # those of devices that are void now are judged once more
 
     def _end(self, session: Session) -> None:
         """At once: nothing more is opened."""
@@ -319,29 +295,27 @@ class Listener:
 
     def tick(self, now: float) -> None:
         """Let old epochs and superseded sessions go; call it about once a second."""
-        for session in list(self.sessions.values()):
+        for session in self.sessions.values():
             session.expire(now)
-            self._retire(session, now)
+        self._retire([*self.sessions.values()], now)
         self.orders.keep(self.sessions)
-        self._relet(now)
+        self.settle(now)
 
-    def _retire(self, newer: Session, now: float) -> None:
-        """Drop the sessions that `newer`, of the same device, has taken the place of."""
-        if newer.beat is None:
-            return
-        for hint, old in list(self.sessions.items()):
-            older = old.device_public == newer.device_public and old.boot_counter < newer.boot_counter
-            if older and (old.closed or now - old.beat_at > SUPERSEDED_AFTER_S):
-                del self.sessions[hint]
-                self._over.add(hint)
+    def _retire(self, sessions: Iterable[Session], now: float) -> None:
+        """Drop those that later ones have taken the place of."""
+        for session in sessions:
+            if self.starts.is_over(session, now):
+                del self.sessions[session.session_id[:8]]
 
-    def _relet(self, now: float) -> None:
-        """Make the table of leases anew: what the data path may open from now on."""
+    def settle(self, now: float) -> None:
+        """Move windows with time, and make the table of leases: what the data path may open from now on."""
         leases: dict[int, tuple[Lease, ...]] = {}
         for session in self.sessions.values():
+            session.settle(now)
             for lease in session.leases(now):
                 leases[lease.key.kid] = (*leases.get(lease.key.kid, ()), lease)
         self.leases = leases
+        self.next_change = min((session.next_change(now) for session in self.sessions.values()), default=float("inf"))
 
     def two_aircraft(self, now: float) -> bool:
         """An older session of a device beats on beside a newer one: a copied key, or a copied aircraft."""

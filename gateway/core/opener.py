@@ -129,6 +129,8 @@ class Opener:
         sealed = [kind for kind in kinds if kind[0] >> 4 == sframe.DOWNLINK_FIRST >> 4]
         if len(sealed) < len(kinds):
             self._other(batch, [at for at, kind in enumerate(begins) if kind not in sealed], now)
+        if now > self.listener.next_change:  # also by what a beat allows that came in its time and is read now
+            self.listener.settle(now)
         for kind in sealed:
             alike = [at for at, begin in enumerate(begins) if begin == kind] if len(kinds) > 1 else range(batch.count)
             self._open_kind(batch, kind, alike, opened, now)

@@ -9,6 +9,7 @@ import dataclasses
 from collections import deque
 
 from gateway.core.fragment import Reassembler
+from gateway.core.lateness import Lateness
 from gateway.core.wire import BEYOND_BEAT_BY, KEEP_EPOCH_S
 from keys.announcement import Announcement, Grant
 from keys.beat import Beat, Flag
@@ -19,6 +20,9 @@ from keys.statement import Statement
 
 ALIVE_FOR_S = 3.0  # since the last verified beat
 ECHOES = 64  # nonces of beats kept for what came before it was read: many seconds' worth
+LATE_S, LATE_NARROW_S = 2.0, 3.0  # REJECT a beat that was longer on its way than the soonest
+LEASE_S, LEASE_NARROW_S = 3.0, 6.0  # after the newest beat nothing is opened any more
+LASTED_S = 5.0  # from the first beat to the newest: what this session says of itself is worth storing
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -33,7 +37,11 @@ class Lease:
 
 
 class Session:
-    def __init__(self, statement: Statement, device_public: bytes, order: VerifiedOrder | None = None) -> None:
+    """`seq`: that of the newest beat which was heard of it before this process began."""
+
+    def __init__(
+        self, statement: Statement, device_public: bytes, order: VerifiedOrder | None = None, seq: int = -1
+    ) -> None:
         self.statement = statement
         self.order = order  # None while it is not here: SPEC.md section 7, order pending
         self.session_id = statement.session_id()
@@ -41,9 +49,15 @@ class Session:
         self.device_public = device_public
         self.boot_counter = statement.boot_counter
         self.beat: Beat | None = None
-        self.beat_at = float("-inf")  # when the newest beat came, on our monotonic clock
+        self.seq = seq  # of the newest beat; what is not above is stale
+        self.beat_at = float("-inf")  # when the newest beat came, on our clock
         self._nonces: deque[tuple[float, bytes]] = deque(maxlen=ECHOES)  # (when its beat came, nonce), oldest first
         self.first_beat_at = float("inf")
+        self.late_at = float("-inf")  # when the last one came that was late
+        self.opened = False  # whether it was ever granted anything here
+        self.proved = False  # whether a challenge of ours ever came back in a beat: no recording can do that
+        self.stored_at = float("-inf")  # when `seq` was last handed out to be stored
+        self.lateness = Lateness()
         self.newest_message = b""
         self.highest_seq = 0  # that a beat in a control datagram has named, whoever sent it
         self.reassembler = Reassembler()
@@ -53,6 +67,8 @@ class Session:
         self._bounds: dict[int, dict[int, int]] = {}  # full epoch -> KID -> first CTR beyond the newest beat
         self._commitments: dict[tuple[int, int], bytes] = {}
         self._replaced_at: dict[int, float] = {}  # full epoch -> when a later one became current
+        self._young: deque[Beat] = deque()  # beats whose counters may still be on their way, oldest first
+        self._over = False  # closed, and what was still on its way has had its time
 
     @property
     def pending(self) -> bool:
@@ -71,18 +87,92 @@ class Session:
         """Whether the keys of the epoch that is current are here."""
         return self.beat is not None and self.beat.epoch in self._receive
 
+    @property
+    def lasted(self) -> bool:
+        """Whether it was more than a few messages: it was opened, and it answered us or went on for a while."""
+        return self.opened and (self.proved or self.beat_at - self.first_beat_at >= LASTED_S)
+
+    # --- time ---
+
+    @property
+    def _late_s(self) -> float:
+        return LATE_NARROW_S if self._is_narrow else LATE_S
+
+    @property
+    def _lease_s(self) -> float:
+        return LEASE_NARROW_S if self._is_narrow else LEASE_S
+
+    @property
+    def _is_narrow(self) -> bool:
+        return self.beat is not None and bool(self.beat.flags & Flag.NARROW_LINK)
+
+    def is_late(self, beat: Beat, now: float) -> bool:
+        """Whether a newer verified beat was withheld, or its link has become too slow."""
+        late = self.lateness.of(beat, now) > self._late_s
+        if late:
+            self.late_at = now
+        return late
+
+    def _lease_is_over(self, now: float) -> bool:
+        return now - self.beat_at > self._lease_s
+
+    def next_change(self, now: float) -> float:
+        """When `settle` has something to do, or the lease ends."""
+        if self._over or self._lease_is_over(now):
+            return float("inf")
+        old_at = self._old_at(self._young[0]) if self._young else float("inf")
+        return min(self.beat_at + self._lease_s, old_at)
+
+    def settle(self, now: float) -> None:
+        """What was sent before a beat that is old by now comes too late."""
+        while self._young and self._old_at(self._young[0]) < now:
+            self._begin_at(self._young.popleft())
+
+    def _old_at(self, beat: Beat) -> float:
+        return self.lateness.due(beat) + self._late_s
+
+    def _begin_at(self, beat: Beat) -> None:
+        """Nothing is opened from now on that was sent before this beat."""
+        for table in (self._receive, self._bounds):
+            for epoch in [epoch for epoch in table if epoch < beat.epoch]:
+                del table[epoch]
+        keys = self._receive.get(beat.epoch, {})
+        for kid in keys.keys() & beat.next_ctr.keys():
+            keys[kid].window.begin(beat.next_ctr[kid])
+        self._over = self._over or bool(beat.flags & Flag.SESSION_CLOSED)
+
+    # --- what is current ---
+
     def hear(self, beat: Beat, message: bytes, now: float) -> None:
-        """A newer verified beat: what is current, and up to which counter."""
-        for epoch in (*self._receive, *self._bounds):
+        """A newer verified beat that is not late: what is current, and up to which counter.
+
+        Where nothing says that what it follows was sent of late, windows begin at its counters: at the first beat, at one
+        after the lease was over, and at one that shows the beat before it to have been late.
+        """
+        begins = self.beat is None or self._lease_is_over(now)
+        begins = self.lateness.take(beat, now) > self._late_s or begins
+        for epoch in (*self.uplink_keys, *self._receive, *self._bounds):
             if epoch < beat.epoch:
                 self._replaced_at.setdefault(epoch, now)
         if self.beat is None or beat.fragments != self.beat.fragments:
             self.reassembler.clear()
             self.announcements.clear()
-        self.beat, self.beat_at, self.newest_message = beat, now, message
+        self.beat, self.seq, self.newest_message = beat, beat.seq, message
+        self.beat_at = max(self.beat_at, now)
         self._nonces.append((now, beat.nonce))
         self.first_beat_at = min(self.first_beat_at, now)
         self._bounds[beat.epoch] = {kid: ctr + BEYOND_BEAT_BY for kid, ctr in beat.next_ctr.items()}
+        if begins:
+            self._young.clear()
+            self._begin_at(beat)
+        else:
+            self._await(beat)
+
+    def _await(self, beat: Beat) -> None:
+        """Of a millisecond the last beat counts, so that only as many are kept as `late` has milliseconds."""
+        if self._young and self._young[-1].session_ms >= beat.session_ms:
+            self._young.pop()
+        self._young.append(beat)
 
     def nonce_at(self, came_at: float) -> bytes | None:
         """That of the beat that was the newest at `came_at`; None if that is longer ago than what is kept."""
@@ -114,15 +204,16 @@ class Session:
             keys = {kid: ReceiveKey(key, kid, start=stands.get(kid, 0)) for kid, key in grant.base_keys.items()}
             self._receive[epoch] = keys
             self.uplink_keys[epoch] = grant.uplink_key
+            self.opened = True
 
     def leases(self, now: float) -> list[Lease]:
-        """What may be opened now: the beat's epoch, the next in lead time, the previous for a while."""
+        """What may be opened now: the beat's epoch, the next in lead time, the previous for what is on its way."""
         out: list[Lease] = []
-        if self.closed and now - self.beat_at > KEEP_EPOCH_S:
+        if self._over or self._lease_is_over(now):
             return out
         for epoch, keys in self._receive.items():
             for kid, key in keys.items():
-                below = self._below(epoch, kid, now)
+                below = self._below(epoch, kid)
                 if below:
                     out.append(Lease(self, Lane(kid >> 8), key, below, epoch))
         return out
@@ -131,19 +222,16 @@ class Session:
         """KIDs that the newest beat speaks of, whether or not we were granted them."""
         return set(self.beat.next_ctr) if self.beat else set()
 
-    def _below(self, epoch: int, kid: int, now: float) -> int:
+    def _below(self, epoch: int, kid: int) -> int:
         assert self.beat is not None
         if epoch == self.beat.epoch + 1:
             return BEYOND_BEAT_BY if self._leading else 0
-        if epoch != self.beat.epoch and now - self._replaced_at.get(epoch, now) > KEEP_EPOCH_S:
-            return 0
         return self._bounds.get(epoch, {}).get(kid, 0)
 
     def expire(self, now: float) -> None:
-        """Drop the keys of epochs that are over."""
+        """Drop the uplink keys of epochs that are over."""
         for epoch, at in list(self._replaced_at.items()):
             if now - at > KEEP_EPOCH_S:
                 del self._replaced_at[epoch]
-                for table in (self._receive, self._bounds, self.uplink_keys):
-                    table.pop(epoch, None)
+                self.uplink_keys.pop(epoch, None)
                 self._commitments = {k: v for k, v in self._commitments.items() if k[0] != epoch}

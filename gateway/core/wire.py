@@ -28,7 +28,7 @@ MESSAGE_ID_SIZE = 8
 
 BEAT_AFTER_PACKETS = 16_384  # of one lane since the last beat: three of those may be lost before the next line holds
 BEYOND_BEAT_BY = 65_536  # REJECT: a CTR this far past the newest beat's next CTR
-KEEP_EPOCH_S = 10.0  # a previous epoch's keys at either end, for what is still on its way
+KEEP_EPOCH_S = 10.0  # a previous epoch's uplink keys at either end, for what is still on its way
 CHALLENGE_FOR_S = 10.0  # a challenge is answered, and its answer is worth something, for so long
 
 
@@ -86,6 +86,7 @@ class DropReason(enum.StrEnum):
     UNKNOWN_ORDER = "unknown_order"
     BAD_SIGNATURE = "bad_signature"
     STALE_BEAT = "stale_beat"
+    LATE_BEAT = "late_beat"
     OLDER_SESSION = "older_session"
     TOO_MANY_SESSIONS = "too_many_sessions"
     OVER_BUDGET = "over_budget"

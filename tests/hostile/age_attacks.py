@@ -50,6 +50,10 @@ class Scene:
             self.aircraft.receive(self.pilot.control(self.now), self.now)
             self.pilot.receive(self.aircraft.control(self.now), self.now)
 
+    def sealed(self, frames: list[bytes]) -> list[bytes]:
+        """Telemetry of now, a datagram for each frame."""
+        return [self.aircraft.seal(Lane.TELEMETRY, [frame])[0] for frame in frames]
+
     def socket(self, how=open_endpoint) -> Endpoint:
         """Open, and read for a second as a loop reads."""
         end = opened(how(parse(f"udpin:{HOST}:{self.port}")))
@@ -104,12 +108,11 @@ def telemetry_at_a_ground() -> Row:
     with scene() as here:
         link, batch = here.socket(open_link), Batch()
         frames = [mavlink_frame(here.world.random, seq) for seq in range(2 * MANY)]
-        sealed = [here.aircraft.seal(Lane.TELEMETRY, [frame])[0] for frame in frames]
-        pictures = here.aircraft.seal(Lane.VIDEO_A, [b"picture"] * MANY)
-        here.send(sealed[:MANY] + pictures)
+        here.catch_up()
+        here.send(here.sealed(frames[:MANY]) + here.aircraft.seal(Lane.VIDEO_A, [b"picture"] * MANY))
         time.sleep(STILL_S)
         here.catch_up()
-        here.send(sealed[MANY:])
+        here.send(here.sealed(frames[MANY:]))
         came: list[bytes] = []
         shown = 0
 

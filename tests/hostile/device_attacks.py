@@ -78,9 +78,12 @@ def rolled_back_folder(folder: Path) -> Row:
     hangar = Hangar(folder)
     image, station, now = hangar.copy("image"), hangar.station(1), 0.0
     for _ in range(5):
-        now = join(hangar, station, hangar.starts(hangar.folder, now), now + 1)
-    hear_both(station, *[hangar.starts(image, now)] * 2, now, 5)
-    assert station.listener.refused_boot == (1, 5)
+        aircraft = hangar.starts(hangar.folder, now + 1)
+        now = join(hangar, station, aircraft, now + 1)
+    now = hear_both(station, *[aircraft] * 2, now, 6)  # until it has lasted
+    hear_both(station, *[hangar.starts(image, now + 60)] * 2, now + 60, 5)
+    refused = station.listener.starts.refused
+    assert (refused.heard, refused.known) == (1, 5)
     return Row(
         "a rolled-back device folder",
         "start 1 from an old image, after start 5 was heard",

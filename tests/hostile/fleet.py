@@ -88,7 +88,7 @@ class Two:
         """What of these frames of an aircraft reaches the pilot's ground control station."""
         before = len(self.pilot.frames)
         self.now += STEP_S
-        self.pilot.receive(aircraft.telemetry([*frames], self.now), self.now)
+        self.pilot.receive(aircraft.control(self.now) + aircraft.telemetry([*frames], self.now), self.now)
         return self.pilot.frames[before:]
 
     def up(self, *frames: bytes) -> tuple[list[bytes], list[bytes]]:

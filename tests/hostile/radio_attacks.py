@@ -130,6 +130,8 @@ def replay_across_restarts() -> Row:
     scene = Scene(5)
     tape = scene.aircraft.control(scene.now + 2) + scene.flight(10.0)
     scene.restarts()
+    for _ in range(120):  # until it has lasted
+        scene.station.receive(scene.step(), scene.now)
     remembered = {
         heard.device_public: (heard.boot_counter, heard.session_id) for heard in scene.station.listener.take_heard()
     }

@@ -116,7 +116,7 @@ def test_a_flood_is_not_kept():
         ground.tick(now)
     scene.now += 2.0
     assert len(ground.sessions) <= SESSIONS_MAX
-    assert len(ground._statements) == 1
+    assert len(ground._stated) == 1
     assert len(session.reassembler._parts) == 0
     assert scene.is_well()
 

@@ -156,7 +156,7 @@ class InnerFlight:
     def _control(self) -> None:
         """What repeats seldom, at once; and forged messages of each kind."""
         announcer, listener = self.air.sessions.announcer, self.ground.listener
-        listener._statements.clear()
+        listener._stated.clear()
         for session in listener.sessions.values():
             session.announcements.clear()
         announcer._round_at = announcer._beat_at = 0.0

@@ -39,7 +39,7 @@ def flown(house: House) -> House:
             device.next_boot()
     station = StationFolder.open(house.folder / "pilot")
     order = station.newest_order(house.order.read_bytes(), int(time.time()))
-    station.record_boot(order.agency_id, public, BOOTS, bytes(16))
+    station.record_boot(order.agency_id, public, BOOTS, bytes(16), 1)
     assert station.store_heard() is None
     return house
 

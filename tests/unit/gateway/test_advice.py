@@ -91,6 +91,7 @@ def test_nothing_is_wrong():
         (ground(endpoints=[end("link", **SILENT)]), "the link is silent"),
         (ground(sealed=False, drops={"unknown_order": 4}, sessions=[]), "under another order"),
         (ground(sealed=False, drops={"older_session": 4}, sessions=[]), "an older session is refused"),
+        (ground(sealed=False, sessions=[{"state": "delayed: its beats", "late_s": 4.25}]), "4.2 s later than before"),
         (ground(sealed=False, drops={"not_zegel": 4}, sessions=[]), "another program sends to this port"),
         (ground(sealed=False, sessions=[]), "no aircraft of this order"),
         (ground(sealed=False, sessions=[], unopened_per_s=0.5), "control of another operation, or forgeries"),

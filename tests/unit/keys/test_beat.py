@@ -61,6 +61,7 @@ def test_it_lists_the_fragments_of_all_stations():
 def test_flags_are_the_bits_of_the_specification():
     assert (Flag.ORDER_EXPIRED, Flag.ORDER_CHANGE_AHEAD, Flag.SESSION_CLOSED) == (1, 2, 4)
     assert (Flag.VENDOR_HAS_PICTURE, Flag.VIDEO_RECORDED, Flag.RECORDING_FAILS, Flag.LITTLE_ROOM) == (8, 16, 32, 64)
+    assert Flag.NARROW_LINK == 128
 
 
 @pytest.mark.parametrize("state", [{}, {1 << 60: 0}, dict.fromkeys(range(9), (1 << 64) - 1)])

@@ -65,6 +65,35 @@ def test_a_batch_that_leaps_over_a_whole_window_does_not_follow():
     assert window.accept(np.array([200 - 64 + 5], np.int64)).tolist() == [True]  # its slot is that of 5
 
 
+def test_a_window_begins_at_a_counter():
+    window = ReplayWindow(64, start=10)
+    assert window.look(np.array([9, 10, 11]))[0].tolist() == [True, False, False]
+    assert window.accept(np.array([10, 12])).tolist() == [True, True]
+    window.begin(12)
+    too_old, seen = window.look(np.array([10, 11, 12, 13]))
+    assert too_old.tolist() == [True, True, False, False]
+    assert seen.tolist() == [False, False, True, False]
+    assert window.accept(np.array([11, 13, 13])).tolist() == [False, True, False]
+    window.begin(5)
+    assert window.look(np.array([11]))[0].tolist() == [True]
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_a_window_that_begins_anew_is_one_that_never_saw_what_is_below(seed: int):
+    rng = random.Random(seed)
+    window, reference, floor = ReplayWindow(64), OneByOne(64), 0
+    for _ in range(60):
+        if rng.random() < 0.2:
+            floor = max(floor, window.top + rng.randrange(-70, 150))
+            window.begin(floor)
+            reference.top = max(reference.top, floor - 1)
+        ctr = max(0, window.top + rng.randrange(-80, 90))
+        too_old, seen = window.look(np.array([ctr]))
+        usable = not too_old[0] and not seen[0]
+        assert usable == (ctr >= floor and reference.accept(ctr))
+        assert not usable or window.accept(np.array([ctr])).tolist() == [True]
+
+
 def test_looking_moves_nothing():
     window = ReplayWindow(64)
     window.look(np.array([1 << 27], np.int64))

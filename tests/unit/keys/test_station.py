@@ -259,8 +259,16 @@ def test_the_root_of_another_agency(station):
 # --- memory ---
 
 
-def remember(station: StationFolder, device: bytes, counter: int, session_id: bytes = b"session") -> str | None:
-    station.record_boot(AGENCY, device, counter, session_id)
+def remember(
+    station: StationFolder,
+    device: bytes,
+    counter: int,
+    session_id: bytes = b"session",
+    seq: int = 1,
+    *,
+    named: bool = False,
+) -> str | None:
+    station.record_boot(AGENCY, device, counter, session_id, seq, named=named)
     return station.store_heard()
 
 
@@ -292,7 +300,7 @@ def test_the_first_system_id_of_a_device_is_remembered_beside_its_start(station)
     again = StationFolder.open(station.path)
     assert (again.system(AGENCY, b"device"), again.boot(AGENCY, b"device")) == (7, None)
     remember(again, b"device", 3)
-    assert (again.system(AGENCY, b"device"), again.boot(AGENCY, b"device")) == (7, (3, b"session"))
+    assert (again.system(AGENCY, b"device"), again.boot(AGENCY, b"device")) == (7, (3, b"session", 1))
 
 
 def test_no_file_of_the_folder_says_an_op_id(station):
@@ -307,15 +315,38 @@ def test_starts_are_remembered(station):
     assert remember(station, b"device", 3) is None
     assert remember(station, b"other", 9, b"another") is None
     again = StationFolder.open(station.path)
-    assert again.boot(AGENCY, b"device") == (3, b"session")
-    assert again.boot(AGENCY, b"other") == (9, b"another")
+    assert again.boot(AGENCY, b"device") == (3, b"session", 1)
+    assert again.boot(AGENCY, b"other") == (9, b"another", 1)
 
 
 def test_an_earlier_start_does_not_take_the_place_of_a_later_one(station):
     """Two grounds of one folder, one of them fed with a recording."""
     remember(station, b"device", 7)
     assert remember(StationFolder.open(station.path), b"device", 6) is None
-    assert station.boot(AGENCY, b"device") == (7, b"session")
+    assert station.boot(AGENCY, b"device") == (7, b"session", 1)
+
+
+def test_the_newest_beat_of_a_start_is_remembered(station):
+    remember(station, b"device", 7, seq=40)
+    remember(station, b"device", 7, seq=50)
+    remember(StationFolder.open(station.path), b"device", 7, seq=45)
+    assert station.boot(AGENCY, b"device") == (7, b"session", 50)
+    remember(station, b"device", 8, b"next", seq=1)
+    assert station.boot(AGENCY, b"device") == (8, b"next", 1)
+
+
+def test_another_start_of_the_same_number_does_not_take_the_place_of_the_first(station):
+    remember(station, b"device", 7, b"first", seq=40)
+    remember(station, b"device", 7, b"copy", seq=50)
+    assert station.boot(AGENCY, b"device") == (7, b"first", 40)
+
+
+def test_a_start_that_the_operator_named_takes_the_place_of_a_later_one(station):
+    remember(station, b"device", 1007, b"of another hand", seq=40)
+    remember(station, b"device", 8, b"real", seq=9, named=True)
+    assert station.boot(AGENCY, b"device") == (8, b"real", 9)
+    remember(station, b"device", 9, b"next", seq=1)
+    assert StationFolder.open(station.path).boot(AGENCY, b"device") == (9, b"next", 1)
 
 
 def test_a_full_disk_is_an_alarm_and_the_order_in_use_goes_on(station):
@@ -334,7 +365,7 @@ def test_a_full_disk_is_an_alarm_and_the_order_in_use_goes_on(station):
     assert station.boot(AGENCY, b"device") is None
     assert station.unsaved
     assert station.store_heard() is None  # the disk has room again
-    assert station.boot(AGENCY, b"device") == (3, b"session")
+    assert station.boot(AGENCY, b"device") == (3, b"session", 1)
     assert not station.unsaved
 
 
@@ -344,7 +375,7 @@ def test_a_full_disk_is_an_alarm_and_the_order_in_use_goes_on(station):
 def test_a_damaged_state(station, rubbish):
     remember(station, b"device", 3)
     (station.path / state.NAME).write_bytes(rubbish)
-    assert station.boot(AGENCY, b"device") == (3, b"session")  # by the copy
+    assert station.boot(AGENCY, b"device") == (3, b"session", 1)  # by the copy
     (station.path / state.COPY).write_bytes(rubbish)
     with pytest.raises(FolderError, match=r"state\.json and its copy are damaged") as caught:
         station.boot(AGENCY, b"device")
@@ -364,7 +395,7 @@ print("ready", flush=True)
 while not go.exists():
     time.sleep(0.001)
 for counter in range(1, 21):
-    station.record_boot(bytes(32), name + bytes([counter]), counter, b"session")
+    station.record_boot(bytes(32), name + bytes([counter]), counter, b"session", 1)
     assert station.store_heard() is None
 """
 
@@ -376,7 +407,7 @@ def test_two_processes_forget_nothing_of_each_other(station, tmp_path):
         assert (one.wait(), two.wait()) == (0, 0)
     for name in (b"one", b"two"):
         assert [station.boot(AGENCY, name + bytes([counter])) for counter in range(1, 21)] == [
-            (n, b"session") for n in range(1, 21)
+            (n, b"session", 1) for n in range(1, 21)
         ]
 
 

@@ -16,11 +16,12 @@ from gateway.core import fragment
 from gateway.core.control_cipher import ControlCipher
 from gateway.core.listener import Listener, Me
 from gateway.core.sealer import Sealer
-from gateway.core.session import Session
+from gateway.core.session import LASTED_S, Session
+from gateway.core.starts import Start
 from gateway.core.wire import FIRST_CONTROL, DropReason, Evidence, Kind
 from keys import announcement, cose
 from keys.announcement import Announcement
-from keys.beat import Beat
+from keys.beat import SESSION_MS_MAX, Beat
 from keys.keyring import SendKey
 from keys.kid import Lane, downlink_kid
 from keys.statement import Statement
@@ -62,7 +63,8 @@ class Aboard:
         self.seq += 1
         listed = {i: [fragment.listed_hash(d) for d in parts] for i, parts in self.fragments.items()}
         next_ctr = dict.fromkeys((self.kid(lane, changes.get("epoch", 0)) for lane in LANES), 0)
-        beat = Beat(self.session_id, self.seq, self.world.random.randbytes(8), 0, next_ctr, 0, {}, listed, 0, 0, 0, {})
+        nonce, age = self.world.random.randbytes(8), SESSION_MS_MAX  # of a session so old nothing is late
+        beat = Beat(self.session_id, self.seq, nonce, 0, next_ctr, 0, {}, listed, 0, 0, age, {})
         return dataclasses.replace(beat, **changes).sign(self.session_key)
 
     def beat(self, **changes: Any) -> bytes:
@@ -126,14 +128,24 @@ def device_of(world: World) -> bytes:
     return world.order.order.devices[0].pub
 
 
-def ears(world: World, index: int = 1, boot: int | None = None, *, accept_older: bool = False) -> Listener:
+def ears(world: World, index: int = 1, boot: int | None = None, named: Start | None = None) -> Listener:
     """The listener of a station, which has heard boot counter `boot` of the device before."""
     known = {} if boot is None else {device_of(world): (boot, b"the session of then")}
-    return Listener(world.order, Me(index, world.profile, world.seeds[index]), known, accept_older)
+    return Listener(world.order, Me(index, world.profile, world.seeds[index]), known, named)
 
 
 def hear(ground: Listener, *datagrams: bytes, now: float = 0.0) -> list[DropReason | None]:
     return [ground.control(datagram, now) for datagram in on_air(ground, *datagrams)]
+
+
+def last(ground: Listener, aboard: Aboard, now: float = 0.0) -> float:
+    """Have the session open, and beat for so long that it is remembered; the time of its last beat."""
+    parts = aboard.announce(aboard.announced())
+    assert set(hear(ground, aboard.statement(), aboard.beat(), *parts, now=now)) == {None}
+    for _ in range(int(LASTED_S)):
+        now += 1
+        assert hear(ground, aboard.beat(), now=now) == [None]
+    return now
 
 
 def the_session(ground: Listener) -> Session:

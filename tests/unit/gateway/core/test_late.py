@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from gateway.core import sframe
 from gateway.core.budget import Budget
-from gateway.core.session import ECHOES
+from gateway.core.session import ALIVE_FOR_S, ECHOES
+from gateway.core.wire import FIRST_CONTROL
 from keys.kid import Lane
 from tests.memory_link import PILOT, Aircraft, Station, World, command, mavlink_frame
 from tests.unit.gateway.core.by_hand import batch_of
@@ -44,22 +46,24 @@ def test_telemetry_and_video_that_waited_over_a_second_are_not_delivered(scene: 
     assert scene.station.drops["replayed"] == 5, "what was late is not taken once more"
 
 
-@pytest.mark.parametrize("lane", ["clear", "evidence"])
-def test_a_beat_is_as_old_as_its_arrival_and_an_echo_is_of_the_one_that_was_newest_then(scene: Scene, lane: str):
+@pytest.mark.parametrize(("lane", "gap", "waited"), [("clear", 8.0, 7.0), ("evidence", 2.5, 2.0)])
+def test_a_beat_is_as_old_as_its_arrival_and_an_echo_is_of_the_one_that_was_newest_then(
+    scene: Scene, lane: str, gap: float, waited: float
+):
     (session,) = scene.station.listener.sessions.values()
     before, last = session.beat.nonce, scene.now
-    scene.now += 8.0
+    scene.now += gap
     late = []
     while not late:
         scene.now += 0.05
-        first = b"\1" if lane == "clear" else b"\x99"
-        late = [datagram for datagram in scene.aircraft.control(scene.now) if datagram[:1] == first]
-    scene.read(late, [7.0] * len(late))
+        kept = FIRST_CONTROL if lane == "clear" else sframe.DOWNLINK_FIRST
+        late = [datagram for datagram in scene.aircraft.control(scene.now) if datagram[0] & 0xF0 == kept & 0xF0]
+    scene.read(late, [waited] * len(late))
     assert session.beat.nonce != before
-    assert session.beat_at == scene.now - 7.0
-    assert not session.alive(scene.now)
+    assert session.beat_at == scene.now - waited
+    assert session.alive(scene.now) is (waited < ALIVE_FOR_S)
     assert session.nonce_at(scene.now) == session.beat.nonce
-    assert session.nonce_at(scene.now - 7.1) == session.nonce_at(last) == before
+    assert session.nonce_at(scene.now - waited - 0.1) == session.nonce_at(last) == before
     assert session.nonce_at(-1.0) is None
 
 
@@ -85,3 +89,12 @@ def test_what_was_at_hand_while_the_process_stood_still_is_late(scene: Scene):
         scene.station.opener.look_again(opened, seconds)
         assert (len(opened.frames), len(opened.video)) == (delivered, delivered)
     assert scene.station.drops["late"] == 2
+
+
+def test_a_beat_that_waited_gives_no_lease_for_the_time_that_has_passed(scene: Scene):
+    """A ground stood still: the beat came in its time, and what came behind it since then may be of any age."""
+    scene.now += 8.0
+    beats = [datagram for datagram in scene.aircraft.control(scene.now) if datagram[:1] == b"\1"]
+    scene.read(beats, [7.0] * len(beats))
+    assert scene.read(scene.aircraft.seal(Lane.VIDEO_A, [b"picture"]), [0.0]) == []
+    assert scene.station.drops["lane_closed"] == 1

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from gateway.core import fragment
 from gateway.core.fragment import split
 from gateway.core.listener import Listener
+from gateway.core.session import LATE_S
 from gateway.core.wire import DropReason, Kind
 from keys import grant
 from keys.grant import Profile
@@ -173,11 +174,12 @@ def test_in_lead_time_the_next_epoch_is_installed_and_no_other():
 def test_leases_of_an_old_epoch_end_with_a_tick():
     world = World(1, roles=[PILOT])
     aboard, station = Aboard(world), world.station(1)
-    aboard.join(station)
+    aboard.join(station, session_ms=0)
     ground = station.listener
-    hear(ground, aboard.beat(epoch=1), now=50.0)
+    hear(ground, aboard.beat(epoch=1, session_ms=1_000), now=1.0)
+    ground.tick(1.0 + LATE_S)
     assert aboard.kid(Lane.VIDEO_A, 0) in ground.leases
-    ground.tick(60.1)
+    ground.tick(1.1 + LATE_S)
     assert ground.leases == {}
 
 

@@ -107,6 +107,7 @@ REASONS: dict[DropReason, Callable[[Scene], list[bytes]]] = {
     DropReason.UNKNOWN_ORDER: unknown_order,
     DropReason.BAD_SIGNATURE: forged_beat,
     DropReason.STALE_BEAT: beats,
+    DropReason.LATE_BEAT: lambda scene: [scene.aboard.beat(session_ms=10_000)],
     DropReason.OLDER_SESSION: lambda scene: [Aboard(scene.world, boot=1).statement()],
     DropReason.TOO_MANY_SESSIONS: crowd,
     DropReason.BAD_GRANT: bad_grant,

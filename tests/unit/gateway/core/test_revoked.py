@@ -95,7 +95,7 @@ def test_a_later_start_and_one_at_a_station_that_restarted_are_not_believed_eith
     two.pilot = two.world.station(1)
     for boot in (78, 79):
         two.second = two.start(1, two.key, boot, two.now)
-        two.talk(2.0)
+        two.talk(4.0)
         assert two.down(two.second, beat(2)) == []
     assert len(two.pilot.listener.sessions) == 1
     assert two.pilot.listener.take_heard()[0].device_public == two.world.order.order.devices[0].pub

@@ -1,0 +1,48 @@
+"""Lateness: how late a session's beats come, by what field 11 says and when they arrive. SPEC.md section 5.7.
+
+A beat says how long its session has lasted. Who withholds beats, or plays them again, can make them come later than that,
+never earlier: so the beat that came soonest shows how far the two clocks are apart, and every other one how late it is.
+
+Sans-IO: time is an argument, in seconds of a clock that counts suspend.
+"""
+
+from __future__ import annotations
+
+from keys.beat import SESSION_MS_MAX, Beat
+
+DRIFT = 500e-6  # two clocks may run apart by so much
+
+
+class Lateness:
+    """Of one session. `lag_s`: how late the beat was that was asked for last, in seconds."""
+
+    __slots__ = ("_at", "_least", "_newest", "lag_s")
+
+    def __init__(self) -> None:
+        self.lag_s = 0.0
+        self._least = self._newest = float("inf")  # of (arrival - field 11), and that of the beat taken last
+        self._at = float("-inf")  # when the least was told
+
+    def of(self, beat: Beat, now: float) -> float:
+        """Seconds for which a beat that arrives now was on its way, beyond the soonest; 0 if nothing tells."""
+        told = self._least < float("inf") and beat.session_ms < SESSION_MS_MAX
+        self.lag_s = max(0.0, _offset(beat, now) - self._least_at(now)) if told else 0.0
+        return self.lag_s
+
+    def take(self, beat: Beat, now: float) -> float:
+        """Go by this beat, too. Returns how late the beat before it was, as can be told now."""
+        before, self._newest = self._newest, _offset(beat, now)
+        self._least = min(self._newest, self._least_at(now))
+        self._at = max(self._at, now)
+        return before - self._least if before < float("inf") and beat.session_ms < SESSION_MS_MAX else 0.0
+
+    def due(self, beat: Beat) -> float:
+        """When the beat would have come that is not late at all."""
+        return self._least + beat.session_ms / 1000
+
+    def _least_at(self, now: float) -> float:
+        return self._least + max(0.0, now - self._at) * DRIFT
+
+
+def _offset(beat: Beat, now: float) -> float:
+    return now - beat.session_ms / 1000
