@@ -27,6 +27,7 @@ from tests.hostile import (
     order_of_commands_attacks,
     radio_attacks,
     reader_attacks,
+    replay_attacks,
     report_attacks,
     socket_attacks,
     uplink_attacks,
@@ -54,6 +55,7 @@ ATTACKS = {
         *change_attacks.ATTACKS,
         *age_attacks.ATTACKS,
         *order_of_commands_attacks.ATTACKS,
+        *replay_attacks.ATTACKS,
     )
 }
 
