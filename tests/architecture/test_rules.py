@@ -1,0 +1,71 @@
+"""Every rule of SPEC.md names its test (tests/RULES.md), and the pages name no test that is not there."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from keys.policy import RANGES, Policy
+
+ROOT = Path(__file__).parents[2]
+SPEC = (ROOT / "gateway/SPEC.md").read_text()
+PAGES = ("gateway/SPEC.md", "gateway/THREATS.md", "keys/CUSTODY.md", "README.md", "tests/RULES.md")
+_ROW = re.compile(r"\| ([\d.]+) \| (.+) \| `(\S+)` (\w+) \|")
+
+
+def rules() -> list[tuple[str, str, str, str]]:
+    """(section, words, file, name of the test)."""
+    rows = (ROOT / "tests/RULES.md").read_text().split("|---|---|---|\n")[1].splitlines()
+    return [match.groups() for row in rows if (match := _ROW.fullmatch(row))]  # type: ignore[misc]
+
+
+def sections() -> dict[str, str]:
+    """The text of each section without its subsections, each run of white space one blank."""
+    parts = re.split(r"^#{2,3} (\d+(?:\.\d)?)\.? ", SPEC, flags=re.MULTILINE)
+    return {number: " ".join(text.split()) for number, text in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def names_in(path: Path) -> Iterator[str]:
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+            yield node.name
+
+
+def test_every_row_is_a_rule():
+    rows = (ROOT / "tests/RULES.md").read_text().split("|---|---|---|\n")[1].splitlines()
+    assert len(rules()) == len(rows) >= 150
+
+
+@pytest.mark.parametrize("rule", rules(), ids=lambda rule: f"{rule[0]} {rule[1][:40]}")
+def test_the_words_stand_in_the_section_and_the_test_is_there(rule: tuple[str, str, str, str]):
+    section, words, path, name = rule
+    assert words in sections()[section]
+    assert f"test_{name}" in names_in(ROOT / path)
+
+
+def test_every_section_that_orders_something_has_a_rule():
+    named = {section for section, *_ in rules()}
+    reserved = {"8", "9"}
+    ordering = {number for number in sections() if 2 <= float(number) < 10} - reserved  # 0, 1 and 10 on are not rules
+    assert ordering <= named
+
+
+def test_the_pages_name_no_file_of_tests_that_is_not_there():
+    for page in PAGES:
+        named = {name.rstrip("./,") for name in re.findall(r"tests/[\w/.]+", (ROOT / page).read_text())}
+        assert not {name for name in named if not (ROOT / name).exists()}, page
+
+
+def test_the_numbers_of_the_policy_are_those_that_issue_writes():
+    text = SPEC.split("11 policy ")[1].split("```")[0].replace(",", " ")
+    written = {
+        name: (int(at), int(low), int(high)) for name, at, low, high in re.findall(r"(\w+) (\d+) \((\d+)\.\.(\d+)\)", text)
+    }
+    assert {"rekey_s", "lead_s", "announce_s", "fresh_ms", "segment_s", "segment_max"} <= written.keys()
+    for name, (number, *limits) in written.items():
+        assert (number, tuple(limits)) == (getattr(Policy(), name), RANGES[name]), name
+    assert "policy=Policy(flags=" in (ROOT / "keys/order_cli.py").read_text()
