@@ -121,6 +121,10 @@ TABLE = (
     Metric("zegel_session_boot_number", "gauge", "sessions [] boot_counter", "Starts of its aircraft"),
     Metric("zegel_session_open", "gauge", "sessions [] state", "1 if this station opens it"),
     Metric("zegel_beat_age_seconds", "gauge", "sessions [] beat_age_s", "Since its last beat"),
+    Metric(
+        "zegel_beat_late_seconds", "gauge", "sessions [] late_s", "By how much its last beat was later than the soonest"
+    ),
+    Metric("zegel_session_proved", "gauge", "sessions [] proved", "1 if it has answered a challenge: it is no recording"),
     Metric("zegel_clock_agrees", "gauge", "sessions [] clock_agrees", "1 if its clock is within 30 s of this one's"),
     Metric("zegel_feed_refused_total", "counter", "feed refused", "What came to the feed and was no subscription of ours"),
     Metric("zegel_feed_kept_out_total", "counter", "feed kept_out", "Subscriptions of users who may not be here"),
