@@ -30,7 +30,6 @@ LOOKS_MAX = 3  # for a port: Linux shows the table in pieces, and a row is skipp
 PEERS_MAX = 256  # peers that one endpoint knows before it forgets some
 STRANGERS_MAX = 16
 NOT_HERE = -1  # the user of a program that is not on this computer: nothing is known, and it may
-ANY_PORT = 0
 LEFT_MAX = 1024
 ASKED_MAX = 64  # ports of those that were heard
 OVERFLOW_UID = 65_534  # "nobody": what Linux shows for every user whom it cannot show
@@ -61,7 +60,7 @@ class PlainUsers:
         self.strangers: dict[User, Stranger] = {}
         self.trouble = ""
         self.departures = Departures()
-        self._left: dict[int, float] = {}  # port -> when a socket left it; of so many that some were lost, ANY_PORT
+        self._left: dict[int, float] = {}  # port -> when a socket left it
         self._asked: dict[int, None] = {}  # ports that it matters of, the latest last
         self.flooded = False
         self._ports: UdpPorts = {}
@@ -104,14 +103,14 @@ class PlainUsers:
             self._asked = dict.fromkeys([*self._asked, port][-ASKED_MAX:])
             self._tell_no_more_than_asked()
         self._see_who_left(now)
-        return any(now - self._left.get(gone, float("-inf")) < LEFT_FOR_S for gone in (port, ANY_PORT))
+        return now - self._left.get(port, float("-inf")) < LEFT_FOR_S
 
     def _see_who_left(self, now: float) -> None:
         left = self.departures.take()
-        if left is None and not self.flooded:
+        if left is None and not self.flooded:  # some were lost; to refuse all would stop the pilot
             self.flooded = True
             self._tell_no_more_than_asked()
-        self._left |= dict.fromkeys({ANY_PORT} if left is None else left, now)
+        self._left |= dict.fromkeys(left or (), now)
         if len(self._left) > LEFT_MAX:
             self._left = {gone: at for gone, at in self._left.items() if now - at < LEFT_FOR_S}
 

@@ -398,13 +398,17 @@ def test_a_command_of_who_shared_the_port_and_has_left_it_is_not_taken(program, 
 
 
 @departures
-def test_departures_without_end_are_of_any_port(monkeypatch):
-    rule = PlainUsers((ME,))
+def test_departures_without_end_take_no_command_away(monkeypatch):
+    """From then on the system is asked for the ports that were heard alone, and what is told of these counts as before."""
+    rule, asked = PlainUsers((ME,)), []
+    monkeypatch.setattr(rule.departures, "only", lambda ports: asked.append(list(ports)))
     monkeypatch.setattr(rule.departures, "take", lambda: None)
-    assert rule.was_left(14550, 1.0)
-    monkeypatch.setattr(rule.departures, "take", set)
-    assert rule.was_left(14551, 1.1)
-    assert not rule.was_left(14551, 1.0 + LEFT_FOR_S)
+    assert not rule.was_left(14550, 1.0)
+    assert asked == [[14550]]
+    monkeypatch.setattr(rule.departures, "take", lambda: {14550})
+    assert rule.was_left(14550, 1.1)
+    assert not rule.was_left(14551, 1.1)
+    assert asked[-1] == [14550, 14551]
 
 
 # --- tcp ---
