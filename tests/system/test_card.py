@@ -13,11 +13,13 @@ import shutil
 import pytest
 
 from gateway.advice import advise
+from gateway.helm import READY
 from tests.system.card import Card
 from tests.system.house import Flight, zegel
 from tests.system.test_links import Traffic
 
 FULL, READ_ONLY = "no space left on device", "read-only file system"
+ROLLED_BACK = "alarm: refused a session of 'drone-7' with boot counter 1, 1 was heard before"
 
 
 @pytest.fixture
@@ -97,12 +99,14 @@ def test_what_a_card_forgets_is_seen_by_the_stations(house, fly, traffic):
     flight = fly()
     traffic(flight)
     flight.wait_open()
+    assert flight.until(lambda: bool(flight.stations["pilot"].says(READY))), flight.logs()
+    flight.run(1.5)  # a start counts once it has lasted
     flight.air.kill()
     shutil.rmtree(house.folder / "drone-7")
     shutil.copytree(house.folder / "as-it-was", house.folder / "drone-7")
     flight.start_air()
     pilot = flight.stations["pilot"]
-    assert flight.until(lambda: pilot.says("alarm: refused a session with boot counter 1, 1 was seen before") == 1)
+    assert flight.until(lambda: pilot.says(ROLLED_BACK) == 1), flight.logs()
     assert pilot.says(": open") == 1
     assert flight.until(lambda: "rolled back" in advice("ground"))
 
