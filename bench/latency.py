@@ -18,12 +18,10 @@ from bench.relay import free_ports
 from bench.result import Cell, Options, Plot, Progress, Result, Table
 from bench.scene import Scene, scene
 from bench.zegel_pair import ZegelPair
-from gateway.endpoints.plain_users import LOOK_EVERY_S
 
 PERCENTILES = (50, 90, 99, 99.9, 100)
 COLUMNS = ("load", "stream", "p50", "p90", "p99", "p99.9", "max", "direct p50", "direct p99", "lost")
 SERIAL_FRAMES = 57_600 // 10 // load.FRAME_SIZE  # a second: a full line of 57,600 baud, ten bits to a byte
-SEEN_WITHIN_S = LOOK_EVERY_S + 0.2  # a ground sends to a new program of this computer once it has seen whose that is
 SAMPLES = 1001  # quantiles that stand for all of a stream in a histogram
 
 
@@ -91,7 +89,7 @@ def send(here: Scene, mix: Mix, ways: Mapping[str, load.Ways], seconds: float) -
         for stream in used:
             sink = load.Sink(ways[stream], latencies=here.folder / stream)
             sinks[stream] = ends.enter_context(contextlib.closing(sink))
-        time.sleep(SEEN_WITHIN_S)
+        time.sleep(load.SEEN_WITHIN_S)
         for stream in used:
             count = round(rates[stream] * seconds)
             generator = load.Generator(ways[stream], rates[stream], count, kind=kinds[stream])

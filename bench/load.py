@@ -9,6 +9,7 @@ import functools
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ VIDEO_SIZE = 1200  # bytes of a datagram of kind "rtp"
 FRAME_SIZE = 40  # bytes of a datagram of kind "mavlink"
 READY_WITHIN_S = 10.0
 END_WITHIN_S = 30.0
+SEEN_WITHIN_S = 0.3  # a ground sends to a new program of this computer once it has seen whose it is
 
 
 class Ways(NamedTuple):
@@ -132,6 +134,7 @@ def run(ways: Ways, rate: float, seconds: float, first: int = 0, gso: bool = Fal
     """Offer video datagrams at `rate` a second for so long, and count what comes out."""
     sink = Sink(ways, first)
     try:
+        time.sleep(SEEN_WITHIN_S)
         generator = Generator(ways, rate, max(1, round(rate * seconds)), first, gso=gso)
         try:
             offered = generator.end()

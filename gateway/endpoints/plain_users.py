@@ -22,6 +22,7 @@ from gateway.endpoints.mmsg import Peer
 from gateway.endpoints.socket_users import UdpPorts, User
 
 LOOK_EVERY_S = 0.5  # how long somebody may have a port that was another's before it is noticed
+LOOK_ABSENT_EVERY_S = 0.1  # how long a program that begins to listen waits for its first datagram
 LOOK_FOR_COMMANDS_S = 0.002  # the same, before it is believed with a command
 LEFT_FOR_S = 0.25  # what a socket sent before it left a port has been read by then
 REST = 19  # times what a look for newcomers took is owed before the next: a flood of them takes 5 % of a core at most

@@ -22,7 +22,7 @@ from gateway.endpoints.endpoint import READ, Endpoint, State
 from gateway.endpoints.gro import new_link_mover
 from gateway.endpoints.lookup import Lookup, SockAddr, in_words, listen_on
 from gateway.endpoints.mmsg import FULL, ONLY_THIS_ONE, Mover, Peer, Sent, new_mover
-from gateway.endpoints.plain_users import LOOK_EVERY_S, Peers
+from gateway.endpoints.plain_users import LOOK_ABSENT_EVERY_S, LOOK_EVERY_S, Peers
 from gateway.endpoints.posing import keep_out_posers
 from gateway.endpoints.socket_users import host_of, is_here
 
@@ -269,7 +269,7 @@ class UdpOut(_Udp):
     def _upkeep(self, now: float) -> None:
         if self._peers is not None:
             self._peers.review((), now)
-        if now >= self._looked_at + LOOK_EVERY_S:
+        if now >= self._looked_at + (LOOK_EVERY_S if self._let_in else LOOK_ABSENT_EVERY_S):
             self._look(now)
 
     def _may_have_left(self, now: float) -> bool:
