@@ -17,12 +17,15 @@ def test_no_word_of_an_insider_stands_in_an_alarm(fly, figure):
     flight = fly(("observer",))
     flight.wait_open()
     insider = Insider(flight, "pilot")
+    outputs = (flight.air.output, flight.stations["observer"].program.output)
     for lie in LIES:
         for content in pieces(Agency(lie).sign(order().payload())):
             insider.carry(content)
             insider.forge(content)
             flight.run(0.05)
         flight.run(1.2)
+    assert flight.until(lambda: all("refused: foreign root" in output() for output in outputs)), flight.logs()
+    flight.run(1.0)  # until the next status
     statuses = json.loads(zegel("status", "--json"))
     assert {status["role"] for status in statuses} == {"air", "ground"}
     for status in statuses:

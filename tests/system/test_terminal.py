@@ -137,5 +137,5 @@ def test_an_ssh_that_is_lost_ends_no_flight(sender, at):
     scene.pilot.forget()
     assert scene.comes_through()
     scene.pilot.program.process.send_signal(signal.SIGHUP)
-    assert scene.pilot.program.process.wait(5) == 0, "a ground whose window is closed ends in order"
+    assert scene.pilot.program.process.wait(20) == 0, "a ground whose window is closed ends in order"
     assert scene.flight.air.end() == 0
