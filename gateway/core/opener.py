@@ -118,7 +118,6 @@ class Opener:
         self.barrier = barrier or Barrier()
         self.drops: Counter[DropReason] = Counter()
         self.opened: Counter[Lane] = Counter()
-        self._proof = Lane.TELEMETRY if Lane.TELEMETRY in listener.my_lanes else Lane.EVIDENCE
         self._pad_video = bool(listener.order.order.policy.flags & PolicyFlag.PAD_VIDEO)
 
     def open(self, batch: Batch, now: float) -> Opened:
@@ -337,7 +336,7 @@ class Opener:
         _look_ahead(lease)
         if batch.oldest > bundle.DROP_AFTER_S and lease.lane in _LIVE:
             at, ctrs = self._in_time(batch, at, ctrs)
-        if lease.lane is self._proof:
+        if lease.proves:
             opened.fresh += at
         self.opened[lease.lane] += len(at)
         if lease.lane in _VIDEO:

@@ -34,6 +34,7 @@ class Lease:
     key: ReceiveKey
     below: int  # the first CTR that is beyond the beat
     epoch: int  # the whole number; the KID holds four bits of it
+    proves: bool = False  # of the lanes granted here the one that fewest hold the key of: its senders are worth an answer
 
 
 class Session:
@@ -212,10 +213,12 @@ class Session:
         if self._over or self._lease_is_over(now):
             return out
         for epoch, keys in self._receive.items():
+            lanes = {kid: Lane(kid >> 8) for kid in keys}
+            proof = Lane.TELEMETRY if Lane.TELEMETRY in lanes.values() else Lane.EVIDENCE
             for kid, key in keys.items():
                 below = self._below(epoch, kid)
                 if below:
-                    out.append(Lease(self, Lane(kid >> 8), key, below, epoch))
+                    out.append(Lease(self, lanes[kid], key, below, epoch, lanes[kid] is proof))
         return out
 
     def known_kids(self) -> set[int]:

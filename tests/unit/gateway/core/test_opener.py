@@ -19,8 +19,9 @@ from keys import cose
 from keys.kid import Lane
 from keys.policy import Policy, PolicyFlag
 from keys.replay import DOWNLINK_WINDOW
-from tests.memory_link import OBSERVER, PILOT, Station, World, join, mavlink_frame
+from tests.memory_link import OBSERVER, PILOT, Aircraft, Station, World, join, mavlink_frame
 from tests.unit.gateway.core.by_hand import Aboard, batch_of, damaged, drops_of, on_air
+from tests.unit.gateway.core.test_listener_orders import amended
 
 FRAME = mavlink_frame(random.Random(1), seq=0)
 SECRET = b"a picture that nobody else may see"
@@ -335,6 +336,26 @@ def test_a_sender_is_worth_an_answer_only_in_the_lane_that_fewest_hold_the_key_o
     assert {Lane.VIDEO_A, Lane.VIDEO_B, Lane.EVIDENCE} < {*lanes}
     sealed = [datagram for lane in lanes for datagram in aircraft.seal(lane, [bytes(128)])]
     assert station.opener.open(batch_of(*sealed), now).fresh == [lanes.index(proof)]
+
+
+def test_by_which_lane_a_sender_is_worth_an_answer_is_each_sessions_own():
+    """An order makes an observer a pilot: in the session under the old one there is nobody's lane 1 to go by."""
+    world = World(1, (OBSERVER, PILOT))
+    before, station = world.aircraft(), world.station(1)
+    now = join(world, station, before, 0.0)
+    ours = dataclasses.replace(world.order.order.stations[0], roles=PILOT, guard="pilot")
+    world.order = amended(world, stations=(ours, *world.order.order.stations[1:]))
+    station.listener.adopt(world.order)
+    assert proofs(station, before, now) == [Lane.EVIDENCE]
+    after = world.after(before, now)
+    assert proofs(station, after, join(world, station, after, now)) == [Lane.TELEMETRY]
+
+
+def proofs(station: Station, aircraft: Aircraft, now: float) -> list[Lane]:
+    """The lanes by which the station takes a sender of this aircraft's datagrams for worth an answer."""
+    lanes = [Lane.TELEMETRY, Lane.EVIDENCE]
+    sealed = [datagram for lane in lanes for datagram in aircraft.seal(lane, [bytes(128)])]
+    return [lanes[slot] for slot in station.opener.open(batch_of(*sealed), now).fresh]
 
 
 @pytest.mark.parametrize("plain", [b"", b"\2checkpoint", b"\3proofs", b"\xffnews"])
