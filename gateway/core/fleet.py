@@ -25,6 +25,7 @@ from keys.order import OrderStation, VerifiedOrder
 SILENT_AFTER_S = 2.5  # without a beat, which a narrow link has once a second
 OVERDUE_AFTER_S = 1.5
 OFTEN = 1.5  # beats a second on an average, which no narrow link has for long
+GONE_AFTER_S = 10.0  # without a beat: no gap of a link that flickers, and a person has long seen that it is not heard
 
 
 class Sealed(NamedTuple):
@@ -165,7 +166,7 @@ class Fleet:
         system = target.system(frame)
         if system:
             return self._device_of(system, commanders)
-        several = sum(not each.session.closed or each.closing(now) for each in commanders.values()) > 1
+        several = sum(_may_be_meant(each, now) for each in commanders.values()) > 1
         if several and system == target.EVERYBODY and not target.may_mean_all(frame):
             return Refusal.FOR_ALL
         return [*commanders]
@@ -187,6 +188,16 @@ def _stays(current: Commander, beating: Sequence[Commander], now: float) -> bool
         return current.closing(now) and not ready
     later = any(session.boot_counter > current.session.boot_counter for session in ready)
     return current in beating and not (later and _overdue(current.session, now))
+
+
+def _may_be_meant(commander: Commander, now: float) -> bool:
+    """By a command that names no aircraft.
+
+    One that is silent only just now may be: nothing goes up to it, but the only other one must not carry out what was
+    meant for it.
+    """
+    session = commander.session
+    return commander.closing(now) if session.closed else now - session.beat_at <= GONE_AFTER_S
 
 
 def _overdue(session: Session, now: float) -> bool:

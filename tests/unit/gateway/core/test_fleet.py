@@ -6,7 +6,7 @@ import pytest
 from pymavlink.dialects.v20 import all as dialect
 
 from gateway.core.commander import Refusal
-from gateway.core.fleet import OVERDUE_AFTER_S, SILENT_AFTER_S
+from gateway.core.fleet import GONE_AFTER_S, OVERDUE_AFTER_S, SILENT_AFTER_S
 from keys.beat import Flag
 from tests.hostile.fleet import GCS, GCS_BEAT, Two, arm, beat, waypoint
 from tests.memory_link import Aircraft, Station, World, command, join, mavlink_frame
@@ -124,17 +124,36 @@ def test_a_target_that_mavlink_2_left_out_is_all(two: Two):
     assert sealed(two, cut) == (0, [Refusal.FOR_ALL])
 
 
+def alone(two: Two, seconds: float) -> None:
+    """The second aircraft is not heard for so long."""
+    for _ in range(round(seconds / 0.1)):
+        two.now += 0.1
+        two.first.receive(two.pilot.control(two.now), two.now)
+        two.pilot.receive(two.first.control(two.now), two.now)
+
+
 def test_what_is_for_all_goes_up_when_one_aircraft_is_commanded(two: Two):
     two.pilot.receive(two.second.announcer.close(two.now), two.now)
     assert sealed(two, arm(0)) == (0, [Refusal.FOR_ALL]), (
         "what goes up in a session that was closed just now is carried out"
     )
     fresh_s = two.pilot.fleet.order.order.policy.fresh_ms / 1000
-    for _ in range(int(fresh_s / 0.1) + 1):
-        two.now += 0.1
-        two.first.receive(two.pilot.control(two.now), two.now)
-        two.pilot.receive(two.first.control(two.now), two.now)
+    alone(two, fresh_s + 0.1)
     assert two.up(arm(0)) == ([arm(0)], [])
+
+
+def test_what_is_for_all_is_refused_through_the_gaps_of_a_link_and_goes_up_once_the_other_aircraft_is_gone(two: Two):
+    """Else a command that was meant for the one would be carried out by the other, as the link pleases."""
+    for _ in range(3):
+        alone(two, GONE_AFTER_S - 1.0)
+        assert sealed(two, arm(0)) == (0, [Refusal.FOR_ALL])
+        two.talk(1.0)
+    alone(two, GONE_AFTER_S + 0.5)
+    assert two.up(arm(0)) == ([arm(0)], [])
+    assert sealed(two, arm(2)) == (0, [Refusal.ENDED])
+    two.talk(1.0)
+    assert sealed(two, arm(0)) == (0, [Refusal.FOR_ALL])
+    assert two.up(arm(2)) == ([], [arm(2)])
 
 
 def test_an_id_that_nobody_owns_is_refused(two: Two):
@@ -143,10 +162,7 @@ def test_an_id_that_nobody_owns_is_refused(two: Two):
 
 def test_an_aircraft_that_is_not_heard_is_told_nothing_and_the_other_is_not_in_its_place():
     two = Two(((1,), (2,)))
-    for _ in range(40):
-        two.now += 0.1
-        two.first.receive(two.pilot.control(two.now), two.now)
-        two.pilot.receive(two.first.control(two.now), two.now)
+    alone(two, 4.0)
     assert sealed(two, arm(2), arm(1)) == (1, [Refusal.NO_AIRCRAFT])
     assert two.up(arm(2)) == ([], [])
 
