@@ -370,8 +370,9 @@ def _alone(chain: Sequence[bytes]) -> x509.Certificate:
 def _require_complete(agency: str, signatures: Sequence[Signature], roots: Sequence[x509.Certificate]) -> None:
     """All of one agency, once per algorithm, and in every algorithm that is pinned for it."""
     for signature in signatures:
-        if certificate.name_of(signature.root) != agency:
-            raise WrongUsage(f"the order is of {agency!r}, but signed by {certificate.name_of(signature.root)!r}")
+        for name in map(certificate.name_of, (signature.root, signature.signer)):
+            if name != agency:
+                raise WrongUsage(f"the order is of {agency!r}, but signed by {name!r}")
     signed = {alg_of(signature.root) for signature in signatures}
     missing = {alg_of(root) for root in roots if certificate.name_of(root) == agency} - signed
     if missing:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cbor2
 import pytest
 from cryptography import x509
+from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, mldsa, utils
 
@@ -64,6 +65,21 @@ def test_an_agency_does_not_speak_for_another():
         verify_order(data, [harbour().root, other.root], 0)
     with pytest.raises(WrongUsage, match="the signer of 'Coast Guard'"):
         issue_order(order(), [other.signer])
+
+
+def test_a_signer_of_another_name_does_not_sign_for_the_agency():
+    """Also under the agency's own root, and with the right usage and generation."""
+    key = p384()
+    number = x509.UnrecognizedExtension(certificate.GENERATION, asn1.encode_der(1))
+
+    def signed_as(name: str) -> bytes:
+        usage = x509.ExtendedKeyUsage([Usage.ORDER_SIGNING.value])
+        issued_to = leaf((usage, True), (number, False), key=key, name=name)
+        return cose.sign(order().payload(), "zegel-order", [cose.Signer(key, (certificate.der(issued_to),))])
+
+    assert verified(signed_as(NAME)).order == order()
+    with pytest.raises(WrongUsage, match="is of 'Harbour Police', but signed by 'Somebody else'"):
+        verified(signed_as("Somebody else"))
 
 
 @pytest.mark.parametrize("kind", ["device", "time stamping", "none"])

@@ -14,7 +14,7 @@ from keys.kid import Lane
 from keys.statement import Statement
 from tests.vectors.zegel1 import Document, cast
 from tests.vectors.zegel1.control import CIPHER, announcement, beat, on_air
-from tests.vectors.zegel1.samples import Samples
+from tests.vectors.zegel1.samples import OF_ANOTHER, Samples
 from tests.vectors.zegel1.sealed import ARM, ECHO, HEARTBEAT, downlink_key, seal, uplink_key
 
 Row = tuple[str, str, bytes]  # why it is wrong, the counter, the datagram
@@ -213,6 +213,7 @@ def _orders(samples: Samples) -> list[tuple[str, bytes]]:
         ("a certificate in an array", changed(3, [[signature[0], {33: [signer.chain[0]]}, signature[2]]])),
         ("no signature", changed(3, [])),
         ("the same signature twice", changed(3, [signature, signature])),
+        (OF_ANOTHER, samples.order_of_another),
         ("another typ", changed(0, cose.dumps({16: "zegel-beat"}))),
         ("a length in more bytes than it needs", order[:3] + b"\x58" + bytes([order[3] - 0x40]) + order[4:]),
         ("bytes behind the end", order + b"\0"),

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 
+from cryptography import x509
+from cryptography.hazmat import asn1
+from cryptography.hazmat.primitives import hashes
+
 from keys import announcement, certificate, cose
 from keys.announcement import Announcement
-from keys.order import issue_order
+from keys.order import TYP, issue_order
 from tests.vectors.zegel1 import cast, read
+
+OF_ANOTHER = "a signer of another name, under the agency's root"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,6 +22,7 @@ class Samples:
     root_ml_dsa: bytes
     order: bytes  # signed under the first
     order_hybrid: bytes  # the same payload, signed under both
+    order_of_another: bytes  # the same payload, signed under the first by a signer of another name
     statement_p256: bytes
     sealed: dict[int, bytes]  # by station: HPKE's enc || ciphertext
 
@@ -33,6 +40,7 @@ class Samples:
             certificate.der(roots[1]),
             issue_order(cast.ORDER, signers[:1]),
             issue_order(cast.ORDER, signers),
+            _signed_by_another(certificate.Issuer(roots[0], cast.ROOT_KEY)),
             cast.STATEMENT_P256.sign(cast.DEVICE_KEYS[1]),
             {station.index: _sealed(station.index) for station in cast.STATIONS},
         )
@@ -40,11 +48,22 @@ class Samples:
     @classmethod
     def recorded(cls) -> Samples:
         order, statements = read("order"), read("statement")["statements"]
+        of_another = next(each["order"] for each in read("hostile")["orders"] if each["why"] == OF_ANOTHER)
         return cls(
             *(bytes.fromhex(order[name]) for name in ("root", "root_ml_dsa", "order", "order_hybrid")),
+            bytes.fromhex(of_another),
             bytes.fromhex(statements[1]["message"]),
             {grant["station"]: bytes.fromhex(grant["sealed"]) for grant in read("grant")["grants"]},
         )
+
+
+def _signed_by_another(issuer: certificate.Issuer) -> bytes:
+    """The order, by a certificate that is right in everything but its name; `issue_order` would refuse to sign it."""
+    life, public = (cast.BEGIN - 3600, certificate.SIGNER_LIFETIME_S), cast.SIGNER_KEY.public_key()
+    builder = certificate._leaf(issuer, "Somebody else", public, certificate.Usage.ORDER_SIGNING, life)
+    number = x509.UnrecognizedExtension(certificate.GENERATION, asn1.encode_der(1))
+    issued = builder.add_extension(number, critical=False).sign(issuer.key, hashes.SHA384())
+    return cose.sign(cast.ORDER.payload(), TYP, [cose.Signer(cast.SIGNER_KEY, (certificate.der(issued),))])
 
 
 def _sealed(index: int) -> bytes:
