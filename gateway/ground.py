@@ -74,8 +74,7 @@ class Ground:
         self.settings, self.station, self.manager, self.users = settings, station, manager, users
         self.barrier = Barrier()
         me = Me(station.index_in(order.order), station.profile, station.seed)
-        known = {d.pub: boot for d in order.order.devices if (boot := station.boot(order.agency_id, d.pub))}
-        self.listener = Listener(order, me, known, named_start(settings, order))
+        self.listener = Listener(order, me, {}, named_start(settings, order))
         self.opener = Opener(self.listener, self.barrier)
         self.paths = Paths(len(settings.link))
         self.reorder = Reorder(self.paths.several)

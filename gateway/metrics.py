@@ -100,7 +100,7 @@ TABLE = (
         "What was dropped, by reason (SPEC.md section 12); resync_bytes: bytes",
     ),
     Metric("zegel_unexpected_total", "counter", "unexpected {place}", "Of those, what nobody expected, by its place"),
-    Metric("zegel_reordered_total", "counter", "reordered", "Frames that came too late to be put in order"),
+    Metric("zegel_reordered_total", "counter", "reordered", "Bundles that came too late to be put in order"),
     Metric("zegel_rx_datagrams_total", "counter", "endpoints [] rx_datagrams", "Datagrams in; of a stream, reads"),
     Metric("zegel_tx_datagrams_total", "counter", "endpoints [] tx_datagrams", "Datagrams out; of a stream, frames"),
     Metric("zegel_rx_bytes_total", "counter", "endpoints [] rx_bytes", "Bytes in"),

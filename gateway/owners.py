@@ -1,15 +1,30 @@
-"""Owners: what a station remembers and tells of its aircraft's MAVLink system ids, and of aircraft that are revoked.
+"""Owners: what a station remembers of its aircraft, and tells of their MAVLink system ids and of those that are revoked.
 
 What must not live here: deciding whose an id is (gateway.core.systems), whom to believe (gateway.core.listener).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from firmware_shims import definitions
 from gateway.alarms import Alarms, Reason
 from gateway.core.listener import Listener
+from gateway.core.starts import Starts
 from gateway.core.systems import OTHERS, Systems
+from keys.order_device import OrderDevice
 from keys.station import StationFolder
+
+
+def recall(
+    station: StationFolder, agency_id: bytes, devices: Iterable[OrderDevice], starts: Starts, systems: Systems
+) -> None:
+    """Have the core know what the folder remembers of `devices`: at the start, and of those that a newer order adds."""
+    for device in devices:
+        if boot := station.boot(agency_id, device.pub):
+            starts.remember(device.pub, boot)
+        if system := station.system(agency_id, device.pub):
+            systems.remember(device.pub, system)
 
 
 class Owners:
@@ -18,9 +33,7 @@ class Owners:
     def __init__(self, systems: Systems, listener: Listener, station: StationFolder) -> None:
         self._systems, self._listener, self._station = systems, listener, station
         self._agency_id = listener.order.agency_id
-        for device in listener.order.order.devices:
-            if system := station.system(self._agency_id, device.pub):
-                systems.remember(device.pub, system)
+        recall(station, self._agency_id, listener.order.order.devices, listener.starts, systems)
 
     def record(self) -> None:
         """Have the folder remember what was learned; it is written aside."""

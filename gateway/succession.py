@@ -15,6 +15,7 @@ from gateway.core.listener import Listener
 from gateway.helm import Helm
 from gateway.log import say
 from gateway.order_file import OrderFile
+from gateway.owners import recall
 from keys import amendment
 from keys.errors import KeysError, NumberTwice
 from keys.order import verify_order
@@ -85,6 +86,8 @@ class Succession:
         """False if it is a good one, but not one to go on under."""
         newest = self._station.newest_order(data, int(time.time()))
         if amendment.succeeds(newest, self._listener.order):
+            added = newest.order.devices[len(self._listener.order.order.devices) :]  # the others stay in their places
+            recall(self._station, newest.agency_id, added, self._listener.starts, self._helm.fleet.systems)
             self._listener.adopt(newest)
             self._helm.adopt(newest)
             self._alarms.clear(Reason.NUMBER_TWICE)

@@ -53,7 +53,8 @@ def _agency_init(args: argparse.Namespace) -> int:
     made = AgencyFolder.init(args.dir, args.name, arguments.now(), hybrid=args.hybrid)
     keys = "keys" if args.hybrid else "key"
     show(f"agency {args.name!r} made in {args.dir}")
-    show(f"  {args.dir / ROOT}: the root {keys}. Take this folder offline, with a copy; only certify-device needs it")
+    show(f"  {args.dir / ROOT}: the root {keys}. Take this folder offline, with a copy;")
+    show("    only certify-device and new-signer need it")
     show(f"  {args.dir / SIGNER}: the {keys} that sign{'' if args.hybrid else 's'} orders")
     show(f"  {order_text.root_key(made)}")
     show(f"next: give {args.dir / ROOT / 'root.crt'} to every device and station of the agency, and {COMPARE}")

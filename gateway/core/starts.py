@@ -120,6 +120,10 @@ class Starts:
 
     # --- what is remembered ---
 
+    def remember(self, device_public: bytes, remembered: Sequence[Any]) -> None:
+        """What was remembered of a device in an earlier process, as `Known` has it."""
+        self._known[device_public] = Known(*remembered)
+
     def hear(self, session: Session, now: float) -> None:
         """A beat of it was taken. What lasted counts from now on, after a restart too."""
         if not session.lasted or not self._is_newest(session, now):

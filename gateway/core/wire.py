@@ -50,7 +50,7 @@ class Evidence(enum.IntEnum):
 
 
 class Control(enum.IntEnum):
-    """What follows the echo in a plaintext of the control lane. Kinds 3 to 6 are settled in SPEC.md and not sent yet."""
+    """What follows the echo in a plaintext of the control lane. 3, 4 and 6 are settled in SPEC.md and not sent yet."""
 
     CHALLENGE = 1
     ORDER_FRAGMENT = 2

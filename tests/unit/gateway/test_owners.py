@@ -42,6 +42,8 @@ def test_what_was_learned_is_there_after_a_restart(station):
     owners = owners_of(two, station)
     fly(two, 1, 2)
     owners.record()
+    agency_id, first = two.world.order.agency_id, two.world.order.order.devices[0]
+    station.record_boot(agency_id, first.pub, 41, b"session", 9)
     assert station.store_heard() is None
     again = Two()
     again.world.order = two.world.order
@@ -49,6 +51,7 @@ def test_what_was_learned_is_there_after_a_restart(station):
     owners_of(again, StationFolder.open(station.path))
     first, second = two.world.order.order.devices
     assert [again.pilot.fleet.systems.owner(system) for system in (1, 2)] == [first.pub, second.pub]
+    assert again.pilot.listener.starts.seq(first.pub, b"session") == 9
 
 
 def test_a_folder_that_cannot_be_written_stops_nothing(station):

@@ -6,20 +6,22 @@ import dataclasses
 import time
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway import succession
 from gateway.alarms import Alarms
-from gateway.core import order_fragments
+from gateway.core import fragment, order_fragments
+from gateway.core.control_cipher import ControlCipher
 from gateway.core.fleet import Fleet
 from gateway.core.listener import Listener, Me
 from gateway.core.session import Session
+from gateway.core.wire import DropReason, Kind
 from gateway.helm import Helm
 from gateway.order_file import OrderFile
 from gateway.succession import Succession
-from keys.operation_key import op_tag
 from keys.order import VerifiedOrder, claimed_hash, parse_order, verify_order
 from keys.statement import Statement
-from tests.agency import HOUR, NAME, NOW, Agency
+from tests.agency import HOUR, NAME, NOW, Agency, device
 from tests.unit.keys.test_station import path, signed, station
 
 __all__ = ["path", "station"]
@@ -52,6 +54,11 @@ class Post:
         return self.listener.order.order.serial
 
 
+def stored(post: Post) -> dict[str, bytes]:
+    """The orders in the station's folder, by the names of their files."""
+    return {path.name: path.read_bytes() for path in post.path.glob("order-*")}
+
+
 @pytest.fixture
 def post(path, station, monkeypatch) -> Post:
     monkeypatch.setattr(time, "time", lambda: NOW)
@@ -81,6 +88,23 @@ def test_an_order_that_revokes_an_aircraft_ends_its_sessions_in_the_same_turn(po
     post.hear(signed(post.path, serial=8, devices=(dataclasses.replace(first, void=True), second)))
     assert post.look(0.0) == 8
     assert post.listener.sessions == post.helm.fleet.commanders == {}
+
+
+def test_what_the_folder_remembers_counts_of_an_aircraft_that_a_newer_order_adds(post):
+    """It flew in an earlier operation of the agency: to be added here makes none of its recordings a first contact."""
+    ours, added = post.listener.order, device(3)
+    post.station.record_boot(ours.agency_id, added.pub, 41, bytes(16), 9)
+    post.station.record_system(ours.agency_id, added.pub, 3)
+    assert post.station.store_heard() is None
+    newer = signed(post.path, serial=8, devices=(*ours.order.devices, added))
+    post.hear(newer)
+    assert post.look(0.0) == 8
+    key = Ed25519PrivateKey.from_private_bytes(bytes([3]) * 32)
+    for boot, outcome in ((41, DropReason.OLDER_SESSION), (42, None)):
+        message = Statement(post.listener.order.order_hash, 2, bytes(32), boot, 0).sign(key)
+        (opened,) = fragment.split(Kind.STATEMENT, message)
+        assert post.listener.control(ControlCipher(ours.order.op_id).seal(opened), 1.0) is outcome
+    assert post.helm.fleet.systems.owner(3) == added.pub
 
 
 def test_another_agencys_order_of_the_same_op_id_is_not_taken_from_the_link(post):
@@ -126,11 +150,11 @@ def test_an_order_that_the_clock_refuses_may_come_again(post, looked_into, monke
 
 def test_an_order_that_does_not_succeed_is_not_stored_either(post):
     """Signed by the agency and in force, but it moves the operation to another place: that comes by file."""
-    other = signed(post.path, serial=9, op_id=bytes(16))
+    other, before = signed(post.path, serial=9, op_id=bytes(16)), stored(post)
     post.hear(other)
     assert post.look(0.0) == 7
     assert post.alarms.texts == ["an order that came by the link does not succeed the one in force: refused"]
-    assert not list(post.path.glob(f"order-{op_tag(bytes(16)).hex()}"))
+    assert stored(post) == before
 
 
 def test_two_copies_of_the_agencys_signer_are_an_alarm_until_a_newer_order(post):
