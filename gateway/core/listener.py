@@ -22,7 +22,7 @@ from gateway.core import fragment, order_fragments
 from gateway.core.budget import Budget
 from gateway.core.control_cipher import ControlCiphers
 from gateway.core.order_intake import OrderIntake
-from gateway.core.revoked import Revoked
+from gateway.core.revoked import Revoked, RevokedSession
 from gateway.core.session import Lease, Session
 from gateway.core.starts import Heard, Start, Starts
 from gateway.core.wire import ControlHeader, DropReason, Kind, is_sealed_control, message_id, parse_control
@@ -134,7 +134,7 @@ class Listener:
         if hint in self.sessions:
             return None
         if device in self.revoked.devices:
-            self.revoked.add(Session(stated, device, self._orders.get(stated.order_hash)))
+            self.revoked.add(RevokedSession(stated.session_id(), stated.session_key(), device, seq=-1))
             return DropReason.REVOKED_DEVICE
         if not self.starts.admits(device, stated, now):
             return DropReason.OLDER_SESSION
@@ -162,7 +162,7 @@ class Listener:
         session = self.sessions.get(hint) or self.revoked.session(hint)
         if session is None:
             return DropReason.UNKNOWN_SESSION
-        if message == session.newest_message:
+        if isinstance(session, Session) and message == session.newest_message:
             return None
         seq = beat.claimed_seq(message)
         if seq is None:
@@ -171,11 +171,11 @@ class Listener:
             return DropReason.STALE_BEAT
         if not self._may_check(session, seq, now):
             return DropReason.OVER_BUDGET
-        if session.device_public in self.revoked.devices:
-            return self.revoked.beat(session, message, now)
+        if isinstance(session, RevokedSession):
+            return self.revoked.beat(session, message)
         return self._beat(session, message, now)
 
-    def _may_check(self, session: Session, seq: int, now: float) -> bool:
+    def _may_check(self, session: Session | RevokedSession, seq: int, now: float) -> bool:
         """Whether a signature check may be spent on a beat of this seq.
 
         A recording opens too, and its beats are genuine. None of them is above the aircraft's next one, so that one has a
@@ -283,7 +283,7 @@ class Listener:
                 session.order = order
         for session in [s for s in self.sessions.values() if s.device_public in self.revoked.devices]:
             self._end(session)
-            self.revoked.add(session)
+            self.revoked.add(RevokedSession(session.session_id, session.public, session.device_public, session.seq))
 
     def _end(self, session: Session) -> None:
         """At once: nothing more is opened."""

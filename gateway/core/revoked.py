@@ -1,33 +1,46 @@
 """Revoked: the devices whose keys our newest order says are void, and what is still heard of them. SPEC.md section 5.5.
 
-A session of such a device is kept only so that its beats can be told from forgeries: who has a lost aircraft and transmits
-is an alarm. It has no keys here. Sans-IO: time is an argument.
+Of a session of such a device no more is kept than tells its newer beats from forgeries and from repeats: that somebody who
+has a lost aircraft transmits is an alarm, and whoever has its key makes as many beats as they like. Sans-IO.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
 
-from gateway.core.session import Session
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
 from gateway.core.wire import DropReason
 from keys import beat, cose
 from keys.errors import KeysError
 from keys.order_device import OrderDevice
 
-SESSIONS_MAX = 8  # of one device; the oldest gives way, for anybody who has the key makes as many as they like
+SESSIONS_MAX = 8  # of one device; the oldest gives way
+
+
+@dataclasses.dataclass(slots=True)
+class RevokedSession:
+    """`highest_seq`: as a `Session` has it."""
+
+    session_id: bytes
+    public: Ed25519PublicKey
+    device_public: bytes
+    seq: int  # of the newest verified beat
+    highest_seq: int = 0
 
 
 class Revoked:
     def __init__(self) -> None:
         self.devices: frozenset[bytes] = frozenset()  # public keys
-        self._sessions: dict[bytes, Session] = {}  # by the first 8 bytes of the session_id
+        self._sessions: dict[bytes, RevokedSession] = {}  # by the first 8 bytes of the session_id
         self._heard: set[bytes] = set()
 
     def adopt(self, devices: Iterable[OrderDevice]) -> None:
         """Those of our newest order."""
         self.devices = frozenset(device.pub for device in devices if device.void)
 
-    def add(self, session: Session) -> None:
+    def add(self, session: RevokedSession) -> None:
         """A session of such a device, whose statement verified."""
         hint, device = session.session_id[:8], session.device_public
         if hint in self._sessions:
@@ -37,11 +50,11 @@ class Revoked:
             del self._sessions[theirs[0]]
         self._sessions[hint] = session
 
-    def session(self, hint: bytes) -> Session | None:
+    def session(self, hint: bytes) -> RevokedSession | None:
         """The one that a beat says it is of, by the first 8 bytes of the session_id."""
         return self._sessions.get(hint)
 
-    def beat(self, session: Session, message: bytes, now: float) -> DropReason:
+    def beat(self, session: RevokedSession, message: bytes) -> DropReason:
         """A beat of one of these sessions: a newer one, rightly signed, says that the key is in use."""
         try:
             newest = beat.verify(cose.parse_sign1(message), session.public)
@@ -49,9 +62,9 @@ class Revoked:
             return DropReason.BAD_SIGNATURE
         if newest.session_id != session.session_id:
             return DropReason.BAD_SIGNATURE
-        if session.beat is not None and newest.seq <= session.beat.seq:
+        if newest.seq <= session.seq:
             return DropReason.STALE_BEAT
-        session.hear(newest, message, now)
+        session.seq = newest.seq
         self._heard.add(session.device_public)
         return DropReason.REVOKED_DEVICE
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
+import sys
+from types import ModuleType
 
 import pytest
 
@@ -85,8 +88,8 @@ def test_a_forged_beat_is_no_alarm(two: Two):
     message = session.newest_message
     revoke(two)
     revoked = two.pilot.listener.revoked
-    assert revoked.beat(session, message[:-1] + bytes([message[-1] ^ 1]), two.now) is DropReason.BAD_SIGNATURE
-    assert revoked.beat(session, message, two.now) is DropReason.STALE_BEAT
+    assert revoked.beat(session, message[:-1] + bytes([message[-1] ^ 1])) is DropReason.BAD_SIGNATURE
+    assert revoked.beat(session, message) is DropReason.STALE_BEAT
     assert revoked.take_heard() == set()
 
 
@@ -107,6 +110,29 @@ def test_who_has_the_key_fills_no_memory(two: Two):
         two.now += 0.1
         two.pilot.receive(two.start(1, two.key, boot, two.now).control(two.now), two.now)
     assert len(two.pilot.listener.revoked._sessions) == SESSIONS_MAX
+
+
+def test_its_beats_fill_no_memory(two: Two):
+    """A lost aircraft that flies on beats for hours, and a thief beats as fast as signatures are checked."""
+    revoke(two)
+    (session,) = two.pilot.listener.revoked._sessions.values()
+    before = session.seq
+    two.talk(1.0)
+    size = asizeof(session)
+    two.talk(60.0)
+    assert session.seq > before + 60
+    assert asizeof(session) <= size
+
+
+def asizeof(thing: object) -> int:
+    """The bytes of an object and of what it holds, however deep, but for classes and modules."""
+    seen, waiting = dict[int, int](), [thing]
+    while waiting:
+        each = waiting.pop()
+        if id(each) not in seen and not isinstance(each, type | ModuleType):
+            seen[id(each)] = sys.getsizeof(each)
+            waiting += gc.get_referents(each)
+    return sum(seen.values())
 
 
 def test_the_other_aircraft_goes_on(two: Two):
