@@ -1,12 +1,22 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
+from gateway import clock
+from gateway.barrier import Barrier
 from gateway.config import GroundConfig
+from gateway.core.paths import Paths
+from gateway.core.reorder import Reorder
 from gateway.core.starts import Start
 from gateway.errors import ConfigError
-from gateway.ground import named_start
-from tests.memory_link import World
+from gateway.ground import Ground, named_start
+from keys.kid import Lane
+from tests.memory_link import PILOT, World, join, mavlink_frame
+from tests.unit.gateway.core.by_hand import batch_of
+from tests.unit.gateway.plain_end import PlainEnd
 
 
 def named(text: str | None) -> Start | None:
@@ -25,3 +35,34 @@ def test_what_names_no_start_is_said(text: str):
     with pytest.raises(ConfigError, match="names no start of an aircraft") as caught:
         named(text)
     assert "NAME:COUNTER, such as drone:42; of drone" in caught.value.hint
+
+
+def test_by_several_links_telemetry_waits_for_a_gap_and_video_and_evidence_do_not():
+    world = World(1, roles=(PILOT,))
+    aircraft, station = world.aircraft(), world.station(1)
+    now = join(world, station, aircraft, 0.0)
+    frames = [mavlink_frame(world.random, seq) for seq in range(3)]
+    (first,), (_,), (third,) = (aircraft.seal(Lane.TELEMETRY, [frame]) for frame in frames)
+    (one,), (_,), (three,) = (aircraft.seal(Lane.VIDEO_A, [picture]) for picture in (b"one", b"two", b"three"))
+    (beat,) = [datagram for datagram in aircraft.control(now + 0.5) if datagram[0] >> 4 == 9]
+    (session,) = station.listener.sessions.values()
+    batch, said, before = batch_of(first, third, one, three, beat), list[Any](), session.seq
+    ground: Any = SimpleNamespace(
+        opener=station.opener,
+        listener=station.listener,
+        systems=station.fleet.systems,
+        reorder=Reorder(lambda *_: True),
+        paths=Paths(1),
+        barrier=Barrier(),
+        players=[None],
+        feed=None,
+        owners=SimpleNamespace(record=lambda: None),
+        _batch=batch,
+        _remember=lambda _: None,
+        _to_gcs=lambda given, _: said.extend(map(bytes, given)),
+        _to_video=lambda _, slots, __: said.extend(bytes(batch.view(slot)) for slot in slots),
+    )
+    Ground._open_link(ground, 0, PlainEnd(), clock.now(), now + 0.5)
+    assert said == [frames[0], b"one", b"three"]
+    assert session.seq == before + 1
+    assert [*map(bytes, ground.reorder.release(now + 0.6))] == [frames[2]]

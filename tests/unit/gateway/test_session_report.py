@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from gateway.core.session import ALIVE_FOR_S, LATE_S, Session
@@ -51,6 +53,16 @@ def test_a_session_without_an_answer_is_unproved():
     session.proved = True
     told = report(session, "commands go up", US, 0.0)
     assert (told["state"], told["proved"]) == ("open", True)
+
+
+@pytest.mark.parametrize(("claim", "agrees"), [(0, None), (1_000_030, True), (999_970, True), (1_000_031, False)])
+def test_what_an_aircraft_claims_of_the_time_is_shown_and_no_more(monkeypatch, claim: int, agrees: bool | None):
+    monkeypatch.setattr("time.time", lambda: 1_000_000)
+    session = heard(dataclasses.replace(beat(), unix_time=claim))
+    told = report(session, "", US, 0.0)
+    assert told["clock_agrees"] is agrees
+    assert told["state"] == f"open, {UNPROVED}"
+    assert [lease.lane for lease in session.leases(0.0)] == [Lane.VIDEO_A]
 
 
 def test_a_link_that_became_slow_is_named_with_its_delay():

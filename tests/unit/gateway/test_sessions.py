@@ -11,8 +11,10 @@ from gateway import sessions
 from gateway.alarms import Alarms
 from gateway.core import order_fragments
 from gateway.core.announcer import Announcer, Phase
+from gateway.core.control_cipher import ControlCipher
+from gateway.core.wire import parse_control
 from gateway.sessions import AHEAD_MAX_S, Sessions
-from keys import inbox
+from keys import beat, cose, inbox
 from keys.beat import Flag
 from keys.device import DeviceFolder
 from keys.errors import DeviceRevoked, KeysError, OlderOrder
@@ -64,6 +66,18 @@ def revoked(aboard: Sessions) -> bytes:
     return next_order(aboard, stations=aboard.order.order.stations[:1])
 
 
+def beats(out: list[bytes], *announcers: Announcer) -> list[tuple[bytes, int]]:
+    """(session_id, flags) of the beats among these datagrams."""
+    cipher, found = ControlCipher(announcers[0].order.order.op_id), []
+    keys = {announcer.session_id[:8]: announcer._session_key.public_key() for announcer in announcers}
+    for opened in filter(None, map(cipher.open, out)):
+        _, message = parse_control(opened)
+        if hint := beat.claimed_session(message):
+            said = beat.verify(cose.parse_sign1(message), keys[hint])
+            found.append((said.session_id, said.flags))
+    return found
+
+
 def test_an_order_that_drops_a_station_is_changed_to_at_once(aboard):
     old = aboard.announcer
     aboard.take_order(revoked(aboard), 1.0)
@@ -73,7 +87,7 @@ def test_an_order_that_drops_a_station_is_changed_to_at_once(aboard):
     assert old.send_key(Lane.EVIDENCE) is None
     assert aboard.announcer is not old
     assert (aboard.order.order.serial, aboard.boot) == (8, 2)
-    assert out, "the closing beat and the new session's first words leave together"
+    assert beats(out, old, aboard.announcer)[-2:] == [(old.session_id, 4), (aboard.announcer.session_id, 0)]
     assert set(aboard.announcer.current.announcements) == {1}
 
 

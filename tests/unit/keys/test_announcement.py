@@ -141,3 +141,11 @@ def test_a_value_out_of_its_range(key: int, value: object):
 def test_a_map_with_other_keys(values: object):
     with pytest.raises(MalformedMessage, match="the announcement"):
         verified(values)
+
+
+@pytest.mark.parametrize("unprotected", [{}, {4: b"another."}, {4: b"s" * 8, 5: b""}, {5: b"s" * 8}])
+def test_it_has_one_form_only(unprotected: dict[int, object]):
+    message = cose.parse_sign1(cose.sign1(cose.dumps(fields()), TYP, SESSION, {4: b"s" * 8}))
+    announcement.verify(message, SESSION.public_key())
+    with pytest.raises(MalformedMessage, match="one form"):
+        announcement.verify(dataclasses.replace(message, unprotected=unprotected), SESSION.public_key())

@@ -119,3 +119,11 @@ def test_the_fullest_beat_still_fits_one_datagram():
     kids = {lane << 8 | 0xFF: (1 << 28) for lane in (1, 2, 3, 4, 5, 7)}
     full = Beat(SESSION_ID, (1 << 32) - 1, bytes(8), (1 << 32) - 1, kids, 1 << 33, {}, hashes, 60_000, 7, 0, {})
     assert len(full.sign(SESSION)) <= 1180
+
+
+@pytest.mark.parametrize("unprotected", [{}, {4: b"another."}, {4: bytes(range(8)), 5: b""}, {5: bytes(range(8))}])
+def test_it_has_one_form_only(unprotected: dict[int, object]):
+    message = cose.parse_sign1(cose.sign1(cose.dumps(fields()), TYP, SESSION, {4: bytes(range(8))}))
+    beat.verify(message, SESSION.public_key())
+    with pytest.raises(MalformedMessage, match="one form"):
+        beat.verify(dataclasses.replace(message, unprotected=unprotected), SESSION.public_key())

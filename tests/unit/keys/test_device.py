@@ -288,6 +288,13 @@ def test_generation_counts_before_serial(device):
         again.load_order(signed(again, serial=9), NOW)
 
 
+def test_an_older_order_of_another_operation_is_refused_too(device):
+    device.load_order(signed(device, serial=7), NOW)
+    with pytest.raises(OlderOrder, match="number 6 by signer 1, and number 7"):
+        device.load_order(signed(device, serial=6, op_id=bytes(16)), NOW)
+    device.load_order(signed(device, serial=8, op_id=bytes(16)), NOW)
+
+
 def test_another_order_of_the_same_number_is_told_apart(device):
     """Two copies of the agency's signer folder count from the same number."""
     device.load_order(signed(device, serial=7), NOW)

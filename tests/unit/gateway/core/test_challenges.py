@@ -93,6 +93,23 @@ def test_the_ways_are_tried_in_turn_evenly_apart():
     assert gaps == pytest.approx([1.0] * len(gaps), abs=0.25)
 
 
+def test_between_two_beats_goes_one_challenge_and_where_beats_are_lost_one_a_second():
+    """A beat holds one answer: a second challenge would push the first one out."""
+    scene = Scene(ways(2), ways(6)[2:], beat_s=0.5)
+    scene.pass_time(CHALLENGE_EVERY_S + 1)
+    for beat_s in (0.5, 1.0, 1e9):
+        scene.beat_s, scene.beat_at = beat_s, scene.now + beat_s
+        scene.sent.clear()
+        begin = scene.now
+        scene.pass_time(60)
+        times = sorted(at for sent in scene.sent.values() for at, _ in sent)
+        beats = [int((at - begin + 1e-6) / beat_s) for at in times]
+        if beat_s < 1e9:
+            assert len(set(beats)) == len(beats)
+        else:
+            assert min(later - earlier for earlier, later in itertools.pairwise(times)) > 0.9
+
+
 def test_no_value_goes_two_ways():
     scene = Scene(ways(2), ways(4)[2:])
     scene.pass_time(60)

@@ -13,7 +13,7 @@ from gateway.core.gatekeeper import DERIVE_A_SECOND, DERIVE_BURST, INSTANCES_MAX
 from gateway.core.sealer import Sealer
 from gateway.core.wire import KEEP_EPOCH_S, Control
 from keys.grant import Profile
-from keys.keyring import SendKey
+from keys.keyring import ReceiveKey, SendKey
 from keys.kid import Lane, Role, uplink_kid
 from keys.order import Policy
 from tests import agency
@@ -154,6 +154,20 @@ def test_another_session_another_epoch_a_lane_that_is_not_theirs():
         datagram = bytearray(scene.command())
         datagram[1] = strange << 4 | 1
         assert scene.drops(bytes(datagram)) == {"not_permitted": 1}
+
+
+def test_no_key_is_derived_for_what_its_kid_refuses(monkeypatch: pytest.MonkeyPatch):
+    scene = Scene()
+    refused = [scene.command(scene.key(station=station)) for station in (2, 3)]
+    refused.append(scene.command(scene.key(epoch=1, base=scene.announcer.current.uplink_keys[1])))
+    refused.append(scene.command(scene.key(session_id=bytes([scene.announcer.session_id[0] ^ 1]) + bytes(15))))
+    derived: list[int] = []
+    really = ReceiveKey.__init__
+    monkeypatch.setattr(ReceiveKey, "__init__", lambda key, *given: derived.append(given[1]) or really(key, *given))
+    assert sum(scene.drops(*refused).values()) == len(refused)
+    assert derived == []
+    assert scene.open(scene.command()).frames
+    assert len(derived) == 1
 
 
 def test_a_session_that_shares_the_byte_is_told_apart_by_the_tag():
@@ -461,13 +475,18 @@ class Changed(Scene):
         self.keys = {station: self.key(station=station) for station in (1, 2)}
         self.recorded = self.command(self.keys[1])
         assert self.open(self.recorded).frames
-        former, self.old = self.aircraft, self.announcer
+        self.old = self.announcer
         first, *others = self.world.order.order.stations
         stations = (dataclasses.replace(first, **changes), *others) if listed else tuple(others)
         self.world.order = verified(dataclasses.replace(self.world.order.order, serial=2, stations=stations))
-        self.aircraft = self.world.after(former, 1.0)
+        self.change(1.0)
+
+    def change(self, now: float) -> None:
+        """The session is closed, and the next one begins."""
+        former = self.aircraft
+        self.aircraft = self.world.after(former, now)
         self.announcer = self.aircraft.announcer
-        self.announcer.datagrams(1.0)
+        self.announcer.datagrams(now)
         self.aircraft.gatekeeper = Gatekeeper(self.announcer, former=former.gatekeeper)
 
     def late(self, station: int = 1, lane: Lane = Lane.UPLINK) -> bytes:
@@ -528,6 +547,14 @@ def test_a_station_that_commands_in_the_new_session_is_heard_in_the_old_one_no_m
     assert scene.open(scene.command(), now=1.0).frames
     assert scene.drops(before, scene.late(), now=1.0) == {"not_permitted": 2}
     assert scene.open(scene.late(2), now=1.0).frames == [(2, scene.frame)]
+
+
+def test_of_more_than_two_sessions_the_last_two_are_heard():
+    scene = Changed()
+    second = scene.command(scene.key(station=2))
+    scene.change(2.0)
+    assert scene.drops(scene.late(), now=2.0) == {"unknown_session": 1}
+    assert scene.open(second, now=2.0).frames == [(2, scene.frame)]
 
 
 def test_what_was_counted_goes_on():

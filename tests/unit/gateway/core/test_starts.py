@@ -226,6 +226,16 @@ def test_a_start_that_said_its_end_goes_at_once():
     assert the_session(ground).session_id == second.session_id
 
 
+def test_a_start_that_said_its_end_goes_with_the_first_beat_of_the_next():
+    world = World(1)
+    first, second, ground = Aboard(world, boot=1), Aboard(world, boot=2), ears(world)
+    hear(ground, first.statement(), first.beat(), first.beat(flags=int(Flag.SESSION_CLOSED)), now=0.0)
+    hear(ground, second.statement(), now=60.0)
+    assert len(ground.sessions) == 2
+    hear(ground, second.beat(), now=60.0)
+    assert the_session(ground).session_id == second.session_id
+
+
 def test_two_aircraft_are_said_only_when_the_older_one_beats_on():
     world = World(1)
     first, second, ground = Aboard(world, boot=1), Aboard(world, boot=2), ears(world)

@@ -259,6 +259,10 @@ def test_a_flood_from_ever_new_ports_keeps_no_newcomer_out(monkeypatch):
     for port in range(1, 3 * PEERS_MAX):
         peers.admitted([(HOST, port)], 0.1)
     assert peers.admitted([gcs, tablet], 0.1) == [gcs, tablet]
+    for port in range(1, 3 * PEERS_MAX):
+        peers.admitted([(HOST, port)], 0.1)
+    monkeypatch.setattr(plain_users, "OWED_MAX_S", -1e9)  # newcomers have to wait
+    assert peers.admitted([gcs], 0.1) == [gcs], "who may be heard was not forgotten"
 
 
 def test_sockets_closed_without_end_take_no_command_away(make, program, monkeypatch):
@@ -409,6 +413,9 @@ def test_departures_without_end_take_no_command_away(monkeypatch):
     assert rule.was_left(14550, 1.1)
     assert not rule.was_left(14551, 1.1)
     assert asked[-1] == [14550, 14551]
+    for port in range(1, 101):
+        rule.was_left(port, 2.0)
+    assert asked[-1] == [*range(37, 101)], "the 64 latest"
 
 
 # --- tcp ---
