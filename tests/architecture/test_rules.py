@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,19 +15,31 @@ from keys.policy import RANGES, Policy
 ROOT = Path(__file__).parents[2]
 SPEC = (ROOT / "gateway/SPEC.md").read_text()
 PAGES = ("gateway/SPEC.md", "gateway/THREATS.md", "keys/CUSTODY.md", "README.md", "tests/RULES.md")
-_ROW = re.compile(r"\| ([\d.]+) \| (.+) \| `(\S+)` (\w+) \|")
+_TEST = r"`(\S+)` (\w+)"
+_RULE = re.compile(rf"\| ([\d.]+) \| (.+) \| ({_TEST}(?:; {_TEST})*) \|")
+_NUMBER = re.compile(r"\| ([\d.]+) \| (.+) \| `(\S+)\.(\w+)` \| (.+) \|")
 
 
-def rules() -> list[tuple[str, str, str, str]]:
-    """(section, words, file, name of the test)."""
-    rows = (ROOT / "tests/RULES.md").read_text().split("|---|---|---|\n")[1].splitlines()
-    return [match.groups() for row in rows if (match := _ROW.fullmatch(row))]  # type: ignore[misc]
+def rows(heading: str) -> list[str]:
+    """Those of the table under this heading, without its head."""
+    part = (ROOT / "tests/RULES.md").read_text().split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    return [line for line in part.splitlines() if line.startswith("|")][2:]
+
+
+def rules() -> list[tuple[str, str, str]]:
+    """(section, words, its tests)."""
+    return [match.group(1, 2, 3) for row in rows("Rules") if (match := _RULE.fullmatch(row))]
+
+
+def numbers() -> list[tuple[str, str, str, str, str]]:
+    """(section, words, module, constant, value)."""
+    return [match.groups() for row in rows("Numbers") if (match := _NUMBER.fullmatch(row))]  # type: ignore[misc]
 
 
 def sections() -> dict[str, str]:
-    """The text of each section without its subsections, each run of white space one blank."""
-    parts = re.split(r"^#{2,3} (\d+(?:\.\d)?)\.? ", SPEC, flags=re.MULTILINE)
-    return {number: " ".join(text.split()) for number, text in zip(parts[1::2], parts[2::2], strict=True)}
+    """The text of each section without its subsections, on one line and without bars of tables; 0 is what stands in front."""
+    parts = re.split(r"^#{2,3} (\d+(?:\.\d)?)\.? ", "## 0. " + SPEC.replace("\n## 0. ", "\n", 1), flags=re.MULTILINE)
+    return {number: " ".join(text.replace("|", " ").split()) for number, text in zip(parts[1::2], parts[2::2], strict=True)}
 
 
 def names_in(path: Path) -> Iterator[str]:
@@ -35,16 +48,24 @@ def names_in(path: Path) -> Iterator[str]:
             yield node.name
 
 
-def test_every_row_is_a_rule():
-    rows = (ROOT / "tests/RULES.md").read_text().split("|---|---|---|\n")[1].splitlines()
-    assert len(rules()) == len(rows) >= 150
+def test_every_row_is_a_rule_or_a_number():
+    assert len(rules()) == len(rows("Rules")) >= 150
+    assert len(numbers()) == len(rows("Numbers")) >= 150
 
 
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: f"{rule[0]} {rule[1][:40]}")
-def test_the_words_stand_in_the_section_and_the_test_is_there(rule: tuple[str, str, str, str]):
-    section, words, path, name = rule
+def test_the_words_stand_in_the_section_and_the_tests_are_there(rule: tuple[str, str, str]):
+    section, words, tests = rule
     assert words in sections()[section]
-    assert f"test_{name}" in names_in(ROOT / path)
+    for path, name in re.findall(_TEST, tests):
+        assert f"test_{name}" in names_in(ROOT / path)
+
+
+@pytest.mark.parametrize("number", numbers(), ids=lambda number: f"{number[0]} {number[3]}")
+def test_the_specification_and_the_code_have_the_same_number(number: tuple[str, str, str, str, str]):
+    section, words, module, constant, value = number
+    assert words in sections()[section]
+    assert getattr(importlib.import_module(module), constant) == ast.literal_eval(value)
 
 
 def test_every_section_that_orders_something_has_a_rule():
