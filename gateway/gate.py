@@ -56,11 +56,12 @@ class Gate:
 
     def take(self, link: Endpoint, now: float) -> Accepted:
         """Read one batch of `link`, and hand the frames that may pass to the flight controller, in order."""
+        began = self._clock() if self._clock else now
         if not link.fill(self._batch, now):
             return Accepted()
         now = self._clock() if self._clock else now
         accepted = self.keeper.open(self._batch, now, lambda slot: (link.address, *link.senders([slot])))
-        if self._clock and self._clock() - now > AGED_S:  # it stood still meanwhile: their echoes may be stale by now
+        if self._clock and self._clock() - began > AGED_S:  # it stood still meanwhile: nobody knows how old they are
             self.keeper.drops[DropReason.LATE] += len(accepted.frames)
             accepted.frames.clear()
         link.vouch(accepted.slots, now)

@@ -5,7 +5,7 @@ The flow, SPEC.md section 4.7, and the functions in its order:
   2  `_addressed`  session byte, station and lane by the order, an epoch that is taken now; no key was derived yet
   3  `_key_of`     a live instance has its keys, of every epoch; an unknown one costs a derivation of the one budget
   4  `_open_kid`   replay window, AES-GCM, echo; then an unknown instance takes its slot, then the window moves
-  5  `_in_order`   a command that comes long after a later one is not carried out
+  5  `_carry_out`  the commands of a read in the order of their sealing, without those that come long after later ones
   6  `_deliver`    frames, challenges, order fragments
 
 Every refusal is a counted DropReason, never an exception. Sans-IO: time is an argument. What a commander may tell the
@@ -17,7 +17,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +30,7 @@ from gateway.core.announcer import Announcer
 from gateway.core.barrier import Barrier
 from gateway.core.budget import Budget
 from gateway.core.order_fragments import NAME_SIZE
-from gateway.core.sequence import Place, Sequence, Trail
+from gateway.core.sequence import Came, Place, Sequence, Trail
 from gateway.core.wire import CONTROL_BELOW, Control, DropReason
 from keys.beat import CHALLENGE_SIZE, NONCE_SIZE
 from keys.keyring import ReceiveKey
@@ -60,6 +60,15 @@ class Instance:
     heard_at: float
     keys: dict[tuple[Lane, int], ReceiveKey] = dataclasses.field(default_factory=dict, repr=False)  # the whole epoch
     taken: Trail[tuple[int, int]] = dataclasses.field(default_factory=Trail)  # (epoch, CTR) of its commands
+
+
+class _Command(NamedTuple):
+    """What verified of lane 16 and is new, in which slot, and what stood behind its echo."""
+
+    instance: Instance
+    place: Place
+    slot: int
+    plain: bytes
 
 
 @dataclasses.dataclass(slots=True)
@@ -93,6 +102,7 @@ class Gatekeeper:
             self._permitted[uplink_head(Lane.UPLINK, station.index)] = bool(station.roles & Role.COMMAND)
         self._live: dict[int, Instance] = {}  # by KID without lane and epoch
         self._sequences = {index: Sequence() for index in self._stations}
+        self._waiting: dict[int, list[_Command]] = {}  # by station: what of the read at hand was believed
         self._sender_of: SenderOf = _one_sender
         self._budget = Budget(DERIVE_A_SECOND, DERIVE_BURST)
         if former:
@@ -156,11 +166,12 @@ class Gatekeeper:
         for kid in dict.fromkeys(kids.tolist()):
             mine = kids == kid
             self._try_kid(batch, kid, (at[mine], ctrs[mine], sizes[mine]), accepted, now)
+        self._carry_out(batch, accepted, now)
 
     def _try_kid(self, batch: Batch, kid: int, found: Found, accepted: Accepted, now: float) -> None:
         """If something unexpected is met, once more one by one, so that one datagram costs itself alone.
 
-        What is in `accepted` has moved the window and counts as replayed.
+        What is in `accepted` or waits for its turn has moved the window and counts as replayed.
         """
         try:
             self._open_kid(batch, kid, found, accepted, now)
@@ -262,8 +273,10 @@ class Gatekeeper:
         self._count(~fresh, DropReason.REPLAYED)
         verified = zip(at[right].tolist(), ctrs[right].tolist(), filter(None, said), fresh.tolist(), strict=True)
         for index, ctr, (seq, plain), is_new in verified:
-            in_order = is_new and (lane is Lane.CONTROL or self._in_order(instance, Place(seq, epoch, ctr), index, now))
-            if in_order and self._deliver(instance.station, lane, plain, accepted, now):
+            if is_new and lane is Lane.UPLINK:
+                command = _Command(instance, Place(seq, epoch, ctr), index, plain)
+                self._waiting.setdefault(instance.station.index, []).append(command)
+            elif is_new and self._deliver(instance.station, lane, plain, accepted, now):
                 accepted.slots.append(index)
 
     def _opened(
@@ -288,12 +301,23 @@ class Gatekeeper:
 
     # --- 5: the order of commands ---
 
-    def _in_order(self, instance: Instance, place: Place, slot: int, now: float) -> bool:
-        sequence = self._sequences[instance.station.index]
-        if sequence.takes(place, instance.taken, self._sender_of(slot), now):
-            return True
-        self.drops[DropReason.OUT_OF_ORDER] += 1
-        return False
+    def _carry_out(self, batch: Batch, accepted: Accepted, now: float) -> None:
+        waiting, self._waiting = self._waiting, {}
+        for station, commands in waiting.items():
+            try:
+                read = [self._came(command, batch) for command in commands]
+                in_order = [commands[number] for number in self._sequences[station].take(read, now)]
+            except Exception as error:
+                self._unexpected(error)
+                continue
+            self.drops[DropReason.OUT_OF_ORDER] += len(commands) - len(in_order)
+            for command in in_order:
+                if self._deliver(command.instance.station, Lane.UPLINK, command.plain, accepted, now):
+                    accepted.slots.append(command.slot)
+
+    def _came(self, command: _Command, batch: Batch) -> Came:
+        sender = self._sender_of(command.slot)
+        return Came(command.place, command.instance.taken, sender, batch.age(command.slot))
 
     # --- 6: content ---
 

@@ -1,7 +1,8 @@
 """Sequence: in which order a station sealed its commands, and which of them come too late behind later ones.
 
 SPEC.md section 4.7, "Order of commands". A radio that swaps two datagrams costs nothing; who holds a command back cannot
-have it carried out after what the pilot has commanded since. Sans-IO: time is an argument, addresses are opaque.
+have it carried out after what the pilot has commanded since, not even where the aircraft stood still meanwhile and reads
+both at once. Sans-IO: time is an argument, addresses are opaque.
 """
 
 from __future__ import annotations
@@ -31,24 +32,41 @@ class Trail(Generic[Value]):
     __slots__ = ("_steps",)
 
     def __init__(self) -> None:
-        self._steps: deque[tuple[float, Value]] = deque()  # (noted at, value); both rise
+        self._steps: deque[tuple[float, Value]] = deque()  # (came at, value); both rise
 
-    def note(self, value: Value, now: float) -> None:
+    def note(self, value: Value, at: float) -> None:
         """Grows by one at most for each moment that is told, and forgets what is older than anybody asks for."""
         steps = self._steps
         if steps and value <= steps[-1][1]:
             return
-        if steps and steps[-1][0] == now:
+        while steps and steps[-1][0] >= at:  # it came later and is smaller: this one says all that it did
             steps.pop()
-        steps.append((now, value))
-        while len(steps) > 1 and now - steps[1][0] > BEHIND_SEVERAL_FOR_S:
+        steps.append((at, value))
+        while len(steps) > 1 and at - steps[1][0] > BEHIND_SEVERAL_FOR_S:
             steps.popleft()
 
-    def is_behind(self, value: Value, age_s: float, now: float) -> bool:
-        """Whether a larger one was noted more than `age_s` ago, half a second at most."""
-        if not self._steps or value >= self._steps[-1][1]:
+    def is_behind(self, value: Value, age_s: float, at: float) -> bool:
+        """Whether a larger one had come more than `age_s` before `at`, half a second at most."""
+        if not self.has_above(value):
             return False
-        return any(noted > value for at, noted in self._steps if now - at > age_s)
+        return any(noted > value for came_at, noted in self._steps if at - came_at > age_s)
+
+    def has_above(self, value: Value) -> bool:
+        """Whether a larger one was noted, at whatever time."""
+        return bool(self._steps) and value < self._steps[-1][1]
+
+
+class Came(NamedTuple):
+    """A command that verified and never came before.
+
+    `trail` holds the places of what was taken of its instance; `address` is where it came from, and `waited` for how many
+    seconds it had been at hand when it was read, 0 if it came just now.
+    """
+
+    place: Place
+    trail: Trail[tuple[int, int]]
+    address: Hashable = None
+    waited: float = 0.0
 
 
 class Sequence:
@@ -59,22 +77,36 @@ class Sequence:
         self._address: Hashable = None  # by which the newest came
         self._heard_at = self._other_heard_at = float("-inf")  # by it, and by another one before
 
-    def takes(self, place: Place, instance: Trail[tuple[int, int]], address: Hashable, now: float) -> bool:
-        """Whether a command in this place may be carried out, which came by `address` and never before.
+    def take(self, read: list[Came], now: float) -> list[int]:
+        """Which of the commands of one read may be carried out, as numbers of `read`, in the order of their sealing.
 
-        `instance` holds the places of what was taken of its instance. Call it only for what verified.
+        The aircraft stood still if they had waited. Then they are judged by when they came, and against what an earlier
+        read brought without grace: that is carried out already, and where two links or a line without stamps brought
+        them nobody knows which came first.
         """
-        self._came_by(address, now)
-        several = now - self._other_heard_at <= SEVERAL_WITHIN_S
+        behind = {number for number, came in enumerate(read) if came.waited and self._has_taken_above(came)}
+        rest = [number for number in range(len(read)) if number not in behind]
+        rest.sort(key=lambda number: -read[number].waited)
+        taken = [number for number in rest if self._takes(read[number], now - read[number].waited)]
+        return sorted(taken, key=lambda number: read[number].place)
+
+    def _has_taken_above(self, came: Came) -> bool:
+        place = came.place
+        return self._beats.has_above(place.seq) or came.trail.has_above((place.epoch, place.ctr))
+
+    def _takes(self, came: Came, at: float) -> bool:
+        """Whether one that came at `at` is not too long behind those before it."""
+        self._came_by(came.address, at)
+        several = at - self._other_heard_at <= SEVERAL_WITHIN_S
         age_s = BEHIND_SEVERAL_FOR_S if several else BEHIND_FOR_S
-        own = place.epoch, place.ctr
-        if self._beats.is_behind(place.seq, age_s, now) or instance.is_behind(own, age_s, now):
+        seq, own = came.place.seq, (came.place.epoch, came.place.ctr)
+        if self._beats.is_behind(seq, age_s, at) or came.trail.is_behind(own, age_s, at):
             return False
-        self._beats.note(place.seq, now)
-        instance.note(own, now)
+        self._beats.note(seq, at)
+        came.trail.note(own, at)
         return True
 
-    def _came_by(self, address: Hashable, now: float) -> None:
+    def _came_by(self, address: Hashable, at: float) -> None:
         if address != self._address:
             self._address, self._other_heard_at = address, self._heard_at
-        self._heard_at = now
+        self._heard_at = max(self._heard_at, at)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 from pymavlink.dialects.v20 import all as dialect
 
+from gateway.batch import Batch
 from gateway.core import sframe
 from gateway.helm import READY
 from keys.kid import Lane, uplink_kid
@@ -21,6 +23,7 @@ FORCE = 21196
 STEP_S = 0.05
 READY_WITHIN_S = 20.0
 RELAYED_FOR_S = 5.0
+HELD_BACK_S, STILL_S = 1.0, 1.1
 
 
 def arm(arms: int, force: int = 0) -> bytes:
@@ -95,6 +98,22 @@ def held_back_over_a_restart() -> Row:
     )
 
 
+def held_back_over_a_standstill() -> Row:
+    pilot, batch = Pilot(), Batch()
+    (later,) = pilot.pilot.seal([ARM], pilot.now)
+    batch.hold([later, pilot.held])
+    batch.waited(STILL_S, np.array([STILL_S, STILL_S - HELD_BACK_S]))
+    before = pilot.aircraft.drops
+    frames = pilot.aircraft.gatekeeper.open(batch, pilot.now + STILL_S).frames
+    assert frames == [(1, ARM)]
+    return Row(
+        "the same, at an aircraft that stands still and reads both at once",
+        f"1 command, {HELD_BACK_S} s after an ARM, {STILL_S - HELD_BACK_S:.1f} s before the aircraft goes on",
+        "not carried out: it is behind by the times of arrival; what one read brings is carried out as it was sealed",
+        only(pilot.aircraft.drops - before, "out_of_order"),
+    )
+
+
 def forged(scene: Scene, rate: int) -> list[bytes]:
     """The share of one step: of instances that nobody knows, under the epoch that is taken."""
     epoch, session_id = scene.aircraft.announcer.epoch, scene.aircraft.announcer.session_id
@@ -160,6 +179,7 @@ ATTACKS = (
     held_back,
     held_back_over_a_rekey,
     held_back_over_a_restart,
+    held_back_over_a_standstill,
     flooded_10_000,
     flooded_30_000,
     faster_relay,

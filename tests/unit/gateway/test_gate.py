@@ -129,9 +129,9 @@ def test_a_frame_that_cannot_be_judged_is_kept_back_and_the_next_is_judged(scene
 
 
 def test_what_was_at_hand_while_the_process_stood_still_does_not_reach_the_flight_controller(scene: Scene):
-    """Between the turn's clock and the read, and between the read and the flight controller."""
-    sealed = [scene.stations[0].seal([PING], scene.now) for _ in range(3)]
-    stands = [[0.0, 0.0], [0.0, 0.5], [8.0, 8.0]]  # what the clock says then, after the turn's
+    """Between the turn's clock and the read, with the read, and between the read and the flight controller."""
+    sealed = [scene.stations[0].seal([PING], scene.now) for _ in range(4)]
+    stands = [[0.0, 0.0, 0.0], [0.0, 0.0, 0.5], [0.0, 0.5, 0.5], [8.0, 8.0, 8.0]]  # what the clock says then
     gate = Gate(scene.aircraft.announcer, scene.fc, scene.alarms, None, lambda: scene.now + stands[0].pop(0))
     arrived = []
     for datagrams in sealed:
@@ -139,6 +139,6 @@ def test_what_was_at_hand_while_the_process_stood_still_does_not_reach_the_fligh
         gate.take(scene.link, scene.now)
         arrived.append(len(scene.fc.drained))
         stands.pop(0)
-    assert arrived == [1, 1, 1]
-    assert {name: gate.drops()[name] for name in ("stale_echo", "late")} == {"stale_echo": 1, "late": 1}
+    assert arrived == [1, 1, 1, 1]
+    assert {name: gate.drops()[name] for name in ("stale_echo", "late")} == {"stale_echo": 1, "late": 2}
     assert gate.commands() == {"station-1": {"accepted": 1, "guarded": 0}}

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import random
 import weakref
+from typing import Any
 
+import numpy as np
 import pytest
 
 from gateway.batch import Batch
@@ -51,16 +54,18 @@ class Scene:
         nonce = self.announcer.freshness._beats[beat][1]
         return self.sealed(key or self.key(now=now), nonce + self.frame + bytes(20))
 
-    def open(self, *datagrams: bytes, now: float = 0.0, by: str = "radio") -> Accepted:
+    def open(self, *datagrams: bytes, now: float = 0.0, by: str = "radio", waited: tuple[float, ...] = (0.0,)) -> Accepted:
+        """`waited`: for how long each of them had, or all, before the read."""
         batch = Batch(max(1, len(datagrams)))
         for datagram in datagrams:
             batch.append(datagram)
+        batch.waited(max(waited), np.resize(np.array(waited), len(datagrams)))
         return self.aircraft.gatekeeper.open(batch, now, lambda _: by)
 
-    def drops(self, *datagrams: bytes, now: float = 0.0, by: str = "radio") -> dict[str, int]:
+    def drops(self, *datagrams: bytes, now: float = 0.0, **how: Any) -> dict[str, int]:
         """What each reason's counter moved by; nothing may have been accepted."""
         before = self.aircraft.drops
-        accepted = self.open(*datagrams, now=now, by=by)
+        accepted = self.open(*datagrams, now=now, **how)
         assert accepted == Accepted(copies=accepted.copies)
         return dict(self.aircraft.drops - before)
 
@@ -329,6 +334,12 @@ class Sealed(Scene):
         super().__init__(roles, Policy(rekey_s=60, lead_s=5))
         self.pilot = self.key()
 
+    def number(self, number: int) -> bytes:
+        return mavlink_frame(random.Random(number), number)
+
+    def numbered(self, number: int, key: SendKey) -> bytes:
+        return self.sealed(key, self.nonce + self.number(number))
+
     def beats_until(self, now: float) -> None:
         for half in range(int(now * 2) + 1):
             self.announcer.datagrams(max(half / 2, self.announcer._beat_at))
@@ -357,6 +368,38 @@ def test_what_a_radio_swaps_within_a_tenth_of_a_second_is_carried_out():
     scene.open(second, now=2.0)
     assert scene.drops(first, now=2.101) == {"out_of_order": 1}
     assert scene.open(third, now=2.102).frames
+
+
+@pytest.mark.parametrize("waited", [(0.0,), (1.1,)], ids=["at once", "without stamps"])
+def test_the_commands_of_one_read_are_carried_out_as_they_were_sealed(waited: tuple[float, ...]):
+    """Whichever came first, of two stations, and of two starts of one ground."""
+    scene = Sealed()
+    other, again = scene.key(station=2), scene.key()
+    first, second = scene.numbered(1, scene.pilot), scene.numbered(2, scene.pilot)
+    theirs = [scene.numbered(number, other) for number in (10, 11)]
+    scene.announcer.datagrams(0.5)
+    last = scene.numbered(3, again)
+    read = (last, theirs[1], second, theirs[0], first)
+    assert scene.open(*read, now=1.5, waited=waited).frames == [
+        (station, scene.number(number)) for station, number in ((1, 1), (1, 2), (1, 3), (2, 10), (2, 11))
+    ]
+    assert scene.aircraft.drops == {}
+
+
+def test_where_the_aircraft_stood_still_a_command_held_back_is_refused_behind_a_later_one_that_came_before_it():
+    """Both are read at once: the later one had come 1 s before."""
+    scene = Sealed()
+    held, later = (scene.numbered(number, scene.pilot) for number in (1, 2))
+    assert scene.open(later, held, now=1.1, waited=(1.1, 0.1)).frames == [(1, scene.number(2))]
+    assert scene.aircraft.drops == {"out_of_order": 1}
+
+
+@pytest.mark.parametrize("waited", [0.0, 1.1], ids=["came just now", "nobody knows when it came"])
+def test_where_the_aircraft_stood_still_the_next_read_carries_nothing_out_behind_the_first(waited: float):
+    scene = Sealed()
+    held, later = (scene.numbered(number, scene.pilot) for number in (1, 2))
+    assert scene.open(later, now=1.1, waited=(1.1,)).frames == [(1, scene.number(2))]
+    assert scene.drops(held, now=1.1, waited=(waited,)) == {"out_of_order": 1}
 
 
 def test_while_two_addresses_bring_commands_half_a_second_is_allowed():
