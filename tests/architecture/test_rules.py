@@ -37,7 +37,7 @@ def numbers() -> list[tuple[str, str, str, str, str]]:
 
 
 def sections() -> dict[str, str]:
-    """The text of each section without its subsections, on one line and without bars of tables; 0 is what stands in front."""
+    """The text of each section without its subsections, on one line, without bars of tables; 0 is what stands in front."""
     parts = re.split(r"^#{2,3} (\d+(?:\.\d)?)\.? ", "## 0. " + SPEC.replace("\n## 0. ", "\n", 1), flags=re.MULTILINE)
     return {number: " ".join(text.replace("|", " ").split()) for number, text in zip(parts[1::2], parts[2::2], strict=True)}
 
