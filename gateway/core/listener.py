@@ -195,7 +195,7 @@ class Listener:
             return DropReason.BAD_SIGNATURE
         if newest.session_id != session.session_id:
             return DropReason.BAD_SIGNATURE
-        if newest.seq <= session.seq:
+        if newest.seq <= session.seq or (session.beat and newest.epoch < session.beat.epoch):
             return DropReason.STALE_BEAT
         if session.is_late(newest, now):
             return DropReason.LATE_BEAT
@@ -240,6 +240,8 @@ class Listener:
             return DropReason.BAD_SIGNATURE
         theirs = (announced.session_id, announced.order_hash)
         if theirs != (session.session_id, session.statement.order_hash) or not session.expects(announced.epoch):
+            return DropReason.BAD_GRANT
+        if not session.names(announced):
             return DropReason.BAD_GRANT
         if not session.commit(announced):
             return DropReason.EQUIVOCATION

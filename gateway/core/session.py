@@ -152,9 +152,8 @@ class Session:
         """
         begins = self.beat is None or self._lease_is_over(now)
         begins = self.lateness.take(beat, now) > self._late_s or begins
-        for epoch in (*self.uplink_keys, *self._receive, *self._bounds):
-            if epoch < beat.epoch:
-                self._replaced_at.setdefault(epoch, now)
+        if self.beat is not None and self.beat.epoch < beat.epoch:
+            self._replace(beat.epoch, now)
         if self.beat is None or beat.fragments != self.beat.fragments:
             self.reassembler.clear()
             self.announcements.clear()
@@ -168,6 +167,15 @@ class Session:
             self._begin_at(beat)
         else:
             self._await(beat)
+
+    def _replace(self, epoch: int, now: float) -> None:
+        """This epoch is current now. What was sent in the one before it may still be on its way; of no other."""
+        for table in (self.uplink_keys, self._receive, self._bounds, self._replaced_at):
+            for old in [old for old in table if old < epoch - 1]:
+                del table[old]
+        if epoch - 1 in self.uplink_keys:
+            self._replaced_at[epoch - 1] = now
+        self._commitments = {(of, kid): value for (of, kid), value in self._commitments.items() if of >= epoch}
 
     def _await(self, beat: Beat) -> None:
         """Of a millisecond the last beat counts, so that only as many are kept as `late` has milliseconds."""
@@ -187,8 +195,14 @@ class Session:
     def _leading(self) -> bool:
         return self.beat is not None and self.beat.ms_to_next > 0
 
+    def names(self, announced: Announcement) -> bool:
+        """Whether all that it commits to is of lanes that the newest beat names, in the announced epoch."""
+        assert self.beat is not None
+        ahead = announced.epoch % 16 - self.beat.epoch % 16
+        return announced.commitments.keys() <= {kid + ahead for kid in self.beat.next_ctr}
+
     def commit(self, announced: Announcement) -> bool:
-        """Note the signed commitments; False if one contradicts another, which is proof of equivocation."""
+        """Note the signed commitments while their epoch lasts; False if two differ, which is proof of equivocation."""
         for kid, value in announced.commitments.items():
             if self._commitments.setdefault((announced.epoch, kid), value) != value:
                 return False
@@ -237,4 +251,3 @@ class Session:
             if now - at > KEEP_EPOCH_S:
                 del self._replaced_at[epoch]
                 self.uplink_keys.pop(epoch, None)
-                self._commitments = {k: v for k, v in self._commitments.items() if k[0] != epoch}

@@ -153,6 +153,25 @@ def test_a_grant_of_kids_that_are_no_lane():
     assert announce(ground, aboard, strange) is DropReason.BAD_GRANT
 
 
+@pytest.mark.parametrize("change", [{"station": 2}, {"epoch": 1}, {}], ids=str)
+def test_commitments_for_lanes_that_the_beat_does_not_name_are_not_noted(change: dict[str, Any]):
+    """A malicious aircraft could have them kept without end, under other numbers each time."""
+    aboard, ground = joined()
+    announced = aboard.announced(lanes=(Lane.VIDEO_A, Lane.ORDER, Lane.EVIDENCE), **change)
+    assert announce(ground, aboard, announced, ms_to_next=4_000) is DropReason.BAD_GRANT
+    assert the_session(ground)._commitments == {}
+    assert not the_session(ground).uplink_keys
+
+
+def test_an_epoch_never_goes_back():
+    """A malicious aircraft could grant epochs without end, none of which is ever over."""
+    aboard, ground = joined()
+    assert announce(ground, aboard, aboard.announced(epoch=3), epoch=3) is None
+    assert hear(ground, aboard.beat(epoch=2)) == [DropReason.STALE_BEAT]
+    assert hear(ground, aboard.beat(epoch=3), aboard.beat(epoch=4)) == [None, None]
+    assert the_session(ground).uplink_keys.keys() == {3}
+
+
 def test_a_grant_that_does_not_hold_what_it_commits_to():
     aboard, ground = joined()
     announced = aboard.announced()

@@ -121,6 +121,19 @@ def test_epochs_that_share_a_kid_are_told_apart_by_their_full_number():
     assert {lease.below for lease in session.leases(1.0)} == {BEYOND_BEAT_BY}
 
 
+def test_of_epochs_that_are_skipped_nothing_is_kept():
+    """Whoever has the key of the aircraft begins as many as they like, and grants them too."""
+    session = hearing(beat())
+    for epoch in range(0, 200, 2):
+        session.hear(beat(2 + epoch, epoch=epoch, ms_to_next=1, sent=0.1), b"", 0.1)
+        for granting in (epoch, epoch + 1):
+            assert session.commit(Announcement(SESSION_ID, bytes(32), granting, 1, 5, {kid(granting): bytes(32)}, b""))
+            session.install(granting, granted(granting))
+    assert set(session.uplink_keys) | set(session._receive) | set(session._bounds) == {197, 198, 199}
+    assert [epoch for epoch, _ in session._commitments] == [198, 199]
+    assert session._replaced_at.keys() == {197}
+
+
 def test_alive_while_it_beats():
     session = hearing(beat(), now=10.0)
     assert session.alive(10.0 + ALIVE_FOR_S - 0.1)
