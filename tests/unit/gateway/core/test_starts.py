@@ -188,6 +188,16 @@ def test_the_start_that_the_operator_names_is_that_of_one_device():
     assert hear(ears(world, boot=41, named=Start(b"another", 3)), Aboard(world, boot=3).statement()) == [OLDER]
 
 
+def test_the_start_that_the_operator_names_is_not_dropped_for_silence():
+    world = World(1)
+    named, later = Aboard(world, boot=3), Aboard(world, boot=4)
+    ground = ears(world, named=Start(device_of(world), 3))
+    now = last(ground, named)
+    now = last(ground, later, now)
+    ground.tick(now + 10 * SUPERSEDED_AFTER_S)
+    assert {session.boot_counter for session in ground.sessions.values()} == {3, 4}
+
+
 def test_a_later_start_that_is_kept_up_does_not_undo_what_the_operator_named():
     world = World(1)
     named, thief = Aboard(world, boot=3), Aboard(world, boot=900)
