@@ -6,7 +6,7 @@ One turn of the loop, and the functions in its order:
   3  `_to_gcs`       telemetry first: one MAVLink frame per datagram, in order also by several links (gateway.core.reorder)
   4  `_to_video`     each video lane to its player, datagram for datagram
   5  `_take_gcs`     what a ground control station sends goes up, if this station may command (gateway.helm)
-  6  `_housekeep`    reopening, status, a newer order (gateway.succession), boot counters to the station folder
+  6  `_housekeep`    reopening, status, a newer order (gateway.succession), starts to the station folder (gateway.boots)
 
 When the link is silent so is the plain side: nothing is made up.
 """
@@ -17,7 +17,7 @@ import argparse
 import os
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Set
+from collections.abc import Callable, Set
 from pathlib import Path
 
 from gateway import clock, config, in_clear, log, notify, order_file, process, session_report
@@ -25,6 +25,7 @@ from gateway.alarms import Alarms, Reason
 from gateway.aside import Aside
 from gateway.barrier import breathe
 from gateway.batch import Batch
+from gateway.boots import Boots
 from gateway.config import GroundConfig
 from gateway.core.barrier import Barrier
 from gateway.core.fleet import Fleet
@@ -33,7 +34,7 @@ from gateway.core.opener import Opener
 from gateway.core.paths import Paths
 from gateway.core.reorder import Frames, Reorder
 from gateway.core.session import Session
-from gateway.core.starts import Heard, Start
+from gateway.core.starts import Start
 from gateway.core.wire import DropReason
 from gateway.endpoints import Endpoint, open_endpoint, open_link
 from gateway.endpoints.feed import TELEMETRY, VIDEO, Feed, leaves_computer
@@ -56,7 +57,6 @@ from keys.station import StationFolder
 BATCHES_A_TURN = 8  # of one link before the others and the housekeeping have their turn
 HOUSEKEEP_EVERY_S = 0.1
 STATUS_EVERY_S = 0.5
-STORE_EVERY_S = 5.0  # tries, while the folder cannot be written
 VIDEO_LANES = (Lane.VIDEO_A, Lane.VIDEO_B)
 
 
@@ -98,13 +98,12 @@ class Ground:
         parts = (OrderFile(settings.order), self.listener, self.helm, self.alarms, self.barrier)
         self.succession = Succession(station, *parts)
         self._batch, self._plain = Batch(settings.batch), Batch(settings.batch)
-        self._housekeep_at = self._status_at = self._store_at = 0.0
-        self._aside = Aside(self.barrier)
+        self._housekeep_at = self._status_at = 0.0
+        self.boots = Boots(station, self.listener, self.alarms, Aside(self.barrier))
         self._watch = Watch(self.endpoints, lambda text: say("ground", f"{station.name}: {text}"))
         self._shown: dict[bytes, str] = {}
         self._unopened = Growth()
         self._older_seen = 0  # datagrams of older sessions, as far as they were alarmed
-        self._agency_id = order.agency_id  # of all orders that this process will fly under
         self._commanded: set[bytes] = set()  # sessions to which commands go up, as it was said
 
     @property
@@ -124,10 +123,7 @@ class Ground:
             process.settle()
             while not self.poller.stopping:
                 self.turn()
-        self._aside.finish()
-        self._remember(self.listener.starts.lasting())
-        if self.station.unsaved:
-            self.station.store_heard()
+        self.boots.finish()
         for endpoint in self.endpoints:
             endpoint.close()
         if self.feed:
@@ -183,13 +179,8 @@ class Ground:
         if self.feed:
             for topic, lane in zip(VIDEO, VIDEO_LANES, strict=True):
                 self.feed.publish(topic, map(self._batch.view, opened.video.get(lane, ())))
-        self._remember(self.listener.take_heard())
+        self.boots.record()
         self.owners.record()
-
-    def _remember(self, heard: Iterable[Heard]) -> None:
-        for one in heard:
-            start = (one.boot_counter, one.session_id, one.seq)
-            self.station.record_boot(self._agency_id, one.device_public, *start, named=one.named)
 
     # --- 3 and 4: to the people ---
 
@@ -228,7 +219,7 @@ class Ground:
         steps: list[Callable[[float], None]] = [end.tick for end in self.endpoints]
         steps += [self.feed.tick] if self.feed else []
         steps += [self.pace.tick, self.listener.tick, self._challenge, self._show_sessions, self._show_commands]
-        steps += [self._store_boots, self.succession.look_at_link]
+        steps += [self.boots.write, self.succession.look_at_link]
         if now >= self._status_at:
             self._status_at = now + STATUS_EVERY_S
             steps += [self._tell, self._watch.look, self.succession.look_at_file, self._show_alarms]
@@ -244,14 +235,6 @@ class Ground:
         status = self.status(now)
         self.publisher.send(status)
         self.manager.tell(lambda: in_one_line(status))
-
-    def _store_boots(self, now: float) -> None:
-        if self.station.unsaved and now >= self._store_at and self._aside.start(self.station.store_heard):
-            self._store_at = now + STORE_EVERY_S
-        if trouble := self._aside.take_trouble():
-            self.alarms.raise_(Reason.BOOTS_UNSAVED, now, error=trouble)
-        elif not self.station.unsaved:
-            self.alarms.clear(Reason.BOOTS_UNSAVED)
 
     # --- what a person sees ---
 

@@ -85,7 +85,7 @@ class Listener:
         return next(lanes_for(s.roles) for s in order.order.stations if s.index == self.me.index)
 
     def take_heard(self) -> list[Heard]:
-        """What has changed of the sessions that lasted, for the caller to store; of each at most every 5 s."""
+        """What to store of the sessions that lasted."""
         return self.starts.take_heard()
 
     # --- 1: from the air ---

@@ -57,7 +57,7 @@ class Session:
         self.late_at = float("-inf")  # when the last one came that was late
         self.opened = False  # whether it was ever granted anything here
         self.proved = False  # whether a challenge of ours ever came back in a beat: no recording can do that
-        self.stored_at = float("-inf")  # when `seq` was last handed out to be stored
+        self.stored_at = float("-inf")  # when the beat came that was last handed out to be stored
         self.lateness = Lateness()
         self.newest_message = b""
         self.highest_seq = 0  # that a beat in a control datagram has named, whoever sent it

@@ -17,7 +17,7 @@ from keys.statement import Statement
 
 BOOT_JUMP_MAX = 1_000
 SUPERSEDED_AFTER_S = 10.0  # an older session that is silent this long beside a newer one is over
-STORE_EVERY_S = 5.0  # how often the seq of a session is handed out to be stored
+STORE_EVERY_S = 5.0  # how old the seq of a session that was handed out to be stored becomes
 
 
 class Known(NamedTuple):
@@ -69,7 +69,7 @@ class Starts:
         self.refused: Refused | None = None  # the last one
         self._known = {device: Known(*remembered) for device, remembered in known.items()}
         self._sessions, self._named = sessions, named
-        self._heard: list[Heard] = []
+        self._heard: dict[bytes, Heard] = {}  # by the device's public key
 
     # --- who may ---
 
@@ -130,17 +130,22 @@ class Starts:
             return
         self._known[session.device_public] = Known(session.boot_counter, session.session_id, session.seq)
         if now - session.stored_at >= STORE_EVERY_S:
-            session.stored_at = now
-            self._heard.append(self._heard_of(session))
+            for one in self._remembered():
+                one.stored_at = one.beat_at
+                self._heard[one.device_public] = self._heard_of(one)
 
     def take_heard(self) -> list[Heard]:
-        """What has changed of the sessions that lasted; of each at most every `STORE_EVERY_S`."""
-        heard, self._heard = self._heard, []
-        return heard
+        """What is to be stored: once one of the sessions that lasted is due, all, so that one write is enough."""
+        heard, self._heard = self._heard, {}
+        return [*heard.values()]
 
     def lasting(self) -> list[Heard]:
-        """What there is to store of the sessions that are remembered, at the end."""
-        return [self._heard_of(s) for s in self._sessions.values() if self._of(s.device_public).session_id == s.session_id]
+        """What there is to store at the end."""
+        return [self._heard_of(session) for session in self._remembered()]
+
+    def _remembered(self) -> list[Session]:
+        """The sessions that are remembered."""
+        return [s for s in self._sessions.values() if self._of(s.device_public).session_id == s.session_id]
 
     def _is_newest(self, session: Session, now: float) -> bool:
         """Whether none that lasted is later; but the one that the operator has named goes before all while it is heard."""

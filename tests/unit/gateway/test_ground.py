@@ -58,7 +58,7 @@ def test_by_several_links_telemetry_waits_for_a_gap_and_video_and_evidence_do_no
         feed=None,
         owners=SimpleNamespace(record=lambda: None),
         _batch=batch,
-        _remember=lambda _: None,
+        boots=SimpleNamespace(record=lambda: None),
         _to_gcs=lambda given, _: said.extend(map(bytes, given)),
         _to_video=lambda _, slots, __: said.extend(bytes(batch.view(slot)) for slot in slots),
     )
