@@ -33,7 +33,7 @@ from keys.kid import DOWNLINK_LANES, Lane, downlink_kid, lanes_for
 from keys.order import VerifiedOrder
 
 VERIFY_A_SECOND = 200  # signatures of statements, and as many of beats in control datagrams
-NEWEST_A_SECOND = 50  # besides, of such beats that name a higher seq than any before: a recording has none for long
+NEWEST_A_SECOND = 50  # besides, of such beats that may be the next (Session.may_be_newest): a recording has none for long
 SESSIONS_MAX = 8  # per device; only the holder of a device key can make one
 STATEMENTS_MAX = 4_096  # whose signatures were verified, so that a repeat costs none
 OVERLAP_S = 1.0  # what is still on its way when an aircraft starts again
@@ -181,7 +181,7 @@ class Listener:
         A recording opens too, and its beats are genuine. None of them is above the aircraft's next one, so that one has a
         budget which a recording uses only the first time that it is played through.
         """
-        newest, session.highest_seq = seq > session.highest_seq, max(seq, session.highest_seq)
+        newest = isinstance(session, Session) and session.may_be_newest(seq, now)
         return (newest and self._newest_budget.spend(now)) or self._beat_budget.spend(now)
 
     def sealed_beat(self, session: Session, message: bytes, now: float) -> DropReason | None:

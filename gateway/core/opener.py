@@ -381,6 +381,8 @@ class Opener:
             return self.listener.order_fragment(lease.session, plain)
         if plain[:1] == bytes([Evidence.BEAT]):
             return self.listener.sealed_beat(lease.session, plain[1:], now)
+        if lease.only_beats:
+            return DropReason.LANE_CLOSED
         if plain[:1] == bytes([Evidence.ORDER_FRAGMENT]):
             return self.listener.order_fragment(lease.session, plain[1:])
         return None

@@ -21,13 +21,12 @@ SESSIONS_MAX = 8  # of one device; the oldest gives way
 
 @dataclasses.dataclass(slots=True)
 class RevokedSession:
-    """`highest_seq`: as a `Session` has it."""
+    """What is kept of one."""
 
     session_id: bytes
     public: Ed25519PublicKey
     device_public: bytes
     seq: int  # of the newest verified beat
-    highest_seq: int = 0
 
 
 class Revoked:

@@ -22,6 +22,8 @@ ALIVE_FOR_S = 3.0  # since the last verified beat
 ECHOES = 64  # nonces of beats kept for what came before it was read: many seconds' worth
 LATE_S, LATE_NARROW_S = 2.0, 3.0  # REJECT a beat that was longer on its way than the soonest
 LEASE_S, LEASE_NARROW_S = 3.0, 6.0  # after the newest beat nothing is opened any more
+NAMED_FOR_S = 1.0  # a seq that somebody has named in a beat counts as the highest, unless a higher one is named
+BEATS_AT_ONCE, BEATS_A_SECOND = 50, 10  # more than an aircraft says; a seq beyond is nobody's next
 LASTED_S = 5.0  # from the first beat to the newest: what this session says of itself is worth storing
 
 
@@ -35,6 +37,9 @@ class Lease:
     below: int  # the first CTR that is beyond the beat
     epoch: int  # the whole number; the KID holds four bits of it
     proves: bool = False  # of the lanes granted here the one that fewest hold the key of: its senders are worth an answer
+    only_beats: bool = (
+        False  # nothing else is taken: beats were missed, and one that comes in its time tells what is current
+    )
 
 
 class Session:
@@ -60,7 +65,8 @@ class Session:
         self.stored_at = float("-inf")  # when the beat came that was last handed out to be stored
         self.lateness = Lateness()
         self.newest_message = b""
-        self.highest_seq = 0  # that a beat in a control datagram has named, whoever sent it
+        self.highest_seq = 0  # that a beat in a control datagram has named lately, whoever sent it
+        self._named_at = float("-inf")
         self.reassembler = Reassembler()
         self.announcements: set[bytes] = set()  # ids of messages already taken
         self.uplink_keys: dict[int, bytes] = {}  # by epoch; for the uplink
@@ -183,6 +189,16 @@ class Session:
             self._young.pop()
         self._young.append(beat)
 
+    def may_be_newest(self, seq: int, now: float) -> bool:
+        """Whether the aircraft's next beat may have this seq, and nobody has named a higher one that it may have lately."""
+        since = now - self.beat_at
+        if self.beat is not None and seq > self.seq + BEATS_AT_ONCE + BEATS_A_SECOND * since:
+            return False
+        newest = seq > self.highest_seq or now - self._named_at > NAMED_FOR_S
+        if newest or seq == self.highest_seq:
+            self.highest_seq, self._named_at = seq, now
+        return newest
+
     def nonce_at(self, came_at: float) -> bytes | None:
         """That of the beat that was the newest at `came_at`; None if that is longer ago than what is kept."""
         return next((nonce for heard_at, nonce in reversed(self._nonces) if heard_at <= came_at), None)
@@ -222,17 +238,22 @@ class Session:
             self.opened = True
 
     def leases(self, now: float) -> list[Lease]:
-        """What may be opened now: the beat's epoch, the next in lead time, the previous for what is on its way."""
+        """What may be opened now: the beat's epoch, the next in lead time, the previous for what is on its way.
+
+        After the lease a beat of the evidence lane may still bring the next one: those of control datagrams are checked
+        within a budget, which a flood of forgeries takes.
+        """
+        ended = self._lease_is_over(now)
         out: list[Lease] = []
-        if self._over or self._lease_is_over(now):
+        if self._over or (ended and self.closed):
             return out
         for epoch, keys in self._receive.items():
             lanes = {kid: Lane(kid >> 8) for kid in keys}
             proof = Lane.TELEMETRY if Lane.TELEMETRY in lanes.values() else Lane.EVIDENCE
             for kid, key in keys.items():
-                below = self._below(epoch, kid)
-                if below:
-                    out.append(Lease(self, lanes[kid], key, below, epoch, lanes[kid] is proof))
+                lane, below = lanes[kid], self._below(epoch, kid)
+                if below and (lane is Lane.EVIDENCE or not ended):
+                    out.append(Lease(self, lane, key, below, epoch, lane is proof and not ended, ended))
         return out
 
     def known_kids(self) -> set[int]:

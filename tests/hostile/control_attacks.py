@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 import cbor2
 
 from gateway.core import sframe
+from gateway.core.announcer import BEAT_EVERY_S
 from gateway.core.fragment import split
 from gateway.core.wire import FRAGMENT_MAX, ControlHeader, Kind
 from keys import cose
@@ -21,6 +22,7 @@ from tests.hostile.scene import STEP_S, Scene, interleaved
 from tests.memory_link import Station, join
 
 Maker = Callable[[Scene], Iterator[bytes]]
+JAMMED_S = 4.0
 LINKED = 8  # bytes that two datagrams would have to share to be told to belong together
 
 
@@ -79,6 +81,29 @@ def flood_by_outsiders() -> Row:
 
 def flood_of_beats() -> Row:
     return flood("with op_id: forged beats, 10,000 a second", with_op_id(forged_beats), "bad_signature", "over_budget")
+
+
+def flood_of_beats_after_a_gap() -> Row:
+    """From before the gap on, and at the end of it the lease is over."""
+    scene = Scene(3)
+    station, source = scene.station, with_op_id(forged_beats)(scene)
+    share, sent = int(A_SECOND * STEP_S), 0
+    station.receive([next(source)], scene.now)
+    ended = scene.now + JAMMED_S
+    while not station.frames or station.frames[-1] != scene.frames[-1]:
+        said = [] if scene.now < ended else scene.step()
+        scene.now += STEP_S if not said else 0.0
+        station.receive(interleaved(said, list(itertools.islice(source, share))), scene.now)
+        station.listener.tick(scene.now)
+        sent += share
+    again = scene.now - ended
+    assert again <= BEAT_EVERY_S + 2 * STEP_S
+    return Row(
+        f"the same while the aircraft is jammed for {JAMMED_S:g} s, and after it",
+        f"{sent:,} in {sent / A_SECOND:.2f} s",
+        f"the feed opened {again:.2f} s after the gap, by the next beat",
+        only(station.drops, "bad_signature", "over_budget"),
+    )
 
 
 def flood_of_statements() -> Row:
@@ -192,6 +217,7 @@ ATTACKS = (
     outsiders_before_joining,
     recording_before_joining,
     flood_of_beats,
+    flood_of_beats_after_a_gap,
     flood_of_statements,
     flood_of_fragments,
     insider_before_joining,

@@ -8,7 +8,7 @@ import pytest
 from gateway.core import sframe
 from gateway.core.budget import Budget
 from gateway.core.session import ALIVE_FOR_S, ECHOES
-from gateway.core.wire import FIRST_CONTROL
+from gateway.core.wire import FIRST_CONTROL, DropReason, Evidence
 from keys.kid import Lane
 from tests.memory_link import PILOT, Aircraft, Station, World, command, mavlink_frame
 from tests.unit.gateway.core.by_hand import batch_of
@@ -98,3 +98,51 @@ def test_a_beat_that_waited_gives_no_lease_for_the_time_that_has_passed(scene: S
     scene.read(beats, [7.0] * len(beats))
     assert scene.read(scene.aircraft.seal(Lane.VIDEO_A, [b"picture"]), [0.0]) == []
     assert scene.station.drops["lane_closed"] == 1
+
+
+def sealed(scene: Scene, lane: Lane, now: float) -> list[bytes]:
+    """What the aircraft says in this lane by itself, now."""
+    head = scene.aircraft.announcer.send_key(lane).kid.to_bytes(2, "big")
+    return [
+        each for each in scene.aircraft.control(now) if each[0] >> 4 == sframe.DOWNLINK_FIRST >> 4 and each[1:3] == head
+    ]
+
+
+@pytest.fixture
+def after_a_gap(scene: Scene) -> Scene:
+    """The lease is over, and whoever has op_id leaves no budget to the beats of control datagrams."""
+    for _ in range(200):
+        scene.now += 0.05
+        scene.aircraft.control(scene.now)
+    scene.station.listener.tick(scene.now)
+    return scene
+
+
+def test_after_a_gap_a_beat_of_the_evidence_lane_opens_the_feed_again(after_a_gap: Scene):
+    scene, picture = after_a_gap, b"picture"
+    assert scene.read(scene.aircraft.seal(Lane.VIDEO_A, [picture]), [0.0]) == []
+    beats: list[bytes] = []
+    while not beats:
+        scene.now += 0.05
+        beats = sealed(scene, Lane.EVIDENCE, scene.now)
+    assert scene.read(beats, [0.0] * len(beats)) == []
+    assert scene.read(scene.aircraft.seal(Lane.VIDEO_A, [picture]), [0.0]) == [picture]
+
+
+def test_after_a_gap_the_evidence_lane_opens_for_nothing_but_beats_and_vouches_for_nobody(after_a_gap: Scene):
+    scene = after_a_gap
+    piece = scene.aircraft.seal(Lane.EVIDENCE, [bytes([Evidence.ORDER_FRAGMENT]) + b"a piece of an order"])
+    assert not scene.station.opener.open(batch_of(*piece), scene.now).fresh
+    assert +scene.station.opener.drops == {DropReason.LANE_CLOSED: 1}
+
+
+def test_after_a_gap_a_beat_that_was_withheld_is_as_late_as_in_a_control_datagram(scene: Scene):
+    withheld: list[bytes] = []
+    while not withheld:
+        scene.now += 0.05
+        withheld = sealed(scene, Lane.EVIDENCE, scene.now)
+    scene.now += 8.0
+    scene.station.listener.tick(scene.now)
+    scene.read(withheld, [0.0] * len(withheld))
+    assert scene.read(scene.aircraft.seal(Lane.VIDEO_A, [b"picture"]), [0.0]) == []
+    assert +scene.station.opener.drops == {DropReason.LATE_BEAT: len(withheld), DropReason.LANE_CLOSED: 1}

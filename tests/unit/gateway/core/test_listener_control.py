@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import Any
+
 import cbor2
 import pytest
 
@@ -126,6 +129,37 @@ def test_the_newest_beat_is_heard_beside_a_flood_of_an_older_number():
         assert ground.control(flood[i % 250], i / 5_000) in (DropReason.BAD_SIGNATURE, DropReason.OVER_BUDGET)
     assert ground.control(flood[0], 0.5) is DropReason.OVER_BUDGET
     assert hear(ground, aboard.beat(seq=2), now=0.5) == [None]
+
+
+def flood(aboard: Aboard, ground: Listener, **claimed: Any) -> Iterator[bytes]:
+    """Beats in the session's name that it never signed, on the air."""
+    real = cose.parse_sign1(aboard.beat_message(**claimed))
+    while True:
+        forged = [real.protected, real.unprotected, real.payload, aboard.world.random.randbytes(64)]
+        yield on_air(ground, split(Kind.BEAT, cose.dumps(cbor2.CBORTag(18, forged)))[0])[0]
+
+
+def test_a_seq_that_no_aircraft_has_reached_takes_nothing_from_the_next_beats():
+    """As if after 60 s without a beat, 3,000 a second, the highest number that there is among them."""
+    world = World(1)
+    aboard, ground = stated(world)
+    assert hear(ground, aboard.beat()) == [None]
+    forgeries = [flood(aboard, ground, seq=seq) for seq in ((1 << 32) - 1, 5_000)]
+    for i in range(3_000):
+        ground.control(next(forgeries[i % 2]), 60.0 + i / 3_000)
+        if i % 1_000 == 999:
+            assert hear(ground, aboard.beat(), now=60.0 + i / 3_000) == [None]
+
+
+def test_before_the_first_beat_a_forged_seq_counts_for_a_second():
+    world = World(1)
+    aboard, ground = stated(world)
+    ground.control(next(flood(aboard, ground, seq=(1 << 32) - 1)), 0.0)
+    older = flood(aboard, ground, seq=1)
+    for now in (0.9, 1.1):
+        outcomes = [ground.control(next(older), now) for _ in range(100)]
+        assert outcomes[-1] is DropReason.OVER_BUDGET
+        assert hear(ground, aboard.beat(seq=2), now=now) == [DropReason.OVER_BUDGET if now < 1 else None]
 
 
 def test_what_holds_op_id_can_name_any_seq_and_costs_what_both_budgets_allow():
