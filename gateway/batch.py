@@ -57,11 +57,24 @@ class Batch:
     `starts`   int64 (capacity,): offset of each datagram inside its slot
     `lengths`  int64 (capacity,): length of each datagram in bytes
     `count`    how many of the slots hold a datagram
-    `oldest`   seconds that the datagram which waited longest had waited before it was read
+    `oldest`   seconds that the datagram which waited longest can have waited before it was read
     `ages`     float64 (capacity,): the same of each; only if `oldest` is AGED_S or more
+    `sure`     float64 (capacity,): seconds that each had waited for certain; as `ages`, or 0 where nothing tells
     """
 
-    __slots__ = ("_views", "address", "ages", "arena", "capacity", "count", "lengths", "octets", "oldest", "starts")
+    __slots__ = (
+        "_views",
+        "address",
+        "ages",
+        "arena",
+        "capacity",
+        "count",
+        "lengths",
+        "octets",
+        "oldest",
+        "starts",
+        "sure",
+    )
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         self.capacity = capacity
@@ -72,7 +85,7 @@ class Batch:
         self.lengths = np.zeros(capacity, np.int64)
         self.count = 0
         self.oldest = 0.0
-        self.ages = np.zeros(capacity)
+        self.ages, self.sure = np.zeros(capacity), np.zeros(capacity)
         self._views = _Views(self.arena)
 
     @property
@@ -112,21 +125,38 @@ class Batch:
             mine[: self.count] = theirs[chosen]
         self.oldest = other.oldest
         if self.oldest >= AGED_S:
-            self.ages[: self.count] = other.ages[chosen]
+            self.ages[: self.count], self.sure[: self.count] = other.ages[chosen], other.sure[chosen]
 
     def keep(self, slots: Sequence[int] | npt.NDArray[np.int64]) -> None:
         """Drop the datagrams of all other slots; what stays keeps its order."""
         self.take(self, slots)
 
-    def waited(self, oldest: float, ages: npt.NDArray[np.float64] | None = None) -> None:
-        """Note how long the datagrams had waited before they were read; without `ages`, all as long as the oldest."""
+    def waited(
+        self,
+        oldest: float,
+        ages: npt.NDArray[np.float64] | None = None,
+        sure: npt.NDArray[np.float64] | None = None,
+    ) -> None:
+        """Note how long the datagrams had waited before they were read.
+
+        Without `ages` nothing tells it: none of them longer than the oldest, and perhaps not at all. Without `sure`, `ages`
+        are what they are for certain.
+        """
         self.oldest = oldest
         if oldest >= AGED_S:
             self.ages[: self.count] = oldest if ages is None else ages
+            self.sure[: self.count] = sure if sure is not None else 0.0 if ages is None else ages
 
     def age(self, index: int) -> float:
-        """Seconds that the datagram in slot `index` had waited before it was read; 0 if it came just now."""
+        """Seconds that the datagram in slot `index` can have waited before it was read; 0 if it came just now.
+
+        By this no frame passes for younger than it is.
+        """
         return float(self.ages[index]) if self.oldest >= AGED_S else 0.0
+
+    def sure_age(self, index: int) -> float:
+        """Seconds that it had waited for certain; 0 if nothing tells. By this no beat passes for one that came sooner."""
+        return float(self.sure[index]) if self.oldest >= AGED_S else 0.0
 
     def leave_out_late(self, limit: float) -> int:
         """Drop what had waited longer than `limit` seconds, which is at least AGED_S; how many that were."""

@@ -171,10 +171,13 @@ class Station:
 
     def receive(self, datagrams: Iterable[bytes], now: float) -> None:
         for batch in batches(datagrams):
-            opened = self.opener.open(batch, now)
-            self.frames += [bytes(f) for bundle in self.fleet.systems.sift(opened.bundles) for f in bundle.frames]
-            for lane, slots in opened.video.items():
-                self.video[lane] += [bytes(batch.view(slot)) for slot in slots]
+            self.read(batch, now)
+
+    def read(self, batch: Batch, now: float) -> None:
+        opened = self.opener.open(batch, now)
+        self.frames += [bytes(f) for bundle in self.fleet.systems.sift(opened.bundles) for f in bundle.frames]
+        for lane, slots in opened.video.items():
+            self.video[lane] += [bytes(batch.view(slot)) for slot in slots]
 
     def control(self, now: float) -> list[bytes]:
         """The challenges that are due, by the one way that there is, and orders."""

@@ -128,9 +128,9 @@ class Opener:
         sealed = [kind for kind in kinds if kind[0] >> 4 == sframe.DOWNLINK_FIRST >> 4]
         if len(sealed) < len(kinds):
             self._other(batch, [at for at, kind in enumerate(begins) if kind not in sealed], now)
-        if now > self.listener.next_change:  # also by what a beat allows that came in its time and is read now
-            self.listener.settle(now)
         for kind in sealed:
+            if now > self.listener.next_change:  # also by what a beat allows that came in its time and is read now
+                self.listener.settle(now)
             alike = [at for at, begin in enumerate(begins) if begin == kind] if len(kinds) > 1 else range(batch.count)
             self._open_kind(batch, kind, alike, opened, now)
         return opened
@@ -171,7 +171,7 @@ class Opener:
             if not len(datagram):
                 self.drops[DropReason.TOO_SHORT] += 1
             elif datagram[0] < CONTROL_BELOW:
-                self._take(self.listener.control, bytes(datagram), now - batch.age(index))
+                self._take(self.listener.control, bytes(datagram), now - batch.sure_age(index))
             elif datagram[0] >= sframe.UPLINK_FIRST:
                 self.drops[DropReason.WRONG_DIRECTION] += 1
             elif datagram[0] >> 4 == sframe.DOWNLINK_FIRST >> 4:
@@ -346,7 +346,7 @@ class Opener:
                 opened.bundles.append(Bundle(lease, ctr, self._frames(batch.view(index)), batch.age(index)))
         else:
             for index in at:
-                self._take(self._control, bytes(batch.view(index)), lease, now - batch.age(index))
+                self._take(self._control, bytes(batch.view(index)), lease, now - batch.sure_age(index))
 
     def _in_time(self, batch: Batch, at: Sequence[int], ctrs: Sequence[int]) -> tuple[list[int], list[int]]:
         """Of slots and their counters those that had not waited here for too long."""

@@ -3,7 +3,8 @@
 A process that stood still (a stopped terminal, a closed lid, a board that swaps) must not pass on as fresh what waited
 for it meanwhile. Nothing is older than the last read that found the end of what waits, and as long as that is a moment
 ago there is nothing more to know. Else the system's stamps tell (stamps.py), by the clock that people set. Where that one
-was set while the datagram waited, or there is no stamp (a serial line, TCP, other systems), all is as old as it can be.
+was set while the datagram waited, or there is no stamp (a serial line, TCP, other systems), nothing tells how old it is,
+only how old it can be: a frame then counts as that old, and a beat as come when it was read.
 """
 
 from __future__ import annotations
@@ -46,33 +47,35 @@ class Age:
         self._began = began
         return began - self._since >= AGED_S
 
-    def waited(self, stamps: Ages | None, *, emptied: bool) -> tuple[float, Ages | None]:
-        """For how many seconds what was just read had waited: the oldest, and each where the stamps tell that.
+    def waited(self, stamps: Ages | None, *, emptied: bool) -> tuple[float, Ages | None, Ages | None]:
+        """For how many seconds what was just read had waited: the oldest at most, each at most, and each for certain.
 
         `stamps`: Unix seconds, as they came. `emptied`: the read left nothing behind.
         """
         now = clock.now()
-        oldest, ages = now - self._since, None
-        if stamps is not None and (ages := self._by_stamps(stamps, now, oldest)) is not None:
+        oldest, ages, sure = now - self._since, None, None
+        if stamps is not None and (told := self._by_stamps(stamps, now, oldest)) is not None:
+            ages, sure = told
             oldest = float(ages.max())
         if emptied:
             self.empty()
         elif ages is not None:
-            self._since = now - float(ages.max())  # what is left came later than what was read
-        return oldest, ages
+            self._since = now - oldest  # what is left came later than what was read
+        return oldest, ages, sure
 
-    def _by_stamps(self, stamps: Ages, now: float, most: float) -> Ages | None:
-        """None if they do not fit: a clock was set.
+    def _by_stamps(self, stamps: Ages, now: float, most: float) -> tuple[Ages, Ages] | None:
+        """Each at most, and for certain; None if the stamps do not fit: a clock was set.
 
         What came before the system began to stamp stands in front, and has the stamp of its reading.
         """
         read_at = time.time()
-        ages = read_at - stamps
-        if ages.min() < 0 or ages.max() > most or abs(read_at - now - self._offset) > STEP_S:
+        sure = read_at - stamps
+        if sure.min() < 0 or sure.max() > most or abs(read_at - now - self._offset) > STEP_S:
             return None
-        if self._since < self._stamped_from:
-            ages[~np.logical_or.accumulate(ages > now - self._began)] = most
-        return ages
+        if self._since >= self._stamped_from:
+            return sure, sure
+        unstamped = ~np.logical_or.accumulate(sure > now - self._began)
+        return np.where(unstamped, most, sure), np.where(unstamped, 0.0, sure)
 
     def empty(self) -> None:
         """The read left nothing behind."""

@@ -20,7 +20,7 @@ from gateway.helm import Helm
 from keys.kid import Lane
 from keys.order import Policy
 from tests.hostile.row import Row, only
-from tests.memory_link import PILOT, World, command, mavlink_frame
+from tests.memory_link import PILOT, Aircraft, Station, World, batches, command, mavlink_frame
 from tests.system.house import Flight, House, zegel
 from tests.system.standstill import Standstill
 from tests.unit.gateway.endpoints.wires import HOST, free_port, opened, until
@@ -158,4 +158,104 @@ def aircraft(folder: Path) -> Row:
     )
 
 
-ATTACKS = (commands_at_a_ground, telemetry_at_a_ground, aircraft)
+class Line:
+    """A pilot at a line without stamps, in the schedule's time: what is read came at some time since the read before."""
+
+    def __init__(self, pilot: Station, drone: Aircraft) -> None:
+        self.pilot, self.drone, self.read_at = pilot, drone, 0.0
+
+    def read(self, datagrams: list[bytes], now: float, since: float | None = None) -> None:
+        for batch in batches(datagrams):
+            batch.waited(now - (self.read_at if since is None else since))
+            self.pilot.read(batch, now)
+        self.pilot.listener.tick(now)
+        self.read_at = now
+
+    def goes_on(self, now: float, seconds: float) -> tuple[int, int]:
+        """(bundles sent, frames delivered) while all is well again."""
+        before, sent = len(self.pilot.frames), 0
+        while sent < seconds / 0.1:
+            frame = mavlink_frame(self.pilot.world.random, sent)
+            self.read(self.drone.control(now) + self.drone.telemetry([frame], now), now)
+            now, sent = now + 0.1, sent + 1
+        return sent, len(self.pilot.frames) - before
+
+
+def line() -> tuple[Line, float]:
+    world = World(1, roles=(PILOT,))
+    made = Line(world.station(1), world.aircraft())
+    made.read_at = command(world, made.pilot, made.drone, 0.0)
+    made.goes_on(made.read_at, 3.0)
+    return made, made.read_at
+
+
+def line_without_stamps() -> Row:
+    """Nobody attacks: that a computer stands still once is enough."""
+    here, now = line()
+    came: list[bytes] = []
+    for tick in range(80):
+        came += here.drone.control(now + tick * 0.1)
+    here.read(came, now + 8.0)
+    here.read(here.drone.control(now + 8.05), now + 8.05, since=now)  # a line hands over in pieces what has gathered
+    sent, delivered = here.goes_on(now + 8.1, 60.0)
+    assert delivered == sent
+    return Row(
+        "a ground at a serial radio, which has no stamps, stands still for 8 s once, and reads what came meanwhile",
+        f"{len(came)} datagrams of control in these 8 s, and {sent} bundles in the minute after them",
+        "the beats that came meanwhile were late, for they may be so old; all bundles of the minute after were delivered",
+        only(here.pilot.drops, "late_beat"),
+    )
+
+
+def socket_that_is_never_empty() -> Row:
+    """On systems without stamps the flood also makes live telemetry look old; what must not be is that this goes on."""
+    here, now = line()
+    began, strangers = now, 0
+    while now < began + 20.0:
+        now += 0.1
+        flood = [bytes(30)] * 50
+        strangers += len(flood)
+        here.read([*flood, *here.drone.control(now)], now, since=began)
+    sent, delivered = here.goes_on(now + 0.1, 60.0)
+    assert delivered == sent
+    assert not here.pilot.drops["late_beat"]
+    return Row(
+        "a stranger without a key floods the socket of a ground whose system has no stamps, so that it is never read empty",
+        f"{strangers:,} datagrams in 20 s, and {sent} bundles of the aircraft in the minute after them",
+        "no beat was late then or later, and all bundles of the minute after were delivered",
+        only(here.pilot.drops, "bad_control"),
+    )
+
+
+def old_command_behind_a_younger_beat() -> Row:
+    here, now = line()
+    arm, beats, still = sticks(0)[0], list[bytes](), 2.9
+    for tick in range(58):
+        here.drone.receive(here.pilot.control(now), now)
+        beats += here.drone.control(now + tick * 0.05)
+    here.read(beats, now + still)
+    fleet = here.pilot.fleet
+    fleet.follow(here.pilot.listener.sessions.values(), now + still)
+    fleet.systems.hear_stations([arm])
+    sealed = fleet.seal([arm], now + still, now + 0.05)
+    assert sealed.sent == 1
+    held = (0.2, 1.0, 2.0)
+    for seconds in held:
+        here.drone.receive(sealed.datagrams, now + still + seconds)
+    assert not here.drone.commands
+    return Row(
+        "a ground at a serial radio stands still with a pilot's command, then seals it, and it is held back on its way",
+        f"the command, {still} s old, held back for 0.2, 1 and 2 s, while beats had gone on coming to the ground",
+        "it went up behind the beat that was the newest when it came, and never reached the flight controller",
+        only(here.drone.drops, "stale_echo"),
+    )
+
+
+ATTACKS = (
+    commands_at_a_ground,
+    telemetry_at_a_ground,
+    aircraft,
+    line_without_stamps,
+    socket_that_is_never_empty,
+    old_command_behind_a_younger_beat,
+)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import signal
 import socket
 import time
 from collections import deque
@@ -152,6 +154,30 @@ class SerialOnly(Flight):
     def start_air(self) -> None:
         words = ("air", "--device", str(self.house.folder / "drone-7"), "--fc", self.fc)
         self.air = Program((*words, "--video", f"udpin:{HOST}:{self.camera_port}", *self.more), self.house.folder, "air")
+
+
+def test_a_ground_that_stood_still_goes_on_hearing_a_serial_radio(by_serial_radio):
+    """A line has no stamps: what is read then may have come at any time since, and nothing may follow from the earliest."""
+    flight, serial = by_serial_radio("x25519", SerialOnly)
+    flight.wait_open()
+    traffic, pilot = Traffic(flight.fc_port), flight.stations["pilot"]
+    traffic.every_s = 0.25
+
+    def step() -> None:
+        serial.step()
+        traffic.step()
+
+    flight.step_more = step
+    flight.run(2.0)
+    os.kill(pilot.program.process.pid, signal.SIGSTOP)
+    flight.run(6.0)
+    os.kill(pilot.program.process.pid, signal.SIGCONT)
+    flight.run(3.0)
+    came, sent = len(pilot.frames), len(traffic.sent)
+    flight.run(5.0)
+    traffic.next = float("inf")
+    assert flight.until(lambda: pilot.frames[-1:] == traffic.sent[-1:]), flight.logs()
+    assert len(pilot.frames) - came >= len(traffic.sent) - sent > 15
 
 
 def overload(flight: Flight, serial: SerialRadio) -> Traffic:

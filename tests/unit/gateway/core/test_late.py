@@ -67,6 +67,27 @@ def test_a_beat_is_as_old_as_its_arrival_and_an_echo_is_of_the_one_that_was_newe
     assert session.nonce_at(-1.0) is None
 
 
+@pytest.mark.parametrize("lane", ["clear", "evidence"])
+def test_a_beat_of_which_nothing_tells_when_it_came_came_when_it_was_read(scene: Scene, lane: str):
+    """As on a serial line: else one standstill would make all beats late that come after it, and old commands fresh."""
+    (session,) = scene.station.listener.sessions.values()
+    before, began = session.beat.nonce, scene.now
+    for _ in range(40):
+        scene.now += 0.05
+        kept = FIRST_CONTROL if lane == "clear" else sframe.DOWNLINK_FIRST
+        beats = [datagram for datagram in scene.aircraft.control(scene.now) if datagram[0] & 0xF0 == kept & 0xF0]
+        batch = batch_of(*beats)
+        batch.waited(6.0)
+        scene.station.opener.open(batch, scene.now)
+    assert session.beat.nonce != before
+    assert session.nonce_at(began) == before, "a command that came before them does not go up behind them"
+    assert scene.now - session.beat_at < 0.6
+    scene.now += 0.5
+    scene.read(scene.aircraft.control(scene.now), [0.0])
+    assert session.lateness.lag_s < 0.1
+    assert not scene.station.drops["late_beat"]
+
+
 def test_the_nonces_that_are_kept_are_bounded(scene: Scene):
     (session,) = scene.station.listener.sessions.values()
     for number in range(ECHOES + 10):

@@ -53,8 +53,10 @@ def turn(age: Age, clocks: Clocks) -> None:
 def read(age: Age, *stamps: float, emptied: bool = True) -> list[float]:
     """The ages of datagrams with these stamps; the oldest alone if the stamps told nothing."""
     asked = age.begin()
-    oldest, ages = age.waited(np.array(stamps) if asked and stamps else None, emptied=emptied)
+    oldest, ages, sure = age.waited(np.array(stamps) if asked and stamps else None, emptied=emptied)
     assert ages is None or oldest == ages[0]
+    assert (ages is None) is (sure is None)
+    assert sure is None or (sure <= ages).all()
     return [round(each, 6) for each in ([oldest] if ages is None else ages.tolist())]
 
 
@@ -64,7 +66,7 @@ def test_while_the_loop_turns_no_stamp_is_asked_for(clocks):
         turn(age, clocks)
         clocks.go_on(0.01)
         assert not age.begin()
-        assert age.waited(None, emptied=True) == (pytest.approx(0.01), None)
+        assert age.waited(None, emptied=True) == (pytest.approx(0.01), None, None)
 
 
 def test_after_a_standstill_each_is_as_old_as_its_stamp_says(clocks):
@@ -106,13 +108,25 @@ def test_what_may_have_come_before_the_system_began_to_stamp_is_as_old_as_it_can
     assert read(age, clocks.unix) == [5.0]
 
 
+def test_what_the_system_did_not_stamp_may_just_have_come(clocks):
+    """Beside what it stamped: the first of these came before the system began to."""
+    age = Age()
+    clocks.go_on(0.05)
+    age.begin()
+    age.empty()
+    clocks.go_on(5.0)
+    age.begin()
+    oldest, ages, sure = age.waited(np.array([clocks.unix, clocks.unix - 3.0, clocks.unix]), emptied=True)
+    assert (oldest, ages.tolist(), sure.tolist()) == (5.0, [5.0, 3.0, 0.0], [0.0, 3.0, 0.0])
+
+
 def test_a_flood_from_the_opening_on_is_not_called_old(clocks):
     """It is never read to its end, and by and by the system stamps."""
     age = Age()
     for _ in range(2000):
         clocks.go_on(0.001)
         stamps = np.array([clocks.unix - 0.05, clocks.unix - 0.001, clocks.unix])
-        oldest, _ = age.waited(stamps if age.begin() else None, emptied=False)
+        oldest, _, _ = age.waited(stamps if age.begin() else None, emptied=False)
         assert oldest < AGED_S + 0.002
 
 
@@ -135,7 +149,7 @@ def test_a_flood_that_is_never_read_to_its_end_is_looked_into_now_and_then(clock
         wanted = age.begin()
         asked += wanted
         stamps = np.array([clocks.unix - 0.05, clocks.unix - 0.04])
-        oldest, _ = age.waited(stamps if wanted else None, emptied=False)
+        oldest, _, _ = age.waited(stamps if wanted else None, emptied=False)
         assert oldest < AGED_S + 0.002
     assert 5 < asked < 20
 
@@ -195,6 +209,7 @@ def test_a_datagram_is_as_old_as_the_time_for_which_it_waited(monkeypatch, kind,
         batch, least, most = between(server, lambda: made.sendto(b"one", (HOST, port)))
         assert least <= batch.oldest <= most + (0 if mover is Mmsg else 1), "without stamps, since the read before"
         assert batch.age(0) == batch.oldest
+        assert batch.sure_age(0) == (batch.oldest if mover is Mmsg else 0.0)
         made.sendto(b"two", (HOST, port))
         until(lambda: server.fill(batch, 0.0) > 0)
         assert batch.datagrams() == [b"two"]
@@ -242,6 +257,7 @@ def test_a_stream_tells_the_age_of_what_it_reads(kind, tmp_path):
     batch, least, _ = between(end, lambda: send(slip.encode(b"bytes")))
     assert least <= batch.oldest
     assert batch.age(0) == batch.oldest
+    assert batch.sure_age(0) == 0.0, "a line has no stamps"
     end.close()
     close()
 
@@ -267,12 +283,18 @@ def test_who_connects_while_nobody_looks_brings_nothing_young():
 def test_ages_go_where_their_datagrams_go():
     batch, other = batch_of([b"a", b"b", b"c", b"d"]), Batch()
     assert batch.age(2) == 0.0
-    batch.waited(3.0, np.array([3.0, 2.0, 1.0, 0.1]))
+    assert batch.sure_age(2) == 0.0
+    batch.waited(3.0, np.array([3.0, 2.0, 1.0, 0.1]), np.array([3.0, 0.0, 1.0, 0.1]))
     other.take(batch, [3, 1])
     assert [other.age(0), other.age(1)] == [0.1, 2.0]
+    assert [other.sure_age(0), other.sure_age(1)] == [0.1, 0.0]
     assert batch.leave_out_late(1.0) == 2
     assert batch.datagrams() == [b"c", b"d"]
     assert [batch.age(0), batch.age(1)] == [1.0, 0.1]
     assert batch.leave_out_late(1.0) == 0
+    batch.waited(3.0, np.array([3.0, 2.0]))
+    assert batch.sure_age(1) == batch.age(1) == 2.0
+    batch.waited(3.0)
+    assert (batch.age(1), batch.sure_age(1)) == (3.0, 0.0)
     batch.clear()
     assert batch.oldest == 0.0
