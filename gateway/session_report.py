@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from gateway.core.session import ALIVE_FOR_S, Session
+from gateway.core.session import Session
 from keys.beat import Flag
 
 CLAIM_WITHIN_S = 30  # F2: an aircraft's clock this near to ours is worth showing as fresh
@@ -20,7 +20,7 @@ def state(session: Session, index: int, now: float) -> str:
     if session.closed:
         return "ended by the aircraft"
     if not session.alive(now):
-        return DELAYED if _comes_late(session, now) else SILENT
+        return DELAYED if session.comes_late(now) else SILENT
     notes = ", order pending" if session.pending else ""
     if not session.granted and session.beat.fragments and index not in session.beat.fragments:
         return "closed to us: it flies under an order that does not list this station"
@@ -53,8 +53,4 @@ def _doubts(session: Session, now: float) -> str:
     """What tells an open session from a recording, or for how long what comes was on its way."""
     if session.granted and session.alive(now) and not session.proved:
         return f", {UNPROVED}"
-    return f", by {session.lateness.lag_s:.1f} s" if _comes_late(session, now) and not session.alive(now) else ""
-
-
-def _comes_late(session: Session, now: float) -> bool:
-    return not session.closed and now - session.late_at <= ALIVE_FOR_S
+    return f", by {session.lateness.lag_s:.1f} s" if session.comes_late(now) and not session.alive(now) else ""

@@ -79,6 +79,11 @@ class Challenges:
         """F3: a challenge that was drawn at most 10 s ago has come back, whichever way it went."""
         return now - self._answered_at <= CHALLENGE_FOR_S
 
+    @property
+    def asked(self) -> dict[bytes, float]:
+        """Those of the last 10 s that were not answered, and when each was drawn."""
+        return {value: drawn_at for drawn_at, value, _ in self._drawn}
+
     def take_proved(self) -> list[Way]:
         """The ways whose challenges have come back since this was asked last."""
         proved, self._proved = self._proved, []

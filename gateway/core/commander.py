@@ -65,11 +65,12 @@ class Commander:
     def challenges(self, ways: Sequence[Way], now: float) -> list[tuple[Way, bytes]]:
         """The sealed challenges that are due, each with the way that it is for; `ways` are all that there are."""
         self._keys = {lane: known for lane, known in self._keys.items() if known[0] in self.session.uplink_keys}
-        if self.session.pending or not self._may_speak(now):
+        if self.session.pending or not self._may_ask(now):
             return []
         self._read_answers(now)
-        kind = bytes([Control.CHALLENGE])
-        return [(way, self._say(kind + value)) for way, value in self._challenges.due(ways, now)]
+        kind, due = bytes([Control.CHALLENGE]), self._challenges.due(ways, now)
+        self.session.asked = self._challenges.asked
+        return [(way, self._say(kind + value)) for way, value in due]
 
     def hold(self, name: bytes, now: float) -> list[bytes]:
         """That we hold the order of this name, once a second while the beats say that one is ahead."""
@@ -115,12 +116,16 @@ class Commander:
     def _may_speak(self, now: float) -> bool:
         return self.session.alive(now) and self._granted()
 
+    def _may_ask(self, now: float) -> bool:
+        """Also a session whose beats come late: whether they do, or a clock ran wrong, is shown by an answer."""
+        return self._may_speak(now) or (self.session.comes_late(now) and self._granted())
+
     def _granted(self) -> bool:
         return self._epoch() is not None
 
     def _epoch(self) -> int | None:
         """The newest epoch that has begun and whose grant is here."""
-        beat = self.session.beat
+        beat = self.session.latest
         begun = [epoch for epoch in self.session.uplink_keys if beat and epoch <= beat.epoch]
         return max(begun, default=None)
 
@@ -147,8 +152,8 @@ class Commander:
 
     def _say(self, content: bytes) -> bytes:
         """In lane 17, now."""
-        assert self.session.beat is not None
-        return self._seal(Lane.CONTROL, self.session.beat.nonce, content)
+        assert self.session.latest is not None
+        return self._seal(Lane.CONTROL, self.session.latest.nonce, content)
 
     def _seal(self, lane: Lane, echo: bytes, content: bytes) -> bytes:
         plain = echo + content

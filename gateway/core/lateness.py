@@ -3,6 +3,9 @@
 A beat says how long its session has lasted. Who withholds beats, or plays them again, can make them come later than that,
 never earlier: so the beat that came soonest shows how far the two clocks are apart, and every other one how late it is.
 
+A clock that ran wrong for a while makes one beat seem to have come sooner than any can, and all after it late. The way back
+is a beat that answers a challenge: it was made after that was drawn, whatever it says of itself.
+
 Sans-IO: time is an argument, in seconds of a clock that counts suspend.
 """
 
@@ -35,6 +38,15 @@ class Lateness:
         self._least = min(self._newest, self._least_at(now))
         self._at = max(self._at, now)
         return before - self._least if before < float("inf") and beat.session_ms < SESSION_MS_MAX else 0.0
+
+    def answered(self, beat: Beat, drawn_at: float, now: float) -> None:
+        """The beat that arrives now holds a value that was drawn here at `drawn_at`.
+
+        It cannot have been on its way for longer than since then. Nor could one that was made when it was have come sooner,
+        so this never makes the least more than it is.
+        """
+        if beat.session_ms < SESSION_MS_MAX:
+            self._least, self._at = max(self._least_at(now), _offset(beat, drawn_at)), max(self._at, now)
 
     def due(self, beat: Beat) -> float:
         """When the beat would have come that is not late at all."""

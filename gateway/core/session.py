@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import deque
+from collections.abc import Mapping
 
 from gateway.core.fragment import Reassembler
 from gateway.core.lateness import Lateness
@@ -59,7 +60,9 @@ class Session:
         self.beat_at = float("-inf")  # when the newest beat came, on our clock
         self._nonces: deque[tuple[float, bytes]] = deque(maxlen=ECHOES)  # (when its beat came, nonce), oldest first
         self.first_beat_at = float("inf")
-        self.late_at = float("-inf")  # when the last one came that was late
+        self.latest: Beat | None = None  # the newest that verified, also if it came late
+        self.late_at = float("-inf")  # when that came last which was late
+        self.asked: Mapping[bytes, float] = {}  # challenges of ours that no beat has answered: when each was drawn
         self.opened = False  # whether it was ever granted anything here
         self.proved = False  # whether a challenge of ours ever came back in a beat: no recording can do that
         self.stored_at = float("-inf")  # when the beat came that was last handed out to be stored
@@ -115,10 +118,22 @@ class Session:
 
     def is_late(self, beat: Beat, now: float) -> bool:
         """Whether a newer verified beat was withheld, or its link has become too slow."""
+        if answers := self.asked.keys() & {*beat.challenges.values()}:
+            self.lateness.answered(beat, max(self.asked[value] for value in answers), now)
         late = self.lateness.of(beat, now) > self._late_s
-        if late:
+        if self._note_latest(beat) and late:
             self.late_at = now
         return late
+
+    def _note_latest(self, beat: Beat) -> bool:
+        newer = self.latest is None or beat.seq > self.latest.seq
+        if newer:
+            self.latest = beat
+        return newer
+
+    def comes_late(self, now: float) -> bool:
+        """Whether it is heard, but too late to be believed; the same beats again do not count."""
+        return not self.closed and now - self.late_at <= ALIVE_FOR_S
 
     def _lease_is_over(self, now: float) -> bool:
         return now - self.beat_at > self._lease_s
@@ -164,6 +179,7 @@ class Session:
             self.reassembler.clear()
             self.announcements.clear()
         self.beat, self.seq, self.newest_message = beat, beat.seq, message
+        self._note_latest(beat)
         self.beat_at = max(self.beat_at, now)
         self._nonces.append((now, beat.nonce))
         self.first_beat_at = min(self.first_beat_at, now)

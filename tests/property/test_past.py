@@ -1,16 +1,19 @@
 """Nothing of the past passes for live: seeded schedules over an attacker who records, repeats, withholds, delays and
-reorders beats and datagrams at will. SPEC.md section 5.7. Time is the schedule's.
+reorders beats, datagrams and challenges at will, while the station stands still now and then. SPEC.md section 5.7. Time is
+the schedule's.
 """
 
 from __future__ import annotations
 
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
+import numpy as np
 import pytest
 
+from gateway.batch import Batch
 from gateway.core.announcer import BEAT_EVERY_S
 from gateway.core.lateness import DRIFT, Lateness
 from gateway.core.session import LATE_NARROW_S, LATE_S, LEASE_NARROW_S, LEASE_S, Session
@@ -18,7 +21,7 @@ from gateway.core.wire import FIRST_CONTROL
 from keys.beat import Beat
 from keys.kid import Lane
 from keys.policy import Policy
-from tests.memory_link import PILOT, Aircraft, Station, World
+from tests.memory_link import PILOT, Aircraft, Station, World, batches
 
 SEEDS = 40  # schedules of each kind here; `make soak` runs thousands
 WIDE, NARROW = 8_000_000, 57_600
@@ -112,12 +115,44 @@ class Attacker:
         return picked[-128:]
 
 
+class Socket:
+    """Where a station reads: what comes while it stands still waits. A stamp tells when a datagram came, or nothing does.
+
+    What nothing is told of came at some time since the read before; as an endpoint tells it (gateway.endpoints.age).
+    """
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng, self._stamped = rng, rng.choice((0.0, 0.5, 1.0))  # how many of the datagrams
+        self._waiting: list[tuple[float, bytes]] = []  # (came, datagram)
+        self._read_at, self._stands_until = 0.0, 0.0
+
+    def put(self, datagrams: Datagrams, now: float) -> None:
+        self._waiting += [(now, datagram) for datagram in datagrams]
+
+    def stand_still(self, until: float) -> None:
+        self._stands_until = until
+
+    def stands(self, now: float) -> bool:
+        return now < self._stands_until
+
+    def read(self, now: float) -> Iterator[Batch]:
+        waiting, since = self._waiting, self._read_at
+        self._waiting, self._read_at = [], now
+        for number, batch in enumerate(batches(datagram for _, datagram in waiting)):
+            came = waiting[number * batch.capacity :][: batch.count]
+            ages = np.array([now - at for at, _ in came])
+            stamped = np.array([self._rng.random() < self._stamped for _ in came])
+            batch.waited(now - since, np.where(stamped, ages, now - since), np.where(stamped, ages, 0.0))
+            yield batch
+
+
 def past_schedule(seed: int, link_bps: int = WIDE, seconds: float = 40.0) -> tuple[float, int]:
     """(age of the oldest frame that was delivered after a live beat, frames delivered after one)."""
     rng = random.Random(seed)
     world = World(seed, roles=[PILOT], policy=Policy(rekey_s=60, lead_s=2))
     limit = 2 * LATE_S + LEASE_S if link_bps == WIDE else 2 * LATE_NARROW_S + LEASE_NARROW_S
     aircraft, attacker = world.aircraft(link_bps=link_bps, lanes=(Lane.TELEMETRY, Lane.EVIDENCE)), Attacker(rng)
+    socket, asked = Socket(rng), Asked(rng)
     pace = 1 + rng.uniform(-200e-6, 200e-6)  # of the clock aboard
     station: Station | None = None
     joins, now = rng.choice((0.0, 12.0, 59.0)), 0.0
@@ -127,10 +162,14 @@ def past_schedule(seed: int, link_bps: int = WIDE, seconds: float = 40.0) -> tup
         come = attacker.air(sent_at(aircraft, now * pace, now), now)
         if station is None and now >= joins:
             station, come = world.station(1), attacker.greet(now) + come
-        if station:
+        socket.put(come if station else [], now)
+        aircraft.receive(asked.come(now), now * pace)
+        if station and not socket.stands(now):
             before = len(station.frames)
-            station.receive(come, now)
+            for batch in socket.read(now):
+                station.read(batch, now)
             station.listener.tick(now)
+            asked.put(station.control(now), now)
             ages = [now - number_of(frame) / 1000 for frame in station.frames[before:]] if lives else []
             assert max(ages, default=0.0) <= limit + (now - live_at) * DRIFT + STEP_S / 2, f"{max(ages):.1f} s old"
             oldest, count = max([oldest, *ages]), count + len(ages)
@@ -139,8 +178,27 @@ def past_schedule(seed: int, link_bps: int = WIDE, seconds: float = 40.0) -> tup
             if rng.random() < 0.005:
                 station, lives = again(station), False
                 station.receive(attacker.greet(now), now)
+            if rng.random() < 0.01:
+                socket.stand_still(now + rng.choice((0.3, 1.0, 2.5, 6.0)))
         now += STEP_S if rng.random() < 0.99 else rng.choice((0.5, 3.0, 7.0, 40.0))  # a computer slept
     return oldest, count
+
+
+class Asked:
+    """What the station asks, on its way up: at once, held back for a while, or never."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self._rng = rng
+        self._due: list[tuple[float, bytes]] = []
+
+    def put(self, datagrams: Datagrams, now: float) -> None:
+        for datagram in datagrams:
+            self._due.append((now + self._rng.choice((0.0, 0.0, 0.5, 2.0, float("inf"))), datagram))
+
+    def come(self, now: float) -> Datagrams:
+        out = [datagram for at, datagram in self._due if at <= now]
+        self._due = [(at, datagram) for at, datagram in self._due if now < at < float("inf")]
+        return out
 
 
 def sent_at(aircraft: Aircraft, aboard: float, now: float) -> Datagrams:
@@ -170,12 +228,17 @@ def always_zero(lateness: Lateness, beat: Beat, now: float) -> float:
     return 0.0
 
 
-take = Lateness.take
+def as_if_made_now(lateness: Lateness, beat: Beat, _drawn_at: float, now: float) -> None:
+    answered(lateness, beat, now, now)
+
+
+take, answered = Lateness.take, Lateness.answered
 MISSING = {
     "a late beat moves nothing": (Session, "is_late", lambda *_: False),
     "what is old becomes too old": (Session, "settle", lambda *_: None),
     "a lease ends": (Session, "_lease_is_over", lambda session, _: session.beat is None),
     "a beat that comes sooner shows that those before were late": (Lateness, "take", always_zero),
+    "an answer is only younger than its challenge": (Lateness, "answered", as_if_made_now),
 }
 
 

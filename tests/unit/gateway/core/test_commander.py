@@ -10,6 +10,7 @@ import pytest
 from gateway.core import sframe
 from gateway.core.challenges import CHALLENGE_EVERY_S, FIRST_REPEAT_AFTER_S, REPEAT_AFTER_S
 from gateway.core.commander import Commander, Refusal
+from gateway.core.session import ALIVE_FOR_S
 from gateway.core.wire import CHALLENGE_FOR_S, LINK_MTU, Control, Kind
 from keys.beat import Flag
 from keys.kid import Lane, Role
@@ -264,3 +265,33 @@ def test_the_keys_of_an_epoch_that_is_over_are_not_kept():
         scene.pass_time(1.0)
         scene.station.listener.tick(scene.now)
     assert {lane: epoch for lane, (epoch, _) in scene.commander._keys.items()} == {Lane.CONTROL: 1}
+
+
+def test_a_session_whose_beats_come_late_is_asked_on_and_the_answer_is_the_way_back():
+    """A clock ran wrong: one beat seems to have come 8 s sooner than any can, and all others are late by that."""
+    scene = Scene()
+    scene.pass_time(5.0)
+    session = scene.commander.session
+    session.lateness.take(session.beat, scene.now - 8.0)
+    scene.pass_time(4.0, up=False)
+    assert scene.station.drops["late_beat"] > 4
+    assert scene.commander.refusal(scene.now) is Refusal.ENDED
+    assert session.latest.seq > session.beat.seq
+    scene.pass_time(CHALLENGE_EVERY_S + 1)
+    assert scene.commander.refusal(scene.now) is None
+    assert session.lateness.lag_s < 1
+
+
+def test_the_same_late_beats_again_and_again_are_not_answered_for_long():
+    scene = Scene()
+    scene.pass_time(1.0)
+    late = [datagram for tick in range(20) for datagram in scene.aircraft.control(scene.now + tick * 0.05)]
+    asked: list[float] = []
+    scene.now += 9.0
+    for tick in range(100):
+        now = scene.now + tick * 0.1
+        scene.station.receive(late, now)
+        asked += [now for _ in scene.station.control(now)]
+    assert scene.station.drops["late_beat"] > 50
+    assert asked
+    assert max(asked) - scene.now <= ALIVE_FOR_S

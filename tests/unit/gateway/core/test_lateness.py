@@ -61,3 +61,28 @@ def test_at_its_end_field_11_tells_nothing():
     lateness.take(beat(5.0), 5.0)
     assert lateness.of(beat(SESSION_MS_MAX / 1000), 9e9) == 0
     assert lateness.take(beat(SESSION_MS_MAX / 1000), 9e9) == 0
+
+
+def test_an_answer_shows_that_the_clocks_are_not_so_far_apart():
+    lateness = Lateness()
+    lateness.take(beat(1.0), 101.0)
+    lateness.take(beat(2.0), 94.0)  # a clock that ran wrong: no beat can have come so soon
+    assert lateness.of(beat(12.0), 112.0) == pytest.approx(8.0, abs=0.02)
+    lateness.answered(beat(12.0), 111.6, 112.0)
+    assert lateness.of(beat(12.0), 112.0) == pytest.approx(0.4, abs=0.01)
+    assert lateness.of(beat(13.0), 113.0) == pytest.approx(0.4, abs=0.01)
+
+
+def test_an_answer_says_no_more_than_when_its_challenge_was_drawn():
+    """A beat that was held back for long after that is as late as it is."""
+    lateness = Lateness()
+    lateness.take(beat(1.0), 101.0)
+    lateness.answered(beat(10.0), 109.5, 115.0)
+    assert lateness.of(beat(10.0), 115.0) == pytest.approx(5.0, abs=0.01)
+
+
+def test_an_answer_in_a_session_of_more_than_49_days_tells_nothing():
+    lateness, old = Lateness(), SESSION_MS_MAX / 1000
+    lateness.take(beat(old), 5.0)
+    lateness.answered(beat(old), 100.0, 101.0)
+    assert lateness.due(beat(old)) == 5.0
