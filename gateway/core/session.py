@@ -25,7 +25,7 @@ LATE_S, LATE_NARROW_S = 2.0, 3.0  # REJECT a beat that was longer on its way tha
 LEASE_S, LEASE_NARROW_S = 3.0, 6.0  # after the newest beat nothing is opened any more
 NAMED_FOR_S = 1.0  # a seq that somebody has named in a beat counts as the highest, unless a higher one is named
 BEATS_AT_ONCE, BEATS_A_SECOND = 50, 10  # more than an aircraft says; a seq beyond is nobody's next
-LASTED_S = 5.0  # from the first beat to the newest: what this session says of itself is worth storing
+LASTED_S, A_BEAT_COUNTS_S = 5.0, 1.0  # its beats went on for so long, each counting for so much at most
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -64,6 +64,8 @@ class Session:
         self.late_at = float("-inf")  # when that came last which was late
         self.asked: Mapping[bytes, float] = {}  # challenges of ours that no beat has answered: when each was drawn
         self.opened = False  # whether it was ever granted anything here
+        self.lasted = False  # whether it was opened and kept up for a while: what it says of itself is worth storing
+        self._kept_up_s = 0.0  # for how long its beats have gone on now, without a gap as long as the lease
         self.proved = False  # whether a challenge of ours ever came back in a beat: no recording can do that
         self.stored_at = float("-inf")  # when the beat came that was last handed out to be stored
         self.lateness = Lateness()
@@ -96,11 +98,6 @@ class Session:
     def granted(self) -> bool:
         """Whether the keys of the epoch that is current are here."""
         return self.beat is not None and self.beat.epoch in self._receive
-
-    @property
-    def lasted(self) -> bool:
-        """Whether it was more than a few messages: it was opened, and it answered us or went on for a while."""
-        return self.opened and (self.proved or self.beat_at - self.first_beat_at >= LASTED_S)
 
     # --- time ---
 
@@ -178,6 +175,7 @@ class Session:
         if self.beat is None or beat.fragments != self.beat.fragments:
             self.reassembler.clear()
             self.announcements.clear()
+        self._count(now)
         self.beat, self.seq, self.newest_message = beat, beat.seq, message
         self._note_latest(beat)
         self.beat_at = max(self.beat_at, now)
@@ -189,6 +187,14 @@ class Session:
             self._begin_at(beat)
         else:
             self._await(beat)
+
+    def _count(self, now: float) -> None:
+        """A beat comes. A few that are far apart are not for how long a session was kept up."""
+        if self._lease_is_over(now):
+            self._kept_up_s = 0.0
+        else:
+            self._kept_up_s += min(max(0.0, now - self.beat_at), A_BEAT_COUNTS_S)
+        self.lasted = self.lasted or (self.opened and self._kept_up_s >= LASTED_S)
 
     def _replace(self, epoch: int, now: float) -> None:
         """This epoch is current now. What was sent in the one before it may still be on its way; of no other."""

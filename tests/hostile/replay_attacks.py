@@ -203,6 +203,31 @@ def few_words() -> Row:
     )
 
 
+def words_and_an_answer() -> Row:
+    scene = Scene(39)
+    thief = copied_start(scene.world, 900, scene.now)
+    words = thief.control(scene.now)
+    scene.station.receive(words, scene.now)
+    thief.receive(scene.station.control(scene.now), scene.now)
+    for later in (0.2, 0.4, 40.0):
+        beats = thief.control(scene.now + later)[:2]
+        words += beats
+        scene.station.receive(beats, scene.now + later)
+        scene.station.control(scene.now + later)
+    session = scene.station.listener.sessions[thief.announcer.session_id[:8]]
+    assert session.opened
+    assert session.proved
+    now, known = scene.now + 40 + SUPERSEDED_AFTER_S + 1, remembered(scene.station)
+    real = scene.world.aircraft(now)
+    took = max(join_session(station, real, now) for station in (scene.station, scene.world.station(1, known)))
+    return Row(
+        "the same thief answers a challenge, and says a word more when 40 s have gone by",
+        f"{len(words)} datagrams",
+        f"the aircraft's next start opened in {took:.2f} s, at both grounds: its beats had not gone on for 5 s",
+        {},
+    )
+
+
 def join_session(station: Station, aircraft: Aircraft, now: float) -> float:
     """Seconds until the station opens this session."""
     begin = now
@@ -266,6 +291,7 @@ ATTACKS = (
     aircraft_gone,
     slow_relay,
     few_words,
+    words_and_an_answer,
     kept_up,
     eight_copies,
 )

@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 import pytest
 
+from gateway.core import session as sessions
 from gateway.core.session import Session
 from gateway.core.starts import SUPERSEDED_AFTER_S, Starts
 from tests.memory_link import PILOT, Station, World
@@ -30,6 +31,7 @@ def thief_schedule(seed: int) -> int:
     station, now, words = world.station(1), 0.0, 0
     memory: dict[bytes, tuple[int, bytes, int]] = {}
     past: list[Datagrams] = []
+    thieves: list[Aboard] = []
     for _ in range(rng.randrange(2, 5)):
         aircraft = world.aircraft(now)
         past.append([])
@@ -37,7 +39,7 @@ def thief_schedule(seed: int) -> int:
             come = aircraft.control(now)
             past[-1] += come
             if rng.random() < 0.02:
-                come, words = come + some_words(world, rng), words + 1
+                come, words = come + some_words(world, rng, thieves), words + 1
             if rng.random() < 0.1:
                 come = come + rng.choice(past)[:60]
             if rng.random() < 0.01:
@@ -59,6 +61,8 @@ def hear(station: Station, come: Datagrams, now: float, memory: dict[bytes, tupl
         before |= {session_id}
         known = {device: counter}
     station.receive(come, now)
+    for session in station.listener.sessions.values():
+        session.proved = True  # whoever speaks can answer, too
     station.listener.tick(now)
     for session in station.listener.sessions.values():
         begins = session.opened and session.session_id not in before
@@ -71,9 +75,15 @@ def opened_ids(station: Station) -> set[bytes]:
     return {session.session_id for session in station.listener.sessions.values() if session.opened}
 
 
-def some_words(world: World, rng: random.Random) -> Datagrams:
-    """Of a start with a counter ahead of the aircraft's: it is stated, beats, and perhaps grants a key."""
+def some_words(world: World, rng: random.Random, thieves: list[Aboard]) -> Datagrams:
+    """Of a start with a counter ahead of the aircraft's: it is stated, beats, and perhaps grants a key.
+
+    Or one beat more of one of `thieves`, those that have spoken.
+    """
+    if thieves and rng.random() < 0.5:
+        return world.on_air([rng.choice(thieves[-2:]).beat()])
     thief = Aboard(world, boot=world.boots + rng.choice((1, 2, 500, 900)))
+    thieves.append(thief)
     parts = thief.announce(thief.announced())
     said = [thief.statement(), *(thief.beat() for _ in range(rng.randrange(1, 4))), *(parts if rng.random() < 0.5 else [])]
     return world.on_air(said)
@@ -84,10 +94,13 @@ def test_a_few_words_of_a_copied_key_keep_no_aircraft_out(seed: int):
     thief_schedule(seed)
 
 
-@pytest.mark.parametrize("rule", ["admits", "lasted"])
+@pytest.mark.parametrize("rule", ["admits", "lasted", "gaps"])
 def test_the_schedules_find_it_if_a_rule_of_starts_is_missing(rule: str, monkeypatch: pytest.MonkeyPatch):
     if rule == "lasted":
-        monkeypatch.setattr(Session, "lasted", property(lambda session: session.beat is not None))
+        monkeypatch.setattr(sessions, "LASTED_S", 0.0)
+    elif rule == "gaps":
+        monkeypatch.setattr(sessions, "A_BEAT_COUNTS_S", float("inf"))
+        monkeypatch.setattr(Session, "_lease_is_over", lambda *_: False)
     else:
         monkeypatch.setattr(Starts, "admits", lambda *_: True)
     with pytest.raises(AssertionError):

@@ -13,6 +13,7 @@ import shutil
 import pytest
 
 from gateway.advice import advise
+from gateway.core.session import LASTED_S
 from gateway.helm import READY
 from tests.system.card import Card
 from tests.system.house import Flight, zegel
@@ -100,7 +101,7 @@ def test_what_a_card_forgets_is_seen_by_the_stations(house, fly, traffic):
     traffic(flight)
     flight.wait_open()
     assert flight.until(lambda: bool(flight.stations["pilot"].says(READY))), flight.logs()
-    flight.run(1.5)  # a start counts once it has lasted
+    flight.run(LASTED_S + 0.5)
     flight.air.kill()
     shutil.rmtree(house.folder / "drone-7")
     shutil.copytree(house.folder / "as-it-was", house.folder / "drone-7")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gateway.core.session import ALIVE_FOR_S, LATE_NARROW_S, LATE_S, LEASE_NARROW_S, LEASE_S, Session
+from gateway.core.session import ALIVE_FOR_S, LASTED_S, LATE_NARROW_S, LATE_S, LEASE_NARROW_S, LEASE_S, Session
 from gateway.core.wire import BEYOND_BEAT_BY, KEEP_EPOCH_S, ControlHeader, Kind
 from keys.announcement import Announcement, Grant
 from keys.beat import SESSION_MS_MAX, Beat, Flag
@@ -271,9 +271,46 @@ def test_a_flood_of_beats_keeps_little():
     assert len(session._young) <= 1000 * (LATE_S + 1)
 
 
-def test_a_session_that_was_opened_and_answered_has_lasted():
+def kept_up(*times: float, flags: int = 0) -> Session:
+    """A session that is open, and whose beats came at these times."""
+    session = flying(flags)
+    for seq, now in enumerate(times, 2):
+        session.hear(beat(seq, flags=flags, sent=now), b"", now)
+    return session
+
+
+@pytest.mark.parametrize(
+    ("times", "lasted"),
+    [
+        ((1.0, 2.0, 3.0, 4.0, 5.0), True),
+        ((1.0, 2.0, 3.0, 4.0, 4.9), False),
+        ((LASTED_S,), False),
+        ((2.5, 5.0, 7.5, 10.0), False),  # of a gap a second counts
+        ((2.5, 5.0, 7.5, 10.0, 12.5), True),
+        ((1.0, 2.0, 3.0, 4.0, 4.1 + LEASE_S, 5.1 + LEASE_S), False),  # after a longer one it begins anew
+        ((600.0,), False),
+    ],
+)
+def test_a_session_has_lasted_once_its_beats_went_on_for_a_while(times: tuple[float, ...], lasted: bool):
+    session = kept_up(*times)
+    session.proved = True  # that alone takes a single message of who has its key
+    assert session.lasted is lasted
+
+
+def test_a_session_whose_beats_come_every_few_seconds_lasts_where_the_link_is_narrow():
+    assert kept_up(*(5.0 * n for n in range(1, 6)), flags=int(Flag.NARROW_LINK)).lasted
+
+
+def test_what_has_lasted_once_has_lasted():
+    session = kept_up(*(float(n) for n in range(1, 6)), 600.0)
+    assert session.lasted
+
+
+def test_what_was_never_opened_has_not_lasted():
     session = hearing(beat())
-    session.proved = True
+    for seq in range(2, 20):
+        session.hear(beat(seq, sent=seq), b"", float(seq))
     assert not session.lasted
     session.install(0, granted(0))
+    session.hear(beat(20, sent=20.0), b"", 20.0)
     assert session.lasted

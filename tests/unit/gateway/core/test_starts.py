@@ -58,29 +58,33 @@ def test_a_session_is_remembered_once_it_has_lasted():
     aboard, ground = Aboard(world), ears(world)
     parts = aboard.announce(aboard.announced())
     hear(ground, aboard.statement(), aboard.beat(), *parts)
-    hear(ground, aboard.beat(), now=LASTED_S - 0.1)
+    for now in (1.0, 2.0, 3.0, 4.0, LASTED_S - 0.1):
+        hear(ground, aboard.beat(), now=now)
     assert ground.take_heard() == []
     hear(ground, aboard.beat(), now=LASTED_S)
     assert ground.take_heard() == [heard(aboard)]
     assert ground.take_heard() == []
 
 
-def test_an_answer_is_as_good_as_time():
-    """No recording answers a challenge of ours."""
+@pytest.mark.parametrize("gap_s", [0.5, LASTED_S, 30.0, 600.0])
+def test_a_few_beats_and_an_answer_are_not_remembered(gap_s: float):
+    """Of a device key in other hands: a session is stated, granted, answers a challenge, and says a word more later."""
     world = World(1)
     aboard, ground = Aboard(world), ears(world)
     parts = aboard.announce(aboard.announced())
     hear(ground, aboard.statement(), aboard.beat(), *parts)
     the_session(ground).proved = True  # as a Commander says
-    hear(ground, aboard.beat(), now=0.5)
-    assert ground.take_heard() == [heard(aboard)]
+    hear(ground, aboard.beat(), now=gap_s)
+    hear(ground, aboard.beat(), now=2 * gap_s)
+    assert ground.take_heard() == []
 
 
 def test_what_was_never_opened_here_is_not_remembered():
     world = World(1)
     aboard, ground = Aboard(world), ears(world)
-    hear(ground, aboard.statement(), *(aboard.beat() for _ in range(3)))
-    hear(ground, aboard.beat(), now=60.0)
+    hear(ground, aboard.statement(), aboard.beat())
+    for now in range(1, 20):
+        assert hear(ground, aboard.beat(), now=float(now)) == [None]
     assert ground.take_heard() == []
 
 
