@@ -73,7 +73,7 @@ class OrderRecording:
 class Order:
     """The content of an order. Built by hand it is unchecked; `issue_order` and `parse_order` check every rule."""
 
-    op_id: bytes  # 16 bytes
+    op_id: bytes = dataclasses.field(repr=False)  # 16 bytes
     serial: int
     not_before: int  # Unix seconds
     not_after: int

@@ -443,3 +443,12 @@ def test_what_does_not_begin_as_an_order_has_no_hash():
     others += [data[:head] + bytes([kind]) + data[head + 1 :] for kind in (0x00, 0x3F, 0x5B, 0x5F, 0x79, 0xA1)]
     others.append(cose.sign1(order().payload(), "zegel-order", p384()))
     assert {claimed_hash(other) for other in others} == {None}
+
+
+def test_no_op_id_shows_in_a_repr():
+    content = order()
+    signed = verify_order(issue_order(content, [harbour().signer]), [harbour().root], 0)
+    for shown in (repr(content), repr(signed)):
+        assert repr(content.op_id) not in shown
+        assert content.op_id.hex() not in shown
+        assert "op_id" not in shown
