@@ -105,7 +105,7 @@ def _order_issue(args: argparse.Namespace) -> int:
         policy=Policy(flags=PolicyFlag.PAD_VIDEO if args.pad_video else 0),
     )
     issued = folder.issue(draft)
-    store.write(args.output, issued.raw, store.PUBLIC_MODE, new=True)
+    store.write(args.output, issued.raw, new=True)
     length = order_text.duration(args.hours)
     show(f"{args.output}: order {issued.order.serial} for {arguments.title(draft)}, {length} until {utc(draft.not_after)}")
     for listed in stations:
@@ -191,7 +191,7 @@ def _amend(args: argparse.Namespace, change: Callable[[Order], Order]) -> Order:
     issued = folder.amend(files.read(Kind.ORDER, args.order), change)
     order = issued.order
     order.require_not_expired(now)
-    store.write(args.output, issued.raw, store.PUBLIC_MODE, new=True)
+    store.write(args.output, issued.raw, new=True)
     folder.published(issued)
     show(f"{args.output}: order {order.serial} for {arguments.title(order)}, until {utc(order.not_after)}")
     for listed in order.stations:

@@ -77,10 +77,13 @@ def read_secret(path: Path) -> bytes:
 
 
 def read_public(path: Path) -> bytes:
-    """The bytes of a file that anybody may read: an order, a certificate, a station's public file."""
+    """The bytes of a file that is handed on, whoever else may read it: an order, a certificate, a station's public file."""
     try:
         with path.open("rb") as file:
             return _bounded(path, file.read(SIZE_MAX + 1))
+    except PermissionError as error:
+        copy = f"sudo install -o {_user(os.geteuid())} -m 600 {shlex.quote(str(path))} COPY"
+        raise FolderError(f"{path} cannot be read: {_reason(error)}", hint=f"{copy} makes one that can") from None
     except OSError as error:
         raise _unreadable(path, error) from None
 

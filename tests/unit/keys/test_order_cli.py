@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import stat
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,17 @@ __all__ = ["good", "here", "made", "zegel"]
 
 def content(name: str):
     return parse_order(Path(name).read_bytes())
+
+
+def test_an_order_is_written_for_who_made_it_alone(here, good):
+    """It holds op_id, and is handed on like a confidential paper."""
+    before = os.umask(0)
+    try:
+        good("order extend op.order --hours 2 -o longer.order")
+        good(f"{ISSUE} -o day.order")
+    finally:
+        os.umask(before)
+    assert [stat.S_IMODE(Path(name).stat().st_mode) for name in ("longer.order", "day.order")] == [0o600, 0o600]
 
 
 def test_revoke_leaves_all_else_as_it_was(here, good):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import errno
 import os
+import pwd
 import random
 import stat
+import tempfile
 import time
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 
 from keys import store
 from keys.errors import AlreadyExists, FolderError, FolderInUse, MissingFile, WrongFile, WrongMode
+from tests.system.users import acting_as
 from tests.unit.keys.disk import files_of, full_disk, only_root, process
 
 
@@ -38,8 +41,8 @@ def mode(path: Path) -> int:
 
 
 def test_made_private_whatever_the_umask(open_umask, folder):
-    store.write(folder / "op.order", b"", store.PUBLIC_MODE)
-    assert [mode(path) for path in (folder, folder / "secret", folder / "op.order")] == [0o700, 0o600, 0o644]
+    store.write(folder / "device.crt", b"", store.PUBLIC_MODE)
+    assert [mode(path) for path in (folder, folder / "secret", folder / "device.crt")] == [0o700, 0o600, 0o644]
 
 
 @pytest.mark.parametrize("wrong", [0o640, 0o604, 0o620, 0o611, 0o777])
@@ -49,6 +52,18 @@ def test_a_secret_that_others_can_reach_is_refused(folder, wrong):
         store.read_secret(folder / "secret")
     assert f"chmod 600 {folder}/secret" in caught.value.hint
     assert mode(folder / "secret") == wrong  # refused, not repaired
+
+
+@only_root
+def test_who_may_not_read_an_order_is_told_how_to_get_a_copy():
+    """An order is 0600 of whoever made it, and is loaded by the user that the service runs as."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        order = Path(name) / "op.order"
+        store.write(order, b"order")
+        with acting_as(pwd.getpwnam("nobody").pw_uid), pytest.raises(FolderError, match="permission denied") as caught:
+            store.read_public(order)
+    assert caught.value.hint.startswith(f"sudo install -o nobody -m 600 {order} COPY")
 
 
 @pytest.mark.parametrize("wrong", [0o755, 0o710, 0o701])
