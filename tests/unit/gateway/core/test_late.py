@@ -167,3 +167,12 @@ def test_after_a_gap_a_beat_that_was_withheld_is_as_late_as_in_a_control_datagra
     scene.read(withheld, [0.0] * len(withheld))
     assert scene.read(scene.aircraft.seal(Lane.VIDEO_A, [b"picture"]), [0.0]) == []
     assert +scene.station.opener.drops == {DropReason.LATE_BEAT: len(withheld), DropReason.LANE_CLOSED: 1}
+
+
+def test_nor_does_a_sealed_beat_for_what_stands_behind_it_in_the_same_read(scene: Scene):
+    scene.now += 8.0
+    sealed = [datagram for datagram in scene.aircraft.control(scene.now) if datagram[0] != FIRST_CONTROL]
+    assert sealed, "the beat in the evidence lane"
+    read = [*sealed, *scene.aircraft.seal(Lane.VIDEO_A, [b"picture"])]
+    assert scene.read(read, [7.0] * len(sealed) + [0.0]) == []
+    assert scene.station.drops["lane_closed"] == 1
