@@ -145,14 +145,18 @@ class Listener:
         return None
 
     def _make_room(self, device_public: bytes, now: float) -> bool:
-        """An aircraft may start again and again: what is not alive gives way, and may come again."""
+        """An aircraft may start again and again: what is not alive gives way, and may come again.
+
+        But what was open here does not give way to some messages of a copied key: not before it has been silent for a
+        while, and never once it has lasted.
+        """
         theirs = [session for session in self.sessions.values() if session.device_public == device_public]
         if len(theirs) < SESSIONS_MAX:
             return True
-        silent = [session for session in theirs if not session.alive(now)]
-        if not silent:
+        spare = [session for session in theirs if self.starts.gives_way(session, now)]
+        if not spare:
             return False  # eight copies of one aircraft at once; "two aircraft" has been said long before
-        del self.sessions[min(silent, key=lambda s: (s.beat_at, s.boot_counter)).session_id[:8]]
+        del self.sessions[min(spare, key=lambda s: (s.opened, s.beat_at, s.boot_counter)).session_id[:8]]
         return True
 
     # --- 3: beats ---

@@ -114,6 +114,12 @@ class Starts:
             for other in self.beside(session)
         )
 
+    def gives_way(self, session: Session, now: float) -> bool:
+        """Whether one that has only been stated may take its place."""
+        if session.opened:
+            return not session.lasted and now - session.beat_at > SUPERSEDED_AFTER_S
+        return not session.alive(now)
+
     def beside(self, session: Session) -> list[Session]:
         """The other sessions of the same device."""
         return [other for other in self._of_device(session.device_public) if other is not session]

@@ -262,6 +262,24 @@ def eight_copies() -> Row:
     )
 
 
+def out_of_range() -> Row:
+    scene = Scene(40)
+    for _ in range(200):
+        scene.station.receive(scene.step(), scene.now)
+    begin, words = scene.now + 5.0, list[bytes]()
+    for ahead in range(100, 108):
+        words += copied_start(scene.world, ahead, begin).control(begin)[:2]
+    counters = moved(scene.station, lambda: scene.station.receive(words, begin))
+    assert scene.aircraft.announcer.session_id[:8] in scene.station.listener.sessions, "the aircraft was pushed out"
+    took = join_session(scene.station, scene.aircraft, begin + 0.5)
+    return Row(
+        "a copied device key says a few words of eight starts while the aircraft, open for ten seconds, is out of range",
+        f"{len(words)} datagrams: eight statements, each with a beat",
+        f"the aircraft kept its place, and was open again in {took:.2f} s",
+        only(counters, "too_many_sessions"),
+    )
+
+
 def kept_up() -> Row:
     scene = Scene(38)
     device, thief = scene.world.order.order.devices[0], copied_start(scene.world, 900, scene.now)
@@ -294,4 +312,5 @@ ATTACKS = (
     words_and_an_answer,
     kept_up,
     eight_copies,
+    out_of_range,
 )

@@ -173,6 +173,44 @@ def test_a_start_that_was_refused_for_want_of_room_is_heard_when_there_is_some()
     assert hear(ground, statement, real.beat(), now=20.0) == [None, None]
 
 
+def crowd(ground: Listener, world: World, now: float, first: int = 100) -> list[DropReason | None]:
+    """Statement and first beat of so many starts of a copied key as there are places; what became of each."""
+    copies = [Aboard(world, boot=boot) for boot in range(first, first + SESSIONS_MAX)]
+    return [outcome for copy in copies for outcome in hear(ground, copy.statement(), copy.beat(), now=now)]
+
+
+def test_what_has_lasted_keeps_its_place_when_it_is_out_of_range():
+    world = World(1)
+    real, ground = Aboard(world), ears(world)
+    now = last(ground, real) + 60
+    outcomes = crowd(ground, world, now)
+    assert outcomes == [None] * 2 * (SESSIONS_MAX - 1) + [DropReason.TOO_MANY_SESSIONS, DropReason.UNKNOWN_SESSION]
+    crowd(ground, world, now + 60, first=200)
+    assert hear(ground, real.beat(), now=now + 60) == [None]
+    assert ground.leases
+
+
+def test_what_was_open_for_a_moment_keeps_its_place_for_a_while():
+    world = World(1)
+    real, ground = Aboard(world), ears(world)
+    parts = real.announce(real.announced())
+    hear(ground, real.statement(), real.beat(), *parts)
+    crowd(ground, world, SUPERSEDED_AFTER_S)
+    assert real.session_id[:8] in ground.sessions
+
+
+def test_an_aircraft_that_starts_over_and_over_is_opened_again():
+    """Its power fails in the air: each of its starts is open for a second, and none lasts."""
+    world = World(1)
+    ground, now = ears(world), 0.0
+    for boot in range(1, 3 * SESSIONS_MAX):
+        real = Aboard(world, boot=boot)
+        parts = real.announce(real.announced())
+        assert hear(ground, real.statement(), real.beat(), *parts, now=now) == [None] * (2 + len(parts))
+        now += 2.0
+    assert len(ground.sessions) == SESSIONS_MAX
+
+
 # --- the start that the operator has named ---
 
 
