@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
+from keys.kid import INSTANCE_SIZE
 from keys.replay import DOWNLINK_WINDOW, ReplayWindow
 
 NONCE_SIZE = 12
@@ -30,6 +31,15 @@ def derive(base_key: bytes, kid: int, suite: int = 5) -> tuple[bytes, bytes]:
     key = HKDFExpand(algorithm(), key_size, b"SFrame 1.0 Secret key " + context).derive(secret)
     salt = HKDFExpand(algorithm(), NONCE_SIZE, b"SFrame 1.0 Secret salt " + context).derive(secret)
     return key, salt
+
+
+def instance_after(uplink_key: bytes, former: bytes) -> bytes:
+    """A station's instance in a session that takes the place of another one, where it had `former`. SPEC.md section 4.7.
+
+    `uplink_key`: the station's, of the new session's epoch 0. Nobody without it can tell that the two belong together.
+    """
+    secret = HKDF.extract(hashes.SHA512(), b"", uplink_key)
+    return HKDFExpand(hashes.SHA512(), INSTANCE_SIZE, b"Zegel 1.0 Instance " + former).derive(secret)
 
 
 class SendKey:

@@ -18,12 +18,12 @@ from collections.abc import Sequence
 
 from gateway.core import bundle
 from gateway.core.challenges import Challenges, Entropy, Way
+from gateway.core.instance import Instance
 from gateway.core.sealer import Sealer
 from gateway.core.session import Session
 from gateway.core.wire import UPLINK_OVERHEAD, Control
 from keys.beat import NONCE_SIZE, Flag
-from keys.keyring import SendKey
-from keys.kid import INSTANCE_SIZE, Lane, Role, uplink_kid
+from keys.kid import Lane, Role
 from keys.order import OrderStation
 from keys.policy import Policy
 
@@ -45,18 +45,26 @@ class Refusal(enum.StrEnum):
 
 
 class Commander:
-    """Speaks to one session as `station`. `policy`: the order's; `mtu`: the link's largest datagram in bytes."""
+    """Speaks to one session as `station`. `policy`: the order's; `mtu`: the link's largest datagram in bytes.
 
-    def __init__(self, session: Session, station: OrderStation, policy: Policy, mtu: int, entropy: Entropy) -> None:
+    `instance`: ours in this session, if there was a commander of it before.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        station: OrderStation,
+        policy: Policy,
+        mtu: int,
+        entropy: Entropy,
+        instance: Instance | None = None,
+    ) -> None:
         self.session, self.station = session, station
         self._fresh_s = policy.fresh_ms / 1000
         self._limit = mtu - UPLINK_OVERHEAD
         self._pad = tuple(size for size in policy.pad if size <= self._limit)
-        self._entropy = entropy
         self._sealer = Sealer(session.session_id)
-        self._instance = entropy(INSTANCE_SIZE)  # kept through all epochs: a new one would be a stranger aboard
-        self._keys: dict[Lane, tuple[int, SendKey]] = {}  # with the epoch that each lane is sealed under
-        self._begun: dict[Lane, int] = {}  # the last epoch under which an instance began to count
+        self.instance = instance or Instance(session.session_id, station.index, entropy)
         self._challenges = Challenges(entropy)
         self._hold_at = float("-inf")
 
@@ -64,7 +72,7 @@ class Commander:
 
     def challenges(self, ways: Sequence[Way], now: float) -> list[tuple[Way, bytes]]:
         """The sealed challenges that are due, each with the way that it is for; `ways` are all that there are."""
-        self._keys = {lane: known for lane, known in self._keys.items() if known[0] in self.session.uplink_keys}
+        self.instance.keep(self.session.uplink_keys)
         if self.session.pending or not self._may_ask(now):
             return []
         self._read_answers(now)
@@ -159,17 +167,6 @@ class Commander:
         plain = echo + content
         if lane is Lane.UPLINK:
             plain = bundle.padded(plain, self._pad)
-        return self._sealer.seal_one(self._key(lane), plain)
-
-    def _key(self, lane: Lane) -> SendKey:
-        """The send key of the newest epoch. An instance counts from 0 once under each, and epochs rise."""
         epoch = self._epoch()
         assert epoch is not None
-        used, key = self._keys.get(lane, (None, None))
-        if key is None or epoch != used:
-            if epoch <= self._begun.get(lane, -1):
-                self._instance = self._entropy(INSTANCE_SIZE)
-            kid = uplink_kid(lane, self.station.index, self.session.session_id, epoch, self._instance)
-            key = SendKey(self.session.uplink_keys[epoch], kid)
-            self._keys[lane], self._begun[lane] = (epoch, key), epoch
-        return key
+        return self._sealer.seal_one(self.instance.key(lane, epoch, self.session.uplink_keys), plain)

@@ -17,6 +17,7 @@ from gateway.core.barrier import Barrier
 from gateway.core.challenges import Entropy, Way
 from gateway.core.commander import Commander, Refusal
 from gateway.core.envoy import MAY_CARRY, Envoy
+from gateway.core.instance import Instance
 from gateway.core.session import Session
 from gateway.core.systems import Systems
 from keys.beat import Flag
@@ -78,7 +79,20 @@ class Fleet:
         station = _listed(order, self._index)
         if known and known.session is session and known.station is station:
             return known
-        return Commander(session, station, order.order.policy, self._mtu, self._entropy)
+        instance = known.instance if known else self._instance(session)
+        return Commander(session, station, order.order.policy, self._mtu, self._entropy, instance)
+
+    def _instance(self, session: Session) -> Instance:
+        """Ours in a session that we have not spoken to: the aircraft knows it if this one takes the place of another."""
+        earlier = [
+            commander
+            for commander in self.commanders.values()
+            if commander.session.device_public == session.device_public
+            and commander.session.boot_counter < session.boot_counter
+        ]
+        former = max(earlier, key=lambda commander: commander.session.boot_counter, default=None)
+        handed_on = former.instance.hand_on(former.session.uplink_keys) if former else None
+        return Instance(session.session_id, self._index, self._entropy, handed_on)
 
     def _send_envoys(self, now: float) -> None:
         """One to each session that is not under our newest order."""

@@ -33,8 +33,8 @@ from gateway.core.order_fragments import NAME_SIZE
 from gateway.core.sequence import Came, Place, Sequence, Trail
 from gateway.core.wire import CONTROL_BELOW, Control, DropReason
 from keys.beat import CHALLENGE_SIZE, NONCE_SIZE
-from keys.keyring import ReceiveKey
-from keys.kid import Lane, Role, uplink_head
+from keys.keyring import ReceiveKey, instance_after
+from keys.kid import INSTANCE_SIZE, Lane, Role, uplink_head, uplink_kid
 from keys.order import OrderStation
 from keys.replay import UPLINK_WINDOW
 
@@ -108,6 +108,17 @@ class Gatekeeper:
         if former:
             former._go_on_under(announcer.order.order.stations)
             self._budget = former._budget
+            self._go_on_with(former)
+
+    def _go_on_with(self, former: Gatekeeper) -> None:
+        """Whom the former session knew is known in this one, by the bytes that follow: no flood holds up its first word."""
+        listed = {station.pub: station for station in self._stations.values()}
+        for who, live in former._live.items():
+            if station := listed.get(live.station.pub):
+                uplink_key = self.announcer.current.uplink_keys[station.index]
+                instance = instance_after(uplink_key, who.to_bytes(8, "big")[-INSTANCE_SIZE:])
+                kid = uplink_kid(Lane.UPLINK, station.index, self.announcer.session_id, 0, instance)
+                self._live[kid & WHO] = Instance(station, live.heard_at)
 
     def _go_on_under(self, stations: Iterable[OrderStation]) -> None:
         """The session is closed. The commands go on of those who may command, by the same index and key, in `stations`."""

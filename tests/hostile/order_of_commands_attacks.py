@@ -9,6 +9,7 @@ from pymavlink.dialects.v20 import all as dialect
 
 from gateway.batch import Batch
 from gateway.core import sframe
+from gateway.core.gatekeeper import Gatekeeper
 from gateway.helm import READY
 from keys.kid import Lane, uplink_kid
 from keys.order import Policy
@@ -142,6 +143,32 @@ def flooded(rate: int) -> Row:
     )
 
 
+def flooded_over_a_change() -> Row:
+    """From the first moment of the session on that takes the place of another one."""
+    scene, rate, sent = Scene(), 30_000, 0
+    begun, before = scene.now, scene.aircraft.drops
+    changes_at = [begun + 2.0, begun + 5.0]
+    while scene.now < begun + 8.0:
+        scene.now += STEP_S
+        if changes_at and scene.now > changes_at[0]:
+            changes_at.pop(0)
+            scene.pilot.receive(scene.aircraft.announcer.close(scene.now), scene.now)
+            former, scene.aircraft = scene.aircraft, scene.world.after(scene.aircraft, scene.now)
+            scene.aircraft.gatekeeper = Gatekeeper(scene.aircraft.announcer, former=former.gatekeeper)
+            scene.aircraft.commands = former.commands
+        sent += 1
+        scene.pilot.receive(scene.aircraft.control(scene.now), scene.now)
+        up = up_of(scene.pilot, mavlink_frame(scene.rng, sent), scene.now)
+        scene.aircraft.receive([*forged(scene, rate), *up], scene.now)
+    assert len(scene.aircraft.commands) == sent
+    return Row(
+        f"the same over two changes of order, {rate:,} a second",
+        f"{8 * rate:,} in 8 s, while the pilot commands 20 times a second",
+        f"all {sent} of the pilot's arrived: who was known in one session is known in the next, by bytes that follow",
+        only(scene.aircraft.drops - before, "over_budget"),
+    )
+
+
 def up_of(station: Station, frame: bytes, now: float) -> list[bytes]:
     sealed = station.seal([frame], now)
     return station.control(now) + (sealed if isinstance(sealed, list) else [])
@@ -182,5 +209,6 @@ ATTACKS = (
     held_back_over_a_standstill,
     flooded_10_000,
     flooded_30_000,
+    flooded_over_a_change,
     faster_relay,
 )

@@ -17,6 +17,7 @@ import pytest
 from gateway.batch import AGED_S, Batch
 from gateway.core import sframe
 from gateway.core.commander import Refusal
+from gateway.core.gatekeeper import Gatekeeper
 from gateway.core.sequence import BEHIND_FOR_S, BEHIND_SEVERAL_FOR_S
 from keys import keyring
 from keys.kid import Lane, uplink_kid
@@ -236,6 +237,36 @@ def test_a_flood_without_a_key_takes_no_command_at_the_first_nor_over_a_rekey(ra
     assert aircraft.drops["over_budget"] > rate
 
 
+@pytest.mark.parametrize("rate", [10_000, 30_000])
+def test_a_flood_without_a_key_takes_no_command_over_changes_of_order(rate: int):
+    """Three of them, each 3 s after the one before. The flood knows the session's byte as soon as the session has begun."""
+    world, rng, sent, now = World(5, roles=(PILOT, PILOT)), random.Random(1), 0, 0.0
+    aircraft, pilot = world.aircraft(), world.station(1)
+    now = change_at = command(world, pilot, aircraft, now)
+    for _ in range(3):
+        change_at += 3.0
+        while now < change_at:
+            now += 0.05
+            up = flooded(rng, aircraft, rate) + pilot.control(now)
+            sent += 1
+            aircraft.receive(up + refusing_none(pilot, mavlink_frame(rng, sent), now), now)
+            pilot.receive(aircraft.control(now), now)
+            pilot.listener.tick(now)
+        said = aircraft.announcer.close(now)
+        aircraft = in_place_of(world, aircraft, now)
+        pilot.receive(said, now)
+    assert len(aircraft.commands) == sent
+    assert aircraft.drops["over_budget"] > rate
+
+
+def flooded(rng: random.Random, aircraft: Aircraft, rate: int) -> list[bytes]:
+    """The share of a twentieth of a second: commands and challenges of instances that nobody knows."""
+    session_id, epoch = aircraft.announcer.session_id, aircraft.announcer.epoch
+    lanes = (Lane.UPLINK, Lane.CONTROL)
+    kids = (uplink_kid(lanes[n % 2], 1, session_id, epoch, rng.randbytes(5)) for n in range(rate // 20))
+    return [sframe.encode_header(kid, 0) + rng.randbytes(60) for kid in kids]
+
+
 # --- nonces ---
 
 
@@ -248,7 +279,10 @@ def sealed_by(aircraft: Aircraft, datagram: bytes, now: float) -> tuple[bytes, b
 
 
 def crashes(seed: int) -> int:
-    """Five minutes of crashes and restarts at either end, rekeys, lost grants, a copied folder; how much was sealed."""
+    """Five minutes of crashes and restarts at either end, rekeys, lost grants, a copied folder; how much was sealed.
+
+    And sessions in the place of others, and grounds that lose what they know of a session, and hear of it again.
+    """
     rng = random.Random(seed)
     world = World(seed, roles=(PILOT, PILOT), policy=Policy(rekey_s=60, lead_s=2))
     aircraft, now = world.aircraft(), 0.0
@@ -259,12 +293,17 @@ def crashes(seed: int) -> int:
         now += 0.25
         if rng.random() < 0.003:
             aircraft = world.aircraft(now)
+        elif rng.random() < 0.02:
+            aircraft = in_place_of(world, aircraft, now)
         said = aircraft.control(now)
         grounds = [
             world.station(index) if rng.random() < 0.003 else ground
             for index, ground in zip((1, 1, 2), grounds, strict=True)
         ]
         for ground in grounds:
+            if rng.random() < 0.02 and ground.listener.sessions:
+                del ground.listener.sessions[rng.choice(list(ground.listener.sessions))]
+                ground.control(now)
             ground.receive([datagram for datagram in said if rng.random() < 0.6], now)
             ground.listener.tick(now)
             up = ground.control(now)
@@ -277,6 +316,12 @@ def crashes(seed: int) -> int:
             assert len(seen) == total, "a (key, nonce) pair sealed twice"
             aircraft.receive(up, now)
     return total
+
+
+def in_place_of(world: World, former: Aircraft, now: float) -> Aircraft:
+    made = world.after(former, now)
+    made.gatekeeper, made.commands = Gatekeeper(made.announcer, former=former.gatekeeper), former.commands
+    return made
 
 
 def taken(aircraft: Aircraft, datagram: bytes, now: float) -> bool:

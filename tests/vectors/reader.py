@@ -168,6 +168,10 @@ def _point(private: ec.EllipticCurvePrivateKey) -> bytes:
     return private.public_key().public_bytes(serialization.Encoding.X962, form)
 
 
+def instance_after(uplink_key: bytes, former: bytes) -> bytes:
+    return hkdf_expand("sha512", hkdf_extract("sha512", b"", uplink_key), b"Zegel 1.0 Instance " + former, 5)
+
+
 def commitment(base_key: bytes, kid: int) -> bytes:
     return _labelled(base_key, b"Zegel 1.0 Key commitment ", kid, 32)
 

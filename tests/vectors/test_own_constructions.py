@@ -59,6 +59,14 @@ def test_key_commitment():
     assert grant.commitment(BASE_KEY, KID) == commitment
 
 
+def test_the_instance_that_follows_from_another():
+    """HKDF-Expand(HKDF-Extract("", uplink_key), "Zegel 1.0 Instance " || instance, 5)."""
+    secret = hkdf_extract("sha512", b"", BASE_KEY)
+    instance = hkdf_expand("sha512", secret, b"Zegel 1.0 Instance " + bytes.fromhex("d1d2d3d4d5"), 5)
+    assert instance.hex() == "167ffe2407"
+    assert keyring.instance_after(BASE_KEY, bytes.fromhex("d1d2d3d4d5")) == instance
+
+
 def test_grant_info():
     """CBOR ["zegel/1 grant", order_hash, session_id, epoch, station, suite]."""
     info = b"\x86\x6dzegel/1 grant" + b"\x58\x20" + ORDER_HASH + b"\x50" + SESSION_ID + b"\x19\x12\x34" + b"\x03" + b"\x05"

@@ -21,7 +21,7 @@ from gateway.core.bundle import video_length
 from gateway.core.gatekeeper import Accepted, Gatekeeper
 from gateway.core.listener import Listener, Me
 from gateway.core.opener import Opener
-from keys import beat, certificate, cose, statement, station_public
+from keys import beat, certificate, cose, keyring, statement, station_public
 from keys.errors import KeysError
 from keys.kid import Lane
 from keys.order import VerifiedOrder, verify_order
@@ -140,6 +140,15 @@ def test_the_uplink_by_the_second_reader():
         assert head == bytes([vector["lane"] - 15 << 4 | vector["station"], cast.EPOCH & 0xFF, session_id[0]])
         assert (ctr, plaintext) == (vector["ctr"], octets(vector["plaintext"]))
         assert plaintext.startswith(pulse[3])
+
+
+def test_the_instance_that_follows_by_the_second_reader_and_by_both_ends():
+    granted = {grant["uplink_key"] for grant in read("grant")["grants"]}
+    cases = read("uplink")["next_instance"]["cases"]
+    assert {case["uplink_key"] for case in cases} == granted
+    for case in cases:
+        key, former, instance = (octets(case[name]) for name in ("uplink_key", "former", "instance"))
+        assert reader.instance_after(key, former) == keyring.instance_after(key, former) == instance
 
 
 def test_statements_and_beats_by_the_second_reader():

@@ -9,8 +9,8 @@ from fastcrc.crc16 import mcrf4xx
 from gateway.core import bundle, sframe
 from gateway.core.sealer import Sealer
 from gateway.core.wire import Control, Evidence
-from keys.keyring import SendKey, derive
-from keys.kid import Lane, uplink_kid
+from keys.keyring import SendKey, derive, instance_after
+from keys.kid import INSTANCE_SIZE, Lane, uplink_kid
 from tests.vectors.zegel1 import Document, cast
 from tests.vectors.zegel1.control import beat
 from tests.vectors.zegel1.samples import Samples
@@ -148,6 +148,20 @@ def uplink(samples: Samples) -> Document:
         "epoch": cast.EPOCH,
         "what": "the aircraft sent beat 7 less than fresh_ms ago, and takes all of these",
         "datagrams": rows,
+        "next_instance": _next_instance(),
+    }
+
+
+def _next_instance() -> Document:
+    """As if these were the keys of epoch 0 of a session that takes the place of another one."""
+    former = cast.derived("instance of the session before", INSTANCE_SIZE)
+    return {
+        "section": "4.7",
+        "what": "the instance of each station in the session that follows on one where it had the former instance",
+        "cases": [
+            {"uplink_key": key, "former": former, "instance": instance_after(key, former)}
+            for key in cast.UPLINK_KEYS.values()
+        ],
     }
 
 

@@ -248,7 +248,7 @@ def test_a_key_that_must_be_made_again_is_of_another_instance():
     scene = Scene()
     scene.pass_time(1.0)
     (before,) = scene.station.seal([scene.frame], scene.now)
-    scene.commander._keys.clear()
+    scene.commander.instance.keep(())
     (after,) = scene.station.seal([scene.frame], scene.now)
     assert sframe.decode_header(before[:13])[0] != sframe.decode_header(after[:13])[0]
     scene.aircraft.receive([before, after], scene.now)
@@ -260,11 +260,11 @@ def test_the_keys_of_an_epoch_that_is_over_are_not_kept():
     scene.pass_time(2.0)
     scene.station.seal([scene.frame], scene.now)
     scene.pass_time(60.0)
-    assert {lane: epoch for lane, (epoch, _) in scene.commander._keys.items()} == {Lane.CONTROL: 1, Lane.UPLINK: 0}
+    assert {lane: epoch for lane, (epoch, _) in scene.commander.instance._keys.items()} == {Lane.CONTROL: 1, Lane.UPLINK: 0}
     for _ in range(12):
         scene.pass_time(1.0)
         scene.station.listener.tick(scene.now)
-    assert {lane: epoch for lane, (epoch, _) in scene.commander._keys.items()} == {Lane.CONTROL: 1}
+    assert {lane: epoch for lane, (epoch, _) in scene.commander.instance._keys.items()} == {Lane.CONTROL: 1}
 
 
 def test_a_session_whose_beats_come_late_is_asked_on_and_the_answer_is_the_way_back():

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from pymavlink.dialects.v20 import all as dialect
 
+from gateway.core import sframe
 from gateway.core.commander import Refusal
 from gateway.core.fleet import GONE_AFTER_S, OVERDUE_AFTER_S, SILENT_AFTER_S
 from keys.beat import Flag
+from keys.keyring import instance_after
 from tests.hostile.fleet import GCS, GCS_BEAT, Two, arm, beat, waypoint
-from tests.memory_link import Aircraft, Station, World, command, join, mavlink_frame
+from tests.memory_link import Aircraft, Station, World, command, join, mavlink_frame, verified
 from tests.unit.gateway.core.test_envoy import adopt, carried, with_file
 from tests.unit.gateway.core.test_listener_orders import amended, under
 
@@ -263,3 +267,40 @@ def test_nothing_is_carried_up_while_a_change_of_order_is_ahead():
     assert carried(aircraft, station, now, now + 3.0) == []
     aircraft.announcer.flags = Flag(0)
     assert carried(aircraft, station, now + 3.0, now + 6.0)
+
+
+# --- instances ---
+
+
+def headers(station: Station, now: float) -> list[tuple[int, int]]:
+    """(instance, counter) of a command."""
+    kids = [sframe.decode_header(datagram[:13]) for datagram in station.seal([GCS_BEAT], now)]
+    return [(kid & 0xFF_FFFF_FFFF, ctr) for kid, ctr, _ in kids]
+
+
+def test_where_the_order_of_a_session_changes_its_commands_go_on_under_the_same_instance():
+    """As when the order comes of a session that was pending."""
+    world = World(3)
+    aircraft, station = world.aircraft(), world.station(1)
+    now = command(world, station, aircraft, 0.0)
+    ((instance, ctr),) = headers(station, now)
+    (session,) = station.listener.sessions.values()
+    stations = tuple(dataclasses.replace(each) for each in world.order.order.stations)
+    session.order = verified(dataclasses.replace(world.order.order, serial=2, stations=stations))
+    (before,) = station.fleet.commanders.values()
+    station.fleet.follow([session], now)
+    assert station.fleet.commanders[session.session_id] is not before
+    now = command(world, station, aircraft, now)
+    assert headers(station, now) == [(instance, ctr + 1)]
+
+
+def test_the_instance_in_the_session_after_follows_from_the_one_before():
+    world = World(3)
+    aircraft, station = world.aircraft(), world.station(1)
+    now = command(world, station, aircraft, 0.0)
+    ((instance, _),) = headers(station, now)
+    station.receive(aircraft.announcer.close(now), now)
+    later = world.after(aircraft, now)
+    now = talk(station, [later], now, 2.0)
+    followed = instance_after(later.announcer.current.uplink_keys[1], instance.to_bytes(5, "big"))
+    assert headers(station, now) == [(int.from_bytes(followed, "big"), 0)]

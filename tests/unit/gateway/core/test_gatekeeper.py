@@ -16,7 +16,7 @@ from gateway.core.gatekeeper import DERIVE_A_SECOND, DERIVE_BURST, INSTANCES_MAX
 from gateway.core.sealer import Sealer
 from gateway.core.wire import KEEP_EPOCH_S, Control
 from keys.grant import Profile
-from keys.keyring import ReceiveKey, SendKey
+from keys.keyring import ReceiveKey, SendKey, instance_after
 from keys.kid import Lane, Role, uplink_kid
 from keys.order import Policy
 from tests import agency
@@ -598,6 +598,41 @@ def test_of_more_than_two_sessions_the_last_two_are_heard():
     scene.change(2.0)
     assert scene.drops(scene.late(), now=2.0) == {"unknown_session": 1}
     assert scene.open(second, now=2.0).frames == [(2, scene.frame)]
+
+
+def followed(scene: Changed, station: int = 1) -> SendKey:
+    """Of station 1's ground, which was known in the session before; the new order lists it as `station`."""
+    base = scene.announcer.current.uplink_keys[station]
+    return scene.key(station=station, instance=instance_after(base, scene.keys[1].kid.to_bytes(8, "big")[3:]))
+
+
+def flood(scene: Changed) -> list[bytes]:
+    """By who has no key, of instances that nobody knows; half of them as if they were a station's challenges."""
+    lanes = (Lane.CONTROL, Lane.UPLINK)
+    return [
+        scene.sealed(scene.key(lanes[number % 2], base=bytes(32)), bytes(40)) for number in range(2 * int(DERIVE_BURST))
+    ]
+
+
+def test_whom_the_session_before_knew_passes_beside_a_flood_from_the_first_word_on():
+    scene = Changed()
+    scene.open(*flood(scene), now=1.0)
+    assert scene.drops(scene.command(), now=1.0) == {"over_budget": 1}
+    assert scene.open(scene.command(followed(scene)), now=1.0).frames == [(1, scene.frame)]
+
+
+@pytest.mark.parametrize(
+    "changes", [{"listed": False}, {"pub": agency.public(Profile.X25519, 9)}], ids=["dropped", "another's key"]
+)
+def test_of_a_station_that_the_new_order_does_not_list_nothing_follows(changes):
+    scene = Changed(**changes)
+    assert scene.aircraft.gatekeeper._live == {}
+
+
+def test_a_station_is_known_by_its_key_at_whatever_place_the_new_order_lists_it():
+    scene = Changed(index=9)
+    scene.open(*flood(scene), now=1.0)
+    assert scene.open(scene.command(followed(scene, 9)), now=1.0).frames == [(9, scene.frame)]
 
 
 def test_what_was_counted_goes_on():
