@@ -63,7 +63,8 @@ class RootState(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 class SignerState(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     serial: Count = 0  # of the newest order; it rises through all operations of the agency
     issued: dict[str, str] = {}  # serial -> order_hash of the last ISSUED_MAX orders, by which a copy of signer/ shows
-    operations: dict[str, tuple[Count, Count]] = {}  # op_id -> (generation, serial) of its newest amendment
+    operations: dict[str, tuple[Count, Count]] = {}  # op_id -> (generation, serial) of its newest order
+    newest: list[Count] = []  # serials of orders that nothing has amended, by the word of whoever restored the folder
 
 
 class AgencyFolder:
@@ -150,16 +151,19 @@ class AgencyFolder:
 
     def issue(self, draft: Order) -> VerifiedOrder:
         """`draft` as the first order of an operation. MalformedOrder and what signers raise."""
-        return self._sign(dataclasses.replace(draft, op_id=secrets.token_bytes(OP_ID_SIZE)))
+        issued = self._sign(dataclasses.replace(draft, op_id=secrets.token_bytes(OP_ID_SIZE)))
+        self.published(issued)
+        return issued
 
     def amend(self, data: bytes, change: Callable[[Order], Order]) -> VerifiedOrder:
         """The order that takes the place of the one in `data`; `published` has to follow once it is stored.
 
-        OlderOrder if that is not the newest of its operation: who was revoked in between would be back. NumberTwice if it
-        is an order of this signer that this folder did not issue.
+        OlderOrder if that is not the newest of its operation, or nothing here says that it is: who was revoked in between
+        would be back. NumberTwice if it is an order of this signer that this folder did not issue.
         """
         old = verify_order(data, self.roots, 0)
         self._require_issued_here(old)
+        self._require_known(old)
         newest = self._read_state().operations.get(old.order.op_id.hex(), old.rank)
         if old.rank < newest:
             raise OlderOrder(
@@ -182,6 +186,17 @@ class AgencyFolder:
             raise NumberTwice(
                 f"the order is number {old.order.serial} by signer {old.generation}, and {self._signer} has not issued it",
                 hint="two copies of signer/ are in use, or this one is old: CUSTODY.md says what to do then",
+            )
+
+    def _require_known(self, old: VerifiedOrder) -> None:
+        """A folder that was restored or made anew has forgotten which order of an operation is the newest."""
+        known, number = self._read_state(), old.order.serial
+        issued_here = known.issued.get(str(number)) == old.order_hash.hex()
+        said_to_be = number in known.newest or (not known.issued and number == known.serial)
+        if not (old.order.op_id.hex() in known.operations or issued_here or said_to_be):
+            raise OlderOrder(
+                f"{self._signer} has forgotten the operation of order {number}, and whether one was issued after it",
+                hint="who was revoked in between would be back; CUSTODY.md says how the folder is told which is the newest",
             )
 
     def published(self, amended: VerifiedOrder) -> None:

@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Iterable
 
 from keys.certificate import groups
-from keys.errors import MalformedOrder, NotListed, NumberTwice
+from keys.errors import MalformedOrder, NotListed, NumberTwice, RevokedAgain
 from keys.kid import STATIONS_MAX, Role
 from keys.order import GUARDS, Order, OrderStation, VerifiedOrder
 from keys.order_device import OrderDevice
@@ -100,6 +100,21 @@ def require_one_signer(new: VerifiedOrder, known: VerifiedOrder) -> None:
             f"the order is number {new.order.serial} by signer {new.generation} and does not amend number"
             f" {known.order.serial}, {groups(known.order_hash)}: the agency's signer is in use twice"
         )
+
+
+def require_devices_kept(new: VerifiedOrder, known: VerifiedOrder) -> None:
+    """RevokedAgain if `new` comes later in the same operation and does not keep the devices, or what is void of them.
+
+    By whatever way it comes: an agency that has forgotten a revocation signs such an order.
+    """
+    if new.operation != known.operation or new.rank <= known.rank or _keeps_devices(new.order, known.order):
+        return
+    listed = {device.identity for device in new.order.devices if not device.void}
+    back = [device.name for device in known.order.devices if device.void and device.identity in listed]
+    what = f"lists {', '.join(back)}, revoked by" if back else "has not the aircraft, in their places, of"
+    raise RevokedAgain(
+        f"order {new.order.serial} {what} order {known.order.serial} of the same operation, which was accepted before"
+    )
 
 
 def _keeps_devices(new: Order, old: Order) -> bool:

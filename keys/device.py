@@ -156,8 +156,8 @@ class DeviceFolder:
     def load_order(self, data: bytes, unix_now: int) -> VerifiedOrder:
         """Put an order in force. `unix_now` is what the board's clock claims; 1970 or beyond 2100 is no claim.
 
-        Untrusted, MalformedMessage, NotListed, DeviceRevoked, OlderOrder, NumberTwice, OrderExpired, FolderError. To load
-        the order in force again is no error: it mends a damaged file.
+        Untrusted, MalformedMessage, NotListed, DeviceRevoked, OlderOrder, NumberTwice, RevokedAgain, OrderExpired,
+        FolderError. To load the order in force again is no error: it mends a damaged file.
         """
         self._require_lock()
         files.expect(Kind.ORDER, data, "the file")
@@ -177,11 +177,12 @@ class DeviceFolder:
         return verified
 
     def _require_newer(self, verified: VerifiedOrder) -> None:
-        """OlderOrder or NumberTwice, unless it is newer than all that were loaded or the newest of them."""
+        """OlderOrder, NumberTwice or RevokedAgain, unless it is the newest that was loaded or may come after it."""
         if verified.order_hash.hex() == self._state.order_hash:
             return
         if self._order is not None:
             amendment.require_one_signer(verified, self._order)
+            amendment.require_devices_kept(verified, self._order)
         if verified.rank == self._state.rank:
             raise NumberTwice(f"the order is {_rank(verified.rank)}, and another order of that number was loaded before")
         if verified.rank < self._state.rank:

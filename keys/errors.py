@@ -20,6 +20,7 @@ KeysError                          exit 1
  |    +-- OrderNotYetValid         exit 3
  |    +-- OlderOrder               a newer one was loaded before                                exit 7
  |    +-- NumberTwice              two orders of one number: an agency's signer is in use twice  exit 7
+ |    +-- RevokedAgain             it lists an aircraft that was revoked as if it were not         exit 7
  |    +-- NotListed                this device or station is not in the order
  |    +-- DeviceRevoked            this device is, and its key is void
  |    +-- NoOrder                  none is loaded
@@ -140,6 +141,11 @@ class OlderOrder(OrderError):
 class NumberTwice(OrderError):
     exit_code = 7
     advice = "tell the agency: two copies of signer/ sign orders, or an older copy does; CUSTODY.md says what to do then"
+
+
+class RevokedAgain(OrderError):
+    exit_code = 7
+    advice = "ask the agency to amend the newest order of the operation; CUSTODY.md says what to do with a restored signer/"
 
 
 class NotListed(OrderError):

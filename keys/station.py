@@ -166,7 +166,7 @@ class StationFolder:
         One that was accepted while it was in force is accepted after it: a station that restarts in flight must not go
         blind when the aircraft flies on. Untrusted, MalformedMessage, NotListed, ClockWrong, OrderNotYetValid,
         OrderExpired, OlderOrder if a newer one of the same operation was accepted before, NumberTwice if another one of its
-        number was.
+        number was, RevokedAgain if one had revoked an aircraft that is none to this one.
         """
         files.expect(Kind.ORDER, data, "the file")
         found = verify_order(data, self.roots, 0)
@@ -176,6 +176,7 @@ class StationFolder:
             return found
         if stored := self._stored(_operation_key(found)):
             amendment.require_one_signer(found, stored)
+            amendment.require_devices_kept(found, stored)
         require_in_force(found.order, unix_now)
         verified = verify_order(data, self.roots, unix_now)  # a signer that has expired since then could back-date
         try:

@@ -10,6 +10,7 @@ from keys import amendment
 from keys.errors import KeysError
 from keys.grant import Profile
 from keys.order import Order, OrderStation, VerifiedOrder, issue_order, verify_order
+from keys.order_device import OrderDevice
 from keys.station import StationFolder
 from tests.agency import NOW, Agency, device, harbour, order
 from tests.hostile.fleet import GCS_BEAT, Two, arm, beat, position, waypoint
@@ -143,6 +144,32 @@ def adopt(two: Two, content: Order) -> None:
     two.pilot.fleet.adopt(changed)
 
 
+def forgotten_revocation(folder: Path) -> Row:
+    """Nobody attacks: an older copy of the agency's folder does not know the revocation, and amends the order before."""
+    lost = dataclasses.replace(device(3), name="drone-8")
+    public = StationFolder.init(folder / "pilot", "pilot", Profile.X25519, [harbour().root])
+    listed = (OrderStation(1, "pilot", public.profile, public.pub, PILOT, "pilot"),)
+    flying, void = (lost, *order().devices), (dataclasses.replace(lost, void=True), *order().devices)
+
+    def take(serial: int, devices: tuple[OrderDevice, ...]) -> list[bool]:
+        """Which devices are void for the station then."""
+        data = issue_order(order(serial=serial, devices=devices, stations=listed, recording=()), [harbour().signer])
+        with contextlib.suppress(KeysError):
+            StationFolder.open(folder / "pilot").newest_order(data, NOW)
+        oldest = issue_order(order(serial=1, devices=flying, stations=listed, recording=()), [harbour().signer])
+        newest = StationFolder.open(folder / "pilot").newest_order(oldest, NOW)
+        return [each.void for each in newest.order.devices]
+
+    taken = [take(2, void), take(9, flying), take(10, void)]
+    assert [any(each) for each in taken] == [True] * 3, "a revoked aircraft is believed again"
+    return Row(
+        "a revoked aircraft comes back by an order of the agency's own, whose folder was restored and has forgotten it",
+        "a later order by file, without the revocation",
+        "refused, also after a restart; `zegel order extend` and the others amend no order that the folder does not know",
+        {},
+    )
+
+
 def another_agency(folder: Path) -> Row:
     """The other is trusted as a guest's station must trust it, and knows the op_id like all who had an order file."""
     coast = Agency("Coast Guard", generation=2**32 - 1)
@@ -179,5 +206,6 @@ ATTACKS = (
     comes_first,
     poses_as_the_ground,
     goes_on_after_revocation,
+    forgotten_revocation,
     another_agency,
 )

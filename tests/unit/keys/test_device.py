@@ -27,6 +27,7 @@ from keys.errors import (
     NumberTwice,
     OlderOrder,
     OrderExpired,
+    RevokedAgain,
     WrongFile,
     WrongMode,
     WrongUsage,
@@ -316,6 +317,22 @@ def test_an_amendment_of_another_order_than_the_one_here_is_told_apart(device):
         device.load_order(signed(device, serial=9, previous=bytes(32)), NOW)
     device.load_order(signed(device, serial=9, previous=in_force.order_hash), NOW)
     device.load_order(signed(device, serial=20, previous=bytes(32)), NOW)  # what came between was not for this aircraft
+
+
+def test_an_aircraft_that_was_revoked_does_not_come_back(device):
+    raw = cose.raw_public(device.key.public_key())
+    flying = (order().devices[0], OrderDevice("drone-7", *raw))
+    void = (dataclasses.replace(flying[0], void=True), flying[1])
+
+    def listing(serial: int, devices: tuple[OrderDevice, ...]) -> bytes:
+        return issue_order(order(devices=devices, serial=serial), [harbour().signer])
+
+    device.load_order(listing(8, void), NOW)
+    for devices in (flying, flying[1:]):
+        with pytest.raises(RevokedAgain):
+            device.load_order(listing(10, devices), NOW)
+    assert device.order().order.serial == 8
+    device.load_order(listing(10, void), NOW)
 
 
 def test_another_order_of_the_same_number_put_on_the_card_is_refused(device):

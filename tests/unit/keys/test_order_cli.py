@@ -180,10 +180,50 @@ def test_an_older_copy_of_the_signer_amends_nothing_that_it_does_not_know(here, 
     shutil.copytree("agency/signer", "older/signer")
     good("order extend op.order --hours 1 -o new.order")
     assert zegel("order extend new.order --agency older --hours 1 -o newer.order").code == 7
-    for name in ("state.json", "state-copy.json"):  # as CUSTODY.md says
-        Path(f"older/signer/{name}").write_text('{"serial": 2}')
+    write_state("older/signer", '{"serial": 2}')
     good("order extend new.order --agency older --hours 1 -o newer.order")
     good("device load-order drone newer.order")
+
+
+def write_state(folder: str, text: str) -> None:
+    """As CUSTODY.md says."""
+    for name in ("state.json", "state-copy.json"):
+        Path(f"{folder}/{name}").write_text(text)
+
+
+FORGOTTEN = "has forgotten the operation of order 1, and whether one was issued after it"
+
+
+def test_a_restored_folder_amends_the_newest_order_alone(here, good, zegel):
+    """Else who was revoked by it would be back."""
+    two_aircraft(good)
+    good("order revoke two.order --device drone-8 -o void.order")
+    write_state("agency/signer", '{"serial": 3}')
+    for _ in range(2):
+        answer = zegel("order extend two.order --hours 1 -o back.order")
+        assert (answer.code, answer.error) == (7, f"agency/signer {FORGOTTEN.replace('order 1', 'order 2')}")
+        assert "CUSTODY.md" in answer.hint
+        good(f"{ISSUE} -o 4.order" if not Path("4.order").exists() else "order extend 4.order --hours 1 -o 5.order")
+    write_state("agency/signer", '{"serial": 3}')
+    good("order extend void.order --hours 1 -o later.order")
+    assert [device.void for device in content("later.order").devices] == [False, True]
+
+
+def test_a_folder_made_anew_amends_what_it_is_told_is_the_newest(here, good, zegel, monkeypatch):
+    """Of several operations, and also after it has issued orders of its own."""
+    good(f"{ISSUE} -o day.order")
+    good("order revoke op.order --station visitor -o 3.order")
+    shutil.rmtree("agency/signer")
+    monkeypatch.setattr("time.time", lambda: NOW + HOUR)
+    good("agency new-signer agency")
+    for name in ("op", "day", "3"):
+        assert "has forgotten the operation" in zegel(f"order extend {name}.order --hours 1 -o new.order").error
+    write_state("agency/signer", '{"serial": 0, "newest": [2, 3]}')
+    good(f"{ISSUE} -o more.order")
+    good("order extend day.order --hours 1 -o day-2.order")
+    assert zegel("order extend op.order --hours 1 -o new.order").error == f"agency/signer {FORGOTTEN}"
+    good("order extend 3.order --hours 1 -o 4.order")
+    assert zegel("order extend day.order --hours 1 -o new.order").code == OlderOrder.exit_code
 
 
 def test_what_a_folder_remembers_of_its_orders_is_bounded(here, good, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import os
 
@@ -23,6 +24,7 @@ from keys.errors import (
     OlderOrder,
     OrderExpired,
     OrderNotYetValid,
+    RevokedAgain,
     WrongFile,
     WrongMode,
     WrongUsage,
@@ -30,7 +32,7 @@ from keys.errors import (
 from keys.grant import Profile
 from keys.order import LATEST, OrderStation, issue_order
 from keys.station import StationFolder
-from tests.agency import HOUR, NAME, NOW, Agency, harbour, order, p256
+from tests.agency import HOUR, NAME, NOW, Agency, device, harbour, order, p256
 from tests.unit.keys.disk import files_of, full_disk, process
 
 DAY = 24 * HOUR
@@ -440,6 +442,21 @@ def test_the_newest_order_of_an_operation_is_kept_and_stands_in_for_an_older_fil
     assert StationFolder.open(path).newest_order(old, NOW).order.serial == 8
     with pytest.raises(OlderOrder):
         station.accept_order(old, NOW)
+
+
+def test_an_aircraft_that_was_revoked_does_not_come_back_by_a_file(path, station):
+    """The agency restored an older copy of its folder, and amended the order before."""
+    lost = dataclasses.replace(device(3), name="lost")
+    flying, void = (*order().devices, lost), (*order().devices, dataclasses.replace(lost, void=True))
+    station.newest_order(signed(path, devices=flying), NOW)
+    revoked = station.newest_order(signed(path, serial=8, devices=void), NOW)
+    for devices in (flying, order().devices):
+        for take in (station.accept_order, StationFolder.open(path).newest_order):
+            with pytest.raises(RevokedAgain, match=r"order 10 .*order 8 of the same operation"):
+                take(signed(path, serial=10, devices=devices), NOW)
+    assert StationFolder.open(path).newest_order(signed(path, devices=flying), NOW).order_hash == revoked.order_hash
+    assert station.newest_order(signed(path, serial=10, op_id=bytes(16), devices=flying), NOW).order.serial == 10
+    assert station.newest_order(signed(path, serial=10, devices=(*void, device(4))), NOW).order.serial == 10
 
 
 def test_it_stands_in_for_a_file_that_has_ended(path, station):
