@@ -253,9 +253,12 @@ class StationFolder:
     ) -> None:
         """Remember a start of a device, and the seq of its newest beat, until `store_heard`; nothing is written yet.
 
-        `named`: by the operator, so that it takes the place of a later start.
+        `named`: by the operator, so that it takes the place of a later start; and so does what comes after it.
         """
-        self._unsaved_boots[_device_key(agency_id, device_pub)] = Start(counter, session_id.hex(), seq, named)
+        device = _device_key(agency_id, device_pub)
+        unsaved = self._unsaved_boots.get(device)
+        named = named or (unsaved is not None and unsaved.named)
+        self._unsaved_boots[device] = Start(counter, session_id.hex(), seq, named)
 
     def record_system(self, agency_id: bytes, device_pub: bytes, system: int) -> None:
         """Remember the id that a device owns until `store_heard`; nothing is written yet."""

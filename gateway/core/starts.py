@@ -74,7 +74,7 @@ class Starts:
     # --- who may ---
 
     def admits(self, device_public: bytes, stated: Statement, now: float) -> bool:
-        """Whether a session may begin to open: F1, and none of no lower counter is heard beside it or has lasted."""
+        """Whether a session may begin to open: none of no lower counter is heard beside it, and F1 by what has lasted."""
         if self._named == (device_public, stated.boot_counter):
             return True
         later = self._earlier_than(device_public, stated, now)
@@ -87,7 +87,7 @@ class Starts:
         """The boot counter of a session that it is not later than, or too far ahead of."""
         session_id, counter, known = stated.session_id(), stated.boot_counter, self._of(device_public)
         for other in self._of_device(device_public):
-            heard = other.lasted or now - other.beat_at <= SUPERSEDED_AFTER_S
+            heard = now - other.beat_at <= SUPERSEDED_AFTER_S
             if heard and other.boot_counter >= counter and other.session_id != session_id:
                 return other.boot_counter
         if known is _NOTHING or known.session_id == session_id or 0 < counter - known.boot_counter <= BOOT_JUMP_MAX:
@@ -110,15 +110,21 @@ class Starts:
         """
         silent = now - session.beat_at > SUPERSEDED_AFTER_S and not self._is_named(session)
         return any(
-            other.beat and other.boot_counter > session.boot_counter and (session.closed or (other.lasted and silent))
+            other.beat
+            and other.boot_counter > session.boot_counter
+            and (session.closed or (self._counts(other) and silent))
             for other in self.beside(session)
         )
 
     def gives_way(self, session: Session, now: float) -> bool:
         """Whether one that has only been stated may take its place."""
         if session.opened:
-            return not session.lasted and now - session.beat_at > SUPERSEDED_AFTER_S
+            return not self._counts(session) and now - session.beat_at > SUPERSEDED_AFTER_S
         return not session.alive(now)
+
+    def _counts(self, session: Session) -> bool:
+        """Whether it has lasted, and none that the operator has named is remembered in its place."""
+        return session.lasted and session.boot_counter <= self._of(session.device_public).boot_counter
 
     def beside(self, session: Session) -> list[Session]:
         """The other sessions of the same device."""

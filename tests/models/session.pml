@@ -30,7 +30,7 @@ bool ever_lasted[STARTS + 1];   /* the properties', not the station's */
 #ifdef BROKEN_BESIDE
 #define HEARD(j) false
 #else
-#define HEARD(j) (beating[j] && (lasted[j] || fresh[j]))
+#define HEARD(j) (beating[j] && fresh[j])
 #endif
 
 active proctype starts()

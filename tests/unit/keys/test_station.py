@@ -351,6 +351,15 @@ def test_a_start_that_the_operator_named_takes_the_place_of_a_later_one(station)
     assert StationFolder.open(station.path).boot(AGENCY, b"device") == (9, b"next", 1)
 
 
+def test_a_named_start_that_could_not_be_stored_is_not_forgotten_over_the_next_one(station):
+    remember(station, b"device", 1007, b"of another hand", seq=40)
+    with full_disk():
+        assert remember(station, b"device", 8, b"real", seq=9, named=True)
+        assert remember(station, b"device", 9, b"next")
+    assert station.store_heard() is None
+    assert station.boot(AGENCY, b"device") == (9, b"next", 1)
+
+
 def test_a_full_disk_is_an_alarm_and_the_order_in_use_goes_on(station):
     data = signed(station.path)
     station.accept_order(data, NOW)

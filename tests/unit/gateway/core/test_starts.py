@@ -251,6 +251,43 @@ def test_a_later_start_that_is_kept_up_does_not_undo_what_the_operator_named():
     assert ground.take_heard() == [heard(named, named=True)]
 
 
+def displaced(world: World, *thieves: Aboard) -> tuple[Aboard, Listener, float]:
+    """The start that the operator has named has lasted, and then others beside it, which fall silent at the end."""
+    named = Aboard(world, boot=3)
+    ground = ears(world, boot=41, named=Start(device_of(world), 3))
+    now = last(ground, named)
+    for thief in thieves:
+        parts = thief.announce(thief.announced())
+        hear(ground, thief.statement(), thief.beat(), *parts, now=now)
+        for _ in range(round(LASTED_S)):
+            now += 1
+            hear(ground, named.beat(), thief.beat(), now=now)
+        assert ground.sessions[thief.session_id[:8]].lasted
+    return named, ground, now
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_later_start_that_the_named_one_displaced_counts_no_more_once_it_is_silent(ends: bool):
+    world = World(1)
+    thief, following = Aboard(world, boot=900), Aboard(world, boot=4)
+    named, ground, now = displaced(world, thief)
+    if ends:
+        hear(ground, named.beat(flags=int(Flag.SESSION_CLOSED)), now=now)
+    assert hear(ground, following.statement(), now=now + SUPERSEDED_AFTER_S) == [OLDER]
+    assert hear(ground, following.statement(), now=now + SUPERSEDED_AFTER_S + 0.1) == [None]
+    now = last(ground, following, now + SUPERSEDED_AFTER_S + 0.1)
+    ground.tick(now + 60)  # it is out of range, and the other one did not come back
+    assert following.session_id[:8] in ground.sessions
+    assert hear(ground, Aboard(world, boot=5).statement(), now=now + 60) == [None]
+
+
+def test_later_starts_that_the_named_one_displaced_do_not_fill_the_places():
+    world = World(1)
+    _, ground, now = displaced(world, *(Aboard(world, boot=boot) for boot in range(900, 900 + SESSIONS_MAX - 1)))
+    assert len(ground.sessions) == SESSIONS_MAX
+    assert hear(ground, Aboard(world, boot=4).statement(), now=now + SUPERSEDED_AFTER_S + 0.1) == [None]
+
+
 # --- who takes whose place ---
 
 
