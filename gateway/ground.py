@@ -239,12 +239,15 @@ class Ground:
     # --- what a person sees ---
 
     def _show_sessions(self, now: float) -> None:
-        """One line whenever what this station can open changes."""
+        """One line whenever what this station can open changes. What is not held any more is forgotten."""
         for session in self.listener.sessions.values():
             state = self._state(session, now)
             if self._shown.get(session.session_id) != state:
                 self._shown[session.session_id] = state
                 say("ground", f"{self.station.name}: session {session.session_id.hex()[:8]}: {state}")
+        held = {session.session_id for session in self.listener.sessions.values()}
+        self._shown = {name: state for name, state in self._shown.items() if name in held}
+        self._commanded &= held
 
     def _show_alarms(self, now: float) -> None:
         """What is so at this moment, and what is over."""

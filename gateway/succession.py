@@ -83,7 +83,11 @@ class Succession:
     # --- either ---
 
     def _take(self, data: bytes) -> bool:
-        """False if it is a good one, but not one to go on under."""
+        """False if it is a good one, but not one to go on under.
+
+        It is stored before it is used, so the loop waits for the disk: once for each order that the agency signs, for what
+        the link brings is stored only if it succeeds ours.
+        """
         newest = self._station.newest_order(data, int(time.time()))
         if amendment.succeeds(newest, self._listener.order):
             added = newest.order.devices[len(self._listener.order.order.devices) :]  # the others stay in their places

@@ -13,6 +13,7 @@ from gateway.core.reorder import Reorder
 from gateway.core.starts import Start
 from gateway.errors import ConfigError
 from gateway.ground import Ground, named_start
+from gateway.helm import READY
 from keys.kid import Lane
 from tests.memory_link import PILOT, World, join, mavlink_frame
 from tests.unit.gateway.core.by_hand import batch_of
@@ -66,3 +67,26 @@ def test_by_several_links_telemetry_waits_for_a_gap_and_video_and_evidence_do_no
     assert said == [frames[0], b"one", b"three"]
     assert session.seq == before + 1
     assert [*map(bytes, ground.reorder.release(now + 0.6))] == [frames[2]]
+
+
+def test_what_was_said_of_sessions_that_are_gone_is_forgotten(monkeypatch):
+    """A device key that is in other hands states new ones without end."""
+    held, said = dict[bytes, Any](), list[str]()
+    monkeypatch.setattr("gateway.ground.say", lambda _, text: said.append(text))
+    ground: Any = SimpleNamespace(
+        listener=SimpleNamespace(sessions=held),
+        station=SimpleNamespace(name="pilot"),
+        helm=SimpleNamespace(may_command=True, state=lambda *_: READY),
+        _shown={},
+        _commanded=set(),
+        _state=lambda *_: "open",
+    )
+    for number in range(50):
+        name = number.to_bytes(16, "big")
+        held.clear()
+        held[name[:8]] = SimpleNamespace(session_id=name)
+        for _ in range(2):
+            Ground._show_sessions(ground, 0.0)
+            Ground._show_commands(ground, 0.0)
+    assert (set(ground._shown), ground._commanded) == ({name}, {name})
+    assert len(said) == 2 * 50  # each thing once
