@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: demo test soak hours budget lint files install uninstall deb clean
+.PHONY: demo test soak hours coverage budget lint files install uninstall deb release clean
 
 demo: .venv/ready
 	@$(BIN)/zegel demo $(if $(STAY),--stay)
@@ -20,6 +20,14 @@ soak: .venv/ready-test
 # Of those, the hours alone.
 hours: .venv/ready-test
 	@ZEGEL_HOURS=$(HOURS) $(BIN)/python -m pytest -m soak tests/system/test_endurance.py
+
+# Branch coverage by the tests that run in one process; those of tests/system start processes of their own and are not counted.
+# The figures go into CONTRIBUTING.md, unless TESTS names only some: make coverage TESTS=tests/unit/keys
+TESTS ?= $(addprefix tests/,unit property vectors hostile interop architecture)
+coverage: .venv/ready-test
+	@$(BIN)/coverage run -m pytest $(TESTS)
+	@$(BIN)/coverage report
+	@$(BIN)/coverage json -q -o - | $(BIN)/python -m tests.covered $(if $(filter file,$(origin TESTS)),--write)
 
 # Instructions a datagram on an emulated Raspberry Pi, against bench/budget.json: fails if a figure grew by more than 5 %.
 budget: .venv/ready
@@ -61,6 +69,11 @@ uninstall:
 deb: .venv/ready
 	@packaging/deb "$(abspath $(BIN)/python)" "$(ARCH)"
 
+# What a release consists of, in dist/: wheel, source archive, both packages, SHA256SUMS. It tags and pushes nothing.
+release: .venv/ready
+	@$(INSTALL) '.[release]'
+	@packaging/release "$(abspath $(BIN)/python)"
+
 .venv/ready: setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("zegel needs Python 3.11 or newer: make PYTHON=python3.11") if sys.version_info < (3, 11) else 0'
 	@echo "making the environment in .venv: once, about a minute"
@@ -77,4 +90,4 @@ deb: .venv/ready
 	@touch $@
 
 clean:
-	rm -rf .venv dist *.egg-info .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv dist *.egg-info .coverage .mypy_cache .pytest_cache .ruff_cache
