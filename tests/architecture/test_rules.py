@@ -14,7 +14,15 @@ from keys.policy import RANGES, Policy
 
 ROOT = Path(__file__).parents[2]
 SPEC = (ROOT / "gateway/SPEC.md").read_text()
-PAGES = ("gateway/SPEC.md", "gateway/THREATS.md", "keys/CUSTODY.md", "README.md", "tests/RULES.md")
+PAGES = (
+    "gateway/SPEC.md",
+    "gateway/THREATS.md",
+    "keys/CUSTODY.md",
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "tests/RULES.md",
+)
 _TEST = r"`(\S+)` (\w+)"
 _RULE = re.compile(rf"\| ([\d.]+) \| (.+) \| ({_TEST}(?:; {_TEST})*) \|")
 _NUMBER = re.compile(r"\| ([\d.]+) \| (.+) \| `(\S+)\.(\w+)` \| (.+) \|")
