@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: demo test soak hours coverage budget lint files install uninstall deb release clean
+.PHONY: demo test soak hours coverage budget lint docs docs-demo files install uninstall deb release clean
 
 demo: .venv/ready
 	@$(BIN)/zegel demo $(if $(STAY),--stay)
@@ -38,6 +38,19 @@ lint: .venv/ready-lint
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
+# The pages as a site in build/site. They are copied in the folders that they have here, so that a link is right in both.
+PAGES = $(wildcard *.md docs/*.md docs/*.svg examples/*.md examples/*.sdp gateway/*.md keys/*.md firmware_shims/*.md \
+	bench/*.md tests/*.md) LICENSE
+docs: .venv/ready-docs
+	@rm -rf build/pages build/site
+	@mkdir -p build/pages
+	@cp --parents $(PAGES) build/pages
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict --config-file docs/mkdocs.yml
+
+# The picture of the demo in README, made by running it.
+docs-demo: .venv/ready
+	@$(BIN)/python docs/demo_svg.py
+
 # On a board: sudo make install ROLE=air, or ROLE=ground. The program goes to /opt/zegel, its user is zegel.
 PREFIX ?= /usr/local
 # udev looks into no other folder of our own.
@@ -59,6 +72,7 @@ files:
 	@install -D -m 644 -t $(DESTDIR)$(UDEV) packaging/*.rules
 	@install -D -m 755 -t $(DESTDIR)$(PREFIX)/lib/zegel packaging/venv
 	@install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/zegel README.md CHANGELOG.md LICENSE
+	@install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/zegel/docs docs/*.md docs/*.svg
 	@ln -sfn /opt/zegel/bin/zegel $(DESTDIR)$(PREFIX)/bin/zegel
 
 # Keys, orders and /etc/zegel stay, unless PURGE=1.
@@ -89,5 +103,9 @@ release: .venv/ready
 	@$(INSTALL) '.[test,interop,bench,lint]'
 	@touch $@
 
+.venv/ready-docs: .venv/ready
+	@$(INSTALL) '.[docs]'
+	@touch $@
+
 clean:
-	rm -rf .venv dist *.egg-info .coverage .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv build dist *.egg-info .coverage .mypy_cache .pytest_cache .ruff_cache

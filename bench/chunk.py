@@ -21,7 +21,7 @@ from gateway.core.wire import LINK_MTU
 from gateway.demo.flight import Log, recorded_flight
 from keys.kid import Lane
 
-VIDEO_SIZE = 1200  # bytes, as the encoders of README are told
+VIDEO_SIZE = 1200  # bytes, as the encoders of examples/ are told
 AEAD_S = 0.01
 
 

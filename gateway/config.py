@@ -60,7 +60,7 @@ class _Role(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 
 class AirConfig(_Role, frozen=True, kw_only=True):
-    """`air.toml`. Endpoints as strings, see README."""
+    """`air.toml`. Endpoints as strings, see docs/operate.md."""
 
     device: str
     fc: str = "udpin:127.0.0.1:14560"
@@ -240,7 +240,7 @@ def _hint(error: str) -> str:
     return (
         'several endpoints may be given, so it is a list: ["udpout:192.168.10.2:14600"]'
         if "array" in error
-        else "see README"
+        else "see docs/operate.md"
     )
 
 

@@ -21,6 +21,7 @@ PAGES = (
     "README.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
+    "docs/*.md",
     "tests/RULES.md",
 )
 _TEST = r"`(\S+)` (\w+)"
@@ -84,8 +85,8 @@ def test_every_section_that_orders_something_has_a_rule():
 
 
 def test_the_pages_name_no_file_of_tests_that_is_not_there():
-    for page in PAGES:
-        named = {name.rstrip("./,") for name in re.findall(r"tests/[\w/.]+", (ROOT / page).read_text())}
+    for page in (page for pattern in PAGES for page in ROOT.glob(pattern)):
+        named = {name.rstrip("./,") for name in re.findall(r"tests/[\w/.]+", page.read_text())}
         assert not {name for name in named if not (ROOT / name).exists()}, page
 
 

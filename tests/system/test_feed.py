@@ -15,11 +15,11 @@ from tests.unit.gateway.endpoints.wires import free_port
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_client_of_the_readme_hears_the_flight(fly, tmp_path):
+def test_the_client_of_the_manual_hears_the_flight(fly, tmp_path):
     port = free_port(socket.SOCK_STREAM)
     flight = fly(more_ground=("--feed", str(port)))
     flight.wait_open()
-    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/integrate.md").read_text(), re.DOTALL)
     heard = tmp_path / "heard.txt"
     with heard.open("wb") as out, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as fc:
         client = subprocess.Popen([sys.executable, "-u", "-c", code.replace("5700", str(port))], stdout=out)
