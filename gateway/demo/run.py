@@ -378,7 +378,7 @@ class Demo:
 
 
 def command(parser: argparse.ArgumentParser) -> None:
-    """show the main job on this computer, with throw-away keys, in half a minute"""
+    """show the main job on this computer, with throw-away keys, in less than a minute"""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = "example:\n  zegel demo\n  zegel demo --stay\n  zegel demo --hybrid"
     parser.add_argument("--stay", action="store_true", help="go on flying until Ctrl-C, towards UDP 14550 and 5600")
