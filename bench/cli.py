@@ -14,9 +14,9 @@ from bench import machine, record, show
 from bench.result import Options, Result
 
 BAR = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-# Modules of this package, each with `measure(options, progress)`; its docstring's first line is its summary, and what
+# Modules of bench.measures, each with `measure(options, progress)`; its docstring's first line is its summary, and what
 # `arguments(parser)` adds, if there is one, is in `options.args`. Without a name `zegel bench` runs ALL in this order.
-ALL: tuple[str, ...] = ("cipher", "chunk", "link", "latency", "mavlink", "peers")
+ALL: tuple[str, ...] = ("cipher", "batching", "link", "latency", "mavlink", "peers")
 COMMANDS: tuple[str, ...] = (*ALL, "pi", "report", "tune")
 
 
@@ -26,7 +26,7 @@ def command(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_run, names=list(ALL))
     subparsers = parser.add_subparsers(metavar="WHAT")
     for name in COMMANDS:
-        module = import_module(f"bench.{name}")
+        module = import_module(f"bench.measures.{name}")
         summary = show.summary(name)
         made = subparsers.add_parser(name, help=summary, description=summary)
         _common(made)
@@ -60,7 +60,7 @@ def measure(names: Iterable[str], options: Options) -> Iterator[Result]:
     for name in names:
         with Progress(*BAR, console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task(name)
-            result: Result = import_module(f"bench.{name}").measure(
+            result: Result = import_module(f"bench.measures.{name}").measure(
                 options,
                 lambda done, total, what, bar=bar, task=task: bar.update(
                     task, completed=done, total=total, description=what

@@ -11,9 +11,9 @@ import random
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.batch import Batch
-from gateway.core.announcer import BEAT_EVERY_S, Announcer
-from gateway.core.listener import Listener, Me
-from gateway.core.opener import Opener
+from gateway.core.air.announcer import BEAT_EVERY_S, Announcer
+from gateway.core.ground.listener import Listener, Me
+from gateway.core.ground.opener import Opener
 from keys import cose, grant
 from keys.grant import Profile
 from keys.keyring import SendKey

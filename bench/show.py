@@ -28,7 +28,7 @@ def text(cell: Cell) -> str:
 
 def summary(command: str) -> str:
     """What the module of a sub-command says that it does, in one line without a full stop."""
-    told = import_module(f"bench.{command}").__doc__ or ""
+    told = import_module(f"bench.measures.{command}").__doc__ or ""
     return told.partition(": ")[2].partition("\n")[0].rstrip(".")
 
 

@@ -22,7 +22,7 @@ from gateway.alarms import Alarms, Reason
 from gateway.barrier import breathe
 from gateway.batch import AGED_S, Batch
 from gateway.config import AirConfig
-from gateway.core.announcer import NARROW_BELOW_BPS, Announcer
+from gateway.core.air.announcer import NARROW_BELOW_BPS, Announcer
 from gateway.core.barrier import Barrier
 from gateway.core.bundle import DROP_AFTER_S, Bundler, pad_videos
 from gateway.core.wire import DOWNLINK_OVERHEAD, Control, DropReason

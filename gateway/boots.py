@@ -1,6 +1,6 @@
 """Boots: the starts of aircraft that a station remembers, on their way from the listener to its folder.
 
-What lives here: when they are written. What must not: which of them count (gateway.core.starts), and how they are stored
+What lives here: when they are written. What must not: which of them count (core/ground/starts.py), and how they are stored
 (keys.station).
 """
 
@@ -10,8 +10,8 @@ from collections.abc import Iterable
 
 from gateway.alarms import Alarms, Reason
 from gateway.aside import Aside
-from gateway.core.listener import Listener
-from gateway.core.starts import Heard
+from gateway.core.ground.listener import Listener
+from gateway.core.ground.starts import Heard
 from keys.station import StationFolder
 
 WRITE_EVERY_S = 1.0  # at most, so that nobody wears the card out with one start after another

@@ -1,6 +1,6 @@
 """Gate: what comes up, from the links through the gatekeeper and each station's guard policy to the flight controller.
 
-What must not live here: whom to believe (gateway.core.gatekeeper), what a policy lets through (firmware_shims.guard).
+What must not live here: whom to believe (gateway.core.air.uplink_opener), what a policy lets pass (firmware_shims.guard).
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from firmware_shims import guard
 from firmware_shims.guard import UNJUDGED, Guard
 from gateway.alarms import Alarms, Reason
 from gateway.batch import AGED_S, Batch
-from gateway.core.announcer import Announcer
+from gateway.core.air.announcer import Announcer
+from gateway.core.air.uplink_opener import INSTANCES_MAX, Accepted, Gatekeeper
 from gateway.core.barrier import Barrier
-from gateway.core.gatekeeper import INSTANCES_MAX, Accepted, Gatekeeper
 from gateway.core.wire import DropReason
 from gateway.endpoints import Endpoint
 from gateway.kept_back import KeptBack

@@ -2,11 +2,11 @@
 
 One turn of the loop, and the functions in its order:
   1  `turn`          wait for an endpoint or a deadline
-  2  `_open_link`    one batch from a link is opened in place (gateway.core.opener)
-  3  `_to_gcs`       telemetry first: one MAVLink frame per datagram, in order also by several links (gateway.core.reorder)
+  2  `_open_link`    one batch from a link is opened in place (gateway.core.ground.opener)
+  3  `_to_gcs`       telemetry first: one MAVLink frame per datagram, in order also by several links (core/ground/reorder)
   4  `_to_video`     each video lane to its player, datagram for datagram
   5  `_take_gcs`     what a ground control station sends goes up, if this station may command (gateway.helm)
-  6  `_housekeep`    reopening, status, a newer order (gateway.succession), starts to the station folder (gateway.boots)
+  6  `_housekeep`    reopening, status, a newer order (succession.py), starts to the station folder (boots.py)
 
 When the link is silent so is the plain side: nothing is made up.
 """
@@ -26,13 +26,13 @@ from gateway.batch import Batch
 from gateway.boots import Boots
 from gateway.config import GroundConfig
 from gateway.core.barrier import Barrier
-from gateway.core.fleet import Fleet
-from gateway.core.listener import Listener, Me
-from gateway.core.opener import Opener
-from gateway.core.paths import Paths
-from gateway.core.reorder import Frames, Reorder
-from gateway.core.session import Session
-from gateway.core.starts import Start
+from gateway.core.ground.listener import Listener, Me
+from gateway.core.ground.opener import Opener
+from gateway.core.ground.paths import Paths
+from gateway.core.ground.reorder import Frames, Reorder
+from gateway.core.ground.session import Session
+from gateway.core.ground.starts import Start
+from gateway.core.ground.uplink_sessions import Fleet
 from gateway.core.wire import DropReason
 from gateway.endpoints import Endpoint, open_endpoint, open_link
 from gateway.endpoints.feed import TELEMETRY, VIDEO, Feed, leaves_computer

@@ -1,6 +1,6 @@
 """Helm: what goes up, from the ground control stations through this station's guard policy and the fleet to the links.
 
-What must not live here: when a station may command (gateway.core.commander), what a policy lets through
+What must not live here: when a station may command (gateway.core.ground.commander), what a policy lets through
 (firmware_shims.guard).
 """
 
@@ -14,9 +14,9 @@ from firmware_shims.guard import UNJUDGED, Guard
 from gateway.alarms import Alarms, Reason
 from gateway.batch import AGED_S, Batch
 from gateway.core.barrier import Barrier
-from gateway.core.commander import Refusal
-from gateway.core.fleet import Fleet
-from gateway.core.session import Session
+from gateway.core.ground.commander import Refusal
+from gateway.core.ground.session import Session
+from gateway.core.ground.uplink_sessions import Fleet
 from gateway.core.wire import DropReason
 from gateway.endpoints import Endpoint
 from gateway.frames import FrameReader

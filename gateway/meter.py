@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gateway.core.paths import Reception
+from gateway.core.ground.paths import Reception
 from gateway.endpoints import Endpoint
 
 OVER_S = 2.0  # rates are of so long; a status is published twice a second

@@ -1,6 +1,6 @@
 """Owners: what a station remembers of its aircraft, and tells of their MAVLink system ids and of those that are revoked.
 
-What must not live here: deciding whose an id is (gateway.core.systems), whom to believe (gateway.core.listener).
+What must not live here: deciding whose an id is (core/ground/systems.py), whom to believe (core/ground/listener.py).
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from collections.abc import Iterable
 
 from firmware_shims import definitions
 from gateway.alarms import Alarms, Reason
-from gateway.core.listener import Listener
-from gateway.core.starts import Starts
-from gateway.core.systems import OTHERS, Systems
+from gateway.core.ground.listener import Listener
+from gateway.core.ground.starts import Starts
+from gateway.core.ground.systems import OTHERS, Systems
 from keys.order_device import OrderDevice
 from keys.station import StationFolder
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from gateway.core.session import Session
+from gateway.core.ground.session import Session
 from keys.beat import Flag
 
 CLAIM_WITHIN_S = 30  # F2: an aircraft's clock this near to ours is worth showing as fresh

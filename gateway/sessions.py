@@ -18,9 +18,9 @@ from gateway.alarms import Alarms, Reason, kind_of
 from gateway.aside import Aside
 from gateway.barrier import refusing
 from gateway.core import order_fragments
-from gateway.core.announcer import Announcer
+from gateway.core.air.announcer import Announcer
+from gateway.core.air.order_broadcaster import Courier
 from gateway.core.barrier import Barrier
-from gateway.core.courier import Courier
 from gateway.core.order_intake import OrderIntake
 from gateway.log import say
 from gateway.notify import Manager

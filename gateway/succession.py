@@ -11,7 +11,7 @@ import time
 from gateway.alarms import Alarms, Reason, kind_of
 from gateway.barrier import refusing
 from gateway.core.barrier import Barrier
-from gateway.core.listener import Listener
+from gateway.core.ground.listener import Listener
 from gateway.helm import Helm
 from gateway.log import say
 from gateway.order_file import OrderFile

@@ -15,15 +15,15 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.batch import Batch
-from gateway.core.announcer import Announcer
+from gateway.core.air.announcer import Announcer
+from gateway.core.air.uplink_opener import Gatekeeper
 from gateway.core.bundle import Bundler
-from gateway.core.commander import Refusal
 from gateway.core.control_cipher import ControlCipher
-from gateway.core.fleet import Fleet
-from gateway.core.gatekeeper import Gatekeeper
-from gateway.core.listener import Listener, Me
-from gateway.core.opener import Opener
-from gateway.core.starts import Start
+from gateway.core.ground.commander import Refusal
+from gateway.core.ground.listener import Listener, Me
+from gateway.core.ground.opener import Opener
+from gateway.core.ground.starts import Start
+from gateway.core.ground.uplink_sessions import Fleet
 from gateway.core.wire import FIRST_CONTROL, LINK_MTU, Kind, parse_control
 from keys import grant
 from keys.grant import Profile

@@ -1,4 +1,4 @@
-"""Sealer: plain datagrams to sealed ones, a batch at a time. This and opener.py are the data path.
+"""Sealer: plain datagrams to sealed ones, a batch at a time. This and ground/opener.py are the data path.
 
 The flow, and the functions in its order:
   1  `seal`            the batch of one lane: bundles of frames, or video datagrams, each in its slot

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from gateway.batch import Batch
-from gateway.core.listener import Listener, Me
-from gateway.core.opener import Opener
+from gateway.core.ground.listener import Listener, Me
+from gateway.core.ground.opener import Opener
 from gateway.core.wire import DropReason
 from keys.order import verify_order
 from keys.station import StationFolder

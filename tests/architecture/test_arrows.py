@@ -24,7 +24,7 @@ PURE_KEYS = {
     "fields",
     "grant",
     "keyring",
-    "kid",
+    "lanes",
     "operation_key",
     "order",
     "order_device",

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import mldsa
 
 from gateway import cli, sessions
 from gateway.alarms import Alarms
-from gateway.core.announcer import Phase
+from gateway.core.air.announcer import Phase
 from gateway.sessions import Sessions
 from keys import certificate, cose, station_public
 from keys.beat import Flag

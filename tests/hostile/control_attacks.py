@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 import cbor2
 
 from gateway.core import sframe
-from gateway.core.announcer import BEAT_EVERY_S
+from gateway.core.air.announcer import BEAT_EVERY_S
 from gateway.core.fragment import split
 from gateway.core.wire import FRAGMENT_MAX, ControlHeader, Kind
 from keys import cose

@@ -9,10 +9,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pymavlink.dialects.v20 import all as dialect
 
 from gateway.batch import Batch
-from gateway.core.announcer import Announcer
+from gateway.core.air.announcer import Announcer
+from gateway.core.air.uplink_opener import Gatekeeper
 from gateway.core.bundle import Bundler
-from gateway.core.commander import Refusal
-from gateway.core.gatekeeper import Gatekeeper
+from gateway.core.ground.commander import Refusal
 from gateway.core.wire import LINK_MTU
 from tests.memory_link import LANES, Aircraft, World, verified
 

@@ -22,8 +22,8 @@ from cryptography.x509.oid import ExtensionOID
 from gateway import sessions, succession
 from gateway.alarms import Alarms
 from gateway.core import order_fragments
-from gateway.core.fleet import Fleet
-from gateway.core.gatekeeper import Gatekeeper
+from gateway.core.air.uplink_opener import Gatekeeper
+from gateway.core.ground.uplink_sessions import Fleet
 from gateway.core.order_fragments import PIECE_MAX
 from gateway.core.wire import LINK_MTU, DropReason, Evidence
 from gateway.helm import Helm

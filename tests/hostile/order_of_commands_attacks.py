@@ -9,7 +9,7 @@ from pymavlink.dialects.v20 import all as dialect
 
 from gateway.batch import Batch
 from gateway.core import sframe
-from gateway.core.gatekeeper import Gatekeeper
+from gateway.core.air.uplink_opener import Gatekeeper
 from gateway.helm import READY
 from keys.kid import Lane, uplink_kid
 from keys.order import Policy

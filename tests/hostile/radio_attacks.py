@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable, Iterator
 
 from gateway.core import sframe
-from gateway.core.announcer import REKEY_AFTER_PACKETS
+from gateway.core.air.announcer import REKEY_AFTER_PACKETS
 from gateway.core.wire import BEYOND_BEAT_BY
 from keys.kid import Lane
 from keys.order import Policy

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from gateway.core.starts import Start
+from gateway.core.ground.starts import Start
 from keys.kid import Lane
 from keys.policy import Policy
 from tests.hostile.row import Row, only

@@ -13,7 +13,7 @@ import pytest
 
 from gateway.batch import ROOM
 from gateway.core.fragment import split
-from gateway.core.listener import SESSIONS_MAX
+from gateway.core.ground.listener import SESSIONS_MAX
 from gateway.core.wire import CONTROL_HEADER_SIZE, FRAGMENT_MAX, ControlHeader, Kind
 from keys import cose
 from keys.kid import Lane

@@ -14,9 +14,9 @@ from pathlib import Path
 from pymavlink.dialects.v20 import all as dialect
 
 from gateway.alarms import Alarms
-from gateway.core.fleet import Fleet
-from gateway.core.listener import Listener, Me
-from gateway.core.opener import Opener
+from gateway.core.ground.listener import Listener, Me
+from gateway.core.ground.opener import Opener
+from gateway.core.ground.uplink_sessions import Fleet
 from gateway.core.wire import LINK_MTU, Control
 from gateway.gate import Gate
 from gateway.helm import Helm

@@ -43,9 +43,9 @@ THROWN: dict[str, Callable[[], Exception]] = {
 A_FEW = (
     "keys.order.verify_order",
     "keys.cose.loads",
-    "gateway.core.listener.Listener.control",
-    "gateway.core.opener.Opener._open_next",
-    "gateway.core.gatekeeper.Gatekeeper.open",
+    "gateway.core.ground.listener.Listener.control",
+    "gateway.core.ground.opener.Opener._open_next",
+    "gateway.core.air.uplink_opener.Gatekeeper.open",
     "firmware_shims.mavlink.Framer.feed",
     "firmware_shims.guard.Guard.held",
     "gateway.endpoints.udp._Udp.fill",

@@ -16,9 +16,9 @@ import pytest
 
 from gateway.batch import AGED_S, Batch
 from gateway.core import sframe
-from gateway.core.commander import Refusal
-from gateway.core.gatekeeper import Gatekeeper
-from gateway.core.sequence import BEHIND_FOR_S, BEHIND_SEVERAL_FOR_S
+from gateway.core.air.command_order import BEHIND_FOR_S, BEHIND_SEVERAL_FOR_S
+from gateway.core.air.uplink_opener import Gatekeeper
+from gateway.core.ground.commander import Refusal
 from keys import keyring
 from keys.kid import Lane, uplink_kid
 from keys.order import Policy

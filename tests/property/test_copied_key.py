@@ -10,9 +10,9 @@ from typing import TypeAlias
 
 import pytest
 
-from gateway.core import session as sessions
-from gateway.core.session import Session
-from gateway.core.starts import SUPERSEDED_AFTER_S, Starts
+from gateway.core.ground import session as sessions
+from gateway.core.ground.session import Session
+from gateway.core.ground.starts import SUPERSEDED_AFTER_S, Starts
 from tests.memory_link import PILOT, Station, World
 from tests.unit.gateway.core.by_hand import Aboard
 

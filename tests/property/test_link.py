@@ -7,7 +7,7 @@ import random
 import pytest
 
 from gateway.core import sframe
-from gateway.core.announcer import REKEY_AFTER_PACKETS, Phase
+from gateway.core.air.announcer import REKEY_AFTER_PACKETS, Phase
 from gateway.core.wire import Kind
 from keys.grant import Profile
 from keys.keyring import REJECT_AFTER_PACKETS, KeyExhausted, SendKey

@@ -7,8 +7,8 @@ import random
 
 import pytest
 
-from gateway.core.commander import Refusal
-from gateway.core.gatekeeper import Gatekeeper
+from gateway.core.air.uplink_opener import Gatekeeper
+from gateway.core.ground.commander import Refusal
 from keys.kid import Role
 from tests.memory_link import OBSERVER, PILOT, Aircraft, Station, World, lossy, mavlink_frame, verified
 

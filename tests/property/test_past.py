@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from gateway.batch import Batch
-from gateway.core.announcer import BEAT_EVERY_S
-from gateway.core.lateness import DRIFT, Lateness
-from gateway.core.session import LATE_NARROW_S, LATE_S, LEASE_NARROW_S, LEASE_S, Session
+from gateway.core.air.announcer import BEAT_EVERY_S
+from gateway.core.ground.lateness import DRIFT, Lateness
+from gateway.core.ground.session import LATE_NARROW_S, LATE_S, LEASE_NARROW_S, LEASE_S, Session
 from gateway.core.wire import FIRST_CONTROL
 from keys.beat import Beat
 from keys.kid import Lane

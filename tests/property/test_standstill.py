@@ -11,7 +11,7 @@ from typing import TypeAlias
 import pytest
 
 from gateway.batch import Batch
-from gateway.core.lateness import Lateness
+from gateway.core.ground.lateness import Lateness
 from tests.memory_link import PILOT, World
 from tests.property.test_past import Socket, number_of, sent_at
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import time
 
-from gateway.core.fleet import Fleet
-from gateway.core.listener import Listener, Me
-from gateway.core.opener import Opener
+from gateway.core.ground.listener import Listener, Me
+from gateway.core.ground.opener import Opener
+from gateway.core.ground.uplink_sessions import Fleet
 from gateway.core.sealer import Sealer
 from gateway.core.wire import BEYOND_BEAT_BY, LINK_MTU, Evidence
 from keys.keyring import SendKey

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from gateway.batch import Batch
 from gateway.core import fragment, sframe
 from gateway.core.control_cipher import ControlCipher
-from gateway.core.listener import Listener, Me
-from gateway.core.opener import Opener
+from gateway.core.ground.listener import Listener, Me
+from gateway.core.ground.opener import Opener
 from gateway.core.wire import FIRST_CONTROL, Kind, parse_control
 from gateway.demo.leaks import shared_windows
 from gateway.demo.stage import HOST

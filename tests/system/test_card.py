@@ -13,7 +13,7 @@ import shutil
 import pytest
 
 from gateway.advice import advise
-from gateway.core.session import LASTED_S
+from gateway.core.ground.session import LASTED_S
 from gateway.helm import READY
 from tests.system.card import Card
 from tests.system.house import Flight, zegel

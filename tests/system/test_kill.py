@@ -13,9 +13,9 @@ from cryptography.exceptions import InvalidTag
 
 from gateway.batch import Batch
 from gateway.core import sframe
-from gateway.core.listener import Listener, Me
-from gateway.core.opener import Opener
-from gateway.core.session import Lease
+from gateway.core.ground.listener import Listener, Me
+from gateway.core.ground.opener import Opener
+from gateway.core.ground.session import Lease
 from gateway.demo.stage import HOST
 from keys.order import verify_order
 from keys.station import StationFolder

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import pytest
 
-from gateway.core.session import LATE_S, LEASE_S
-from gateway.core.starts import STORE_EVERY_S
+from gateway.core.ground.session import LATE_S, LEASE_S
+from gateway.core.ground.starts import STORE_EVERY_S
 from gateway.core.wire import FIRST_CONTROL
 from gateway.demo.stage import HOST, Listener
 from keys.kid import Lane

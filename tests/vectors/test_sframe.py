@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from gateway.batch import Batch
 from gateway.core import sframe
+from gateway.core.ground.session import Lease, Session
 from gateway.core.sealer import Sealer
-from gateway.core.session import Lease, Session
 from keys import keyring
 from keys.keyring import ReceiveKey, SendKey
 from keys.kid import Lane

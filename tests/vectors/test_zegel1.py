@@ -16,11 +16,11 @@ from cryptography.exceptions import InvalidTag
 
 from firmware_shims import mavlink
 from gateway.batch import Batch
-from gateway.core.announcer import Announcer
+from gateway.core.air.announcer import Announcer
+from gateway.core.air.uplink_opener import Accepted, Gatekeeper
 from gateway.core.bundle import video_length
-from gateway.core.gatekeeper import Accepted, Gatekeeper
-from gateway.core.listener import Listener, Me
-from gateway.core.opener import Opener
+from gateway.core.ground.listener import Listener, Me
+from gateway.core.ground.opener import Opener
 from keys import beat, certificate, cose, keyring, statement, station_public
 from keys.errors import KeysError
 from keys.kid import Lane

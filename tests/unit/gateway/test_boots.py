@@ -12,7 +12,7 @@ import pytest
 from gateway.alarms import Alarms
 from gateway.aside import Aside
 from gateway.boots import RETRY_EVERY_S, WRITE_EVERY_S, Boots
-from gateway.core.starts import STORE_EVERY_S
+from gateway.core.ground.starts import STORE_EVERY_S
 from keys.grant import Profile
 from keys.station import StationFolder
 from tests.agency import harbour

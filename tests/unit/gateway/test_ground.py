@@ -8,9 +8,9 @@ import pytest
 from gateway import clock
 from gateway.barrier import Barrier
 from gateway.config import GroundConfig
-from gateway.core.paths import Paths
-from gateway.core.reorder import Reorder
-from gateway.core.starts import Start
+from gateway.core.ground.paths import Paths
+from gateway.core.ground.reorder import Reorder
+from gateway.core.ground.starts import Start
 from gateway.errors import ConfigError
 from gateway.ground import Ground, named_start
 from gateway.helm import READY

@@ -5,7 +5,7 @@ from pymavlink.dialects.v20 import all as dialect
 
 from firmware_shims.guard import UNJUDGED, Guard
 from gateway.alarms import Alarms
-from gateway.core.commander import Refusal
+from gateway.core.ground.commander import Refusal
 from gateway.helm import READY, Helm
 from tests.hostile.fleet import GCS_BEAT, Two, arm, position
 from tests.memory_link import OBSERVER, PILOT, World, command

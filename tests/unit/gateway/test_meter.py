@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.core.opener import Arrival
-from gateway.core.paths import Reception
-from gateway.core.session import Lease, Session
+from gateway.core.ground.opener import Arrival
+from gateway.core.ground.paths import Reception
+from gateway.core.ground.session import Lease, Session
 from gateway.endpoints import open_endpoint, open_link
 from gateway.endpoints.address import parse
 from gateway.meter import OVER_S, Meter

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from gateway.core.session import ALIVE_FOR_S, LATE_S, Session
+from gateway.core.ground.session import ALIVE_FOR_S, LATE_S, Session
 from gateway.session_report import UNPROVED, report, state
 from keys.announcement import Grant
 from keys.beat import Beat, Flag

@@ -10,7 +10,7 @@ import pytest
 from gateway import sessions
 from gateway.alarms import Alarms
 from gateway.core import order_fragments
-from gateway.core.announcer import Announcer, Phase
+from gateway.core.air.announcer import Announcer, Phase
 from gateway.core.control_cipher import ControlCipher
 from gateway.core.wire import parse_control
 from gateway.sessions import AHEAD_MAX_S, Sessions

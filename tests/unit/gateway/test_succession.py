@@ -12,9 +12,9 @@ from gateway import succession
 from gateway.alarms import Alarms
 from gateway.core import fragment, order_fragments
 from gateway.core.control_cipher import ControlCipher
-from gateway.core.fleet import Fleet
-from gateway.core.listener import Listener, Me
-from gateway.core.session import Session
+from gateway.core.ground.listener import Listener, Me
+from gateway.core.ground.session import Session
+from gateway.core.ground.uplink_sessions import Fleet
 from gateway.core.wire import DropReason, Kind
 from gateway.helm import Helm
 from gateway.order_file import OrderFile

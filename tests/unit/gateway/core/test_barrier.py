@@ -6,10 +6,10 @@ import pytest
 
 from firmware_shims import mavlink
 from gateway.core import bundle, sframe
+from gateway.core.air.uplink_opener import Gatekeeper
 from gateway.core.barrier import ELSEWHERE, PLACES_MAX, Barrier, place_of
-from gateway.core.gatekeeper import Gatekeeper
-from gateway.core.listener import Listener
-from gateway.core.opener import Opener
+from gateway.core.ground.listener import Listener
+from gateway.core.ground.opener import Opener
 from gateway.core.wire import DropReason
 from keys import cose
 from keys.kid import Lane

@@ -1,0 +1,293 @@
+"""Announcer: the aircraft's side of a session. Which keys are current, and what is said about them, when.
+
+The flow:
+  1  `Announcer(...)`  draws the session key, states the session (session_id = hash of the statement), draws epoch 0
+  2  `datagrams`       whatever is due now: the beat, as a control datagram and in the evidence lane, then statement and
+                       announcements in turn, never more than 5 % of the link
+  3  `_turn_epoch`     ahead of REKEY_AFTER_PACKETS or the order's rekey_s the next epoch is drawn and announced; after
+                       the lead time it becomes current and the old send keys are dropped
+  4  `close`           a last beat says that the session is over
+
+Sans-IO: time, the clock's claim and random bytes are arguments. SPEC.md sections 5.4, 5.6 and 7.
+"""
+
+from __future__ import annotations
+
+import enum
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from gateway.core import fragment
+from gateway.core.air.freshness import Freshness
+from gateway.core.control_cipher import ControlCipher
+from gateway.core.sealer import Sealer
+from gateway.core.wire import BEAT_AFTER_PACKETS, CONTROL_MAX, KEEP_EPOCH_S, Evidence, Kind
+from keys import cose, epoch
+from keys.beat import NONCE_SIZE, SESSION_MS_MAX, Beat, Flag
+from keys.epoch import Epoch
+from keys.keyring import REJECT_AFTER_PACKETS, SendKey
+from keys.kid import Lane
+from keys.order import VerifiedOrder
+from keys.statement import Statement
+
+BEAT_EVERY_S = 0.5
+NARROW_BELOW_BPS = 250_000
+NARROW_BEAT_EVERY_S = 1.0  # as a control datagram and in the evidence lane, in turn
+NARROW_FIRST_BEATS = 4  # of a session, as control datagrams and as often as on other links: nobody has its keys yet
+BEATS_APART_S = 0.1  # at least, where one is sent for an answer's sake
+START_ROUNDS = 5  # rounds of announcements in the first second of an epoch
+START_ROUND_EVERY_S = 0.2
+ANNOUNCE_SHARE = 0.05  # of the link, beats apart
+NARROW_START_SHARE, NARROW_START_S = 0.25, 10.0  # of a narrow link, when a session begins
+LEAD_ROUNDS = 3
+STATEMENT_EVERY = 4  # datagrams of a round: on a narrow link who comes new need not wait for its end
+REKEY_AFTER_PACKETS = REJECT_AFTER_PACKETS // 2  # far enough ahead that no lead time can reach the limit
+
+
+class Phase(enum.Enum):
+    STEADY = "steady"
+    LEAD = "lead"  # the next epoch is drawn and announced, the current one still seals
+    CLOSED = "closed"
+
+
+PHASES = {Phase.STEADY: (Phase.LEAD, Phase.CLOSED), Phase.LEAD: (Phase.STEADY, Phase.CLOSED), Phase.CLOSED: ()}
+
+
+class Announcer:
+    """One session. `entropy(n)` gives n random bytes; `link_bps` is the narrowest link's rate in bits a second."""
+
+    def __init__(
+        self,
+        order: VerifiedOrder,
+        device: tuple[int, cose.PrivateKey, int],
+        lanes: tuple[Lane, ...],
+        link_bps: int,
+        entropy: Callable[[int], bytes],
+        now: float,
+        unix_time: int = 0,
+    ) -> None:
+        """`device` is (index in the order, device key, boot counter); `lanes` those that this session has."""
+        self.order, self.lanes, self.link_bps = order, lanes, link_bps
+        self._entropy = entropy
+        self._session_key = Ed25519PrivateKey.from_private_bytes(entropy(32))
+        index, device_key, boot_counter = device
+        public = self._session_key.public_key().public_bytes_raw()
+        statement = Statement(order.order_hash, index, public, boot_counter, unix_time)
+        self.session_id = statement.session_id()
+        self.sealer = Sealer(self.session_id)
+        self.phase = Phase.STEADY
+        self.flags = Flag.NARROW_LINK if link_bps < NARROW_BELOW_BPS else Flag(0)
+        self.freshness = Freshness(order.order.policy.fresh_ms / 1000)
+        self._cipher = ControlCipher(order.order.op_id)
+        self._statement = self._sealed(fragment.split(Kind.STATEMENT, statement.sign(device_key)))
+        self._seq = 0
+        self._began = now
+        self._beat_at = now
+        self._beat_sent_at = float("-inf")
+        self._answered: set[int] = set()  # stations that have challenged
+        self._beaten: dict[int, int] = {}  # KID -> next CTR, as the last beat said
+        self._bytes_left = self._bytes_a_second = link_bps * ANNOUNCE_SHARE / 8
+        self._counted_at = now
+        self._outbox: deque[bytes] = deque()
+        self._next: Epoch | None = None
+        self._previous: tuple[float, int, dict[int, bytes]] | None = None  # (replaced at, epoch, its uplink keys)
+        self._closed_at = float("inf")
+        self._install(self._draw(0), now)
+
+    # --- what the data path asks ---
+
+    def send_key(self, lane: Lane) -> SendKey | None:
+        """The key that seals `lane` now; None if this session has no such lane or is closed."""
+        if self.phase is Phase.CLOSED or (key := self.current.send_keys.get(lane)) is None:
+            return None
+        if key.next_ctr - self._beaten.get(key.kid, 0) > BEAT_AFTER_PACKETS:
+            self._beat_at = float("-inf")  # nobody opens what is too far beyond a beat
+        return key
+
+    @property
+    def epoch(self) -> int:
+        return self.current.number
+
+    def uplink_keys(self, now: float) -> dict[int, dict[int, bytes]]:
+        """Epoch -> station -> uplink key, of the epochs whose uplink is taken now: SPEC.md section 4.7."""
+        if now - self._closed_at > self.freshness.fresh_s:
+            return {}
+        taken = {drawn.number: drawn.uplink_keys for drawn in (self.current, self._next) if drawn}
+        if self._previous and now - self._previous[0] <= KEEP_EPOCH_S:
+            taken[self._previous[1]] = self._previous[2]
+        return taken
+
+    def answer(self, station: int, now: float) -> None:
+        """This station has challenged: the first answer that it gets in a session does not wait for its turn."""
+        if station not in self._answered:
+            self._answered.add(station)
+            self._beat_at = min(self._beat_at, max(now, self._beat_sent_at + BEATS_APART_S))
+
+    def next_due(self) -> float:
+        """When `datagrams` has something to say again."""
+        if self.phase is Phase.CLOSED:
+            return float("inf")
+        turn = self._switch_at if self.phase is Phase.LEAD else self._rekey_at - self.lead_s
+        missing = len(self._outbox[0]) - self._bytes_left if self._outbox else float("inf")
+        allowed = self._counted_at + max(0.0, missing) / self._rate(self._counted_at)
+        return min(self._beat_at, self._round_at, allowed, turn)
+
+    # --- what goes out ---
+
+    def datagrams(self, now: float, unix_time: int = 0) -> list[bytes]:
+        """Everything that is due at `now`, in order. `unix_time` is the board clock's claim, 0 if not believed."""
+        if self.phase is Phase.CLOSED:
+            return []
+        self._turn_epoch(now)
+        out = self._next_round(now) if now >= self._round_at else []
+        if now >= self._beat_at:
+            out += self._beats(now, unix_time)
+        return out + self._share_of_link(now)
+
+    def close(self, now: float, unix_time: int = 0) -> list[bytes]:
+        """The last beat; after it this session seals nothing, and its send keys are gone.
+
+        What comes up in it is opened for fresh_ms more (gatekeeper.py); then the caller drops the announcer.
+        """
+        if self.phase is Phase.CLOSED:
+            return []
+        self.flags |= Flag.SESSION_CLOSED
+        out = self._beats(now, unix_time)
+        for drawn in (self.current, self._next):
+            if drawn:
+                drawn.send_keys.clear()
+        self._closed_at = now
+        self._move(Phase.CLOSED)
+        return out
+
+    # --- beats ---
+
+    def _beats(self, now: float, unix_time: int) -> list[bytes]:
+        narrow = self.link_bps < NARROW_BELOW_BPS and not self.flags & Flag.SESSION_CLOSED
+        message = self._sign_beat(now, unix_time)
+        slow = narrow and self._seq >= NARROW_FIRST_BEATS
+        self._beat_sent_at, self._beat_at = now, now + (NARROW_BEAT_EVERY_S if slow else BEAT_EVERY_S)
+        control = self._sealed(fragment.split(Kind.BEAT, message))
+        if narrow and (self._seq <= NARROW_FIRST_BEATS or self._seq % 2):
+            return control
+        key = self.current.send_keys[Lane.EVIDENCE]
+        sealed = self.sealer.seal_one(key, bytes([Evidence.BEAT]) + message)
+        return [sealed] if narrow else [*control, sealed]
+
+    def _sign_beat(self, now: float, unix_time: int) -> bytes:
+        self._seq += 1
+        left = max(1, int((self._switch_at - now) * 1000)) if self.phase is Phase.LEAD else 0
+        nonce = self._entropy(NONCE_SIZE)
+        self.freshness.beat(self._seq, nonce, now)
+        self._beaten = self.current.next_ctrs()
+        beat = Beat(
+            self.session_id,
+            self._seq,
+            nonce,
+            self.current.number,
+            self._beaten,
+            unix_time,
+            self.freshness.challenges(now),
+            self._listed,
+            left,
+            int(self.flags),
+            min(int((now - self._began) * 1000), SESSION_MS_MAX),
+            {},
+        )
+        return beat.sign(self._session_key)
+
+    # --- announcements ---
+
+    def _rate(self, now: float) -> float:
+        """Bytes a second for announcements. Where a round takes seconds, nobody commands a new session before it is out."""
+        begins = self.link_bps < NARROW_BELOW_BPS and now - self._began < NARROW_START_S
+        return self._bytes_a_second * (NARROW_START_SHARE / ANNOUNCE_SHARE if begins else 1)
+
+    def _share_of_link(self, now: float) -> list[bytes]:
+        """What of the queued round the link's share allows now (a token bucket of one second)."""
+        out = []
+        burst = max(self._bytes_a_second, CONTROL_MAX)
+        self._bytes_left = min(burst, self._bytes_left + (now - self._counted_at) * self._rate(self._counted_at))
+        self._counted_at = now
+        while self._outbox and self._bytes_left >= len(self._outbox[0]):
+            self._bytes_left -= len(self._outbox[0])
+            out.append(self._outbox.popleft())
+        return out
+
+    def _next_round(self, now: float) -> list[bytes]:
+        """The statement, with one round queued behind it, unless the last one still waits for its share of the link.
+
+        A receiver needs statement, beat and announcements in this order: on a wide link a round brings its own beat,
+        so whoever comes new joins within one round.
+        """
+        if self._outbox:
+            self._round_at = now + START_ROUND_EVERY_S
+            return []
+        self._rounds += 1
+        self._round_at = now + (START_ROUND_EVERY_S if self._rounds < START_ROUNDS else self.order.order.policy.announce_s)
+        for place, datagram in enumerate(self._fragments, 1):
+            self._outbox.append(datagram)
+            if place % STATEMENT_EVERY == 0:
+                self._outbox.extend(self._statement)
+        if self.link_bps >= NARROW_BELOW_BPS:
+            self._beat_at = now
+        self._bytes_left -= sum(map(len, self._statement))
+        return self._statement[:]
+
+    def _sealed(self, opened: Iterable[bytes]) -> list[bytes]:
+        """Control datagrams as they go on the air."""
+        return [self._cipher.seal(datagram) for datagram in opened]
+
+    def _announce(self, announced: Epoch, now: float) -> None:
+        """From now on repeat the announcements of `announced`, and list them in the beats."""
+        opened = {i: fragment.split(Kind.ANNOUNCEMENT, m) for i, m in announced.announcements.items()}
+        self._listed = {i: [fragment.listed_hash(d) for d in parts] for i, parts in opened.items()}
+        self._fragments = parts = self._sealed(itertools.chain(*opened.values()))
+        statements = 1 + len(parts) // STATEMENT_EVERY
+        # How long one round takes at its share of the link.
+        self.round_s = (sum(map(len, parts)) + statements * sum(map(len, self._statement))) / self._bytes_a_second
+        self._outbox.clear()
+        self._rounds = 0
+        self._round_at = now
+        self._beat_at = now
+
+    @property
+    def lead_s(self) -> float:
+        """How long ahead a new epoch is announced: three rounds of announcements, or the order's lead_s if longer."""
+        return max(self.order.order.policy.lead_s, LEAD_ROUNDS * self.round_s)
+
+    # --- epochs ---
+
+    def _draw(self, number: int) -> Epoch:
+        session = (self.order.order_hash, self.session_id, self._session_key)
+        return epoch.draw(number, self.lanes, self.order.order.stations, session, self._entropy)
+
+    def _install(self, drawn: Epoch, now: float) -> None:
+        self.current = drawn
+        self._announce(drawn, now)
+        # On a link so narrow that the next epoch's lead would begin at once, this one must be announced first.
+        self._rekey_at = now + max(self.order.order.policy.rekey_s, 2 * self.lead_s)
+        self._switch_at = self._rekey_at
+
+    def _turn_epoch(self, now: float) -> None:
+        if self._previous and now - self._previous[0] > KEEP_EPOCH_S:
+            self._previous = None
+        used = max(key.next_ctr for key in self.current.send_keys.values())
+        if self.phase is Phase.STEADY and (now >= self._rekey_at - self.lead_s or used >= REKEY_AFTER_PACKETS):
+            self._next = self._draw(self.current.number + 1)
+            self._switch_at = now + self.lead_s
+            self._announce(self._next, now)
+            self._move(Phase.LEAD)
+        elif self.phase is Phase.LEAD and now >= self._switch_at:
+            assert self._next is not None
+            self._previous = (now, self.current.number, self.current.uplink_keys)
+            self._install(self._next, now)
+            self._next = None
+            self._move(Phase.STEADY)
+
+    def _move(self, phase: Phase) -> None:
+        assert phase in PHASES[self.phase], f"{self.phase} does not lead to {phase}"
+        self.phase = phase

@@ -1,0 +1,395 @@
+"""Gatekeeper: the aircraft's side of the uplink. Which datagrams it opens, and which of them it believes.
+
+The flow, SPEC.md section 4.7, and the functions in its order:
+  1  `open`        only the uplink's form goes on
+  2  `_addressed`  session byte, station and lane by the order, an epoch that is taken now; no key was derived yet
+  3  `_key_of`     a live instance has its keys, of every epoch; an unknown one costs a derivation of the one budget
+  4  `_open_kid`   replay window, AES-GCM, echo; then an unknown instance takes its slot, then the window moves
+  5  `_carry_out`  the commands of a read in the order of their sealing, without those that come long after later ones
+  6  `_deliver`    frames, challenges, order fragments
+
+Every refusal is a counted DropReason, never an exception. Sans-IO: time is an argument. What a commander may tell the
+flight controller is not decided here but frame by frame outside (firmware_shims.guard).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from cryptography.exceptions import InvalidTag
+
+from firmware_shims import mavlink
+from gateway.batch import HEADROOM, TAG_SIZE, Batch
+from gateway.core import sframe
+from gateway.core.air.announcer import Announcer
+from gateway.core.air.command_order import Came, Place, Sequence, Trail
+from gateway.core.barrier import Barrier
+from gateway.core.budget import Budget
+from gateway.core.order_fragments import NAME_SIZE
+from gateway.core.wire import CONTROL_BELOW, Control, DropReason
+from keys.beat import CHALLENGE_SIZE, NONCE_SIZE
+from keys.keyring import ReceiveKey, instance_after
+from keys.kid import INSTANCE_SIZE, Lane, Role, uplink_head, uplink_kid
+from keys.order import OrderStation
+from keys.replay import UPLINK_WINDOW
+
+DERIVE_A_SECOND = 1_000  # keys of unknown instances, whoever asks; 8 microseconds each
+DERIVE_BURST = 100.0
+INSTANCES_MAX = 8  # of a station: a ground that restarts again and again
+IDLE_FOR = 2  # times fresh_ms: by then the echo refuses all that an instance ever sent
+WHO = ~(0xF0FF << 48)  # of a KID, all but lane and epoch
+PLAIN_MIN = NONCE_SIZE + 1  # nothing shorter has content
+ORDERS_FROM = Role.COMMAND | Role.CONTROL
+
+Indices = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+Found: TypeAlias = tuple[Indices, Indices, Indices]  # slots, counters and header lengths of the datagrams of one KID
+SenderOf: TypeAlias = Callable[[int], Hashable]  # by which address the datagram in a slot came
+
+
+@dataclasses.dataclass(slots=True)
+class Instance:
+    """One start of a station's ground, as the aircraft knows it: it keeps its name in both lanes and all epochs."""
+
+    station: OrderStation
+    heard_at: float
+    keys: dict[tuple[Lane, int], ReceiveKey] = dataclasses.field(default_factory=dict, repr=False)  # the whole epoch
+    taken: Trail[tuple[int, int]] = dataclasses.field(default_factory=Trail)  # (epoch, CTR) of its commands
+
+
+class _Command(NamedTuple):
+    """What verified of lane 16 and is new, in which slot, and what stood behind its echo."""
+
+    instance: Instance
+    place: Place
+    slot: int
+    plain: bytes
+
+
+@dataclasses.dataclass(slots=True)
+class Accepted:
+    """What one batch held, in order: frames and order fragments by station index, who challenged, and in which slots.
+
+    `copies`: slots of what had come before, by another link or again.
+    """
+
+    frames: list[tuple[int, bytes]] = dataclasses.field(default_factory=list)
+    challenges: list[int] = dataclasses.field(default_factory=list)
+    control: list[tuple[int, Control, bytes]] = dataclasses.field(default_factory=list)
+    slots: list[int] = dataclasses.field(default_factory=list)
+    copies: list[int] = dataclasses.field(default_factory=list)
+
+
+class Gatekeeper:
+    """Opens the uplink of one session. `drops` counts datagrams by reason, `opened` those accepted by station."""
+
+    def __init__(self, announcer: Announcer, barrier: Barrier | None = None, former: Gatekeeper | None = None) -> None:
+        """`former` is that of a session which is closed, in whose place this one comes: what was counted goes on."""
+        self.announcer = announcer
+        self.barrier = barrier or Barrier()
+        self.drops: Counter[DropReason] = former.drops if former else Counter()
+        self.opened: Counter[int] = former.opened if former else Counter()
+        self._former = former
+        self._stations = {station.index: station for station in announcer.order.order.stations}
+        self._permitted = np.zeros(256, np.bool_)  # by the first byte of the KID
+        for station in self._stations.values():
+            self._permitted[uplink_head(Lane.CONTROL, station.index)] = True
+            self._permitted[uplink_head(Lane.UPLINK, station.index)] = bool(station.roles & Role.COMMAND)
+        self._live: dict[int, Instance] = {}  # by KID without lane and epoch
+        self._sequences = {index: Sequence() for index in self._stations}
+        self._waiting: dict[int, list[_Command]] = {}  # by station: what of the read at hand was believed
+        self._sender_of: SenderOf = _one_sender
+        self._budget = Budget(DERIVE_A_SECOND, DERIVE_BURST)
+        if former:
+            former._go_on_under(announcer.order.order.stations)
+            self._budget = former._budget
+            self._go_on_with(former)
+
+    def _go_on_with(self, former: Gatekeeper) -> None:
+        """Whom the former session knew is known in this one, by the bytes that follow: no flood holds up its first word."""
+        listed = {station.pub: station for station in self._stations.values()}
+        for who, live in former._live.items():
+            if station := listed.get(live.station.pub):
+                uplink_key = self.announcer.current.uplink_keys[station.index]
+                instance = instance_after(uplink_key, who.to_bytes(8, "big")[-INSTANCE_SIZE:])
+                kid = uplink_kid(Lane.UPLINK, station.index, self.announcer.session_id, 0, instance)
+                self._live[kid & WHO] = Instance(station, live.heard_at)
+
+    def _go_on_under(self, stations: Iterable[OrderStation]) -> None:
+        """The session is closed. The commands go on of those who may command, by the same index and key, in `stations`."""
+        later = {(station.index, station.pub) for station in stations if station.roles & Role.COMMAND}
+        kept = [index for index, station in self._stations.items() if (index, station.pub) in later]
+        commands = np.zeros(256, np.bool_)
+        commands[[uplink_head(Lane.UPLINK, index) for index in kept]] = True
+        self._permitted &= commands
+        self._former = None
+
+    def tick(self, now: float) -> None:
+        """Let go of the session before, and of its keys, once its time is over; call it now and then."""
+        if self._former and not self._former.announcer.uplink_keys(now):
+            self._former = None
+
+    # --- 1: forms ---
+
+    def open(self, batch: Batch, now: float, sender_of: SenderOf | None = None) -> Accepted:
+        """What of `batch` is to be believed; the plaintexts are copies, the batch may be filled again."""
+        accepted = Accepted()
+        self._sender_of = sender_of or _one_sender
+        lengths = batch.lengths[: batch.count]
+        first = batch.octets[: batch.count, HEADROOM]
+        uplink = (first >= sframe.UPLINK_FIRST) & (lengths > sframe.UPLINK_HEADER_MIN)
+        for index in np.flatnonzero(~uplink).tolist():
+            self.drops[_why_not_uplink(batch.view(index))] += 1
+        at = np.flatnonzero(uplink)
+        if not at.size:
+            return accepted
+        heads = batch.octets[at, HEADROOM : HEADROOM + sframe.UPLINK_HEADER_MAX]
+        kids, ctrs, sizes, good = sframe.parse(heads, sframe.UPLINK_KID)
+        columns = self._keep(good, DropReason.BAD_HEADER, at, kids, ctrs, sizes)
+        whole = lengths[columns[0]] >= columns[3] + (PLAIN_MIN + TAG_SIZE)
+        columns = self._keep(whole, DropReason.TOO_SHORT, *columns)
+        self._take(batch, self._without_former(batch, columns, accepted, now), accepted, now)
+        return accepted
+
+    def _without_former(
+        self, batch: Batch, columns: tuple[Indices, ...], accepted: Accepted, now: float
+    ) -> tuple[Indices, ...]:
+        """The rows of `columns` that are not of the session before this one; those go first, for as long as it lasts."""
+        self.tick(now)
+        former = self._former
+        if former is None:
+            return columns
+        theirs = _session_byte(columns[1]) == former.announcer.session_id[0]
+        if theirs.any():
+            former._sender_of = self._sender_of
+            former._take(batch, tuple(column[theirs] for column in columns), accepted, now)
+        return tuple(column[~theirs] for column in columns)
+
+    def _take(self, batch: Batch, columns: tuple[Indices, ...], accepted: Accepted, now: float) -> None:
+        """Steps 2 to 6, of the rows whose form is right."""
+        self._expire(now)
+        at, kids, ctrs, sizes = self._addressed(columns, now)
+        for kid in dict.fromkeys(kids.tolist()):
+            mine = kids == kid
+            self._try_kid(batch, kid, (at[mine], ctrs[mine], sizes[mine]), accepted, now)
+        self._carry_out(batch, accepted, now)
+
+    def _try_kid(self, batch: Batch, kid: int, found: Found, accepted: Accepted, now: float) -> None:
+        """If something unexpected is met, once more one by one, so that one datagram costs itself alone.
+
+        What is in `accepted` or waits for its turn has moved the window and counts as replayed.
+        """
+        try:
+            self._open_kid(batch, kid, found, accepted, now)
+        except Exception as error:
+            if found[0].size == 1:
+                self._unexpected(error)
+                return
+            self.barrier.note(error)
+            for row in range(found[0].size):
+                at, ctrs, sizes = (column[row : row + 1] for column in found)
+                self._try_kid(batch, kid, (at, ctrs, sizes), accepted, now)
+
+    def _unexpected(self, error: Exception) -> None:
+        self.drops[DropReason.UNEXPECTED] += 1
+        self.barrier.note(error)
+
+    def _keep(self, good: Mask, reason: DropReason, *columns: Indices) -> tuple[Indices, ...]:
+        """The rows of `columns` that are good; the others are counted."""
+        if good.all():
+            return columns
+        self._count(~good, reason)
+        return tuple(column[good] for column in columns)
+
+    def _count(self, dropped: Mask, reason: DropReason) -> None:
+        self.drops[reason] += int(np.count_nonzero(dropped))
+
+    # --- 2: the KID ---
+
+    def _addressed(self, columns: tuple[Indices, ...], now: float) -> tuple[Indices, ...]:
+        """The rows whose KID is of this session, of a station and lane by the order, and of an epoch taken now."""
+        ours = _session_byte(columns[1]) == self.announcer.session_id[0]
+        columns = self._keep(ours, DropReason.UNKNOWN_SESSION, *columns)
+        columns = self._keep(self._permitted[columns[1] >> 56 & 0xFF], DropReason.NOT_PERMITTED, *columns)
+        taken = [epoch & 0xFF for epoch in self.announcer.uplink_keys(now)]
+        return self._keep(np.isin(columns[1] >> 48 & 0xFF, taken), DropReason.WRONG_EPOCH, *columns)
+
+    # --- 3: the instance ---
+
+    def _key_of(self, kid: int, now: float) -> tuple[Instance, Lane, int] | None:
+        """The instance of this KID, with the lane and epoch for which it has a key; None if the budget is spent.
+
+        A live one costs one derivation for each lane and epoch and no budget, so that no flood shuts it out.
+        """
+        epoch, bases = next(item for item in self.announcer.uplink_keys(now).items() if item[0] & 0xFF == kid >> 48 & 0xFF)
+        lane = Lane((kid >> 60) + 15)
+        instance = self._live.get(kid & WHO)
+        if instance is None:
+            if not self._budget.spend(now):
+                return None
+            instance = Instance(self._stations[kid >> 56 & 0xF], now)
+        if (lane, epoch) not in instance.keys:
+            instance.keys[lane, epoch] = ReceiveKey(bases[instance.station.index], kid, UPLINK_WINDOW)
+        return instance, lane, epoch
+
+    def _expire(self, now: float) -> None:
+        """Let go of the keys of epochs that are over."""
+        taken = self.announcer.uplink_keys(now)
+        for live in self._live.values():
+            if any(epoch not in taken for _, epoch in live.keys):
+                live.keys = {place: key for place, key in live.keys.items() if place[1] in taken}
+
+    def _admit(self, kid: int, instance: Instance, now: float) -> bool:
+        """A slot for an instance that has proven itself; one that has been idle gives way."""
+        if kid & WHO in self._live:
+            return True
+        others = [(live.heard_at, who) for who, live in self._live.items() if live.station is instance.station]
+        if len(others) >= INSTANCES_MAX:
+            heard_at, idlest = min(others)
+            if now - heard_at <= IDLE_FOR * self.announcer.freshness.fresh_s:
+                return False
+            del self._live[idlest]
+        self._live[kid & WHO] = instance
+        return True
+
+    # --- 4: window, tag, echo ---
+
+    def _open_kid(self, batch: Batch, kid: int, found: Found, accepted: Accepted, now: float) -> None:
+        known = self._key_of(kid, now)
+        if known is None:
+            self.drops[DropReason.OVER_BUDGET] += found[0].size
+            return
+        instance, lane, epoch = known
+        key = instance.keys[lane, epoch]
+        too_old, seen = key.window.look(found[1])
+        self._count(too_old, DropReason.TOO_OLD)
+        self._count(seen, DropReason.REPLAYED)
+        accepted.copies += found[0][seen].tolist()
+        at, ctrs, sizes = (column[~(too_old | seen)] for column in found)
+        rows = zip(at.tolist(), ctrs.tolist(), sizes.tolist(), strict=True)
+        said = [self._opened(batch, key, index, ctr, size, now) for index, ctr, size in rows]
+        right = np.array([each is not None for each in said], np.bool_)
+        if not right.any():
+            return
+        if not self._admit(kid, instance, now):
+            self._count(right, DropReason.TOO_MANY_INSTANCES)
+            return
+        instance.heard_at = now
+        fresh = key.window.accept(ctrs[right])
+        self._count(~fresh, DropReason.REPLAYED)
+        verified = zip(at[right].tolist(), ctrs[right].tolist(), filter(None, said), fresh.tolist(), strict=True)
+        for index, ctr, (seq, plain), is_new in verified:
+            if is_new and lane is Lane.UPLINK:
+                command = _Command(instance, Place(seq, epoch, ctr), index, plain)
+                self._waiting.setdefault(instance.station.index, []).append(command)
+            elif is_new and self._deliver(instance.station, lane, plain, accepted, now):
+                accepted.slots.append(index)
+
+    def _opened(
+        self, batch: Batch, key: ReceiveKey, index: int, ctr: int, size: int, now: float
+    ) -> tuple[int, bytes] | None:
+        """The number of the echoed beat and the plaintext behind the echo, if tag and echo are right."""
+        datagram = batch.view(index)
+        aad = bytes(datagram[:size]) + self.announcer.session_id
+        try:
+            plain = key.cipher.decrypt(sframe.nonce(key.salt, ctr), datagram[size:], aad)
+        except InvalidTag:
+            self.drops[DropReason.BAD_TAG] += 1
+            return None
+        except Exception as error:
+            self._unexpected(error)
+            return None
+        seq = self.announcer.freshness.echoed(plain[:NONCE_SIZE], now)
+        if seq is None:
+            self.drops[DropReason.STALE_ECHO] += 1
+            return None
+        return seq, plain[NONCE_SIZE:]
+
+    # --- 5: the order of commands ---
+
+    def _carry_out(self, batch: Batch, accepted: Accepted, now: float) -> None:
+        waiting, self._waiting = self._waiting, {}
+        for station, commands in waiting.items():
+            try:
+                read = [self._came(command, batch) for command in commands]
+                in_order = [commands[number] for number in self._sequences[station].take(read, now)]
+            except Exception as error:
+                self._unexpected(error)
+                continue
+            self.drops[DropReason.OUT_OF_ORDER] += len(commands) - len(in_order)
+            for command in in_order:
+                if self._deliver(command.instance.station, Lane.UPLINK, command.plain, accepted, now):
+                    accepted.slots.append(command.slot)
+
+    def _came(self, command: _Command, batch: Batch) -> Came:
+        sender = self._sender_of(command.slot)
+        return Came(command.place, command.instance.taken, sender, batch.age(command.slot))
+
+    # --- 6: content ---
+
+    def _deliver(self, station: OrderStation, lane: Lane, plain: bytes, accepted: Accepted, now: float) -> bool:
+        try:
+            reason = (
+                self._frames(station, plain, accepted)
+                if lane is Lane.UPLINK
+                else self._control(station, plain, accepted, now)
+            )
+        except Exception as error:
+            self._unexpected(error)
+            return False
+        if reason:
+            self.drops[reason] += 1
+            return False
+        self.opened[station.index] += 1
+        if self._former and lane is Lane.UPLINK:
+            self._former._permitted[uplink_head(Lane.UPLINK, station.index)] = False  # it has moved
+        return True
+
+    def _frames(self, station: OrderStation, plain: bytes, accepted: Accepted) -> DropReason | None:
+        try:
+            spans = mavlink.split(plain)
+        except ValueError:
+            return DropReason.BAD_PADDING
+        accepted.frames += [(station.index, plain[begin : begin + size]) for begin, size in spans]
+        return None
+
+    def _control(self, station: OrderStation, plain: bytes, accepted: Accepted, now: float) -> DropReason | None:
+        kind, content = plain[0], plain[1:]
+        if kind == Control.CHALLENGE and len(content) == CHALLENGE_SIZE:
+            self.announcer.freshness.challenge(station.index, content, now)
+            self.announcer.answer(station.index, now)
+            accepted.challenges.append(station.index)
+            return None
+        if kind == Control.ORDER_HELD and len(content) == NAME_SIZE:
+            accepted.control.append((station.index, Control.ORDER_HELD, content))
+            return None
+        if kind != Control.ORDER_FRAGMENT:
+            return DropReason.BAD_CONTROL
+        if not station.roles & ORDERS_FROM:
+            return DropReason.NOT_PERMITTED
+        accepted.control.append((station.index, Control.ORDER_FRAGMENT, content))
+        return None
+
+
+def _one_sender(_slot: int) -> None:
+    """Of a link at whose other end there is one peer."""
+
+
+def _session_byte(kids: Indices) -> Indices:
+    return kids >> 40 & 0xFF
+
+
+def _why_not_uplink(datagram: memoryview) -> DropReason:
+    """What a datagram is that has not the uplink's form."""
+    if not len(datagram):
+        return DropReason.TOO_SHORT
+    first = datagram[0]
+    if first >= sframe.UPLINK_FIRST:
+        return DropReason.TOO_SHORT
+    ours = first < CONTROL_BELOW or first >> 4 == sframe.DOWNLINK_FIRST >> 4
+    return DropReason.WRONG_DIRECTION if ours else DropReason.NOT_ZEGEL

@@ -1,0 +1,336 @@
+"""Listener: the ground's side of the control plane. Whom it believes, and which keys that opens.
+
+The flow of a control datagram, SPEC.md section 5.5:
+  1  lengths, the operation's key, the header  nothing else is looked at before a signature verified
+  2  statement: a device key of our order, boot counter not older than the one we know   -> a `Session`
+  3  beat: the session's key, a rising seq, not late -> opens the lanes of its epoch, bounds their counters
+  4  announcement fragment: only if the newest beat lists it; whole, signed, ours -> HPKE, commitments -> keys installed
+  5  order fragment: out of a sealed lane, gathered; `take_order` hands a whole one out in its turn (order_intake.py),
+     `adopt` takes it when it verified
+
+Every refusal is a counted DropReason, never an exception. Sans-IO: time is an argument; what must be stored (boot
+counters, orders) is handed out by `take_heard` and `take_order`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from gateway.core import fragment, order_fragments
+from gateway.core.budget import Budget
+from gateway.core.control_cipher import ControlCiphers
+from gateway.core.ground.revoked import Revoked, RevokedSession
+from gateway.core.ground.session import Lease, Session
+from gateway.core.ground.starts import Heard, Start, Starts
+from gateway.core.order_intake import OrderIntake
+from gateway.core.wire import ControlHeader, DropReason, Kind, is_sealed_control, message_id, parse_control
+from keys import announcement, beat, cose, statement
+from keys.errors import KeysError
+from keys.grant import Profile
+from keys.kid import DOWNLINK_LANES, Lane, downlink_kid, lanes_for
+from keys.order import VerifiedOrder
+
+VERIFY_A_SECOND = 200  # signatures of statements, and as many of beats in control datagrams
+NEWEST_A_SECOND = 50  # besides, of such beats that may be the next (Session.may_be_newest): a recording has none for long
+SESSIONS_MAX = 8  # per device; only the holder of a device key can make one
+STATEMENTS_MAX = 4_096  # whose signatures were verified, so that a repeat costs none
+OVERLAP_S = 1.0  # what is still on its way when an aircraft starts again
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Me:
+    """The station that listens. The seed is the operation's secret: never in a repr."""
+
+    index: int
+    profile: Profile
+    seed: bytes = dataclasses.field(repr=False)
+
+
+class Listener:
+    """`known`, `named`: as `Starts` takes them."""
+
+    def __init__(
+        self,
+        order: VerifiedOrder,
+        me: Me,
+        known: Mapping[bytes, Sequence[Any]],
+        named: Start | None = None,
+    ) -> None:
+        self.me = me
+        self._orders: dict[bytes, VerifiedOrder] = {}  # by order_hash: the newest, and those that it came after
+        self.orders: OrderIntake[bytes] = OrderIntake()  # that came by the link, by session as `sessions` has it
+        self.revoked = Revoked()
+        self._take_up(order)
+        self.sessions: dict[bytes, Session] = {}  # by the first 8 bytes of the session_id, as announcements name it
+        self.leases: dict[int, tuple[Lease, ...]] = {}  # by KID; two sessions may share one
+        self.next_change = float("inf")  # when leases end or windows move next, if no beat comes
+        self.starts = Starts(known, self.sessions, named)
+        self._statement_budget, self._beat_budget = Budget(VERIFY_A_SECOND), Budget(VERIFY_A_SECOND)
+        self._newest_budget = Budget(NEWEST_A_SECOND)
+        self._stated: dict[bytes, statement.Statement] = {}  # that verified, by message id, oldest first
+
+    def _take_up(self, order: VerifiedOrder) -> None:
+        self.order = self._orders[order.order_hash] = order
+        self._ciphers = ControlCiphers(known.order.op_id for known in reversed(self._orders.values()))
+        self.my_lanes = self._lanes_under(order)
+        self.revoked.adopt(order.order.devices)
+        self._devices = [cose.load_public(device.alg, device.pub) for device in order.order.devices]
+
+    def _lanes_under(self, order: VerifiedOrder | None) -> tuple[Lane, ...]:
+        """Those of our roles; under an order that we do not have, any that are granted."""
+        if order is None:
+            return DOWNLINK_LANES
+        return next(lanes_for(s.roles) for s in order.order.stations if s.index == self.me.index)
+
+    def take_heard(self) -> list[Heard]:
+        """What to store of the sessions that lasted."""
+        return self.starts.take_heard()
+
+    # --- 1: from the air ---
+
+    def control(self, datagram: bytes, now: float) -> DropReason | None:
+        """Take one control datagram; None if it was of use or a repeat, else why it was dropped."""
+        if not is_sealed_control(datagram):
+            return DropReason.BAD_CONTROL
+        opened = self._ciphers.open(datagram)
+        if opened is None:
+            return DropReason.UNOPENED_CONTROL
+        parsed = parse_control(opened)
+        if parsed is None:
+            return DropReason.BAD_CONTROL
+        header, part = parsed
+        if header.kind is Kind.ANNOUNCEMENT:
+            return self._announcement_fragment(header, part, opened, now)
+        if header.count != 1 or message_id(part) != header.message_id:
+            return DropReason.BAD_MESSAGE_ID
+        if header.kind is Kind.STATEMENT:
+            return self._statement(header.message_id, part, now)
+        return self._control_beat(part, now)
+
+    # --- 2: statements ---
+
+    def _statement(self, identity: bytes, message: bytes, now: float) -> DropReason | None:
+        """Only that its signature verified is remembered: what it is refused for may be over when it comes again."""
+        if identity not in self._stated:
+            index = statement.claimed_device(message)
+            if index is None or index >= len(self._devices):
+                return DropReason.UNKNOWN_DEVICE
+            if not self._statement_budget.spend(now):
+                return DropReason.OVER_BUDGET
+            try:
+                stated = statement.verify(cose.parse_sign1(message), self._devices[index])
+            except KeysError:
+                return DropReason.BAD_SIGNATURE
+            if len(self._stated) >= STATEMENTS_MAX:
+                del self._stated[next(iter(self._stated))]
+            self._stated[identity] = stated
+        return self._open_session(self._stated[identity], now)
+
+    def _open_session(self, stated: statement.Statement, now: float) -> DropReason | None:
+        """None if the session stands in `sessions` now, or why it does not."""
+        hint, device = stated.session_id()[:8], self.order.order.devices[stated.device_index].pub
+        if hint in self.sessions:
+            return None
+        if device in self.revoked.devices:
+            self.revoked.add(RevokedSession(stated.session_id(), stated.session_key(), device, seq=-1))
+            return DropReason.REVOKED_DEVICE
+        if not self.starts.admits(device, stated, now):
+            return DropReason.OLDER_SESSION
+        if not self._make_room(device, now):
+            return DropReason.TOO_MANY_SESSIONS
+        seq = self.starts.seq(device, stated.session_id())
+        self.sessions[hint] = Session(stated, device, self._orders.get(stated.order_hash), seq)
+        return None
+
+    def _make_room(self, device_public: bytes, now: float) -> bool:
+        """An aircraft may start again and again: what is not alive gives way, and may come again.
+
+        But what was open here does not give way to some messages of a copied key: not before it has been silent for a
+        while, and never once it has lasted.
+        """
+        theirs = [session for session in self.sessions.values() if session.device_public == device_public]
+        if len(theirs) < SESSIONS_MAX:
+            return True
+        spare = [session for session in theirs if self.starts.gives_way(session, now)]
+        if not spare:
+            return False  # eight copies of one aircraft at once; "two aircraft" has been said long before
+        del self.sessions[min(spare, key=lambda s: (s.opened, s.beat_at, s.boot_counter)).session_id[:8]]
+        return True
+
+    # --- 3: beats ---
+
+    def _control_beat(self, message: bytes, now: float) -> DropReason | None:
+        hint = beat.claimed_session(message) or b""
+        session = self.sessions.get(hint) or self.revoked.session(hint)
+        if session is None:
+            return DropReason.UNKNOWN_SESSION
+        if isinstance(session, Session) and message == session.newest_message:
+            return None
+        seq = beat.claimed_seq(message)
+        if seq is None:
+            return DropReason.BAD_SIGNATURE
+        if seq <= session.seq:
+            return DropReason.STALE_BEAT
+        if not self._may_check(session, seq, now):
+            return DropReason.OVER_BUDGET
+        if isinstance(session, RevokedSession):
+            return self.revoked.beat(session, message)
+        return self._beat(session, message, now)
+
+    def _may_check(self, session: Session | RevokedSession, seq: int, now: float) -> bool:
+        """Whether a signature check may be spent on a beat of this seq.
+
+        A recording opens too, and its beats are genuine. None of them is above the aircraft's next one, so that one has a
+        budget which a recording uses only the first time that it is played through.
+        """
+        newest = isinstance(session, Session) and session.may_be_newest(seq, now)
+        return (newest and self._newest_budget.spend(now)) or self._beat_budget.spend(now)
+
+    def sealed_beat(self, session: Session, message: bytes, now: float) -> DropReason | None:
+        """A beat out of the session's evidence lane: outsiders cannot forge it, so it costs no budget."""
+        return None if message == session.newest_message else self._beat(session, message, now)
+
+    def _beat(self, session: Session, message: bytes, now: float) -> DropReason | None:
+        try:
+            newest = beat.verify(cose.parse_sign1(message), session.public)
+        except KeysError:
+            return DropReason.BAD_SIGNATURE
+        if newest.session_id != session.session_id:
+            return DropReason.BAD_SIGNATURE
+        if newest.seq <= session.seq or (session.beat and newest.epoch < session.beat.epoch):
+            return DropReason.STALE_BEAT
+        if session.is_late(newest, now):
+            return DropReason.LATE_BEAT
+        if session.beat is None and not self.starts.may_begin(session, now):
+            return DropReason.OLDER_SESSION
+        session.hear(newest, message, now)
+        self.starts.hear(session, now)
+        self._retire(self.starts.beside(session), now)
+        self.settle(now)
+        return None
+
+    # --- 4: announcements ---
+
+    def _announcement_fragment(self, header: ControlHeader, part: bytes, opened: bytes, now: float) -> DropReason | None:
+        """For every session whose beat lists it: a malicious aircraft may list what is another's."""
+        digest = fragment.listed_hash(opened)
+        listing = [session for session in self.sessions.values() if session.beat and session.beat.lists(digest)]
+        outcomes = [self._take_fragment(session, header, part, now) for session in listing]
+        if None in outcomes:
+            return None
+        return outcomes[0] if outcomes else DropReason.UNLISTED_FRAGMENT
+
+    def _take_fragment(self, session: Session, header: ControlHeader, part: bytes, now: float) -> DropReason | None:
+        if header.message_id in session.announcements:
+            return None
+        if not self.starts.may_begin(session, now):
+            return DropReason.OLDER_SESSION
+        try:
+            message = session.reassembler.add(header, part)
+        except ValueError:
+            return DropReason.BAD_MESSAGE_ID
+        if message is None:
+            return None
+        reason = self._announcement(session, message, now)
+        session.announcements.add(header.message_id)
+        return reason
+
+    def _announcement(self, session: Session, message: bytes, now: float) -> DropReason | None:
+        try:
+            announced = announcement.verify(cose.parse_sign1(message), session.public)
+        except KeysError:
+            return DropReason.BAD_SIGNATURE
+        theirs = (announced.session_id, announced.order_hash)
+        if theirs != (session.session_id, session.statement.order_hash) or not session.expects(announced.epoch):
+            return DropReason.BAD_GRANT
+        if not session.names(announced):
+            return DropReason.BAD_GRANT
+        if not session.commit(announced):
+            return DropReason.EQUIVOCATION
+        if announced.station != self.me.index:
+            return None
+        lanes = self._lanes_under(session.order)
+        mine = {downlink_kid(lane, session.session_id, announced.epoch) for lane in lanes}
+        if not announced.commitments.keys() <= mine:
+            return DropReason.BAD_GRANT
+        try:
+            session.install(announced.epoch, announced.open(self.me.profile, self.me.seed))
+        except KeysError:
+            return DropReason.UNKNOWN_ORDER if session.pending else DropReason.BAD_GRANT
+        self.settle(now)
+        return None
+
+    # --- 5: orders ---
+
+    def order_fragment(self, session: Session, content: bytes) -> DropReason | None:
+        """A piece of an order out of a sealed lane of `session`; every reader of that lane can have forged it."""
+        name = order_fragments.name_of(content)
+        if any(known.startswith(name) for known in self._orders):
+            return None
+        try:
+            self.orders.add(session.session_id[:8], content)
+        except ValueError:
+            return DropReason.BAD_ORDER
+        return None
+
+    def take_order(self, now: float) -> bytes | None:
+        """An order that came whole and whose turn it is, for the caller to verify and store."""
+        found = self.orders.take(now)
+        return found and found[1]
+
+    def adopt(self, order: VerifiedOrder) -> None:
+        """Go on under an order that succeeds ours (keys.amendment) and lists us; what waited for it waits no more."""
+        self._take_up(order)
+        self.orders.forget_refusals()
+        for session in self.sessions.values():
+            if session.statement.order_hash == order.order_hash:
+                session.order = order
+        for session in [s for s in self.sessions.values() if s.device_public in self.revoked.devices]:
+            self._end(session)
+            self.revoked.add(RevokedSession(session.session_id, session.public, session.device_public, session.seq))
+
+    def _end(self, session: Session) -> None:
+        """At once: nothing more is opened."""
+        del self.sessions[session.session_id[:8]]
+        left = {kid: tuple(each for each in leases if each.session is not session) for kid, leases in self.leases.items()}
+        self.leases = {kid: leases for kid, leases in left.items() if leases}
+
+    # --- upkeep ---
+
+    def tick(self, now: float) -> None:
+        """Let old epochs and superseded sessions go; call it about once a second."""
+        for session in self.sessions.values():
+            session.expire(now)
+        self._retire([*self.sessions.values()], now)
+        self.orders.keep(self.sessions)
+        self.settle(now)
+
+    def _retire(self, sessions: Iterable[Session], now: float) -> None:
+        """Drop those that later ones have taken the place of."""
+        for session in sessions:
+            if self.starts.is_over(session, now):
+                del self.sessions[session.session_id[:8]]
+
+    def settle(self, now: float) -> None:
+        """Move windows with time, and make the table of leases: what the data path may open from now on."""
+        leases: dict[int, tuple[Lease, ...]] = {}
+        for session in self.sessions.values():
+            session.settle(now)
+            for lease in session.leases(now):
+                leases[lease.key.kid] = (*leases.get(lease.key.kid, ()), lease)
+        self.leases = leases
+        self.next_change = min((session.next_change(now) for session in self.sessions.values()), default=float("inf"))
+
+    def two_aircraft(self, now: float) -> bool:
+        """An older session of a device beats on beside a newer one: a copied key, or a copied aircraft."""
+        alive = [s for s in self.sessions.values() if s.alive(now)]
+        return any(
+            old.device_public == new.device_public
+            and old.boot_counter <= new.boot_counter
+            and old.beat_at - new.first_beat_at > OVERLAP_S
+            for old in alive
+            for new in alive
+            if old is not new
+        )

@@ -1,0 +1,396 @@
+"""Opener: sealed datagrams to plain ones, a batch at a time. This and sealer.py are the data path.
+
+The flow, and the functions in its order:
+  1  `open`          control datagrams go to the listener; the rest must have the downlink's form
+  2  `_open_next`    the datagrams of one KID, if they go on where its lane stands, as nearly all do: what their headers
+                     must be was made ahead, so that comparing is all the parsing there is
+  3  `_open_alike`   all others: whole, in the header's one right form, and a lease is needed;
+     `_open_lease`   the counter must be within the beat and new to the window
+  4  `_decrypt`      one AEAD call per datagram, in place; what fails is wiped in the same breath; only then does the
+                     window move
+  5  `_deliver`      marks the plain datagrams; telemetry must be whole frames and zeros; beats and orders go to the
+                     listener; video is opaque; of telemetry and video what had waited here for over a second is late
+
+Everything from the air that is not right is a counted DropReason, never an exception. SPEC.md sections 4, 5.5 and 12.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from cryptography.exceptions import InvalidTag
+
+from firmware_shims import mavlink
+from gateway.batch import CAPACITY, HEADROOM, SLOT_SIZE, SLOTS, TAG_SIZE, Batch
+from gateway.core import bundle, sframe
+from gateway.core.barrier import Barrier
+from gateway.core.ground.listener import Listener
+from gateway.core.ground.session import Lease
+from gateway.core.sframe import Strip
+from gateway.core.wire import CONTROL_BELOW, DropReason, Evidence
+from keys.kid import Lane
+from keys.policy import PolicyFlag
+
+Indices = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
+
+_NONE: Indices = np.zeros(0, np.int64)
+
+_TELEMETRY = (Lane.TELEMETRY, Lane.OBSERVER_TELEMETRY)
+_VIDEO = (Lane.VIDEO_A, Lane.VIDEO_B)
+_LIVE = _TELEMETRY + _VIDEO  # worth nothing when it is late
+
+
+class Bundle(NamedTuple):
+    """The frames of one telemetry datagram, and where in its lane it stands; none if it was padding alone.
+
+    `waited`: seconds for which it had waited before it was read; 0 if it came just now.
+    """
+
+    lease: Lease
+    ctr: int
+    frames: list[memoryview]
+    waited: float = 0.0
+
+
+class Arrival(NamedTuple):
+    """What came of one lease, new or a copy: a copy too says that the link it came by is up. n slots and counters."""
+
+    lease: Lease
+    slots: Sequence[int]
+    ctrs: Sequence[int]
+
+
+class _Rows(NamedTuple):
+    """Datagrams of one KID that are being opened, with headers of one size. (n,) slots and counters."""
+
+    at: Indices
+    ctrs: Indices
+    size: int
+    slots: slice | Indices  # the same as `at`, to index with
+
+    def where(self, good: Mask) -> _Rows:
+        """Those that are good; not copied if they all are."""
+        if np.count_nonzero(good) == good.size:
+            return self
+        at = self.at[good]
+        return _Rows(at, self.ctrs[good], self.size, _chosen(at.tolist()))
+
+
+def _chosen(slots: Sequence[int]) -> slice | Indices:
+    """What to index arrays with: a slice where they stand side by side, for an array of numbers is dear."""
+    if not slots:
+        return _NONE
+    begin, end = slots[0], slots[-1] + 1
+    return slice(begin, end) if end - begin == len(slots) else np.array(slots, np.int64)
+
+
+class Opened:
+    """What one batch held: bundles as they came, and for each video lane the slots that hold its datagrams.
+
+    `fresh`: the slots that prove their senders worth an answer: tag right, counter new, and of the lane that fewest hold
+    the key of.
+    """
+
+    __slots__ = ("arrivals", "bundles", "fresh", "video")
+
+    def __init__(self) -> None:
+        self.bundles: list[Bundle] = []
+        self.video: dict[Lane, list[int]] = {}
+        self.fresh: list[int] = []
+        self.arrivals: list[Arrival] = []
+
+    @property
+    def frames(self) -> list[memoryview]:
+        """The frames of all bundles, as they came."""
+        return [frame for bundle in self.bundles for frame in bundle.frames]
+
+
+class Opener:
+    """Opens for one station. `drops` and `opened` count datagrams by reason and by lane."""
+
+    def __init__(self, listener: Listener, barrier: Barrier | None = None) -> None:
+        self.listener = listener
+        self.barrier = barrier or Barrier()
+        self.drops: Counter[DropReason] = Counter()
+        self.opened: Counter[Lane] = Counter()
+        self._pad_video = bool(listener.order.order.policy.flags & PolicyFlag.PAD_VIDEO)
+
+    def open(self, batch: Batch, now: float) -> Opened:
+        """Open `batch` in place. The result refers to its slots and is valid until the batch is filled again."""
+        opened = Opened()
+        begins = sframe.rows(batch.octets[: batch.count, HEADROOM : HEADROOM + sframe.DOWNLINK_HEADER_MIN])
+        kinds = dict.fromkeys(begins)
+        sealed = [kind for kind in kinds if kind[0] >> 4 == sframe.DOWNLINK_FIRST >> 4]
+        if len(sealed) < len(kinds):
+            self._other(batch, [at for at, kind in enumerate(begins) if kind not in sealed], now)
+        for kind in sealed:
+            if now > self.listener.next_change:  # also by what a beat allows that came in its time and is read now
+                self.listener.settle(now)
+            alike = [at for at, begin in enumerate(begins) if begin == kind] if len(kinds) > 1 else range(batch.count)
+            self._open_kind(batch, kind, alike, opened, now)
+        return opened
+
+    def _open_kind(self, batch: Batch, kind: bytes, alike: Sequence[int], opened: Opened, now: float) -> None:
+        """If something unexpected is met, once more one by one, so that one datagram costs itself alone.
+
+        That is safe wherever it was met: what is in `opened` has moved its window and counts as replayed, and what was
+        opened but not delivered fails its tag and is wiped.
+        """
+        try:
+            if not self._open_next(batch, kind, alike, opened, now):
+                self._open_alike(batch, alike, opened, now)
+        except Exception as error:
+            if len(alike) == 1:
+                self._unexpected(error)
+                return
+            self.barrier.note(error)
+            for at in alike:
+                self._open_kind(batch, kind, [at], opened, now)
+
+    def _unexpected(self, error: Exception) -> None:
+        self.drops[DropReason.UNEXPECTED] += 1
+        self.barrier.note(error)
+
+    def look_again(self, opened: Opened, seconds: float) -> None:
+        """So long after it was read: what the process stood still with is late."""
+        if seconds > bundle.DROP_AFTER_S:
+            self.drops[DropReason.LATE] += len(opened.bundles) + sum(map(len, opened.video.values()))
+            opened.bundles.clear()
+            opened.video.clear()
+
+    # --- 1: forms ---
+
+    def _other(self, batch: Batch, indices: list[int], now: float) -> None:
+        for index in indices:
+            datagram = batch.view(index)
+            if not len(datagram):
+                self.drops[DropReason.TOO_SHORT] += 1
+            elif datagram[0] < CONTROL_BELOW:
+                self._take(self.listener.control, bytes(datagram), now - batch.sure_age(index))
+            elif datagram[0] >= sframe.UPLINK_FIRST:
+                self.drops[DropReason.WRONG_DIRECTION] += 1
+            elif datagram[0] >> 4 == sframe.DOWNLINK_FIRST >> 4:
+                self.drops[DropReason.TOO_SHORT] += 1
+            else:
+                self.drops[DropReason.NOT_ZEGEL] += 1
+
+    def _take(self, take: Callable[..., DropReason | None], *what: object) -> None:
+        """Have one message taken, and count why it was not."""
+        try:
+            if reason := take(*what):
+                self.drops[reason] += 1
+        except Exception as error:
+            self._unexpected(error)
+
+    def _keep(self, rows: _Rows, good: Mask, reason: DropReason) -> _Rows:
+        """Those that are good; the others are counted."""
+        kept = rows.where(good)
+        if kept is not rows:
+            self.drops[reason] += rows.at.size - kept.at.size
+        return kept
+
+    # --- 2: what was expected ---
+
+    def _open_next(self, batch: Batch, begin: bytes, alike: Sequence[int], opened: Opened, now: float) -> bool:
+        """Open datagrams with consecutive counters, newer than any before. False, and nothing done, if they are not that.
+
+        `begin` is what their headers begin with, `alike` their slots.
+        """
+        leases = self.listener.leases.get(begin[1] << 8 | begin[2], ())
+        strip = leases[0].key.ahead if len(leases) == 1 else None
+        if not isinstance(strip, Strip) or strip.begin != begin:
+            return False
+        lease, count, slots = leases[0], len(alike), _chosen(alike)
+        at, body = alike[0] * SLOT_SIZE + HEADROOM, HEADROOM + strip.size
+        ctr = int.from_bytes(batch.arena[at + len(begin) : at + strip.size], "big")
+        first = ctr - strip.first
+        lengths = batch.lengths[slots] - (strip.size + TAG_SIZE)
+        if (
+            not max(strip.first, lease.key.window.top + 1) <= ctr <= min(strip.end, lease.below) - count
+            or batch.octets[slots, HEADROOM:body].tobytes() != strip.headers[first : first + count].tobytes()
+            or min(lengths.tolist()) < 0
+        ):
+            return False
+        views = batch.cut(SLOTS[slots] + body, lengths)
+        wrong = self._decrypt(lease, strip.pairs[first : first + count], views, last=True)
+        came = Arrival(lease, alike, range(ctr, ctr + count))
+        if wrong:
+            good = [row for row in range(count) if row not in wrong]
+            came = Arrival(lease, [alike[row] for row in good], [ctr + row for row in good])
+            lease.key.window.accept(np.array(came.ctrs, np.int64))
+        else:
+            lease.key.window.extend(ctr, count)
+        if came.slots:
+            opened.arrivals.append(came)
+        self._deliver(batch, came, strip.size, opened, now)
+        return True
+
+    # --- 3: one KID ---
+
+    def _open_alike(self, batch: Batch, alike: Sequence[int], opened: Opened, now: float) -> None:
+        """Datagrams that begin with the same three bytes: one KID, headers of one size."""
+        at, slots = np.array(alike, np.int64), _chosen(alike)
+        heads = batch.octets[slots, HEADROOM : HEADROOM + sframe.DOWNLINK_HEADER_MAX]
+        rows = _Rows(at, *sframe.counters(heads, sframe.DOWNLINK_KID), slots)
+        whole = self._keep(rows, batch.lengths[rows.slots] >= rows.size + TAG_SIZE, DropReason.TOO_SHORT)
+        rows = self._keep(whole, whole.ctrs >= sframe.least(heads), DropReason.BAD_HEADER)
+        if rows.at.size:
+            self._open_kid(batch, int(heads[0, 1]) << 8 | int(heads[0, 2]), rows, opened, now)
+
+    def _open_kid(self, batch: Batch, kid: int, rows: _Rows, opened: Opened, now: float) -> None:
+        leases = self.listener.leases.get(kid, ())
+        if not leases:
+            self.drops[self._why_closed(kid)] += rows.at.size
+        for lease in leases:
+            if rows.at.size:
+                rows = self._open_lease(batch, lease, rows, opened, now, last=lease is leases[-1])
+
+    def _why_closed(self, kid: int) -> DropReason:
+        if not any(kid in session.known_kids() for session in self.listener.sessions.values()):
+            return DropReason.UNKNOWN_KID
+        return DropReason.LANE_CLOSED if kid >> 8 in self.listener.my_lanes else DropReason.NOT_GRANTED
+
+    def _open_lease(self, batch: Batch, lease: Lease, rows: _Rows, opened: Opened, now: float, *, last: bool) -> _Rows:
+        """Open what is this lease's. Returns what is left for the next one, if its KID is shared by two sessions."""
+        window, usable, copies = lease.key.window, rows, _NONE
+        if not window.follows(rows.ctrs) or rows.ctrs[-1] >= lease.below:
+            usable, copies = self._look(lease, rows, last)
+        mine = usable.where(self._verified(batch, lease, usable, last))
+        came = self._arrival(lease, rows, mine, copies)
+        if came.slots:
+            opened.arrivals.append(came)
+        fresh = self._keep(mine, window.accept(mine.ctrs), DropReason.REPLAYED)
+        self._deliver(batch, Arrival(lease, fresh.at.tolist(), fresh.ctrs.tolist()), rows.size, opened, now)
+        return rows if last else rows.where(~np.isin(rows.at, mine.at))
+
+    def _look(self, lease: Lease, rows: _Rows, last: bool) -> tuple[_Rows, Indices]:
+        """What may be tried of `rows`, and the slots of what was accepted before."""
+        too_old, seen = lease.key.window.look(rows.ctrs)
+        beyond = rows.ctrs >= lease.below
+        if last:
+            for mask, reason in (
+                (beyond, DropReason.BEYOND_BEAT),
+                (too_old, DropReason.TOO_OLD),
+                (seen, DropReason.REPLAYED),
+            ):
+                self.drops[reason] += int(np.count_nonzero(mask))
+        return rows.where(~(too_old | seen | beyond)), rows.at[seen]
+
+    def _arrival(self, lease: Lease, rows: _Rows, mine: _Rows, copies: Indices) -> Arrival:
+        """A copy counts only if no other session could have sent it."""
+        if not copies.size or self.listener.leases[lease.key.kid] != (lease,):
+            return Arrival(lease, mine.at.tolist(), mine.ctrs.tolist())
+        came = np.isin(rows.at, np.concatenate((mine.at, copies)))
+        return Arrival(lease, rows.at[came].tolist(), rows.ctrs[came].tolist())
+
+    def _verified(self, batch: Batch, lease: Lease, rows: _Rows, last: bool) -> Mask:
+        """Which of the datagrams verified."""
+        right: Mask = np.full(rows.at.size, True)
+        if rows.at.size:
+            slots, body = rows.slots, HEADROOM + rows.size
+            views = batch.cut(SLOTS[slots] + body, batch.lengths[slots] - (rows.size + TAG_SIZE))
+            heads = batch.octets[slots, HEADROOM:body]
+            pairs = sframe.pairs(lease.key.salt, heads, rows.ctrs, lease.session.session_id)
+            right[self._decrypt(lease, pairs, views, last)] = False
+        return right
+
+    # --- 4: the AEAD ---
+
+    def _decrypt(
+        self, lease: Lease, pairs: Sequence[tuple[bytes, ...]], views: Sequence[tuple[memoryview, memoryview]], last: bool
+    ) -> list[int]:
+        """Which did not verify, as numbers of `pairs`; the plaintext of the others stands where the ciphertext stood."""
+        wrong: list[int] = []
+        cipher = lease.key.cipher
+        for row, ((nonce, aad), (plain, sealed)) in enumerate(zip(pairs, views, strict=True)):
+            try:
+                if last:
+                    cipher.decrypt_into(nonce, sealed, aad, plain)
+                else:  # the ciphertext may be another session's: it must survive a failure
+                    plain[:] = cipher.decrypt(nonce, sealed, aad)
+            except Exception as error:
+                wrong.append(row)
+                if last:  # decrypt_into leaves unauthenticated plaintext behind
+                    sealed[:] = bytes(len(sealed))
+                if not isinstance(error, InvalidTag):
+                    self._unexpected(error)
+                elif last:
+                    self.drops[DropReason.BAD_TAG] += 1
+        return wrong
+
+    # --- 5: what was inside ---
+
+    def _deliver(self, batch: Batch, fresh: Arrival, size: int, opened: Opened, now: float) -> None:
+        """What verified and is new, behind headers of `size` bytes."""
+        lease, at, ctrs = fresh
+        if not at:
+            return
+        slots = _chosen(at)
+        batch.starts[slots] = HEADROOM + size
+        batch.lengths[slots] -= size + TAG_SIZE
+        _look_ahead(lease)
+        if batch.oldest > bundle.DROP_AFTER_S and lease.lane in _LIVE:
+            at, ctrs = self._in_time(batch, at, ctrs)
+        if lease.proves:
+            opened.fresh += at
+        self.opened[lease.lane] += len(at)
+        if lease.lane in _VIDEO:
+            opened.video.setdefault(lease.lane, []).extend(self._unpadded(batch, at) if self._pad_video else at)
+        elif lease.lane in _TELEMETRY:
+            for index, ctr in zip(at, ctrs, strict=True):
+                opened.bundles.append(Bundle(lease, ctr, self._frames(batch.view(index)), batch.age(index)))
+        else:
+            for index in at:
+                self._take(self._control, bytes(batch.view(index)), lease, now - batch.sure_age(index))
+
+    def _in_time(self, batch: Batch, at: Sequence[int], ctrs: Sequence[int]) -> tuple[list[int], list[int]]:
+        """Of slots and their counters those that had not waited here for too long."""
+        kept = [(index, ctr) for index, ctr in zip(at, ctrs, strict=True) if batch.age(index) <= bundle.DROP_AFTER_S]
+        self.drops[DropReason.LATE] += len(at) - len(kept)
+        return [index for index, _ in kept], [ctr for _, ctr in kept]
+
+    def _frames(self, plain: memoryview) -> list[memoryview]:
+        try:
+            return [plain[begin : begin + size] for begin, size in mavlink.split(plain)]
+        except ValueError:
+            self.drops[DropReason.BAD_PADDING] += 1
+        except Exception as error:
+            self._unexpected(error)
+        return []
+
+    def _unpadded(self, batch: Batch, at: Sequence[int]) -> list[int]:
+        kept = []
+        for index in at:
+            try:
+                batch.lengths[index] = bundle.video_length(batch.view(index))
+                kept.append(index)
+            except ValueError:
+                self.drops[DropReason.BAD_PADDING] += 1
+            except Exception as error:
+                self._unexpected(error)
+        return kept
+
+    def _control(self, plain: bytes, lease: Lease, now: float) -> DropReason | None:
+        """Beats and orders are taken; the other kinds are for a witness, which this version is not."""
+        if lease.lane is Lane.ORDER:
+            return self.listener.order_fragment(lease.session, plain)
+        if plain[:1] == bytes([Evidence.BEAT]):
+            return self.listener.sealed_beat(lease.session, plain[1:], now)
+        if lease.only_beats:
+            return DropReason.LANE_CLOSED
+        if plain[:1] == bytes([Evidence.ORDER_FRAGMENT]):
+            return self.listener.order_fragment(lease.session, plain[1:])
+        return None
+
+
+def _look_ahead(lease: Lease) -> None:
+    """Make what the next counters need, so that a full batch of them finds it; only what verified leads here."""
+    key, ahead = lease.key, lease.key.window.top + 1
+    strip = key.ahead
+    if not isinstance(strip, Strip) or not strip.first <= ahead <= strip.end - CAPACITY:
+        key.ahead = Strip(key.kid, key.salt, lease.session.session_id, ahead)

@@ -1,0 +1,71 @@
+"""Paths: which links bring a session's datagrams now, and how many of them each link loses.
+
+A path is a link of ours and the sender at its other end: an aircraft may reach one port of ours by two radios, and
+several aircraft may share one link. Sans-IO: time is an argument.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Hashable, Iterable
+from typing import TypeAlias
+
+from gateway.core.ground.opener import Arrival
+from gateway.core.ground.session import Session
+from keys.kid import Lane
+
+UP_FOR_S = 2.0  # since its last datagram; a session sends at least one a second
+PATHS_MAX = 16  # of a session; a copy is not authenticated, so its sender's address may be anything
+
+Path: TypeAlias = tuple[int, Hashable]  # number of the link, who sends there
+
+
+class Reception:
+    """One link: datagrams that it should have brought, and did; the cumulative loss of RFC 3550 section 6.4.1.
+
+    It should have brought every counter from the first to the highest that it did bring, of each lane and epoch.
+    A copy that comes twice by the same link makes up for one that is lost: the figure is an estimate, as in RTP.
+    """
+
+    __slots__ = ("_tops", "expected", "received")
+
+    def __init__(self) -> None:
+        self.expected = self.received = 0
+        self._tops: weakref.WeakKeyDictionary[Session, dict[tuple[Lane, int], int]] = weakref.WeakKeyDictionary()
+
+    @property
+    def lost(self) -> int:
+        return max(0, self.expected - self.received)
+
+    def count(self, arrival: Arrival) -> None:
+        """Take in an arrival that is not empty."""
+        lease, ctrs = arrival.lease, arrival.ctrs
+        tops = self._tops.setdefault(lease.session, {})
+        lane = lease.lane, lease.epoch
+        before = tops[lane] if lane in tops else min(ctrs) - 1
+        tops[lane] = top = max(before, *ctrs)
+        self.expected += top - before
+        self.received += len(ctrs)
+
+
+class Paths:
+    """Of all links of a ground. `links` counts them."""
+
+    def __init__(self, links: int) -> None:
+        self.receptions = [Reception() for _ in range(links)]
+        self._heard: weakref.WeakKeyDictionary[Session, dict[Path, float]] = weakref.WeakKeyDictionary()
+
+    def hear(self, link: int, arrival: Arrival, senders: Iterable[Hashable], now: float) -> None:
+        """`arrival` came by `link`, from these senders."""
+        self.receptions[link].count(arrival)
+        heard = self._heard.setdefault(arrival.lease.session, {})
+        for path in ((link, sender) for sender in senders):
+            if path in heard or len(heard) < PATHS_MAX:
+                heard[path] = now
+        if len(heard) > 1:
+            for path in [path for path, at in heard.items() if now - at > UP_FOR_S]:
+                del heard[path]
+
+    def several(self, session: Session, now: float) -> bool:
+        """Whether more than one path brings this session now."""
+        return sum(now - at <= UP_FOR_S for at in self._heard.get(session, {}).values()) > 1

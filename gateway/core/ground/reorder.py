@@ -1,0 +1,117 @@
+"""Reorder: telemetry in the order in which it was sealed, although it comes by several links.
+
+The first copy of a datagram has won before it comes here (the replay window). Of two links one is slower, so what the
+faster one lost arrives behind what followed it: while more than one link of a session is up, a bundle behind a gap
+waits for it, at most `WAIT_S` from its arrival. With one link nothing ever waits. SPEC.md section 7.1.
+
+Sans-IO: time is an argument. What must not live here: which links are up (paths.py).
+"""
+
+from __future__ import annotations
+
+import bisect
+import weakref
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeAlias
+
+from gateway.core.bundle import DROP_AFTER_S
+from gateway.core.ground.opener import Bundle
+from gateway.core.ground.session import Session
+from keys.kid import Lane
+
+WAIT_S = 0.050  # for a gap
+WAITING_MAX = 512  # bundles of one lane; more than the fastest flight controller fills in WAIT_S
+
+Frames: TypeAlias = list[bytes | memoryview]
+Position: TypeAlias = tuple[int, int]  # epoch, CTR
+
+
+class _Lane:
+    """One telemetry lane of one session: what was delivered last, and what waits for a gap, in order."""
+
+    __slots__ = ("next", "waiting")
+
+    def __init__(self) -> None:
+        self.next: Position | None = None  # behind what was delivered last; None before the first
+        self.waiting: list[tuple[Position, float, list[bytes]]] = []  # position, since when, frames
+
+    def put(self, position: Position, frames: Sequence[memoryview], since: float) -> None:
+        """Line up behind a gap. The bytes are copied, for their batch is filled again meanwhile."""
+        bisect.insort(self.waiting, (position, since, [bytes(frame) for frame in frames]))
+
+    def take(self, count: int, now: float) -> tuple[Frames, int]:
+        """The frames of the first `count` of those that wait, and of all that then follow without a gap.
+
+        And how many of these bundles are not delivered: the process stood still while they waited, and they are late.
+        """
+        follows = _following(self.waiting[count - 1][0]) if count else self.next
+        while follows and count < len(self.waiting) and self.waiting[count][0] == follows:
+            follows = _following(follows)
+            count += 1
+        gone, self.waiting = self.waiting[:count], self.waiting[count:]
+        self.next = follows
+        in_time = [frames for _, since, frames in gone if now - since <= DROP_AFTER_S]
+        return [frame for frames in in_time for frame in frames], len(gone) - len(in_time)
+
+    def overdue(self, now: float) -> int:
+        """How many must not wait any longer: those that have waited long enough, and what stands in front of them."""
+        return max((i + 1 for i, (_, since, _) in enumerate(self.waiting) if since + WAIT_S <= now), default=0)
+
+
+def _following(position: Position) -> Position:
+    return position[0], position[1] + 1
+
+
+class Reorder:
+    """`several(session, now)` says whether more than one link brings this session now.
+
+    `late` counts bundles that came when their place had been passed; they are delivered at once, not dropped.
+    `dropped` counts those that had waited for over a second when their turn came: the process stood still.
+    """
+
+    def __init__(self, several: Callable[[Session, float], bool]) -> None:
+        self.late = self.dropped = 0
+        self._several = several
+        self._lanes: weakref.WeakKeyDictionary[Session, dict[Lane, _Lane]] = weakref.WeakKeyDictionary()
+        self._waiting: list[_Lane] = []  # those in which something waits
+
+    def put(self, bundles: Iterable[Bundle], now: float) -> Frames:
+        """The frames that may go on now, in order. Views stay views; only what has to wait is copied."""
+        out: Frames = []
+        for bundle in bundles:
+            lease = bundle.lease
+            lane = self._lanes.setdefault(lease.session, {}).setdefault(lease.lane, _Lane())
+            out += self._put(lane, (lease.epoch, bundle.ctr), bundle, now)
+            if lane.waiting and lane not in self._waiting:
+                self._waiting.append(lane)
+        return out
+
+    def _put(self, lane: _Lane, position: Position, bundle: Bundle, now: float) -> Frames:
+        if lane.next is not None and position < lane.next:
+            self.late += 1
+            return [*bundle.frames]
+        if lane.next is None or position == lane.next:
+            lane.next = _following(position)
+            return [*bundle.frames, *self._take(lane, 0, now)]
+        lane.put(position, bundle.frames, now - bundle.waited)
+        if len(lane.waiting) > WAITING_MAX or not self._several(bundle.lease.session, now):
+            return self._take(lane, len(lane.waiting), now)
+        return []
+
+    def _take(self, lane: _Lane, count: int, now: float) -> Frames:
+        frames, late = lane.take(count, now)
+        self.dropped += late
+        return frames
+
+    def next_due(self) -> float:
+        """When `release` has something to hand out."""
+        since = [entry[1] for lane in self._waiting for entry in lane.waiting]
+        return min(since, default=float("inf")) + WAIT_S
+
+    def release(self, now: float) -> Frames:
+        """The frames behind gaps that nobody has filled in time."""
+        out: Frames = []
+        for lane in self._waiting:
+            out += self._take(lane, lane.overdue(now), now)
+        self._waiting = [lane for lane in self._waiting if lane.waiting]
+        return out

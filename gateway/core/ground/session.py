@@ -1,0 +1,296 @@
+"""Session: what a ground knows of one start of one aircraft. Its beat, its epochs, the keys it was granted.
+
+What lives here: state, moved only by the listener and only with what verified. SPEC.md sections 5.5 and 7.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import deque
+from collections.abc import Mapping
+
+from gateway.core.fragment import Reassembler
+from gateway.core.ground.lateness import Lateness
+from gateway.core.wire import BEYOND_BEAT_BY, KEEP_EPOCH_S
+from keys.announcement import Announcement, Grant
+from keys.beat import Beat, Flag
+from keys.keyring import ReceiveKey
+from keys.kid import Lane
+from keys.order import VerifiedOrder
+from keys.statement import Statement
+
+ALIVE_FOR_S = 3.0  # since the last verified beat
+ECHOES = 64  # nonces of beats kept for what came before it was read: many seconds' worth
+LATE_S, LATE_NARROW_S = 2.0, 3.0  # REJECT a beat that was longer on its way than the soonest
+LEASE_S, LEASE_NARROW_S = 3.0, 6.0  # after the newest beat nothing is opened any more
+NAMED_FOR_S = 1.0  # a seq that somebody has named in a beat counts as the highest, unless a higher one is named
+BEATS_AT_ONCE, BEATS_A_SECOND = 50, 10  # more than an aircraft says; a seq beyond is nobody's next
+LASTED_S, A_BEAT_COUNTS_S = 5.0, 1.0  # its beats went on for so long, each counting for so much at most
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Lease:
+    """Leave to open one KID of one session, up to a counter."""
+
+    session: Session
+    lane: Lane
+    key: ReceiveKey
+    below: int  # the first CTR that is beyond the beat
+    epoch: int  # the whole number; the KID holds four bits of it
+    proves: bool = False  # of the lanes granted here the one that fewest hold the key of: its senders are worth an answer
+    only_beats: bool = (
+        False  # nothing else is taken: beats were missed, and one that comes in its time tells what is current
+    )
+
+
+class Session:
+    """`seq`: that of the newest beat which was heard of it before this process began."""
+
+    def __init__(
+        self, statement: Statement, device_public: bytes, order: VerifiedOrder | None = None, seq: int = -1
+    ) -> None:
+        self.statement = statement
+        self.order = order  # None while it is not here: SPEC.md section 7, order pending
+        self.session_id = statement.session_id()
+        self.public = statement.session_key()
+        self.device_public = device_public
+        self.boot_counter = statement.boot_counter
+        self.beat: Beat | None = None
+        self.seq = seq  # of the newest beat; what is not above is stale
+        self.beat_at = float("-inf")  # when the newest beat came, on our clock
+        self._nonces: deque[tuple[float, bytes]] = deque(maxlen=ECHOES)  # (when its beat came, nonce), oldest first
+        self.first_beat_at = float("inf")
+        self.latest: Beat | None = None  # the newest that verified, also if it came late
+        self.late_at = float("-inf")  # when that came last which was late
+        self.asked: Mapping[bytes, float] = {}  # challenges of ours that no beat has answered: when each was drawn
+        self.opened = False  # whether it was ever granted anything here
+        self.lasted = False  # whether it was opened and kept up for a while: what it says of itself is worth storing
+        self._kept_up_s = 0.0  # for how long its beats have gone on now, without a gap as long as the lease
+        self.proved = False  # whether a challenge of ours ever came back in a beat: no recording can do that
+        self.stored_at = float("-inf")  # when the beat came that was last handed out to be stored
+        self.lateness = Lateness()
+        self.newest_message = b""
+        self.highest_seq = 0  # that a beat in a control datagram has named lately, whoever sent it
+        self._named_at = float("-inf")
+        self.reassembler = Reassembler()
+        self.announcements: set[bytes] = set()  # ids of messages already taken
+        self.uplink_keys: dict[int, bytes] = {}  # by epoch; for the uplink
+        self._receive: dict[int, dict[int, ReceiveKey]] = {}  # full epoch -> KID -> key
+        self._bounds: dict[int, dict[int, int]] = {}  # full epoch -> KID -> first CTR beyond the newest beat
+        self._commitments: dict[tuple[int, int], bytes] = {}
+        self._replaced_at: dict[int, float] = {}  # full epoch -> when a later one became current
+        self._young: deque[Beat] = deque()  # beats whose counters may still be on their way, oldest first
+        self._over = False  # closed, and what was still on its way has had its time
+
+    @property
+    def pending(self) -> bool:
+        """Flying under an order that we do not have."""
+        return self.order is None
+
+    @property
+    def closed(self) -> bool:
+        return self.beat is not None and bool(self.beat.flags & Flag.SESSION_CLOSED)
+
+    def alive(self, now: float) -> bool:
+        return not self.closed and now - self.beat_at < ALIVE_FOR_S
+
+    @property
+    def granted(self) -> bool:
+        """Whether the keys of the epoch that is current are here."""
+        return self.beat is not None and self.beat.epoch in self._receive
+
+    # --- time ---
+
+    @property
+    def _late_s(self) -> float:
+        return LATE_NARROW_S if self._is_narrow else LATE_S
+
+    @property
+    def _lease_s(self) -> float:
+        return LEASE_NARROW_S if self._is_narrow else LEASE_S
+
+    @property
+    def _is_narrow(self) -> bool:
+        return self.beat is not None and bool(self.beat.flags & Flag.NARROW_LINK)
+
+    def is_late(self, beat: Beat, now: float) -> bool:
+        """Whether a newer verified beat was withheld, or its link has become too slow."""
+        if answers := self.asked.keys() & {*beat.challenges.values()}:
+            self.lateness.answered(beat, max(self.asked[value] for value in answers), now)
+        late = self.lateness.of(beat, now) > self._late_s
+        if self._note_latest(beat) and late:
+            self.late_at = now
+        return late
+
+    def _note_latest(self, beat: Beat) -> bool:
+        newer = self.latest is None or beat.seq > self.latest.seq
+        if newer:
+            self.latest = beat
+        return newer
+
+    def comes_late(self, now: float) -> bool:
+        """Whether it is heard, but too late to be believed; the same beats again do not count."""
+        return not self.closed and now - self.late_at <= ALIVE_FOR_S
+
+    def _lease_is_over(self, now: float) -> bool:
+        return now - self.beat_at > self._lease_s
+
+    def next_change(self, now: float) -> float:
+        """When `settle` has something to do, or the lease ends."""
+        if self._over or self._lease_is_over(now):
+            return float("inf")
+        old_at = self._old_at(self._young[0]) if self._young else float("inf")
+        return min(self.beat_at + self._lease_s, old_at)
+
+    def settle(self, now: float) -> None:
+        """What was sent before a beat that is old by now comes too late."""
+        while self._young and self._old_at(self._young[0]) < now:
+            self._begin_at(self._young.popleft())
+
+    def _old_at(self, beat: Beat) -> float:
+        return self.lateness.due(beat) + self._late_s
+
+    def _begin_at(self, beat: Beat) -> None:
+        """Nothing is opened from now on that was sent before this beat."""
+        for table in (self._receive, self._bounds):
+            for epoch in [epoch for epoch in table if epoch < beat.epoch]:
+                del table[epoch]
+        keys = self._receive.get(beat.epoch, {})
+        for kid in keys.keys() & beat.next_ctr.keys():
+            keys[kid].window.begin(beat.next_ctr[kid])
+        self._over = self._over or bool(beat.flags & Flag.SESSION_CLOSED)
+
+    # --- what is current ---
+
+    def hear(self, beat: Beat, message: bytes, now: float) -> None:
+        """A newer verified beat that is not late: what is current, and up to which counter.
+
+        Where nothing says that what it follows was sent of late, windows begin at its counters: at the first beat, at one
+        after the lease was over, and at one that shows the beat before it to have been late.
+        """
+        begins = self.beat is None or self._lease_is_over(now)
+        begins = self.lateness.take(beat, now) > self._late_s or begins
+        if self.beat is not None and self.beat.epoch < beat.epoch:
+            self._replace(beat.epoch, now)
+        if self.beat is None or beat.fragments != self.beat.fragments:
+            self.reassembler.clear()
+            self.announcements.clear()
+        self._count(now)
+        self.beat, self.seq, self.newest_message = beat, beat.seq, message
+        self._note_latest(beat)
+        self.beat_at = max(self.beat_at, now)
+        self._nonces.append((now, beat.nonce))
+        self.first_beat_at = min(self.first_beat_at, now)
+        self._bounds[beat.epoch] = {kid: ctr + BEYOND_BEAT_BY for kid, ctr in beat.next_ctr.items()}
+        if begins:
+            self._young.clear()
+            self._begin_at(beat)
+        else:
+            self._await(beat)
+
+    def _count(self, now: float) -> None:
+        """A beat comes. A few that are far apart are not for how long a session was kept up."""
+        if self._lease_is_over(now):
+            self._kept_up_s = 0.0
+        else:
+            self._kept_up_s += min(max(0.0, now - self.beat_at), A_BEAT_COUNTS_S)
+        self.lasted = self.lasted or (self.opened and self._kept_up_s >= LASTED_S)
+
+    def _replace(self, epoch: int, now: float) -> None:
+        """This epoch is current now. What was sent in the one before it may still be on its way; of no other."""
+        for table in (self.uplink_keys, self._receive, self._bounds, self._replaced_at):
+            for old in [old for old in table if old < epoch - 1]:
+                del table[old]
+        if epoch - 1 in self.uplink_keys:
+            self._replaced_at[epoch - 1] = now
+        self._commitments = {(of, kid): value for (of, kid), value in self._commitments.items() if of >= epoch}
+
+    def _await(self, beat: Beat) -> None:
+        """Of a millisecond the last beat counts, so that only as many are kept as `late` has milliseconds."""
+        if self._young and self._young[-1].session_ms >= beat.session_ms:
+            self._young.pop()
+        self._young.append(beat)
+
+    def may_be_newest(self, seq: int, now: float) -> bool:
+        """Whether the aircraft's next beat may have this seq, and nobody has named a higher one that it may have lately."""
+        since = now - self.beat_at
+        if self.beat is not None and seq > self.seq + BEATS_AT_ONCE + BEATS_A_SECOND * since:
+            return False
+        newest = seq > self.highest_seq or now - self._named_at > NAMED_FOR_S
+        if newest or seq == self.highest_seq:
+            self.highest_seq, self._named_at = seq, now
+        return newest
+
+    def nonce_at(self, came_at: float) -> bytes | None:
+        """That of the beat that was the newest at `came_at`; None if that is longer ago than what is kept."""
+        return next((nonce for heard_at, nonce in reversed(self._nonces) if heard_at <= came_at), None)
+
+    def expects(self, epoch: int) -> bool:
+        """Only the beat's epoch is installed, and in lead time the next."""
+        return self.beat is not None and (epoch == self.beat.epoch or (self._leading and epoch == self.beat.epoch + 1))
+
+    @property
+    def _leading(self) -> bool:
+        return self.beat is not None and self.beat.ms_to_next > 0
+
+    def names(self, announced: Announcement) -> bool:
+        """Whether all that it commits to is of lanes that the newest beat names, in the announced epoch."""
+        assert self.beat is not None
+        ahead = announced.epoch % 16 - self.beat.epoch % 16
+        return announced.commitments.keys() <= {kid + ahead for kid in self.beat.next_ctr}
+
+    def commit(self, announced: Announcement) -> bool:
+        """Note the signed commitments while their epoch lasts; False if two differ, which is proof of equivocation."""
+        for kid, value in announced.commitments.items():
+            if self._commitments.setdefault((announced.epoch, kid), value) != value:
+                return False
+        return True
+
+    def install(self, epoch: int, grant: Grant) -> None:
+        """Make receive keys; a grant that is already installed is a no-op, so no window is ever emptied.
+
+        What was sent before we joined is not for us: a window begins where the newest beat says that the lane stands, so
+        that nobody can play the epoch so far to a station that comes late or restarts.
+        """
+        if epoch not in self._receive:
+            stands = self.beat.next_ctr if self.beat and self.beat.epoch == epoch else {}
+            keys = {kid: ReceiveKey(key, kid, start=stands.get(kid, 0)) for kid, key in grant.base_keys.items()}
+            self._receive[epoch] = keys
+            self.uplink_keys[epoch] = grant.uplink_key
+            self.opened = True
+
+    def leases(self, now: float) -> list[Lease]:
+        """What may be opened now: the beat's epoch, the next in lead time, the previous for what is on its way.
+
+        After the lease a beat of the evidence lane may still bring the next one: those of control datagrams are checked
+        within a budget, which a flood of forgeries takes.
+        """
+        ended = self._lease_is_over(now)
+        out: list[Lease] = []
+        if self._over or (ended and self.closed):
+            return out
+        for epoch, keys in self._receive.items():
+            lanes = {kid: Lane(kid >> 8) for kid in keys}
+            proof = Lane.TELEMETRY if Lane.TELEMETRY in lanes.values() else Lane.EVIDENCE
+            for kid, key in keys.items():
+                lane, below = lanes[kid], self._below(epoch, kid)
+                if below and (lane is Lane.EVIDENCE or not ended):
+                    out.append(Lease(self, lane, key, below, epoch, lane is proof and not ended, ended))
+        return out
+
+    def known_kids(self) -> set[int]:
+        """KIDs that the newest beat speaks of, whether or not we were granted them."""
+        return set(self.beat.next_ctr) if self.beat else set()
+
+    def _below(self, epoch: int, kid: int) -> int:
+        assert self.beat is not None
+        if epoch == self.beat.epoch + 1:
+            return BEYOND_BEAT_BY if self._leading else 0
+        return self._bounds.get(epoch, {}).get(kid, 0)
+
+    def expire(self, now: float) -> None:
+        """Drop the uplink keys of epochs that are over."""
+        for epoch, at in list(self._replaced_at.items()):
+            if now - at > KEEP_EPOCH_S:
+                del self._replaced_at[epoch]
+                self.uplink_keys.pop(epoch, None)

@@ -1,0 +1,181 @@
+"""Starts: which session of a device may begin to open, and what is remembered of it. SPEC.md sections 5.5 and 6, F1.
+
+A device key may be in other hands. So a session counts beyond its own life only once it has lasted, and one that is open
+here goes on whatever a later one says.
+
+Sans-IO: what has to be stored is handed out by `take_heard`; time is an argument.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from gateway.core.ground.session import Session
+from keys.statement import Statement
+
+BOOT_JUMP_MAX = 1_000
+SUPERSEDED_AFTER_S = 10.0  # an older session that is silent this long beside a newer one is over
+STORE_EVERY_S = 5.0  # how old the seq of a session that was handed out to be stored becomes
+
+
+class Known(NamedTuple):
+    """The newest session of a device that lasted, and the seq of its newest beat."""
+
+    boot_counter: int
+    session_id: bytes
+    seq: int = -1
+
+
+class Start(NamedTuple):
+    """One start of one device."""
+
+    device_public: bytes
+    boot_counter: int
+
+
+class Refused(NamedTuple):
+    """A start, and the boot counter that it is not above, or too far above."""
+
+    heard: int
+    known: int
+    device_public: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Heard:
+    """A session that lasted: what a station has to remember of it."""
+
+    device_public: bytes
+    boot_counter: int
+    session_id: bytes
+    seq: int
+    named: bool  # by the operator: it takes the place of a newer one
+
+
+_NOTHING = Known(-1, b"")
+
+
+class Starts:
+    """Of all devices. `known`: what was remembered of each, by its public key, as `Known` has it.
+
+    `sessions` are those that the listener holds. `named`: the start that is taken although a newer one is known.
+    """
+
+    def __init__(
+        self, known: Mapping[bytes, Sequence[Any]], sessions: Mapping[bytes, Session], named: Start | None = None
+    ) -> None:
+        self.refused: Refused | None = None  # the last one
+        self._known = {device: Known(*remembered) for device, remembered in known.items()}
+        self._sessions, self._named = sessions, named
+        self._heard: dict[bytes, Heard] = {}  # by the device's public key
+
+    # --- who may ---
+
+    def admits(self, device_public: bytes, stated: Statement, now: float) -> bool:
+        """Whether a session may begin to open: none of no lower counter is heard beside it, and F1 by what has lasted."""
+        if self._named == (device_public, stated.boot_counter):
+            return True
+        later = self._earlier_than(device_public, stated, now)
+        if later is None:
+            return True
+        self.refused = Refused(stated.boot_counter, later, device_public)
+        return False
+
+    def _earlier_than(self, device_public: bytes, stated: Statement, now: float) -> int | None:
+        """The boot counter of a session that it is not later than, or too far ahead of."""
+        session_id, counter, known = stated.session_id(), stated.boot_counter, self._of(device_public)
+        for other in self._of_device(device_public):
+            heard = now - other.beat_at <= SUPERSEDED_AFTER_S
+            if heard and other.boot_counter >= counter and other.session_id != session_id:
+                return other.boot_counter
+        if known is _NOTHING or known.session_id == session_id or 0 < counter - known.boot_counter <= BOOT_JUMP_MAX:
+            return None
+        return known.boot_counter
+
+    def may_begin(self, session: Session, now: float) -> bool:
+        """The same of a session that is held. One that is open goes on."""
+        return session.opened or self.admits(session.device_public, session.statement, now)
+
+    def seq(self, device_public: bytes, session_id: bytes) -> int:
+        """That of the newest beat which is remembered of this session; -1 if it is another one's that is remembered."""
+        known = self._of(device_public)
+        return known.seq if known.session_id == session_id else -1
+
+    def is_over(self, session: Session, now: float) -> bool:
+        """Whether a later one has taken its place.
+
+        What is only silent stays until the later one has lasted: some messages of a copied key end no flight.
+        """
+        silent = now - session.beat_at > SUPERSEDED_AFTER_S and not self._is_named(session)
+        return any(
+            other.beat
+            and other.boot_counter > session.boot_counter
+            and (session.closed or (self._counts(other) and silent))
+            for other in self.beside(session)
+        )
+
+    def gives_way(self, session: Session, now: float) -> bool:
+        """Whether one that has only been stated may take its place."""
+        if session.opened:
+            return not self._counts(session) and now - session.beat_at > SUPERSEDED_AFTER_S
+        return not session.alive(now)
+
+    def _counts(self, session: Session) -> bool:
+        """Whether it has lasted, and none that the operator has named is remembered in its place."""
+        return session.lasted and session.boot_counter <= self._of(session.device_public).boot_counter
+
+    def beside(self, session: Session) -> list[Session]:
+        """The other sessions of the same device."""
+        return [other for other in self._of_device(session.device_public) if other is not session]
+
+    # --- what is remembered ---
+
+    def remember(self, device_public: bytes, remembered: Sequence[Any]) -> None:
+        """What was remembered of a device in an earlier process, as `Known` has it."""
+        self._known[device_public] = Known(*remembered)
+
+    def hear(self, session: Session, now: float) -> None:
+        """A beat of it was taken. What lasted counts from now on, after a restart too."""
+        if not session.lasted or not self._is_newest(session, now):
+            return
+        self._known[session.device_public] = Known(session.boot_counter, session.session_id, session.seq)
+        if now - session.stored_at >= STORE_EVERY_S:
+            for one in self._remembered():
+                one.stored_at = one.beat_at
+                self._heard[one.device_public] = self._heard_of(one)
+
+    def take_heard(self) -> list[Heard]:
+        """What is to be stored: once one of the sessions that lasted is due, all, so that one write is enough."""
+        heard, self._heard = self._heard, {}
+        return [*heard.values()]
+
+    def lasting(self) -> list[Heard]:
+        """What there is to store at the end."""
+        return [self._heard_of(session) for session in self._remembered()]
+
+    def _remembered(self) -> list[Session]:
+        """The sessions that are remembered."""
+        return [s for s in self._sessions.values() if self._of(s.device_public).session_id == s.session_id]
+
+    def _is_newest(self, session: Session, now: float) -> bool:
+        """Whether none that lasted is later; but the one that the operator has named goes before all while it is heard."""
+        known = self._of(session.device_public)
+        if any(self._is_named(other) and other.lasted and other.alive(now) for other in self.beside(session)):
+            return False
+        later = session.boot_counter > known.boot_counter or session.session_id == known.session_id
+        return later or self._is_named(session)
+
+    def _of_device(self, device_public: bytes) -> list[Session]:
+        return [session for session in self._sessions.values() if session.device_public == device_public]
+
+    def _of(self, device_public: bytes) -> Known:
+        return self._known.get(device_public, _NOTHING)
+
+    def _is_named(self, session: Session) -> bool:
+        return self._named == (session.device_public, session.boot_counter)
+
+    def _heard_of(self, session: Session) -> Heard:
+        named = self._is_named(session)
+        return Heard(session.device_public, session.boot_counter, session.session_id, session.seq, named)

@@ -1,0 +1,224 @@
+"""Fleet: the sessions that a station may speak to. A Commander for each, and which of a device's sessions is commanded.
+
+To those that fly under another order than our newest an Envoy carries that one up, if our role allows it.
+
+SPEC.md section 7. Sans-IO: time and random bytes are arguments.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from firmware_shims import target
+from gateway.core import order_fragments
+from gateway.core.barrier import Barrier
+from gateway.core.ground.challenges import Entropy, Way
+from gateway.core.ground.commander import Commander, Refusal
+from gateway.core.ground.instance import Instance
+from gateway.core.ground.order_uploader import MAY_CARRY, Envoy
+from gateway.core.ground.session import Session
+from gateway.core.ground.systems import Systems
+from keys.beat import Flag
+from keys.order import OrderStation, VerifiedOrder
+
+SILENT_AFTER_S = 2.5  # without a beat, which a narrow link has once a second
+OVERDUE_AFTER_S = 1.5
+OFTEN = 1.5  # beats a second on an average, which no narrow link has for long
+GONE_AFTER_S = 10.0  # without a beat: no gap of a link that flickers, and a person has long seen that it is not heard
+
+
+class Sealed(NamedTuple):
+    """What became of frames: the datagrams, how many frames are in them, and why the others are in none."""
+
+    datagrams: list[bytes]
+    sent: int
+    refused: list[tuple[bytes, Refusal]]
+
+
+class Fleet:
+    """All aircraft of `order` as the station of this `index` may command them, each by the order that it flies under."""
+
+    def __init__(
+        self, order: VerifiedOrder, index: int, mtu: int, entropy: Entropy, barrier: Barrier | None = None
+    ) -> None:
+        self.order = order  # the newest
+        self.systems = Systems(order.order, barrier)
+        self.commanders: dict[bytes, Commander] = {}  # by session_id
+        self._index, self._mtu, self._entropy = index, mtu, entropy
+        self._envoys: dict[bytes, Envoy] = {}  # by session_id
+        self._commanded: dict[bytes, bytes] = {}  # a device's public key -> session_id
+
+    @property
+    def station(self) -> OrderStation:
+        """This station, as the newest order lists it."""
+        return _listed(self.order, self._index)
+
+    def adopt(self, order: VerifiedOrder) -> None:
+        """Go on under an order that succeeds the one so far. To devices that it makes void nothing more is said."""
+        self.order = order
+        self.systems.adopt(order.order)
+        void = {device.pub for device in order.order.devices if device.void}
+        gone = {name for name, commander in self.commanders.items() if commander.session.device_public in void}
+        self.commanders = {name: commander for name, commander in self.commanders.items() if name not in gone}
+        self._envoys = {name: envoy for name, envoy in self._envoys.items() if name not in gone}
+
+    def follow(self, sessions: Iterable[Session], now: float) -> None:
+        """Take note of the sessions that there are; call it whenever they may have changed."""
+        closing = [commander.session for commander in self.commanders.values() if commander.closing(now)]
+        known = [*closing, *(session for session in sessions if session.beat)]  # a listener lets go of what is closed
+        self.commanders = {session.session_id: self._commander(session) for session in known}
+        for device in {session.device_public for session in known}:
+            self._choose(device, now)
+        self._send_envoys(now)
+
+    def _commander(self, session: Session) -> Commander:
+        known = self.commanders.get(session.session_id)
+        order = session.order or self.order
+        station = _listed(order, self._index)
+        if known and known.session is session and known.station is station:
+            return known
+        instance = known.instance if known else self._instance(session)
+        return Commander(session, station, order.order.policy, self._mtu, self._entropy, instance)
+
+    def _instance(self, session: Session) -> Instance:
+        """Ours in a session that we have not spoken to: the aircraft knows it if this one takes the place of another."""
+        earlier = [
+            commander
+            for commander in self.commanders.values()
+            if commander.session.device_public == session.device_public
+            and commander.session.boot_counter < session.boot_counter
+        ]
+        former = max(earlier, key=lambda commander: commander.session.boot_counter, default=None)
+        handed_on = former.instance.hand_on(former.session.uplink_keys) if former else None
+        return Instance(session.session_id, self._index, self._entropy, handed_on)
+
+    def _send_envoys(self, now: float) -> None:
+        """One to each session that is not under our newest order."""
+        others = {
+            name: commander
+            for name, commander in self.commanders.items()
+            if self._flies_under_another(commander) and self.station.roles & MAY_CARRY
+        }
+        kept = {name: envoy for name, envoy in self._envoys.items() if envoy.order is self.order}
+        self._envoys = {name: kept.get(name) or Envoy(commander, self.order, now) for name, commander in others.items()}
+
+    def _flies_under_another(self, commander: Commander) -> bool:
+        """And not for long, if its beats say that a change of order is ahead."""
+        session = commander.session
+        ahead = session.beat is not None and session.beat.flags & Flag.ORDER_CHANGE_AHEAD
+        return session.order is not self.order and not ahead
+
+    def _choose(self, device: bytes, now: float) -> None:
+        """The uplink stays where it is while that session beats: the newer one may be a copy of the aircraft."""
+        theirs = [commander for commander in self.commanders.values() if commander.session.device_public == device]
+        current = self.commanders.get(self._commanded.get(device, b""))
+        beating = [c for c in theirs if not c.session.closed and now - c.session.beat_at <= SILENT_AFTER_S]
+        if current is None or (beating and not _stays(current, beating, now)):
+            choice = max(beating or theirs, key=lambda c: (c.session.boot_counter, c.session.first_beat_at))
+            self._commanded[device] = choice.session.session_id
+
+    @property
+    def commanded(self) -> list[Commander]:
+        """The one commanded session of each device."""
+        return list(self._by_device().values())
+
+    def _by_device(self) -> dict[bytes, Commander]:
+        return {device: self.commanders[name] for device, name in self._commanded.items() if name in self.commanders}
+
+    def challenges(self, ways: Sequence[Way], now: float) -> list[tuple[Way, bytes]]:
+        """Those that are due, to every live session, so that F3 is there if the uplink moves; each by its way."""
+        return [due for commander in self.commanders.values() for due in commander.challenges(ways, now)]
+
+    def take_proved(self) -> list[Way]:
+        """The ways by which a session has been reached since this was asked last."""
+        return [way for commander in self.commanders.values() for way in commander.take_proved()]
+
+    def control(self, now: float) -> list[bytes]:
+        """What is due by every way: our order and its name, to those that fly under another one."""
+        out: list[bytes] = []
+        for commander in self.commanders.values():
+            if commander.session.order is not self.order:
+                out += commander.hold(order_fragments.name_of(self.order.order_hash), now)
+        return out + [datagram for envoy in self._envoys.values() for datagram in envoy.datagrams(now)]
+
+    def refusal(self, now: float) -> Refusal | None:
+        """Why no aircraft may be told anything now; None if one may."""
+        refusals = [commander.refusal(now) for commander in self.commanded] or [Refusal.NO_AIRCRAFT]
+        return refusals[-1] if all(refusals) else None
+
+    def seal(self, frames: Sequence[bytes], now: float, came_at: float | None = None) -> Sealed:
+        """`frames` in their order, each for the aircraft that it is for.
+
+        `came_at`: when the first of them came to this computer; now, if it is not told.
+        """
+        commanders, shares, missed = self._by_device(), defaultdict[bytes, list[int]](list), dict[int, Refusal]()
+        for place, frame in enumerate(frames):
+            devices = self._devices_for(frame, commanders, now)
+            if isinstance(devices, Refusal):
+                missed[place] = devices
+            else:
+                for device in devices:
+                    shares[device].append(place)
+        out: list[bytes] = []
+        taken: set[int] = set()
+        for device, places in shares.items():
+            sealed = commanders[device].seal([frames[place] for place in places], now, came_at)
+            if isinstance(sealed, Refusal):
+                missed |= dict.fromkeys(places, sealed)
+            else:
+                out += sealed
+                taken.update(places)
+        refused = [(frames[place], missed[place]) for place in sorted(missed.keys() - taken)]
+        return Sealed(out, len(taken), refused)
+
+    def _devices_for(self, frame: bytes, commanders: dict[bytes, Commander], now: float) -> Sequence[bytes] | Refusal:
+        """Their public keys; or why it is for none of them. SPEC.md section 7.4."""
+        if not commanders:
+            return Refusal.NO_AIRCRAFT
+        system = target.system(frame)
+        if system:
+            return self._device_of(system, commanders)
+        several = sum(_may_be_meant(each, now) for each in commanders.values()) > 1
+        if several and system == target.EVERYBODY and not target.may_mean_all(frame):
+            return Refusal.FOR_ALL
+        return [*commanders]
+
+    def _device_of(self, system: int, commanders: dict[bytes, Commander]) -> Sequence[bytes] | Refusal:
+        owner = self.systems.owner(system)
+        if owner is None:
+            return Refusal.NOBODYS
+        return [owner] if owner in commanders else Refusal.NO_AIRCRAFT
+
+
+def _stays(current: Commander, beating: Sequence[Commander], now: float) -> bool:
+    """Whether the uplink stays at `current` though others of that device are heard.
+
+    A closed session serves until another one can. One that is overdue gives way to a later start that has answered us.
+    """
+    ready = [other.session for other in beating if other is not current and other.refusal(now) is None]
+    if current.session.closed:
+        return current.closing(now) and not ready
+    later = any(session.boot_counter > current.session.boot_counter for session in ready)
+    return current in beating and not (later and _overdue(current.session, now))
+
+
+def _may_be_meant(commander: Commander, now: float) -> bool:
+    """By a command that names no aircraft.
+
+    One that is silent only just now may be: nothing goes up to it, but the only other one must not carry out what was
+    meant for it.
+    """
+    session = commander.session
+    return commander.closing(now) if session.closed else now - session.beat_at <= GONE_AFTER_S
+
+
+def _overdue(session: Session, now: float) -> bool:
+    """It has beaten twice a second, as on all links but the narrow ones, and missed three."""
+    beat = session.beat
+    return beat is not None and now - session.beat_at > OVERDUE_AFTER_S and beat.seq >= OFTEN * beat.session_ms / 1000
+
+
+def _listed(order: VerifiedOrder, index: int) -> OrderStation:
+    return next(station for station in order.order.stations if station.index == index)
