@@ -15,9 +15,9 @@ from typing import NamedTuple, Protocol
 
 from bench.clock import cpu_of
 from bench.house import House
-from gateway import status
 from gateway.demo.stage import HOST, Program, drain, free_port, port_of, udp_socket
 from gateway.errors import NotRunning
+from gateway.report import status
 
 READY_WITHIN_S = 20.0
 SETTLE_S = 0.3  # from the last frame sent until what is on its way has passed

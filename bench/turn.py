@@ -1,6 +1,6 @@
 """Turn: what `zegel air` does with one turn's frames of the flight controller, in memory, step by step.
 
-What runs is the product's: FrameReader, Gate, Table, Bundler, Sealer, in the order of gateway/air.py. What must not live
+What runs is the product's: FrameReader, Gate, Table, Bundler, Sealer, in the order of air/role.py. What must not live
 here: sockets and processes (bench.repeater), and what it is compared with (bench.mavlink).
 """
 
@@ -11,15 +11,15 @@ from collections.abc import Callable, Sequence
 
 from bench.pair import Pair
 from firmware_shims.mavlink import FRAME_MAX
-from gateway.alarms import Alarms
+from gateway.air.uplink import Gate
 from gateway.batch import CAPACITY, HEADROOM, Batch
 from gateway.core.bundle import Bundler
 from gateway.core.wire import LINK_MTU
 from gateway.endpoints import Endpoint
 from gateway.endpoints.address import parse
-from gateway.frames import BATCHES_A_READ, FrameReader, together
-from gateway.gate import Gate
-from gateway.status import Table
+from gateway.loop.frame_reader import BATCHES_A_READ, FrameReader, together
+from gateway.report.alarms import Alarms
+from gateway.report.status import Table
 from keys.kid import Lane
 
 LANES = (Lane.TELEMETRY, Lane.OBSERVER_TELEMETRY)

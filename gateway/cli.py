@@ -10,8 +10,9 @@ import argparse
 import sys
 from importlib.metadata import EntryPoint, entry_points, version
 
-from gateway import log, process
 from gateway.errors import GatewayError
+from gateway.loop import hardening
+from gateway.report import log
 from keys.errors import KeysError
 from keys.printable import printable
 from keys.terminal import show
@@ -27,8 +28,8 @@ def main(argv: list[str] | None = None) -> int:
     args, unknown = _parser(commands, words).parse_known_args(words)
     if unknown:  # argparse would answer with the usage of the whole program
         args.parser.error(f"there is no {printable(' '.join(unknown))} here")
-    if getattr(args, "holds_key", False) and not process.harden():
-        show(f"zegel: {process.NOT_LOCKED}", errors=True)
+    if getattr(args, "holds_key", False) and not hardening.harden():
+        show(f"zegel: {hardening.NOT_LOCKED}", errors=True)
     try:
         return int(args.run(args) or 0)
     except (GatewayError, KeysError) as error:

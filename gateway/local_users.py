@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gateway import config
-from gateway.alarms import STRANGER_LASTS_S, Alarms, Reason
 from gateway.config import PlainUser
 from gateway.endpoints.plain_users import OVERFLOW_UID, PlainUsers, Stranger
 from gateway.endpoints.socket_users import AVAILABLE
+from gateway.report.alarms import STRANGER_LASTS_S, Alarms, Reason
 
 if sys.platform != "win32":
     import pwd

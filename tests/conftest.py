@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from gateway import process
+from gateway.loop import hardening
 
 FIGURES = pytest.StashKey[list[str]]()
 
@@ -15,7 +15,7 @@ FIGURES = pytest.StashKey[list[str]]()
 def _not_hardened() -> Iterator[None]:
     """Commands are run in this process, too, which would stay hardened. tests/system/test_ceremony.py has real ones."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(process, "harden", lambda: True)
+        patch.setattr(hardening, "harden", lambda: True)
         yield
 
 

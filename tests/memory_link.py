@@ -81,7 +81,7 @@ class World:
         return Aircraft(self, self.boots, now, link_bps, lanes)
 
     def after(self, former: Aircraft, now: float) -> Aircraft:
-        """The session that takes the place of `former`'s in one process, as gateway.sessions begins it."""
+        """The session that takes the place of `former`'s in one process, as gateway.air.session_manager begins it."""
         former.announcer.close(now)
         made = self.aircraft(now)
         while made.announcer.session_id[0] == former.announcer.session_id[0]:

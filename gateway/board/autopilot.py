@@ -1,6 +1,6 @@
 """Autopilot: whether a flight controller is heard, and at which baud rate. Listens; nothing is ever written to it.
 
-Frames are cut as `zegel air` cuts them (gateway.frames), so what is heard here will be heard there.
+Frames are cut as `zegel air` cuts them (gateway.loop.frame_reader), so what is heard here will be heard there.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from gateway.board.subject import Subject
 from gateway.endpoints import open_endpoint
 from gateway.endpoints.address import Address
 from gateway.endpoints.endpoint import State
-from gateway.frames import FrameReader, together
+from gateway.loop.frame_reader import FrameReader, together
 
 LISTEN_S = 2.5  # heartbeats come once a second
 TRY_S = 1.4  # each other baud rate: long enough for one

@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateway import order_file
 from gateway.board import folder
 from gateway.board.finding import Finding, do, ok
 from gateway.board.subject import Subject
+from gateway.ground import order_file
 from keys import files, inbox, order_text, store
 from keys.certificate import utc
 from keys.device import DeviceFolder

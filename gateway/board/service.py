@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from gateway import process, status
-from gateway.advice import Status, advise
 from gateway.board.computer import told
 from gateway.board.finding import Finding, do, ok, unknown
 from gateway.board.subject import Subject
 from gateway.errors import NotRunning
+from gateway.loop import hardening
+from gateway.report import status
+from gateway.report.advice import Status, advise
 
 BOOTED = Path("run/systemd/system")  # sd_booted(3)
 PROPERTIES = "LoadState,ActiveState,UnitFileState,Result,NRestarts"
@@ -33,7 +34,7 @@ def look(subject: Subject) -> Iterator[Finding]:
         name = f"zegel {subject.role} runs, process {subject.running['pid']}"
         yield do("running", f"{name}: {line}", "zegel status") if line else ok("running", f"{name}, and all is well")
         if not subject.running["memory_locked"]:
-            yield unknown("memory", process.NOT_LOCKED, "as a service it may: LimitMEMLOCK=infinity stands in its unit")
+            yield unknown("memory", hardening.NOT_LOCKED, "as a service it may: LimitMEMLOCK=infinity stands in its unit")
     yield from _unit(subject, f"zegel-{subject.role}")
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Literal
 
 from gateway import config
-from gateway.advice import Status
 from gateway.board.account import Account
 from gateway.config import AirConfig, GroundConfig
 from gateway.endpoints.address import Address
+from gateway.report.advice import Status
 
 Role = Literal["air", "ground"]
 FOLDER = Path("/etc/zegel")  # where the services read ROLE.toml

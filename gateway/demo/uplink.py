@@ -13,8 +13,8 @@ from gateway.core import sframe
 from gateway.demo.flight import FlightController
 from gateway.demo.ledger import Ledger
 from gateway.demo.stage import Listener, Radio
-from gateway.helm import READY
-from gateway.status import read_all
+from gateway.ground.uplink import READY
+from gateway.report.status import read_all
 from keys.kid import Lane
 
 READY_WITHIN_S = 10.0

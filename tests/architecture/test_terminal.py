@@ -7,7 +7,7 @@ import ast
 from tests.architecture.test_arrows import modules
 
 PRINTS = {"keys.terminal"}
-RICH = {"gateway.board.doctor", "gateway.board.egress", "gateway.metrics"}  # each text by `printable`
+RICH = {"gateway.board.doctor", "gateway.board.egress", "gateway.report.metrics"}  # each text by `printable`
 DEMO = "gateway.demo"  # an agency, stations and aircraft of its own making
 
 

@@ -17,14 +17,14 @@ from unittest.mock import patch
 
 import pytest
 
-from gateway.alarms import Alarms
 from gateway.batch import Batch
 from gateway.demo.stage import HOST
 from gateway.endpoints import Endpoint, departures, open_endpoint
 from gateway.endpoints.address import parse
 from gateway.endpoints.departures import Departures
 from gateway.endpoints.plain_users import LEFT_FOR_S, LOOK_EVERY_S, LOOK_FOR_COMMANDS_S, PlainUsers
-from gateway.helm import Helm
+from gateway.ground.uplink import Helm
+from gateway.report.alarms import Alarms
 from tests.guarded import command
 from tests.hostile.row import Row, only
 from tests.memory_link import PILOT, World

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from pymavlink.dialects.v20 import all as dialect
 
-from gateway.alarms import Alarms
 from gateway.batch import Batch
 from gateway.endpoints import Endpoint, open_endpoint, open_link
 from gateway.endpoints.address import parse
-from gateway.helm import Helm
+from gateway.ground.uplink import Helm
+from gateway.report.alarms import Alarms
 from keys.kid import Lane
 from keys.order import Policy
 from tests.hostile.row import Row, only

@@ -17,10 +17,11 @@ from unittest.mock import patch
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import mldsa
 
-from gateway import cli, sessions
-from gateway.alarms import Alarms
+from gateway import cli
+from gateway.air import session_manager
+from gateway.air.session_manager import Sessions
 from gateway.core.air.announcer import Phase
-from gateway.sessions import Sessions
+from gateway.report.alarms import Alarms
 from keys import certificate, cose, station_public
 from keys.beat import Flag
 from keys.cose import Signer
@@ -183,7 +184,7 @@ def demoted(folder: Path) -> Row:
     assert pair.taken(pair.order(), BOTH[0]) == ["aircraft", "station"]
     (pilot,) = pair.order().stations
     changed = pair.order(serial=8, stations=(dataclasses.replace(pilot, guard="observer"),))
-    with patch.object(sessions, "board_clock", lambda: NOW + 60), DeviceFolder.open(pair.drone) as device:
+    with patch.object(session_manager, "board_clock", lambda: NOW + 60), DeviceFolder.open(pair.drone) as device:
         aboard = Sessions(device, 1, 8_000_000, Alarms(lambda _: None))
         aboard.begin(0.0)
         old = aboard.announcer

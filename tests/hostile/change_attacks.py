@@ -8,11 +8,11 @@ from pathlib import Path
 
 from pymavlink.dialects.v20 import all as dialect
 
-from gateway.alarms import Alarms
+from gateway.air.uplink import Gate
 from gateway.core.order_fragments import PIECE_MAX
 from gateway.core.sealer import Sealer
 from gateway.demo.stage import FIRST_SFRAME
-from gateway.gate import Gate
+from gateway.report.alarms import Alarms
 from keys.device import DeviceFolder
 from keys.keyring import SendKey
 from keys.kid import Lane, uplink_kid

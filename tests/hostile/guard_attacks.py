@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from gateway.alarms import Alarms
-from gateway.gate import Gate
+from gateway.air.uplink import Gate
+from gateway.report.alarms import Alarms
 from tests.guarded import command, file_operation, filled, frame, parameter, tunnel
 from tests.hostile.row import Row, only
 from tests.memory_link import PILOT, World, verified

@@ -19,17 +19,18 @@ import cbor2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.x509.oid import ExtensionOID
 
-from gateway import sessions, succession
-from gateway.alarms import Alarms
+from gateway.air import session_manager
+from gateway.air.session_manager import Sessions
 from gateway.core import order_fragments
 from gateway.core.air.uplink_opener import Gatekeeper
 from gateway.core.ground.uplink_sessions import Fleet
 from gateway.core.order_fragments import PIECE_MAX
 from gateway.core.wire import LINK_MTU, DropReason, Evidence
-from gateway.helm import Helm
-from gateway.order_file import OrderFile
-from gateway.sessions import Sessions
-from gateway.succession import Succession
+from gateway.ground import succession
+from gateway.ground.order_file import OrderFile
+from gateway.ground.succession import Succession
+from gateway.ground.uplink import Helm
+from gateway.report.alarms import Alarms
 from keys import cose
 from keys.device import DeviceFolder
 from keys.kid import Lane
@@ -196,7 +197,7 @@ def evil_certificate_at_a_ground(folder: Path) -> Row:
 
 
 def rubbish_orders(folder: Path) -> Row:
-    with scene(folder) as here, counted(sessions) as looked:
+    with scene(folder) as here, counted(session_manager) as looked:
         content, begin, number = pieces(genuine := here.amended()), here.now, 0
         while here.now < begin + 20 and here.device.order().raw != genuine:
             for _ in range(4):
@@ -217,7 +218,7 @@ def rubbish_orders(folder: Path) -> Row:
 
 
 def refused_again(folder: Path) -> Row:
-    with scene(folder) as here, counted(sessions) as looked:
+    with scene(folder) as here, counted(session_manager) as looked:
         (content,) = pieces(rubbish(1))
         for _ in range(AGAIN):
             here.carry(here.attacker, content)
@@ -249,7 +250,7 @@ def refused_again_at_a_ground(folder: Path) -> Row:
 
 def outer_headers(folder: Path) -> Row:
     """No signature covers the outer header, so each of these files would be the agency's order."""
-    with scene(folder) as here, counted(sessions) as looked:
+    with scene(folder) as here, counted(session_manager) as looked:
         protected, _, payload, signatures = tagged.parts(here.amended()).value
         for number in range(100):
             spelled = cose.dumps(cbor2.CBORTag(98, [protected, {"note": number}, payload, signatures]))

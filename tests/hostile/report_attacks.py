@@ -12,8 +12,8 @@ from pymavlink.dialects.v20 import minimal
 
 from firmware_shims.heartbeat import Autopilots
 from gateway import cli
-from gateway.alarms import ARGUMENT_MAX, Alarms
 from gateway.demo.stage import HOST, Program, Radio, free_port, run_until
+from gateway.report.alarms import ARGUMENT_MAX, Alarms
 from keys import certificate, cose, private_key
 from keys.agency import SIGNER, AgencyFolder, key_file
 from keys.cose import Alg

@@ -13,16 +13,16 @@ from pathlib import Path
 
 from pymavlink.dialects.v20 import all as dialect
 
-from gateway.alarms import Alarms
+from gateway.air.session_manager import Sessions
+from gateway.air.uplink import Gate
 from gateway.core.ground.listener import Listener, Me
 from gateway.core.ground.opener import Opener
 from gateway.core.ground.uplink_sessions import Fleet
 from gateway.core.wire import LINK_MTU, Control
-from gateway.gate import Gate
-from gateway.helm import Helm
-from gateway.order_file import OrderFile
-from gateway.sessions import Sessions
-from gateway.succession import Succession
+from gateway.ground.order_file import OrderFile
+from gateway.ground.succession import Succession
+from gateway.ground.uplink import Helm
+from gateway.report.alarms import Alarms
 from keys.device import DeviceFolder
 from keys.order import verify_order
 from keys.station import StationFolder

@@ -21,7 +21,7 @@ from pathlib import Path
 import zmq
 from pymavlink.dialects.v20 import all as dialect
 
-from gateway.air import Air
+from gateway.air.role import Air
 from gateway.batch import Batch
 from gateway.config import AirConfig, GroundConfig
 from gateway.core import order_fragments
@@ -30,9 +30,9 @@ from gateway.core.fragment import split
 from gateway.core.wire import CONTROL_HEADER_SIZE, Evidence, Kind
 from gateway.demo.stage import HOST, drain, port_of, udp_socket
 from gateway.endpoints import slip
-from gateway.ground import Ground
+from gateway.ground.role import Ground
 from gateway.local_users import LocalUsers
-from gateway.notify import Manager
+from gateway.loop.watchdog import Manager
 from keys import inbox, store
 from keys.device import DeviceFolder
 from keys.kid import Lane

@@ -24,8 +24,8 @@ from typing import NamedTuple
 import pytest
 from cryptography.x509 import UnsupportedGeneralNameType
 
-from gateway import process
-from gateway.air import Air
+from gateway.air.role import Air
+from gateway.loop import hardening
 from tests.property.inner_flight import InnerFlight
 
 OURS = {"gateway", "keys", "firmware_shims"}
@@ -49,7 +49,7 @@ A_FEW = (
     "firmware_shims.mavlink.Framer.feed",
     "firmware_shims.guard.Guard.held",
     "gateway.endpoints.udp._Udp.fill",
-    "gateway.status.Table.count",
+    "gateway.report.status.Table.count",
 )
 
 
@@ -136,7 +136,7 @@ def called(flight: InnerFlight) -> list[str]:
 @pytest.fixture
 def flight(tmp_path: Path, monkeypatch) -> Iterator[InnerFlight]:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    monkeypatch.setattr(process, "settle", lambda: None)
+    monkeypatch.setattr(hardening, "settle", lambda: None)
     tmp_path.chmod(0o700)
     made = InnerFlight(tmp_path)
     yield made

@@ -8,8 +8,8 @@ import socket
 import subprocess
 import sys
 
-from gateway.advice import advise
 from gateway.demo.stage import HOST, Listener
+from gateway.report.advice import advise
 from tests.memory_link import mavlink_frame
 from tests.system.house import Flight, House, zegel
 

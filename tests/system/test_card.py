@@ -12,9 +12,9 @@ import shutil
 
 import pytest
 
-from gateway.advice import advise
 from gateway.core.ground.session import LASTED_S
-from gateway.helm import READY
+from gateway.ground.uplink import READY
+from gateway.report.advice import advise
 from tests.system.card import Card
 from tests.system.house import Flight, zegel
 from tests.system.test_links import Traffic

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.process import NOT_LOCKED
+from gateway.loop.hardening import NOT_LOCKED
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="hardening is Linux's")
 ZEGEL = (sys.executable, "-m", "gateway.cli")

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from pymavlink.dialects.v20 import all as dialect
 
-from gateway.advice import advise
 from gateway.demo.stage import Listener, drain
-from gateway.helm import READY
+from gateway.ground.uplink import READY
+from gateway.report.advice import advise
 from tests.system.house import Flight, zegel
 from tests.system.test_links import Traffic
 

@@ -15,7 +15,7 @@ import pytest
 
 from gateway import cli
 from gateway.demo.stage import HOST, free_port
-from gateway.status import Publisher
+from gateway.report.status import Publisher
 from keys import inbox
 
 ESCAPE = "\x1b[2J\x1b]0;title\x07"
@@ -163,11 +163,11 @@ def test_a_status_of_another_process(tmp_path, monkeypatch):
 
 
 def test_what_the_service_manager_is_told_is_one_line(tmp_path, monkeypatch):
-    from gateway import notify  # noqa: PLC0415 - the socket must be in the environment first
+    from gateway.loop import watchdog  # noqa: PLC0415 - the socket must be in the environment first
 
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(Path(tmp_path) / "notify"))
-        with notify.Manager({"NOTIFY_SOCKET": str(tmp_path / "notify")}) as manager:
+        with watchdog.Manager({"NOTIFY_SOCKET": str(tmp_path / "notify")}) as manager:
             manager.tell(lambda: f"no link is up: {HOSTILE}\nMAINPID=1")
         (line,) = listener.recv(4096).decode().split("\n")
     assert line.startswith("STATUS=no link is up: ")

@@ -13,14 +13,14 @@ from types import SimpleNamespace
 import pytest
 from pymavlink.dialects.v20 import all as dialect
 
-from gateway import log
 from gateway.demo.leaks import WINDOW, shared_windows
 from gateway.demo.stage import HOST, free_port
 from gateway.endpoints import open_endpoint
 from gateway.endpoints.address import parse
 from gateway.endpoints.endpoint import State
-from gateway.quiet import SAME_AT_ONCE, Quiet
-from gateway.watch import PATIENCE_S, Watch
+from gateway.report import log
+from gateway.report.endpoint_watch import PATIENCE_S, Watch
+from gateway.report.quiet import SAME_AT_ONCE, Quiet
 from tests.memory_link import mavlink_frame
 
 FLAPS = 1000

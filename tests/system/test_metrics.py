@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from gateway import metrics
 from gateway.demo.stage import HOST, Program, run_until
-from gateway.scrape import CONTENT_TYPE
+from gateway.report import metrics
+from gateway.report.scrape import CONTENT_TYPE
 from tests.memory_link import mavlink_frame
 from tests.system.house import NAMES, zegel
 

@@ -11,7 +11,7 @@ from bench.result import Options
 from bench.turn import FRAMES, Turn
 from gateway.batch import Batch
 from gateway.demo.flight import recorded_flight
-from gateway.frames import together
+from gateway.loop.frame_reader import together
 
 FLIGHT = [frame for _, frame in recorded_flight()[:FRAMES]]
 

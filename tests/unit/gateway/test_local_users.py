@@ -5,12 +5,12 @@ import os
 import pytest
 
 from gateway import config, local_users
-from gateway.alarms import STRANGER_LASTS_S, Alarms
 from gateway.config import AirConfig, GroundConfig
 from gateway.endpoints.plain_users import OVERFLOW_UID
 from gateway.endpoints.socket_users import AVAILABLE
 from gateway.errors import ConfigError
 from gateway.local_users import KNOWN_MAX, LocalUsers
+from gateway.report.alarms import STRANGER_LASTS_S, Alarms
 
 linux = pytest.mark.skipif(not AVAILABLE, reason="this system does not tell whose a port is")
 UNKNOWN_UID = 4_000_000

@@ -1,0 +1,355 @@
+"""Air: the role aboard. Connects the flight controller and the cameras to the sealer, and the sealer to the link.
+
+One turn of the loop, and the functions in its order:
+  1  `turn`             wait for an endpoint or a deadline
+  2  `_telemetry`       bytes from the flight controller become frames (gateway.loop.frame_reader)
+  3  `_send_telemetry`  frames become bundles, sealed once for commanders and once for observers, when a link has room
+  4  `_take_commands`   what comes up and may pass goes to the flight controller (gateway.air.uplink)
+  5  `_relay_video`     one batch of one camera is sealed and sent; then telemetry has its turn again
+  6  `_send_control`    beats, statement, announcements and orders that are due; a change of order begins a new session
+  7  `_housekeep`       reopening, status, the order's limits and its inbox
+
+Decides nothing about the protocol (gateway.core) or the order (session_manager.py), and moves no bytes (gateway.endpoints).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence, Set
+
+from gateway import clock, config
+from gateway.air import standing
+from gateway.air.oversize import Oversize
+from gateway.air.session_manager import TELEMETRY_LANES, VIDEO_LANES, Sessions, board_clock
+from gateway.air.uplink import Gate
+from gateway.batch import AGED_S, Batch
+from gateway.config import AirConfig
+from gateway.core.air.announcer import NARROW_BELOW_BPS, Announcer
+from gateway.core.barrier import Barrier
+from gateway.core.bundle import DROP_AFTER_S, Bundler, pad_videos
+from gateway.core.wire import DOWNLINK_OVERHEAD, Control, DropReason
+from gateway.endpoints import Endpoint, open_endpoint, open_link
+from gateway.errors import OrderExpired
+from gateway.local_users import LocalUsers
+from gateway.loop import hardening, pacing, watchdog
+from gateway.loop.barrier import breathe
+from gateway.loop.frame_reader import FrameReader, together
+from gateway.loop.pacing import Pace
+from gateway.loop.poller import Poller
+from gateway.report import advice, in_clear
+from gateway.report.alarms import Alarms, Reason
+from gateway.report.endpoint_watch import Watch
+from gateway.report.log import say
+from gateway.report.meter import Growth, Meter
+from gateway.report.status import Publisher, Table, frames_status, in_one_line
+from keys.device import DeviceFolder
+from keys.kid import Lane, role_names
+from keys.order import VerifiedOrder
+from keys.policy import PolicyFlag
+
+HOUSEKEEP_EVERY_S = 0.05
+AHEAD_S = 0.1  # what may wait in a line that has a rate: enough that it never idles, so little that it stays fresh
+LINE_LOOK_S = 0.01  # a line may be slower than its rate says
+STATUS_EVERY_S = 0.5
+
+
+class Air:
+    """One start of the aircraft. `device` is the open (locked) device folder."""
+
+    def __init__(self, settings: AirConfig, device: DeviceFolder, manager: watchdog.Manager, users: LocalUsers) -> None:
+        self.settings, self.device, self.manager, self.users = settings, device, manager, users
+        self.barrier = Barrier()
+        buffer = settings.buffer_kib << 10
+        self.fc = open_endpoint(config.endpoint(settings.fc), buffer, users.rule)
+        self.cameras = [open_endpoint(config.endpoint(text), buffer, users.rule) for text in settings.video]
+        self.links = [open_link(config.endpoint(text), buffer) for text in settings.link]
+        self.wide = [link for link in self.links if config.serial_bps(link.address) >= NARROW_BELOW_BPS]
+        self.endpoints: list[Endpoint] = [self.fc, *self.links, *self.cameras]
+        self._lost_to_links = Growth()
+        self.meter = Meter({"fc": [self.fc], "link": self.links, "camera": self.cameras})
+        self.poller = Poller(self.endpoints)
+        paces = {self.fc: pacing.frames(settings.flush_ms / 1000), **dict.fromkeys(self.cameras, pacing.DATAGRAMS)}
+        self.pace = Pace(self.poller, paces)
+        self._video = deque(zip(VIDEO_LANES, self.cameras, strict=False))
+        self.fc_frames, self.frames = FrameReader(self.fc, self.barrier), Table()
+        self.unsent = self.crowded = self.late = 0  # what came while no link was up; while all were full; too long ago
+        self.alarms = Alarms(lambda text: say("air", text))
+        self.oversize = Oversize(self.cameras, settings.mtu, self.alarms)
+        self._batch = Batch(settings.batch)
+        self._bundles = Batch(settings.batch // len(TELEMETRY_LANES))  # sealed for each lane, they fill a batch
+        self._housekeep_at = self._status_at = self._control_at = 0.0
+        self._watch = Watch(self.endpoints, lambda text: say("air", text))
+        self.sessions = Sessions(device, len(self.cameras), settings.link_bps(), self.alarms, self.barrier)
+
+    # --- start and end ---
+
+    def run(self) -> None:
+        """Fly until SIGINT or SIGTERM."""
+        self.device.device_index(self.order.order)
+        self._refuse_what_ended()
+        self._started = now = clock.now()
+        self.sessions.begin(now)
+        self.gate = Gate(self.announcer, self.fc, self.alarms, self.barrier, clock.now)
+        self.bundler = Bundler(self.settings.mtu, self.order.order.policy.pad, now, self.settings.flush_ms / 1000)
+        with Publisher("air", self.device.name) as self.publisher:
+            self._say_sealed(now)
+            in_clear.alarm(self.alarms, [self.fc], self.cameras, now)
+            hardening.settle()
+            try:
+                while not self.poller.stopping:
+                    self.turn()
+            finally:
+                self._end()
+
+    @property
+    def announcer(self) -> Announcer:
+        return self.sessions.announcer
+
+    @property
+    def order(self) -> VerifiedOrder:
+        return self.sessions.order
+
+    def _refuse_what_ended(self) -> None:
+        """OrderExpired if the order is past its dates or limits and the aircraft stands disarmed on the ground."""
+        reason = self.device.limits(board_clock())
+        if reason and standing.heard_disarmed(self.fc_frames, self.settings.system_id, self.poller, self.barrier):
+            raise OrderExpired(
+                f"the order {reason}, and the aircraft is on the ground",
+                hint="load a newer one: zegel device load-order DIR new.order",
+            )
+
+    def _end(self) -> None:
+        now = clock.now()
+        self._send(self.sessions.close(now), now)
+        self.sessions.count_seconds(now)
+        for endpoint in self.endpoints:
+            endpoint.close()
+
+    # --- 1: a turn ---
+
+    def turn(self) -> None:
+        now = clock.now()
+        ready = self.poller.wait(min(self._next_due(now), self._housekeep_at) - now)
+        now = clock.now()
+        if now >= self._housekeep_at:
+            self._housekeep(now)
+            ready = {*self.endpoints}  # some move what waits in them, or find out that they are broken
+        with self.barrier:
+            self._telemetry(ready, now)
+        self._take_commands(ready, now)
+        self._relay_video(ready, now)
+        self._send_control(now)
+        breathe(self.barrier)
+
+    def _next_due(self, now: float) -> float:
+        telemetry = max(self.bundler.next_due(), now + self._line_wait_s(now))
+        self._control_at = self.sessions.next_due()  # what a turn hears may move it; the next turn knows
+        return min(telemetry, self._control_at, self.fc_frames.next_due())
+
+    # --- 2: from the flight controller ---
+
+    def _telemetry(self, ready: Set[Endpoint], now: float) -> None:
+        if self.fc in ready or now >= self.fc_frames.next_due():
+            for waited, frames in (came := self.fc_frames.read(now)):
+                leaving = self.gate.may_leave(frames)
+                self.bundler.add(leaving, now if waited < AGED_S else now - waited)
+                self.frames.count(leaving)
+            self.pace.count(self.fc, len(together(came)), now, more=False)
+        if now >= self.bundler.next_due() and (roomy := _with_room(self.links, now)):
+            self._send_telemetry(AHEAD_S * max(link.octets_a_second for link in roomy), clock.now())
+
+    def _line_wait_s(self, now: float) -> float:
+        """Until a link has room for telemetry: 0 if one has, infinite if none is up.
+
+        Each datagram goes to all links, so the first that has room sets the pace: waiting for a slower one beside it
+        would delay what it was put there to speed up. That one's own queue drops what is late.
+        """
+        full_s = min((link.backlog_s(now) for link in self.links if _is_up(link)), default=float("inf")) - AHEAD_S
+        return max(full_s, LINE_LOOK_S) if full_s > 0 else 0.0
+
+    # --- 3: telemetry to the link ---
+
+    def _send_telemetry(self, room: float, now: float) -> None:
+        """About `room` octets; the frames of the rest wait in the bundler, and are dropped there when they are late."""
+        bundles, batch = self._bundles, self._batch
+        keys = [key for lane in TELEMETRY_LANES if (key := self.announcer.send_key(lane))]
+        bundles.clear()
+        self.bundler.fill(bundles, now, room / max(1, len(keys)))
+        batch.take(bundles, [*range(bundles.count)] * len(keys))
+        for number, key in enumerate(keys):
+            self.announcer.sealer.seal(key, batch, number * bundles.count, bundles.count)
+        self._drain_live(batch, self.links, now)
+
+    # --- 4: from the stations ---
+
+    def _take_commands(self, ready: Set[Endpoint], now: float) -> None:
+        for link in [link for link in self.links if link in ready]:
+            with self.barrier:
+                self._take_link(link, now)
+
+    def _take_link(self, link: Endpoint, now: float) -> None:
+        accepted = self.gate.take(link, now)
+        if accepted.frames:
+            self.bundler.expect_answer(now)
+            self.poller.stir(self.fc)
+        for station in accepted.challenges:
+            self.sessions.challenged(station)
+        for station, kind, content in accepted.control:  # of its kinds these two come here
+            with self.barrier:
+                if kind is Control.ORDER_HELD:
+                    self.sessions.order_held(station, content, now)
+                elif not self.sessions.order_fragment(station, content, now):
+                    self.gate.keeper.drops[DropReason.BAD_ORDER] += 1
+
+    # --- 5: video to the link ---
+
+    def _relay_video(self, ready: Set[Endpoint], now: float) -> None:
+        for lane, camera in tuple(self._video) if ready else ():
+            with self.barrier:
+                if camera in ready and camera.fill(self._batch, now):
+                    self.pace.count(camera, self._batch.count, now, more=self._batch.full)
+                    self._video.rotate(-1)
+                    self.late += self._batch.leave_out_late(DROP_AFTER_S)
+                    self._send_video(lane, now)
+                    return
+
+    def _send_video(self, lane: Lane, now: float) -> None:
+        batch = self._batch
+        key = self.announcer.send_key(lane)
+        if key is None or not batch.count:
+            return  # nobody in the order may see video; or it was late
+        if not _with_room(self.wide, now):  # telemetry would wait behind it
+            if any(map(_is_up, self.wide)):
+                self.crowded += batch.count
+            else:
+                self.unsent += batch.count
+            return
+        policy, room = self.order.order.policy, self.settings.mtu - DOWNLINK_OVERHEAD
+        padded = bool(policy.flags & PolicyFlag.PAD_VIDEO)
+        self.oversize.leave_out(batch, room - padded, now)
+        if padded:
+            pad_videos(batch, policy.pad, room)
+        self.announcer.sealer.seal(key, batch)
+        self._drain_live(batch, self.wide, now)
+
+    # --- 6: control ---
+
+    def _send_control(self, now: float) -> None:
+        if now < self._control_at:
+            return
+        before = self.announcer
+        self._send(self.sessions.datagrams(now), now)
+        if self.announcer is not before:
+            self.gate.follow(self.announcer)
+            self.bundler.repad(self.order.order.policy.pad)
+            self._say_sealed(now)
+
+    def _send(self, datagrams: list[bytes], now: float) -> None:
+        batch = self._batch
+        for begin in range(0, len(datagrams), batch.capacity):
+            batch.hold(datagrams[begin : begin + batch.capacity])
+            self._drain(batch, self.links, now)
+
+    def _drain_live(self, batch: Batch, links: Sequence[Endpoint], now: float) -> None:
+        """What was at hand at `now`; if the process has stood still since then, it is late."""
+        if clock.now() - now > DROP_AFTER_S:
+            self.late += batch.count
+        else:
+            self._drain(batch, links, now)
+
+    def _drain(self, batch: Batch, links: Sequence[Endpoint], now: float) -> None:
+        for link in links:
+            with self.barrier:
+                link.drain(batch, now)
+
+    # --- 7: upkeep ---
+
+    def _housekeep(self, now: float) -> None:
+        self._housekeep_at = now + HOUSEKEEP_EVERY_S
+        for endpoint in self.endpoints:
+            with self.barrier:
+                endpoint.tick(now)
+        if now >= self._status_at:
+            self._status_at = now + STATUS_EVERY_S
+            with self.barrier:
+                self._tell(now)
+        self.pace.tick(now)
+        self.gate.keeper.tick(now)
+        self.sessions.watch(now)
+        self.manager.turned(now)
+
+    def _tell(self, now: float) -> None:
+        for place in self.barrier.news():
+            self.alarms.raise_(Reason.UNEXPECTED, now, key=place, place=place)
+        self.oversize.look(now)
+        self.users.tell(self.alarms, now)
+        self.alarms.tick(now)
+        self._watch.look(now)
+        status = self.status(now)
+        self.publisher.send(status)
+        self.manager.tell(lambda: in_one_line(status))
+
+    # --- what a person sees ---
+
+    def _say_sealed(self, now: float) -> None:
+        order = self.order.order
+        say("air", f"sealed: operation {order.operation!r} of {order.agency!r}, {len(order.stations)} stations")
+        names = ", ".join(lane.name.lower().replace("_", " ") for lane in self.announcer.lanes)
+        say("air", f"session {self.announcer.session_id.hex()[:8]}, boot {self.sessions.boot}, lanes: {names}")
+        if advice.too_large_for_link(self.announcer.round_s, order.stations):
+            self.alarms.raise_(Reason.ANNOUNCEMENTS_SLOW, now, seconds=round(self.announcer.round_s))
+        else:
+            self.alarms.clear(Reason.ANNOUNCEMENTS_SLOW)
+
+    def status(self, now: float) -> dict[str, object]:
+        announcer = self.announcer
+        return {
+            "role": "air",
+            "name": self.device.name,
+            "operation": self.order.order.operation,
+            "session": announcer.session_id.hex(),
+            "boot_counter": self.sessions.boot,
+            "order": self.order.order.serial,
+            "sealed": any(map(_is_up, self.links)),
+            "epoch": announcer.epoch,
+            "phase": announcer.phase.value,
+            "uptime_s": round(now - self._started, 1),
+            "lanes": {lane.name.lower(): key.next_ctr for lane, key in announcer.current.send_keys.items()},
+            "roles": {station.name: role_names(station.roles) for station in self.order.order.stations},
+            "endpoints": self.meter.read(now),
+            "late_per_s": self._late_per_s(now),
+            "frames": frames_status(self.frames),
+            "commands": self.gate.commands(),
+            "kept_back": self.gate.kept_back(),
+            "drops": self._drops(),
+            "unexpected": dict(self.barrier.places),
+            "unsaved": self.device.unsaved,
+            "alarms": self.alarms.texts,
+            "alarm_reasons": self.alarms.by_reason(),
+        }
+
+    def _late_per_s(self, now: float) -> float:
+        """Frames and video datagrams that the links had no room for, of late."""
+        grown, seconds = self._lost_to_links.take(now, {"late": self.bundler.late, "link_full": self.crowded})
+        return round(sum(grown.values()) / seconds, 1)
+
+    def _drops(self) -> dict[str, int]:
+        gate = self.gate.drops()
+        return {
+            **gate,
+            "late": self.bundler.late + self.late + gate.get(DropReason.LATE.value, 0),
+            "link_down": self.unsent,
+            "link_full": self.crowded,
+            "oversize": self.oversize.total,
+            "resync_bytes": self.fc_frames.resync_bytes,
+            DropReason.UNEXPECTED.value: self.barrier.total,
+        }
+
+
+def _is_up(link: Endpoint) -> bool:
+    return link.state == "connected"
+
+
+def _with_room(links: Sequence[Endpoint], now: float) -> list[Endpoint]:
+    """Those that are up and not busy for longer than AHEAD_S with what they have."""
+    return [link for link in links if _is_up(link) and link.backlog_s(now) <= AHEAD_S]

@@ -1,0 +1,264 @@
+"""Sessions: those of one start of `zegel air`, one after the other. The order in force, and how it is changed in flight.
+
+The flow of a change, SPEC.md section 7:
+  1  `take_order`      from the inbox of the device folder, or whole from the link: verified, stored, fsynced
+  2  `_prepare`        what drops nobody is told to the stations first, until they hold it, but no longer than the lead
+  3  `_change`         the closing beat, the next boot counter, a new session under the new order; no overlap
+
+What lives here: what a session is begun with, and when. What it says is gateway.core's, how an order is judged keys'.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from gateway import clock
+from gateway.core import order_fragments
+from gateway.core.air.announcer import Announcer
+from gateway.core.air.order_broadcaster import Courier
+from gateway.core.barrier import Barrier
+from gateway.core.order_intake import OrderIntake
+from gateway.loop.background import Aside
+from gateway.loop.barrier import refusing
+from gateway.loop.watchdog import Manager
+from gateway.report.alarms import Alarms, Reason, kind_of
+from gateway.report.log import say
+from keys import amendment, inbox
+from keys.beat import Flag
+from keys.device import DeviceFolder
+from keys.errors import FolderError, KeysError, NoOrder, NumberTwice
+from keys.kid import Lane, lanes_for
+from keys.order import VerifiedOrder, fits_link, verify_order
+
+INBOX_EVERY_S = 0.5
+LIMITS_EVERY_S = 10.0
+AHEAD_ROUNDS = 6  # of an order, at 30 % loss
+AHEAD_MAX_S = 60.0  # that a change waits on a narrow link; the longest lead_s
+COUNT_SECONDS_EVERY_S = 60
+TELEMETRY_LANES = (Lane.TELEMETRY, Lane.OBSERVER_TELEMETRY)
+VIDEO_LANES = (Lane.VIDEO_A, Lane.VIDEO_B)
+
+
+class Sessions:
+    """`device` is the open (locked) folder."""
+
+    def __init__(
+        self, device: DeviceFolder, cameras: int, link_bps: int, alarms: Alarms, barrier: Barrier | None = None
+    ) -> None:
+        self.device, self.order = device, device.order()
+        self._cameras, self._link_bps, self._alarms = cameras, link_bps, alarms
+        self._courier: Courier | None = None
+        self._next: VerifiedOrder | None = None  # stored already; the session under it begins at `_change_at`
+        self._change_at = float("inf")
+        self._carried: OrderIntake[int] = OrderIntake()  # by station, so that none spoils what another carries
+        self._inbox_at = self._limits_at = 0.0
+        self._barrier = barrier or Barrier()
+        self._aside = Aside(self._barrier)
+        self.boot = 0  # the counter of this session; 0 before the first
+        self._former = b""  # the id of the session before this one in this process
+
+    def begin(self, now: float) -> None:
+        """The session under the order in force; it says nothing yet."""
+        if not self.boot and (damage := self.device.damage()):
+            self._alarms.raise_(Reason.STATE_DAMAGED, now, damage=damage)
+        self.boot, unsaved = self.device.next_boot()
+        self._show_unsaved(unsaved, now)
+        self.announcer = self._announcer(now)
+        while self.announcer.session_id[:1] == self._former[:1]:  # what comes up could not be told apart
+            self.announcer = self._announcer(now)
+        self._former = self.announcer.session_id
+        self._courier = None
+        if Lane.ORDER in self.announcer.lanes:
+            self._courier = Courier(self.announcer, self.order, Lane.ORDER, now + self.announcer.round_s)
+        self._started, self._counted = now, 0
+        self._watch_limits(now)
+
+    def _announcer(self, now: float) -> Announcer:
+        device = (self.device.device_index(self.order.order), self.device.key, self.boot)
+        return Announcer(self.order, device, self._lanes(), self._link_bps, os.urandom, now, self._claim())
+
+    def _claim(self) -> int:
+        """What to say of the time: the board's clock, or 0 if it cannot be right."""
+        return self.device.claim(board_clock())
+
+    def _lanes(self) -> tuple[Lane, ...]:
+        """What this session has: what somebody reads, a video lane per camera, and the order's lane if it amends one."""
+        read = {lane for station in self.order.order.stations for lane in lanes_for(station.roles)}
+        wanted = [*TELEMETRY_LANES, *VIDEO_LANES[: self._cameras], Lane.EVIDENCE]
+        if self.order.order.previous and fits_link(self.order.raw):
+            wanted.append(Lane.ORDER)
+        return tuple(lane for lane in wanted if lane in read)
+
+    # --- what goes out ---
+
+    def next_due(self) -> float:
+        courier = self._courier.next_due() if self._courier else float("inf")
+        return min(self.announcer.next_due(), courier, self._change_at)
+
+    def datagrams(self, now: float) -> list[bytes]:
+        """Everything that is due at `now`, in order; `announcer` is another one after it if the session has changed."""
+        out = self.announcer.datagrams(now, self._claim())
+        if self._courier:
+            out += self._courier.datagrams(now)
+        if self._next and (now >= self._change_at or not self._courier or self._courier.done):
+            out += self._change(self._next, now)
+        return out
+
+    def close(self, now: float) -> list[bytes]:
+        """The last beat."""
+        return self.announcer.close(now, self._claim())
+
+    # --- 1: a new order ---
+
+    def take_order(self, data: bytes, now: float) -> None:
+        """Put an order in force, and prepare its session. KeysError if it is refused, and then nothing has changed."""
+        self.count_seconds(now)  # those under the order that was in force
+        try:
+            verified = self.device.load_order(data, board_clock())
+        except FolderError as error:
+            verified = self.device.order()
+            if verified.order_hash == self.order.order_hash:
+                raise
+            self._show_unsaved(str(error), now)  # the order is stored, and its state follows with the next write
+        if verified.order_hash not in (self.order.order_hash, self._next and self._next.order_hash):
+            self._prepare(verified, now)
+
+    def challenged(self, station: int) -> None:
+        """A station has spoken under this session's order."""
+        if self._courier and not self._next:
+            self._courier.arrived(station)
+
+    def order_held(self, station: int, name: bytes, now: float) -> None:
+        """A station says which order it holds, by the first 16 bytes of its order_hash."""
+        if self._courier and self._next and self._next.order_hash.startswith(name):
+            self._courier.arrived(station)
+            if self._courier.done:
+                self._change_at = now
+
+    def order_fragment(self, station: int, content: bytes, now: float) -> bool:
+        """A piece of an order that a station with the role command or control carries up; False if it is rubbish."""
+        if self.order.order_hash.startswith(order_fragments.name_of(content)):
+            return True
+        try:
+            self._carried.add(station, content)
+        except ValueError:
+            return False
+        self._look_into_carried(now)
+        return True
+
+    def _look_into_carried(self, now: float) -> None:
+        """The order whose turn it is, of those that stations have carried up whole."""
+        if found := self._carried.take(now):
+            self._take_carried(*found, now)
+
+    def _take_carried(self, station: int, data: bytes, now: float) -> None:
+        name = next((listed.name for listed in self.order.order.stations if listed.index == station), "?")
+        try:
+            carried = verify_order(data, self.device.roots, 0)
+            amendment.require_one_signer(carried, self.device.order())
+            if carried.rank <= self.device.order().rank:
+                return  # that station has not got the newest yet
+            if not amendment.succeeds(carried, self.device.order()):
+                self._alarms.raise_(Reason.CARRIED_UNFIT, now, key=station, station=name)
+                return
+            self.take_order(data, now)
+        except NumberTwice as error:
+            self._alarms.raise_(Reason.NUMBER_TWICE, now, error=error)
+        except KeysError as error:
+            if error.passing:
+                self._carried.look_again(data)
+            self._alarms.raise_(Reason.CARRIED_REFUSED, now, key=station, station=name, kind=kind_of(error))
+
+    # --- 2 and 3: the change ---
+
+    def _prepare(self, new: VerifiedOrder, now: float) -> None:
+        self._alarms.clear(Reason.NUMBER_TWICE)
+        self._next, self._change_at, self._courier = new, now, None
+        if amendment.succeeds(new, self.order) and not amendment.drops(new.order, self.order.order) and fits_link(new.raw):
+            self._courier = Courier(self.announcer, new, Lane.EVIDENCE, now)
+            self._change_at = now + min(
+                max(self.order.order.policy.lead_s, AHEAD_ROUNDS * self._courier.round_s), AHEAD_MAX_S
+            )
+            self.announcer.flags |= Flag.ORDER_CHANGE_AHEAD
+        say("air", f"order {new.order.serial} for {new.order.operation!r} is in force, until now {self.order.order.serial}")
+
+    def _change(self, new: VerifiedOrder, now: float) -> list[bytes]:
+        last = self.close(now)
+        self.count_seconds(now)
+        self.order, self._next, self._change_at = new, None, float("inf")
+        self._carried.forget_refusals()
+        self._carried.keep({station.index for station in new.order.stations})
+        self.begin(now)
+        return last + self.announcer.datagrams(now, self._claim())
+
+    # --- upkeep ---
+
+    def watch(self, now: float) -> None:
+        """The inbox, the order's limits, and orders that wait for their turn; call it some ten times a second."""
+        with self._barrier:
+            self._look_into_carried(now)
+        if now >= self._inbox_at:
+            self._inbox_at = now + INBOX_EVERY_S
+            with self._barrier:
+                self._look_into_inbox(now)
+        if now >= self._limits_at:
+            self._limits_at = now + LIMITS_EVERY_S
+            with self._barrier:
+                self._watch_limits(now)
+
+    def _look_into_inbox(self, now: float) -> None:
+        try:
+            take = refusing(self._barrier, lambda data: self.take_order(data, now))
+            if refused := inbox.serve(self.device.path, take):
+                self._alarms.raise_(Reason.INBOX_REFUSED, now, key=kind_of(refused), error=refused)
+        except FolderError as error:
+            self._alarms.raise_(Reason.INBOX_BROKEN, now, error=error)
+        else:
+            self._alarms.clear(Reason.INBOX_BROKEN)
+
+    def _watch_limits(self, now: float) -> None:
+        flown = int(now - self._started) - self._counted
+        due = flown >= COUNT_SECONDS_EVERY_S or self.device.unsaved  # a card that was full or read-only may not be any more
+        if due and self._aside.start(lambda: self.device.add_seconds(flown)):
+            self._counted += flown
+        self._show_unsaved(self._aside.take_trouble(), now)
+        if limit := self.device.limits(board_clock()):
+            self.announcer.flags |= Flag.ORDER_EXPIRED
+            self._alarms.raise_(Reason.ORDER_OVER, now, limit=limit)
+        else:
+            self._alarms.clear(Reason.ORDER_OVER)
+
+    def _show_unsaved(self, trouble: str | None, now: float) -> None:
+        if trouble:
+            self._alarms.raise_(Reason.STATE_UNSAVED, now, error=trouble)
+        elif not self.device.unsaved:
+            self._alarms.clear(Reason.STATE_UNSAVED)
+
+    def count_seconds(self, now: float) -> None:
+        """What was flown, here and now: whoever writes to the folder next must not meet a writer."""
+        self._aside.finish()
+        flown = int(now - self._started) - self._counted
+        self._counted += flown
+        self._show_unsaved(self.device.add_seconds(flown), now)
+
+
+def await_order(device: DeviceFolder, manager: Manager) -> None:
+    """Until one is in force: a board that is set up before its first order waits for it, and sends nothing. KeysError."""
+    try:
+        device.order()
+    except NoOrder as error:
+        say("air", f"waiting: {error}; {error.hint}")
+        manager.tell(lambda: "waiting for an order: nothing is sent")
+        loaded: list[VerifiedOrder] = []
+        take = refusing(Barrier(), lambda data: loaded.append(device.load_order(data, board_clock())))
+        while not loaded:
+            manager.turned(clock.now())
+            if refused := inbox.serve(device.path, take):
+                say("air", f"an order that was handed over is refused: {refused}")
+            time.sleep(INBOX_EVERY_S)
+
+
+def board_clock() -> int:
+    """What the board's clock claims, in Unix seconds; it may be 1970, and the keys' lower bound decides."""
+    return int(time.time())

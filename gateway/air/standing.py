@@ -1,0 +1,33 @@
+"""Standing: whether the aircraft is on the ground, by what its flight controller says before anything is sent.
+
+What lives here: listening for that. What follows from it is the role's.
+"""
+
+from __future__ import annotations
+
+from firmware_shims import heartbeat
+from gateway import clock
+from gateway.core.barrier import Barrier
+from gateway.loop.barrier import breathe
+from gateway.loop.frame_reader import FrameReader, together
+from gateway.loop.poller import Poller
+from gateway.report.log import say
+
+HEAR_FC_S = 3.0  # how long to listen
+LOOK_EVERY_S = 0.05
+
+
+def heard_disarmed(fc: FrameReader, system_id: int, poller: Poller, barrier: Barrier) -> bool:
+    """Listen to the flight controller; what is not heard counts as airborne."""
+    until, autopilots = clock.now() + HEAR_FC_S, heartbeat.Autopilots(system_id)
+    while (now := clock.now()) < until and not autopilots.armed and not poller.stopping:
+        with barrier:
+            fc.endpoint.tick(now)
+        poller.wait(min(until - now, LOOK_EVERY_S))
+        with barrier:
+            autopilots.hear(together(fc.read(clock.now())))
+        breathe(barrier)
+    if autopilots.others:
+        heard = ", ".join(map(str, sorted(autopilots.others)))
+        say("air", f"heartbeats of system {heard} count as another aircraft's: this one is {system_id}")
+    return autopilots.stands

@@ -1,0 +1,128 @@
+"""Gate: what comes up, from the links through the gatekeeper and each station's guard policy to the flight controller.
+
+What must not live here: whom to believe (gateway.core.air.uplink_opener), what a policy lets pass (firmware_shims.guard).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from firmware_shims import guard
+from firmware_shims.guard import UNJUDGED, Guard
+from gateway.batch import AGED_S, Batch
+from gateway.core.air.announcer import Announcer
+from gateway.core.air.uplink_opener import INSTANCES_MAX, Accepted, Gatekeeper
+from gateway.core.barrier import Barrier
+from gateway.core.wire import DropReason
+from gateway.endpoints import Endpoint
+from gateway.report.alarms import Alarms, Reason
+from gateway.report.kept_back import KeptBack
+
+
+class Gate:
+    """Of one session after the other.
+
+    `clock` is read where a batch is at hand: the process may have stood still since the turn began. Without it the
+    caller's `now` is believed.
+    """
+
+    def __init__(
+        self,
+        announcer: Announcer,
+        fc: Endpoint,
+        alarms: Alarms,
+        barrier: Barrier | None = None,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        self._fc, self._alarms, self._barrier, self._clock = fc, alarms, barrier or Barrier(), clock
+        self._crowds = 0  # datagrams of senders too many, as far as they were alarmed
+        self._passed: Counter[str] = Counter()  # frames, by the station's name
+        self._kept: dict[str, KeptBack] = {}  # by the station's name
+        self._kept_aboard = 0
+        self._batch, self._frames = Batch(), Batch()
+        self._guard(Gatekeeper(announcer, self._barrier))
+
+    def follow(self, announcer: Announcer) -> None:
+        """A new session takes the place of the last one, whose commands go on for fresh_ms, by the new guard policies."""
+        self._guard(Gatekeeper(announcer, self._barrier, self.keeper))
+
+    def _guard(self, keeper: Gatekeeper) -> None:
+        self.keeper, announcer = keeper, keeper.announcer
+        self._stations = {station.index: station for station in announcer.order.order.stations}
+        self._guards = {index: Guard(station.guard) for index, station in self._stations.items()}
+
+    # --- up ---
+
+    def take(self, link: Endpoint, now: float) -> Accepted:
+        """Read one batch of `link`, and hand the frames that may pass to the flight controller, in order."""
+        began = self._clock() if self._clock else now
+        if not link.fill(self._batch, now):
+            return Accepted()
+        now = self._clock() if self._clock else now
+        accepted = self.keeper.open(self._batch, now, lambda slot: (link.address, *link.senders([slot])))
+        if self._clock and self._clock() - began > AGED_S:  # it stood still meanwhile: nobody knows how old they are
+            self.keeper.drops[DropReason.LATE] += len(accepted.frames)
+            accepted.frames.clear()
+        link.vouch(accepted.slots, now)
+        if accepted.copies:
+            link.keep(accepted.copies, now)
+        self._to_fc([frame for station, frame in accepted.frames if self._may(station, frame, now)], now)
+        crowds = self.keeper.drops[DropReason.TOO_MANY_INSTANCES]
+        if crowds > self._crowds:
+            self._crowds = crowds
+            self._alarms.raise_(Reason.TOO_MANY_SENDERS, now, limit=INSTANCES_MAX)
+        return accepted
+
+    def _may(self, station: int, frame: bytes, now: float) -> bool:
+        listed = self._stations[station]
+        held: str | None = UNJUDGED
+        with self._barrier:
+            held = self._guards[station].held(frame)
+        if held is None:
+            self._passed[listed.name] += 1
+            return True
+        kept = self._kept.setdefault(listed.name, KeptBack())
+        name = kept.count(held)
+        key, times = f"{station} {name}", kept.times(name)
+        self._alarms.raise_(
+            Reason.GUARDED, now, key=key, policy=listed.guard, station=listed.name, message=name, times=times
+        )
+        return False
+
+    def _to_fc(self, frames: Sequence[bytes], now: float) -> None:
+        batch = self._frames
+        for begin in range(0, len(frames), batch.capacity):
+            batch.hold(frames[begin : begin + batch.capacity])
+            self._fc.drain(batch, now)
+
+    # --- down ---
+
+    def may_leave(self, frames: list[bytes]) -> list[bytes]:
+        """The flight controller's frames without those that cross no link."""
+        try:
+            leaving = [frame for frame in frames if guard.may_cross(frame)]
+        except Exception:  # once more one by one, so that one frame costs itself alone
+            leaving = [frame for frame in frames if self._crosses(frame)]
+        self._kept_aboard += len(frames) - len(leaving)
+        return leaving
+
+    def _crosses(self, frame: bytes) -> bool:
+        with self._barrier:
+            return guard.may_cross(frame)
+        return False
+
+    # --- what a person sees ---
+
+    def commands(self) -> dict[str, dict[str, int]]:
+        """Frames accepted of each station that sent any, and those that its guard policy kept back."""
+        heard, none = sorted({*self._passed, *self._kept}), KeptBack()
+        return {name: {"accepted": self._passed[name], "guarded": self._kept.get(name, none).total} for name in heard}
+
+    def kept_back(self) -> dict[str, dict[str, int]]:
+        """Of each station, what its guard policy kept back, by the names of firmware_shims.guard."""
+        return {name: dict(kept.counts) for name, kept in sorted(self._kept.items())}
+
+    def drops(self) -> dict[str, int]:
+        counts = {reason.value: count for reason, count in sorted(self.keeper.drops.items()) if count}
+        return {**counts, DropReason.GUARDED.value: sum(kept.total for kept in self._kept.values()) + self._kept_aboard}

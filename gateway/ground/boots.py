@@ -1,0 +1,53 @@
+"""Boots: the starts of aircraft that a station remembers, on their way from the listener to its folder.
+
+What lives here: when they are written. What must not: which of them count (core/ground/starts.py), and how they are stored
+(keys.station).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gateway.core.ground.listener import Listener
+from gateway.core.ground.starts import Heard
+from gateway.loop.background import Aside
+from gateway.report.alarms import Alarms, Reason
+from keys.station import StationFolder
+
+WRITE_EVERY_S = 1.0  # at most, so that nobody wears the card out with one start after another
+RETRY_EVERY_S = 5.0  # while the folder cannot be written
+
+
+class Boots:
+    """Of one station. The order in force is the listener's; its agency is that of all that come after it."""
+
+    def __init__(self, station: StationFolder, listener: Listener, alarms: Alarms, aside: Aside) -> None:
+        self._station, self._listener, self._alarms, self._aside = station, listener, alarms, aside
+        self._agency_id = listener.order.agency_id
+        self._write_at = 0.0
+
+    def record(self) -> None:
+        """Have the folder remember what changed; call it after every batch."""
+        self._remember(self._listener.take_heard())
+
+    def _remember(self, heard: Iterable[Heard]) -> None:
+        for one in heard:
+            start = (one.boot_counter, one.session_id, one.seq)
+            self._station.record_boot(self._agency_id, one.device_public, *start, named=one.named)
+
+    def write(self, now: float) -> None:
+        """Write aside what was remembered, if it is time; call it some ten times a second."""
+        if trouble := self._aside.take_trouble():
+            self._write_at = now + RETRY_EVERY_S
+            self._alarms.raise_(Reason.BOOTS_UNSAVED, now, error=trouble)
+        elif not self._station.unsaved:
+            self._alarms.clear(Reason.BOOTS_UNSAVED)
+        if self._station.unsaved and now >= self._write_at and self._aside.start(self._station.store_heard):
+            self._write_at = now + WRITE_EVERY_S
+
+    def finish(self) -> None:
+        """At the end: what there is, at once."""
+        self._aside.finish()
+        self._remember(self._listener.starts.lasting())
+        if self._station.unsaved:
+            self._station.store_heard()

@@ -1,0 +1,348 @@
+"""Ground: the role at a station. Connects the link to the opener, and the opener to the programs people use.
+
+One turn of the loop, and the functions in its order:
+  1  `turn`          wait for an endpoint or a deadline
+  2  `_open_link`    one batch from a link is opened in place (gateway.core.ground.opener)
+  3  `_to_gcs`       telemetry first: one MAVLink frame per datagram, in order also by several links (core/ground/reorder)
+  4  `_to_video`     each video lane to its player, datagram for datagram
+  5  `_take_gcs`     what a ground control station sends goes up, if this station may command (gateway.ground.uplink)
+  6  `_housekeep`    reopening, status, a newer order (succession.py), starts to the station folder (boots.py)
+
+When the link is silent so is the plain side: nothing is made up.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Set
+
+from gateway import clock, config
+from gateway.batch import Batch
+from gateway.config import GroundConfig
+from gateway.core.barrier import Barrier
+from gateway.core.ground.listener import Listener, Me
+from gateway.core.ground.opener import Opener
+from gateway.core.ground.paths import Paths
+from gateway.core.ground.reorder import Frames, Reorder
+from gateway.core.ground.session import Session
+from gateway.core.ground.starts import Start
+from gateway.core.ground.uplink_sessions import Fleet
+from gateway.core.wire import DropReason
+from gateway.endpoints import Endpoint, open_endpoint, open_link
+from gateway.endpoints.feed import TELEMETRY, VIDEO, Feed, leaves_computer
+from gateway.errors import ConfigError
+from gateway.ground import session_report
+from gateway.ground.boots import Boots
+from gateway.ground.order_file import OrderFile
+from gateway.ground.owners import Owners
+from gateway.ground.succession import Succession
+from gateway.ground.uplink import READY, Helm
+from gateway.local_users import LocalUsers
+from gateway.loop import hardening, watchdog
+from gateway.loop.background import Aside
+from gateway.loop.barrier import breathe
+from gateway.loop.pacing import DATAGRAMS, Pace
+from gateway.loop.poller import Poller
+from gateway.report import in_clear
+from gateway.report.alarms import Alarms, Reason
+from gateway.report.endpoint_watch import Watch
+from gateway.report.log import say
+from gateway.report.meter import Growth, Meter
+from gateway.report.status import Publisher, Table, frames_status, in_one_line
+from keys.kid import Lane
+from keys.order import VerifiedOrder
+from keys.station import StationFolder
+
+BATCHES_A_TURN = 8  # of one link before the others and the housekeeping have their turn
+HOUSEKEEP_EVERY_S = 0.1
+STATUS_EVERY_S = 0.5
+VIDEO_LANES = (Lane.VIDEO_A, Lane.VIDEO_B)
+
+
+class Ground:
+    """One station listening under one order."""
+
+    def __init__(
+        self,
+        settings: GroundConfig,
+        station: StationFolder,
+        order: VerifiedOrder,
+        manager: watchdog.Manager,
+        users: LocalUsers,
+    ) -> None:
+        self.settings, self.station, self.manager, self.users = settings, station, manager, users
+        self.barrier = Barrier()
+        me = Me(station.index_in(order.order), station.profile, station.seed)
+        self.listener = Listener(order, me, {}, named_start(settings, order))
+        self.opener = Opener(self.listener, self.barrier)
+        self.paths = Paths(len(settings.link))
+        self.reorder = Reorder(self.paths.several)
+        buffer = settings.buffer_kib << 10
+        self.links = [open_link(config.endpoint(text), buffer, proved=True) for text in settings.link]
+        self._links_in_turn = deque(enumerate(self.links))
+        self.gcs = [open_endpoint(config.endpoint(text), buffer, users.rule, commands=True) for text in settings.gcs]
+        self.players = [open_endpoint(config.endpoint(text), buffer, users.rule) for text in settings.video]
+        self.feed = Feed(config.feed(settings.feed), users.rule) if settings.feed else None
+        self.endpoints: list[Endpoint] = [*self.links, *self.gcs, *self.players]
+        uses = {"link": self.links, "gcs": self.gcs, "player": self.players}
+        self.meter = Meter(uses, self.paths.receptions)
+        self.poller = Poller(self.endpoints)
+        self.pace = Pace(self.poller, dict.fromkeys(self.links, DATAGRAMS))
+        self.frames = Table()
+        fleet = Fleet(order, me.index, settings.mtu, os.urandom, self.barrier)
+        self.systems = fleet.systems
+        self.owners = Owners(self.systems, self.listener, station)
+        self.alarms = Alarms(lambda text: say("ground", f"{station.name}: {text}"))
+        self.helm = Helm(fleet, self.gcs, self.links, self.alarms, self.barrier)
+        parts = (OrderFile(settings.order), self.listener, self.helm, self.alarms, self.barrier)
+        self.succession = Succession(station, *parts)
+        self._batch, self._plain = Batch(settings.batch), Batch(settings.batch)
+        self._housekeep_at = self._status_at = 0.0
+        self.boots = Boots(station, self.listener, self.alarms, Aside(self.barrier))
+        self._watch = Watch(self.endpoints, lambda text: say("ground", f"{station.name}: {text}"))
+        self._shown: dict[bytes, str] = {}
+        self._unopened = Growth()
+        self._older_seen = 0  # datagrams of older sessions, as far as they were alarmed
+        self._commanded: set[bytes] = set()  # sessions to which commands go up, as it was said
+
+    @property
+    def order(self) -> VerifiedOrder:
+        return self.listener.order
+
+    def run(self) -> None:
+        """Open until SIGINT or SIGTERM."""
+        self._started = clock.now()
+        with Publisher("ground", self.station.name) as self.publisher:
+            order = self.order.order
+            say("ground", f"{self.station.name}: listening for operation {order.operation!r} of {order.agency!r}")
+            self._show_unsaved(self._started)
+            if self.feed and leaves_computer(self.feed.address):
+                self.alarms.raise_(Reason.FEED_IN_CLEAR, self._started, address=self.feed.address)
+            in_clear.alarm(self.alarms, self.gcs, self.players, self._started)
+            hardening.settle()
+            while not self.poller.stopping:
+                self.turn()
+        self.boots.finish()
+        for endpoint in self.endpoints:
+            endpoint.close()
+        if self.feed:
+            self.feed.close()
+
+    # --- 1: a turn ---
+
+    def turn(self) -> None:
+        """At each entry of what others send stands the barrier: what fails there costs that input alone."""
+        ready = self.poller.wait(min(self._housekeep_at, self.reorder.next_due(), self.helm.next_due()) - clock.now())
+        now = clock.now()
+        self._links_in_turn.rotate()  # the one that is always read first would be the one that always brings the news
+        if now >= self._housekeep_at:
+            self._housekeep(now)
+            ready = {*self.endpoints}  # some move what waits in them, or find out that they are broken
+        for number, link in self._links_in_turn:
+            if link in ready:
+                with self.barrier:
+                    self._take_link(number, link, now)
+        with self.barrier:
+            self._to_gcs(self.reorder.release(now), now)
+        self._take_gcs(ready, now)
+        breathe(self.barrier)
+
+    def _take_link(self, number: int, link: Endpoint, now: float) -> None:
+        taken, more = 0, True
+        for _ in range(BATCHES_A_TURN):
+            began = clock.now()
+            if count := link.fill(self._batch, now):
+                taken += count
+                self._open_link(number, link, began, clock.now())
+            more = count == self._batch.capacity or link.waiting
+            if not more:
+                break
+        self.pace.count(link, taken, now, more=more)
+
+    # --- 2: from the link ---
+
+    def _open_link(self, number: int, link: Endpoint, began: float, now: float) -> None:
+        opened = self.opener.open(self._batch, now)
+        self.opener.look_again(opened, clock.now() - began)
+        link.vouch(opened.fresh, now)
+        with self.barrier:
+            for arrival in opened.arrivals:
+                self.paths.hear(number, arrival, link.senders(arrival.slots), now)
+                link.propose(arrival.slots, now)
+        with self.barrier:
+            self._to_gcs(self.reorder.put(self.systems.sift(opened.bundles), now), now)
+        for lane, player in zip(VIDEO_LANES, self.players, strict=False):
+            if lane in opened.video:
+                with self.barrier:
+                    self._to_video(player, opened.video[lane], now)
+        if self.feed:
+            for topic, lane in zip(VIDEO, VIDEO_LANES, strict=True):
+                self.feed.publish(topic, map(self._batch.view, opened.video.get(lane, ())))
+        self.boots.record()
+        self.owners.record()
+
+    # --- 3 and 4: to the people ---
+
+    def _to_gcs(self, frames: Frames, now: float) -> None:
+        plain = self._plain
+        with self.barrier:
+            self.frames.count(frames)
+            if self.feed:
+                self.feed.publish(TELEMETRY, frames)
+        for begin in range(0, len(frames), plain.capacity):
+            plain.hold(frames[begin : begin + plain.capacity])
+            for gcs in self.gcs:
+                with self.barrier:
+                    gcs.drain(plain, now)
+
+    def _to_video(self, player: Endpoint, slots: list[int], now: float) -> None:
+        if len(slots) == self._batch.count:
+            player.drain(self._batch, now)
+        else:
+            self._plain.take(self._batch, slots)
+            player.drain(self._plain, now)
+
+    # --- 5: from the ground control station ---
+
+    def _take_gcs(self, ready: Set[Endpoint], now: float) -> None:
+        self.helm.take(ready, now)
+        for player in self.players:
+            with self.barrier:
+                if player in ready:
+                    player.fill(self._plain, now)  # its receiver reports (RTCP), and who listens to a udpin
+
+    # --- 6: upkeep ---
+
+    def _housekeep(self, now: float) -> None:
+        self._housekeep_at = now + HOUSEKEEP_EVERY_S
+        steps: list[Callable[[float], None]] = [end.tick for end in self.endpoints]
+        steps += [self.feed.tick] if self.feed else []
+        steps += [self.pace.tick, self.listener.tick, self._challenge, self._show_sessions, self._show_commands]
+        steps += [self.boots.write, self.succession.look_at_link]
+        if now >= self._status_at:
+            self._status_at = now + STATUS_EVERY_S
+            steps += [self._tell, self._watch.look, self.succession.look_at_file, self._show_alarms]
+        for step in steps:
+            with self.barrier:
+                step(now)
+        self.manager.turned(now)
+
+    def _challenge(self, now: float) -> None:
+        self.helm.challenge(self.listener.sessions.values(), now)
+
+    def _tell(self, now: float) -> None:
+        status = self.status(now)
+        self.publisher.send(status)
+        self.manager.tell(lambda: in_one_line(status))
+
+    # --- what a person sees ---
+
+    def _show_sessions(self, now: float) -> None:
+        """One line whenever what this station can open changes. What is not held any more is forgotten."""
+        for session in self.listener.sessions.values():
+            state = self._state(session, now)
+            if self._shown.get(session.session_id) != state:
+                self._shown[session.session_id] = state
+                say("ground", f"{self.station.name}: session {session.session_id.hex()[:8]}: {state}")
+        held = {session.session_id for session in self.listener.sessions.values()}
+        self._shown = {name: state for name, state in self._shown.items() if name in held}
+        self._commanded &= held
+
+    def _show_alarms(self, now: float) -> None:
+        """What is so at this moment, and what is over."""
+        for place in self.barrier.news():
+            self.alarms.raise_(Reason.UNEXPECTED, now, key=place, place=place)
+        older = self.opener.drops[DropReason.OLDER_SESSION]
+        if (refused := self.listener.starts.refused) and older > self._older_seen:
+            self._older_seen = older
+            device = self.owners.name(refused.device_public)
+            self.alarms.raise_(
+                Reason.OLDER_SESSION, now, key=device, device=device, heard=refused.heard, known=refused.known
+            )
+        if self.listener.two_aircraft(now):
+            self.alarms.raise_(Reason.TWO_AIRCRAFT, now)
+        if time.time() > self.order.order.not_after:
+            self.alarms.raise_(Reason.ORDER_ENDED, now)
+        else:
+            self.alarms.clear(Reason.ORDER_ENDED)
+        self.owners.alarm(self.alarms, now)
+        self._show_unsaved(now)
+        self.users.tell(self.alarms, now)
+        self.alarms.tick(now)
+
+    def _show_unsaved(self, now: float) -> None:
+        if self.station.unsaved_order:
+            self.alarms.raise_(Reason.ORDER_UNSAVED, now, error=self.station.unsaved_order)
+        else:
+            self.alarms.clear(Reason.ORDER_UNSAVED)
+
+    def _show_commands(self, now: float) -> None:
+        """One line whenever commands begin or cease to go up to a session."""
+        for session in self.listener.sessions.values() if self.helm.may_command else ():
+            state, name = self.helm.state(session, now), session.session_id
+            if (state == READY) != (name in self._commanded):
+                self._commanded ^= {name}
+                text = state if state == READY else f"no commands: {state}"
+                say("ground", f"{self.station.name}: session {name.hex()[:8]}: {text}")
+
+    def _state(self, session: Session, now: float) -> str:
+        return session_report.state(session, self.listener.me.index, now)
+
+    def status(self, now: float) -> dict[str, object]:
+        return {
+            "role": "ground",
+            "name": self.station.name,
+            "operation": self.order.order.operation,
+            "order": self.order.order.serial,
+            "sealed": any(s.alive(now) and s.granted for s in self.listener.sessions.values()),
+            "uptime_s": round(now - self._started, 1),
+            "sessions": [self._session_status(s, now) for s in self.listener.sessions.values()],
+            "opened": {lane.name.lower(): count for lane, count in self.opener.opened.items()},
+            "endpoints": self.meter.read(now),
+            "reordered": self.reorder.late,
+            "feed": self.feed and self.feed.status(),
+            "frames": frames_status(self.frames),
+            "commands": {"sent": self.helm.sent, **self.helm.refused},
+            "kept_back": self.helm.kept_back(),
+            "misrouted": dict(self.helm.misrouted.counts),
+            "foreign": self.owners.foreign(),
+            "drops": self._drops(),
+            "unexpected": dict(self.barrier.places),
+            "unopened_per_s": self._unopened_per_s(now),
+            "alarms": self.alarms.texts,
+            "alarm_reasons": self.alarms.by_reason(),
+        }
+
+    def _session_status(self, session: Session, now: float) -> dict[str, object]:
+        device = session.device_public
+        whose = {"device": self.owners.name(device), "systems": self.systems.owned(device)}
+        return whose | session_report.report(session, self.helm.state(session, now), self.listener.me.index, now)
+
+    def _unopened_per_s(self, now: float) -> float:
+        """Control datagrams of late that no order of ours opens."""
+        grown, seconds = self._unopened.take(now, {"unopened": self.opener.drops[DropReason.UNOPENED_CONTROL]})
+        return round(grown["unopened"] / seconds, 1)
+
+    def _drops(self) -> dict[str, int]:
+        drops: Counter[DropReason] = self.opener.drops + Counter({DropReason.LATE: self.reorder.dropped})
+        counts = {reason.value: count for reason, count in sorted(drops.items()) if count}
+        unexpected = {DropReason.UNEXPECTED.value: self.barrier.total}
+        foreign = {DropReason.FOREIGN_SYSTEM.value: self.systems.dropped}
+        return {**counts, **foreign, **unexpected, "commands_refused": self.helm.refused.total()}
+
+
+def named_start(settings: GroundConfig, order: VerifiedOrder) -> Start | None:
+    """What --accept-older-session names; ConfigError."""
+    text = settings.accept_older_session
+    if text is None:
+        return None
+    name, _, counter = text.rpartition(":")
+    devices = {device.name: device.pub for device in order.order.devices}
+    if name not in devices or not (counter.isascii() and counter.isdecimal()):
+        raise ConfigError(
+            f"--accept-older-session {text} names no start of an aircraft",
+            hint=f"the alarm says which: NAME:COUNTER, such as {next(iter(devices))}:42; of {', '.join(devices)}",
+        )
+    return Start(devices[name], int(counter))

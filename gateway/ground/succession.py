@@ -1,0 +1,99 @@
+"""Succession: how a station goes on under a newer order, out of the link or put over its order file. SPEC.md section 7.
+
+What lives here: which order is taken, and what a person is told. What must not: a rule of orders (keys.amendment), the turn
+of those that came by the link (gateway.core.order_intake).
+"""
+
+from __future__ import annotations
+
+import time
+
+from gateway.core.barrier import Barrier
+from gateway.core.ground.listener import Listener
+from gateway.ground.order_file import OrderFile
+from gateway.ground.owners import recall
+from gateway.ground.uplink import Helm
+from gateway.loop.barrier import refusing
+from gateway.report.alarms import Alarms, Reason, kind_of
+from gateway.report.log import say
+from keys import amendment
+from keys.errors import KeysError, NumberTwice
+from keys.order import verify_order
+from keys.station import StationFolder
+
+
+class Succession:
+    """Of one station. The order in force is the listener's."""
+
+    def __init__(
+        self,
+        station: StationFolder,
+        order_file: OrderFile,
+        listener: Listener,
+        helm: Helm,
+        alarms: Alarms,
+        barrier: Barrier | None = None,
+    ) -> None:
+        self._station, self._order_file, self._listener, self._helm = station, order_file, listener, helm
+        self._alarms, self._barrier = alarms, barrier or Barrier()
+
+    # --- by the link ---
+
+    def look_at_link(self, now: float) -> None:
+        """The order whose turn it is, if one came whole; call it some ten times a second."""
+        data = self._listener.take_order(now)
+        if data is None:
+            return
+        try:
+            if not refusing(self._barrier, self._take_carried)(data):
+                self._alarms.raise_(Reason.LINK_ORDER_UNFIT, now)
+        except NumberTwice as error:
+            self._alarms.raise_(Reason.NUMBER_TWICE, now, error=error)
+        except KeysError as error:
+            if error.passing:
+                self._listener.orders.look_again(data)
+            self._alarms.raise_(Reason.LINK_ORDER_REFUSED, now, key=kind_of(error), kind=kind_of(error))
+
+    def _take_carried(self, data: bytes) -> bool:
+        """False if it does not succeed ours: then it is not stored either, however good it may be."""
+        found, ours = verify_order(data, self._station.roots, 0), self._listener.order
+        amendment.require_one_signer(found, ours)
+        if found.operation == ours.operation and found.rank <= ours.rank:
+            return True  # an aircraft has not got the newest yet
+        return amendment.succeeds(found, ours) and self._take(data)
+
+    # --- by file ---
+
+    def look_at_file(self, now: float) -> None:
+        """The order file, if it has changed."""
+        try:
+            if data := self._order_file.changed():
+                self._show_file(None, fits=refusing(self._barrier, self._take)(data), now=now)
+        except KeysError as error:
+            self._show_file(error, fits=True, now=now)
+
+    def _show_file(self, refused: KeysError | None, *, fits: bool, now: float) -> None:
+        for reason in (Reason.FILE_ORDER_REFUSED, Reason.FILE_ORDER_UNFIT):
+            self._alarms.clear(reason)
+        if refused:
+            self._alarms.raise_(Reason.FILE_ORDER_REFUSED, now, error=refused)
+        elif not fits:
+            self._alarms.raise_(Reason.FILE_ORDER_UNFIT, now)
+
+    # --- either ---
+
+    def _take(self, data: bytes) -> bool:
+        """False if it is a good one, but not one to go on under.
+
+        It is stored before it is used, so the loop waits for the disk: once for each order that the agency signs, for what
+        the link brings is stored only if it succeeds ours.
+        """
+        newest = self._station.newest_order(data, int(time.time()))
+        if amendment.succeeds(newest, self._listener.order):
+            added = newest.order.devices[len(self._listener.order.order.devices) :]  # the others stay in their places
+            recall(self._station, newest.agency_id, added, self._listener.starts, self._helm.fleet.systems)
+            self._listener.adopt(newest)
+            self._helm.adopt(newest)
+            self._alarms.clear(Reason.NUMBER_TWICE)
+            say("ground", f"{self._station.name}: goes on under order {newest.order.serial}")
+        return newest.order_hash == self._listener.order.order_hash

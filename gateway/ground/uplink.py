@@ -1,0 +1,150 @@
+"""Helm: what goes up, from the ground control stations through this station's guard policy and the fleet to the links.
+
+What must not live here: when a station may command (gateway.core.ground.commander), what a policy lets through
+(firmware_shims.guard).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence, Set
+
+from firmware_shims import definitions, mavlink, target
+from firmware_shims.guard import UNJUDGED, Guard
+from gateway.batch import AGED_S, Batch
+from gateway.core.barrier import Barrier
+from gateway.core.ground.commander import Refusal
+from gateway.core.ground.session import Session
+from gateway.core.ground.uplink_sessions import Fleet
+from gateway.core.wire import DropReason
+from gateway.endpoints import Endpoint
+from gateway.loop.frame_reader import FrameReader
+from gateway.report.alarms import Alarms, Reason
+from gateway.report.kept_back import KeptBack
+from keys.kid import Role
+from keys.order import VerifiedOrder
+
+READY = "commands go up"
+_MISROUTED = (Refusal.NOBODYS, Refusal.FOR_ALL)  # what a person can mend
+
+
+class Helm:
+    """Of one station."""
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        gcs: Iterable[Endpoint],
+        links: Sequence[Endpoint],
+        alarms: Alarms,
+        barrier: Barrier | None = None,
+    ) -> None:
+        self.fleet, self._barrier = fleet, barrier or Barrier()
+        self.refused: Counter[str] = Counter()  # frames, by why they went nowhere
+        self.sent = 0
+        self.kept, self.misrouted = KeptBack(), KeptBack()  # by the guard policy; since no one aircraft was meant
+        self._readers = [FrameReader(endpoint, self._barrier, only_mavlink=True) for endpoint in gcs]
+        self._links, self._alarms = links, alarms
+        self._guard = Guard(fleet.station.guard)
+        self._batch = Batch()
+        self._came_at = float("-inf")  # what was sealed last
+
+    def adopt(self, order: VerifiedOrder) -> None:
+        """Go on under an order that succeeds the one so far."""
+        self.fleet.adopt(order)
+        self._guard = Guard(self.fleet.station.guard)
+
+    def next_due(self) -> float:
+        return min((reader.next_due() for reader in self._readers), default=float("inf"))
+
+    def take(self, ready: Set[Endpoint], now: float) -> None:
+        """Read what the ground control stations that are ready send, and send it up or count why not."""
+        for reader in self._readers:
+            if reader.endpoint in ready or now >= reader.next_due():
+                with self._barrier:
+                    strangers = reader.strangers
+                    for waited, frames in reader.read(now):
+                        self._command(frames, waited, now)
+                    if reader.strangers > strangers:
+                        self._alarms.raise_(Reason.NOT_MAVLINK, now, endpoint=reader.endpoint.address)
+
+    def _command(self, frames: list[bytes], waited: float, now: float) -> None:
+        """`frames` had waited here for so many seconds: they go up as they would have gone then, or not at all."""
+        self.fleet.systems.hear_stations(frames)
+        if waited > self.fleet.order.order.policy.fresh_ms / 1000:
+            self.refused[DropReason.LATE.value] += len(frames)
+            return
+        if refusal := self.fleet.refusal(now):
+            self.refused[refusal.name.lower()] += len(frames)
+            if refusal is Refusal.OBSERVER:
+                self._alarms.raise_(Reason.MAY_NOT_COMMAND, now)
+            return
+        judged = [(frame, self._held(frame)) for frame in frames]
+        sealed = self.fleet.seal([frame for frame, held in judged if held is None], now, self._when(waited, now))
+        self.sent += sealed.sent
+        for held in filter(None, (held for _, held in judged)):
+            self._keep_back(held, now)
+        for frame, why in sealed.refused:
+            self._refuse(frame, why, now)
+        self._send(sealed.datagrams, now)
+
+    def _when(self, waited: float, now: float) -> float:
+        """When frames came that had waited so long at most; of several that came just now, in the order of reading."""
+        came_at = max(now - waited, self._came_at) if waited < AGED_S else now - waited
+        self._came_at = max(self._came_at, came_at)
+        return came_at
+
+    def _held(self, frame: bytes) -> str | None:
+        with self._barrier:
+            return self._guard.held(frame)
+        return UNJUDGED
+
+    def _keep_back(self, held: str, now: float) -> None:
+        self.refused[DropReason.GUARDED.value] += 1
+        name = self.kept.count(held)
+        times, policy = self.kept.times(name), self._guard.policy
+        self._alarms.raise_(Reason.GUARDED_HERE, now, key=name, policy=policy, message=name, times=times)
+
+    def _refuse(self, frame: bytes, why: Refusal, now: float) -> None:
+        self.refused[why.name.lower()] += 1
+        if why in _MISROUTED:
+            message, system = definitions.name_of(mavlink.message_id(frame)), target.system(frame)
+            name = self.misrouted.count(f"{message} to system {system}")
+            self._alarms.raise_(Reason.NOT_ROUTED, now, key=name, message=name, times=self.misrouted.times(name), why=why)
+
+    def challenge(self, sessions: Iterable[Session], now: float) -> None:
+        """Follow the sessions that there are, and send the challenges that are due, each to one address."""
+        self.fleet.follow(sessions, now)
+        ways = [(number, address) for number, link in enumerate(self._links) for address in link.addresses()]
+        for (number, address), datagram in self.fleet.challenges(ways, now):
+            self._batch.clear()
+            self._batch.append(datagram)
+            self._links[number].drain_to(self._batch, address, now)
+        for number, address in self.fleet.take_proved():
+            self._links[number].prove(address, now)
+        self._send(self.fleet.control(now), now)
+
+    def _send(self, datagrams: Sequence[bytes], now: float) -> None:
+        for begin in range(0, len(datagrams), self._batch.capacity):
+            self._batch.hold(datagrams[begin : begin + self._batch.capacity])
+            for link in self._links:
+                link.drain(self._batch, now)
+
+    # --- what a person sees ---
+
+    def kept_back(self) -> dict[str, dict[str, int]]:
+        """What this station's guard policy kept back, as the aircraft tells it of every station."""
+        return {self.fleet.station.name: dict(self.kept.counts)} if self.kept.counts else {}
+
+    @property
+    def may_command(self) -> bool:
+        return bool(self.fleet.station.roles & Role.COMMAND)
+
+    def state(self, session: Session, now: float) -> str:
+        """Whether commands go up to this session, or why not."""
+        commander = self.fleet.commanders.get(session.session_id)
+        if commander is None:
+            return Refusal.NO_KEYS.value
+        if commander not in self.fleet.commanded:
+            return "another session of this aircraft is commanded"
+        return commander.refusal(now) or READY

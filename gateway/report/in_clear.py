@@ -1,0 +1,29 @@
+"""In clear: which plain endpoints lead off this computer. That is a choice (a tablet flies, a camera has a cable), so it is
+an alarm and no refusal.
+
+A serial line and loopback are this computer's own. A name other than localhost counts as another computer's: what it
+leads to may change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gateway.endpoints import Endpoint
+from gateway.endpoints.address import Address
+from gateway.report.alarms import Alarms, Reason
+
+MAVLINK, VIDEO = "telemetry and commands are", "video is"
+LISTENS = ("udpin", "tcpin")
+
+
+def alarm(alarms: Alarms, mavlink: Iterable[Endpoint], video: Iterable[Endpoint], now: float) -> None:
+    """One for each endpoint that carries this in clear to another computer."""
+    for what, endpoints in ((MAVLINK, mavlink), (VIDEO, video)):
+        for address in (endpoint.address for endpoint in endpoints):
+            if address.leaves_computer:
+                alarms.raise_(Reason.PLAIN_IN_CLEAR, now, key=f"{what} {address}", what=what, where=_far_end(address))
+
+
+def _far_end(address: Address) -> str:
+    return f"whoever reaches {address}" if address.kind in LISTENS else str(address)

@@ -1,0 +1,129 @@
+"""Log: lines to the person at the terminal or to the journal. Saying one never waits.
+
+A terminal that is stopped (Ctrl-S), a pipe that nobody empties, a network that went away under ssh: writing to them blocks.
+So a thread of its own writes, and `say` hands it the line. What does not fit its short queue is left out and counted, and
+the count is said when the output goes on. A full card or a closed pipe costs the line.
+
+The descriptors stay as they are: O_NONBLOCK would change them for the shell and every other program that shares them.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import io
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from queue import SimpleQueue
+from typing import TextIO
+
+from gateway.report.quiet import Quiet
+from keys.printable import printable
+
+LINES_MAX = 256  # waiting to be written
+LINE_MAX = 1000  # characters of one
+END_WITHIN_S = 0.5  # what a stopped terminal may delay the end of the process
+AGAIN_S = 0.1  # another program has made the descriptor non-blocking, and it is full
+
+Write = Callable[[bytes], None]
+
+
+def say(role: str, text: str) -> None:
+    """One line, escaped. What comes again and again is left out, and counted (gateway.report.quiet)."""
+    line = _quiet.admit(printable(text, LINE_MAX), time.monotonic())
+    if line is not None:
+        _writer.put(f"{role}: {line}")
+
+
+def flush() -> None:
+    """Wait until what was said is written, but no longer than END_WITHIN_S."""
+    _writer.flush(END_WITHIN_S)
+
+
+@contextlib.contextmanager
+def by_queue() -> Iterator[None]:
+    """Whatever Python itself writes meanwhile (warnings, tracebacks of threads) is said like a line, and blocks nothing."""
+    with contextlib.redirect_stdout(_Lines()), contextlib.redirect_stderr(_Lines()):
+        yield
+
+
+class Writer:
+    """`put` never waits; `write` is called in another thread, and may block."""
+
+    def __init__(self, write: Write) -> None:
+        self._write = write
+        self._lines: SimpleQueue[str] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()  # of several threads that put; the one that writes does not take it
+        self._taken = self._left_out = 0  # of lines; only `put` moves them
+        self._done = self._failed = self._told = 0  # only the thread moves them
+
+    def put(self, line: str) -> None:
+        """Take the line, or leave it out."""
+        with self._lock:
+            if self._lines.qsize() >= LINES_MAX or not self._runs():
+                self._left_out += 1
+                return
+            self._taken += 1
+            self._lines.put(line)
+
+    def flush(self, within_s: float) -> None:
+        until = time.monotonic() + within_s
+        while self._done < self._taken and time.monotonic() < until:
+            time.sleep(0.001)
+
+    def _runs(self) -> bool:
+        if self._thread is None:
+            thread = threading.Thread(target=self._run, name="log", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # no memory for its stack: it may pass
+                return False
+            self._thread = thread
+        return True
+
+    def _run(self) -> None:
+        while True:
+            line = self._lines.get()
+            try:
+                if lost := self._left_out + self._failed - self._told:
+                    self._write(f"({lost} lines were left out: the output stood still)\n".encode())
+                    self._told += lost
+                self._write(f"{line}\n".encode())
+            except (OSError, ValueError):
+                self._failed += 1
+            self._done += 1
+
+
+def _to_output(data: bytes) -> None:
+    # Not print: what its buffer could not write would be tried again at exit, and fail the program then.
+    out: TextIO | None = sys.__stdout__
+    if out is None:
+        raise OSError("started without a standard output")
+    while data:
+        try:
+            data = data[os.write(out.fileno(), data) :]
+        except BlockingIOError:
+            time.sleep(AGAIN_S)
+
+
+class _Lines(io.TextIOBase):
+    """A text stream whose whole lines are put into the queue."""
+
+    def __init__(self) -> None:
+        self._begun = ""
+
+    def write(self, text: str) -> int:
+        *whole, self._begun = (self._begun + text).split("\n")
+        self._begun = self._begun[:LINE_MAX]
+        for line in whole:
+            _writer.put(printable(line, LINE_MAX))
+        return len(text)
+
+
+_quiet = Quiet()
+_writer = Writer(_to_output)
+atexit.register(flush)

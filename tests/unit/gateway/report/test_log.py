@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from gateway.report.log import LINE_MAX, LINES_MAX, Writer
+
+OUTPUT = "import sys; from gateway.report import log; "
+
+
+class Terminal:
+    """Takes what is written while it is not stopped; `blocked` is set once a write stands still."""
+
+    def __init__(self) -> None:
+        self.goes, self.blocked, self.text = threading.Event(), threading.Event(), b""
+
+    def write(self, data: bytes) -> None:
+        if not self.goes.is_set():
+            self.blocked.set()
+            self.goes.wait(10)
+        self.text += data
+
+
+@pytest.fixture
+def terminal():
+    made = Terminal()
+    yield made
+    made.goes.set()
+
+
+def test_a_stopped_terminal_holds_no_line_up_and_what_was_left_out_is_counted(terminal):
+    writer = Writer(terminal.write)
+    writer.put("first")
+    assert terminal.blocked.wait(10)
+    for number in range(LINES_MAX + 1000):
+        writer.put(f"line {number}")
+    writer.flush(0.0)
+    assert terminal.text == b""
+    terminal.goes.set()
+    writer.flush(10)
+    lines = terminal.text.decode().splitlines()
+    assert lines[0] == "first"
+    assert lines[-1] == f"line {LINES_MAX - 1}"
+    assert [line for line in lines if line.startswith("(")] == ["(1000 lines were left out: the output stood still)"]
+    writer.put("last")
+    writer.flush(10)
+    assert terminal.text.endswith(b"\nlast\n")
+
+
+def test_lines_that_could_not_be_written_are_counted_too():
+    text, full = [], [True]
+
+    def write(data: bytes) -> None:
+        if full[0]:
+            raise OSError(28, "no space left on device")
+        text.append(data)
+
+    writer = Writer(write)
+    for number in range(3):
+        writer.put(str(number))
+    writer.flush(10)
+    full[0] = False
+    writer.put("again")
+    writer.flush(10)
+    assert text == [b"(3 lines were left out: the output stood still)\n", b"again\n"]
+
+
+def test_without_memory_for_a_thread_the_line_is_left_out(monkeypatch, terminal):
+    writer, no_memory = Writer(terminal.write), RuntimeError("can't start new thread")
+    terminal.goes.set()
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", lambda _: (_ for _ in ()).throw(no_memory))
+        writer.put("lost")
+        writer.flush(10)
+    writer.put("next")
+    writer.flush(10)
+    assert terminal.text == b"(1 lines were left out: the output stood still)\nnext\n"
+
+
+def run(code: str, **streams) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, "-c", OUTPUT + code], text=True, check=False, timeout=30, **streams)
+
+
+def test_what_was_said_is_written_before_the_end():
+    done = run("[log.say('air', str(n)) for n in range(50)]", capture_output=True)
+    assert done.stdout == "".join(f"air: {number}\n" for number in range(50))
+
+
+def test_a_full_card_costs_the_line_and_not_the_flight():
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = run("log.say('air', 'x'); log.say('air', 'y'); sys.stderr.write('flies on')", stdout=full, stderr=-1)
+    assert (done.stderr, done.returncode) == ("flies on", 0)
+
+
+def test_a_pipe_that_is_full_delays_neither_the_program_nor_its_end():
+    reader, writer = os.pipe()
+    try:
+        code = "[log.say('air', f'{n} ' + 'x' * 900) for n in range(500)]; sys.stderr.write('flies on')"
+        done = run(code, stdout=writer, stderr=-1)
+        assert (done.stderr, done.returncode) == ("flies on", 0)
+    finally:
+        os.close(reader)
+        os.close(writer)
+
+
+def test_a_descriptor_that_another_program_made_non_blocking_loses_nothing():
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    code = "[log.say('air', f'{n} ' + 'x' * 900) for n in range(200)]; log._writer.flush(20)"
+    process = subprocess.Popen([sys.executable, "-c", OUTPUT + code], stdout=writer)
+    os.close(writer)
+    with os.fdopen(reader) as out:
+        lines = out.read().splitlines()
+    assert process.wait(10) == 0
+    assert [int(line.split()[1]) for line in lines] == list(range(200))
+
+
+def test_what_is_said_does_nothing_to_a_terminal():
+    done = run(r"log.say('air', 'a\x1b[2J\nair: forged' + 'x' * 9999)", capture_output=True)
+    (line,) = done.stdout.splitlines()
+    assert line.isprintable()
+    assert len(line) <= LINE_MAX + len("air: ")
+
+
+def test_a_warning_and_a_traceback_go_the_same_way():
+    code = r"""
+import threading, warnings
+with log.by_queue():
+    warnings.warn('a\x1b[2J')
+    thread = threading.Thread(target=lambda: 1 / 0)
+    thread.start()
+    thread.join()
+    print('half', end='')
+    print(' a line')
+"""
+    done = run(code, capture_output=True)
+    assert done.stderr == ""
+    assert r"UserWarning: a\x1b[2J" in done.stdout
+    assert "ZeroDivisionError" in done.stdout
+    assert "half a line\n" in done.stdout
