@@ -19,7 +19,7 @@ from gateway.batch import CAPACITY, Batch
 from gateway.core.bundle import FLUSH_MAX_S, FLUSH_S, PADDING_ONLY_AFTER_S, Bundler
 from gateway.core.wire import LINK_MTU
 from gateway.demo.flight import Log, recorded_flight
-from keys.kid import Lane
+from keys.lanes import Lane
 
 VIDEO_SIZE = 1200  # bytes, as the encoders of examples/ are told
 AEAD_S = 0.01

@@ -27,7 +27,7 @@ from gateway.demo.flight import recorded_flight
 from gateway.endpoints import Endpoint, address, open_endpoint, open_link
 from gateway.endpoints.address import Address
 from keys.keyring import NONCE_SIZE
-from keys.kid import Lane
+from keys.lanes import Lane
 
 MARK = 0x5E6E1 << 8  # plugin/count.c knows it, and that the low bits are a number
 SIZE = 1200  # bytes of a datagram

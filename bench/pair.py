@@ -17,7 +17,7 @@ from gateway.core.ground.opener import Opener
 from keys import cose, grant
 from keys.grant import Profile
 from keys.keyring import SendKey
-from keys.kid import Lane, Role
+from keys.lanes import Lane, Role
 from keys.order import Order, OrderStation, VerifiedOrder
 from keys.order_device import OrderDevice
 from keys.policy import Policy

@@ -24,7 +24,7 @@ from gateway.core.sframe import decode_header
 from gateway.core.wire import Kind, is_sealed_control, parse_control
 from gateway.demo.flight import FlightController, Log, recorded_flight
 from gateway.demo.stage import drain, port_of, udp_socket
-from keys.kid import Lane
+from keys.lanes import Lane
 from keys.order import parse_order
 
 EVERY = 4  # of the recorded flight's 267 frames a second, which is more than 57,600 baud carry: 67

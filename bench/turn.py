@@ -20,7 +20,7 @@ from gateway.endpoints.address import parse
 from gateway.loop.frame_reader import BATCHES_A_READ, FrameReader, together
 from gateway.report.alarms import Alarms
 from gateway.report.status import Table
-from keys.kid import Lane
+from keys.lanes import Lane
 
 LANES = (Lane.TELEMETRY, Lane.OBSERVER_TELEMETRY)
 FRAMES = BATCHES_A_READ * CAPACITY  # of a turn that finds the socket full

@@ -13,9 +13,9 @@ from importlib.metadata import EntryPoint, entry_points, version
 from gateway.errors import GatewayError
 from gateway.loop import hardening
 from gateway.report import log
+from keys.commands.terminal import show
 from keys.errors import KeysError
 from keys.printable import printable
-from keys.terminal import show
 
 GROUP = "zegel.commands"
 INTERRUPTED = 130  # as shells report a program that SIGINT ended

@@ -1,6 +1,6 @@
 """Amendment: how an order in force becomes the next one of the same operation. SPEC.md section 3.
 
-What lives here: what may change and what has to stay. Who signs it is keys/agency.py's, who obeys it the folders'. Pure.
+What lives here: what may change and what has to stay. Who signs it is folders/agency.py's, who obeys it the folders'. Pure.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from keys.certificate import groups
 from keys.errors import MalformedOrder, NotListed, NumberTwice, RevokedAgain
-from keys.kid import STATIONS_MAX, Role
+from keys.lanes import STATIONS_MAX, Role
 from keys.order import GUARDS, Order, OrderStation, VerifiedOrder
 from keys.order_device import OrderDevice
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from keys import cose, fields, grant
 from keys.errors import GrantError, MalformedMessage
-from keys.kid import SESSION_ID_SIZE, UPLINK_KEY
+from keys.lanes import SESSION_ID_SIZE, UPLINK_KEY
 
 TYP = "zegel-ka"
 SUITE = 5  # AES_256_GCM_SHA512_128, RFC 9605 section 4.5; the only one

@@ -12,7 +12,7 @@ import enum
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from keys import cose, fields
-from keys.kid import SESSION_ID_SIZE
+from keys.lanes import SESSION_ID_SIZE
 
 TYP = "zegel-beat"
 NONCE_SIZE = 8

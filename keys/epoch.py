@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from keys import announcement
 from keys.announcement import KEY_SIZE, SUITE, Announcement
 from keys.keyring import SendKey
-from keys.kid import Lane, Role, downlink_kid, lanes_for
+from keys.lanes import Lane, Role, downlink_kid, lanes_for
 from keys.order import OrderStation
 
 Entropy = Callable[[int], bytes]

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
-from keys.kid import INSTANCE_SIZE
+from keys.lanes import INSTANCE_SIZE
 from keys.replay import DOWNLINK_WINDOW, ReplayWindow
 
 NONCE_SIZE = 12

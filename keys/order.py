@@ -29,7 +29,7 @@ from keys.errors import (
     WrongUsage,
 )
 from keys.grant import Profile
-from keys.kid import STATIONS_MAX, Role
+from keys.lanes import STATIONS_MAX, Role
 from keys.order_device import OrderDevice
 from keys.policy import Policy, read_policy
 

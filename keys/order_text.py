@@ -12,7 +12,7 @@ from cryptography import x509
 from keys import certificate
 from keys.certificate import fingerprint, groups, utc
 from keys.cose import Alg
-from keys.kid import Role
+from keys.lanes import Role
 from keys.operation_key import op_tag
 from keys.order import Order, OrderStation, VerifiedOrder, classical_keys, fits_link
 from keys.order_device import OrderDevice

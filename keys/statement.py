@@ -12,7 +12,7 @@ import hashlib
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from keys import cose, fields
-from keys.kid import SESSION_ID_SIZE
+from keys.lanes import SESSION_ID_SIZE
 
 TYP = "zegel-ss"
 _FIELDS = {2: fields.octets(32), 3: fields.U8, 4: fields.octets(32), 5: fields.U64, 6: fields.U64}

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from keys import certificate, cose, grant
 from keys.grant import Profile
-from keys.kid import Role
+from keys.lanes import Role
 from keys.order import TYP, Order, OrderRecording, OrderStation
 from keys.order_device import OrderDevice
 from keys.policy import Policy

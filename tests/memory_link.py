@@ -27,7 +27,7 @@ from gateway.core.ground.uplink_sessions import Fleet
 from gateway.core.wire import FIRST_CONTROL, LINK_MTU, Kind, parse_control
 from keys import grant
 from keys.grant import Profile
-from keys.kid import Lane, Role
+from keys.lanes import Lane, Role
 from keys.order import Order, OrderStation, Policy, VerifiedOrder
 from keys.order_device import OrderDevice
 

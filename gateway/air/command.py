@@ -12,7 +12,7 @@ from gateway.config import AirConfig
 from gateway.local_users import LocalUsers
 from gateway.loop import hardening, watchdog
 from gateway.report import log
-from keys.device import DeviceFolder
+from keys.folders.device import DeviceFolder
 
 
 def command(parser: argparse.ArgumentParser) -> None:

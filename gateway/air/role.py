@@ -42,8 +42,8 @@ from gateway.report.endpoint_watch import Watch
 from gateway.report.log import say
 from gateway.report.meter import Growth, Meter
 from gateway.report.status import Publisher, Table, frames_status, in_one_line
-from keys.device import DeviceFolder
-from keys.kid import Lane, role_names
+from keys.folders.device import DeviceFolder
+from keys.lanes import Lane, role_names
 from keys.order import VerifiedOrder
 from keys.policy import PolicyFlag
 

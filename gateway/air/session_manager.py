@@ -24,11 +24,12 @@ from gateway.loop.barrier import refusing
 from gateway.loop.watchdog import Manager
 from gateway.report.alarms import Alarms, Reason, kind_of
 from gateway.report.log import say
-from keys import amendment, inbox
+from keys import amendment
 from keys.beat import Flag
-from keys.device import DeviceFolder
 from keys.errors import FolderError, KeysError, NoOrder, NumberTwice
-from keys.kid import Lane, lanes_for
+from keys.folders import inbox
+from keys.folders.device import DeviceFolder
+from keys.lanes import Lane, lanes_for
 from keys.order import VerifiedOrder, fits_link, verify_order
 
 INBOX_EVERY_S = 0.5

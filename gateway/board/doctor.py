@@ -22,8 +22,8 @@ from gateway.board.finding import Finding, State, do, ok, unknown
 from gateway.board.subject import Role, Subject, default_path
 from gateway.config import AirConfig, GroundConfig
 from gateway.errors import ConfigError, NeedsAHand
+from keys.commands.terminal import json_text, show
 from keys.printable import printable
-from keys.terminal import json_text, show
 
 Look: TypeAlias = Callable[[Subject], Iterable[Finding]]
 

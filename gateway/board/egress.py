@@ -28,8 +28,8 @@ from gateway.board import leak, nftables
 from gateway.board.nftables import Guard, Hole
 from gateway.endpoints.address import EVERY_INTERFACE, Address
 from gateway.errors import ConfigError, NotGuarded
+from keys.commands.terminal import json_text, show
 from keys.printable import printable
-from keys.terminal import json_text, show
 
 CONFIG = Path("/etc/zegel/egress.toml")
 ROLES = (Path("/etc/zegel/air.toml"), Path("/etc/zegel/ground.toml"))

@@ -15,10 +15,10 @@ from gateway.board.account import Account
 from gateway.board.computer import text
 from gateway.board.finding import Finding, do, ok, unknown
 from gateway.board.subject import Subject
-from keys import store
-from keys.device import KEY
 from keys.errors import FolderError, MissingFile
-from keys.station import PUBLIC
+from keys.folders import store
+from keys.folders.device import KEY
+from keys.folders.station import PUBLIC
 
 FREE_MIN = 16 << 20  # bytes: an order, a state, and room for the journal beside them
 VOLATILE = {"tmpfs", "ramfs"}

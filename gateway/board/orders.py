@@ -11,14 +11,15 @@ from gateway.board import folder
 from gateway.board.finding import Finding, do, ok
 from gateway.board.subject import Subject
 from gateway.ground import order_file
-from keys import files, inbox, order_text, store
+from keys import order_text
 from keys.certificate import utc
-from keys.device import DeviceFolder
 from keys.errors import FolderError, KeysError
-from keys.files import Kind
+from keys.folders import files, inbox, store
+from keys.folders.device import DeviceFolder
+from keys.folders.files import Kind
+from keys.folders.station import StationFolder, require_in_force
 from keys.order import Order, verify_order
 from keys.order_text import duration
-from keys.station import StationFolder, require_in_force
 
 SOON_S = 3600
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from keys import store
+from keys.folders import store
 
 FILE_MODE, FOLDER_MODE = 0o644, 0o755
 

@@ -20,8 +20,8 @@ from gateway.board.computer import told
 from gateway.board.subject import Role, default_path
 from gateway.config import AirConfig, GroundConfig
 from gateway.errors import ConfigError
+from keys.commands.terminal import show
 from keys.printable import printable
-from keys.terminal import show
 
 Values: TypeAlias = dict[str, object]
 KEYS = Path("/var/lib/zegel")

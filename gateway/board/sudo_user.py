@@ -18,8 +18,8 @@ from gateway.board import settings_file
 from gateway.board.subject import Role, default_path
 from gateway.errors import ConfigError
 from gateway.local_users import name_of, uid_of
+from keys.commands.terminal import show
 from keys.errors import KeysError
-from keys.terminal import show
 
 FILE = "10-plain-users.toml"  # what a person writes beside it counts more
 ROOT = 0

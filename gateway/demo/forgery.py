@@ -10,10 +10,11 @@ from pathlib import Path
 
 from gateway.demo.ledger import Ledger
 from gateway.demo.shell import Shell
-from keys import amendment, certificate, private_key, roots, station_public
-from keys.agency import SIGNER, SIGNER_CERTIFICATE, key_file
+from keys import amendment, certificate
 from keys.cose import Alg, Signer
-from keys.kid import Role
+from keys.folders import private_key, roots, station_public
+from keys.folders.agency import SIGNER, SIGNER_CERTIFICATE, key_file
+from keys.lanes import Role
 from keys.order import OrderStation, issue_order, parse_order
 
 FORGED = "forged.order"

@@ -39,7 +39,7 @@ from gateway.demo.stranger import pretend
 from gateway.demo.uplink import COMMANDS, Uplink
 from gateway.errors import DemoFailed
 from gateway.report.status import read_all
-from keys.kid import Lane
+from keys.lanes import Lane
 
 FIRST_FLIGHT_S = 8.0
 SECOND_FLIGHT_S = 5.0

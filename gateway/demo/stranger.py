@@ -9,8 +9,8 @@ from gateway.batch import Batch
 from gateway.core.ground.listener import Listener, Me
 from gateway.core.ground.opener import Opener
 from gateway.core.wire import DropReason
+from keys.folders.station import StationFolder
 from keys.order import verify_order
-from keys.station import StationFolder
 
 
 def pretend(folder: Path, order: Path, capture: Iterable[bytes]) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from gateway.demo.ledger import Ledger
 from gateway.demo.stage import Listener, Radio
 from gateway.ground.uplink import READY
 from gateway.report.status import read_all
-from keys.kid import Lane
+from keys.lanes import Lane
 
 READY_WITHIN_S = 10.0
 ARRIVES_WITHIN_S = 2.0

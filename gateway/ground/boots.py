@@ -1,7 +1,7 @@
 """Boots: the starts of aircraft that a station remembers, on their way from the listener to its folder.
 
 What lives here: when they are written. What must not: which of them count (core/ground/starts.py), and how they are stored
-(keys.station).
+(keys.folders.station).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from gateway.core.ground.listener import Listener
 from gateway.core.ground.starts import Heard
 from gateway.loop.background import Aside
 from gateway.report.alarms import Alarms, Reason
-from keys.station import StationFolder
+from keys.folders.station import StationFolder
 
 WRITE_EVERY_S = 1.0  # at most, so that nobody wears the card out with one start after another
 RETRY_EVERY_S = 5.0  # while the folder cannot be written

@@ -13,7 +13,7 @@ from gateway.ground.role import Ground
 from gateway.local_users import LocalUsers
 from gateway.loop import hardening, watchdog
 from gateway.report import log
-from keys.station import StationFolder
+from keys.folders.station import StationFolder
 
 
 def command(parser: argparse.ArgumentParser) -> None:

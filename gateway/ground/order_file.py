@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from keys import files
-from keys.files import Kind
+from keys.folders import files
+from keys.folders.files import Kind
 
 
 def read(path: str) -> bytes:

@@ -12,8 +12,8 @@ from gateway.core.ground.listener import Listener
 from gateway.core.ground.starts import Starts
 from gateway.core.ground.systems import OTHERS, Systems
 from gateway.report.alarms import Alarms, Reason
+from keys.folders.station import StationFolder
 from keys.order_device import OrderDevice
-from keys.station import StationFolder
 
 
 def recall(

@@ -51,9 +51,9 @@ from gateway.report.endpoint_watch import Watch
 from gateway.report.log import say
 from gateway.report.meter import Growth, Meter
 from gateway.report.status import Publisher, Table, frames_status, in_one_line
-from keys.kid import Lane
+from keys.folders.station import StationFolder
+from keys.lanes import Lane
 from keys.order import VerifiedOrder
-from keys.station import StationFolder
 
 BATCHES_A_TURN = 8  # of one link before the others and the housekeeping have their turn
 HOUSEKEEP_EVERY_S = 0.1

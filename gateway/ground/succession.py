@@ -18,8 +18,8 @@ from gateway.report.alarms import Alarms, Reason, kind_of
 from gateway.report.log import say
 from keys import amendment
 from keys.errors import KeysError, NumberTwice
+from keys.folders.station import StationFolder
 from keys.order import verify_order
-from keys.station import StationFolder
 
 
 class Succession:

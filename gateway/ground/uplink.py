@@ -21,7 +21,7 @@ from gateway.endpoints import Endpoint
 from gateway.loop.frame_reader import FrameReader
 from gateway.report.alarms import Alarms, Reason
 from gateway.report.kept_back import KeptBack
-from keys.kid import Role
+from keys.lanes import Role
 from keys.order import VerifiedOrder
 
 READY = "commands go up"

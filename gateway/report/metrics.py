@@ -25,8 +25,8 @@ from gateway.errors import ConfigError, NotRunning
 from gateway.report.log import say
 from gateway.report.scrape import serve
 from gateway.report.status import read_all
+from keys.commands.terminal import json_text, show
 from keys.printable import printable
-from keys.terminal import json_text, show
 
 LISTEN = "127.0.0.1:9477"
 EVERY_S = 10.0

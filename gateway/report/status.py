@@ -25,8 +25,8 @@ from gateway.errors import NotRunning
 from gateway.loop import hardening
 from gateway.report.advice import advise
 from gateway.report.log import say
+from keys.commands.terminal import json_text, show
 from keys.printable import printable
-from keys.terminal import json_text, show
 
 SERVICES = Path("/run/zegel")  # RuntimeDirectory= of packaging/*.service
 STATUS_OCTETS_MAX = 1 << 20

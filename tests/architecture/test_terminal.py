@@ -6,7 +6,7 @@ import ast
 
 from tests.architecture.test_arrows import modules
 
-PRINTS = {"keys.terminal"}
+PRINTS = {"keys.commands.terminal"}
 RICH = {"gateway.board.doctor", "gateway.board.egress", "gateway.report.metrics"}  # each text by `printable`
 DEMO = "gateway.demo"  # an agency, stations and aircraft of its own making
 

@@ -17,7 +17,7 @@ from gateway.endpoints import Endpoint, open_endpoint, open_link
 from gateway.endpoints.address import parse
 from gateway.ground.uplink import Helm
 from gateway.report.alarms import Alarms
-from keys.kid import Lane
+from keys.lanes import Lane
 from keys.order import Policy
 from tests.hostile.row import Row, only
 from tests.memory_link import PILOT, Aircraft, Station, World, batches, command, mavlink_frame

@@ -22,15 +22,16 @@ from gateway.air import session_manager
 from gateway.air.session_manager import Sessions
 from gateway.core.air.announcer import Phase
 from gateway.report.alarms import Alarms
-from keys import certificate, cose, station_public
+from keys import certificate, cose
 from keys.beat import Flag
 from keys.cose import Signer
-from keys.device import DeviceFolder
 from keys.errors import KeysError
-from keys.kid import Role
+from keys.folders import station_public
+from keys.folders.device import DeviceFolder
+from keys.folders.station import StationFolder
+from keys.lanes import Role
 from keys.order import TYP, Order
 from keys.order_device import OrderDevice
-from keys.station import StationFolder
 from tests.agency import NAME, NOW, Agency, harbour, harbour_later, order, station
 from tests.hostile.row import Row
 from tests.system.house import zegel

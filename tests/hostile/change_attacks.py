@@ -13,9 +13,9 @@ from gateway.core.order_fragments import PIECE_MAX
 from gateway.core.sealer import Sealer
 from gateway.demo.stage import FIRST_SFRAME
 from gateway.report.alarms import Alarms
-from keys.device import DeviceFolder
+from keys.folders.device import DeviceFolder
 from keys.keyring import SendKey
-from keys.kid import Lane, uplink_kid
+from keys.lanes import Lane, uplink_kid
 from keys.order import OrderStation
 from tests.hostile.fleet import GCS, GCS_BEAT, arm
 from tests.hostile.row import Row, only

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from pymavlink.dialects.v20 import common
 
-from keys.device import DeviceFolder
+from keys.folders.device import DeviceFolder
+from keys.folders.station import StationFolder
 from keys.order import verify_order
-from keys.station import StationFolder
 from tests.hostile.row import Row, only
 from tests.hostile.scene import Scene
 from tests.memory_link import LANES, Aircraft, Station, World, join

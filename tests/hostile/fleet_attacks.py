@@ -8,10 +8,10 @@ from pathlib import Path
 
 from keys import amendment
 from keys.errors import KeysError
+from keys.folders.station import StationFolder
 from keys.grant import Profile
 from keys.order import Order, OrderStation, VerifiedOrder, issue_order, verify_order
 from keys.order_device import OrderDevice
-from keys.station import StationFolder
 from tests.agency import NOW, Agency, device, harbour, order
 from tests.hostile.fleet import GCS_BEAT, Two, arm, beat, position, waypoint
 from tests.hostile.row import Row

@@ -32,10 +32,10 @@ from gateway.ground.succession import Succession
 from gateway.ground.uplink import Helm
 from gateway.report.alarms import Alarms
 from keys import cose
-from keys.device import DeviceFolder
-from keys.kid import Lane
+from keys.folders.device import DeviceFolder
+from keys.folders.station import StationFolder
+from keys.lanes import Lane
 from keys.order import TYP, verify_order
-from keys.station import StationFolder
 from tests import tagged
 from tests.hostile.certificates import CONTENTS, Extension, with_extensions
 from tests.hostile.row import Row, only

@@ -11,7 +11,7 @@ from gateway.batch import Batch
 from gateway.core import sframe
 from gateway.core.air.uplink_opener import Gatekeeper
 from gateway.ground.uplink import READY
-from keys.kid import Lane, uplink_kid
+from keys.lanes import Lane, uplink_kid
 from keys.order import Policy
 from tests.hostile.row import Row, only
 from tests.hostile.test_uplink import Scene

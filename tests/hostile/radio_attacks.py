@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from gateway.core import sframe
 from gateway.core.air.announcer import REKEY_AFTER_PACKETS
 from gateway.core.wire import BEYOND_BEAT_BY
-from keys.kid import Lane
+from keys.lanes import Lane
 from keys.order import Policy
 from tests.hostile.row import Row, only
 from tests.hostile.scene import STEP_S, Scene, delivered, interleaved, moved

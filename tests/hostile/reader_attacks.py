@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from gateway.core.sealer import Sealer
 from gateway.core.wire import Evidence
 from keys.keyring import REJECT_AFTER_PACKETS, SendKey
-from keys.kid import Lane
+from keys.lanes import Lane
 from tests.hostile.row import Row, only
 from tests.hostile.scene import moved
 from tests.memory_link import OBSERVER, PILOT, Station, World, mavlink_frame

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from gateway.core.ground.starts import Start
-from keys.kid import Lane
+from keys.lanes import Lane
 from keys.policy import Policy
 from tests.hostile.row import Row, only
 from tests.hostile.scene import Scene, moved

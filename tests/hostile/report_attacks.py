@@ -14,9 +14,10 @@ from firmware_shims.heartbeat import Autopilots
 from gateway import cli
 from gateway.demo.stage import HOST, Program, Radio, free_port, run_until
 from gateway.report.alarms import ARGUMENT_MAX, Alarms
-from keys import certificate, cose, private_key
-from keys.agency import SIGNER, AgencyFolder, key_file
+from keys import certificate, cose
 from keys.cose import Alg
+from keys.folders import private_key
+from keys.folders.agency import SIGNER, AgencyFolder, key_file
 from keys.order import TYP
 from tests.agency import Agency, order
 from tests.hostile.order_attacks import Scene, pieces, scene

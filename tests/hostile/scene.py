@@ -6,7 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
-from keys.kid import Lane, Role
+from keys.lanes import Lane, Role
 from keys.order import Policy
 from tests.memory_link import OBSERVER, PILOT, Aircraft, Station, World, join, mavlink_frame
 

@@ -16,7 +16,7 @@ from gateway.core.fragment import split
 from gateway.core.ground.listener import SESSIONS_MAX
 from gateway.core.wire import CONTROL_HEADER_SIZE, FRAGMENT_MAX, ControlHeader, Kind
 from keys import cose
-from keys.kid import Lane
+from keys.lanes import Lane
 from tests.hostile.mutation import cuts, flips, mutated, strange_cbor
 from tests.hostile.scene import Scene, delivered, dropped
 from tests.memory_link import join, mavlink_frame

@@ -21,15 +21,16 @@ from gateway.core import bundle, order_fragments, sframe, wire
 from gateway.core.fragment import split
 from gateway.core.order_fragments import Gathering
 from gateway.core.wire import Kind
-from keys import announcement, beat, certificate, cose, grant, roots, statement, station_public
+from keys import announcement, beat, certificate, cose, grant, statement
 from keys.announcement import Announcement
 from keys.beat import Beat
 from keys.cose import Signer
 from keys.errors import GrantError, KeysError, MalformedMessage
+from keys.folders import roots, station_public
+from keys.folders.station_public import StationPublic
 from keys.grant import Profile
 from keys.order import VerifiedOrder, claimed_hash
 from keys.statement import Statement
-from keys.station_public import StationPublic
 from tests import agency
 from tests.hostile.mutation import cuts, flips, mutated, strange_cbor
 from tests.memory_link import mavlink_frame

@@ -13,7 +13,7 @@ from gateway.core import sframe
 from gateway.core.ground.commander import Refusal
 from gateway.core.sealer import Sealer
 from keys.keyring import REJECT_AFTER_PACKETS, SendKey
-from keys.kid import Lane, uplink_kid
+from keys.lanes import Lane, uplink_kid
 from keys.order import Policy
 from tests.hostile.mutation import cuts, flips, mutated
 from tests.memory_link import OBSERVER, PILOT, Aircraft, Station, World, command, join, mavlink_frame

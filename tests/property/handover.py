@@ -23,9 +23,9 @@ from gateway.ground.order_file import OrderFile
 from gateway.ground.succession import Succession
 from gateway.ground.uplink import Helm
 from gateway.report.alarms import Alarms
-from keys.device import DeviceFolder
+from keys.folders.device import DeviceFolder
+from keys.folders.station import StationFolder
 from keys.order import verify_order
-from keys.station import StationFolder
 from tests import relay
 from tests.memory_link import batches
 from tests.relay import Weather

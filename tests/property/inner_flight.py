@@ -33,11 +33,11 @@ from gateway.endpoints import slip
 from gateway.ground.role import Ground
 from gateway.local_users import LocalUsers
 from gateway.loop.watchdog import Manager
-from keys import inbox, store
-from keys.device import DeviceFolder
-from keys.kid import Lane
+from keys.folders import inbox, store
+from keys.folders.device import DeviceFolder
+from keys.folders.station import StationFolder
+from keys.lanes import Lane
 from keys.order import claimed_hash
-from keys.station import StationFolder
 from tests.memory_link import mavlink_frame
 from tests.system.house import House
 from tests.unit.gateway.endpoints.wires import free_port

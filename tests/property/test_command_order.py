@@ -20,7 +20,7 @@ from gateway.core.air.command_order import BEHIND_FOR_S, BEHIND_SEVERAL_FOR_S
 from gateway.core.air.uplink_opener import Gatekeeper
 from gateway.core.ground.commander import Refusal
 from keys import keyring
-from keys.kid import Lane, uplink_kid
+from keys.lanes import Lane, uplink_kid
 from keys.order import Policy
 from tests.memory_link import PILOT, Aircraft, Station, World, command, mavlink_frame
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from keys.device import DeviceFolder
+from keys.folders.device import DeviceFolder
 from tests.property.handover import AFTER_S, SERIAL_BPS, WIDE_BPS, Handover, gaps
 from tests.relay import Weather
 from tests.system.house import House

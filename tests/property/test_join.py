@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from keys.grant import Profile
-from keys.kid import Lane
+from keys.lanes import Lane
 from keys.policy import Policy
 from tests.memory_link import OBSERVER, PILOT, World, lossy
 

@@ -11,7 +11,7 @@ from gateway.core.air.announcer import REKEY_AFTER_PACKETS, Phase
 from gateway.core.wire import Kind
 from keys.grant import Profile
 from keys.keyring import REJECT_AFTER_PACKETS, KeyExhausted, SendKey
-from keys.kid import Lane, Role
+from keys.lanes import Lane, Role
 from keys.order import Policy
 from tests.memory_link import OBSERVER, PILOT, Aircraft, Station, World, join, lossy, mavlink_frame
 

@@ -9,7 +9,7 @@ import pytest
 
 from gateway.core.air.uplink_opener import Gatekeeper
 from gateway.core.ground.commander import Refusal
-from keys.kid import Role
+from keys.lanes import Role
 from tests.memory_link import OBSERVER, PILOT, Aircraft, Station, World, lossy, mavlink_frame, verified
 
 SEEDS = 20

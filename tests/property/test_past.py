@@ -19,7 +19,7 @@ from gateway.core.ground.lateness import DRIFT, Lateness
 from gateway.core.ground.session import LATE_NARROW_S, LATE_S, LEASE_NARROW_S, LEASE_S, Session
 from gateway.core.wire import FIRST_CONTROL
 from keys.beat import Beat
-from keys.kid import Lane
+from keys.lanes import Lane
 from keys.policy import Policy
 from tests.memory_link import PILOT, Aircraft, Station, World, batches
 

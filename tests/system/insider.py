@@ -10,10 +10,10 @@ from gateway.core.ground.opener import Opener
 from gateway.core.ground.uplink_sessions import Fleet
 from gateway.core.sealer import Sealer
 from gateway.core.wire import BEYOND_BEAT_BY, LINK_MTU, Evidence
+from keys.folders.station import StationFolder
 from keys.keyring import SendKey
-from keys.kid import Lane
+from keys.lanes import Lane
 from keys.order import verify_order
-from keys.station import StationFolder
 from tests.memory_link import batches
 from tests.system.house import Flight
 

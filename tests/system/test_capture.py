@@ -20,10 +20,10 @@ from gateway.demo.leaks import shared_windows
 from gateway.demo.stage import HOST
 from keys import announcement, cose, grant
 from keys.errors import KeysError
+from keys.folders.station import StationFolder
 from keys.grant import Profile
 from keys.keyring import derive
 from keys.order import verify_order
-from keys.station import StationFolder
 from tests.memory_link import mavlink_frame
 from tests.system.house import NAMES, House, zegel
 

@@ -1,7 +1,7 @@
 """Cards that are full, read-only or forget: the feed goes on, it is said what is wrong, and it heals without a hand.
 
 No start depends on the card for its nonces: each draws fresh keys. What a card that cannot be written costs is the boot
-counter, by which stations tell a new start from a recording of an old one. Writes that fail are keys/store.py's tests,
+counter, by which stations tell a new start from a recording of an old one. Writes that fail are store.py's tests,
 a full card under the log is test_air.py's.
 """
 

@@ -1,7 +1,7 @@
 """Clocks that are wrong, and jump while everything flies: nothing on the link depends on them. By libfaketime.
 
 What tells fresh from old runs on the monotonic clock; an order's dates alone need the other one, and there the date that is
-known for certain stands in for a clock that cannot be right (tests/unit/keys/test_device.py).
+known for certain stands in for a clock that cannot be right (tests/unit/keys/folders/test_device.py).
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ import pytest
 from gateway import cli
 from gateway.demo.stage import HOST, free_port
 from gateway.report.status import Publisher
-from keys import inbox
+from keys.folders import inbox
 
 ESCAPE = "\x1b[2J\x1b]0;title\x07"
 HOSTILE = f"{ESCAPE}\u202e\u200b\x9b31m"
@@ -89,7 +89,7 @@ def test_an_answer_in_the_device_folder(house):
     """Of the running zegel air to `device load-order`: it quotes what was refused."""
     folder, order = house.folder / "drone-7", house.order.read_bytes()
     answer = inbox.Answer(digest=inbox._digest(order), error=f"no {HOSTILE}\nzegel: taken", hint=HOSTILE)
-    script = "import sys; from pathlib import Path; from keys.device import DeviceFolder;"
+    script = "import sys; from pathlib import Path; from keys.folders.device import DeviceFolder;"
     script += "DeviceFolder.open(Path(sys.argv[1])); print('ready', flush=True); sys.stdin.read()"
     words = [sys.executable, "-c", f"folder = 0\n{script.replace('DeviceFolder.open', 'folder = DeviceFolder.open')}"]
     with subprocess.Popen([*words, folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:

@@ -17,8 +17,8 @@ from gateway.core.ground.listener import Listener, Me
 from gateway.core.ground.opener import Opener
 from gateway.core.ground.session import Lease
 from gateway.demo.stage import HOST
+from keys.folders.station import StationFolder
 from keys.order import verify_order
-from keys.station import StationFolder
 from tests.memory_link import mavlink_frame
 from tests.system.house import Flight, House
 

@@ -14,7 +14,7 @@ from gateway.core.ground.session import LATE_S, LEASE_S
 from gateway.core.ground.starts import STORE_EVERY_S
 from gateway.core.wire import FIRST_CONTROL
 from gateway.demo.stage import HOST, Listener
-from keys.kid import Lane
+from keys.lanes import Lane
 from tests.memory_link import mavlink_frame
 from tests.system.house import Flight, zegel
 

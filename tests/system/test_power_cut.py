@@ -1,7 +1,7 @@
 """Power cut: what a file system without its last writes leaves of a folder. All flies on, or it is said what to do.
 
 Every file of a folder in turn, and both of the state: away, empty, cut in the middle, zeroes in full length (as ext4 leaves
-what was not synced). Zegel's own writes are whole, tests/unit/keys/test_store.py; this is about cards that are not, and
+what was not synced). Zegel's own writes are whole (test_store.py); this is about cards that are not, and
 about files that were copied and never synced.
 """
 
@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from keys.device import DeviceFolder
 from keys.errors import KeysError
-from keys.station import StationFolder
+from keys.folders.device import DeviceFolder
+from keys.folders.station import StationFolder
 from tests.system.house import House, zegel
 
 PAIRS = (("state.json", "state-copy.json"),)

@@ -21,7 +21,7 @@ from keys.announcement import Announcement
 from keys.beat import Beat
 from keys.grant import Profile
 from keys.keyring import SendKey
-from keys.kid import Lane, Role, downlink_kid, uplink_kid
+from keys.lanes import Lane, Role, downlink_kid, uplink_kid
 from keys.order import Order, OrderRecording, OrderStation
 from keys.order_device import OrderDevice
 from keys.policy import Policy

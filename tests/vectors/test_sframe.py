@@ -17,7 +17,7 @@ from gateway.core.ground.session import Lease, Session
 from gateway.core.sealer import Sealer
 from keys import keyring
 from keys.keyring import ReceiveKey, SendKey
-from keys.kid import Lane
+from keys.lanes import Lane
 from keys.statement import Statement
 from tests.memory_link import World
 from tests.vectors.sources import shared

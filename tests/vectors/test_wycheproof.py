@@ -24,7 +24,7 @@ from keys import cose, grant
 from keys.errors import BadSignature
 from keys.grant import Profile
 from keys.keyring import NONCE_SIZE, ReceiveKey, SendKey
-from keys.kid import Lane
+from keys.lanes import Lane
 from keys.statement import Statement
 from tests.memory_link import World
 from tests.vectors.independent import hkdf_expand, hkdf_extract

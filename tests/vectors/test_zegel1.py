@@ -21,9 +21,10 @@ from gateway.core.air.uplink_opener import Accepted, Gatekeeper
 from gateway.core.bundle import video_length
 from gateway.core.ground.listener import Listener, Me
 from gateway.core.ground.opener import Opener
-from keys import beat, certificate, cose, keyring, statement, station_public
+from keys import beat, certificate, cose, keyring, statement
 from keys.errors import KeysError
-from keys.kid import Lane
+from keys.folders import station_public
+from keys.lanes import Lane
 from keys.order import VerifiedOrder, verify_order
 from tests.vectors import reader
 from tests.vectors.zegel1 import FOLDER, cast, encoded, read

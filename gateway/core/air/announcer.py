@@ -29,7 +29,7 @@ from keys import cose, epoch
 from keys.beat import NONCE_SIZE, SESSION_MS_MAX, Beat, Flag
 from keys.epoch import Epoch
 from keys.keyring import REJECT_AFTER_PACKETS, SendKey
-from keys.kid import Lane
+from keys.lanes import Lane
 from keys.order import VerifiedOrder
 from keys.statement import Statement
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from gateway.core import order_fragments
 from gateway.core.air.announcer import START_ROUND_EVERY_S, START_ROUNDS, Announcer
 from gateway.core.wire import Evidence
-from keys.kid import Lane
+from keys.lanes import Lane
 from keys.order import VerifiedOrder
 
 ORDER_SHARE = 0.05  # of the link

@@ -34,7 +34,7 @@ from gateway.core.order_fragments import NAME_SIZE
 from gateway.core.wire import CONTROL_BELOW, Control, DropReason
 from keys.beat import CHALLENGE_SIZE, NONCE_SIZE
 from keys.keyring import ReceiveKey, instance_after
-from keys.kid import INSTANCE_SIZE, Lane, Role, uplink_head, uplink_kid
+from keys.lanes import INSTANCE_SIZE, Lane, Role, uplink_head, uplink_kid
 from keys.order import OrderStation
 from keys.replay import UPLINK_WINDOW
 

@@ -23,7 +23,7 @@ from gateway.core.ground.session import Session
 from gateway.core.sealer import Sealer
 from gateway.core.wire import UPLINK_OVERHEAD, Control
 from keys.beat import NONCE_SIZE, Flag
-from keys.kid import Lane, Role
+from keys.lanes import Lane, Role
 from keys.order import OrderStation
 from keys.policy import Policy
 

@@ -10,7 +10,7 @@ from collections.abc import Container, Mapping
 
 from gateway.core.ground.challenges import Entropy
 from keys.keyring import SendKey, instance_after
-from keys.kid import INSTANCE_SIZE, Lane, uplink_kid
+from keys.lanes import INSTANCE_SIZE, Lane, uplink_kid
 
 
 class Instance:

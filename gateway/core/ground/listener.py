@@ -29,7 +29,7 @@ from gateway.core.wire import ControlHeader, DropReason, Kind, is_sealed_control
 from keys import announcement, beat, cose, statement
 from keys.errors import KeysError
 from keys.grant import Profile
-from keys.kid import DOWNLINK_LANES, Lane, downlink_kid, lanes_for
+from keys.lanes import DOWNLINK_LANES, Lane, downlink_kid, lanes_for
 from keys.order import VerifiedOrder
 
 VERIFY_A_SECOND = 200  # signatures of statements, and as many of beats in control datagrams

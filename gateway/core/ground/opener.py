@@ -32,7 +32,7 @@ from gateway.core.ground.listener import Listener
 from gateway.core.ground.session import Lease
 from gateway.core.sframe import Strip
 from gateway.core.wire import CONTROL_BELOW, DropReason, Evidence
-from keys.kid import Lane
+from keys.lanes import Lane
 from keys.policy import PolicyFlag
 
 Indices = npt.NDArray[np.int64]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from gateway.core import order_fragments
 from gateway.core.ground.commander import Commander
-from keys.kid import Role
+from keys.lanes import Role
 from keys.order import VerifiedOrder, fits_link
 
 MAY_CARRY = Role.COMMAND | Role.CONTROL

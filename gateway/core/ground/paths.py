@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from gateway.core.ground.opener import Arrival
 from gateway.core.ground.session import Session
-from keys.kid import Lane
+from keys.lanes import Lane
 
 UP_FOR_S = 2.0  # since its last datagram; a session sends at least one a second
 PATHS_MAX = 16  # of a session; a copy is not authenticated, so its sender's address may be anything

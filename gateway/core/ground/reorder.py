@@ -17,7 +17,7 @@ from typing import TypeAlias
 from gateway.core.bundle import DROP_AFTER_S
 from gateway.core.ground.opener import Bundle
 from gateway.core.ground.session import Session
-from keys.kid import Lane
+from keys.lanes import Lane
 
 WAIT_S = 0.050  # for a gap
 WAITING_MAX = 512  # bundles of one lane; more than the fastest flight controller fills in WAIT_S

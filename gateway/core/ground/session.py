@@ -15,7 +15,7 @@ from gateway.core.wire import BEYOND_BEAT_BY, KEEP_EPOCH_S
 from keys.announcement import Announcement, Grant
 from keys.beat import Beat, Flag
 from keys.keyring import ReceiveKey
-from keys.kid import Lane
+from keys.lanes import Lane
 from keys.order import VerifiedOrder
 from keys.statement import Statement
 

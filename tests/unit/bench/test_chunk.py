@@ -10,7 +10,7 @@ from bench.result import Options
 from gateway.batch import CAPACITY
 from gateway.core.wire import BEYOND_BEAT_BY
 from gateway.demo.flight import recorded_flight
-from keys.kid import Lane
+from keys.lanes import Lane
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from gateway.core.fragment import split
 from gateway.core.sealer import Sealer
 from gateway.core.wire import Kind
 from keys.keyring import SendKey
-from keys.kid import Lane, downlink_kid
+from keys.lanes import Lane, downlink_kid
 
 SESSION = bytes(range(16))
 CIPHER = ControlCipher(SESSION)

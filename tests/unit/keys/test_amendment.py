@@ -11,7 +11,7 @@ from keys import amendment
 from keys.certificate import groups
 from keys.errors import MalformedOrder, NotListed, NumberTwice
 from keys.grant import Profile
-from keys.kid import Role
+from keys.lanes import Role
 from keys.order import GUARDS, Signature, VerifiedOrder, issue_order, verify_order
 from keys.policy import Policy, PolicyFlag
 from tests import agency

@@ -11,7 +11,7 @@ from keys.announcement import Announcement, Grant
 from keys.epoch import Epoch
 from keys.grant import Profile
 from keys.keyring import ReceiveKey
-from keys.kid import Lane, Role, downlink_kid
+from keys.lanes import Lane, Role, downlink_kid
 from keys.order import OrderStation
 
 SESSION = Ed25519PrivateKey.generate()

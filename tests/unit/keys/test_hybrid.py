@@ -12,12 +12,13 @@ import cbor2
 import pytest
 
 from gateway import cli
-from keys import certificate, cose, roots
+from keys import certificate, cose
 from keys.cose import Alg
+from keys.folders import roots
 from keys.order import LINK_MAX, parse_order, verify_order
 from keys.order_text import agency_fingerprint
 from tests import tagged
-from tests.unit.keys.test_cli import HOUR, ISSUE, NOW, good, zegel
+from tests.unit.keys.commands.test_custody import HOUR, ISSUE, NOW, good, zegel
 
 __all__ = ["good", "zegel"]
 

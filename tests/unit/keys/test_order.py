@@ -22,7 +22,7 @@ from keys.errors import (
     WrongUsage,
 )
 from keys.grant import Profile
-from keys.kid import Role
+from keys.lanes import Role
 from keys.order import (
     EARLIEST,
     GUARDS,

@@ -6,7 +6,7 @@ import pytest
 
 from keys import certificate
 from keys.grant import Profile
-from keys.kid import Role
+from keys.lanes import Role
 from keys.order import OrderRecording, issue_order, verify_order
 from keys.order_text import classical, describe, duration, unlisted
 from keys.policy import Policy

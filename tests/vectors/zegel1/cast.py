@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from keys import cose, grant
 from keys.grant import Profile
-from keys.kid import STATIONS_MAX, Lane, Role, downlink_kid, lanes_for
+from keys.lanes import STATIONS_MAX, Lane, Role, downlink_kid, lanes_for
 from keys.order import Order, OrderRecording, OrderStation
 from keys.order_device import OrderDevice
 from keys.policy import Policy

@@ -11,7 +11,7 @@ from gateway.core.wire import Kind
 from keys import grant
 from keys.announcement import SUITE, Announcement
 from keys.beat import Beat
-from keys.kid import Lane
+from keys.lanes import Lane
 from keys.operation_key import control_key, op_tag
 from tests.vectors.zegel1 import Document, cast
 from tests.vectors.zegel1.samples import Samples

@@ -5,8 +5,8 @@ from __future__ import annotations
 from cryptography import x509
 
 from keys import certificate, cose
+from keys.folders.station_public import StationPublic
 from keys.order import claimed_hash
-from keys.station_public import StationPublic
 from tests.vectors.zegel1 import Document, cast, control, hostile, sealed
 from tests.vectors.zegel1.samples import Samples
 

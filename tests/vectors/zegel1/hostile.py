@@ -10,7 +10,7 @@ from gateway.core.sealer import Sealer
 from gateway.core.wire import Control, Kind
 from keys import cose, grant
 from keys.keyring import SendKey
-from keys.kid import Lane
+from keys.lanes import Lane
 from keys.statement import Statement
 from tests.vectors.zegel1 import Document, cast
 from tests.vectors.zegel1.control import CIPHER, announcement, beat, on_air

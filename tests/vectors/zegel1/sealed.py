@@ -10,7 +10,7 @@ from gateway.core import bundle, sframe
 from gateway.core.sealer import Sealer
 from gateway.core.wire import Control, Evidence
 from keys.keyring import SendKey, derive, instance_after
-from keys.kid import INSTANCE_SIZE, Lane, uplink_kid
+from keys.lanes import INSTANCE_SIZE, Lane, uplink_kid
 from tests.vectors.zegel1 import Document, cast
 from tests.vectors.zegel1.control import beat
 from tests.vectors.zegel1.samples import Samples

@@ -13,7 +13,7 @@ from gateway.batch import Batch
 from gateway.core.sealer import Sealer
 from gateway.loop.barrier import Barrier
 from keys.keyring import SendKey
-from keys.kid import Lane
+from keys.lanes import Lane
 from keys.policy import Policy
 from tests.unit.gateway.core.by_hand import batch_of
 from tests.unit.gateway.plain_end import PlainEnd

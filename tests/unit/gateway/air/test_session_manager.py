@@ -14,16 +14,17 @@ from gateway.core.air.announcer import Announcer, Phase
 from gateway.core.control_cipher import ControlCipher
 from gateway.core.wire import parse_control
 from gateway.report.alarms import Alarms
-from keys import beat, cose, inbox
+from keys import beat, cose
 from keys.beat import Flag
-from keys.device import DeviceFolder
 from keys.errors import DeviceRevoked, KeysError, OlderOrder
-from keys.kid import Lane
+from keys.folders import inbox
+from keys.folders.device import DeviceFolder
+from keys.lanes import Lane
 from keys.order import claimed_hash, issue_order, parse_order, verify_order
 from keys.policy import Policy
 from tests.agency import HOUR, NOW, harbour, order
 from tests.unit.keys.disk import full_disk
-from tests.unit.keys.test_device import device, path, signed
+from tests.unit.keys.folders.test_device import device, path, signed
 
 __all__ = ["device", "path"]
 

@@ -10,7 +10,7 @@ from gateway.air.uplink import Gate
 from gateway.core.sealer import Sealer
 from gateway.report.alarms import Alarms
 from keys.keyring import SendKey
-from keys.kid import Lane, Role, uplink_kid
+from keys.lanes import Lane, Role, uplink_kid
 from tests.memory_link import PILOT, World, command, verified
 from tests.unit.gateway.plain_end import PlainEnd
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from gateway.board import orders
-from keys.device import DeviceFolder
+from keys.folders.device import DeviceFolder
 from keys.policy import Policy
 from tests.agency import NOW
-from tests.unit.keys.test_device import device, path, signed
+from tests.unit.keys.folders.test_device import device, path, signed
 
 __all__ = ["device", "path"]
 

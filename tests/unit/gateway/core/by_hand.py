@@ -23,7 +23,7 @@ from keys import announcement, cose
 from keys.announcement import Announcement
 from keys.beat import SESSION_MS_MAX, Beat
 from keys.keyring import SendKey
-from keys.kid import Lane, downlink_kid
+from keys.lanes import Lane, downlink_kid
 from keys.statement import Statement
 from tests.memory_link import LANES, Station, World
 

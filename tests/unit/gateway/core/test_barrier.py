@@ -12,7 +12,7 @@ from gateway.core.ground.listener import Listener
 from gateway.core.ground.opener import Opener
 from gateway.core.wire import DropReason
 from keys import cose
-from keys.kid import Lane
+from keys.lanes import Lane
 from keys.policy import Policy, PolicyFlag
 from keys.replay import ReplayWindow
 from tests.hostile.scene import Scene

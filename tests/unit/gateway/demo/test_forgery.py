@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from gateway.demo.forgery import forged
-from keys import roots
 from keys.cose import Alg
 from keys.errors import BadSignature
+from keys.folders import roots
 from keys.order import parse_order, verify_order
-from tests.unit.keys.test_cli import good, zegel
+from tests.unit.keys.commands.test_custody import good, zegel
 from tests.unit.keys.test_hybrid import here, made_hybrid
 
 __all__ = ["good", "here", "made_hybrid", "zegel"]

@@ -13,8 +13,8 @@ from gateway.core.ground.starts import STORE_EVERY_S
 from gateway.ground.boots import RETRY_EVERY_S, WRITE_EVERY_S, Boots
 from gateway.loop.background import Aside
 from gateway.report.alarms import Alarms
+from keys.folders.station import StationFolder
 from keys.grant import Profile
-from keys.station import StationFolder
 from tests.agency import harbour
 from tests.hostile.fleet import Two
 from tests.memory_link import Aircraft

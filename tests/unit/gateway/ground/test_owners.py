@@ -8,8 +8,8 @@ import pytest
 
 from gateway.ground.owners import Owners
 from gateway.report.alarms import Alarms
+from keys.folders.station import StationFolder
 from keys.grant import Profile
-from keys.station import StationFolder
 from tests.agency import harbour
 from tests.hostile.fleet import Two, beat, position
 from tests.memory_link import verified

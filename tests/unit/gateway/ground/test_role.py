@@ -14,7 +14,7 @@ from gateway.errors import ConfigError
 from gateway.ground.role import Ground, named_start
 from gateway.ground.uplink import READY
 from gateway.loop.barrier import Barrier
-from keys.kid import Lane
+from keys.lanes import Lane
 from tests.memory_link import PILOT, World, join, mavlink_frame
 from tests.unit.gateway.core.by_hand import batch_of
 from tests.unit.gateway.plain_end import PlainEnd

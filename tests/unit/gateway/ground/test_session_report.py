@@ -8,7 +8,7 @@ from gateway.core.ground.session import ALIVE_FOR_S, LATE_S, Session
 from gateway.ground.session_report import UNPROVED, report, state
 from keys.announcement import Grant
 from keys.beat import Beat, Flag
-from keys.kid import Lane, downlink_kid
+from keys.lanes import Lane, downlink_kid
 from keys.statement import Statement
 
 STATED = Statement(bytes(32), 0, bytes(32), 5, 0)

@@ -22,7 +22,7 @@ from gateway.report.alarms import Alarms
 from keys.order import VerifiedOrder, claimed_hash, parse_order, verify_order
 from keys.statement import Statement
 from tests.agency import HOUR, NAME, NOW, Agency, device
-from tests.unit.keys.test_station import path, signed, station
+from tests.unit.keys.folders.test_station import path, signed, station
 
 __all__ = ["path", "station"]
 

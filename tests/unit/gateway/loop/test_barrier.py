@@ -14,16 +14,16 @@ from gateway.core.barrier import Barrier
 from gateway.loop.background import Aside
 from gateway.loop.barrier import breathe, refusing
 from gateway.loop.frame_reader import SETTLE_S, FrameReader, together
-from keys import inbox
-from keys.device import DeviceFolder
 from keys.errors import KeysError, NotListed
+from keys.folders import inbox
+from keys.folders.device import DeviceFolder
 from tests.agency import NOW
 from tests.unit.gateway.air.test_session_manager import aboard, alarms, next_order
 from tests.unit.gateway.air.test_uplink import ARM, HEARTBEAT, Scene
 from tests.unit.gateway.core.test_barrier import failing
 from tests.unit.gateway.loop.test_frame_reader import FRAMES
 from tests.unit.gateway.plain_end import PlainEnd
-from tests.unit.keys.test_device import device, path, signed
+from tests.unit.keys.folders.test_device import device, path, signed
 
 __all__ = ["aboard", "alarms", "device", "path"]
 

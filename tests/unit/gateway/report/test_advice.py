@@ -8,7 +8,7 @@ from gateway.ground.uplink import READY
 from gateway.report import advice
 from gateway.report.advice import advise
 from keys.grant import Profile
-from keys.kid import Role
+from keys.lanes import Role
 from keys.order import OrderStation
 
 

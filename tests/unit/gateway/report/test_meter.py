@@ -9,7 +9,7 @@ from gateway.endpoints import open_endpoint, open_link
 from gateway.endpoints.address import parse
 from gateway.report.meter import OVER_S, Meter
 from keys.keyring import ReceiveKey
-from keys.kid import Lane
+from keys.lanes import Lane
 from keys.statement import Statement
 
 

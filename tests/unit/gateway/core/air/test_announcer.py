@@ -14,7 +14,7 @@ from keys import beat, cose, statement
 from keys.beat import Beat, Flag
 from keys.grant import Profile
 from keys.keyring import ReceiveKey
-from keys.kid import Lane
+from keys.lanes import Lane
 from keys.order import Policy
 from tests.memory_link import LANES, OBSERVER, PILOT, World
 

@@ -12,7 +12,7 @@ from gateway.core.wire import FRAGMENT_MAX, Kind
 from keys import cose
 from keys.beat import STATE_MAX, Beat, is_state
 from keys.grant import Profile
-from keys.kid import DOWNLINK_LANES, STATIONS_MAX, Role
+from keys.lanes import DOWNLINK_LANES, STATIONS_MAX, Role
 from keys.order import Policy
 from tests.memory_link import Aircraft, World
 

@@ -10,7 +10,7 @@ import pytest
 from gateway.core.air.announcer import START_ROUNDS
 from gateway.core.air.order_broadcaster import IDLE_EVERY_S, ORDER_SHARE, Courier
 from gateway.core.wire import Evidence
-from keys.kid import Lane
+from keys.lanes import Lane
 from tests.memory_link import LANES, World
 from tests.unit.gateway.core.test_order_fragments import FRAGMENTS, ORDER
 

@@ -17,7 +17,7 @@ from gateway.core.sealer import Sealer
 from gateway.core.wire import KEEP_EPOCH_S, Control
 from keys.grant import Profile
 from keys.keyring import ReceiveKey, SendKey, instance_after
-from keys.kid import Lane, Role, uplink_kid
+from keys.lanes import Lane, Role, uplink_kid
 from keys.order import Policy
 from tests import agency
 from tests.memory_link import OBSERVER, PILOT, Aircraft, World, mavlink_frame, verified

@@ -6,7 +6,7 @@ import random
 
 from gateway.core.ground.instance import Instance
 from keys.keyring import instance_after
-from keys.kid import INSTANCE_SIZE, Lane
+from keys.lanes import INSTANCE_SIZE, Lane
 
 SESSION, NEXT = bytes(range(16)), bytes(range(16, 32))
 KEYS = {epoch: bytes([epoch]) * 32 for epoch in range(3)}

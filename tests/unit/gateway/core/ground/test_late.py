@@ -9,7 +9,7 @@ from gateway.core import sframe
 from gateway.core.budget import Budget
 from gateway.core.ground.session import ALIVE_FOR_S, ECHOES
 from gateway.core.wire import FIRST_CONTROL, DropReason, Evidence
-from keys.kid import Lane
+from keys.lanes import Lane
 from tests.memory_link import PILOT, Aircraft, Station, World, command, mavlink_frame
 from tests.unit.gateway.core.by_hand import batch_of
 

@@ -15,7 +15,7 @@ from gateway.core.ground.session import LATE_S
 from gateway.core.wire import DropReason, Kind
 from keys import grant
 from keys.grant import Profile
-from keys.kid import Lane
+from keys.lanes import Lane
 from keys.order_device import OrderDevice
 from tests.memory_link import OBSERVER, PILOT, World, join, verified
 from tests.unit.gateway.core.by_hand import Aboard, device_of, ears, hear, the_session

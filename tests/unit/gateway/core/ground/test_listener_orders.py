@@ -9,7 +9,7 @@ import pytest
 from gateway.core import order_fragments
 from gateway.core.air.order_broadcaster import Courier
 from gateway.core.wire import DropReason
-from keys.kid import Lane
+from keys.lanes import Lane
 from tests.memory_link import LANES, OBSERVER, PILOT, Station, World, join, mavlink_frame, verified
 from tests.unit.gateway.core.by_hand import Aboard, drops_of, ears, hear, the_session
 from tests.unit.gateway.core.test_order_fragments import FRAGMENTS, ORDER

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from gateway.core.ground.opener import Opener
-from keys.kid import Lane
+from keys.lanes import Lane
 from tests.memory_link import LANES, Station, World
 from tests.unit.gateway.core.by_hand import Aboard, batch_of, damaged
 

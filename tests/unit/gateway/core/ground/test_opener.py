@@ -16,7 +16,7 @@ from gateway.core.ground.listener import SESSIONS_MAX
 from gateway.core.ground.opener import Opener
 from gateway.core.wire import BEYOND_BEAT_BY, DropReason, Kind
 from keys import cose
-from keys.kid import Lane
+from keys.lanes import Lane
 from keys.policy import Policy, PolicyFlag
 from keys.replay import DOWNLINK_WINDOW
 from tests.memory_link import OBSERVER, PILOT, Aircraft, Station, World, join, mavlink_frame

@@ -11,7 +11,7 @@ from gateway.core.ground.commander import Refusal
 from gateway.core.ground.order_uploader import GIVE_UP_AFTER_S, PENDING_FOR_S
 from gateway.core.order_fragments import Gathering
 from gateway.core.wire import Control, DropReason
-from keys.kid import Lane, Role
+from keys.lanes import Lane, Role
 from tests.memory_link import LANES, OBSERVER, PILOT, World, join, mavlink_frame
 from tests.unit.gateway.core.ground.test_listener_orders import amended, under
 from tests.unit.gateway.core.test_order_fragments import FRAGMENTS, ORDER

@@ -4,7 +4,7 @@ from gateway.core.ground.opener import Arrival
 from gateway.core.ground.paths import PATHS_MAX, UP_FOR_S, Paths
 from gateway.core.ground.session import Lease, Session
 from keys.keyring import ReceiveKey
-from keys.kid import Lane
+from keys.lanes import Lane
 from keys.statement import Statement
 
 KEY = ReceiveKey(bytes(32), 0x1A0)

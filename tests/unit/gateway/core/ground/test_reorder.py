@@ -8,7 +8,7 @@ from gateway.core.ground.opener import Bundle
 from gateway.core.ground.reorder import WAIT_S, WAITING_MAX, Reorder
 from gateway.core.ground.session import Lease, Session
 from keys.keyring import ReceiveKey
-from keys.kid import Lane
+from keys.lanes import Lane
 from keys.statement import Statement
 
 

@@ -7,7 +7,7 @@ from gateway.core.ground.session import ALIVE_FOR_S, LASTED_S, LATE_NARROW_S, LA
 from gateway.core.wire import BEYOND_BEAT_BY, KEEP_EPOCH_S, ControlHeader, Kind
 from keys.announcement import Announcement, Grant
 from keys.beat import SESSION_MS_MAX, Beat, Flag
-from keys.kid import Lane, downlink_kid
+from keys.lanes import Lane, downlink_kid
 from keys.statement import Statement
 
 STATED = Statement(bytes(32), 0, bytes(32), 5, 0)

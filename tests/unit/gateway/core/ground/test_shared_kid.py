@@ -8,7 +8,7 @@ import pytest
 
 from gateway.batch import HEADROOM
 from gateway.core.wire import DropReason
-from keys.kid import Lane
+from keys.lanes import Lane
 from tests.memory_link import Station, World
 from tests.unit.gateway.core.by_hand import Aboard, batch_of, damaged, drops_of
 

@@ -24,7 +24,7 @@ import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, mldsa
 
-from keys import certificate, cose, private_key, roots, state, store
+from keys import certificate, cose
 from keys.certificate import Issuer, RootKey, Roots, Usage, alg_of, der, utc
 from keys.cose import Alg, Signer
 from keys.errors import (
@@ -38,9 +38,10 @@ from keys.errors import (
     OlderOrder,
     WrongFile,
 )
+from keys.folders import private_key, roots, state, store
+from keys.folders.state import Count
 from keys.order import OP_ID_SIZE, Order, VerifiedOrder, issue_order, verify_order
 from keys.order_device import OrderDevice
-from keys.state import Count
 
 ISSUED_MAX = 256
 ROOT, SIGNER = "root", "signer"

@@ -11,11 +11,12 @@ from pathlib import Path
 
 from cryptography import x509
 
-from keys import certificate, files, store
+from keys import certificate
 from keys.certificate import Roots, name_of
 from keys.cose import Alg
 from keys.errors import CertificateError, WrongFile, WrongUsage
-from keys.files import Kind
+from keys.folders import files, store
+from keys.folders.files import Kind
 
 NAME = "roots.crt"
 _BEGIN = b"-----BEGIN CERTIFICATE-----"

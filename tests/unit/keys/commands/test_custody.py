@@ -14,14 +14,15 @@ from pathlib import Path
 import pytest
 
 from gateway import cli
-from keys import cose, inbox
-from keys.cli import agency, device, station
+from keys import cose
+from keys.commands.custody import agency, device, station
+from keys.commands.order import order
+from keys.folders import inbox
 from keys.grant import Profile
-from keys.kid import Role
+from keys.lanes import Role
 from keys.order import LATEST, parse_order
-from keys.order_cli import order
 from tests.unit.keys.disk import files_of, full_disk, process
-from tests.unit.keys.test_device import HOLDER
+from tests.unit.keys.folders.test_device import HOLDER
 
 NOW = 1_800_000_000  # 2027-01-15 08:00 UTC
 HOUR = 3600

@@ -11,8 +11,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from keys import certificate, cose, private_key, state
-from keys.device import DeviceFolder, DeviceState
+from keys import certificate, cose
 from keys.errors import (
     AlreadyExists,
     BadName,
@@ -32,6 +31,8 @@ from keys.errors import (
     WrongMode,
     WrongUsage,
 )
+from keys.folders import private_key, state
+from keys.folders.device import DeviceFolder, DeviceState
 from keys.order import LATEST, issue_order
 from keys.order_device import OrderDevice
 from keys.policy import Policy
@@ -166,7 +167,7 @@ def test_an_order_for_a_later_day_shuts_out_none_for_today(device):
 HOLDER = """
 import sys, time
 from pathlib import Path
-from keys.device import DeviceFolder
+from keys.folders.device import DeviceFolder
 with DeviceFolder.open(Path(sys.argv[1])):
     print("ready", flush=True)
     time.sleep(60)
@@ -547,7 +548,7 @@ def test_a_lost_state_is_still_an_alarm_after_another_order_was_loaded(device):
 BOOTER = """
 import sys
 from pathlib import Path
-from keys.device import DeviceFolder
+from keys.folders.device import DeviceFolder
 with DeviceFolder.open(Path(sys.argv[1])) as device:
     device.order()
     print("ready", flush=True)

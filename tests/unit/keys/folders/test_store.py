@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from keys import store
 from keys.errors import AlreadyExists, FolderError, FolderInUse, MissingFile, WrongFile, WrongMode
+from keys.folders import store
 from tests.system.users import acting_as
 from tests.unit.keys.disk import files_of, full_disk, only_root, process
 
@@ -204,7 +204,7 @@ def test_wiping_overwrites_the_bytes_first(folder):
 WRITER = """
 import sys
 from pathlib import Path
-from keys import store
+from keys.folders import store
 folder = Path(sys.argv[1])
 with store.FolderLock(folder):
     print("ready", flush=True)
@@ -224,7 +224,7 @@ def test_a_writer_that_is_killed_leaves_a_whole_file(folder):
 STOPPED_WRITER = """
 import os, sys, time
 from pathlib import Path
-from keys import store
+from keys.folders import store
 def fsync(handle):
     print("ready", flush=True)
     time.sleep(60)
@@ -246,7 +246,7 @@ def test_killed_between_the_write_and_the_rename(folder):
 HOLDER = """
 import sys, time
 from pathlib import Path
-from keys import store
+from keys.folders import store
 lock = store.FolderLock(Path(sys.argv[1]))
 print("ready", flush=True)
 time.sleep(60)

@@ -21,7 +21,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 from cryptography import x509
 
-from keys import amendment, certificate, fields, files, grant, roots, state, station_public, store
+from keys import amendment, certificate, fields, grant
 from keys.certificate import DAY_S, Roots, utc
 from keys.errors import (
     ClockWrong,
@@ -34,11 +34,12 @@ from keys.errors import (
     OlderOrder,
     WrongFile,
 )
-from keys.files import Kind
+from keys.folders import files, roots, state, station_public, store
+from keys.folders.files import Kind
+from keys.folders.state import Count
+from keys.folders.station_public import StationPublic
 from keys.grant import Profile
 from keys.order import LATEST, Order, VerifiedOrder, verify_order
-from keys.state import Count
-from keys.station_public import StationPublic
 
 SEED, PUBLIC, ORDER = "seed", "station.pub", "order"
 OPERATION_KEY_SIZE = 32  # hexadecimal digits

@@ -18,11 +18,11 @@ from pathlib import Path
 
 from cryptography import x509
 
-from keys import files
 from keys.certificate import load_certificate, utc
 from keys.errors import ClockWrong
-from keys.files import Kind
-from keys.kid import Role, role_names
+from keys.folders import files
+from keys.folders.files import Kind
+from keys.lanes import Role, role_names
 from keys.order import EARLIEST, GUARDS, LATEST, Order
 from keys.order_device import SYSTEM_MAX, SYSTEMS_MAX
 

@@ -1,4 +1,4 @@
-"""`zegel agency`, `device` and `station`: what a person types, and what is answered. order_cli.py has `zegel order`.
+"""`zegel agency`, `device` and `station`: what a person types, and what is answered. order.py has `zegel order`.
 
 What lives here: arguments and sentences. What must not: a rule about keys, orders or files.
 """
@@ -10,17 +10,19 @@ import sys
 import time
 from pathlib import Path
 
-from keys import arguments, certificate, files, inbox, order_text, roots, store
-from keys.agency import ROOT, SIGNER, AgencyFolder
-from keys.arguments import COMPARE
+from keys import certificate, order_text
 from keys.certificate import fingerprint, utc
-from keys.device import REQUEST, DeviceFolder
+from keys.commands import arguments
+from keys.commands.arguments import COMPARE
+from keys.commands.terminal import show
 from keys.errors import FolderInUse, KeysError
-from keys.files import Kind
+from keys.folders import files, inbox, roots, store
+from keys.folders.agency import ROOT, SIGNER, AgencyFolder
+from keys.folders.device import REQUEST, DeviceFolder
+from keys.folders.files import Kind
+from keys.folders.station import PUBLIC, StationFolder
 from keys.grant import Profile
 from keys.order import parse_order
-from keys.station import PUBLIC, StationFolder
-from keys.terminal import show
 
 # --- agency ---
 

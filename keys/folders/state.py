@@ -11,8 +11,8 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
-from keys import store
 from keys.errors import FolderError, MissingFile
+from keys.folders import store
 
 NAME, COPY = "state.json", "state-copy.json"
 

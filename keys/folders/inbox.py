@@ -3,7 +3,7 @@
     order.new       the order, put there by `zegel device load-order`         order.answer   what became of it
 
 The folder is locked by a running `zegel air`, so nobody else may write its order: it is handed over. Who can write here can
-write the device's key too; the order is verified like any other all the same. Whether it is accepted is keys/device.py's.
+write the device's key too; the order is verified like any other all the same. Whether it is accepted is device.py's.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from pathlib import Path
 
 import msgspec
 
-from keys import store
 from keys.errors import KeysError, MissingFile
+from keys.folders import store
 
 ORDER, ANSWER = "order.new", "order.answer"
 WAIT_S = 10.0  # for an answer; a running aircraft looks twice a second

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from keys.kid import DOWNLINK_LANES, Lane, Role, downlink_kid, lanes_for, uplink_kid
+from keys.lanes import DOWNLINK_LANES, Lane, Role, downlink_kid, lanes_for, uplink_kid
 
 A7 = bytes.fromhex("a7") + bytes(15)
 

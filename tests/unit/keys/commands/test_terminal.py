@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 
-from keys.terminal import json_text, show
+from keys.commands.terminal import json_text, show
 
 HOSTILE = "\x1b]0;x\x07\u202e\x9b\x7f\r"
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from keys.errors import OlderOrder
-from keys.kid import Role
+from keys.lanes import Role
 from keys.order import GUARDS, parse_order
-from tests.unit.keys.test_cli import HOUR, ISSUE, NOW, good, here, made, zegel
+from tests.unit.keys.commands.test_custody import HOUR, ISSUE, NOW, good, here, made, zegel
 
 __all__ = ["good", "here", "made", "zegel"]
 
@@ -227,7 +227,7 @@ def test_a_folder_made_anew_amends_what_it_is_told_is_the_newest(here, good, zeg
 
 
 def test_what_a_folder_remembers_of_its_orders_is_bounded(here, good, monkeypatch):
-    monkeypatch.setattr("keys.agency.ISSUED_MAX", 2)
+    monkeypatch.setattr("keys.folders.agency.ISSUED_MAX", 2)
     for number in range(2, 6):
         good(f"{ISSUE} -o {number}.order")
     assert list(json.loads(Path("agency/signer/state.json").read_text())["issued"]) == ["4", "5"]

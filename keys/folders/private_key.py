@@ -7,9 +7,10 @@ from pathlib import Path
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
-from keys import cose, files, store
+from keys import cose
 from keys.errors import WrongFile
-from keys.files import Kind
+from keys.folders import files, store
+from keys.folders.files import Kind
 
 
 def write(path: Path, key: cose.PrivateKey) -> None:

@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
-from keys import inbox, store
 from keys.errors import KeysError, OlderOrder
+from keys.folders import inbox, store
 
 DATA = b"an order"
 

@@ -3,7 +3,7 @@
     device.key      private signing key, Ed25519          device.csr   the request for its certificate
     device.crt      its certificate, once enrolled        roots.crt    the agency root that it was enrolled with
     order           the order in force                    state.json   `DeviceState`, with a copy beside it
-    order.new       an order for the running aircraft     order.answer what became of it: keys/inbox.py
+    order.new       an order for the running aircraft     order.answer what became of it: keys/folders/inbox.py
 
 The folder is one process's at a time (flock). Two rules bind the order and the state. The order is written before the
 state, and a state that lags behind a valid order follows it: so power may fail between the two. And no start returns
@@ -23,7 +23,7 @@ import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from keys import amendment, certificate, cose, files, private_key, roots, state, store
+from keys import amendment, certificate, cose
 from keys.certificate import DEVICE_ALGS, Roots, Usage, fingerprint, utc
 from keys.errors import (
     AlreadyExists,
@@ -39,10 +39,11 @@ from keys.errors import (
     OrderExpired,
     WrongFile,
 )
-from keys.files import Kind
+from keys.folders import files, private_key, roots, state, store
+from keys.folders.files import Kind
+from keys.folders.state import Count
 from keys.order import EARLIEST, LATEST, Order, VerifiedOrder, verify_order
 from keys.order_text import duration
-from keys.state import Count
 
 KEY, REQUEST, CERTIFICATE, ORDER = "device.key", "device.csr", "device.crt", "order"
 HOUR_S = 3600

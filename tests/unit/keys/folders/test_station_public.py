@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from keys import grant, station_public
+from keys import grant
 from keys.errors import GrantError, MalformedMessage, WrongFile
+from keys.folders import station_public
+from keys.folders.station_public import StationPublic
 from keys.grant import Profile
-from keys.station_public import StationPublic
 
 # The key is Alice's of RFC 7748 section 6.1; base64(1) and sha256sum(1) made the rest.
 ALICE = bytes.fromhex("8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a")

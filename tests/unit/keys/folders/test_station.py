@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from keys import grant, state, station_public
+from keys import grant
 from keys.errors import (
     AlreadyExists,
     BadName,
@@ -29,9 +29,10 @@ from keys.errors import (
     WrongMode,
     WrongUsage,
 )
+from keys.folders import state, station_public
+from keys.folders.station import StationFolder
 from keys.grant import Profile
 from keys.order import LATEST, OrderStation, issue_order
-from keys.station import StationFolder
 from tests.agency import HOUR, NAME, NOW, Agency, device, harbour, order, p256
 from tests.unit.keys.disk import files_of, full_disk, process
 
@@ -400,7 +401,7 @@ def test_a_damaged_state(station, rubbish):
 RECORDER = """
 import sys, time
 from pathlib import Path
-from keys.station import StationFolder
+from keys.folders.station import StationFolder
 station, name, go = StationFolder.open(Path(sys.argv[1])), sys.argv[2].encode(), Path(sys.argv[3])
 print("ready", flush=True)
 while not go.exists():

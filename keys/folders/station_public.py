@@ -19,10 +19,11 @@ import dataclasses
 import re
 import textwrap
 
-from keys import fields, files, grant
+from keys import fields, grant
 from keys.certificate import fingerprint
 from keys.errors import MalformedMessage
-from keys.files import Kind
+from keys.folders import files
+from keys.folders.files import Kind
 from keys.grant import Profile
 
 COLUMNS = 64  # of the base64 part, as PEM has (RFC 7468)

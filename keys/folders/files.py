@@ -9,8 +9,8 @@ from __future__ import annotations
 import enum
 from pathlib import Path
 
-from keys import store
 from keys.errors import WrongFile
+from keys.folders import store
 
 
 class Kind(enum.Enum):

@@ -12,12 +12,15 @@ import itertools
 from collections.abc import Callable
 from pathlib import Path
 
-from keys import amendment, arguments, cose, files, order_text, roots, station_public, store
-from keys.agency import AgencyFolder
-from keys.arguments import COMPARE, Devices, Listing
+from keys import amendment, cose, order_text
 from keys.certificate import fingerprint, utc
-from keys.files import Kind
-from keys.kid import Role, role_names
+from keys.commands import arguments
+from keys.commands.arguments import COMPARE, Devices, Listing
+from keys.commands.terminal import show
+from keys.folders import files, roots, station_public, store
+from keys.folders.agency import AgencyFolder
+from keys.folders.files import Kind
+from keys.lanes import Role, role_names
 from keys.order import (
     CLASSIFICATIONS,
     Order,
@@ -29,7 +32,6 @@ from keys.order import (
 )
 from keys.order_device import OrderDevice
 from keys.policy import Policy, PolicyFlag
-from keys.terminal import show
 
 
 def order(parser: argparse.ArgumentParser) -> None:
