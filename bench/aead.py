@@ -1,6 +1,6 @@
 """Aead: the ways to encrypt that Python has, and a child process that times them, told what to believe of its processor.
 
-What lives here: the calls themselves. What must not: rounds, tables, and what they are compared with (bench.cipher).
+What lives here: the calls themselves. What must not: rounds, tables, and what they are compared with (measures/cipher.py).
 """
 
 from __future__ import annotations

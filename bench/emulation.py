@@ -2,7 +2,7 @@
 
 The flow, and the functions in its order:
   1  `count`      needs bench/sysroot.py's folder; compiles the plugin
-  2  `_run`       bench/guest.py inside of qemu, on a processor of one `Model`
+  2  `_run`       bench/instrumented.py inside of qemu, on a processor of one `Model`
   3  `read`       what the plugin wrote, block by block and mark by mark, to instructions by region and by library
 
 The same code gives the same figure: the interpreter is pinned, nothing is read from a bytecode cache, hashes are not
@@ -85,7 +85,7 @@ def _run(root: Path, model: Model, plugin: Path, counts: Path) -> str:
         str(root / "usr/bin/qemu-aarch64"),
         *("-cpu", CPU, "-L", str(root), "-plugin", str(plugin)),
         *(word for name, value in guest.items() for word in ("-E", f"{name}={value}")),
-        *(str(root / "usr/bin/python3.11"), "-sP", "-m", "bench.guest"),
+        *(str(root / "usr/bin/python3.11"), "-sP", "-m", "bench.instrumented"),
     ]
     return run(command, f"counting on {model.name}", env={"ZEGEL_COUNTS": str(counts)})
 

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bench.compiler import Absent, built
-from bench.scene import end
+from bench.workspace import end
 from gateway.demo.stage import HOST
 
 VIDEO_SIZE = 1200  # bytes of a datagram of kind "rtp"

@@ -1,6 +1,6 @@
 """Record: all that one run of the bench measured, and on what; as JSON and back.
 
-What must not live here: measuring, and how a record is shown (bench.show, bench.page).
+What must not live here: measuring, and how a record is shown (bench.show, bench.html).
 """
 
 from __future__ import annotations

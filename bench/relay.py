@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 from bench import load
 from bench.clock import cpu_of, system_share, ticks_of
 from bench.compiler import Absent
-from bench.scene import Scene
+from bench.workspace import Scene
 from gateway.demo.stage import port_of, udp_socket
 
 READY_WITHIN_S = 20.0

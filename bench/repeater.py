@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from bench.clock import cpu_of
-from bench.house import House
+from bench.fixture import House
 from gateway.demo.stage import HOST, Program, drain, free_port, port_of, udp_socket
 from gateway.errors import NotRunning
 from gateway.report import status

@@ -16,8 +16,8 @@ from cryptography.x509.oid import NameOID
 
 from bench.compiler import built
 from bench.relay import Peer, Ports, Relay, free_ports, pair
-from bench.scene import Scene
 from bench.wireguard import WireGuard
+from bench.workspace import Scene
 from gateway.demo.stage import HOST
 from gateway.endpoints.endpoint import BUFFER
 

@@ -1,4 +1,4 @@
-"""Show: a Result for a terminal and as Markdown. What must not live here: measuring, or pages (bench.page)."""
+"""Show: a Result for a terminal and as Markdown. What must not live here: measuring, or pages (bench.html)."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from bench.compiler import Absent
 from bench.load import Ways
 from bench.relay import Relay
-from bench.scene import Scene
+from bench.workspace import Scene
 from gateway.demo.stage import free_port
 
 TUN = Path("/dev/net/tun")

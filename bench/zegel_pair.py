@@ -7,10 +7,10 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bench.house import House
+from bench.fixture import House
 from bench.load import Ways
 from bench.relay import Relay, free_ports
-from bench.scene import Scene
+from bench.workspace import Scene
 
 PILOT, OBSERVER = "telemetry,video,command", "telemetry,video"
 ZEGEL = (sys.executable, "-m", "gateway.cli")

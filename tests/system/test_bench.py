@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from bench import latency, quiet
-from bench.latency import Mix
+from bench import idle
 from bench.load import Ways
+from bench.measures import latency
+from bench.measures.latency import Mix
 from bench.relay import free_ports
-from bench.scene import scene
+from bench.workspace import scene
 from bench.zegel_pair import ZegelPair
 
 
@@ -47,11 +48,11 @@ def test_without_anything_between_the_streams_do_not_mix(here):
 
 
 def test_a_flight_by_wire_costs_both_processes_something(here):
-    table = quiet.telemetry(here, 0.5)
+    table = idle.telemetry(here, 0.5)
     assert table.column("process") == ["air", "ground"]
     assert all(share > 0 for share in table.column("CPU (% of a core)"))
 
 
 def test_a_link_without_telemetry_carries_announcements_and_beats(here):
-    octets = quiet.control(here, 1, 8000, 1.5)
+    octets = idle.control(here, 1, 8000, 1.5)
     assert octets["announcements"] > octets["beats"] > 0

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from bench import budget, pi
+from bench import budget
 from bench.emulation import MODELS, PI_5
+from bench.measures import pi
 
 PROMISE = ("board", "seal")
 

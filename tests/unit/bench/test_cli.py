@@ -5,15 +5,15 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from bench import chunk, cipher
 from bench.cli import ALL, COMMANDS
+from bench.measures import batching, cipher
 from bench.record import Record
 from bench.show import sentence, summary
 from gateway import cli
 
 TINY = {
     cipher: cipher.Plan((64,), 1, 0, 0.001),
-    chunk: chunk.Plan((64,), (1,), (60,), (0.0,), (8,), 64, 1),
+    batching: batching.Plan((64,), (1,), (60,), (0.0,), (8,), 64, 1),
 }
 
 

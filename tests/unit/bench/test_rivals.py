@@ -12,7 +12,7 @@ import pytest
 from bench import rivals
 from bench.compiler import Absent
 from bench.relay import Peer
-from bench.scene import Scene, scene
+from bench.workspace import Scene, scene
 from gateway.demo.stage import HOST, udp_socket
 
 C = (rivals.OneByOne(), rivals.Batched(gro=False), rivals.Batched(gro=True))

@@ -65,7 +65,8 @@ def measure(options: Options, progress: Progress) -> Result:
         ways["AEAD", size, CAPACITY] = functools.partial(cpu_per_call, aead.in_place(size), AEAD_S)
     took = medians(ways, plan.rounds, progress, "chunk: batches")
     tables = (_by_size(plan, took), _by_batch(plan, took), _telemetry(plan, pair, progress), _video(plan, took))
-    return Result("chunk", tables, ("CPU time, medians; in memory: what a socket costs comes on top, and link shows it",))
+    note = "CPU time, medians; in memory: what a socket costs comes on top, and link shows it"
+    return Result("batching", tables, (note,))
 
 
 # --- one figure each: CPU seconds per datagram ---

@@ -9,7 +9,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from bench import cipher, cli, figure, page, pi, record, report
+from bench import cli, html, plot, record
+from bench.measures import cipher, pi, report
 from bench.result import Options
 from gateway.errors import ConfigError
 from tests.unit.bench.results import BARS, EMPTY, LINE, RECORD, RESULT, STEPS
@@ -49,7 +50,7 @@ class Nested(HTMLParser):
 
 def test_a_page_is_whole_and_reaches_for_nothing():
     pytest.importorskip("matplotlib", reason="needs matplotlib (pip install '.[bench]')")
-    text = page.html(RECORD, COMMAND)
+    text = html.html(RECORD, COMMAND)
     nested = Nested()
     nested.feed(text)
     assert not nested.open
@@ -64,14 +65,14 @@ def test_a_page_is_whole_and_reaches_for_nothing():
 @pytest.mark.parametrize("table", [LINE, BARS, STEPS], ids=lambda table: table.plot.kind)
 def test_a_figure_takes_its_colours_from_the_page(table):
     pytest.importorskip("matplotlib", reason="needs matplotlib (pip install '.[bench]')")
-    svg = figure.of_table(table, table.plot)
+    svg = plot.of_table(table, table.plot)
     ET.fromstring(svg)  # noqa: S314 - our own
     assert not re.findall(r"#[0-9a-f]{6}\b(?!\")", re.sub(r"(?:url\(|href=\")#\w+", "", svg))
     assert "var(--s0)" in svg
     assert "currentColor" in svg
     for name in table.plot.ys:
         assert name in svg
-    assert svg == figure.of_table(table, table.plot)
+    assert svg == plot.of_table(table, table.plot)
 
 
 def test_markdown_has_every_table_under_the_command_that_measures_it():
@@ -129,7 +130,7 @@ def test_a_file_that_cannot_be_made_is_said_before_anything_is_measured(tmp_path
 
 
 def test_without_matplotlib_the_hint_installs_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(figure, "find_spec", lambda _: None)
+    monkeypatch.setattr(plot, "find_spec", lambda _: None)
     with pytest.raises(ConfigError, match="matplotlib") as caught:
         report.measure(options(tmp_path / "page.html"), nothing)
     assert caught.value.hint == "pip install 'zegel[bench]'"

@@ -1,6 +1,6 @@
 """Page: a Record as one HTML file that needs nothing beside it: tables, plots, the machine.
 
-What must not live here: measuring, and how plots are drawn (bench.figure).
+What must not live here: measuring, and how plots are drawn (bench.plot).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from html import escape
 
-from bench import figure
+from bench import plot
 from bench.record import Record
 from bench.result import Cell, Result, Table
 from bench.show import sentence, text
@@ -73,12 +73,12 @@ def _section(result: Result) -> Iterator[str]:
     for table in result.tables:
         yield f"<h3>{escape(table.title)}</h3>"
         if table.plot and table.rows:
-            yield figure.of_table(table, table.plot)
+            yield plot.of_table(table, table.plot)
         yield _table(table)
         yield _notes(table.notes)
     if result.samples:
         yield "<h3>Histogram</h3>"
-        yield figure.of_samples(result.samples)
+        yield plot.of_samples(result.samples)
 
 
 def _table(table: Table) -> str:

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from bench import quiet
+from bench import idle
 from gateway.core.control_cipher import ControlCipher
 from gateway.core.fragment import split
 from gateway.core.sealer import Sealer
@@ -27,16 +27,16 @@ def sealed(lane: Lane) -> bytes:
     ("kind", "what"), [(Kind.STATEMENT, "announcements"), (Kind.ANNOUNCEMENT, "announcements"), (Kind.BEAT, "beats")]
 )
 def test_a_control_datagram_is_known_by_its_kind(kind, what):
-    assert {quiet.what_of(CIPHER.seal(datagram), CIPHER) for datagram in split(kind, bytes(2000))} == {what}
+    assert {idle.what_of(CIPHER.seal(datagram), CIPHER) for datagram in split(kind, bytes(2000))} == {what}
 
 
 @pytest.mark.parametrize(
     ("lane", "what"), [(Lane.EVIDENCE, "beats"), (Lane.OBSERVER_TELEMETRY, "padding"), (Lane.ORDER, "order")]
 )
 def test_control_in_a_lane_is_known_by_its_lane(lane, what):
-    assert quiet.what_of(sealed(lane), CIPHER) == what
+    assert idle.what_of(sealed(lane), CIPHER) == what
 
 
 def test_anything_else_is_no_control():
     with pytest.raises(KeyError):
-        quiet.what_of(sealed(Lane.VIDEO_A), CIPHER)
+        idle.what_of(sealed(Lane.VIDEO_A), CIPHER)

@@ -7,10 +7,11 @@ from argparse import Namespace
 import msgspec
 import pytest
 
-from bench import rehearsal, tune
-from bench.rehearsal import Flown
+from bench import loopback_flight
+from bench.loopback_flight import Flown
+from bench.measures import tune
+from bench.measures.tune import FULL, GAIN_MIN, INSTALLED
 from bench.result import Options
-from bench.tune import FULL, GAIN_MIN, INSTALLED
 from firmware_shims import mavlink
 from gateway import config
 from gateway.config import Tuning
@@ -92,18 +93,18 @@ def test_a_folder_that_is_not_there_is_said_before_anything_is_flown(tmp_path):
 
 
 def test_a_rehearsal_sends_what_its_plan_says():
-    plan = rehearsal.schedule(2.0, 20.0)
+    plan = loopback_flight.schedule(2.0, 20.0)
     assert plan == sorted(plan)
     pictures = [due.size for due in plan if due.picture]
-    assert len(pictures) == 2 * rehearsal.PICTURES
-    assert max(pictures) == pytest.approx(rehearsal.KEY_PICTURE * min(pictures), rel=0.05)
-    assert sum(pictures) * rehearsal.VIDEO_SIZE * 8 / 2 == pytest.approx(20e6, rel=0.05)
-    assert len(plan) - len(pictures) == len(rehearsal.telemetry(2.0)) > 100
+    assert len(pictures) == 2 * loopback_flight.PICTURES
+    assert max(pictures) == pytest.approx(loopback_flight.KEY_PICTURE * min(pictures), rel=0.05)
+    assert sum(pictures) * loopback_flight.VIDEO_SIZE * 8 / 2 == pytest.approx(20e6, rel=0.05)
+    assert len(plan) - len(pictures) == len(loopback_flight.telemetry(2.0)) > 100
 
 
 @pytest.mark.parametrize("size", [12, 40, 280])
 def test_a_frame_that_tells_the_time_is_one_frame(size):
-    made = rehearsal.frame(size)
+    made = loopback_flight.frame(size)
     assert mavlink.Framer().datagrams([made]) == [made]
     assert len(made) >= min(size, 267)
 

@@ -2,7 +2,7 @@
 
 The frames are those of a recorded flight, as a UART brings them; the camera hands over whole pictures, a key picture a
 second.
-What lives here: the load, and what came of it. What must not: which tuning is better (bench.tune).
+What lives here: the load, and what came of it. What must not: which tuning is better (bench.measures.tune).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 
 from bench.clock import cpu_of
-from bench.house import House
+from bench.fixture import House
 from firmware_shims.mavlink import CHECKSUM_SIZE, V2, V2_HEADER
 from gateway.config import Tuning
 from gateway.demo.flight import Log, ends_on_the_line, recorded_flight

@@ -1,7 +1,7 @@
 """Quiet: what air and ground cost when there is little to do, and what the announcements take of the link.
 
 What lives here: a flight's telemetry without video, and a link on which there is nothing but control. What must not:
-loads of video (bench.link).
+loads of video (bench.measures.link).
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.clock import cpu_of
-from bench.house import House
+from bench.fixture import House
 from bench.relay import free_ports
 from bench.result import Cell, Table
-from bench.scene import Scene, end
+from bench.workspace import Scene, end
 from bench.zegel_pair import ZEGEL, ZegelPair, stations
 from gateway.config import WIDE_BPS
 from gateway.core.control_cipher import ControlCipher

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from bench import mavlink
+from bench.air_turn import FRAMES, Turn
+from bench.measures import mavlink
 from bench.pair import arrived
 from bench.repeater import Air, Fed, MavProxy, feed, wait_ready
 from bench.result import Options
-from bench.turn import FRAMES, Turn
 from gateway.batch import Batch
 from gateway.demo.flight import recorded_flight
 from gateway.loop.frame_reader import together

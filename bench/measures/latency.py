@@ -16,7 +16,7 @@ import numpy.typing as npt
 from bench import load
 from bench.relay import free_ports
 from bench.result import Cell, Options, Plot, Progress, Result, Table
-from bench.scene import Scene, scene
+from bench.workspace import Scene, scene
 from bench.zegel_pair import ZegelPair
 
 PERCENTILES = (50, 90, 99, 99.9, 100)

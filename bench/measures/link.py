@@ -5,12 +5,12 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 
-from bench import load, quiet
-from bench.peers import FULL, QUICK, in_turn, start
+from bench import idle, load
+from bench.measures.peers import FULL, QUICK, in_turn, start
 from bench.relay import Relay, Spent
 from bench.result import Cell, Options, Plot, Progress, Result, Table
 from bench.rivals import RIVALS
-from bench.scene import Scene, scene
+from bench.workspace import Scene, scene
 from bench.zegel_pair import ZegelPair
 
 LOADS, QUICK_LOADS = (1, 2, 5, 10, 20, 50, 100, 200), (2, 20, 200)  # Mbit/s
@@ -30,10 +30,10 @@ def measure(options: Options, progress: Progress) -> Result:
         tables.append(_stations(here, progress, quick))
     with scene() as here:
         progress(2, 4, "telemetry alone")
-        tables.append(quiet.telemetry(here, QUICK_QUIET_S if quick else QUIET_S))
+        tables.append(idle.telemetry(here, QUICK_QUIET_S if quick else QUIET_S))
         progress(3, 4, "control alone")
-        links = quiet.LINKS[:2] if quick else quiet.LINKS
-        tables.append(quiet.announcements(here, links, QUICK_CONTROL_S if quick else CONTROL_S))
+        links = idle.LINKS[:2] if quick else idle.LINKS
+        tables.append(idle.announcements(here, links, QUICK_CONTROL_S if quick else CONTROL_S))
     notes: Sequence[str] = (load.note(),)
     if not quick:
         with scene() as here:

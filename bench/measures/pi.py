@@ -50,7 +50,7 @@ def measure(options: Options, progress: Progress) -> Result:
 
 def _on_board(name: str, options: Options, progress: Progress) -> Result:
     before = health.state()
-    results = [import_module(f"bench.{inside}").measure(options, progress) for inside in cli.ALL]
+    results = [import_module(f"bench.measures.{inside}").measure(options, progress) for inside in cli.ALL]
     after = health.state()
     rows = tuple((fact, value, after.get(fact)) for fact, value in before.items())
     held = Table(name, ("", "before", "after"), rows, () if rows else ("the system says nothing of clock and heat",))

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from bench import aead, cipher, openssl
+from bench import aead, openssl
 from bench.aead import WAYS, Child
+from bench.measures import cipher
 from bench.result import Options
 from gateway.board import computer
 

@@ -9,12 +9,13 @@ import sys
 
 import pytest
 
-from bench import guest, pi
+from bench import instrumented
+from bench.measures import pi
 
 
 @pytest.fixture
-def regions() -> dict[str, guest.Region]:
-    return {region.name: region for region in guest.regions()}
+def regions() -> dict[str, instrumented.Region]:
+    return {region.name: region for region in instrumented.regions()}
 
 
 def test_every_region_has_a_name_in_the_table(regions):
@@ -37,17 +38,17 @@ def test_all_that_was_sealed_is_opened(regions):
 
 def test_between_marks(monkeypatch):
     marks = []
-    monkeypatch.setattr(guest, "mark", marks.append)
-    monkeypatch.setattr(guest, "WARM", 1)
+    monkeypatch.setattr(instrumented, "mark", marks.append)
+    monkeypatch.setattr(instrumented, "WARM", 1)
     monkeypatch.setattr(sys, "stdout", out := io.StringIO())
     try:
-        guest.main()
+        instrumented.main()
     finally:
         gc.enable()
     said = json.loads(out.getvalue())
-    assert marks == [number for at in range(len(said["units"])) for number in (2 * at, 2 * at + 1) * guest.REPEATS]
+    assert marks == [number for at in range(len(said["units"])) for number in (2 * at, 2 * at + 1) * instrumented.REPEATS]
     assert "python" in said["maps"]
 
 
 def test_a_mark_changes_nothing():
-    assert guest.mark(0) is None
+    assert instrumented.mark(0) is None

@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from bench import peers
 from bench.compiler import Absent
+from bench.cost_breakdown import made_of
 from bench.load import Counted, Offered, Run
-from bench.made_of import made_of
-from bench.peers import Form
+from bench.measures import peers
+from bench.measures.peers import Form
 from bench.relay import Spent
 from bench.result import Options
 

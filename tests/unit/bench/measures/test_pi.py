@@ -5,8 +5,9 @@ import types
 
 import pytest
 
-from bench import budget, cli, pi
+from bench import budget, cli
 from bench.emulation import MODELS, Counts
+from bench.measures import pi
 from bench.result import Options, Result, Table
 from bench.sysroot import CannotCount
 from gateway.board import computer, health

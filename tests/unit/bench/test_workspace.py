@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.scene import TERMINATED, scene
+from bench.workspace import TERMINATED, scene
 
 STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"
 

@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 from pymavlink.dialects.v20 import ardupilotmega
 
-from bench import turn
+from bench import air_turn
+from bench.air_turn import Turn
 from bench.clock import cpu_per_call, medians
 from bench.repeater import Air, Fed, MavProxy, Repeater, feed, mavproxy, wait_ready
 from bench.result import Cell, Options, Plot, Progress, Result, Table
-from bench.turn import Turn
 from gateway.demo.flight import recorded_flight
 
 PARSER = "pymavlink's parser"
@@ -61,7 +61,7 @@ def measure(options: Options, progress: Progress) -> Result:
 
 def _steps(flight: Sequence[bytes], plan: Plan, progress: Progress) -> dict[str, float]:
     """CPU seconds a frame."""
-    frames = flight[: turn.FRAMES]
+    frames = flight[: air_turn.FRAMES]
     ways: dict[str, Callable[[], float]] = {**Turn(frames).steps(), PARSER: lambda: cpu_per_call(parse(frames), PARSER_S)}
     took = medians(ways, plan.rounds, progress, "mavlink: in memory")
     return {name: seconds / len(frames) for name, seconds in took.items()}
@@ -82,7 +82,8 @@ def parse(frames: Sequence[bytes]) -> Callable[[], None]:
 def _step_table(took: Mapping[str, float]) -> Table:
     rows = tuple((name, 1e9 * each, 1 / each, took[PARSER] / each) for name, each in took.items())
     columns = ("step", "ns a frame", "frames per CPU-second", "times pymavlink")
-    note = f"turns of {turn.FRAMES} frames: a socket that is always full; pymavlink {version('pymavlink')}, ardupilotmega"
+    library = f"pymavlink {version('pymavlink')}, ardupilotmega"
+    note = f"turns of {air_turn.FRAMES} frames: a socket that is always full; {library}"
     return Table("In memory, step by step", columns, rows, (note,), Plot("bar", "step", ("ns a frame",)))
 
 

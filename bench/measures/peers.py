@@ -12,11 +12,11 @@ from typing import NamedTuple
 
 from bench import load
 from bench.compiler import Absent
-from bench.made_of import made_of
+from bench.cost_breakdown import made_of
 from bench.relay import Peer, Relay, Spent
 from bench.result import Cell, Options, Progress, Result, Table
 from bench.rivals import RIVALS
-from bench.scene import Scene, scene
+from bench.workspace import Scene, scene
 from bench.zegel_pair import ZegelPair
 from gateway.demo.stage import free_port
 

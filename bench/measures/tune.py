@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from bench.chunk import coalesce
-from bench.house import STATIONS, House
+from bench.fixture import STATIONS, House
+from bench.loopback_flight import Flown, Rehearsal, telemetry, written
+from bench.measures.batching import coalesce
 from bench.pair import Pair
-from bench.rehearsal import Flown, Rehearsal, telemetry, written
 from bench.result import Cell, Options, Progress, Result, Table
 from gateway.board import computer
 from gateway.config import Tuning

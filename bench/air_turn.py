@@ -1,7 +1,7 @@
 """Turn: what `zegel air` does with one turn's frames of the flight controller, in memory, step by step.
 
 What runs is the product's: FrameReader, Gate, Table, Bundler, Sealer, in the order of air/role.py. What must not live
-here: sockets and processes (bench.repeater), and what it is compared with (bench.mavlink).
+here: sockets and processes (bench.repeater), and what it is compared with (bench.measures.mavlink).
 """
 
 from __future__ import annotations

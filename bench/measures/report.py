@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 
-from bench import figure, page, record, show
+from bench import html, plot, record, show
 from bench.record import Record
 from bench.result import Options, Progress, Result
 from gateway.board import computer
@@ -56,7 +56,7 @@ def require(paths: Iterable[Path]) -> None:
         if not path.absolute().parent.is_dir():
             raise ConfigError(f"{path}: there is no such folder", hint=f"mkdir {path.parent}")
         if path.suffix == HTML:
-            figure.require()
+            plot.require()
 
 
 def _run(options: Options, progress: Progress) -> Record:
@@ -65,7 +65,7 @@ def _run(options: Options, progress: Progress) -> Record:
     names = (
         ("pi",) if computer.is_pi(computer.model()) else (*ALL, "pi")
     )  # on a Pi that is all of them, between two looks at it
-    results = [import_module(f"bench.{name}").measure(options, progress) for name in names]
+    results = [import_module(f"bench.measures.{name}").measure(options, progress) for name in names]
     return record.of_this_machine(results, options.quick)
 
 
@@ -73,7 +73,7 @@ def written(kept: Record, path: Path) -> str:
     """The text of the file `path`, of the kind that its name asks for."""
     command = f"zegel bench report{' --quick' if kept.quick else ''} -o {path}"
     if path.suffix == HTML:
-        return page.html(kept, command)
+        return html.html(kept, command)
     return markdown(kept, command) if path.suffix == MARKDOWN else record.to_json(kept).decode()
 
 
