@@ -13,7 +13,7 @@ from gateway.core import sframe
 from gateway.demo.flight import FlightController
 from gateway.demo.ledger import Ledger
 from gateway.demo.stage import Listener, Radio
-from gateway.ground.uplink import READY
+from gateway.report.advice import READY
 from gateway.report.status import read_all
 from keys.lanes import Lane
 

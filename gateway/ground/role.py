@@ -38,7 +38,7 @@ from gateway.ground.boots import Boots
 from gateway.ground.order_file import OrderFile
 from gateway.ground.owners import Owners
 from gateway.ground.succession import Succession
-from gateway.ground.uplink import READY, Helm
+from gateway.ground.uplink import Helm
 from gateway.local_users import LocalUsers
 from gateway.loop import hardening, watchdog
 from gateway.loop.background import Aside
@@ -46,6 +46,7 @@ from gateway.loop.barrier import breathe
 from gateway.loop.pacing import DATAGRAMS, Pace
 from gateway.loop.poller import Poller
 from gateway.report import in_clear
+from gateway.report.advice import READY
 from gateway.report.alarms import Alarms, Reason
 from gateway.report.endpoint_watch import Watch
 from gateway.report.log import say

@@ -19,12 +19,12 @@ from gateway.core.ground.uplink_sessions import Fleet
 from gateway.core.wire import DropReason
 from gateway.endpoints import Endpoint
 from gateway.loop.frame_reader import FrameReader
+from gateway.report.advice import READY
 from gateway.report.alarms import Alarms, Reason
 from gateway.report.kept_back import KeptBack
 from keys.lanes import Role
 from keys.order import VerifiedOrder
 
-READY = "commands go up"
 _MISROUTED = (Refusal.NOBODYS, Refusal.FOR_ALL)  # what a person can mend
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
 
-from gateway.ground.uplink import READY
 from gateway.report.alarms import Reason
 from keys.grant import Profile
 from keys.order import OrderStation
 
+READY = "commands go up"
 Status: TypeAlias = Mapping[str, Any]  # as `zegel status --json` prints it
 
 SETTLED_AFTER_S = 5.0  # a process this young is still opening its endpoints

@@ -9,14 +9,24 @@ import dataclasses
 import itertools
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
-from gateway.core.ground.paths import Reception
 from gateway.endpoints import Endpoint
 
 OVER_S = 2.0  # rates are of so long; a status is published twice a second
 _RATES = {"rx_per_s": ("rx_datagrams", 1.0), "tx_per_s": ("tx_datagrams", 1.0)}
 _RATES |= {"rx_kbit": ("rx_bytes", 8 / 1000), "tx_kbit": ("tx_bytes", 8 / 1000), "late_per_s": ("late_drop", 1.0)}
+
+
+class Reception(Protocol):
+    """What a ground counts of one link: datagrams that it should have brought, that it did bring, and that are lost."""
+
+    @property
+    def expected(self) -> int: ...
+    @property
+    def received(self) -> int: ...
+    @property
+    def lost(self) -> int: ...
 
 
 class Meter:

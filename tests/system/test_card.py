@@ -13,8 +13,7 @@ import shutil
 import pytest
 
 from gateway.core.ground.session import LASTED_S
-from gateway.ground.uplink import READY
-from gateway.report.advice import advise
+from gateway.report.advice import READY, advise
 from tests.system.card import Card
 from tests.system.house import Flight, zegel
 from tests.system.test_links import Traffic

@@ -14,8 +14,7 @@ import pytest
 from pymavlink.dialects.v20 import all as dialect
 
 from gateway.demo.stage import Listener, drain
-from gateway.ground.uplink import READY
-from gateway.report.advice import advise
+from gateway.report.advice import READY, advise
 from tests.system.house import Flight, zegel
 from tests.system.test_links import Traffic
 

@@ -11,7 +11,7 @@ from pymavlink.dialects.v20 import all as dialect
 from gateway.core import sframe
 from gateway.demo.flight import FlightController
 from gateway.demo.stage import HOST, drain, udp_socket
-from gateway.ground.uplink import READY
+from gateway.report.advice import READY
 from tests.system.house import Flight, zegel
 
 GCS = dialect.MAVLink(None, srcSystem=255, srcComponent=190)

@@ -12,8 +12,8 @@ from gateway.core.ground.reorder import Reorder
 from gateway.core.ground.starts import Start
 from gateway.errors import ConfigError
 from gateway.ground.role import Ground, named_start
-from gateway.ground.uplink import READY
 from gateway.loop.barrier import Barrier
+from gateway.report.advice import READY
 from keys.lanes import Lane
 from tests.memory_link import PILOT, World, join, mavlink_frame
 from tests.unit.gateway.core.by_hand import batch_of

@@ -5,7 +5,8 @@ from pymavlink.dialects.v20 import all as dialect
 
 from firmware_shims.guard import UNJUDGED, Guard
 from gateway.core.ground.commander import Refusal
-from gateway.ground.uplink import READY, Helm
+from gateway.ground.uplink import Helm
+from gateway.report.advice import READY
 from gateway.report.alarms import Alarms
 from tests.hostile.fleet import GCS_BEAT, Two, arm, position
 from tests.memory_link import OBSERVER, PILOT, World, command

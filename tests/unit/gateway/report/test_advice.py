@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from gateway.ground.uplink import READY
 from gateway.report import advice
-from gateway.report.advice import advise
+from gateway.report.advice import READY, advise
 from keys.grant import Profile
 from keys.lanes import Role
 from keys.order import OrderStation

@@ -1,0 +1,25 @@
+"""What a running `zegel air` and `zegel ground` have loaded: nothing of each other, so that an aircraft has no opener."""
+
+from __future__ import annotations
+
+import re
+
+from gateway.demo.stage import Program
+from tests.architecture.test_arrows import AIR, GROUND, within
+
+
+def loaded(program: Program) -> set[str]:
+    """The modules that Python has reported since the start of the process (PYTHONPROFILEIMPORTTIME)."""
+    return set(re.findall(r"^import time: .*\| +([\w.]+)$", program.output(), re.MULTILINE))
+
+
+def test_neither_end_loads_the_other(fly, monkeypatch):
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
+    flight = fly(("pilot",))
+    flight.wait_open()
+    flight.run(1.0)
+    air, ground = loaded(flight.air), loaded(flight.stations["pilot"].program)
+    assert {"gateway.air.role", "gateway.core.sealer"} <= air
+    assert {"gateway.ground.role", "gateway.core.ground.opener"} <= ground
+    assert not {name for name in air if within(name, GROUND)}
+    assert not {name for name in ground if within(name, AIR)}
