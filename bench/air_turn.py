@@ -1,7 +1,7 @@
-"""Turn: what `zegel air` does with one turn's frames of the flight controller, in memory, step by step.
+"""Air turn: what `zegel air` does with one turn's frames of the flight controller, in memory, step by step.
 
-What runs is the product's: FrameReader, Gate, Table, Bundler, Sealer, in the order of air/role.py. What must not live
-here: sockets and processes (bench.repeater), and what it is compared with (bench.measures.mavlink).
+What runs is the product's: FrameReader, AirUplink, FrameCounts, Bundler, Sealer, in the order of air/role.py. What must not
+live here: sockets and processes (bench.repeater), and what it is compared with (bench.measures.mavlink).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from bench.pair import Pair
 from firmware_shims.mavlink import FRAME_MAX
-from gateway.air.uplink import Gate
+from gateway.air.uplink import AirUplink
 from gateway.batch import CAPACITY, HEADROOM, Batch
 from gateway.core.bundle import Bundler
 from gateway.core.wire import LINK_MTU
@@ -19,7 +19,7 @@ from gateway.endpoints import Endpoint
 from gateway.endpoints.address import parse
 from gateway.loop.frame_reader import BATCHES_A_READ, FrameReader, together
 from gateway.report.alarms import Alarms
-from gateway.report.status import Table
+from gateway.report.status import FrameCounts
 from keys.lanes import Lane
 
 LANES = (Lane.TELEMETRY, Lane.OBSERVER_TELEMETRY)
@@ -39,7 +39,7 @@ class Wire(Endpoint):
         self._width = max(FRAME_MAX, *map(len, datagrams))
         self._next = 0
 
-    def fill(self, batch: Batch, now: float) -> int:  # noqa: ARG002 - an endpoint's
+    def receive_into(self, batch: Batch, now: float) -> int:  # noqa: ARG002 - an endpoint's
         batch.clear()
         if self._next == len(self._kept):
             self._next = 0
@@ -54,7 +54,7 @@ class Wire(Endpoint):
     def rewind(self) -> None:
         self._next = 0
 
-    def drain(self, batch: Batch, now: float) -> None:
+    def send(self, batch: Batch, now: float) -> None:
         """Nothing goes down in this measurement."""
 
     def interests(self) -> list[tuple[int, int]]:
@@ -83,9 +83,9 @@ class Turn:
         self.serial = SerialWire([whole[at : at + READ_SIZE] for at in range(0, len(whole), READ_SIZE)])
         self.reader, self.serial_reader = FrameReader(self.wire), FrameReader(self.serial)
         self.frames = list(frames)
-        self.gate = Gate(self.pair.announcer, self.wire, Alarms(lambda _: None))
-        self.table = Table()
-        self.bundler = Bundler(LINK_MTU, self.pair.announcer.order.order.policy.pad, 0.0)
+        self.uplink = AirUplink(self.pair.announcer, self.wire, Alarms(lambda _: None))
+        self.table = FrameCounts()
+        self.bundler = Bundler(LINK_MTU, self.pair.announcer.order.content.policy.pad, 0.0)
         self.bundles, self.batch = Batch(CAPACITY // len(LANES)), Batch()
 
     def steps(self) -> dict[str, Callable[[], float]]:
@@ -93,7 +93,7 @@ class Turn:
         return {
             "framing: datagrams": lambda: _timed(self.wire.rewind, lambda: self.reader.read(0.0)),
             "framing: serial line": lambda: _timed(self.serial.rewind, lambda: self.serial_reader.read(0.0)),
-            "guard": lambda: _timed(_nothing, lambda: self.gate.may_leave(self.frames)),
+            "guard": lambda: _timed(_nothing, lambda: self.uplink.may_leave(self.frames)),
             "count for the status": lambda: _timed(_nothing, lambda: self.table.count(self.frames)),
             "bundle": lambda: _timed(self.bundles.clear, self._bundle),
             "seal for commanders": lambda: _timed(self._copied, lambda: self._seal(0)),
@@ -103,11 +103,11 @@ class Turn:
 
     def all(self) -> int:
         """The whole turn; how many datagrams would go to the link."""
-        frames = self.gate.may_leave(together(self.reader.read(0.0)))
+        frames = self.uplink.may_leave(together(self.reader.read(0.0)))
         self.table.count(frames)
         self.bundles.clear()
         self.bundler.add(frames, 0.0)
-        self.bundler.fill(self.bundles, 0.0)
+        self.bundler.bundle_into(self.bundles, 0.0)
         self._copy()
         for number in range(len(LANES)):
             self._seal(number)
@@ -115,14 +115,14 @@ class Turn:
 
     def _bundle(self) -> None:
         self.bundler.add(self.frames, 0.0)
-        self.bundler.fill(self.bundles, 0.0)
+        self.bundler.bundle_into(self.bundles, 0.0)
 
     def _bundled(self) -> None:
         self.bundles.clear()
         self._bundle()
 
     def _copy(self) -> None:
-        self.batch.take(self.bundles, [*range(self.bundles.count)] * len(LANES))
+        self.batch.copy_from(self.bundles, [*range(self.bundles.count)] * len(LANES))
 
     def _copied(self) -> None:
         self._bundled()

@@ -98,21 +98,21 @@ def _over_sockets(pair: Pair) -> Iterator[Region]:
     plain, aboard, below = Batch(), Batch(), Batch()
 
     def filmed() -> None:
-        while link.fill(below, pair.now):
+        while link.receive_into(below, pair.now):
             pass
         _fill(plain)
-        to_camera.drain(plain, pair.now)
+        to_camera.send(plain, pair.now)
 
     def air() -> None:
-        camera.fill(aboard, pair.now)
+        camera.receive_into(aboard, pair.now)
         pair.seal(Lane.VIDEO_A, aboard)
-        to_link.drain(aboard, pair.now)
+        to_link.send(aboard, pair.now)
         assert aboard.count == CAPACITY
 
     def ground() -> None:
-        link.fill(below, pair.now)
+        link.receive_into(below, pair.now)
         pair.opener.open(below, pair.now)
-        to_player.drain(below, pair.now)
+        to_player.send(below, pair.now)
         assert below.count == CAPACITY
 
     def flown() -> None:
@@ -131,7 +131,7 @@ def _telemetry(pair: Pair) -> Region:
     def run() -> None:
         bundler.add(framer.feed(stream), pair.now)
         batch.clear()
-        bundler.fill(batch, pair.now)
+        bundler.bundle_into(batch, pair.now)
         pair.seal(Lane.TELEMETRY, batch)
 
     return Region("frame", FRAMES, nothing, run)

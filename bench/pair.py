@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.batch import Batch
 from gateway.core.air.announcer import BEAT_EVERY_S, Announcer
-from gateway.core.ground.listener import Listener, Me
+from gateway.core.ground.listener import Listener, StationIdentity
 from gateway.core.ground.opener import Opener
 from keys import cose, grant
 from keys.grant import Profile
@@ -42,8 +42,8 @@ class Pair:
         self.now = 0.0
         self.announcer = Announcer(order, (0, device, 1), LANES, LINK_BPS, entropy, self.now)
         for lane in LANES:
-            self.key(lane).take(AFTER)
-        self.listener = Listener(order, Me(1, Profile.X25519, station_seed), {})
+            self.key(lane).reserve(AFTER)
+        self.listener = Listener(order, StationIdentity(1, Profile.X25519, station_seed), {})
         self.opener = Opener(self.listener)
         self._join()
 

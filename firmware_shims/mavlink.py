@@ -75,7 +75,7 @@ class Framer:
                 self.reset()
         return frames
 
-    def settle(self) -> list[bytes]:
+    def end_of_burst(self) -> list[bytes]:
         """The line has been quiet for 5 ms: deliver what only that confirms. Cheap when nothing waits.
 
         A frame cut by the pause is kept (USB adapters pause inside frames) but gives way to a later, complete one

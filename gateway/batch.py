@@ -117,7 +117,7 @@ class Batch:
         for datagram in datagrams:
             self.append(datagram)
 
-    def take(self, other: Batch, slots: Sequence[int] | npt.NDArray[np.int64]) -> None:
+    def copy_from(self, other: Batch, slots: Sequence[int] | npt.NDArray[np.int64]) -> None:
         """Become a copy of these `slots` of `other`, in that order."""
         self.count = len(slots)
         chosen = np.asarray(slots, np.int64)
@@ -129,7 +129,7 @@ class Batch:
 
     def keep(self, slots: Sequence[int] | npt.NDArray[np.int64]) -> None:
         """Drop the datagrams of all other slots; what stays keeps its order."""
-        self.take(self, slots)
+        self.copy_from(self, slots)
 
     def waited(
         self,

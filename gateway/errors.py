@@ -6,7 +6,7 @@ GatewayError
  +-- NotRunning       `zegel status` found nothing to ask                                      exit 4
  +-- DemoFailed       the demo saw something that is not as it should be                       exit 1
  +-- NotGuarded       something beside Zegel may leave on a ground link                        exit 1
- +-- NeedsAHand       `zegel doctor` found something that has to be done                       exit 9
+ +-- ActionNeeded       `zegel doctor` found something that has to be done                       exit 9
 
 Every leaf says what is wrong in its message and what to do in its `hint`. The keys have a tree of their own;
 gateway/cli.py prints both alike.
@@ -45,5 +45,5 @@ class NotGuarded(GatewayError):
     exit_code = 1
 
 
-class NeedsAHand(GatewayError):
+class ActionNeeded(GatewayError):
     exit_code = 9

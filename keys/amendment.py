@@ -72,13 +72,13 @@ def joined(order: Order, stations: Iterable[OrderStation]) -> Order:
 
 def succeeds(new: VerifiedOrder, old: VerifiedOrder) -> bool:
     """Whether the link may bring `new` to those who have `old`: a later order of the operation that moves nobody."""
-    indexes = {station.pub: station.index for station in new.order.stations}
+    indexes = {station.pub: station.index for station in new.content.stations}
     return (
         new.operation == old.operation
         and new.rank > old.rank
-        and _keeps_devices(new.order, old.order)
-        and all(indexes.get(station.pub, station.index) == station.index for station in old.order.stations)
-        and new.order.policy.flags == old.order.policy.flags
+        and _keeps_devices(new.content, old.content)
+        and all(indexes.get(station.pub, station.index) == station.index for station in old.content.stations)
+        and new.content.policy.flags == old.content.policy.flags
     )
 
 
@@ -91,14 +91,14 @@ def require_one_signer(new: VerifiedOrder, known: VerifiedOrder) -> None:
         return  # another agency counts its own
     if new.rank == known.rank and new.order_hash != known.order_hash:
         raise NumberTwice(
-            f"two orders are number {new.order.serial} by signer {new.generation}, {groups(known.order_hash)} and"
+            f"two orders are number {new.content.serial} by signer {new.generation}, {groups(known.order_hash)} and"
             f" {groups(new.order_hash)}: the agency's signer is in use twice"
         )
-    follows = new.order.op_id == known.order.op_id and new.rank == (known.generation, known.order.serial + 1)
-    if follows and new.order.previous not in (None, known.order_hash):
+    follows = new.content.op_id == known.content.op_id and new.rank == (known.generation, known.content.serial + 1)
+    if follows and new.content.previous not in (None, known.order_hash):
         raise NumberTwice(
-            f"the order is number {new.order.serial} by signer {new.generation} and does not amend number"
-            f" {known.order.serial}, {groups(known.order_hash)}: the agency's signer is in use twice"
+            f"the order is number {new.content.serial} by signer {new.generation} and does not amend number"
+            f" {known.content.serial}, {groups(known.order_hash)}: the agency's signer is in use twice"
         )
 
 
@@ -107,13 +107,13 @@ def require_devices_kept(new: VerifiedOrder, known: VerifiedOrder) -> None:
 
     By whatever way it comes: an agency that has forgotten a revocation signs such an order.
     """
-    if new.operation != known.operation or new.rank <= known.rank or _keeps_devices(new.order, known.order):
+    if new.operation != known.operation or new.rank <= known.rank or _keeps_devices(new.content, known.content):
         return
-    listed = {device.identity for device in new.order.devices if not device.void}
-    back = [device.name for device in known.order.devices if device.void and device.identity in listed]
+    listed = {device.identity for device in new.content.devices if not device.void}
+    back = [device.name for device in known.content.devices if device.void and device.identity in listed]
     what = f"lists {', '.join(back)}, revoked by" if back else "has not the aircraft, in their places, of"
     raise RevokedAgain(
-        f"order {new.order.serial} {what} order {known.order.serial} of the same operation, which was accepted before"
+        f"order {new.content.serial} {what} order {known.content.serial} of the same operation, which was accepted before"
     )
 
 

@@ -54,7 +54,7 @@ class SendKey:
         self.next_ctr = 0
         self.ahead: object = None  # what is made ahead for the counters to come; it goes with the key
 
-    def take(self, count: int) -> int:
+    def reserve(self, count: int) -> int:
         """The first of `count` counters, which nobody else will get. KeyExhausted past the limit."""
         first = self.next_ctr
         if first + count > REJECT_AFTER_PACKETS:

@@ -137,7 +137,7 @@ class Signature:
 class VerifiedOrder:
     """An order whose every signature verified under a pinned root."""
 
-    order: Order
+    content: Order
     order_hash: bytes  # 32 bytes
     generation: int  # of its signer
     raw: bytes = dataclasses.field(repr=False)  # the file
@@ -146,7 +146,7 @@ class VerifiedOrder:
     @property
     def rank(self) -> tuple[int, int]:
         """(generation, serial): the newer of two orders of one agency id has the greater one."""
-        return self.generation, self.order.serial
+        return self.generation, self.content.serial
 
     @property
     def agency_id(self) -> bytes:
@@ -156,7 +156,7 @@ class VerifiedOrder:
     @property
     def operation(self) -> tuple[bytes, bytes]:
         """(agency id, op_id): an op_id alone names nothing, for anybody who knows it can sign an order with it."""
-        return self.agency_id, self.order.op_id
+        return self.agency_id, self.content.op_id
 
 
 # --- rules of the content ---

@@ -28,7 +28,7 @@ def describe(order: Order | VerifiedOrder, claimed: Sequence[int] = ()) -> str:
 
     `claimed` are the algorithms of the signatures that nobody has verified.
     """
-    content = order.order if isinstance(order, VerifiedOrder) else order
+    content = order.content if isinstance(order, VerifiedOrder) else order
     parts = [_head(content), _devices(content), _stations(content), _recording(content), _policy(content.policy)]
     parts.append(_reference(content))
     lines = [line for part in parts for line in (*part, "")]
@@ -61,7 +61,7 @@ def root_key(of_agency: Sequence[x509.Certificate]) -> str:
 
 def signed_by(order: VerifiedOrder) -> str:
     """Who vouches for the order, in one line."""
-    agency, roots = order.order.agency, [signature.root for signature in order.signatures]
+    agency, roots = order.content.agency, [signature.root for signature in order.signatures]
     keys = "both of them needed, root keys" if len(roots) > 1 else "root key"
     signer = f"its order signer of generation {order.generation} ({_kinds(roots)})"
     return f"signed for {agency!r} by {signer}, {keys} {agency_fingerprint(roots)}"

@@ -16,14 +16,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.batch import Batch
 from gateway.core.air.announcer import Announcer
-from gateway.core.air.uplink_opener import Gatekeeper
+from gateway.core.air.uplink_opener import UplinkOpener
 from gateway.core.bundle import Bundler
 from gateway.core.control_cipher import ControlCipher
 from gateway.core.ground.commander import Refusal
-from gateway.core.ground.listener import Listener, Me
+from gateway.core.ground.listener import Listener, StationIdentity
 from gateway.core.ground.opener import Opener
 from gateway.core.ground.starts import Start
-from gateway.core.ground.uplink_sessions import Fleet
+from gateway.core.ground.uplink_sessions import UplinkSessions
 from gateway.core.wire import FIRST_CONTROL, LINK_MTU, Kind, parse_control
 from keys import grant
 from keys.grant import Profile
@@ -96,12 +96,12 @@ class World:
 
     def opened(self, datagrams: Iterable[bytes]) -> list[bytes]:
         """The control datagrams among these, as who has the order opens them."""
-        cipher = ControlCipher(self.order.order.op_id)
+        cipher = ControlCipher(self.order.content.op_id)
         return [opened for datagram in datagrams if datagram[0] == FIRST_CONTROL and (opened := cipher.open(datagram))]
 
     def on_air(self, datagrams: Iterable[bytes]) -> list[bytes]:
         """Control datagrams sealed as whoever has an order of the operation can seal them."""
-        cipher = ControlCipher(self.order.order.op_id)
+        cipher = ControlCipher(self.order.content.op_id)
         return [cipher.seal(datagram) for datagram in datagrams]
 
     def kind(self, datagram: bytes) -> Kind | None:
@@ -119,9 +119,9 @@ class Aircraft:
     def __init__(self, world: World, boot: int, now: float, link_bps: int, lanes: tuple[Lane, ...]) -> None:
         device = (0, world.device_key, boot)
         self.announcer = Announcer(world.order, device, lanes, link_bps, world.random.randbytes, now)
-        self.gatekeeper = Gatekeeper(self.announcer)
+        self.gatekeeper = UplinkOpener(self.announcer)
         self.commands: list[tuple[int, bytes]] = []  # (station, frame) of all that came up
-        self.bundler = Bundler(LINK_MTU, world.order.order.policy.pad, now)
+        self.bundler = Bundler(LINK_MTU, world.order.content.policy.pad, now)
         self.batch = Batch()
 
     def control(self, now: float) -> list[bytes]:
@@ -150,7 +150,7 @@ class Aircraft:
         """Frames as the air role sends them: bundled, then sealed for each class of readers."""
         self.bundler.add(frames, now)
         self.batch.clear()
-        self.bundler.fill(self.batch, now)
+        self.bundler.bundle_into(self.batch, now)
         bundles = self.batch.datagrams()
         lanes = [lane for lane in (Lane.TELEMETRY, Lane.OBSERVER_TELEMETRY) if self.announcer.send_key(lane)]
         return [sealed for lane in lanes for sealed in self.seal(lane, bundles)]
@@ -159,9 +159,9 @@ class Aircraft:
 class Station:
     def __init__(self, world: World, index: int, known: Mapping[bytes, Sequence[Any]], named: Start | None = None) -> None:
         self.world = world
-        self.listener = Listener(world.order, Me(index, world.profile, world.seeds[index]), known, named)
+        self.listener = Listener(world.order, StationIdentity(index, world.profile, world.seeds[index]), known, named)
         self.opener = Opener(self.listener)
-        self.fleet = Fleet(world.order, index, LINK_MTU, world.random.randbytes)
+        self.sessions = UplinkSessions(world.order, index, LINK_MTU, world.random.randbytes)
         self.frames: list[bytes] = []
         self.video: dict[Lane, list[bytes]] = {Lane.VIDEO_A: [], Lane.VIDEO_B: []}
 
@@ -175,21 +175,21 @@ class Station:
 
     def read(self, batch: Batch, now: float) -> None:
         opened = self.opener.open(batch, now)
-        self.frames += [bytes(f) for bundle in self.fleet.systems.sift(opened.bundles) for f in bundle.frames]
+        self.frames += [bytes(f) for bundle in self.sessions.systems.sift(opened.bundles) for f in bundle.frames]
         for lane, slots in opened.video.items():
             self.video[lane] += [bytes(batch.view(slot)) for slot in slots]
 
     def control(self, now: float) -> list[bytes]:
         """The challenges that are due, by the one way that there is, and orders."""
-        self.fleet.follow(self.listener.sessions.values(), now)
-        return [datagram for _, datagram in self.fleet.challenges([(0, "radio")], now)] + self.fleet.control(now)
+        self.sessions.follow(self.listener.sessions.values(), now)
+        return [datagram for _, datagram in self.sessions.challenges([(0, "radio")], now)] + self.sessions.control(now)
 
     def seal(self, frames: list[bytes], now: float) -> list[bytes] | Refusal:
-        self.fleet.follow(self.listener.sessions.values(), now)
-        if refusal := self.fleet.refusal(now):
+        self.sessions.follow(self.listener.sessions.values(), now)
+        if refusal := self.sessions.refusal(now):
             return refusal
-        self.fleet.systems.hear_stations(frames)
-        sealed = self.fleet.seal(frames, now)
+        self.sessions.systems.hear_stations(frames)
+        sealed = self.sessions.seal(frames, now)
         return sealed.datagrams if sealed.sent or not frames else sealed.refused[0][1]
 
 
@@ -219,7 +219,7 @@ def command(world: World, station: Station, aircraft: Aircraft, now: float) -> f
     for _ in range(200):
         aircraft.receive(station.control(now), now)
         station.receive(aircraft.control(now), now)
-        if station.fleet.commanded[0].answered(now):
+        if station.sessions.commanded[0].answered(now):
             return now
         now += 0.05
     raise AssertionError(f"no challenge was answered: {aircraft.drops}, {station.drops}")

@@ -163,7 +163,7 @@ class Coalesced(NamedTuple):
 
 def coalesce(pair: Pair, log: Log, wait_s: float) -> Coalesced:
     """Bundle and seal the frames of `log` for one lane; each waits at most so long. The log is the clock."""
-    bundler = Bundler(LINK_MTU, pair.announcer.order.order.policy.pad, log[0][0], wait_s)
+    bundler = Bundler(LINK_MTU, pair.announcer.order.content.policy.pad, log[0][0], wait_s)
     batch, datagrams, octets = Batch(), 0, 0
     ends = (*(at for at, _ in log[1:]), log[-1][0] + PADDING_ONLY_AFTER_S)
     began = time.process_time()
@@ -171,7 +171,7 @@ def coalesce(pair: Pair, log: Log, wait_s: float) -> Coalesced:
         bundler.add([frame], at)
         while (due := max(at, bundler.next_due())) < until:
             batch.clear()
-            bundler.fill(batch, due)
+            bundler.bundle_into(batch, due)
             pair.seal(Lane.TELEMETRY, batch)
             datagrams += batch.count
             octets += int(batch.lengths[: batch.count].sum())

@@ -20,8 +20,8 @@ from collections.abc import Sequence, Set
 from gateway import clock, config
 from gateway.air import standing
 from gateway.air.oversize import Oversize
-from gateway.air.session_manager import TELEMETRY_LANES, VIDEO_LANES, Sessions, board_clock
-from gateway.air.uplink import Gate
+from gateway.air.session_manager import TELEMETRY_LANES, VIDEO_LANES, SessionManager, board_clock
+from gateway.air.uplink import AirUplink
 from gateway.batch import AGED_S, Batch
 from gateway.config import AirConfig
 from gateway.core.air.announcer import NARROW_BELOW_BPS, Announcer
@@ -38,10 +38,10 @@ from gateway.loop.pacing import Pace
 from gateway.loop.poller import Poller
 from gateway.report import advice, in_clear
 from gateway.report.alarms import Alarms, Reason
-from gateway.report.endpoint_watch import Watch
+from gateway.report.endpoint_watch import EndpointWatch
 from gateway.report.log import say
 from gateway.report.meter import Growth, Meter
-from gateway.report.status import Publisher, Table, frames_status, in_one_line
+from gateway.report.status import FrameCounts, Publisher, frames_status, in_one_line
 from keys.folders.device import DeviceFolder
 from keys.lanes import Lane, role_names
 from keys.order import VerifiedOrder
@@ -71,30 +71,30 @@ class Air:
         paces = {self.fc: pacing.frames(settings.flush_ms / 1000), **dict.fromkeys(self.cameras, pacing.DATAGRAMS)}
         self.pace = Pace(self.poller, paces)
         self._video = deque(zip(VIDEO_LANES, self.cameras, strict=False))
-        self.fc_frames, self.frames = FrameReader(self.fc, self.barrier), Table()
+        self.fc_frames, self.frames = FrameReader(self.fc, self.barrier), FrameCounts()
         self.unsent = self.crowded = self.late = 0  # what came while no link was up; while all were full; too long ago
         self.alarms = Alarms(lambda text: say("air", text))
         self.oversize = Oversize(self.cameras, settings.mtu, self.alarms)
         self._batch = Batch(settings.batch)
         self._bundles = Batch(settings.batch // len(TELEMETRY_LANES))  # sealed for each lane, they fill a batch
         self._housekeep_at = self._status_at = self._control_at = 0.0
-        self._watch = Watch(self.endpoints, lambda text: say("air", text))
-        self.sessions = Sessions(device, len(self.cameras), settings.link_bps(), self.alarms, self.barrier)
+        self._watch = EndpointWatch(self.endpoints, lambda text: say("air", text))
+        self.sessions = SessionManager(device, len(self.cameras), settings.link_bps(), self.alarms, self.barrier)
 
     # --- start and end ---
 
     def run(self) -> None:
         """Fly until SIGINT or SIGTERM."""
-        self.device.device_index(self.order.order)
+        self.device.device_index(self.order.content)
         self._refuse_what_ended()
         self._started = now = clock.now()
         self.sessions.begin(now)
-        self.gate = Gate(self.announcer, self.fc, self.alarms, self.barrier, clock.now)
-        self.bundler = Bundler(self.settings.mtu, self.order.order.policy.pad, now, self.settings.flush_ms / 1000)
+        self.uplink = AirUplink(self.announcer, self.fc, self.alarms, self.barrier, clock.now)
+        self.bundler = Bundler(self.settings.mtu, self.order.content.policy.pad, now, self.settings.flush_ms / 1000)
         with Publisher("air", self.device.name) as self.publisher:
             self._say_sealed(now)
             in_clear.alarm(self.alarms, [self.fc], self.cameras, now)
-            hardening.settle()
+            hardening.freeze_gc()
             try:
                 while not self.poller.stopping:
                     self.turn()
@@ -151,7 +151,7 @@ class Air:
     def _telemetry(self, ready: Set[Endpoint], now: float) -> None:
         if self.fc in ready or now >= self.fc_frames.next_due():
             for waited, frames in (came := self.fc_frames.read(now)):
-                leaving = self.gate.may_leave(frames)
+                leaving = self.uplink.may_leave(frames)
                 self.bundler.add(leaving, now if waited < AGED_S else now - waited)
                 self.frames.count(leaving)
             self.pace.count(self.fc, len(together(came)), now, more=False)
@@ -174,8 +174,8 @@ class Air:
         bundles, batch = self._bundles, self._batch
         keys = [key for lane in TELEMETRY_LANES if (key := self.announcer.send_key(lane))]
         bundles.clear()
-        self.bundler.fill(bundles, now, room / max(1, len(keys)))
-        batch.take(bundles, [*range(bundles.count)] * len(keys))
+        self.bundler.bundle_into(bundles, now, room / max(1, len(keys)))
+        batch.copy_from(bundles, [*range(bundles.count)] * len(keys))
         for number, key in enumerate(keys):
             self.announcer.sealer.seal(key, batch, number * bundles.count, bundles.count)
         self._drain_live(batch, self.links, now)
@@ -188,10 +188,10 @@ class Air:
                 self._take_link(link, now)
 
     def _take_link(self, link: Endpoint, now: float) -> None:
-        accepted = self.gate.take(link, now)
+        accepted = self.uplink.receive(link, now)
         if accepted.frames:
             self.bundler.expect_answer(now)
-            self.poller.stir(self.fc)
+            self.poller.resume(self.fc)
         for station in accepted.challenges:
             self.sessions.challenged(station)
         for station, kind, content in accepted.control:  # of its kinds these two come here
@@ -199,14 +199,14 @@ class Air:
                 if kind is Control.ORDER_HELD:
                     self.sessions.order_held(station, content, now)
                 elif not self.sessions.order_fragment(station, content, now):
-                    self.gate.keeper.drops[DropReason.BAD_ORDER] += 1
+                    self.uplink.opener.drops[DropReason.BAD_ORDER] += 1
 
     # --- 5: video to the link ---
 
     def _relay_video(self, ready: Set[Endpoint], now: float) -> None:
         for lane, camera in tuple(self._video) if ready else ():
             with self.barrier:
-                if camera in ready and camera.fill(self._batch, now):
+                if camera in ready and camera.receive_into(self._batch, now):
                     self.pace.count(camera, self._batch.count, now, more=self._batch.full)
                     self._video.rotate(-1)
                     self.late += self._batch.leave_out_late(DROP_AFTER_S)
@@ -224,7 +224,7 @@ class Air:
             else:
                 self.unsent += batch.count
             return
-        policy, room = self.order.order.policy, self.settings.mtu - DOWNLINK_OVERHEAD
+        policy, room = self.order.content.policy, self.settings.mtu - DOWNLINK_OVERHEAD
         padded = bool(policy.flags & PolicyFlag.PAD_VIDEO)
         self.oversize.leave_out(batch, room - padded, now)
         if padded:
@@ -240,8 +240,8 @@ class Air:
         before = self.announcer
         self._send(self.sessions.datagrams(now), now)
         if self.announcer is not before:
-            self.gate.follow(self.announcer)
-            self.bundler.repad(self.order.order.policy.pad)
+            self.uplink.follow(self.announcer)
+            self.bundler.repad(self.order.content.policy.pad)
             self._say_sealed(now)
 
     def _send(self, datagrams: list[bytes], now: float) -> None:
@@ -260,7 +260,7 @@ class Air:
     def _drain(self, batch: Batch, links: Sequence[Endpoint], now: float) -> None:
         for link in links:
             with self.barrier:
-                link.drain(batch, now)
+                link.send(batch, now)
 
     # --- 7: upkeep ---
 
@@ -274,7 +274,7 @@ class Air:
             with self.barrier:
                 self._tell(now)
         self.pace.tick(now)
-        self.gate.keeper.tick(now)
+        self.uplink.opener.tick(now)
         self.sessions.watch(now)
         self.manager.turned(now)
 
@@ -292,7 +292,7 @@ class Air:
     # --- what a person sees ---
 
     def _say_sealed(self, now: float) -> None:
-        order = self.order.order
+        order = self.order.content
         say("air", f"sealed: operation {order.operation!r} of {order.agency!r}, {len(order.stations)} stations")
         names = ", ".join(lane.name.lower().replace("_", " ") for lane in self.announcer.lanes)
         say("air", f"session {self.announcer.session_id.hex()[:8]}, boot {self.sessions.boot}, lanes: {names}")
@@ -306,21 +306,21 @@ class Air:
         return {
             "role": "air",
             "name": self.device.name,
-            "operation": self.order.order.operation,
+            "operation": self.order.content.operation,
             "session": announcer.session_id.hex(),
             "boot_counter": self.sessions.boot,
-            "order": self.order.order.serial,
+            "order": self.order.content.serial,
             "sealed": any(map(_is_up, self.links)),
             "epoch": announcer.epoch,
             "phase": announcer.phase.value,
             "uptime_s": round(now - self._started, 1),
             "lanes": {lane.name.lower(): key.next_ctr for lane, key in announcer.current.send_keys.items()},
-            "roles": {station.name: role_names(station.roles) for station in self.order.order.stations},
+            "roles": {station.name: role_names(station.roles) for station in self.order.content.stations},
             "endpoints": self.meter.read(now),
             "late_per_s": self._late_per_s(now),
             "frames": frames_status(self.frames),
-            "commands": self.gate.commands(),
-            "kept_back": self.gate.kept_back(),
+            "commands": self.uplink.commands(),
+            "kept_back": self.uplink.kept_back(),
             "drops": self._drops(),
             "unexpected": dict(self.barrier.places),
             "unsaved": self.device.unsaved,
@@ -334,10 +334,10 @@ class Air:
         return round(sum(grown.values()) / seconds, 1)
 
     def _drops(self) -> dict[str, int]:
-        gate = self.gate.drops()
+        uplink = self.uplink.drops()
         return {
-            **gate,
-            "late": self.bundler.late + self.late + gate.get(DropReason.LATE.value, 0),
+            **uplink,
+            "late": self.bundler.late + self.late + uplink.get(DropReason.LATE.value, 0),
             "link_down": self.unsent,
             "link_full": self.crowded,
             "oversize": self.oversize.total,

@@ -16,10 +16,10 @@ import time
 from gateway import clock
 from gateway.core import order_fragments
 from gateway.core.air.announcer import Announcer
-from gateway.core.air.order_broadcaster import Courier
+from gateway.core.air.order_broadcaster import OrderBroadcaster
 from gateway.core.barrier import Barrier
 from gateway.core.order_intake import OrderIntake
-from gateway.loop.background import Aside
+from gateway.loop.background import BackgroundTask
 from gateway.loop.barrier import refusing
 from gateway.loop.watchdog import Manager
 from gateway.report.alarms import Alarms, Reason, kind_of
@@ -41,7 +41,7 @@ TELEMETRY_LANES = (Lane.TELEMETRY, Lane.OBSERVER_TELEMETRY)
 VIDEO_LANES = (Lane.VIDEO_A, Lane.VIDEO_B)
 
 
-class Sessions:
+class SessionManager:
     """`device` is the open (locked) folder."""
 
     def __init__(
@@ -49,13 +49,13 @@ class Sessions:
     ) -> None:
         self.device, self.order = device, device.order()
         self._cameras, self._link_bps, self._alarms = cameras, link_bps, alarms
-        self._courier: Courier | None = None
+        self._broadcaster: OrderBroadcaster | None = None
         self._next: VerifiedOrder | None = None  # stored already; the session under it begins at `_change_at`
         self._change_at = float("inf")
         self._carried: OrderIntake[int] = OrderIntake()  # by station, so that none spoils what another carries
         self._inbox_at = self._limits_at = 0.0
         self._barrier = barrier or Barrier()
-        self._aside = Aside(self._barrier)
+        self._aside = BackgroundTask(self._barrier)
         self.boot = 0  # the counter of this session; 0 before the first
         self._former = b""  # the id of the session before this one in this process
 
@@ -69,14 +69,14 @@ class Sessions:
         while self.announcer.session_id[:1] == self._former[:1]:  # what comes up could not be told apart
             self.announcer = self._announcer(now)
         self._former = self.announcer.session_id
-        self._courier = None
+        self._broadcaster = None
         if Lane.ORDER in self.announcer.lanes:
-            self._courier = Courier(self.announcer, self.order, Lane.ORDER, now + self.announcer.round_s)
+            self._broadcaster = OrderBroadcaster(self.announcer, self.order, Lane.ORDER, now + self.announcer.round_s)
         self._started, self._counted = now, 0
         self._watch_limits(now)
 
     def _announcer(self, now: float) -> Announcer:
-        device = (self.device.device_index(self.order.order), self.device.key, self.boot)
+        device = (self.device.device_index(self.order.content), self.device.key, self.boot)
         return Announcer(self.order, device, self._lanes(), self._link_bps, os.urandom, now, self._claim())
 
     def _claim(self) -> int:
@@ -85,24 +85,24 @@ class Sessions:
 
     def _lanes(self) -> tuple[Lane, ...]:
         """What this session has: what somebody reads, a video lane per camera, and the order's lane if it amends one."""
-        read = {lane for station in self.order.order.stations for lane in lanes_for(station.roles)}
+        read = {lane for station in self.order.content.stations for lane in lanes_for(station.roles)}
         wanted = [*TELEMETRY_LANES, *VIDEO_LANES[: self._cameras], Lane.EVIDENCE]
-        if self.order.order.previous and fits_link(self.order.raw):
+        if self.order.content.previous and fits_link(self.order.raw):
             wanted.append(Lane.ORDER)
         return tuple(lane for lane in wanted if lane in read)
 
     # --- what goes out ---
 
     def next_due(self) -> float:
-        courier = self._courier.next_due() if self._courier else float("inf")
-        return min(self.announcer.next_due(), courier, self._change_at)
+        broadcaster = self._broadcaster.next_due() if self._broadcaster else float("inf")
+        return min(self.announcer.next_due(), broadcaster, self._change_at)
 
     def datagrams(self, now: float) -> list[bytes]:
         """Everything that is due at `now`, in order; `announcer` is another one after it if the session has changed."""
         out = self.announcer.datagrams(now, self._claim())
-        if self._courier:
-            out += self._courier.datagrams(now)
-        if self._next and (now >= self._change_at or not self._courier or self._courier.done):
+        if self._broadcaster:
+            out += self._broadcaster.datagrams(now)
+        if self._next and (now >= self._change_at or not self._broadcaster or self._broadcaster.done):
             out += self._change(self._next, now)
         return out
 
@@ -112,7 +112,7 @@ class Sessions:
 
     # --- 1: a new order ---
 
-    def take_order(self, data: bytes, now: float) -> None:
+    def put_in_force(self, data: bytes, now: float) -> None:
         """Put an order in force, and prepare its session. KeysError if it is refused, and then nothing has changed."""
         self.count_seconds(now)  # those under the order that was in force
         try:
@@ -127,14 +127,14 @@ class Sessions:
 
     def challenged(self, station: int) -> None:
         """A station has spoken under this session's order."""
-        if self._courier and not self._next:
-            self._courier.arrived(station)
+        if self._broadcaster and not self._next:
+            self._broadcaster.arrived(station)
 
     def order_held(self, station: int, name: bytes, now: float) -> None:
         """A station says which order it holds, by the first 16 bytes of its order_hash."""
-        if self._courier and self._next and self._next.order_hash.startswith(name):
-            self._courier.arrived(station)
-            if self._courier.done:
+        if self._broadcaster and self._next and self._next.order_hash.startswith(name):
+            self._broadcaster.arrived(station)
+            if self._broadcaster.done:
                 self._change_at = now
 
     def order_fragment(self, station: int, content: bytes, now: float) -> bool:
@@ -154,7 +154,7 @@ class Sessions:
             self._take_carried(*found, now)
 
     def _take_carried(self, station: int, data: bytes, now: float) -> None:
-        name = next((listed.name for listed in self.order.order.stations if listed.index == station), "?")
+        name = next((listed.name for listed in self.order.content.stations if listed.index == station), "?")
         try:
             carried = verify_order(data, self.device.roots, 0)
             amendment.require_one_signer(carried, self.device.order())
@@ -163,7 +163,7 @@ class Sessions:
             if not amendment.succeeds(carried, self.device.order()):
                 self._alarms.raise_(Reason.CARRIED_UNFIT, now, key=station, station=name)
                 return
-            self.take_order(data, now)
+            self.put_in_force(data, now)
         except NumberTwice as error:
             self._alarms.raise_(Reason.NUMBER_TWICE, now, error=error)
         except KeysError as error:
@@ -175,21 +175,28 @@ class Sessions:
 
     def _prepare(self, new: VerifiedOrder, now: float) -> None:
         self._alarms.clear(Reason.NUMBER_TWICE)
-        self._next, self._change_at, self._courier = new, now, None
-        if amendment.succeeds(new, self.order) and not amendment.drops(new.order, self.order.order) and fits_link(new.raw):
-            self._courier = Courier(self.announcer, new, Lane.EVIDENCE, now)
+        self._next, self._change_at, self._broadcaster = new, now, None
+        if (
+            amendment.succeeds(new, self.order)
+            and not amendment.drops(new.content, self.order.content)
+            and fits_link(new.raw)
+        ):
+            self._broadcaster = OrderBroadcaster(self.announcer, new, Lane.EVIDENCE, now)
             self._change_at = now + min(
-                max(self.order.order.policy.lead_s, AHEAD_ROUNDS * self._courier.round_s), AHEAD_MAX_S
+                max(self.order.content.policy.lead_s, AHEAD_ROUNDS * self._broadcaster.round_s), AHEAD_MAX_S
             )
             self.announcer.flags |= Flag.ORDER_CHANGE_AHEAD
-        say("air", f"order {new.order.serial} for {new.order.operation!r} is in force, until now {self.order.order.serial}")
+        say(
+            "air",
+            f"order {new.content.serial} for {new.content.operation!r} is in force, until now {self.order.content.serial}",
+        )
 
     def _change(self, new: VerifiedOrder, now: float) -> list[bytes]:
         last = self.close(now)
         self.count_seconds(now)
         self.order, self._next, self._change_at = new, None, float("inf")
         self._carried.forget_refusals()
-        self._carried.keep({station.index for station in new.order.stations})
+        self._carried.keep({station.index for station in new.content.stations})
         self.begin(now)
         return last + self.announcer.datagrams(now, self._claim())
 
@@ -210,7 +217,7 @@ class Sessions:
 
     def _look_into_inbox(self, now: float) -> None:
         try:
-            take = refusing(self._barrier, lambda data: self.take_order(data, now))
+            take = refusing(self._barrier, lambda data: self.put_in_force(data, now))
             if refused := inbox.serve(self.device.path, take):
                 self._alarms.raise_(Reason.INBOX_REFUSED, now, key=kind_of(refused), error=refused)
         except FolderError as error:

@@ -1,4 +1,4 @@
-"""Gate: what comes up, from the links through the gatekeeper and each station's guard policy to the flight controller.
+"""Air uplink: from the links through the gatekeeper and each station's guard policy to the flight controller.
 
 What must not live here: whom to believe (gateway.core.air.uplink_opener), what a policy lets pass (firmware_shims.guard).
 """
@@ -12,7 +12,7 @@ from firmware_shims import guard
 from firmware_shims.guard import UNJUDGED, Guard
 from gateway.batch import AGED_S, Batch
 from gateway.core.air.announcer import Announcer
-from gateway.core.air.uplink_opener import INSTANCES_MAX, Accepted, Gatekeeper
+from gateway.core.air.uplink_opener import INSTANCES_MAX, Accepted, UplinkOpener
 from gateway.core.barrier import Barrier
 from gateway.core.wire import DropReason
 from gateway.endpoints import Endpoint
@@ -20,7 +20,7 @@ from gateway.report.alarms import Alarms, Reason
 from gateway.report.kept_back import KeptBack
 
 
-class Gate:
+class AirUplink:
     """Of one session after the other.
 
     `clock` is read where a batch is at hand: the process may have stood still since the turn began. Without it the
@@ -41,34 +41,34 @@ class Gate:
         self._kept: dict[str, KeptBack] = {}  # by the station's name
         self._kept_aboard = 0
         self._batch, self._frames = Batch(), Batch()
-        self._guard(Gatekeeper(announcer, self._barrier))
+        self._guard(UplinkOpener(announcer, self._barrier))
 
     def follow(self, announcer: Announcer) -> None:
         """A new session takes the place of the last one, whose commands go on for fresh_ms, by the new guard policies."""
-        self._guard(Gatekeeper(announcer, self._barrier, self.keeper))
+        self._guard(UplinkOpener(announcer, self._barrier, self.opener))
 
-    def _guard(self, keeper: Gatekeeper) -> None:
-        self.keeper, announcer = keeper, keeper.announcer
-        self._stations = {station.index: station for station in announcer.order.order.stations}
+    def _guard(self, opener: UplinkOpener) -> None:
+        self.opener, announcer = opener, opener.announcer
+        self._stations = {station.index: station for station in announcer.order.content.stations}
         self._guards = {index: Guard(station.guard) for index, station in self._stations.items()}
 
     # --- up ---
 
-    def take(self, link: Endpoint, now: float) -> Accepted:
+    def receive(self, link: Endpoint, now: float) -> Accepted:
         """Read one batch of `link`, and hand the frames that may pass to the flight controller, in order."""
         began = self._clock() if self._clock else now
-        if not link.fill(self._batch, now):
+        if not link.receive_into(self._batch, now):
             return Accepted()
         now = self._clock() if self._clock else now
-        accepted = self.keeper.open(self._batch, now, lambda slot: (link.address, *link.senders([slot])))
+        accepted = self.opener.open(self._batch, now, lambda slot: (link.address, *link.senders([slot])))
         if self._clock and self._clock() - began > AGED_S:  # it stood still meanwhile: nobody knows how old they are
-            self.keeper.drops[DropReason.LATE] += len(accepted.frames)
+            self.opener.drops[DropReason.LATE] += len(accepted.frames)
             accepted.frames.clear()
-        link.vouch(accepted.slots, now)
+        link.authenticated(accepted.slots, now)
         if accepted.copies:
-            link.keep(accepted.copies, now)
+            link.renew(accepted.copies, now)
         self._to_fc([frame for station, frame in accepted.frames if self._may(station, frame, now)], now)
-        crowds = self.keeper.drops[DropReason.TOO_MANY_INSTANCES]
+        crowds = self.opener.drops[DropReason.TOO_MANY_INSTANCES]
         if crowds > self._crowds:
             self._crowds = crowds
             self._alarms.raise_(Reason.TOO_MANY_SENDERS, now, limit=INSTANCES_MAX)
@@ -94,7 +94,7 @@ class Gate:
         batch = self._frames
         for begin in range(0, len(frames), batch.capacity):
             batch.hold(frames[begin : begin + batch.capacity])
-            self._fc.drain(batch, now)
+            self._fc.send(batch, now)
 
     # --- down ---
 
@@ -124,5 +124,5 @@ class Gate:
         return {name: dict(kept.counts) for name, kept in sorted(self._kept.items())}
 
     def drops(self) -> dict[str, int]:
-        counts = {reason.value: count for reason, count in sorted(self.keeper.drops.items()) if count}
+        counts = {reason.value: count for reason, count in sorted(self.opener.drops.items()) if count}
         return {**counts, DropReason.GUARDED.value: sum(kept.total for kept in self._kept.values()) + self._kept_aboard}

@@ -21,7 +21,7 @@ from gateway.board import account, autopilot, camera, clock, computer, folder, h
 from gateway.board.finding import Finding, State, do, ok, unknown
 from gateway.board.subject import Role, Subject, default_path
 from gateway.config import AirConfig, GroundConfig
-from gateway.errors import ConfigError, NeedsAHand
+from gateway.errors import ActionNeeded, ConfigError
 from keys.commands.terminal import json_text, show
 from keys.printable import printable
 
@@ -67,7 +67,7 @@ def _run(args: argparse.Namespace) -> int:
         show(json_text([dataclasses.asdict(finding) for finding in found], 2))
     if count := sum(finding.state is State.DO for finding in found):
         things = "1 thing needs" if count == 1 else f"{count} things need"
-        raise NeedsAHand(f"{things} a hand", hint="what to do stands under each line that begins with: do this")
+        raise ActionNeeded(f"{things} a hand", hint="what to do stands under each line that begins with: do this")
     return 0
 
 

@@ -44,7 +44,7 @@ def _aboard(path: Path, system: int | None = None) -> Iterator[Finding]:
     """`system`: MAVLink's number of this aircraft by the configuration, if there is one."""
     flying = store.holder(path)  # its start is counted already, and no limit ends a flight
     device = DeviceFolder.view(path)
-    order = device.order().order
+    order = device.order().content
     listed = order.devices[device.device_index(order)]
     both = ", whose orders need two signatures (hybrid)" if len(device.roots) > 1 else ""
     yield ok("enrolled", f"as {device.name!r} with {order.agency!r}{both}")
@@ -71,7 +71,7 @@ def _at_station(path: Path, file: str) -> Iterator[Finding]:
     station = StationFolder.open(path)
     data = order_file.read(file)
     files.expect(Kind.ORDER, data, "the file")
-    order = verify_order(data, station.roots, 0).order
+    order = verify_order(data, station.roots, 0).content
     station.index_in(order)
     require_in_force(order, int(time.time()))
     yield ok("order", f"{_until(order)}; it lists {station.name!r}")

@@ -58,7 +58,7 @@ class Bundler:
         # Company is worth waiting for only where frames come close together: an answer after a silence goes at once.
         return max(self._frames[0][0], min(self._last, self._frames[0][0]) + self.flush_s)
 
-    def fill(self, batch: Batch, now: float, room: float = math.inf) -> None:
+    def bundle_into(self, batch: Batch, now: float, room: float = math.inf) -> None:
         """Append bundles until the frames or the slots run out; one of padding alone if nothing came for long.
 
         `room` is how many octets of sealed bundles the link takes: what is more goes on waiting. It is passed by less

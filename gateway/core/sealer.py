@@ -14,7 +14,7 @@ RFC 9605 section 4.4; SPEC.md section 4.
 from __future__ import annotations
 
 from gateway.batch import HEADROOM, SLOTS, TAG_SIZE, Batch
-from gateway.core.sframe import Octets, Strip
+from gateway.core.sframe import HeaderBlock, Octets
 from keys.keyring import SendKey
 
 
@@ -33,7 +33,7 @@ class Sealer:
         KeyExhausted before anything is touched.
         """
         end = batch.count if count is None else first + count
-        ctr, slot = key.take(end - first), first
+        ctr, slot = key.reserve(end - first), first
         while slot < end:
             strip = self._strip(key, ctr)
             at = ctr - strip.first
@@ -42,10 +42,10 @@ class Sealer:
             self._lay_headers(batch, slot, strip.headers[at : at + run])
             ctr, slot = ctr + run, slot + run
 
-    def _strip(self, key: SendKey, ctr: int) -> Strip:
-        if not (isinstance(key.ahead, Strip) and key.ahead.holds(ctr)):
-            key.ahead = Strip(key.kid, key.salt, self._session_id, ctr)
-        assert isinstance(key.ahead, Strip)
+    def _strip(self, key: SendKey, ctr: int) -> HeaderBlock:
+        if not (isinstance(key.ahead, HeaderBlock) and key.ahead.holds(ctr)):
+            key.ahead = HeaderBlock(key.kid, key.salt, self._session_id, ctr)
+        assert isinstance(key.ahead, HeaderBlock)
         return key.ahead
 
     def _lay_headers(self, batch: Batch, first: int, headers: Octets) -> None:

@@ -98,7 +98,7 @@ def pairs(salt: bytes, headers: Octets, ctrs: Integers, metadata: bytes) -> list
     return [*struct.iter_unpack(f"{NONCE_SIZE}s{size + len(metadata)}s", table)]
 
 
-class Strip:
+class HeaderBlock:
     """Made ahead: what each of some consecutive counters of one KID needs. Their headers are equally long.
 
     `first`    the first of the counters, and `end` the one behind the last

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from gateway.batch import Batch
-from gateway.core.ground.listener import Listener, Me
+from gateway.core.ground.listener import Listener, StationIdentity
 from gateway.core.ground.opener import Opener
 from gateway.core.wire import DropReason
 from keys.folders.station import StationFolder
@@ -18,8 +18,8 @@ def pretend(folder: Path, order: Path, capture: Iterable[bytes]) -> tuple[int, i
     station = StationFolder.open(folder)
     verified = verify_order(order.read_bytes(), station.roots, 0)
     datagrams, opened, refused = list(capture), 0, 0
-    for listed in verified.order.stations:
-        opener = Opener(Listener(verified, Me(listed.index, station.profile, station.seed), {}))
+    for listed in verified.content.stations:
+        opener = Opener(Listener(verified, StationIdentity(listed.index, station.profile, station.seed), {}))
         batch = Batch()
         for datagram in datagrams:
             batch.clear()

@@ -50,7 +50,7 @@ def open_endpoint(
 
 
 def open_link(address: Address, buffer: int = BUFFER, *, proved: bool = False) -> Endpoint:
-    """An endpoint for sealed datagrams; one that listens answers nobody but whom `vouch` was called for.
+    """An endpoint for sealed datagrams; one that listens answers nobody but whom `authenticated` was called for.
 
     If `proved`, as at a ground, it takes copies for a reason to try their sender, and `prove` decides who stays.
     """

@@ -59,9 +59,9 @@ class Endpoint(ABC):
     """One place where bytes enter and leave. `now` is always the caller's monotonic clock, in seconds.
 
     `stream`      True: bytes without boundaries (serial, TCP); False: datagrams
-    `connection`  number of the connection that the last `fill` read from. No two connections of an endpoint share a
+    `connection`  number of the connection that the last `receive_into` read from. No two connections of an endpoint share a
                   number, so bytes continue a frame only if they have the same one.
-    `waiting`     something is at hand for `fill` that no poll will tell of
+    `waiting`     something is at hand for `receive_into` that no poll will tell of
     `octets_a_second`  what the line carries; infinite where it has no rate of its own, or none that we know
     `users`       whose programs on this computer may be at the other end; None: anybody's
     `look_s`      how old the answer to that may be for what comes in
@@ -88,14 +88,14 @@ class Endpoint(ABC):
         self._openings = 0
 
     @abstractmethod
-    def fill(self, batch: Batch, now: float) -> int:
+    def receive_into(self, batch: Batch, now: float) -> int:
         """Replace what `batch` holds by what has come, of one connection; how many slots that took.
 
         Also moves what waits to be written, so call it whenever the poller has woken.
         """
 
     @abstractmethod
-    def drain(self, batch: Batch, now: float) -> None:
+    def send(self, batch: Batch, now: float) -> None:
         """Send all of `batch`, to everyone there is. What cannot go is dropped whole and counted."""
 
     @property
@@ -103,17 +103,17 @@ class Endpoint(ABC):
         return False
 
     def senders(self, slots: Sequence[int]) -> list[Hashable]:  # noqa: ARG002 - most hear one sender only
-        """Who sent what stands in these slots of the last `fill`, each once."""
+        """Who sent what stands in these slots of the last `receive_into`, each once."""
         return [self.address]
 
-    def vouch(self, slots: Sequence[int], now: float) -> None:  # noqa: B027 - most send to one peer, whom they were told
-        """What stands in these slots of the last `fill` was authentic and new: whoever sent it may be answered."""
+    def authenticated(self, slots: Sequence[int], now: float) -> None:  # noqa: B027 - most send to one peer, whom they were told
+        """What stands in these slots of the last `receive_into` was authentic and new: whoever sent it may be answered."""
 
-    def keep(self, slots: Sequence[int], now: float) -> None:  # noqa: B027 - as above
+    def renew(self, slots: Sequence[int], now: float) -> None:  # noqa: B027 - as above
         """Copies of what was authentic stand in these slots: who was vouched for stays so, and nobody else becomes it."""
 
     def hang_up(self) -> None:  # noqa: B027 - most have one peer
-        """On the connection that the last `fill` read from, where there may be several."""
+        """On the connection that the last `receive_into` read from, where there may be several."""
 
     def propose(self, slots: Sequence[int], now: float) -> None:  # noqa: B027 - as above
         """What may be a copy stands in these slots: who was vouched for stays so, and others may be tried."""
@@ -122,15 +122,15 @@ class Endpoint(ABC):
         """What was sent to this address alone has come back: it leads there."""
 
     def addresses(self) -> list[Hashable]:
-        """Each that `drain_to` can send to: those of `drain`, and those that may be tried. Names of the endpoint's own."""
+        """Each that `send_to` can send to: those of `send`, and those that may be tried. Names of the endpoint's own."""
         return [self.address]
 
-    def drain_to(self, batch: Batch, address: Hashable, now: float) -> None:  # noqa: ARG002 - most have one peer
+    def send_to(self, batch: Batch, address: Hashable, now: float) -> None:  # noqa: ARG002 - most have one peer
         """Send all of `batch` to one of `addresses`."""
-        self.drain(batch, now)
+        self.send(batch, now)
 
     def clients(self) -> list[str]:
-        """Who listens to what `drain` sends, of those that came by themselves; for people to read."""
+        """Who listens to what `send` sends, of those that came by themselves; for people to read."""
         return []
 
     def backlog_s(self, now: float) -> float:  # noqa: ARG002 - most have none

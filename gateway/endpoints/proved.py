@@ -27,7 +27,7 @@ class ProvedLink(UdpLink):
     def addresses(self) -> list[Hashable]:
         return list(dict.fromkeys((*self._clients, *self._tried)))
 
-    def drain_to(self, batch: Batch, address: Hashable, now: float) -> None:  # noqa: ARG002 - part of the interface
+    def send_to(self, batch: Batch, address: Hashable, now: float) -> None:  # noqa: ARG002 - part of the interface
         if self._mover is None:
             self.counters.dropped_tx += batch.count
         else:

@@ -87,7 +87,7 @@ class SlipLine(SerialLine):
         self._come: deque[bytes] = deque()  # datagrams of the last read that no batch has taken yet
         self._came_at = 0.0  # when they had come at the earliest, on `clock.now`
 
-    def fill(self, batch: Batch, now: float) -> int:
+    def receive_into(self, batch: Batch, now: float) -> int:
         batch.clear()
         oldest = 0.0
         while not batch.full:
@@ -103,7 +103,7 @@ class SlipLine(SerialLine):
 
     def _read(self, now: float) -> int:
         """Read once, a slot at most; how many bytes came."""
-        came = super().fill(self._raw, now)
+        came = super().receive_into(self._raw, now)
         if not came:
             return 0
         self._came_at = clock.now() - self._raw.oldest

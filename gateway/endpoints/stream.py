@@ -150,7 +150,7 @@ class StreamEndpoint(Endpoint):
         super().__init__(address)
         self._stream: Stream | None = None
 
-    def fill(self, batch: Batch, now: float) -> int:
+    def receive_into(self, batch: Batch, now: float) -> int:
         batch.clear()
         if self._stream is None:
             return 0
@@ -161,7 +161,7 @@ class StreamEndpoint(Endpoint):
             self._lost(error, now)
             return 0
 
-    def drain(self, batch: Batch, now: float) -> None:
+    def send(self, batch: Batch, now: float) -> None:
         if self._stream is None:
             self.counters.dropped_tx += batch.count
             return

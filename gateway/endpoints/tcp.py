@@ -35,10 +35,10 @@ class TcpClient(StreamEndpoint):
         self._meeting = False  # it is connected, and not known yet to whom
         self._give_up_at = self._begun_at = 0.0
 
-    def fill(self, batch: Batch, now: float) -> int:
+    def receive_into(self, batch: Batch, now: float) -> int:
         if self._connecting is not None:
             self.tick(now)
-        return super().fill(batch, now)
+        return super().receive_into(batch, now)
 
     def interests(self) -> list[tuple[int, int]]:
         if self._connecting is None:
@@ -99,7 +99,7 @@ class TcpClient(StreamEndpoint):
 
 
 class TcpServer(Endpoint):
-    """Listens; `drain` sends to every client, `fill` reads from one of them at a time, in turn.
+    """Listens; `send` sends to every client, `receive_into` reads from one of them at a time, in turn.
 
     A client that does not read loses whole frames, and holds up nobody but itself.
     """
@@ -116,7 +116,7 @@ class TcpServer(Endpoint):
         self._accepted = 0
         self._looked_at = clock.now()  # for connections; what a new one brings came later
 
-    def fill(self, batch: Batch, now: float) -> int:
+    def receive_into(self, batch: Batch, now: float) -> int:
         batch.clear()
         if self._listener is None:
             return 0
@@ -133,7 +133,7 @@ class TcpServer(Endpoint):
                 return batch.count
         return 0
 
-    def drain(self, batch: Batch, now: float) -> None:
+    def send(self, batch: Batch, now: float) -> None:
         if self._listener is None:
             self.counters.dropped_tx += batch.count
         frames = batch.datagrams() if self._clients else []

@@ -46,7 +46,7 @@ class _Udp(Endpoint):
         self._peers: Peers | None = None  # None: whoever sends is heard
         self._slots = np.arange(0)  # which of the mover's slots those of the batch were, before some were left out
 
-    def fill(self, batch: Batch, now: float) -> int:
+    def receive_into(self, batch: Batch, now: float) -> int:
         batch.clear()
         if self._mover is None:
             return 0
@@ -136,7 +136,7 @@ class _Udp(Endpoint):
 
 
 class UdpIn(_Udp):
-    """Listens on one address. Its clients are the addresses heard in the last minute; `drain` sends to all of them."""
+    """Listens on one address. Its clients are the addresses heard in the last minute; `send` sends to all of them."""
 
     _idle_s: ClassVar = CLIENT_IDLE_S
     _most: ClassVar = CLIENTS_MAX
@@ -155,7 +155,7 @@ class UdpIn(_Udp):
     def clients(self) -> list[str]:
         return [] if self._mover is None else [in_words(self._mover.address(peer)) for peer in self._clients]
 
-    def drain(self, batch: Batch, now: float) -> None:
+    def send(self, batch: Batch, now: float) -> None:
         if self._mover is None:
             self.counters.dropped_tx += batch.count
             return
@@ -212,7 +212,7 @@ class UdpIn(_Udp):
 
 
 class UdpLink(UdpIn):
-    """Listens on one address where anybody can send. `drain` sends to the four at most that were vouched for lately."""
+    """Listens on one address where anybody can send. `send` sends to the four at most that were vouched for lately."""
 
     _idle_s: ClassVar = VOUCHED_FOR_S
     _most: ClassVar = VOUCHED_MAX
@@ -220,10 +220,10 @@ class UdpLink(UdpIn):
     def _move(self, made: socket.socket) -> Mover:
         return new_link_mover(made)
 
-    def vouch(self, slots: Sequence[int], now: float) -> None:
+    def authenticated(self, slots: Sequence[int], now: float) -> None:
         self._welcome(self.senders(slots), now)
 
-    def keep(self, slots: Sequence[int], now: float) -> None:
+    def renew(self, slots: Sequence[int], now: float) -> None:
         self._welcome([peer for peer in self.senders(slots) if peer in self._clients], now)
 
     def _regard_senders(self, _mover: Mover, _batch: Batch, _now: float, /) -> None:
@@ -243,7 +243,7 @@ class UdpOut(_Udp):
     _let_in = True
     _looked_at = float("-inf")
 
-    def drain(self, batch: Batch, now: float) -> None:
+    def send(self, batch: Batch, now: float) -> None:
         if self._mover is None:
             self.counters.dropped_tx += batch.count
             return

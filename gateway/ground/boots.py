@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gateway.core.ground.listener import Listener
-from gateway.core.ground.starts import Heard
-from gateway.loop.background import Aside
+from gateway.core.ground.starts import NewSession
+from gateway.loop.background import BackgroundTask
 from gateway.report.alarms import Alarms, Reason
 from keys.folders.station import StationFolder
 
@@ -21,7 +21,7 @@ RETRY_EVERY_S = 5.0  # while the folder cannot be written
 class Boots:
     """Of one station. The order in force is the listener's; its agency is that of all that come after it."""
 
-    def __init__(self, station: StationFolder, listener: Listener, alarms: Alarms, aside: Aside) -> None:
+    def __init__(self, station: StationFolder, listener: Listener, alarms: Alarms, aside: BackgroundTask) -> None:
         self._station, self._listener, self._alarms, self._aside = station, listener, alarms, aside
         self._agency_id = listener.order.agency_id
         self._write_at = 0.0
@@ -30,7 +30,7 @@ class Boots:
         """Have the folder remember what changed; call it after every batch."""
         self._remember(self._listener.take_heard())
 
-    def _remember(self, heard: Iterable[Heard]) -> None:
+    def _remember(self, heard: Iterable[NewSession]) -> None:
         for one in heard:
             start = (one.boot_counter, one.session_id, one.seq)
             self._station.record_boot(self._agency_id, one.device_public, *start, named=one.named)

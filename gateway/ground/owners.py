@@ -33,7 +33,7 @@ class Owners:
     def __init__(self, systems: Systems, listener: Listener, station: StationFolder) -> None:
         self._systems, self._listener, self._station = systems, listener, station
         self._agency_id = listener.order.agency_id
-        recall(station, self._agency_id, listener.order.order.devices, listener.starts, systems)
+        recall(station, self._agency_id, listener.order.content.devices, listener.starts, systems)
 
     def record(self) -> None:
         """Have the folder remember what was learned; it is written aside."""
@@ -62,4 +62,4 @@ class Owners:
         return self._names()[device]
 
     def _names(self) -> dict[bytes, str]:
-        return {device.pub: device.name for device in self._listener.order.order.devices}
+        return {device.pub: device.name for device in self._listener.order.content.devices}

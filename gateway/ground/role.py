@@ -22,13 +22,13 @@ from gateway import clock, config
 from gateway.batch import Batch
 from gateway.config import GroundConfig
 from gateway.core.barrier import Barrier
-from gateway.core.ground.listener import Listener, Me
+from gateway.core.ground.listener import Listener, StationIdentity
 from gateway.core.ground.opener import Opener
 from gateway.core.ground.paths import Paths
 from gateway.core.ground.reorder import Frames, Reorder
 from gateway.core.ground.session import Session
 from gateway.core.ground.starts import Start
-from gateway.core.ground.uplink_sessions import Fleet
+from gateway.core.ground.uplink_sessions import UplinkSessions
 from gateway.core.wire import DropReason
 from gateway.endpoints import Endpoint, open_endpoint, open_link
 from gateway.endpoints.feed import TELEMETRY, VIDEO, Feed, leaves_computer
@@ -38,20 +38,20 @@ from gateway.ground.boots import Boots
 from gateway.ground.order_file import OrderFile
 from gateway.ground.owners import Owners
 from gateway.ground.succession import Succession
-from gateway.ground.uplink import Helm
+from gateway.ground.uplink import GroundUplink
 from gateway.local_users import LocalUsers
 from gateway.loop import hardening, watchdog
-from gateway.loop.background import Aside
+from gateway.loop.background import BackgroundTask
 from gateway.loop.barrier import breathe
 from gateway.loop.pacing import DATAGRAMS, Pace
 from gateway.loop.poller import Poller
 from gateway.report import in_clear
 from gateway.report.advice import READY
 from gateway.report.alarms import Alarms, Reason
-from gateway.report.endpoint_watch import Watch
+from gateway.report.endpoint_watch import EndpointWatch
 from gateway.report.log import say
 from gateway.report.meter import Growth, Meter
-from gateway.report.status import Publisher, Table, frames_status, in_one_line
+from gateway.report.status import FrameCounts, Publisher, frames_status, in_one_line
 from keys.folders.station import StationFolder
 from keys.lanes import Lane
 from keys.order import VerifiedOrder
@@ -75,7 +75,7 @@ class Ground:
     ) -> None:
         self.settings, self.station, self.manager, self.users = settings, station, manager, users
         self.barrier = Barrier()
-        me = Me(station.index_in(order.order), station.profile, station.seed)
+        me = StationIdentity(station.index_in(order.content), station.profile, station.seed)
         self.listener = Listener(order, me, {}, named_start(settings, order))
         self.opener = Opener(self.listener, self.barrier)
         self.paths = Paths(len(settings.link))
@@ -91,18 +91,18 @@ class Ground:
         self.meter = Meter(uses, self.paths.receptions)
         self.poller = Poller(self.endpoints)
         self.pace = Pace(self.poller, dict.fromkeys(self.links, DATAGRAMS))
-        self.frames = Table()
-        fleet = Fleet(order, me.index, settings.mtu, os.urandom, self.barrier)
-        self.systems = fleet.systems
+        self.frames = FrameCounts()
+        sessions = UplinkSessions(order, me.index, settings.mtu, os.urandom, self.barrier)
+        self.systems = sessions.systems
         self.owners = Owners(self.systems, self.listener, station)
         self.alarms = Alarms(lambda text: say("ground", f"{station.name}: {text}"))
-        self.helm = Helm(fleet, self.gcs, self.links, self.alarms, self.barrier)
-        parts = (OrderFile(settings.order), self.listener, self.helm, self.alarms, self.barrier)
+        self.uplink = GroundUplink(sessions, self.gcs, self.links, self.alarms, self.barrier)
+        parts = (OrderFile(settings.order), self.listener, self.uplink, self.alarms, self.barrier)
         self.succession = Succession(station, *parts)
         self._batch, self._plain = Batch(settings.batch), Batch(settings.batch)
         self._housekeep_at = self._status_at = 0.0
-        self.boots = Boots(station, self.listener, self.alarms, Aside(self.barrier))
-        self._watch = Watch(self.endpoints, lambda text: say("ground", f"{station.name}: {text}"))
+        self.boots = Boots(station, self.listener, self.alarms, BackgroundTask(self.barrier))
+        self._watch = EndpointWatch(self.endpoints, lambda text: say("ground", f"{station.name}: {text}"))
         self._shown: dict[bytes, str] = {}
         self._unopened = Growth()
         self._older_seen = 0  # datagrams of older sessions, as far as they were alarmed
@@ -116,13 +116,13 @@ class Ground:
         """Open until SIGINT or SIGTERM."""
         self._started = clock.now()
         with Publisher("ground", self.station.name) as self.publisher:
-            order = self.order.order
+            order = self.order.content
             say("ground", f"{self.station.name}: listening for operation {order.operation!r} of {order.agency!r}")
             self._show_unsaved(self._started)
             if self.feed and leaves_computer(self.feed.address):
                 self.alarms.raise_(Reason.FEED_IN_CLEAR, self._started, address=self.feed.address)
             in_clear.alarm(self.alarms, self.gcs, self.players, self._started)
-            hardening.settle()
+            hardening.freeze_gc()
             while not self.poller.stopping:
                 self.turn()
         self.boots.finish()
@@ -135,7 +135,7 @@ class Ground:
 
     def turn(self) -> None:
         """At each entry of what others send stands the barrier: what fails there costs that input alone."""
-        ready = self.poller.wait(min(self._housekeep_at, self.reorder.next_due(), self.helm.next_due()) - clock.now())
+        ready = self.poller.wait(min(self._housekeep_at, self.reorder.next_due(), self.uplink.next_due()) - clock.now())
         now = clock.now()
         self._links_in_turn.rotate()  # the one that is always read first would be the one that always brings the news
         if now >= self._housekeep_at:
@@ -154,7 +154,7 @@ class Ground:
         taken, more = 0, True
         for _ in range(BATCHES_A_TURN):
             began = clock.now()
-            if count := link.fill(self._batch, now):
+            if count := link.receive_into(self._batch, now):
                 taken += count
                 self._open_link(number, link, began, clock.now())
             more = count == self._batch.capacity or link.waiting
@@ -167,7 +167,7 @@ class Ground:
     def _open_link(self, number: int, link: Endpoint, began: float, now: float) -> None:
         opened = self.opener.open(self._batch, now)
         self.opener.look_again(opened, clock.now() - began)
-        link.vouch(opened.fresh, now)
+        link.authenticated(opened.fresh, now)
         with self.barrier:
             for arrival in opened.arrivals:
                 self.paths.hear(number, arrival, link.senders(arrival.slots), now)
@@ -196,23 +196,23 @@ class Ground:
             plain.hold(frames[begin : begin + plain.capacity])
             for gcs in self.gcs:
                 with self.barrier:
-                    gcs.drain(plain, now)
+                    gcs.send(plain, now)
 
     def _to_video(self, player: Endpoint, slots: list[int], now: float) -> None:
         if len(slots) == self._batch.count:
-            player.drain(self._batch, now)
+            player.send(self._batch, now)
         else:
-            self._plain.take(self._batch, slots)
-            player.drain(self._plain, now)
+            self._plain.copy_from(self._batch, slots)
+            player.send(self._plain, now)
 
     # --- 5: from the ground control station ---
 
     def _take_gcs(self, ready: Set[Endpoint], now: float) -> None:
-        self.helm.take(ready, now)
+        self.uplink.relay(ready, now)
         for player in self.players:
             with self.barrier:
                 if player in ready:
-                    player.fill(self._plain, now)  # its receiver reports (RTCP), and who listens to a udpin
+                    player.receive_into(self._plain, now)  # its receiver reports (RTCP), and who listens to a udpin
 
     # --- 6: upkeep ---
 
@@ -231,7 +231,7 @@ class Ground:
         self.manager.turned(now)
 
     def _challenge(self, now: float) -> None:
-        self.helm.challenge(self.listener.sessions.values(), now)
+        self.uplink.challenge(self.listener.sessions.values(), now)
 
     def _tell(self, now: float) -> None:
         status = self.status(now)
@@ -264,7 +264,7 @@ class Ground:
             )
         if self.listener.two_aircraft(now):
             self.alarms.raise_(Reason.TWO_AIRCRAFT, now)
-        if time.time() > self.order.order.not_after:
+        if time.time() > self.order.content.not_after:
             self.alarms.raise_(Reason.ORDER_ENDED, now)
         else:
             self.alarms.clear(Reason.ORDER_ENDED)
@@ -281,8 +281,8 @@ class Ground:
 
     def _show_commands(self, now: float) -> None:
         """One line whenever commands begin or cease to go up to a session."""
-        for session in self.listener.sessions.values() if self.helm.may_command else ():
-            state, name = self.helm.state(session, now), session.session_id
+        for session in self.listener.sessions.values() if self.uplink.may_command else ():
+            state, name = self.uplink.state(session, now), session.session_id
             if (state == READY) != (name in self._commanded):
                 self._commanded ^= {name}
                 text = state if state == READY else f"no commands: {state}"
@@ -295,8 +295,8 @@ class Ground:
         return {
             "role": "ground",
             "name": self.station.name,
-            "operation": self.order.order.operation,
-            "order": self.order.order.serial,
+            "operation": self.order.content.operation,
+            "order": self.order.content.serial,
             "sealed": any(s.alive(now) and s.granted for s in self.listener.sessions.values()),
             "uptime_s": round(now - self._started, 1),
             "sessions": [self._session_status(s, now) for s in self.listener.sessions.values()],
@@ -305,9 +305,9 @@ class Ground:
             "reordered": self.reorder.late,
             "feed": self.feed and self.feed.status(),
             "frames": frames_status(self.frames),
-            "commands": {"sent": self.helm.sent, **self.helm.refused},
-            "kept_back": self.helm.kept_back(),
-            "misrouted": dict(self.helm.misrouted.counts),
+            "commands": {"sent": self.uplink.sent, **self.uplink.refused},
+            "kept_back": self.uplink.kept_back(),
+            "misrouted": dict(self.uplink.misrouted.counts),
             "foreign": self.owners.foreign(),
             "drops": self._drops(),
             "unexpected": dict(self.barrier.places),
@@ -319,7 +319,7 @@ class Ground:
     def _session_status(self, session: Session, now: float) -> dict[str, object]:
         device = session.device_public
         whose = {"device": self.owners.name(device), "systems": self.systems.owned(device)}
-        return whose | session_report.report(session, self.helm.state(session, now), self.listener.me.index, now)
+        return whose | session_report.report(session, self.uplink.state(session, now), self.listener.me.index, now)
 
     def _unopened_per_s(self, now: float) -> float:
         """Control datagrams of late that no order of ours opens."""
@@ -331,7 +331,7 @@ class Ground:
         counts = {reason.value: count for reason, count in sorted(drops.items()) if count}
         unexpected = {DropReason.UNEXPECTED.value: self.barrier.total}
         foreign = {DropReason.FOREIGN_SYSTEM.value: self.systems.dropped}
-        return {**counts, **foreign, **unexpected, "commands_refused": self.helm.refused.total()}
+        return {**counts, **foreign, **unexpected, "commands_refused": self.uplink.refused.total()}
 
 
 def named_start(settings: GroundConfig, order: VerifiedOrder) -> Start | None:
@@ -340,7 +340,7 @@ def named_start(settings: GroundConfig, order: VerifiedOrder) -> Start | None:
     if text is None:
         return None
     name, _, counter = text.rpartition(":")
-    devices = {device.name: device.pub for device in order.order.devices}
+    devices = {device.name: device.pub for device in order.content.devices}
     if name not in devices or not (counter.isascii() and counter.isdecimal()):
         raise ConfigError(
             f"--accept-older-session {text} names no start of an aircraft",

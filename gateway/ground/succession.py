@@ -12,7 +12,7 @@ from gateway.core.barrier import Barrier
 from gateway.core.ground.listener import Listener
 from gateway.ground.order_file import OrderFile
 from gateway.ground.owners import recall
-from gateway.ground.uplink import Helm
+from gateway.ground.uplink import GroundUplink
 from gateway.loop.barrier import refusing
 from gateway.report.alarms import Alarms, Reason, kind_of
 from gateway.report.log import say
@@ -30,18 +30,18 @@ class Succession:
         station: StationFolder,
         order_file: OrderFile,
         listener: Listener,
-        helm: Helm,
+        uplink: GroundUplink,
         alarms: Alarms,
         barrier: Barrier | None = None,
     ) -> None:
-        self._station, self._order_file, self._listener, self._helm = station, order_file, listener, helm
+        self._station, self._order_file, self._listener, self._uplink = station, order_file, listener, uplink
         self._alarms, self._barrier = alarms, barrier or Barrier()
 
     # --- by the link ---
 
     def look_at_link(self, now: float) -> None:
         """The order whose turn it is, if one came whole; call it some ten times a second."""
-        data = self._listener.take_order(now)
+        data = self._listener.pop_candidate_order(now)
         if data is None:
             return
         try:
@@ -90,10 +90,10 @@ class Succession:
         """
         newest = self._station.newest_order(data, int(time.time()))
         if amendment.succeeds(newest, self._listener.order):
-            added = newest.order.devices[len(self._listener.order.order.devices) :]  # the others stay in their places
-            recall(self._station, newest.agency_id, added, self._listener.starts, self._helm.fleet.systems)
+            added = newest.content.devices[len(self._listener.order.content.devices) :]  # the others stay in their places
+            recall(self._station, newest.agency_id, added, self._listener.starts, self._uplink.sessions.systems)
             self._listener.adopt(newest)
-            self._helm.adopt(newest)
+            self._uplink.adopt(newest)
             self._alarms.clear(Reason.NUMBER_TWICE)
-            say("ground", f"{self._station.name}: goes on under order {newest.order.serial}")
+            say("ground", f"{self._station.name}: goes on under order {newest.content.serial}")
         return newest.order_hash == self._listener.order.order_hash

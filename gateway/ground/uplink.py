@@ -1,4 +1,4 @@
-"""Helm: what goes up, from the ground control stations through this station's guard policy and the fleet to the links.
+"""Ground uplink: from the ground control stations through this station's guard policy and the sessions to the links.
 
 What must not live here: when a station may command (gateway.core.ground.commander), what a policy lets through
 (firmware_shims.guard).
@@ -15,7 +15,7 @@ from gateway.batch import AGED_S, Batch
 from gateway.core.barrier import Barrier
 from gateway.core.ground.commander import Refusal
 from gateway.core.ground.session import Session
-from gateway.core.ground.uplink_sessions import Fleet
+from gateway.core.ground.uplink_sessions import UplinkSessions
 from gateway.core.wire import DropReason
 from gateway.endpoints import Endpoint
 from gateway.loop.frame_reader import FrameReader
@@ -28,36 +28,36 @@ from keys.order import VerifiedOrder
 _MISROUTED = (Refusal.NOBODYS, Refusal.FOR_ALL)  # what a person can mend
 
 
-class Helm:
+class GroundUplink:
     """Of one station."""
 
     def __init__(
         self,
-        fleet: Fleet,
+        sessions: UplinkSessions,
         gcs: Iterable[Endpoint],
         links: Sequence[Endpoint],
         alarms: Alarms,
         barrier: Barrier | None = None,
     ) -> None:
-        self.fleet, self._barrier = fleet, barrier or Barrier()
+        self.sessions, self._barrier = sessions, barrier or Barrier()
         self.refused: Counter[str] = Counter()  # frames, by why they went nowhere
         self.sent = 0
         self.kept, self.misrouted = KeptBack(), KeptBack()  # by the guard policy; since no one aircraft was meant
         self._readers = [FrameReader(endpoint, self._barrier, only_mavlink=True) for endpoint in gcs]
         self._links, self._alarms = links, alarms
-        self._guard = Guard(fleet.station.guard)
+        self._guard = Guard(sessions.station.guard)
         self._batch = Batch()
         self._came_at = float("-inf")  # what was sealed last
 
     def adopt(self, order: VerifiedOrder) -> None:
         """Go on under an order that succeeds the one so far."""
-        self.fleet.adopt(order)
-        self._guard = Guard(self.fleet.station.guard)
+        self.sessions.adopt(order)
+        self._guard = Guard(self.sessions.station.guard)
 
     def next_due(self) -> float:
         return min((reader.next_due() for reader in self._readers), default=float("inf"))
 
-    def take(self, ready: Set[Endpoint], now: float) -> None:
+    def relay(self, ready: Set[Endpoint], now: float) -> None:
         """Read what the ground control stations that are ready send, and send it up or count why not."""
         for reader in self._readers:
             if reader.endpoint in ready or now >= reader.next_due():
@@ -70,17 +70,17 @@ class Helm:
 
     def _command(self, frames: list[bytes], waited: float, now: float) -> None:
         """`frames` had waited here for so many seconds: they go up as they would have gone then, or not at all."""
-        self.fleet.systems.hear_stations(frames)
-        if waited > self.fleet.order.order.policy.fresh_ms / 1000:
+        self.sessions.systems.hear_stations(frames)
+        if waited > self.sessions.order.content.policy.fresh_ms / 1000:
             self.refused[DropReason.LATE.value] += len(frames)
             return
-        if refusal := self.fleet.refusal(now):
+        if refusal := self.sessions.refusal(now):
             self.refused[refusal.name.lower()] += len(frames)
             if refusal is Refusal.OBSERVER:
                 self._alarms.raise_(Reason.MAY_NOT_COMMAND, now)
             return
         judged = [(frame, self._held(frame)) for frame in frames]
-        sealed = self.fleet.seal([frame for frame, held in judged if held is None], now, self._when(waited, now))
+        sealed = self.sessions.seal([frame for frame, held in judged if held is None], now, self._when(waited, now))
         self.sent += sealed.sent
         for held in filter(None, (held for _, held in judged)):
             self._keep_back(held, now)
@@ -114,37 +114,37 @@ class Helm:
 
     def challenge(self, sessions: Iterable[Session], now: float) -> None:
         """Follow the sessions that there are, and send the challenges that are due, each to one address."""
-        self.fleet.follow(sessions, now)
+        self.sessions.follow(sessions, now)
         ways = [(number, address) for number, link in enumerate(self._links) for address in link.addresses()]
-        for (number, address), datagram in self.fleet.challenges(ways, now):
+        for (number, address), datagram in self.sessions.challenges(ways, now):
             self._batch.clear()
             self._batch.append(datagram)
-            self._links[number].drain_to(self._batch, address, now)
-        for number, address in self.fleet.take_proved():
+            self._links[number].send_to(self._batch, address, now)
+        for number, address in self.sessions.take_proved():
             self._links[number].prove(address, now)
-        self._send(self.fleet.control(now), now)
+        self._send(self.sessions.control(now), now)
 
     def _send(self, datagrams: Sequence[bytes], now: float) -> None:
         for begin in range(0, len(datagrams), self._batch.capacity):
             self._batch.hold(datagrams[begin : begin + self._batch.capacity])
             for link in self._links:
-                link.drain(self._batch, now)
+                link.send(self._batch, now)
 
     # --- what a person sees ---
 
     def kept_back(self) -> dict[str, dict[str, int]]:
         """What this station's guard policy kept back, as the aircraft tells it of every station."""
-        return {self.fleet.station.name: dict(self.kept.counts)} if self.kept.counts else {}
+        return {self.sessions.station.name: dict(self.kept.counts)} if self.kept.counts else {}
 
     @property
     def may_command(self) -> bool:
-        return bool(self.fleet.station.roles & Role.COMMAND)
+        return bool(self.sessions.station.roles & Role.COMMAND)
 
     def state(self, session: Session, now: float) -> str:
         """Whether commands go up to this session, or why not."""
-        commander = self.fleet.commanders.get(session.session_id)
+        commander = self.sessions.commanders.get(session.session_id)
         if commander is None:
             return Refusal.NO_KEYS.value
-        if commander not in self.fleet.commanded:
+        if commander not in self.sessions.commanded:
             return "another session of this aircraft is commanded"
         return commander.refusal(now) or READY

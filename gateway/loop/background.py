@@ -1,4 +1,4 @@
-"""Aside: what may take long, done beside the loop that must not wait. A worn card takes seconds for an fsync.
+"""BackgroundTask: what may take long, done beside the loop that must not wait. A worn card takes seconds for an fsync.
 
 What lives here: one thread, one task at a time. What must not: anything of the data path.
 """
@@ -15,7 +15,7 @@ Task = Callable[[], str | None]  # its result is what went wrong, or None
 END_WITHIN_S = 5.0
 
 
-class Aside:
+class BackgroundTask:
     """Runs tasks that write to the disk; the loop asks what went wrong when it has time."""
 
     def __init__(self, barrier: Barrier | None = None) -> None:

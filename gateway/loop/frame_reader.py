@@ -60,7 +60,7 @@ class FrameReader:
         out: list[Came] = []
         batch = self._batch
         for _ in range(BATCHES_A_READ):
-            if not self.endpoint.fill(batch, now):
+            if not self.endpoint.receive_into(batch, now):
                 break
             if self._only_mavlink and self._is_stranger(batch):
                 self.strangers += 1
@@ -74,7 +74,7 @@ class FrameReader:
             settled, self._read_at = Came(now - self._read_at, []), float("inf")
             for framer in self._framers.values():
                 with self._barrier:
-                    settled.frames.extend(framer.settle())
+                    settled.frames.extend(framer.end_of_burst())
             out.append(settled)
         return [came for came in out if came.frames]
 

@@ -51,7 +51,7 @@ def ignore(*names: str) -> None:
             signal.signal(number, signal.SIG_IGN)
 
 
-def settle() -> None:
+def freeze_gc() -> None:
     """After start: what exists now stays, so the collector need not walk it again on the data path."""
     gc.collect()
     gc.freeze()

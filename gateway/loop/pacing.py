@@ -38,7 +38,7 @@ class Pace:
         """`endpoint` gave so many datagrams or frames, and has `more` at hand: then there is nothing to wait for."""
         self._counts[endpoint] += units
         if not more and endpoint in self._rests_s:
-            self._poller.rest(endpoint, now + self._rests_s[endpoint])
+            self._poller.defer(endpoint, now + self._rests_s[endpoint])
 
     def tick(self, now: float) -> None:
         """See how fast each of them is; to be called some ten times a second."""

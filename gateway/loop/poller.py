@@ -41,11 +41,11 @@ class Poller:
     def _stop(self, *_: object) -> None:
         self.stopping = True
 
-    def rest(self, endpoint: Endpoint, until: float) -> None:
+    def defer(self, endpoint: Endpoint, until: float) -> None:
         """Let what comes to this one gather: it wakes nobody before `until`, on `clock.now`, and is ready then."""
         self._resting[endpoint] = until
 
-    def stir(self, endpoint: Endpoint) -> None:
+    def resume(self, endpoint: Endpoint) -> None:
         """End its rest: something comes that must not wait."""
         self._resting.pop(endpoint, None)
 

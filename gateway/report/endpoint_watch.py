@@ -14,7 +14,7 @@ from gateway.endpoints.endpoint import State
 PATIENCE_S = 3.0  # a restart of a router, a slow USB port
 
 
-class Watch:
+class EndpointWatch:
     """`say` prints one line."""
 
     def __init__(self, endpoints: Iterable[Endpoint], say: Callable[[str], None]) -> None:

@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 from typing import TextIO
 
-from gateway.report.quiet import Quiet
+from gateway.report.quiet import LogLimiter
 from keys.printable import printable
 
 LINES_MAX = 256  # waiting to be written
@@ -124,6 +124,6 @@ class _Lines(io.TextIOBase):
         return len(text)
 
 
-_quiet = Quiet()
+_quiet = LogLimiter()
 _writer = Writer(_to_output)
 atexit.register(flush)

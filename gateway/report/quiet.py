@@ -16,7 +16,7 @@ class _Bucket:
         self._left, self._at = float(at_once), now
         self.left_out = 0
 
-    def take(self, now: float) -> bool:
+    def allow(self, now: float) -> bool:
         self._left = min(self._at_once, self._left + (now - self._at) / self._every_s)
         self._at = now
         if self._left < 1:
@@ -26,7 +26,7 @@ class _Bucket:
         return True
 
 
-class Quiet:
+class LogLimiter:
     """`now` is the caller's monotonic clock, in seconds."""
 
     def __init__(self) -> None:
@@ -39,9 +39,9 @@ class Quiet:
         self._texts[text] = bucket  # the newest stand last
         if len(self._texts) > TEXTS_MAX:
             self._texts.pop(next(iter(self._texts)))
-        if not bucket.take(now):
+        if not bucket.allow(now):
             return None
-        if not self._all.take(now):
+        if not self._all.allow(now):
             return None
         notes = [f"{bucket.left_out} more like this were left out"] if bucket.left_out else []
         notes += [f"{self._all.left_out} other lines were left out"] if self._all.left_out else []

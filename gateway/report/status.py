@@ -37,7 +37,7 @@ ROWS_MAX = 256
 REORDER_MAX = 128  # a MAVLink sequence step of more than this is one back, not a gap
 
 
-class Table:
+class FrameCounts:
     """Frames and losses for each (sysid, compid), by MAVLink's own 8-bit sequence numbers."""
 
     def __init__(self) -> None:
@@ -58,7 +58,7 @@ class Table:
                 row[2] = seq
 
 
-def frames_status(table: Table) -> dict[str, dict[str, int]]:
+def frames_status(table: FrameCounts) -> dict[str, dict[str, int]]:
     return {f"{s}/{c}": {"frames": row[0], "rx_lost_est": row[1]} for (s, c), row in sorted(table.rows.items())}
 
 

@@ -131,12 +131,12 @@ def _device_load(args: argparse.Namespace) -> int:
     with opened as folder:
         verified = folder.load_order(data, int(time.time()))
         damage = folder.damage()
-        show(f"device {folder.name!r} flies from now on under the order for {arguments.title(verified.order)}")
-    show(f"  in force from {utc(verified.order.not_before)} to {utc(verified.order.not_after)}")
+        show(f"device {folder.name!r} flies from now on under the order for {arguments.title(verified.content)}")
+    show(f"  in force from {utc(verified.content.not_before)} to {utc(verified.content.not_after)}")
     show(f"  {order_text.signed_by(verified)}")
     if damage:
         show(f"  note: {damage}")
-    if verified.order.not_before > time.time():
+    if verified.content.not_before > time.time():
         show("  note: by this board's clock it has not begun; aircraft and stations use it from its beginning")
     show(f"next: zegel air --device {arguments.word(args.dir)} --fc serial:/dev/ttyAMA0:921600 --link udpout:STATION:14600")
     return 0

@@ -109,7 +109,9 @@ def _order_issue(args: argparse.Namespace) -> int:
     issued = folder.issue(draft)
     store.write(args.output, issued.raw, new=True)
     length = order_text.duration(args.hours)
-    show(f"{args.output}: order {issued.order.serial} for {arguments.title(draft)}, {length} until {utc(draft.not_after)}")
+    show(
+        f"{args.output}: order {issued.content.serial} for {arguments.title(draft)}, {length} until {utc(draft.not_after)}"
+    )
     for listed in stations:
         show(f"  {_said(listed)}; key fingerprint {fingerprint(listed.pub)}")
     _say_weaknesses(issued)
@@ -136,9 +138,9 @@ def _said(station: OrderStation) -> str:
 
 
 def _say_weaknesses(issued: VerifiedOrder) -> None:
-    if without := order_text.unlisted(issued.order):
+    if without := order_text.unlisted(issued.content):
         show(f"  note: {without}; --device drone.crt:1 lists them, in an order that exists zegel order systems")
-    if weak := order_text.classical(issued.order):
+    if weak := order_text.classical(issued.content):
         show(f"  note: {weak}; zegel station init --profile x-wing makes a key that holds")
     if not fits_link(issued.raw):
         show(f"  note: {order_text.TOO_LARGE}")
@@ -191,7 +193,7 @@ def _amend(args: argparse.Namespace, change: Callable[[Order], Order]) -> Order:
     """Write the order that takes the place of the one named, and say what it is."""
     folder, now = AgencyFolder(args.agency), arguments.now()
     issued = folder.amend(files.read(Kind.ORDER, args.order), change)
-    order = issued.order
+    order = issued.content
     order.require_not_expired(now)
     store.write(args.output, issued.raw, new=True)
     folder.published(issued)
@@ -215,7 +217,7 @@ def _order_verify(args: argparse.Namespace) -> int:
     for known, new in itertools.permutations(found, 2):
         amendment.require_one_signer(new, known)
     for path, verified in zip(args.orders, found, strict=True):
-        verified.order.require_not_expired(now)
-        begins = f"begins at {utc(verified.order.not_before)}, " if verified.order.not_before > now else ""
-        show(f"{path}: good, {order_text.signed_by(verified)}; {begins}ends at {utc(verified.order.not_after)}")
+        verified.content.require_not_expired(now)
+        begins = f"begins at {utc(verified.content.not_before)}, " if verified.content.not_before > now else ""
+        show(f"{path}: good, {order_text.signed_by(verified)}; {begins}ends at {utc(verified.content.not_after)}")
     return 0

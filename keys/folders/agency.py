@@ -165,36 +165,36 @@ class AgencyFolder:
         old = verify_order(data, self.roots, 0)
         self._require_issued_here(old)
         self._require_known(old)
-        newest = self._read_state().operations.get(old.order.op_id.hex(), old.rank)
+        newest = self._read_state().operations.get(old.content.op_id.hex(), old.rank)
         if old.rank < newest:
             raise OlderOrder(
-                f"the order is number {old.order.serial}, and number {newest[1]} of the same operation was issued after it",
+                f"the order is number {old.content.serial}, and number {newest[1]} of its operation was issued after it",
                 hint="amend the newest order: who was revoked in between would be back",
             )
         begins = [int(signer.not_valid_before_utc.timestamp()) for signer in self._signer_certificates()]
-        begin = max(old.order.not_before, *begins)
-        return self._sign(dataclasses.replace(change(old.order), not_before=begin, previous=old.order_hash))
+        begin = max(old.content.not_before, *begins)
+        return self._sign(dataclasses.replace(change(old.content), not_before=begin, previous=old.order_hash))
 
     def _require_issued_here(self, old: VerifiedOrder) -> None:
         """As far as the folder remembers."""
         known = self._read_state()
         generation = certificate.generation(self._signer_certificates()[0])
-        number, remembered = old.order.serial, min(map(int, known.issued), default=known.serial + 1)
+        number, remembered = old.content.serial, min(map(int, known.issued), default=known.serial + 1)
         by_another = number > known.serial or (
             number >= remembered and known.issued.get(str(number)) != old.order_hash.hex()
         )
         if old.generation > generation or (old.generation == generation and by_another):
             raise NumberTwice(
-                f"the order is number {old.order.serial} by signer {old.generation}, and {self._signer} has not issued it",
+                f"order number {old.content.serial} is by signer {old.generation}, and {self._signer} has not issued it",
                 hint="two copies of signer/ are in use, or this one is old: CUSTODY.md says what to do then",
             )
 
     def _require_known(self, old: VerifiedOrder) -> None:
         """A folder that was restored or made anew has forgotten which order of an operation is the newest."""
-        known, number = self._read_state(), old.order.serial
+        known, number = self._read_state(), old.content.serial
         issued_here = known.issued.get(str(number)) == old.order_hash.hex()
         said_to_be = number in known.newest or (not known.issued and number == known.serial)
-        if not (old.order.op_id.hex() in known.operations or issued_here or said_to_be):
+        if not (old.content.op_id.hex() in known.operations or issued_here or said_to_be):
             raise OlderOrder(
                 f"{self._signer} has forgotten the operation of order {number}, and whether one was issued after it",
                 hint="who was revoked in between would be back; CUSTODY.md says how the folder is told which is the newest",
@@ -204,7 +204,7 @@ class AgencyFolder:
         """Note that this is the newest order of its operation."""
         with store.FolderLock(self._signer, wait=True):
             known = self._read_state()
-            operation = amended.order.op_id.hex()
+            operation = amended.content.op_id.hex()
             known.operations[operation] = max(amended.rank, known.operations.get(operation, (0, 0)))
             state.write(self._signer, known)
 

@@ -165,9 +165,9 @@ class DeviceFolder:
         with contextlib.suppress(KeysError):  # a state that lags behind the order in force follows it first
             self.order()
         verified = verify_order(data, self._pinned(), self._state.lower_bound)
-        self.device_index(verified.order)
+        self.device_index(verified.content)
         self._require_newer(verified)
-        self._require_not_expired(verified.order, unix_now)
+        self._require_not_expired(verified.content, unix_now)
         store.write(self.path / ORDER, data)
         self._adopt(verified, unix_now)
         try:
@@ -242,12 +242,12 @@ class DeviceFolder:
         """
         self._order, old = verified, self._state
         if verified.rank > old.rank:
-            begun = verified.order.not_before
+            begun = verified.content.not_before
             bound = min(begun, unix_now) if EARLIEST <= unix_now < LATEST else begun
             self._state = DeviceState(
                 lower_bound=max(old.lower_bound, bound),
                 generation=verified.generation,
-                serial=verified.order.serial,
+                serial=verified.content.serial,
                 order_hash=verified.order_hash.hex(),
                 boot_counter=old.boot_counter,
                 restarted=old.restarted,
@@ -272,7 +272,7 @@ class DeviceFolder:
 
         Before `next_boot` the start that is about to happen counts, after it the one that did.
         """
-        order, used = self.order().order, self._state
+        order, used = self.order().content, self._state
         if self._believed(unix_now) > order.not_after:
             return f"ended at {utc(order.not_after)}"
         boots, hours = order.policy.max_boots, order.policy.max_hours

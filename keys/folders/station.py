@@ -171,14 +171,14 @@ class StationFolder:
         """
         files.expect(Kind.ORDER, data, "the file")
         found = verify_order(data, self.roots, 0)
-        self.index_in(found.order)
+        self.index_in(found.content)
         known = self._state().operations.get(_operation_key(found))
         if known and known.order_hash == found.order_hash.hex():
             return found
         if stored := self._stored(_operation_key(found)):
             amendment.require_one_signer(found, stored)
             amendment.require_devices_kept(found, stored)
-        require_in_force(found.order, unix_now)
+        require_in_force(found.content, unix_now)
         verified = verify_order(data, self.roots, unix_now)  # a signer that has expired since then could back-date
         try:
             self._remember(verified)
@@ -200,7 +200,7 @@ class StationFolder:
         known = self._state().operations.get(operation)
         try:
             found = verify_order(store.read_secret(self.path / f"{ORDER}-{operation}"), self.roots, 0)
-            self.index_in(found.order)
+            self.index_in(found.content)
         except KeysError:
             return None
         return found if known and known.order_hash == found.order_hash.hex() else None
@@ -222,16 +222,16 @@ class StationFolder:
             newest = state_.operations.get(operation)
             if newest and verified.rank == (newest.generation, newest.serial):
                 raise NumberTwice(
-                    f"another order of number {verified.order.serial} of the same operation was accepted before"
+                    f"another order of number {verified.content.serial} of the same operation was accepted before"
                 )
             if newest and verified.rank < (newest.generation, newest.serial):
                 raise OlderOrder(
-                    f"the order is number {verified.order.serial} by signer {verified.generation},"
+                    f"the order is number {verified.content.serial} by signer {verified.generation},"
                     f" and number {newest.serial} by signer {newest.generation} of the same operation was accepted before"
                 )
             store.write(self.path / f"{ORDER}-{operation}", verified.raw)
             state_.operations[operation] = Accepted(
-                generation=verified.generation, serial=verified.order.serial, order_hash=verified.order_hash.hex()
+                generation=verified.generation, serial=verified.content.serial, order_hash=verified.order_hash.hex()
             )
             state.write(self.path, state_)
 

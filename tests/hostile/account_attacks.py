@@ -23,7 +23,7 @@ from gateway.endpoints import Endpoint, departures, open_endpoint
 from gateway.endpoints.address import parse
 from gateway.endpoints.departures import Departures
 from gateway.endpoints.plain_users import LEFT_FOR_S, LOOK_EVERY_S, LOOK_FOR_COMMANDS_S, PlainUsers
-from gateway.ground.uplink import Helm
+from gateway.ground.uplink import GroundUplink
 from gateway.report.alarms import Alarms
 from tests.guarded import command
 from tests.hostile.row import Row, only
@@ -76,7 +76,7 @@ def heard(endpoint: Endpoint, send: Callable[[], object], times: int = COUNT) ->
         send()
         now = time.monotonic()
         endpoint.tick(now)
-        endpoint.fill(batch, now)
+        endpoint.receive_into(batch, now)
         out += batch.datagrams()
     return out
 
@@ -85,7 +85,7 @@ def commands_to_a_listening_port() -> Row:
     port = free_port()
     with plain(f"udpin:{HOST}:{port}", SOMEBODY_ELSE) as ground, program() as other:
         assert heard(ground, lambda: other.sendto(FRAME, (HOST, port))) == []
-        ground.drain(batch_of([b"telemetry"] * COUNT), time.monotonic())
+        ground.send(batch_of([b"telemetry"] * COUNT), time.monotonic())
         assert not readable(other)
         return Row(
             "another user of the pilot's computer commands at a listening port of the ground",
@@ -104,7 +104,12 @@ def poses_as_another_computer() -> Row:
             other.sendto(FRAME, ("::1", port))
         with program() as gcs:
             gcs.sendto(b"the pilot's", (HOST, port))
-            until(lambda: ground.fill(batch, time.monotonic()) and (got.extend(batch.datagrams()) or b"the pilot's" in got))
+            until(
+                lambda: (
+                    ground.receive_into(batch, time.monotonic())
+                    and (got.extend(batch.datagrams()) or b"the pilot's" in got)
+                )
+            )
         assert got == [b"the pilot's"]
         return Row(
             "the same where the ground listens on the network, from an IPv6 address that this computer does not have: Linux"
@@ -120,7 +125,7 @@ def closes_sockets_without_end() -> Row:
     slow = patch.object(departures, "MESSAGES_A_CALL", SOCKETS // 5)  # as if the attacker were so much faster
     with slow, program() as gcs, plain(f"udpout:{HOST}:{gcs.getsockname()[1]}", os.geteuid()) as ground:
         now, batch = time.monotonic(), Batch()
-        ground.drain(batch_of([b"telemetry"]), now)
+        ground.send(batch_of([b"telemetry"]), now)
         until(lambda: readable(gcs))
         _, to = gcs.recvfrom(2048)
         clock, another = itertools.count(now + 1), free_port()
@@ -130,7 +135,7 @@ def closes_sockets_without_end() -> Row:
                 socket_that_is_closed(another)
             gcs.sendto(FRAME, (HOST, to[1]))
             until(lambda: readable_now(ground))
-            ground.fill(batch, next(clock))
+            ground.receive_into(batch, next(clock))
             return batch.datagrams()
 
         until(lambda: heard() is None or ground.users.flooded)
@@ -148,7 +153,7 @@ def takes_14550_first() -> Row:
     port = free_port()
     with plain(f"udpout:{HOST}:{port}", SOMEBODY_ELSE) as ground, program(port):
         ground.tick(time.monotonic() + LOOK_EVERY_S)
-        ground.drain(batch_of([b"telemetry"] * COUNT), time.monotonic())
+        ground.send(batch_of([b"telemetry"] * COUNT), time.monotonic())
         assert ground.counters.tx_datagrams == 0
         return Row(
             "another user takes the port of the ground control station before it, to read telemetry and to command",
@@ -181,7 +186,7 @@ def connects_and_is_gone() -> Row:
         with socket.create_connection((HOST, port)) as other:
             other.sendall(FRAME)
         batch = Batch()
-        until(lambda: ground.fill(batch, time.monotonic()) or getattr(ground.counters, "kept_out", 0))
+        until(lambda: ground.receive_into(batch, time.monotonic()) or getattr(ground.counters, "kept_out", 0))
         assert batch.count == 0
         return Row(
             "the same by TCP: connected, sent, closed",
@@ -198,11 +203,11 @@ def page_in_a_browser() -> Row:
     arm, port, link = command("COMPONENT_ARM_DISARM", 1), free_port(socket.SOCK_STREAM), PlainEnd()
     with plain(f"tcpin:{HOST}:{port}", os.geteuid()) as gcs:
         said: list[str] = []
-        helm = Helm(station.fleet, [gcs], [link], Alarms(said.append))
+        helm = GroundUplink(station.sessions, [gcs], [link], Alarms(said.append))
         with socket.create_connection((HOST, port)) as page:
             page.sendall(b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 450\r\n\r\n" + arm * COMMANDS)
-            until(lambda: helm.take({gcs}, 1.0) or bool(said or helm.sent or helm.refused))
-            helm.take({gcs}, 2.0)
+            until(lambda: helm.relay({gcs}, 1.0) or bool(said or helm.sent or helm.refused))
+            helm.relay({gcs}, 2.0)
         assert (helm.sent, dict(helm.refused), link.drained) == (0, {}, [])
         return Row(
             "a page in the pilot's own browser posts commands to the TCP port that the ground serves",
@@ -229,7 +234,7 @@ def shares_the_port_for_a_moment() -> Row:
     if not is_told():
         pytest.skip("this kernel does not tell that a socket left a port")
     with program() as gcs, plain(f"udpout:{HOST}:{gcs.getsockname()[1]}", os.geteuid()) as ground:
-        ground.drain(batch_of([b"telemetry"]), time.monotonic())
+        ground.send(batch_of([b"telemetry"]), time.monotonic())
         until(lambda: readable(gcs))
         _, to = gcs.recvfrom(2048)
         with program(gcs.getsockname()[1]) as other:
@@ -239,7 +244,7 @@ def shares_the_port_for_a_moment() -> Row:
         gcs.sendto(b"the pilot's", to)
         later = time.monotonic() + LEFT_FOR_S
         batch = Batch()
-        until(lambda: ground.fill(batch, later))
+        until(lambda: ground.receive_into(batch, later))
         assert batch.datagrams() == [b"the pilot's"]
         return Row(
             "another user shares the UDP port of a ground control station that lets others share it (SO_REUSEADDR), for one"

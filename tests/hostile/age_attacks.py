@@ -15,7 +15,7 @@ from pymavlink.dialects.v20 import all as dialect
 from gateway.batch import Batch
 from gateway.endpoints import Endpoint, open_endpoint, open_link
 from gateway.endpoints.address import parse
-from gateway.ground.uplink import Helm
+from gateway.ground.uplink import GroundUplink
 from gateway.report.alarms import Alarms
 from keys.lanes import Lane
 from keys.order import Policy
@@ -58,7 +58,7 @@ class Scene:
         """Open, and read for a second as a loop reads."""
         end = opened(how(parse(f"udpin:{HOST}:{self.port}")))
         for _ in range(20):
-            end.fill(Batch(), self.now)
+            end.receive_into(Batch(), self.now)
             time.sleep(0.05)
         return end
 
@@ -81,7 +81,7 @@ def sticks(first: int) -> list[bytes]:
 def commands_at_a_ground() -> Row:
     with scene() as here:
         gcs, link = here.socket(), PlainEnd()
-        helm = Helm(here.pilot.fleet, [gcs], [link], Alarms(lambda _: None))
+        helm = GroundUplink(here.pilot.sessions, [gcs], [link], Alarms(lambda _: None))
         old, new = sticks(0), sticks(MANY)
         here.send(old)
         time.sleep(STILL_S)
@@ -89,7 +89,7 @@ def commands_at_a_ground() -> Row:
         here.send(new)
 
         def taken() -> bool:
-            helm.take({gcs}, time.monotonic())
+            helm.relay({gcs}, time.monotonic())
             return helm.sent + sum(helm.refused.values()) >= 2 * MANY
 
         until(taken)
@@ -118,7 +118,7 @@ def telemetry_at_a_ground() -> Row:
 
         def read() -> bool:
             nonlocal shown
-            if link.fill(batch, here.now):
+            if link.receive_into(batch, here.now):
                 got = here.pilot.opener.open(batch, here.now)
                 came.extend(map(bytes, got.frames))
                 shown += sum(map(len, got.video.values()))
@@ -234,7 +234,7 @@ def old_command_behind_a_younger_beat() -> Row:
         here.drone.receive(here.pilot.control(now), now)
         beats += here.drone.control(now + tick * 0.05)
     here.read(beats, now + still)
-    fleet = here.pilot.fleet
+    fleet = here.pilot.sessions
     fleet.follow(here.pilot.listener.sessions.values(), now + still)
     fleet.systems.hear_stations([arm])
     sealed = fleet.seal([arm], now + still, now + 0.05)

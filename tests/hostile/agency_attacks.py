@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import mldsa
 
 from gateway import cli
 from gateway.air import session_manager
-from gateway.air.session_manager import Sessions
+from gateway.air.session_manager import SessionManager
 from gateway.core.air.announcer import Phase
 from gateway.report.alarms import Alarms
 from keys import certificate, cose
@@ -186,13 +186,13 @@ def demoted(folder: Path) -> Row:
     (pilot,) = pair.order().stations
     changed = pair.order(serial=8, stations=(dataclasses.replace(pilot, guard="observer"),))
     with patch.object(session_manager, "board_clock", lambda: NOW + 60), DeviceFolder.open(pair.drone) as device:
-        aboard = Sessions(device, 1, 8_000_000, Alarms(lambda _: None))
+        aboard = SessionManager(device, 1, 8_000_000, Alarms(lambda _: None))
         aboard.begin(0.0)
         old = aboard.announcer
-        aboard.take_order(cose.sign(changed.payload(), TYP, BOTH[:1]), 1.0)
+        aboard.put_in_force(cose.sign(changed.payload(), TYP, BOTH[:1]), 1.0)
         assert not old.flags & Flag.ORDER_CHANGE_AHEAD
         aboard.datagrams(1.0)
-        assert (old.phase, aboard.order.order.stations[0].guard) == (Phase.CLOSED, "observer")
+        assert (old.phase, aboard.order.content.stations[0].guard) == (Phase.CLOSED, "observer")
     return Row(
         "a pilot who is made an observer in flight goes on commanding while the change is announced",
         "an order that gives a lesser guard policy",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pymavlink.dialects.v20 import all as dialect
 
-from gateway.air.uplink import Gate
+from gateway.air.uplink import AirUplink
 from gateway.core.order_fragments import PIECE_MAX
 from gateway.core.sealer import Sealer
 from gateway.demo.stage import FIRST_SFRAME
@@ -40,25 +40,25 @@ class Change:
         self.world = World(1, roles=(PILOT, PILOT, OBSERVER))
         self.aircraft, self.now = self.world.aircraft(), 0.0
         self.fc, self.link = PlainEnd(), PlainEnd()
-        self.gate = Gate(self.aircraft.announcer, self.fc, Alarms(lambda _: None))
+        self.uplink = AirUplink(self.aircraft.announcer, self.fc, Alarms(lambda _: None))
         self.stations = {index: self.world.station(index) for index in (FIRST, SECOND)}
         for station in self.stations.values():
             self.now = command(self.world, station, self.aircraft, self.now)
 
     def change(self, second: OrderStation | None) -> None:
         """To an order in which the second station is like this; both hear the closing beat and nothing of what follows."""
-        first, _, *others = self.world.order.order.stations
+        first, _, *others = self.world.order.content.stations
         listed = (first, second, *others) if second else (first, *others)
-        self.world.order = verified(dataclasses.replace(self.world.order.order, serial=2, stations=listed))
+        self.world.order = verified(dataclasses.replace(self.world.order.content, serial=2, stations=listed))
         closing = self.aircraft.announcer.close(self.now)
         self.aircraft = self.world.after(self.aircraft, self.now)
-        self.gate.follow(self.aircraft.announcer)
+        self.uplink.follow(self.aircraft.announcer)
         for station in self.stations.values():
             station.receive(closing, self.now)
 
     @property
     def second(self) -> OrderStation:
-        return self.world.order.order.stations[1]
+        return self.world.order.content.stations[1]
 
     def sealed(self, index: int, frame: bytes = GCS_BEAT) -> list[bytes]:
         sealed = self.stations[index].seal([frame], self.now)
@@ -74,14 +74,14 @@ class Change:
 
     def heard(self, *datagrams: bytes) -> tuple[list[bytes], Counter[str]]:
         """What of these goes to the flight controller, and by how much each counter moves."""
-        before = Counter(self.gate.drops())
+        before = Counter(self.uplink.drops())
         self.link.put(*datagrams)
-        self.gate.take(self.link, self.now)
+        self.uplink.receive(self.link, self.now)
         out, self.fc.drained = self.fc.drained, []
-        return out, Counter(self.gate.drops()) - before
+        return out, Counter(self.uplink.drops()) - before
 
     def commanded(self, station: Station) -> list[bytes]:
-        return [commander.session.session_id for commander in station.fleet.commanded]
+        return [commander.session.session_id for commander in station.sessions.commanded]
 
     def pilot_goes_on(self) -> None:
         """In the session that is closed, since the first station has heard of no other."""
@@ -126,7 +126,7 @@ def old_session_played_back() -> Row:
     scene.change(scene.second)
     scene.pilot_goes_on()
     heard, counters = scene.heard(*recorded)
-    scene.now += scene.world.order.order.policy.fresh_ms / 1000 + 0.1
+    scene.now += scene.world.order.content.policy.fresh_ms / 1000 + 0.1
     later, more = scene.heard(*recorded)
     assert (heard, later) == ([], [])
     return Row(
@@ -205,13 +205,13 @@ def held_said_again(folder: Path) -> Row:
 
         flight.up["observer"].put = again  # type: ignore[method-assign]
         flight.down["pilot"].weather = Weather(loss=1.0)
-        before, begin = Counter(flight.aboard.gate.drops()), flight.now
+        before, begin = Counter(flight.aboard.uplink.drops()), flight.now
         old = flight.aboard.sessions.announcer
         flight.change()
         while flight.aboard.sessions.announcer is old:
             flight.step()
         waited = flight.now - begin
-        counters = Counter(flight.aboard.gate.drops()) - before
+        counters = Counter(flight.aboard.uplink.drops()) - before
     assert LEAD_S - 0.1 < waited < LEAD_S + 0.5
     return Row(
         "an observer's 'I hold this order' played back, while the pilot hears nothing",

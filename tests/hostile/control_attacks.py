@@ -178,7 +178,7 @@ def insider_before_joining() -> Row:
     ended, waited = scene.now, 0.0
     if joined is None:
         waited = join(scene.world, late, scene.aircraft, ended) - ended
-    assert waited <= scene.world.order.order.policy.announce_s
+    assert waited <= scene.world.order.content.policy.announce_s
     return Row(
         "with op_id: forged statements at a station that has not joined yet",
         f"{A_SECOND * (scene.now - began):,.0f} in {scene.now - began:.3g} s",

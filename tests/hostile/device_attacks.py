@@ -48,7 +48,7 @@ def hear_both(station: Station, one: Aircraft, other: Aircraft, now: float, seco
     while now < end:
         station.receive(one.control(now) + other.control(now), now)
         station.listener.tick(now)
-        station.fleet.follow(station.listener.sessions.values(), now)
+        station.sessions.follow(station.listener.sessions.values(), now)
         now += 0.1
     return now
 
@@ -65,7 +65,7 @@ def copied_folder(folder: Path) -> Row:
     again = hangar.starts(copy, now)
     now = hear_both(station, real, again, now, 5)
     assert station.listener.two_aircraft(now)
-    assert [c.session.session_id for c in station.fleet.commanded] == [real.announcer.session_id]
+    assert [c.session.session_id for c in station.sessions.commanded] == [real.announcer.session_id]
     return Row(
         "a copied device folder, flying at the same time",
         "a start with the same boot counter, then one with a higher",
@@ -96,7 +96,7 @@ def clocks(folder: Path) -> Row:
     hangar = Hangar(folder)
     with DeviceFolder.open(hangar.folder) as device:
         assert [device.limits(clock) for clock in (0, YEAR_2100, SYSTEM_TIME_MAX // 10**6, SYSTEM_TIME_MAX)] == [None] * 4
-        assert device.limits(hangar.order.order.not_after + 1) is not None
+        assert device.limits(hangar.order.content.not_after + 1) is not None
     return Row(
         "a board clock at 1970, at 2100 and at 2^64-1",
         "each at the start of an aircraft whose order is in force",

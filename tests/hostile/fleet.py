@@ -10,7 +10,7 @@ from pymavlink.dialects.v20 import all as dialect
 
 from gateway.batch import Batch
 from gateway.core.air.announcer import Announcer
-from gateway.core.air.uplink_opener import Gatekeeper
+from gateway.core.air.uplink_opener import UplinkOpener
 from gateway.core.bundle import Bundler
 from gateway.core.ground.commander import Refusal
 from gateway.core.wire import LINK_MTU
@@ -52,12 +52,12 @@ class Two:
 
     def __init__(self, systems: Sequence[tuple[int, ...]] = (), seed: int = 4) -> None:
         self.world = World(seed)
-        (first,), self.key = self.world.order.order.devices, Ed25519PrivateKey.generate()
+        (first,), self.key = self.world.order.content.devices, Ed25519PrivateKey.generate()
         second = dataclasses.replace(first, name="drone-2", pub=self.key.public_key().public_bytes_raw())
         devices = [first, second]
         if systems:
             devices = [dataclasses.replace(d, systems=ids) for d, ids in zip(devices, systems, strict=True)]
-        self.world.order = verified(dataclasses.replace(self.world.order.order, devices=tuple(devices)))
+        self.world.order = verified(dataclasses.replace(self.world.order.content, devices=tuple(devices)))
         self.pilot = self.world.station(1)
         self.first = self.world.aircraft(0.0)
         self.second = self.start(1, self.key, 77, 0.0)
@@ -67,8 +67,8 @@ class Two:
         """A session of the device at this place, by whoever has its key."""
         made = Aircraft.__new__(Aircraft)
         made.announcer = Announcer(self.world.order, (index, key, boot), LANES, 8_000_000, self.world.random.randbytes, now)
-        made.gatekeeper, made.commands = Gatekeeper(made.announcer), []
-        made.bundler, made.batch = Bundler(LINK_MTU, self.world.order.order.policy.pad, now), Batch()
+        made.gatekeeper, made.commands = UplinkOpener(made.announcer), []
+        made.bundler, made.batch = Bundler(LINK_MTU, self.world.order.content.policy.pad, now), Batch()
         return made
 
     @property

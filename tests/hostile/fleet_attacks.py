@@ -43,13 +43,13 @@ def speaks_for_another() -> Row:
     forged = [position(1)] * 100
     heard = two.down(two.second, *forged)
     assert heard == [], f"{len(heard)} frames of the other's system id reached the ground control station"
-    clashes = two.pilot.fleet.systems.take_clashes()
+    clashes = two.pilot.sessions.systems.take_clashes()
     assert [clash.system for clash in clashes] == [1]
     return Row(
         "the same finder speaks for the other aircraft",
         "100 positions of the other's system id, sealed in the session of the seized key",
         "none reached the ground control station: the id is the other's; alarm `system_twice`",
-        {"foreign_system": two.pilot.fleet.systems.dropped},
+        {"foreign_system": two.pilot.sessions.systems.dropped},
     )
 
 
@@ -73,7 +73,7 @@ def comes_first() -> Row:
     without = Two()
     meets_the_finder_first(without)
     assert without.up(arm(1)) == ([], [arm(1)]), "both armed"
-    assert without.pilot.fleet.systems.take_clashes()
+    assert without.pilot.sessions.systems.take_clashes()
     listed = Two(((1,), (2,)))
     meets_the_finder_first(listed)
     assert listed.up(arm(1)) == ([arm(1)], [])
@@ -83,7 +83,7 @@ def comes_first() -> Row:
         "a heartbeat of the other's id",
         "where the order lists ids, they are the aircraft's that it says; **where it lists none, the finder owns the id,"
         " reads what is sent to it, and the aircraft is dropped with an alarm**",
-        {"foreign_system": listed.pilot.fleet.systems.dropped},
+        {"foreign_system": listed.pilot.sessions.systems.dropped},
     )
 
 
@@ -103,7 +103,7 @@ def poses_as_the_ground() -> Row:
         "the finder speaks as the pilot's ground control station, to a program that routes by system id",
         "frames of system 255 from the seized key",
         "none passed: the ground control station had said that this id is its own",
-        {"foreign_system": two.pilot.fleet.systems.dropped},
+        {"foreign_system": two.pilot.sessions.systems.dropped},
     )
 
 
@@ -121,7 +121,7 @@ def goes_on_after_revocation(folder: Path) -> Row:
     two = Two(((1,), (2,)))
     two.talk()
     assert two.down(two.second, position(2)) == [position(2)]
-    ours = two.world.order.order
+    ours = two.world.order.content
     revoked = dataclasses.replace(ours, serial=2, devices=amendment.voided(ours, "drone-2").devices)
     adopt(two, revoked)
     assert two.down(two.second, position(2)) == []
@@ -141,7 +141,7 @@ def goes_on_after_revocation(folder: Path) -> Row:
 def adopt(two: Two, content: Order) -> None:
     changed = verified(content)
     two.pilot.listener.adopt(changed)
-    two.pilot.fleet.adopt(changed)
+    two.pilot.sessions.adopt(changed)
 
 
 def forgotten_revocation(folder: Path) -> Row:
@@ -158,7 +158,7 @@ def forgotten_revocation(folder: Path) -> Row:
             StationFolder.open(folder / "pilot").newest_order(data, NOW)
         oldest = issue_order(order(serial=1, devices=flying, stations=listed, recording=()), [harbour().signer])
         newest = StationFolder.open(folder / "pilot").newest_order(oldest, NOW)
-        return [each.void for each in newest.order.devices]
+        return [each.void for each in newest.content.devices]
 
     taken = [take(2, void), take(9, flying), take(10, void)]
     assert [any(each) for each in taken] == [True] * 3, "a revoked aircraft is believed again"
@@ -183,10 +183,10 @@ def another_agency(folder: Path) -> Row:
     taken = [succeeds_ours(theirs, station, ours)]
     with contextlib.suppress(KeysError):
         station.newest_order(theirs, NOW)
-    taken.append(StationFolder.open(folder / "pilot").newest_order(ours.raw, NOW).order.agency != ours.order.agency)
+    taken.append(StationFolder.open(folder / "pilot").newest_order(ours.raw, NOW).content.agency != ours.content.agency)
     assert taken == [False, False], "the operation is the other agency's now"
     later = issue_order(dataclasses.replace(content, serial=9), [harbour().signer])
-    assert StationFolder.open(folder / "pilot").accept_order(later, NOW).order.serial == 9
+    assert StationFolder.open(folder / "pilot").accept_order(later, NOW).content.serial == 9
     return Row(
         "an agency that a station trusts signs an order with the op_id of another agency's operation",
         "the other's order with one aircraft more, by a signer of generation 2^32-1",

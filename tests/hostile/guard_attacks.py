@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from gateway.air.uplink import Gate
+from gateway.air.uplink import AirUplink
 from gateway.report.alarms import Alarms
 from tests.guarded import command, file_operation, filled, frame, parameter, tunnel
 from tests.hostile.row import Row, only
@@ -21,11 +21,11 @@ class Scene:
 
     def __init__(self, policy: str) -> None:
         world = World(1, roles=(PILOT,))
-        listed = dataclasses.replace(world.order.order.stations[0], guard=policy)
-        world.order = verified(dataclasses.replace(world.order.order, stations=(listed,)))
+        listed = dataclasses.replace(world.order.content.stations[0], guard=policy)
+        world.order = verified(dataclasses.replace(world.order.content, stations=(listed,)))
         aircraft = world.aircraft()
         self.fc, self.link, self.said = PlainEnd(), PlainEnd(), list[str]()
-        self.gate = Gate(aircraft.announcer, self.fc, Alarms(self.said.append))
+        self.uplink = AirUplink(aircraft.announcer, self.fc, Alarms(self.said.append))
         self.station = world.station(1)
         self.now = join(world, self.station, aircraft, 0.0)
 
@@ -33,7 +33,7 @@ class Scene:
         """What of these, sealed and sent, reaches the flight controller."""
         for sent in frames:
             self.link.put(*self.station.seal([sent], self.now))
-            self.gate.take(self.link, self.now)
+            self.uplink.receive(self.link, self.now)
         arrived, self.fc.drained = self.fc.drained, []
         return arrived
 
@@ -44,8 +44,8 @@ def held(attack: str, sent: str, frames: Sequence[bytes], names: Sequence[str], 
     for policy in by:
         scene = Scene(policy)
         assert scene.sends(*frames, WELL) == [WELL], f"{policy}: {attack}"
-        assert scene.gate.kept_back() == {"station-1": dict.fromkeys(names, len(frames) // len(names))}
-        guarded += scene.gate.drops()["guarded"]
+        assert scene.uplink.kept_back() == {"station-1": dict.fromkeys(names, len(frames) // len(names))}
+        guarded += scene.uplink.drops()["guarded"]
     happened = f"none reached the flight controller; named: {'; '.join(names[:3])}{' and so on' if len(names) > 3 else ''}"
     return Row(
         attack, f"{len(frames)} frames as {' and '.join(by)}: {sent}", happened, only({"guarded": guarded}, "guarded")
@@ -90,14 +90,14 @@ def reboot_magic() -> Row:
     frames = {which: [command(name, *given) for given in all_given] for which, all_given in tries.items()}
     assert scene.sends(*(sent for sents in frames.values() for sent in sents), WELL) == [WELL]
     counts = {f"COMMAND_LONG {name} {which}": len(sents) for which, sents in frames.items()}
-    assert scene.gate.kept_back() == {"station-1": counts}
+    assert scene.uplink.kept_back() == {"station-1": counts}
     reboot = [command(name, 1), command(name, 1, 1, 1, 1)]
     assert scene.sends(*reboot) == reboot
     return Row(
         "the autopilot is crashed, stopped or left in its bootloader by the command that reboots it",
         f"{sum(counts.values())} frames as pilot: 42/24/71 with 93, 94 and 100, 2, 3, and a reboot in flight",
         "none reached the flight controller; two reboots that MAVLink documents did",
-        only(scene.gate.drops(), "guarded"),
+        only(scene.uplink.drops(), "guarded"),
     )
 
 
@@ -234,7 +234,7 @@ def what_must_pass() -> Row:
     ]
     scene = Scene("pilot")
     assert scene.sends(*frames) == frames
-    assert scene.gate.kept_back() == {}
+    assert scene.uplink.kept_back() == {}
     return Row(
         "no attack: what MAVLink has, and a library from last year has not",
         f"{len(frames)} frames as pilot: REQUEST_EVENT, COMMAND_CANCEL, PLAY_TUNE_V2, new extension fields, fields to come",

@@ -20,16 +20,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.x509.oid import ExtensionOID
 
 from gateway.air import session_manager
-from gateway.air.session_manager import Sessions
+from gateway.air.session_manager import SessionManager
 from gateway.core import order_fragments
-from gateway.core.air.uplink_opener import Gatekeeper
-from gateway.core.ground.uplink_sessions import Fleet
+from gateway.core.air.uplink_opener import UplinkOpener
+from gateway.core.ground.uplink_sessions import UplinkSessions
 from gateway.core.order_fragments import PIECE_MAX
 from gateway.core.wire import LINK_MTU, DropReason, Evidence
 from gateway.ground import succession
 from gateway.ground.order_file import OrderFile
 from gateway.ground.succession import Succession
-from gateway.ground.uplink import Helm
+from gateway.ground.uplink import GroundUplink
 from gateway.report.alarms import Alarms
 from keys import cose
 from keys.folders.device import DeviceFolder
@@ -84,13 +84,13 @@ class Scene(World):
         self.seeds = {index: station.seed for index, station in self.stations.items()}
         self.device = DeviceFolder.open(folder / "drone-7")
         self.alarms, self.drops, self.now = Alarms(lambda _: None), Counter[str](), 0.0
-        self.sessions = Sessions(self.device, 1, 8_000_000, self.alarms)
+        self.sessions = SessionManager(self.device, 1, 8_000_000, self.alarms)
         self.sessions.begin(self.now)
-        self.gatekeeper = Gatekeeper(self.sessions.announcer)
+        self.gatekeeper = UplinkOpener(self.sessions.announcer)
         self.pilot, self.attacker = self.station(PILOT), self.station(ATTACKER)
         self.fly(2.0)
         self.ground_alarms = Alarms(lambda _: None)
-        helm = Helm(Fleet(self.order, PILOT, LINK_MTU, self.random.randbytes), [], [], self.ground_alarms)
+        helm = GroundUplink(UplinkSessions(self.order, PILOT, LINK_MTU, self.random.randbytes), [], [], self.ground_alarms)
         paper = OrderFile(str(self.house.order))
         folder_of = self.stations[PILOT]
         self.succession = Succession(folder_of, paper, self.pilot.listener, helm, self.ground_alarms)
@@ -110,12 +110,12 @@ class Scene(World):
             sent = self.sessions.datagrams(self.now)
             for station in (self.pilot, self.attacker):
                 station.receive(sent, self.now)
-                station.fleet.follow(station.listener.sessions.values(), self.now)
+                station.sessions.follow(station.listener.sessions.values(), self.now)
             self.sessions.watch(self.now)
 
     def carry(self, station: Station, content: bytes) -> None:
         """An order fragment in lane 17, from this station to the aircraft."""
-        (commander,) = station.fleet.commanders.values()
+        (commander,) = station.sessions.commanders.values()
         datagram = commander.carry(content, self.now)
         assert datagram is not None
         for batch in batches([datagram]):
@@ -258,7 +258,7 @@ def outer_headers(folder: Path) -> Row:
                 here.carry(here.attacker, content)
             here.fly(1.1)
         assert not looked
-        assert here.device.order().order.serial == 1
+        assert here.device.order().content.serial == 1
     return Row(
         "one order in many spellings: something in the outer header, which no signature covers",
         "100 files of the agency's newest order, all different",
@@ -281,7 +281,7 @@ def two_signers(folder: Path) -> Row:
             zegel("order", "extend", previous, *words)
             previous = folder / name
             theirs.append(previous.read_bytes())
-        here.sessions.take_order(ours, here.now)
+        here.sessions.put_in_force(ours, here.now)
         for data in theirs:
             for content in pieces(data):
                 here.carry(here.pilot, content)

@@ -9,7 +9,7 @@ from pymavlink.dialects.v20 import all as dialect
 
 from gateway.batch import Batch
 from gateway.core import sframe
-from gateway.core.air.uplink_opener import Gatekeeper
+from gateway.core.air.uplink_opener import UplinkOpener
 from gateway.report.advice import READY
 from keys.lanes import Lane, uplink_kid
 from keys.order import Policy
@@ -154,7 +154,7 @@ def flooded_over_a_change() -> Row:
             changes_at.pop(0)
             scene.pilot.receive(scene.aircraft.announcer.close(scene.now), scene.now)
             former, scene.aircraft = scene.aircraft, scene.world.after(scene.aircraft, scene.now)
-            scene.aircraft.gatekeeper = Gatekeeper(scene.aircraft.announcer, former=former.gatekeeper)
+            scene.aircraft.gatekeeper = UplinkOpener(scene.aircraft.announcer, former=former.gatekeeper)
             scene.aircraft.commands = former.commands
         sent += 1
         scene.pilot.receive(scene.aircraft.control(scene.now), scene.now)

@@ -282,7 +282,7 @@ def out_of_range() -> Row:
 
 def kept_up() -> Row:
     scene = Scene(38)
-    device, thief = scene.world.order.order.devices[0], copied_start(scene.world, 900, scene.now)
+    device, thief = scene.world.order.content.devices[0], copied_start(scene.world, 900, scene.now)
     for _ in range(70):
         scene.station.receive(thief.control(scene.now), scene.now)
         scene.now += STEP_S

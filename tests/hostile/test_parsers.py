@@ -101,7 +101,7 @@ def gathered(fragment: bytes) -> object:
 def framed(data: bytes) -> list[bytes]:
     """A line that is cut anywhere and falls silent; every byte is accounted for."""
     framer, half = mavlink.Framer(), len(data) // 2
-    frames = framer.feed(data[:half]) + framer.feed(data[half:]) + framer.settle()
+    frames = framer.feed(data[:half]) + framer.feed(data[half:]) + framer.end_of_burst()
     assert sum(map(len, frames)) + framer.skipped_bytes + len(framer._rest) == len(data)
     return frames
 

@@ -195,9 +195,9 @@ def test_a_flood_of_forged_instances_leaves_the_pilot_a_way_in():
             flood.insert(scene.rng.randrange(len(flood)), datagram)
         scene.aircraft.receive(flood, scene.now)
         restarted.receive(scene.aircraft.control(scene.now), scene.now)
-        if restarted.fleet.commanded[0].answered(scene.now):
+        if restarted.sessions.commanded[0].answered(scene.now):
             break
-    assert restarted.fleet.commanded[0].answered(scene.now)
+    assert restarted.sessions.commanded[0].answered(scene.now)
 
 
 def test_a_command_cut_at_each_byte_and_with_each_bit_flipped():

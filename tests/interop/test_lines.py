@@ -53,7 +53,7 @@ def wait_for(state: str, *endpoints: Endpoint) -> None:
     def there() -> bool:
         for endpoint in endpoints:
             endpoint.tick(time.monotonic())
-            endpoint.fill(Batch(), time.monotonic())
+            endpoint.receive_into(Batch(), time.monotonic())
         return all(endpoint.state == state for endpoint in endpoints)
 
     until(there)
@@ -68,11 +68,11 @@ def through(sender: Endpoint, receiver: Endpoint, seed: int) -> None:
         now = time.monotonic()
         if len(sent) < SIZE and len(sent) - len(got) < 2000:
             frame = rng.randbytes(rng.randrange(8, 281))
-            sender.drain(batch_of([frame]), now)
+            sender.send(batch_of([frame]), now)
             sent.extend(frame)
         if sender is not receiver:
-            sender.fill(batch, now)
-        receiver.fill(batch, now)
+            sender.receive_into(batch, now)
+        receiver.receive_into(batch, now)
         got.extend(b"".join(batch.datagrams()))
         return len(sent) >= SIZE and len(got) >= len(sent)
 
@@ -126,16 +126,16 @@ def test_datagrams_of_every_size_through_a_relay(socat, make):
     wait_for("idle", server)
 
     def relayed() -> bool:
-        client.drain(batch_of([b"are you there?"]), 0.0)
-        return server.fill(Batch(), 0.0) > 0
+        client.send(batch_of([b"are you there?"]), 0.0)
+        return server.receive_into(Batch(), 0.0) > 0
 
     until(relayed)
     rng = random.Random(30)
-    client.drain(batch_of([b"from here on"]), 0.0)
+    client.send(batch_of([b"from here on"]), 0.0)
     until(lambda: received(server, 1)[-1] == b"from here on")
     for _ in range(10):
         sent = [rng.randbytes(rng.choice((1, 12, 280, 1400, ROOM))) for _ in range(CAPACITY)]
-        client.drain(batch_of(sent), 0.0)
+        client.send(batch_of(sent), 0.0)
         assert received(server, CAPACITY) == sent
 
 
@@ -149,7 +149,7 @@ def test_a_client_that_came_by_itself_is_answered(socat, make):
     try:
         process.stdin.write(b"hello")
         assert received(server, 1) == [b"hello"]
-        server.drain(batch_of([b"wel", b"come"]), 0.0)
+        server.send(batch_of([b"wel", b"come"]), 0.0)
         assert process.stdout.read(3) + process.stdout.read(4) == b"welcome"
     finally:
         process.kill()

@@ -13,15 +13,15 @@ from pathlib import Path
 
 from pymavlink.dialects.v20 import all as dialect
 
-from gateway.air.session_manager import Sessions
-from gateway.air.uplink import Gate
-from gateway.core.ground.listener import Listener, Me
+from gateway.air.session_manager import SessionManager
+from gateway.air.uplink import AirUplink
+from gateway.core.ground.listener import Listener, StationIdentity
 from gateway.core.ground.opener import Opener
-from gateway.core.ground.uplink_sessions import Fleet
+from gateway.core.ground.uplink_sessions import UplinkSessions
 from gateway.core.wire import LINK_MTU, Control
 from gateway.ground.order_file import OrderFile
 from gateway.ground.succession import Succession
-from gateway.ground.uplink import Helm
+from gateway.ground.uplink import GroundUplink
 from gateway.report.alarms import Alarms
 from keys.folders.device import DeviceFolder
 from keys.folders.station import StationFolder
@@ -60,16 +60,16 @@ class Aboard:
     def __init__(self, device: DeviceFolder, link_bps: int, now: float) -> None:
         self.alarms = Alarms(lambda _: None)
         self.fc, self.link = PlainEnd(), PlainEnd()
-        self.sessions = Sessions(device, 0, link_bps, self.alarms)
+        self.sessions = SessionManager(device, 0, link_bps, self.alarms)
         self.sessions.begin(now)
-        self.gate = Gate(self.sessions.announcer, self.fc, self.alarms)
+        self.uplink = AirUplink(self.sessions.announcer, self.fc, self.alarms)
         self._watch_at = 0.0
 
     def hear(self, datagrams: list[bytes], now: float) -> list[bytes]:
         """The frames that went to the flight controller."""
         for begin in range(0, len(datagrams), 64):
             self.link.put(*datagrams[begin : begin + 64])
-            accepted = self.gate.take(self.link, now)
+            accepted = self.uplink.receive(self.link, now)
             for station in accepted.challenges:
                 self.sessions.challenged(station)
             for station, kind, content in accepted.control:
@@ -89,7 +89,7 @@ class Aboard:
         before = self.sessions.announcer
         out = self.sessions.datagrams(now)
         if self.sessions.announcer is not before:
-            self.gate.follow(self.sessions.announcer)
+            self.uplink.follow(self.sessions.announcer)
         return out
 
 
@@ -99,12 +99,12 @@ class Post:
     def __init__(self, folder: Path, order_file: Path, data: bytes) -> None:
         station = StationFolder.open(folder)
         order = verify_order(data, station.roots, 0)
-        me = Me(station.index_in(order.order), station.profile, station.seed)
+        me = StationIdentity(station.index_in(order.content), station.profile, station.seed)
         self.listener, alarms = Listener(order, me, {}), Alarms(lambda _: None)
         self.opener = Opener(self.listener)
         self.gcs, self.link = PlainEnd(), PlainEnd()
-        self.helm = Helm(Fleet(order, me.index, LINK_MTU, os.urandom), [self.gcs], [self.link], alarms)
-        self.succession = Succession(station, OrderFile(str(order_file)), self.listener, self.helm, alarms)
+        self.uplink = GroundUplink(UplinkSessions(order, me.index, LINK_MTU, os.urandom), [self.gcs], [self.link], alarms)
+        self.succession = Succession(station, OrderFile(str(order_file)), self.listener, self.uplink, alarms)
         self._housekeep_at = 0.0
 
     def hear(self, datagrams: list[bytes], now: float) -> None:
@@ -115,11 +115,11 @@ class Post:
         if now >= self._housekeep_at:
             self._housekeep_at = now + HOUSEKEEP_EVERY_S
             self.listener.tick(now)
-            self.helm.challenge(self.listener.sessions.values(), now)
+            self.uplink.challenge(self.listener.sessions.values(), now)
             self.succession.look_at_link(now)
         if frames:
             self.gcs.put(*frames)
-            self.helm.take({self.gcs}, now)
+            self.uplink.relay({self.gcs}, now)
         out, self.link.drained = self.link.drained, []
         return out
 
@@ -184,7 +184,7 @@ class Handover:
     def change(self) -> None:
         """`zegel device load-order` of an order that drops nobody."""
         assert self.aboard
-        self.aboard.sessions.take_order(extended(self.house), self.now)
+        self.aboard.sessions.put_in_force(extended(self.house), self.now)
 
     def restart(self) -> None:
         """SIGTERM, and the next start."""

@@ -163,7 +163,7 @@ class InnerFlight:
         if self.steps % 2:  # what was made ahead for datagrams in their order
             for lease in (lease for leases in listener.leases.values() for lease in leases):
                 lease.key.ahead = None
-        cipher = ControlCipher(announcer.order.order.op_id)
+        cipher = ControlCipher(announcer.order.content.op_id)
         message = (cipher.open(announcer._statement[0]) or b"")[CONTROL_HEADER_SIZE:]
         (forged,) = map(cipher.seal, split(Kind.STATEMENT, message[:-1] + self.random.randbytes(1)))
         for datagram in (forged, forged[:-1]):
@@ -181,7 +181,7 @@ class InnerFlight:
             announcer, now = self.air.sessions.announcer, time.monotonic()
             if key := announcer.send_key(Lane.EVIDENCE):
                 self._drain(self.air, announcer.sealer.seal_one(key, bytes([Evidence.ORDER_FRAGMENT]) + fragment))
-            for commander in self.ground.helm.fleet.commanders.values():
+            for commander in self.ground.uplink.sessions.commanders.values():
                 if up := commander.carry(fragment, now):
                     self._drain(self.ground, up)
         store.write(self.device.path / inbox.ORDER, self.order)
@@ -190,7 +190,7 @@ class InnerFlight:
     def _drain(self, role: Air | Ground, datagram: bytes) -> None:
         batch = Batch(1)
         batch.append(datagram)
-        role.links[0].drain(batch, time.monotonic())
+        role.links[0].send(batch, time.monotonic())
 
     # --- what arrives ---
 

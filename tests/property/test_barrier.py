@@ -45,11 +45,11 @@ A_FEW = (
     "keys.cose.loads",
     "gateway.core.ground.listener.Listener.control",
     "gateway.core.ground.opener.Opener._open_next",
-    "gateway.core.air.uplink_opener.Gatekeeper.open",
+    "gateway.core.air.uplink_opener.UplinkOpener.open",
     "firmware_shims.mavlink.Framer.feed",
     "firmware_shims.guard.Guard.held",
-    "gateway.endpoints.udp._Udp.fill",
-    "gateway.report.status.Table.count",
+    "gateway.endpoints.udp._Udp.receive_into",
+    "gateway.report.status.FrameCounts.count",
 )
 
 
@@ -136,7 +136,7 @@ def called(flight: InnerFlight) -> list[str]:
 @pytest.fixture
 def flight(tmp_path: Path, monkeypatch) -> Iterator[InnerFlight]:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    monkeypatch.setattr(hardening, "settle", lambda: None)
+    monkeypatch.setattr(hardening, "freeze_gc", lambda: None)
     tmp_path.chmod(0o700)
     made = InnerFlight(tmp_path)
     yield made

@@ -17,7 +17,7 @@ import pytest
 from gateway.batch import AGED_S, Batch
 from gateway.core import sframe
 from gateway.core.air.command_order import BEHIND_FOR_S, BEHIND_SEVERAL_FOR_S
-from gateway.core.air.uplink_opener import Gatekeeper
+from gateway.core.air.uplink_opener import UplinkOpener
 from gateway.core.ground.commander import Refusal
 from keys import keyring
 from keys.lanes import Lane, uplink_kid
@@ -320,7 +320,7 @@ def crashes(seed: int) -> int:
 
 def in_place_of(world: World, former: Aircraft, now: float) -> Aircraft:
     made = world.after(former, now)
-    made.gatekeeper, made.commands = Gatekeeper(made.announcer, former=former.gatekeeper), former.commands
+    made.gatekeeper, made.commands = UplinkOpener(made.announcer, former=former.gatekeeper), former.commands
     return made
 
 

@@ -22,7 +22,7 @@ SYSTEMS = (0, 1, 2, 3, 51, 255)
 
 def other_order(two: Two, rng: random.Random) -> None:
     """The next one: other lists, and late in the schedule perhaps the second device void."""
-    content = two.world.order.order
+    content = two.world.order.content
     ids = rng.sample(range(1, 60), 4)
     lists = [rng.choice([(), tuple(sorted(mine))]) for mine in (ids[:2], ids[2:])]
     first, second = (dataclasses.replace(d, systems=s) for d, s in zip(content.devices, lists, strict=True))
@@ -30,11 +30,11 @@ def other_order(two: Two, rng: random.Random) -> None:
     changed = dataclasses.replace(content, serial=content.serial + 1, devices=(first, second))
     two.world.order = verified(changed)
     two.pilot.listener.adopt(two.world.order)
-    two.pilot.fleet.adopt(two.world.order)
+    two.pilot.sessions.adopt(two.world.order)
 
 
 def owner_of(two: Two, system: int) -> bytes | None:
-    return two.pilot.fleet.systems.owner(system)
+    return two.pilot.sessions.systems.owner(system)
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -42,7 +42,7 @@ def test_each_hears_its_own_and_speaks_for_itself(seed):
     rng = random.Random(seed)
     two = Two(rng.choice([(), ((1,), (2,)), ((1, 51), ())]), seed=seed)
     two.talk()
-    devices = [device.pub for device in two.world.order.order.devices]
+    devices = [device.pub for device in two.world.order.content.devices]
     shown = read = 0
     for _ in range(60):
         if rng.random() < 0.05:

@@ -84,7 +84,7 @@ def hostile_schedule(seed: int) -> None:
 
 def _heard_later(world: World) -> dict[bytes, tuple[int, bytes]]:
     """What a restarted station remembers that has heard the next session."""
-    return {device.pub: (world.boots, b"later") for device in world.order.order.devices}
+    return {device.pub: (world.boots, b"later") for device in world.order.content.devices}
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))
@@ -136,7 +136,7 @@ def test_late_joiner_opens_from_the_moment_it_joins():
     aircraft, late = world.aircraft(), world.station(2)
     fly(world, aircraft, [], 30, lambda sent: sent)
     now = join(world, late, aircraft, 30.0)
-    assert now - 30.0 <= world.order.order.policy.announce_s + 1
+    assert now - 30.0 <= world.order.content.policy.announce_s + 1
     frames, _, _, _ = fly(world, aircraft, [late], 2, lambda sent: sent, now)
     assert late.frames == frames
 
@@ -160,9 +160,9 @@ def test_what_was_sent_before_a_station_joined_cannot_be_played_to_it():
 def test_exhausted_key_closes_the_lane_and_a_rekey_comes_long_before():
     key = SendKey(bytes(32), 0x1A4)
     key.next_ctr = REJECT_AFTER_PACKETS - 3
-    assert key.take(3) == REJECT_AFTER_PACKETS - 3
+    assert key.reserve(3) == REJECT_AFTER_PACKETS - 3
     with pytest.raises(KeyExhausted):
-        key.take(1)
+        key.reserve(1)
     aircraft = World(5).aircraft()
     aircraft.announcer.current.send_keys[Lane.VIDEO_A].next_ctr = REKEY_AFTER_PACKETS
     aircraft.control(0.0)

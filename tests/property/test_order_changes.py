@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from gateway.core.air.uplink_opener import Gatekeeper
+from gateway.core.air.uplink_opener import UplinkOpener
 from gateway.core.ground.commander import Refusal
 from keys.lanes import Role
 from tests.memory_link import OBSERVER, PILOT, Aircraft, Station, World, lossy, mavlink_frame, verified
@@ -24,7 +24,7 @@ class Schedule:
     def __init__(self, seed: int) -> None:
         self.random, self.now = random.Random(seed), 0.0
         self.world = World(seed, roles=(PILOT, PILOT))
-        self.listed = self.world.order.order.stations
+        self.listed = self.world.order.content.stations
         self.aircraft: Aircraft = self.world.aircraft()
         self.stations = {index: self.world.station(index) for index in (1, 2)}
         self.order_of = dict.fromkeys((1, 2), self.world.order)
@@ -38,12 +38,12 @@ class Schedule:
     def change(self) -> None:
         first, second = self.listed
         kinds = ((first, second), (first, dataclasses.replace(second, roles=OBSERVER, guard="observer")), (first,))
-        old, stations = self.world.order.order, self.random.choice(kinds)
+        old, stations = self.world.order.content, self.random.choice(kinds)
         self.world.order = verified(dataclasses.replace(old, serial=old.serial + 1, stations=stations))
         former = self.aircraft
         said = former.announcer.close(self.now)
         self.aircraft = self.world.after(former, self.now)
-        self.aircraft.gatekeeper = Gatekeeper(self.aircraft.announcer, former=former.gatekeeper)
+        self.aircraft.gatekeeper = UplinkOpener(self.aircraft.announcer, former=former.gatekeeper)
         self.sessions[self.aircraft.announcer.session_id] = len(self.sessions)
         for station in self.stations.values():
             station.receive(self.air(said), self.now)
@@ -66,23 +66,23 @@ class Schedule:
     def _adopt(self, index: int, station: Station) -> None:
         """The order comes after a while, if it lists the station."""
         newest = self.world.order
-        lists = any(listed.index == index for listed in newest.order.stations)
+        lists = any(listed.index == index for listed in newest.content.stations)
         if lists and self.order_of[index] is not newest and self.random.random() < 0.1:
             self.order_of[index] = newest
             station.listener.adopt(newest)
-            station.fleet.adopt(newest)
+            station.sessions.adopt(newest)
 
     def _up(self, index: int, station: Station, number: int) -> None:
         up, frame = station.control(self.now), mavlink_frame(self.random, number)
         sealed = station.seal([frame], self.now)
         if not isinstance(sealed, Refusal):
-            (commanded,) = station.fleet.commanded
+            (commanded,) = station.sessions.commanded
             self.sent[index, frame] = self.now, self.sessions[commanded.session.session_id]
             up += sealed
         self.flying += [(self.now + self.random.choice(DELAYS_S), datagram) for datagram in self.air(up)]
 
     def _look(self) -> None:
-        may = {s.index for s in self.world.order.order.stations if s.roles & Role.COMMAND}
+        may = {s.index for s in self.world.order.content.stations if s.roles & Role.COMMAND}
         for index, frame in self.aircraft.commands:
             at, session = self.sent.pop((index, frame))  # KeyError: it was never sent, or came twice
             assert self.now - at <= 3.0 + 2 * STEP_S, "a frame came too late"

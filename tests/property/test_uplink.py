@@ -90,7 +90,7 @@ def test_freshness_is_seldom_lost_on_a_lossy_radio(loss: float):
         now += 0.1
         aircraft.receive(air(station.control(now)), now)
         station.receive(air(aircraft.control(now)), now)
-        ready += station.fleet.commanded[0].answered(now)
+        ready += station.sessions.commanded[0].answered(now)
         steps += 1
     assert ready / steps > 0.995
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import time
 
-from gateway.core.ground.listener import Listener, Me
+from gateway.core.ground.listener import Listener, StationIdentity
 from gateway.core.ground.opener import Opener
-from gateway.core.ground.uplink_sessions import Fleet
+from gateway.core.ground.uplink_sessions import UplinkSessions
 from gateway.core.sealer import Sealer
 from gateway.core.wire import BEYOND_BEAT_BY, LINK_MTU, Evidence
 from keys.folders.station import StationFolder
@@ -25,9 +25,9 @@ class Insider:
         self.flight, self._heard = flight, 0
         station = StationFolder.open(flight.house.folder / name)
         order = verify_order(flight.house.order.read_bytes(), station.roots, 0)
-        index = station.index_in(order.order)
-        self.listener = Listener(order, Me(index, station.profile, station.seed), {})
-        self._opener, self._fleet = Opener(self.listener), Fleet(order, index, LINK_MTU, os.urandom)
+        index = station.index_in(order.content)
+        self.listener = Listener(order, StationIdentity(index, station.profile, station.seed), {})
+        self._opener, self._fleet = Opener(self.listener), UplinkSessions(order, index, LINK_MTU, os.urandom)
         assert flight.until(self._joined), flight.logs()
 
     def _hear(self) -> None:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from gateway.batch import Batch
 from gateway.core import fragment, sframe
 from gateway.core.control_cipher import ControlCipher
-from gateway.core.ground.listener import Listener, Me
+from gateway.core.ground.listener import Listener, StationIdentity
 from gateway.core.ground.opener import Opener
 from gateway.core.wire import FIRST_CONTROL, Kind, parse_control
 from gateway.demo.leaks import shared_windows
@@ -57,7 +57,7 @@ def test_no_plaintext_and_no_name_is_on_the_link(fly):
 
 
 def opens(order, station_index, profile, seed, capture) -> int:
-    opener, batch = Opener(Listener(order, Me(station_index, profile, seed), {})), Batch()
+    opener, batch = Opener(Listener(order, StationIdentity(station_index, profile, seed), {})), Batch()
     for datagram in capture:
         batch.clear()
         batch.append(datagram)
@@ -78,8 +78,8 @@ def test_the_devices_folder_holds_no_key_that_opens_telemetry_video_commands_or_
     capture = flight.radio.capture
     assert opens(order, 1, Profile.X_WING, StationFolder.open(house.folder / "pilot").seed, capture) > 0  # it can succeed
     candidates = {data[at : at + 32] for data in files for at in range(len(data) - 31)} | private_keys(device)
-    assert any(order.order.op_id in data for data in files)
-    announcements = _announcements(capture, ControlCipher(order.order.op_id))
+    assert any(order.content.op_id in data for data in files)
+    announcements = _announcements(capture, ControlCipher(order.content.op_id))
     assert announcements
     for candidate in _likely(candidates, files):
         for announced in announcements:

@@ -110,7 +110,7 @@ class Fleet:
     def remembered(self) -> list[int | None]:
         station = StationFolder.open(self.folder / "pilot")
         order = station.newest_order(self.order.read_bytes(), int(time.time()))
-        return [station.system(order.agency_id, device.pub) for device in order.order.devices]
+        return [station.system(order.agency_id, device.pub) for device in order.content.devices]
 
     def status(self) -> dict[str, Any]:
         return next(each for each in json.loads(zegel("status", "--json")) if each["role"] == "ground")

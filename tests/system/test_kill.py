@@ -13,7 +13,7 @@ from cryptography.exceptions import InvalidTag
 
 from gateway.batch import Batch
 from gateway.core import sframe
-from gateway.core.ground.listener import Listener, Me
+from gateway.core.ground.listener import Listener, StationIdentity
 from gateway.core.ground.opener import Opener
 from gateway.core.ground.session import Lease
 from gateway.demo.stage import HOST
@@ -29,7 +29,7 @@ class Auditor:
     def __init__(self, house: House) -> None:
         station = StationFolder.open(house.folder / "pilot")
         order = verify_order(house.order.read_bytes(), station.roots, 0)
-        self._opener = Opener(Listener(order, Me(1, station.profile, station.seed), {}))
+        self._opener = Opener(Listener(order, StationIdentity(1, station.profile, station.seed), {}))
         self._batch = Batch()
         self.sealed_by: dict[tuple[bytes, bytes], bytes] = {}
         self.salts: set[bytes] = set()

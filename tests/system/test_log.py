@@ -19,8 +19,8 @@ from gateway.endpoints import open_endpoint
 from gateway.endpoints.address import parse
 from gateway.endpoints.endpoint import State
 from gateway.report import log
-from gateway.report.endpoint_watch import PATIENCE_S, Watch
-from gateway.report.quiet import SAME_AT_ONCE, Quiet
+from gateway.report.endpoint_watch import PATIENCE_S, EndpointWatch
+from gateway.report.quiet import SAME_AT_ONCE, LogLimiter
 from tests.memory_link import mavlink_frame
 
 FLAPS = 1000
@@ -51,9 +51,9 @@ def test_outages_that_are_long_enough_to_be_told_are_told_a_few_times(monkeypatc
     """A thousand outages of seconds would take an hour: the clock is the test's, all else is as in a flight."""
     link = open_endpoint(parse(f"serial:{tmp_path}/ttyNONE:57600"))
     clock = [0.0]
-    watch = Watch([link], lambda text: log.say("air", text))
+    watch = EndpointWatch([link], lambda text: log.say("air", text))
     with monkeypatch.context() as patch:
-        patch.setattr(log, "_quiet", Quiet())
+        patch.setattr(log, "_quiet", LogLimiter())
         patch.setattr(log, "time", SimpleNamespace(monotonic=lambda: clock[0]))
         for _ in range(FLAPS):
             for state, seconds in ((State.RECONNECTING, PATIENCE_S + 0.5), (State.CONNECTED, 0.5)):
@@ -88,7 +88,7 @@ def test_the_whole_log_of_a_flight_holds_no_key_no_position_and_nothing_of_the_o
     folders = [house.folder / name for name in ("drone-7", "pilot", "observer", "agency")]
     secrets = [path.read_bytes() for folder in folders for path in files(folder)] + [house.order.read_bytes()]
     spelled = [spell(item) for item in secrets for spell in (bytes, lambda b: b.hex().encode(), base64.b64encode)]
-    allowed = [line for line in (b"Harbour Police", b"Night Watch") if line in log]
+    allowed = [line for line in (b"Harbour Police", b"Night EndpointWatch") if line in log]
     found = log
     for name in allowed:
         found = found.replace(name, b"")

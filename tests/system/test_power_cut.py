@@ -80,7 +80,7 @@ def test_an_aircraft_flies_on_or_says_what_to_do(flown, figure):
 
     def begin(folder: Path) -> None:
         with DeviceFolder.open(folder) as device:
-            device.device_index(device.order().order)
+            device.device_index(device.order().content)
             damage = device.damage()
             counter, _ = device.next_boot()
             assert counter == BOOTS + 1 or "--accept-older-session" in damage
@@ -96,7 +96,7 @@ def test_a_station_opens_or_says_what_to_do(flown, figure):
         anew = not any(folder.glob("state*"))
         station = StationFolder.open(folder)
         found = station.newest_order(order, int(time.time()))
-        assert station.boot(found.agency_id, found.order.devices[0].pub) or anew
+        assert station.boot(found.agency_id, found.content.devices[0].pub) or anew
 
     pair = "state.json and state-copy.json"
     assert hurt_all(flown.folder / "pilot", begin, figure) == {"roots.crt", "seed", "station.pub", pair}

@@ -92,7 +92,7 @@ def check_in_batch(kid: int, ctr: int, encoded: bytes, kid_size: int) -> None:
         assert not parsed[3], "no key lives long enough for a CTR of five bytes"
         return
     assert [parsed[0] % (1 << 64), *parsed[1:]] == [kid, ctr, len(encoded), True]
-    assert bytes(sframe.Strip(kid, bytes(12), b"", ctr).headers[0]) == encoded
+    assert bytes(sframe.HeaderBlock(kid, bytes(12), b"", ctr).headers[0]) == encoded
 
 
 @pytest.mark.parametrize(("kid", "ctr", "encoded"), HEADERS)
@@ -131,7 +131,7 @@ def test_the_constants_are_those_of_the_appendix():
 
 def test_the_sealer_makes_the_suite_5_ciphertext():
     key = SendKey(BASE_KEY, KID)
-    assert key.take(CTR) == 0
+    assert key.reserve(CTR) == 0
     assert Sealer(METADATA).seal_one(key, PLAINTEXT) == AEADS[1].ciphertext
 
 

@@ -17,9 +17,9 @@ from cryptography.exceptions import InvalidTag
 from firmware_shims import mavlink
 from gateway.batch import Batch
 from gateway.core.air.announcer import Announcer
-from gateway.core.air.uplink_opener import Accepted, Gatekeeper
+from gateway.core.air.uplink_opener import Accepted, UplinkOpener
 from gateway.core.bundle import video_length
-from gateway.core.ground.listener import Listener, Me
+from gateway.core.ground.listener import Listener, StationIdentity
 from gateway.core.ground.opener import Opener
 from keys import beat, certificate, cose, keyring, statement
 from keys.errors import KeysError
@@ -193,7 +193,7 @@ def test_the_orders_verify():
         verify_order(octets(vector["order"]), roots[:1], 0),
         verify_order(octets(vector["order_hybrid"]), roots, 0),
     )
-    assert classical.order == hybrid.order == cast.ORDER
+    assert classical.content == hybrid.content == cast.ORDER
     assert classical.order_hash == hybrid.order_hash == octets(vector["order_hash"])
     assert (classical.agency_id, hybrid.agency_id) == (octets(vector["agency_id"]), octets(vector["agency_id_hybrid"]))
     for text, station in zip(vector["station.pub"], cast.STATIONS, strict=True):
@@ -209,7 +209,7 @@ def test_a_hostile_order_is_refused(hostile: dict[str, str]):
 
 def ground(station: int) -> Opener:
     listed = cast.STATIONS[station - 1]
-    return Opener(Listener(verified(), Me(station, listed.profile, cast.SEEDS[station]), {}))
+    return Opener(Listener(verified(), StationIdentity(station, listed.profile, cast.SEEDS[station]), {}))
 
 
 def feed(opener: Opener, datagrams: list[bytes]) -> Counter[str]:
@@ -282,16 +282,16 @@ def test_statements_and_beats_are_read():
         )
 
 
-def aircraft() -> Gatekeeper:
+def aircraft() -> UplinkOpener:
     """The session of the vectors, as if this process had drawn its keys."""
     announcer = Announcer(verified(), (0, cast.DEVICE_KEYS[0], 300), cast.LANES, 8_000_000, bytes, 0.0)
     announcer.session_id = cast.SESSION_ID
     announcer.current.number, announcer.current.uplink_keys = cast.EPOCH, dict(cast.UPLINK_KEYS)
     announcer.freshness.beat(7, beat_of(Samples.recorded(), 7).nonce, 0.0)
-    return Gatekeeper(announcer)
+    return UplinkOpener(announcer)
 
 
-def take(keeper: Gatekeeper, datagram: bytes) -> Accepted:
+def take(keeper: UplinkOpener, datagram: bytes) -> Accepted:
     batch = Batch()
     batch.append(datagram)
     return keeper.open(batch, 0.0)

@@ -80,8 +80,8 @@ class Announcer:
         self.sealer = Sealer(self.session_id)
         self.phase = Phase.STEADY
         self.flags = Flag.NARROW_LINK if link_bps < NARROW_BELOW_BPS else Flag(0)
-        self.freshness = Freshness(order.order.policy.fresh_ms / 1000)
-        self._cipher = ControlCipher(order.order.op_id)
+        self.freshness = Freshness(order.content.policy.fresh_ms / 1000)
+        self._cipher = ControlCipher(order.content.op_id)
         self._statement = self._sealed(fragment.split(Kind.STATEMENT, statement.sign(device_key)))
         self._seq = 0
         self._began = now
@@ -227,7 +227,9 @@ class Announcer:
             self._round_at = now + START_ROUND_EVERY_S
             return []
         self._rounds += 1
-        self._round_at = now + (START_ROUND_EVERY_S if self._rounds < START_ROUNDS else self.order.order.policy.announce_s)
+        self._round_at = now + (
+            START_ROUND_EVERY_S if self._rounds < START_ROUNDS else self.order.content.policy.announce_s
+        )
         for place, datagram in enumerate(self._fragments, 1):
             self._outbox.append(datagram)
             if place % STATEMENT_EVERY == 0:
@@ -257,19 +259,19 @@ class Announcer:
     @property
     def lead_s(self) -> float:
         """How long ahead a new epoch is announced: three rounds of announcements, or the order's lead_s if longer."""
-        return max(self.order.order.policy.lead_s, LEAD_ROUNDS * self.round_s)
+        return max(self.order.content.policy.lead_s, LEAD_ROUNDS * self.round_s)
 
     # --- epochs ---
 
     def _draw(self, number: int) -> Epoch:
         session = (self.order.order_hash, self.session_id, self._session_key)
-        return epoch.draw(number, self.lanes, self.order.order.stations, session, self._entropy)
+        return epoch.draw(number, self.lanes, self.order.content.stations, session, self._entropy)
 
     def _install(self, drawn: Epoch, now: float) -> None:
         self.current = drawn
         self._announce(drawn, now)
         # On a link so narrow that the next epoch's lead would begin at once, this one must be announced first.
-        self._rekey_at = now + max(self.order.order.policy.rekey_s, 2 * self.lead_s)
+        self._rekey_at = now + max(self.order.content.policy.rekey_s, 2 * self.lead_s)
         self._switch_at = self._rekey_at
 
     def _turn_epoch(self, now: float) -> None:

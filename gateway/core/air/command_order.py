@@ -69,7 +69,7 @@ class Came(NamedTuple):
     waited: float = 0.0
 
 
-class Sequence:
+class CommandOrder:
     """Of one station in one session."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Courier: brings one order to the stations of a session, piece by piece. SPEC.md sections 4.6 and 7.
+"""OrderBroadcaster: brings one order to the stations of a session, piece by piece. SPEC.md sections 4.6 and 7.
 
 In the evidence lane before the session that changes to it, until each station that is there says that it holds it; in the
 order lane over and over, until each station has shown by a challenge that it has it. Never more than 5 % of the link, apart
@@ -18,7 +18,7 @@ BUSY_FOR_S = 60.0  # after the change: a round every announce_s, once the first 
 IDLE_EVERY_S = 30.0  # and then, for whoever was out of reach
 
 
-class Courier:
+class OrderBroadcaster:
     """`order` in `lane` of the announcer's session, from `begin` on."""
 
     def __init__(self, announcer: Announcer, order: VerifiedOrder, lane: Lane, begin: float) -> None:
@@ -26,7 +26,7 @@ class Courier:
         self._fragments = order_fragments.split(order)
         self._bytes_a_second = announcer.link_bps * ORDER_SHARE / 8
         self.round_s = sum(map(len, self._fragments)) / self._bytes_a_second  # how long one round takes at its share
-        self._expected = {station.index for station in announcer.order.order.stations}
+        self._expected = {station.index for station in announcer.order.content.stations}
         self._have: set[int] = set()  # stations
         self._expect(begin)
         self._place = 0  # of the next fragment in its round
@@ -75,5 +75,5 @@ class Courier:
             self._round_at += START_ROUND_EVERY_S
         else:
             busy = now - self._begin < BUSY_FOR_S
-            self._round_at += self._announcer.order.order.policy.announce_s if busy else IDLE_EVERY_S
+            self._round_at += self._announcer.order.content.policy.announce_s if busy else IDLE_EVERY_S
         self._due = self._round_at = max(self._due, self._round_at)

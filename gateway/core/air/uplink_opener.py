@@ -1,4 +1,4 @@
-"""Gatekeeper: the aircraft's side of the uplink. Which datagrams it opens, and which of them it believes.
+"""UplinkOpener: the aircraft's side of the uplink. Which datagrams it opens, and which of them it believes.
 
 The flow, SPEC.md section 4.7, and the functions in its order:
   1  `open`        only the uplink's form goes on
@@ -27,7 +27,7 @@ from firmware_shims import mavlink
 from gateway.batch import HEADROOM, TAG_SIZE, Batch
 from gateway.core import sframe
 from gateway.core.air.announcer import Announcer
-from gateway.core.air.command_order import Came, Place, Sequence, Trail
+from gateway.core.air.command_order import Came, CommandOrder, Place, Trail
 from gateway.core.barrier import Barrier
 from gateway.core.budget import Budget
 from gateway.core.order_fragments import NAME_SIZE
@@ -85,32 +85,32 @@ class Accepted:
     copies: list[int] = dataclasses.field(default_factory=list)
 
 
-class Gatekeeper:
+class UplinkOpener:
     """Opens the uplink of one session. `drops` counts datagrams by reason, `opened` those accepted by station."""
 
-    def __init__(self, announcer: Announcer, barrier: Barrier | None = None, former: Gatekeeper | None = None) -> None:
+    def __init__(self, announcer: Announcer, barrier: Barrier | None = None, former: UplinkOpener | None = None) -> None:
         """`former` is that of a session which is closed, in whose place this one comes: what was counted goes on."""
         self.announcer = announcer
         self.barrier = barrier or Barrier()
         self.drops: Counter[DropReason] = former.drops if former else Counter()
         self.opened: Counter[int] = former.opened if former else Counter()
         self._former = former
-        self._stations = {station.index: station for station in announcer.order.order.stations}
+        self._stations = {station.index: station for station in announcer.order.content.stations}
         self._permitted = np.zeros(256, np.bool_)  # by the first byte of the KID
         for station in self._stations.values():
             self._permitted[uplink_head(Lane.CONTROL, station.index)] = True
             self._permitted[uplink_head(Lane.UPLINK, station.index)] = bool(station.roles & Role.COMMAND)
         self._live: dict[int, Instance] = {}  # by KID without lane and epoch
-        self._sequences = {index: Sequence() for index in self._stations}
+        self._sequences = {index: CommandOrder() for index in self._stations}
         self._waiting: dict[int, list[_Command]] = {}  # by station: what of the read at hand was believed
         self._sender_of: SenderOf = _one_sender
         self._budget = Budget(DERIVE_A_SECOND, DERIVE_BURST)
         if former:
-            former._go_on_under(announcer.order.order.stations)
+            former._go_on_under(announcer.order.content.stations)
             self._budget = former._budget
             self._go_on_with(former)
 
-    def _go_on_with(self, former: Gatekeeper) -> None:
+    def _go_on_with(self, former: UplinkOpener) -> None:
         """Whom the former session knew is known in this one, by the bytes that follow: no flood holds up its first word."""
         listed = {station.pub: station for station in self._stations.values()}
         for who, live in former._live.items():

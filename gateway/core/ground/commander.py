@@ -7,7 +7,7 @@ The flow, SPEC.md sections 4.7 and 6:
   3  `seal`        frames behind the echo of the beat that was newest when they came, in bundles, under our own instance
      `carry`       a fragment of an order, in the same way
 
-What must not live here: which session of a device is commanded (fleet.py), what a frame says (firmware_shims.guard).
+What must not live here: which session of a device is commanded (uplink_sessions.py), what a frame says (guard.py).
 Sans-IO: time and random bytes are arguments.
 """
 

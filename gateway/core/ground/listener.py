@@ -23,7 +23,7 @@ from gateway.core.budget import Budget
 from gateway.core.control_cipher import ControlCiphers
 from gateway.core.ground.revoked import Revoked, RevokedSession
 from gateway.core.ground.session import Lease, Session
-from gateway.core.ground.starts import Heard, Start, Starts
+from gateway.core.ground.starts import NewSession, Start, Starts
 from gateway.core.order_intake import OrderIntake
 from gateway.core.wire import ControlHeader, DropReason, Kind, is_sealed_control, message_id, parse_control
 from keys import announcement, beat, cose, statement
@@ -40,7 +40,7 @@ OVERLAP_S = 1.0  # what is still on its way when an aircraft starts again
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Me:
+class StationIdentity:
     """The station that listens. The seed is the operation's secret: never in a repr."""
 
     index: int
@@ -54,7 +54,7 @@ class Listener:
     def __init__(
         self,
         order: VerifiedOrder,
-        me: Me,
+        me: StationIdentity,
         known: Mapping[bytes, Sequence[Any]],
         named: Start | None = None,
     ) -> None:
@@ -73,18 +73,18 @@ class Listener:
 
     def _take_up(self, order: VerifiedOrder) -> None:
         self.order = self._orders[order.order_hash] = order
-        self._ciphers = ControlCiphers(known.order.op_id for known in reversed(self._orders.values()))
+        self._ciphers = ControlCiphers(known.content.op_id for known in reversed(self._orders.values()))
         self.my_lanes = self._lanes_under(order)
-        self.revoked.adopt(order.order.devices)
-        self._devices = [cose.load_public(device.alg, device.pub) for device in order.order.devices]
+        self.revoked.adopt(order.content.devices)
+        self._devices = [cose.load_public(device.alg, device.pub) for device in order.content.devices]
 
     def _lanes_under(self, order: VerifiedOrder | None) -> tuple[Lane, ...]:
         """Those of our roles; under an order that we do not have, any that are granted."""
         if order is None:
             return DOWNLINK_LANES
-        return next(lanes_for(s.roles) for s in order.order.stations if s.index == self.me.index)
+        return next(lanes_for(s.roles) for s in order.content.stations if s.index == self.me.index)
 
-    def take_heard(self) -> list[Heard]:
+    def take_heard(self) -> list[NewSession]:
         """What to store of the sessions that lasted."""
         return self.starts.take_heard()
 
@@ -130,7 +130,7 @@ class Listener:
 
     def _open_session(self, stated: statement.Statement, now: float) -> DropReason | None:
         """None if the session stands in `sessions` now, or why it does not."""
-        hint, device = stated.session_id()[:8], self.order.order.devices[stated.device_index].pub
+        hint, device = stated.session_id()[:8], self.order.content.devices[stated.device_index].pub
         if hint in self.sessions:
             return None
         if device in self.revoked.devices:
@@ -275,7 +275,7 @@ class Listener:
             return DropReason.BAD_ORDER
         return None
 
-    def take_order(self, now: float) -> bytes | None:
+    def pop_candidate_order(self, now: float) -> bytes | None:
         """An order that came whole and whose turn it is, for the caller to verify and store."""
         found = self.orders.take(now)
         return found and found[1]

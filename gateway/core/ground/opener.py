@@ -30,7 +30,7 @@ from gateway.core import bundle, sframe
 from gateway.core.barrier import Barrier
 from gateway.core.ground.listener import Listener
 from gateway.core.ground.session import Lease
-from gateway.core.sframe import Strip
+from gateway.core.sframe import HeaderBlock
 from gateway.core.wire import CONTROL_BELOW, DropReason, Evidence
 from keys.lanes import Lane
 from keys.policy import PolicyFlag
@@ -118,7 +118,7 @@ class Opener:
         self.barrier = barrier or Barrier()
         self.drops: Counter[DropReason] = Counter()
         self.opened: Counter[Lane] = Counter()
-        self._pad_video = bool(listener.order.order.policy.flags & PolicyFlag.PAD_VIDEO)
+        self._pad_video = bool(listener.order.content.policy.flags & PolicyFlag.PAD_VIDEO)
 
     def open(self, batch: Batch, now: float) -> Opened:
         """Open `batch` in place. The result refers to its slots and is valid until the batch is filled again."""
@@ -203,7 +203,7 @@ class Opener:
         """
         leases = self.listener.leases.get(begin[1] << 8 | begin[2], ())
         strip = leases[0].key.ahead if len(leases) == 1 else None
-        if not isinstance(strip, Strip) or strip.begin != begin:
+        if not isinstance(strip, HeaderBlock) or strip.begin != begin:
             return False
         lease, count, slots = leases[0], len(alike), _chosen(alike)
         at, body = alike[0] * SLOT_SIZE + HEADROOM, HEADROOM + strip.size
@@ -392,5 +392,5 @@ def _look_ahead(lease: Lease) -> None:
     """Make what the next counters need, so that a full batch of them finds it; only what verified leads here."""
     key, ahead = lease.key, lease.key.window.top + 1
     strip = key.ahead
-    if not isinstance(strip, Strip) or not strip.first <= ahead <= strip.end - CAPACITY:
-        key.ahead = Strip(key.kid, key.salt, lease.session.session_id, ahead)
+    if not isinstance(strip, HeaderBlock) or not strip.first <= ahead <= strip.end - CAPACITY:
+        key.ahead = HeaderBlock(key.kid, key.salt, lease.session.session_id, ahead)

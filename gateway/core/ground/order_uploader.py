@@ -1,6 +1,6 @@
-"""Envoy: carries a station's newest order up to an aircraft that flies under another one. SPEC.md section 7.
+"""OrderUploader: carries a station's newest order up to an aircraft that flies under another one. SPEC.md section 7.
 
-Whether the aircraft takes it is the aircraft's; an envoy only stops when the session is over, is under this order, or a
+Whether the aircraft takes it is the aircraft's; an uploader only stops when the session is over, is under this order, or a
 minute has passed. Sans-IO.
 """
 
@@ -18,7 +18,7 @@ ROUND_EVERY_S = 5.0
 GIVE_UP_AFTER_S = 60.0
 
 
-class Envoy:
+class OrderUploader:
     """`order` for the session of `commander`, seen to fly under another one at `now`."""
 
     def __init__(self, commander: Commander, order: VerifiedOrder, now: float) -> None:

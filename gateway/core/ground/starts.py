@@ -44,7 +44,7 @@ class Refused(NamedTuple):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Heard:
+class NewSession:
     """A session that lasted: what a station has to remember of it."""
 
     device_public: bytes
@@ -69,7 +69,7 @@ class Starts:
         self.refused: Refused | None = None  # the last one
         self._known = {device: Known(*remembered) for device, remembered in known.items()}
         self._sessions, self._named = sessions, named
-        self._heard: dict[bytes, Heard] = {}  # by the device's public key
+        self._heard: dict[bytes, NewSession] = {}  # by the device's public key
 
     # --- who may ---
 
@@ -146,12 +146,12 @@ class Starts:
                 one.stored_at = one.beat_at
                 self._heard[one.device_public] = self._heard_of(one)
 
-    def take_heard(self) -> list[Heard]:
+    def take_heard(self) -> list[NewSession]:
         """What is to be stored: once one of the sessions that lasted is due, all, so that one write is enough."""
         heard, self._heard = self._heard, {}
         return [*heard.values()]
 
-    def lasting(self) -> list[Heard]:
+    def lasting(self) -> list[NewSession]:
         """What there is to store at the end."""
         return [self._heard_of(session) for session in self._remembered()]
 
@@ -176,6 +176,6 @@ class Starts:
     def _is_named(self, session: Session) -> bool:
         return self._named == (session.device_public, session.boot_counter)
 
-    def _heard_of(self, session: Session) -> Heard:
+    def _heard_of(self, session: Session) -> NewSession:
         named = self._is_named(session)
-        return Heard(session.device_public, session.boot_counter, session.session_id, session.seq, named)
+        return NewSession(session.device_public, session.boot_counter, session.session_id, session.seq, named)

@@ -5,7 +5,7 @@ The flow of a bundle that was opened:
   2  `_judge`   all others; what passes is known to pass from then on, until an owner changes
   3  `_claim`   a device without a list owns the first id of its autopilot's heartbeat
 
-What goes up asks `owner`. What must not live here: sessions (fleet.py), storing what was learned. Sans-IO.
+What goes up asks `owner`. What must not live here: sessions (uplink_sessions.py), storing what was learned. Sans-IO.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Fleet: the sessions that a station may speak to. A Commander for each, and which of a device's sessions is commanded.
+"""Uplink sessions: those that a station may speak to, with a Commander for each, and which one of a device is commanded.
 
-To those that fly under another order than our newest an Envoy carries that one up, if our role allows it.
+To those that fly under another order than our newest an OrderUploader carries that one up, if our role allows it.
 
 SPEC.md section 7. Sans-IO: time and random bytes are arguments.
 """
@@ -17,7 +17,7 @@ from gateway.core.barrier import Barrier
 from gateway.core.ground.challenges import Entropy, Way
 from gateway.core.ground.commander import Commander, Refusal
 from gateway.core.ground.instance import Instance
-from gateway.core.ground.order_uploader import MAY_CARRY, Envoy
+from gateway.core.ground.order_uploader import MAY_CARRY, OrderUploader
 from gateway.core.ground.session import Session
 from gateway.core.ground.systems import Systems
 from keys.beat import Flag
@@ -37,17 +37,17 @@ class Sealed(NamedTuple):
     refused: list[tuple[bytes, Refusal]]
 
 
-class Fleet:
+class UplinkSessions:
     """All aircraft of `order` as the station of this `index` may command them, each by the order that it flies under."""
 
     def __init__(
         self, order: VerifiedOrder, index: int, mtu: int, entropy: Entropy, barrier: Barrier | None = None
     ) -> None:
         self.order = order  # the newest
-        self.systems = Systems(order.order, barrier)
+        self.systems = Systems(order.content, barrier)
         self.commanders: dict[bytes, Commander] = {}  # by session_id
         self._index, self._mtu, self._entropy = index, mtu, entropy
-        self._envoys: dict[bytes, Envoy] = {}  # by session_id
+        self._uploaders: dict[bytes, OrderUploader] = {}  # by session_id
         self._commanded: dict[bytes, bytes] = {}  # a device's public key -> session_id
 
     @property
@@ -58,11 +58,11 @@ class Fleet:
     def adopt(self, order: VerifiedOrder) -> None:
         """Go on under an order that succeeds the one so far. To devices that it makes void nothing more is said."""
         self.order = order
-        self.systems.adopt(order.order)
-        void = {device.pub for device in order.order.devices if device.void}
+        self.systems.adopt(order.content)
+        void = {device.pub for device in order.content.devices if device.void}
         gone = {name for name, commander in self.commanders.items() if commander.session.device_public in void}
         self.commanders = {name: commander for name, commander in self.commanders.items() if name not in gone}
-        self._envoys = {name: envoy for name, envoy in self._envoys.items() if name not in gone}
+        self._uploaders = {name: uploader for name, uploader in self._uploaders.items() if name not in gone}
 
     def follow(self, sessions: Iterable[Session], now: float) -> None:
         """Take note of the sessions that there are; call it whenever they may have changed."""
@@ -80,7 +80,7 @@ class Fleet:
         if known and known.session is session and known.station is station:
             return known
         instance = known.instance if known else self._instance(session)
-        return Commander(session, station, order.order.policy, self._mtu, self._entropy, instance)
+        return Commander(session, station, order.content.policy, self._mtu, self._entropy, instance)
 
     def _instance(self, session: Session) -> Instance:
         """Ours in a session that we have not spoken to: the aircraft knows it if this one takes the place of another."""
@@ -101,8 +101,10 @@ class Fleet:
             for name, commander in self.commanders.items()
             if self._flies_under_another(commander) and self.station.roles & MAY_CARRY
         }
-        kept = {name: envoy for name, envoy in self._envoys.items() if envoy.order is self.order}
-        self._envoys = {name: kept.get(name) or Envoy(commander, self.order, now) for name, commander in others.items()}
+        kept = {name: uploader for name, uploader in self._uploaders.items() if uploader.order is self.order}
+        self._uploaders = {
+            name: kept.get(name) or OrderUploader(commander, self.order, now) for name, commander in others.items()
+        }
 
     def _flies_under_another(self, commander: Commander) -> bool:
         """And not for long, if its beats say that a change of order is ahead."""
@@ -141,7 +143,7 @@ class Fleet:
         for commander in self.commanders.values():
             if commander.session.order is not self.order:
                 out += commander.hold(order_fragments.name_of(self.order.order_hash), now)
-        return out + [datagram for envoy in self._envoys.values() for datagram in envoy.datagrams(now)]
+        return out + [datagram for uploader in self._uploaders.values() for datagram in uploader.datagrams(now)]
 
     def refusal(self, now: float) -> Refusal | None:
         """Why no aircraft may be told anything now; None if one may."""
@@ -221,4 +223,4 @@ def _overdue(session: Session, now: float) -> bool:
 
 
 def _listed(order: VerifiedOrder, index: int) -> OrderStation:
-    return next(station for station in order.order.stations if station.index == index)
+    return next(station for station in order.content.stations if station.index == index)

@@ -64,7 +64,7 @@ def unfitting(frame: bytes) -> bytes:
 def fed(framer: Framer, data: bytes, chunk: int) -> list[bytes]:
     """All frames of `data` when the line gives `chunk` bytes at a time and then falls silent."""
     frames = [frame for at in range(0, len(data), chunk) for frame in framer.feed(data[at : at + chunk])]
-    return frames + framer.settle()
+    return frames + framer.end_of_burst()
 
 
 def accounted(framer: Framer, data: bytes, frames: list[bytes]) -> bool:
@@ -109,14 +109,14 @@ def test_a_first_frame_of_unknown_checksum_is_confirmed_by_its_successor_or_by_s
     assert framer.feed(following[:1]) == [broken]
     framer = Framer()
     framer.feed(broken)
-    assert framer.settle() == [broken]
-    assert framer.settle() == []
+    assert framer.end_of_burst() == [broken]
+    assert framer.end_of_burst() == []
 
 
 def test_settling_with_nothing_waiting_leaves_the_step():
     sent, framer = stream(4, 3), Framer()
     fed(framer, sent[0], 100)
-    assert framer.settle() == []
+    assert framer.end_of_burst() == []
     assert framer.feed(sent[1]) + framer.feed(sent[2]) == sent[1:]
 
 
@@ -199,9 +199,9 @@ def test_a_pause_inside_a_frame_does_not_lose_it(seed: int):
     for size in range(1, len(second)):
         framer = Framer()
         assert fed(framer, first, 64) == [first]
-        assert framer.feed(second[:size]) + framer.settle() == []
-        assert framer.feed(second[size:]) + framer.settle() == [second]
-        assert framer.feed(third) + framer.settle() == [third]
+        assert framer.feed(second[:size]) + framer.end_of_burst() == []
+        assert framer.feed(second[size:]) + framer.end_of_burst() == [second]
+        assert framer.feed(third) + framer.end_of_burst() == [third]
 
 
 def carrying(inner: bytes) -> bytes:
@@ -219,8 +219,8 @@ def test_what_looks_like_a_frame_inside_one_that_pauses(beyond: int, broken: boo
     outer, framer = carrying(inner), Framer()
     pause = outer.index(inner) + len(inner) + beyond
     assert fed(framer, first, 64) == [first]
-    assert framer.feed(outer[:pause]) + framer.settle() == []
-    assert framer.feed(outer[pause:]) + framer.settle() == [outer]
+    assert framer.feed(outer[:pause]) + framer.end_of_burst() == []
+    assert framer.feed(outer[pause:]) + framer.end_of_burst() == [outer]
 
 
 def test_a_frame_that_never_ended_gives_way_to_a_whole_one():
@@ -229,10 +229,10 @@ def test_a_frame_that_never_ended_gives_way_to_a_whole_one():
     for size in range(1, len(cut)):
         framer = Framer()
         framer.feed(first)
-        framer.settle()
+        framer.end_of_burst()
         framer.feed(cut[:size])
-        framer.settle()
-        assert framer.feed(whole) + framer.settle() == [whole], f"cut after {size} bytes"
+        framer.end_of_burst()
+        assert framer.feed(whole) + framer.end_of_burst() == [whole], f"cut after {size} bytes"
 
 
 def test_a_closed_line_leaves_nothing_for_the_next():

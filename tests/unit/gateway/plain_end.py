@@ -1,4 +1,4 @@
-"""An endpoint in memory: what a test puts in comes out of `fill`, what is drained is kept."""
+"""An endpoint in memory: what a test puts in comes out of `receive_into`, what is sent is kept."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class PlainEnd(Endpoint):
     def __init__(self, *, stream: bool = False) -> None:
         super().__init__(parse("udpin:127.0.0.1:1"))
         self.stream = stream  # type: ignore[misc] - one class for both kinds
-        self.to_come: list[tuple[int, float, list[bytes]]] = []  # (connection, how long it waited, what one fill gives)
+        self.to_come: list[tuple[int, float, list[bytes]]] = []  # (connection, how long it waited, what one call gives)
         self.drained: list[bytes] = []
         self.vouched: list[int] = []
         self.kept: list[int] = []
@@ -25,7 +25,7 @@ class PlainEnd(Endpoint):
     def put(self, *datagrams: bytes, connection: int = 1, waited: float = 0.0) -> None:
         self.to_come.append((connection, waited, list(datagrams)))
 
-    def fill(self, batch: Batch, _now: float) -> int:
+    def receive_into(self, batch: Batch, _now: float) -> int:
         batch.clear()
         if self.to_come:
             self.connection, waited, datagrams = self.to_come.pop(0)
@@ -33,19 +33,19 @@ class PlainEnd(Endpoint):
             batch.waited(waited)
         return batch.count
 
-    def drain(self, batch: Batch, _now: float) -> None:
+    def send(self, batch: Batch, _now: float) -> None:
         self.drained += batch.datagrams()
 
-    def vouch(self, slots: Sequence[int], _now: float) -> None:
+    def authenticated(self, slots: Sequence[int], _now: float) -> None:
         self.vouched += slots
 
-    def keep(self, slots: Sequence[int], _now: float) -> None:
+    def renew(self, slots: Sequence[int], _now: float) -> None:
         self.kept += slots
 
     def addresses(self) -> list[Hashable]:
         return self.known
 
-    def drain_to(self, batch: Batch, address: Hashable, _now: float) -> None:
+    def send_to(self, batch: Batch, address: Hashable, _now: float) -> None:
         self.drained += batch.datagrams()
         self.drained_to += [(address, datagram) for datagram in batch.datagrams()]
 

@@ -28,7 +28,7 @@ def test_take_and_keep_hold_the_order_and_the_moved_starts():
     batch.starts[2] -= 3
     batch.octets[2, HEADROOM - 3 : HEADROOM] = list(b"HDR")
     batch.lengths[2] += 3
-    other.take(batch, [3, 2])
+    other.copy_from(batch, [3, 2])
     assert other.datagrams() == [b"three", b"HDRtwo"]
     batch.keep([0, 2])
     assert batch.datagrams() == [b"zero", b"HDRtwo"]

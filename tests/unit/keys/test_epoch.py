@@ -97,7 +97,7 @@ def test_nothing_of_one_epoch_is_in_the_next():
 def test_counters_start_at_zero_and_are_told_by_kid():
     drawn = draw()
     assert drawn.next_ctrs() == {downlink_kid(lane, SESSION_ID, 3): 0 for lane in LANES}
-    drawn.send_keys[Lane.VIDEO_A].take(5)
+    drawn.send_keys[Lane.VIDEO_A].reserve(5)
     assert drawn.next_ctrs()[downlink_kid(Lane.VIDEO_A, SESSION_ID, 3)] == 5
 
 

@@ -249,5 +249,5 @@ def test_a_classical_agency_beside_it_is_not_asked_for_two(here, good):
     words = "--operation Patrol --device theirs.crt --station pilot/station.pub:video --hours 8"
     good(f"order issue coast {words} -o coast.order")
     pinned = roots.read(Path("pilot"))
-    assert verify_order(Path("coast.order").read_bytes(), pinned, NOW).order.agency == "Coast Guard"
-    assert verify_order(Path("op.order").read_bytes(), pinned, NOW + HOUR).order.agency == "Harbour Police"
+    assert verify_order(Path("coast.order").read_bytes(), pinned, NOW).content.agency == "Coast Guard"
+    assert verify_order(Path("op.order").read_bytes(), pinned, NOW + HOUR).content.agency == "Harbour Police"

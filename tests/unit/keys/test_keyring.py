@@ -13,7 +13,7 @@ from keys.replay import DOWNLINK_WINDOW
 
 def test_every_counter_is_handed_out_once():
     key = SendKey(bytes(32), 0x1A4)
-    assert [key.take(count) for count in (1, 64, 1, 0, 3)] == [0, 1, 65, 66, 66]
+    assert [key.reserve(count) for count in (1, 64, 1, 0, 3)] == [0, 1, 65, 66, 66]
     assert key.next_ctr == 69
 
 
@@ -21,11 +21,11 @@ def test_an_exhausted_key_hands_out_nothing_and_keeps_what_is_left():
     key = SendKey(bytes(32), 0x1A4)
     key.next_ctr = REJECT_AFTER_PACKETS - 10
     with pytest.raises(KeyExhausted, match="0x01a4"):
-        key.take(11)
+        key.reserve(11)
     assert key.next_ctr == REJECT_AFTER_PACKETS - 10
-    assert key.take(10) == REJECT_AFTER_PACKETS - 10
+    assert key.reserve(10) == REJECT_AFTER_PACKETS - 10
     with pytest.raises(KeyExhausted):
-        key.take(1)
+        key.reserve(1)
 
 
 def test_the_two_ends_agree_and_a_kid_or_key_apart_they_do_not():

@@ -115,7 +115,7 @@ def test_what_is_written_is_read(changes):
 
 def test_a_verified_order_says_who_signed_it():
     result = verified(data := issued())
-    assert (result.order, result.raw, result.generation, result.rank) == (order(), data, 1, (1, 7))
+    assert (result.content, result.raw, result.generation, result.rank) == (order(), data, 1, (1, 7))
     assert [signature.root for signature in result.signatures] == [harbour().root]
     assert certificate.der(result.signatures[0].signer) == harbour().signer.chain[0]
 
@@ -124,7 +124,7 @@ def test_a_verified_order_says_who_signed_it():
 def test_a_device_is_listed_by_its_certificate(key):
     listed = OrderDevice.of(harbour().device("drone-7", key))
     assert (listed.name, listed.alg, listed.pub) == ("drone-7", *cose.raw_public(key.public_key()))
-    assert verified(issued(devices=(listed,))).order.devices == (listed,)
+    assert verified(issued(devices=(listed,))).content.devices == (listed,)
     with pytest.raises(WrongUsage, match="not for device"):
         OrderDevice.of(certificate.load_certificate(harbour().signer.chain[0]))
 
@@ -301,7 +301,7 @@ def test_the_policy_has_ranges_with_two_edges(name):
     low, high = RANGES[name]
     for inside in (low, high):
         policy = dataclasses.replace(Policy(), **{name: inside})
-        assert verified(issued(policy=policy)).order.policy == policy
+        assert verified(issued(policy=policy)).content.policy == policy
     for outside in (low - 1, high + 1):
         with pytest.raises(MalformedOrder, match=f"policy {name} is {outside}, not within {low}..{high}"):
             issued(policy=dataclasses.replace(Policy(), **{name: outside}))
@@ -322,7 +322,7 @@ def test_every_combination_of_roles_but_command_without_telemetry(roles):
         with pytest.raises(MalformedOrder, match="may command"):
             issue_order(content, [harbour().signer])
     else:
-        assert verified(issue_order(content, [harbour().signer])).order.stations[0].roles == roles
+        assert verified(issue_order(content, [harbour().signer])).content.stations[0].roles == roles
 
 
 def test_a_guard_policy_that_no_aircraft_has_is_refused_by_its_name():
@@ -349,7 +349,7 @@ CLASSICAL = {
 
 def test_a_confidential_order_has_post_quantum_keys_alone():
     content = order(**POST_QUANTUM)
-    assert verified(issue_order(content, [harbour().signer])).order == content
+    assert verified(issue_order(content, [harbour().signer])).content == content
 
 
 @pytest.mark.parametrize("changes", CLASSICAL.values(), ids=CLASSICAL)

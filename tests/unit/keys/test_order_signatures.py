@@ -77,7 +77,7 @@ def test_a_signer_of_another_name_does_not_sign_for_the_agency():
         issued_to = leaf((usage, True), (number, False), key=key, name=name)
         return cose.sign(order().payload(), "zegel-order", [cose.Signer(key, (certificate.der(issued_to),))])
 
-    assert verified(signed_as(NAME)).order == order()
+    assert verified(signed_as(NAME)).content == order()
     with pytest.raises(WrongUsage, match="is of 'Harbour Police', but signed by 'Somebody else'"):
         verified(signed_as("Somebody else"))
 
@@ -285,13 +285,13 @@ def test_a_hybrid_order_verifies_under_both_roots():
     assert result.order_hash == order().hash()
     assert [signature.root for signature in result.signatures] == HYBRID_ROOTS
     protected, payload, signatures = parts(hybrid())
-    assert verify_order(resigned(protected, payload, *reversed(signatures)), HYBRID_ROOTS, NOW).order == order()
+    assert verify_order(resigned(protected, payload, *reversed(signatures)), HYBRID_ROOTS, NOW).content == order()
 
 
 @pytest.mark.parametrize(("place", "lacks"), [(0, "ML-DSA-65"), (1, "P-384")])
 def test_an_agency_with_two_kinds_of_root_signs_with_both(place, lacks):
     data = issue_order(order(), [(harbour().signer, harbour_later().signer)[place]])
-    assert verify_order(data, [HYBRID_ROOTS[place]], 0).order == order()
+    assert verify_order(data, [HYBRID_ROOTS[place]], 0).content == order()
     with pytest.raises(BadSignature, match=f"lacks the {lacks} signature") as caught:
         verify_order(data, HYBRID_ROOTS, 0)
     assert "each of its roots" in caught.value.hint
@@ -314,7 +314,7 @@ def test_every_signature_needs_its_own_pinned_root(place):
 def test_another_agency_with_one_kind_of_root_is_not_asked_for_two():
     guard = Agency("Coast Guard")
     data = issue_order(order(agency="Coast Guard"), [guard.signer])
-    assert verify_order(data, [*HYBRID_ROOTS, guard.root], 0).order.agency == "Coast Guard"
+    assert verify_order(data, [*HYBRID_ROOTS, guard.root], 0).content.agency == "Coast Guard"
 
 
 def test_two_agencies_do_not_sign_one_order():

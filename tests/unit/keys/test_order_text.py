@@ -56,7 +56,7 @@ def test_two_aircraft_without_system_ids_are_warned_of():
 
 def test_only_a_verified_order_is_said_to_be_verified():
     result = verified(order())
-    assert "NOT VERIFIED" in describe(result.order)
+    assert "NOT VERIFIED" in describe(result.content)
     root = certificate.fingerprint(harbour().root)
     says = f"VERIFIED: signed for 'Harbour Police' by its order signer of generation 1 (P-384), root key {root}"
     assert says in describe(result)

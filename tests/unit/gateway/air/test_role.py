@@ -42,7 +42,7 @@ def air(line: Line) -> Any:
         wide=[line],
         announcer=announcer,
         sessions=SimpleNamespace(datagrams=lambda _: [b"beat"]),
-        order=SimpleNamespace(order=SimpleNamespace(policy=Policy())),
+        order=SimpleNamespace(content=SimpleNamespace(policy=Policy())),
         settings=SimpleNamespace(mtu=1472),
         oversize=SimpleNamespace(leave_out=lambda *_: None),
         barrier=Barrier(),

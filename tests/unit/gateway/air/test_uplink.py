@@ -6,7 +6,7 @@ import pytest
 from pymavlink.dialects.v20 import all as dialect
 
 from firmware_shims.guard import UNJUDGED, Guard
-from gateway.air.uplink import Gate
+from gateway.air.uplink import AirUplink
 from gateway.core.sealer import Sealer
 from gateway.report.alarms import Alarms
 from keys.keyring import SendKey
@@ -26,13 +26,13 @@ class Scene:
 
     def __init__(self) -> None:
         self.world = World(1, roles=(PILOT, PILOT, Role.WITNESS))
-        stations = list(self.world.order.order.stations)
+        stations = list(self.world.order.content.stations)
         stations[1] = dataclasses.replace(stations[1], guard="camera-operator")
-        self.world.order = verified(dataclasses.replace(self.world.order.order, stations=tuple(stations)))
+        self.world.order = verified(dataclasses.replace(self.world.order.content, stations=tuple(stations)))
         self.aircraft = self.world.aircraft()
         self.fc, self.link = PlainEnd(), PlainEnd()
         self.alarms = Alarms(lambda _: None)
-        self.gate = Gate(self.aircraft.announcer, self.fc, self.alarms)
+        self.uplink = AirUplink(self.aircraft.announcer, self.fc, self.alarms)
         self.stations = [self.world.station(index) for index in (1, 2)]
         self.now = 0.0
         for station in self.stations:
@@ -40,7 +40,7 @@ class Scene:
 
     def send(self, station: int, *frames: bytes) -> list[bytes]:
         self.link.put(*self.stations[station - 1].seal(list(frames), self.now))
-        self.gate.take(self.link, self.now)
+        self.uplink.receive(self.link, self.now)
         out, self.fc.drained = self.fc.drained, []
         return out
 
@@ -53,15 +53,15 @@ def scene() -> Scene:
 def test_what_may_pass_reaches_the_flight_controller_one_frame_a_datagram(scene: Scene):
     frames = [HEARTBEAT, ARM] * 50
     assert scene.send(1, *frames) == frames
-    assert scene.gate.commands() == {"station-1": {"accepted": 100, "guarded": 0}}
+    assert scene.uplink.commands() == {"station-1": {"accepted": 100, "guarded": 0}}
     assert scene.alarms.texts == []
 
 
 def test_each_station_has_its_own_policy(scene: Scene):
     assert scene.send(2, PING, ARM, PING, HEARTBEAT, ARM) == [PING, PING]
-    assert scene.gate.commands() == {"station-2": {"accepted": 2, "guarded": 3}}
-    assert scene.gate.kept_back() == {"station-2": {"COMMAND_LONG COMPONENT_ARM_DISARM": 2, "HEARTBEAT": 1}}
-    assert scene.gate.drops() == {"guarded": 3}
+    assert scene.uplink.commands() == {"station-2": {"accepted": 2, "guarded": 3}}
+    assert scene.uplink.kept_back() == {"station-2": {"COMMAND_LONG COMPONENT_ARM_DISARM": 2, "HEARTBEAT": 1}}
+    assert scene.uplink.drops() == {"guarded": 3}
     assert scene.alarms.texts == [
         "kept back: COMMAND_LONG COMPONENT_ARM_DISARM, 2 times (guard policy 'camera-operator' of station 'station-2')",
         "kept back: HEARTBEAT, once (guard policy 'camera-operator' of station 'station-2')",
@@ -71,13 +71,13 @@ def test_each_station_has_its_own_policy(scene: Scene):
 
 def test_setup_signing_crosses_in_neither_direction(scene: Scene):
     assert scene.send(1, SIGNING, ARM) == [ARM]
-    assert scene.gate.may_leave([HEARTBEAT, SIGNING, ARM]) == [HEARTBEAT, ARM]
-    assert scene.gate.drops() == {"guarded": 2}
+    assert scene.uplink.may_leave([HEARTBEAT, SIGNING, ARM]) == [HEARTBEAT, ARM]
+    assert scene.uplink.drops() == {"guarded": 2}
 
 
 def test_the_link_is_told_whose_datagrams_were_accepted(scene: Scene):
     scene.link.put(b"rubbish", *scene.stations[0].seal([ARM], scene.now))
-    scene.gate.take(scene.link, scene.now)
+    scene.uplink.receive(scene.link, scene.now)
     assert scene.link.vouched == [1]
 
 
@@ -85,14 +85,14 @@ def test_a_copy_by_the_slower_link_keeps_that_link_and_vouches_for_nobody(scene:
     (sealed,) = scene.stations[0].seal([ARM], scene.now)
     for _ in range(2):
         scene.link.put(b"rubbish", sealed)
-        scene.gate.take(scene.link, scene.now)
+        scene.uplink.receive(scene.link, scene.now)
     assert (scene.link.vouched, scene.link.kept) == ([1], [1])
     assert scene.fc.drained == [ARM]
 
 
 def test_nothing_came(scene: Scene):
-    assert scene.gate.take(scene.link, scene.now).frames == []
-    assert scene.gate.commands() == {}
+    assert scene.uplink.receive(scene.link, scene.now).frames == []
+    assert scene.uplink.commands() == {}
 
 
 def test_a_ninth_sender_with_one_stations_key_raises_an_alarm(scene: Scene):
@@ -101,42 +101,42 @@ def test_a_ninth_sender_with_one_stations_key_raises_an_alarm(scene: Scene):
         kid = uplink_kid(Lane.UPLINK, 1, session.session_id, 0, instance.to_bytes(5, "big"))
         key = SendKey(session.uplink_keys[0], kid)
         scene.link.put(Sealer(session.session_id).seal_one(key, session.beat.nonce + ARM))
-        scene.gate.take(scene.link, scene.now)
+        scene.uplink.receive(scene.link, scene.now)
     assert scene.fc.drained == [ARM] * 8
     assert scene.alarms.by_reason()["too_many_senders"]["began"] == 1
-    assert scene.gate.drops() == {"too_many_instances": 1, "guarded": 0}
+    assert scene.uplink.drops() == {"too_many_instances": 1, "guarded": 0}
 
 
 def test_what_comes_up_in_the_session_before_is_judged_by_the_new_order(scene: Scene):
-    pilot, *others = scene.world.order.order.stations
+    pilot, *others = scene.world.order.content.stations
     stations = (dataclasses.replace(pilot, guard="camera-operator"), *others)
-    scene.world.order = verified(dataclasses.replace(scene.world.order.order, serial=2, stations=stations))
+    scene.world.order = verified(dataclasses.replace(scene.world.order.content, serial=2, stations=stations))
     (late,) = scene.stations[1].seal([PING], scene.now)
-    scene.gate.follow(scene.world.after(scene.aircraft, scene.now).announcer)
+    scene.uplink.follow(scene.world.after(scene.aircraft, scene.now).announcer)
     assert scene.send(1, PING, ARM) == [PING]
-    assert scene.gate.commands() == {"station-1": {"accepted": 1, "guarded": 1}}
+    assert scene.uplink.commands() == {"station-1": {"accepted": 1, "guarded": 1}}
     scene.link.put(late)
-    scene.gate.take(scene.link, scene.now + 3.1)
+    scene.uplink.receive(scene.link, scene.now + 3.1)
     assert scene.fc.drained == []
-    assert scene.gate.drops() == {"unknown_session": 1, "guarded": 1}
+    assert scene.uplink.drops() == {"unknown_session": 1, "guarded": 1}
 
 
 def test_a_frame_that_cannot_be_judged_is_kept_back_and_the_next_is_judged(scene: Scene, monkeypatch):
     judge = Guard.held
     monkeypatch.setattr(Guard, "held", lambda guard, frame: judge(guard, frame) if frame == ARM else 1 // 0)
     assert scene.send(1, HEARTBEAT, ARM) == [ARM]
-    assert scene.gate.kept_back() == {"station-1": {UNJUDGED: 1}}
+    assert scene.uplink.kept_back() == {"station-1": {UNJUDGED: 1}}
 
 
 def test_what_was_at_hand_while_the_process_stood_still_does_not_reach_the_flight_controller(scene: Scene):
     """Between the turn's clock and the read, with the read, and between the read and the flight controller."""
     sealed = [scene.stations[0].seal([PING], scene.now) for _ in range(4)]
     stands = [[0.0, 0.0, 0.0], [0.0, 0.0, 0.5], [0.0, 0.5, 0.5], [8.0, 8.0, 8.0]]  # what the clock says then
-    gate = Gate(scene.aircraft.announcer, scene.fc, scene.alarms, None, lambda: scene.now + stands[0].pop(0))
+    gate = AirUplink(scene.aircraft.announcer, scene.fc, scene.alarms, None, lambda: scene.now + stands[0].pop(0))
     arrived = []
     for datagrams in sealed:
         scene.link.put(*datagrams)
-        gate.take(scene.link, scene.now)
+        gate.receive(scene.link, scene.now)
         arrived.append(len(scene.fc.drained))
         stands.pop(0)
     assert arrived == [1, 1, 1, 1]

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from gateway.batch import Batch
 from gateway.core import fragment
 from gateway.core.control_cipher import ControlCipher
-from gateway.core.ground.listener import Listener, Me
+from gateway.core.ground.listener import Listener, StationIdentity
 from gateway.core.ground.session import LASTED_S, Session
 from gateway.core.ground.starts import Start
 from gateway.core.sealer import Sealer
@@ -76,7 +76,7 @@ class Aboard:
     ) -> Announcement:
         header = Announcement(self.session_id, self.world.order.order_hash, epoch, station, 5, {}, b"")
         header = dataclasses.replace(header, **header_changes)
-        ours = next(s for s in self.world.order.order.stations if s.index == station)
+        ours = next(s for s in self.world.order.content.stations if s.index == station)
         keys = {self.kid(lane, epoch): self.base_key(lane, epoch) for lane in lanes}
         return announcement.seal(header, ours.profile, ours.pub, keys, bytes(32))
 
@@ -106,7 +106,7 @@ class Aboard:
 
 def on_air(ground: Listener, *datagrams: bytes) -> list[bytes]:
     """The control datagrams sealed as the ground opens them, the others as they are."""
-    cipher = ControlCipher(ground.order.order.op_id)
+    cipher = ControlCipher(ground.order.content.op_id)
     return [cipher.seal(datagram) if datagram[:1] == bytes([FIRST_CONTROL]) else datagram for datagram in datagrams]
 
 
@@ -125,13 +125,13 @@ def drops_of(station: Station, *datagrams: bytes, now: float = 0.0) -> dict[Drop
 
 
 def device_of(world: World) -> bytes:
-    return world.order.order.devices[0].pub
+    return world.order.content.devices[0].pub
 
 
 def ears(world: World, index: int = 1, boot: int | None = None, named: Start | None = None) -> Listener:
     """The listener of a station, which has heard boot counter `boot` of the device before."""
     known = {} if boot is None else {device_of(world): (boot, b"the session of then")}
-    return Listener(world.order, Me(index, world.profile, world.seeds[index]), known, named)
+    return Listener(world.order, StationIdentity(index, world.profile, world.seeds[index]), known, named)
 
 
 def hear(ground: Listener, *datagrams: bytes, now: float = 0.0) -> list[DropReason | None]:

@@ -6,7 +6,7 @@ import pytest
 
 from firmware_shims import mavlink
 from gateway.core import bundle, sframe
-from gateway.core.air.uplink_opener import Gatekeeper
+from gateway.core.air.uplink_opener import UplinkOpener
 from gateway.core.barrier import ELSEWHERE, PLACES_MAX, Barrier, place_of
 from gateway.core.ground.listener import Listener
 from gateway.core.ground.opener import Opener
@@ -175,7 +175,7 @@ def test_what_fails_before_the_tag_fails_one_by_one_aboard(monkeypatch):
 
 def test_an_unexpected_content_of_the_control_lane_is_counted(monkeypatch):
     scene, _, _ = commanding()
-    monkeypatch.setattr(Gatekeeper, "_control", failing(Gatekeeper._control))
+    monkeypatch.setattr(UplinkOpener, "_control", failing(UplinkOpener._control))
     scene.now += 3.0
     scene.station.receive(scene.aircraft.control(scene.now), scene.now)
     scene.aircraft.receive(scene.station.control(scene.now), scene.now)

@@ -28,7 +28,7 @@ def test_frames_come_out_whole_in_order_and_padded():
     got = []
     while bundler.next_due() <= 0.002:
         batch.clear()
-        bundler.fill(batch, 0.0)
+        bundler.bundle_into(batch, 0.0)
         got += unbundled(batch)
         assert all(len(d) in PAD or len(d) > PAD[-1] for d in batch.datagrams())
         assert all(len(d) <= bundler.limit for d in batch.datagrams())
@@ -38,7 +38,7 @@ def test_frames_come_out_whole_in_order_and_padded():
 def test_frames_that_come_close_together_wait_for_company_but_not_longer_than_the_flush():
     bundler, batch = Bundler(1472, PAD, 0.0, 0.002), Batch()
     bundler.add(frames(1), 9.9995)
-    bundler.fill(batch, 9.9995)
+    bundler.bundle_into(batch, 9.9995)
     bundler.add(frames(1), 10.0)
     bundler.add(frames(1), 10.001)
     assert bundler.next_due() == pytest.approx(10.0015)
@@ -55,7 +55,7 @@ def test_the_first_answer_to_a_command_waits_for_nobody_and_the_next_frame_does(
     bundler.expect_answer(10.0)
     bundler.add(frames(1), 10.001)
     assert bundler.next_due() == 10.001
-    bundler.fill(batch, 10.001)
+    bundler.bundle_into(batch, 10.001)
     bundler.add(frames(1), 10.002)
     assert bundler.next_due() == pytest.approx(10.003)
 
@@ -63,7 +63,7 @@ def test_the_first_answer_to_a_command_waits_for_nobody_and_the_next_frame_does(
 def test_what_comes_long_after_a_command_is_no_answer():
     bundler, batch = Bundler(1472, PAD, 10.0, 0.002), Batch()
     bundler.expect_answer(10.0)
-    bundler.fill(batch, 10.5)  # padding alone
+    bundler.bundle_into(batch, 10.5)  # padding alone
     bundler.add(frames(1), 10.501)
     assert bundler.next_due() == pytest.approx(10.502)
 
@@ -71,9 +71,9 @@ def test_what_comes_long_after_a_command_is_no_answer():
 def test_a_silent_lane_sends_padding_alone():
     bundler, batch = Bundler(1472, PAD, 5.0), Batch()
     assert bundler.next_due() == pytest.approx(5.5)
-    bundler.fill(batch, 5.4)
+    bundler.bundle_into(batch, 5.4)
     assert batch.count == 0
-    bundler.fill(batch, 5.5)
+    bundler.bundle_into(batch, 5.5)
     assert batch.datagrams() == [bytes(128)]
     assert mavlink.split(bytes(128)) == []
     assert bundler.next_due() == pytest.approx(6.0)
@@ -83,7 +83,7 @@ def test_a_late_frame_is_dropped_and_counted():
     bundler, batch, sent = Bundler(1472, PAD, 0.0), Batch(), frames(3)
     bundler.add(sent[:2], 0.0)
     bundler.add(sent[2:], 1.0)
-    bundler.fill(batch, 1.5)
+    bundler.bundle_into(batch, 1.5)
     assert unbundled(batch) == sent[2:]
     assert bundler.late == 2
 
@@ -94,7 +94,7 @@ def test_with_little_room_the_rest_waits_and_what_goes_is_packed_to_its_padded_s
     bundler.add(sent, 0.0)
     for room, sizes in ((300, [512]), (150, [128]), (600, [1200]), (1, [128]), (0, [])):
         batch = Batch()
-        bundler.fill(batch, 0.1, room)
+        bundler.bundle_into(batch, 0.1, room)
         assert [len(d) for d in batch.datagrams()] == sizes, room
         got += [d[at : at + 50] for d in batch.datagrams() for at in range(0, len(d) - 49, 50) if d[at] == 0xFD]
     assert got == sent[: len(got)]

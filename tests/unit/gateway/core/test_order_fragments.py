@@ -40,7 +40,7 @@ def test_in_any_order_and_doubled_the_pieces_make_the_file(seed):
 
 
 def test_a_piece_of_another_order_begins_anew():
-    other = order_fragments.split(signed(serial=8, stations=ORDER.order.stations))
+    other = order_fragments.split(signed(serial=8, stations=ORDER.content.stations))
     gathering = Gathering()
     assert gathered(gathering, [*FRAGMENTS[:-1], other[0]]) == [None] * len(FRAGMENTS)
     assert gathering.add(FRAGMENTS[-1]) is None
@@ -63,7 +63,7 @@ def test_a_forged_piece_costs_one_round_and_no_more():
 
 
 def test_a_right_order_under_a_wrong_name_is_refused():
-    (fragment,) = order_fragments.split(signed(recording=(), stations=ORDER.order.stations[:1]))
+    (fragment,) = order_fragments.split(signed(recording=(), stations=ORDER.content.stations[:1]))
     with pytest.raises(ValueError, match="another order than their name says"):
         Gathering().add(bytes(16) + fragment[16:])
 
@@ -93,7 +93,7 @@ def test_rubbish_is_refused(content):
 
 
 def test_each_cut_and_each_flip_is_refused_or_harmless():
-    (whole,) = order_fragments.split(signed(recording=(), stations=ORDER.order.stations[:1]))
+    (whole,) = order_fragments.split(signed(recording=(), stations=ORDER.content.stations[:1]))
     for content in (*(whole[:n] for n in range(len(whole))), *agency.flips(whole)):
         try:
             found = Gathering().add(content)

@@ -36,7 +36,7 @@ def test_batch_headers_nonces_and_parsing_agree_with_the_reference(first: int, k
 def test_strips_agree_with_the_reference(first: int, kid: int):
     salt, ctr = bytes(range(200, 212)), first
     while ctr < first + 600:
-        strip = sframe.Strip(kid, salt, b"session", ctr)
+        strip = sframe.HeaderBlock(kid, salt, b"session", ctr)
         headers = [sframe.encode_header(kid, ctr + i) for i in range(len(strip.pairs))]
         assert headers, "a strip holds at least its first counter"
         assert [bytes(row) for row in strip.headers] == headers

@@ -95,7 +95,7 @@ def test_what_was_sent_arrives_byte_for_byte(make):
         before = len(controller.sent)
         now = play(controller, now, 0.1)
         got += framer.feed(reader.read(sum(len(frame) for _, frame in controller.sent[before:])))
-    got += framer.settle()
+    got += framer.end_of_burst()
     assert len(got) > 700
     assert got == controller.frames_sent()
     reader.close()
@@ -201,7 +201,7 @@ def test_readers_come_and_go(make, seed):
             before = len(controller.sent)
             now = play(controller, now, rng.uniform(0.0, 0.2))
             got += framer.feed(reader.read(sum(len(frame) for _, frame in controller.sent[before:])))
-        got += framer.settle()
+        got += framer.end_of_burst()
         now = play(controller, now, rng.uniform(0.0, 0.1))
         reader.close()
     match = Ledger().match(controller.sent, got)

@@ -23,7 +23,7 @@ def test_only_the_other_signature_refuses_it(here, good, broken, place):
     data = forged(Path("agency"), Path("op.order"), Path("stranger/station.pub"), broken)
     both = roots.of_agency(Path("agency/root/root.crt"))
     taken = verify_order(data, both[place : place + 1], 0)
-    assert taken.order.stations[-1].name == "stranger"
+    assert taken.content.stations[-1].name == "stranger"
     assert taken.rank > (1, parse_order(Path("op.order").read_bytes()).serial)
     with pytest.raises(BadSignature, match=f"lacks the {(Alg.ML_DSA_65, Alg.ESP384)[place].label} signature"):
         verify_order(data, both, 0)

@@ -181,7 +181,7 @@ def waits(seconds: float = WAITS_S) -> None:
 def stamped(endpoint: Endpoint) -> Endpoint:
     """Once the system stamps for certain, and nothing waits."""
     age = endpoint._age
-    until(lambda: endpoint.fill(Batch(), 0.0) == 0 and age._since >= age._stamped_from)
+    until(lambda: endpoint.receive_into(Batch(), 0.0) == 0 and age._since >= age._stamped_from)
     return endpoint
 
 
@@ -192,7 +192,7 @@ def between(endpoint: Endpoint, send: Callable[[], object]) -> tuple[Batch, floa
     sent = clock.now()
     waits()
     filling = clock.now()
-    until(lambda: endpoint.fill(batch, 0.0) > 0)
+    until(lambda: endpoint.receive_into(batch, 0.0) > 0)
     return batch, filling - sent, clock.now() - began
 
 
@@ -211,7 +211,7 @@ def test_a_datagram_is_as_old_as_the_time_for_which_it_waited(monkeypatch, kind,
         assert batch.age(0) == batch.oldest
         assert batch.sure_age(0) == (batch.oldest if mover is Mmsg else 0.0)
         made.sendto(b"two", (HOST, port))
-        until(lambda: server.fill(batch, 0.0) > 0)
+        until(lambda: server.receive_into(batch, 0.0) > 0)
         assert batch.datagrams() == [b"two"]
     server.close()
 
@@ -230,7 +230,7 @@ def test_each_of_a_batch_has_its_own_age_and_a_piece_that_of_its_first(kind):
             made.setsockopt(mmsg.SOL_UDP, mmsg.UDP_SEGMENT, 0)
             made.sendto(b"alone", (HOST, port))
         waits(0.2)
-        until(lambda: server.fill(batch, 0.0) > 0)
+        until(lambda: server.receive_into(batch, 0.0) > 0)
     server.close()
     ages = [batch.age(slot) for slot in range(batch.count)]
     assert batch.lengths[: batch.count].tolist() == [100, 100, 50, 5] * 2
@@ -245,7 +245,7 @@ def test_a_stream_tells_the_age_of_what_it_reads(kind, tmp_path):
         port = free_port(socket.SOCK_STREAM)
         end = opened(open_endpoint(parse(f"tcpin:{HOST}:{port}")))
         made = socket.create_connection((HOST, port))
-        until(lambda: end.fill(Batch(), 0.0) or bool(end.clients()))
+        until(lambda: end.receive_into(Batch(), 0.0) or bool(end.clients()))
         send, close = made.sendall, made.close
     else:
         master, slave = pty.openpty()
@@ -253,7 +253,7 @@ def test_a_stream_tells_the_age_of_what_it_reads(kind, tmp_path):
         how = open_link if kind == "slip" else open_endpoint
         end = opened(how(parse(f"serial:{os.ttyname(slave)}:921600")))
         send, close = (lambda data: os.write(master, data)), (lambda: (os.close(master), os.close(slave)))
-    end.fill(Batch(), 0.0)
+    end.receive_into(Batch(), 0.0)
     batch, least, _ = between(end, lambda: send(slip.encode(b"bytes")))
     assert least <= batch.oldest
     assert batch.age(0) == batch.oldest
@@ -285,7 +285,7 @@ def test_ages_go_where_their_datagrams_go():
     assert batch.age(2) == 0.0
     assert batch.sure_age(2) == 0.0
     batch.waited(3.0, np.array([3.0, 2.0, 1.0, 0.1]), np.array([3.0, 0.0, 1.0, 0.1]))
-    other.take(batch, [3, 1])
+    other.copy_from(batch, [3, 1])
     assert [other.age(0), other.age(1)] == [0.1, 2.0]
     assert [other.sure_age(0), other.sure_age(1)] == [0.1, 0.0]
     assert batch.leave_out_late(1.0) == 2

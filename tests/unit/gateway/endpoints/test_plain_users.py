@@ -70,7 +70,7 @@ def program_that_ends(port: int) -> None:
 
 def hears(endpoint: Endpoint, now: float) -> list[bytes]:
     batch = Batch()
-    endpoint.fill(batch, now)
+    endpoint.receive_into(batch, now)
     return batch.datagrams()
 
 
@@ -112,7 +112,7 @@ def test_who_may_is_heard_and_answered(make, program):
     server, client = opened(make(f"udpin:{HOST}:{free_port()}", ME)), program()
     client.sendto(FRAME, (HOST, server.address.port))
     assert received(server, 1, 1.0) == [FRAME]
-    server.drain(batch_of([b"answer"]), 1.0)
+    server.send(batch_of([b"answer"]), 1.0)
     until(lambda: not nothing_came(client))
     assert server.counters.kept_out == 0
     assert server.users.strangers == {}
@@ -123,7 +123,7 @@ def test_who_may_not_is_neither_heard_nor_answered_but_named(make, program):
     for _ in range(3):
         client.sendto(FRAME, (HOST, server.address.port))
         assert hears(server, 1.0) == []
-    server.drain(batch_of([b"answer"]), 1.0)
+    server.send(batch_of([b"answer"]), 1.0)
     assert nothing_came(client)
     assert (server.counters.kept_out, server.counters.rx_datagrams, server.clients()) == (3, 0, [])
     (stranger,) = server.users.strangers.values()
@@ -168,7 +168,7 @@ def test_a_port_that_another_takes_over_is_looked_at_again(make, program, monkey
     server.tick(2.0)
     client.sendto(FRAME, (HOST, server.address.port))
     assert hears(server, 2.0) == []
-    server.drain(batch_of([b"answer"]), 2.0)
+    server.send(batch_of([b"answer"]), 2.0)
     assert nothing_came(client)
     assert [*server.users.strangers] == [SOMEBODY]
 
@@ -201,7 +201,7 @@ def test_the_same_port_at_another_address_spoils_it(make, program):
     source = (socket.IPPROTO_IP, 8, struct.pack("=i4s4s", 0, socket.inet_aton(HOST), bytes(4)))  # IP_PKTINFO
     other.sendmsg([b"forged"], [source], 0, (HOST, server.address.port))
     batch = Batch()
-    until(lambda: server.fill(batch, 1.0))
+    until(lambda: server.receive_into(batch, 1.0))
     assert server.clients() == [f"{HOST}:{port_of(client)}"], "so it looks"
     assert socket_users.udp_ports()[port_of(client)] == {ME}, "and both are looked at"
 
@@ -331,13 +331,13 @@ def test_what_is_sent_goes_to_who_may_listen_and_to_nobody_else(make, program):
     port = free_port()
     allowed, refused = opened(make(f"udpout:{HOST}:{port}", ME)), opened(make(f"udpout:{HOST}:{port}", SOMEBODY))
     for endpoint in (allowed, refused):
-        endpoint.drain(batch_of([FRAME]), 0.0)
+        endpoint.send(batch_of([FRAME]), 0.0)
         assert endpoint.state == "idle", "nobody is there"
         assert (endpoint.counters.kept_out, endpoint.users.strangers) == (1, {})
     listener = program(port)
     for endpoint in (allowed, refused):
         endpoint.tick(1.0)
-        endpoint.drain(batch_of([FRAME]), 1.0)
+        endpoint.send(batch_of([FRAME]), 1.0)
     assert (allowed.state, refused.state) == ("connected", "idle")
     until(lambda: not nothing_came(listener))
     assert nothing_came(listener), "from one of them alone"
@@ -348,7 +348,7 @@ def test_who_may_not_listen_is_not_heard_there(make, program):
     port = free_port()
     listener = program(port)
     client = opened(make(f"udpout:{HOST}:{port}", ME))
-    client.drain(batch_of([FRAME]), 0.0)
+    client.send(batch_of([FRAME]), 0.0)
     for now, uid, heard in ((1.0, ME, [FRAME]), (2.0, SOMEBODY, [])):
         client.users = PlainUsers((uid,))
         client.tick(now)
@@ -368,7 +368,7 @@ def test_before_a_command_is_taken_the_answer_is_fresh(program, monkeypatch, kin
     gcs = program()
     port = port_of(gcs) if kind == "udpout" else free_port()
     endpoint = opened(open_endpoint(parse(f"{kind}:{HOST}:{port}"), users=PlainUsers((ME,)), commands=True), 1.0)
-    endpoint.drain(batch_of([FRAME]), 1.0)
+    endpoint.send(batch_of([FRAME]), 1.0)
     to = (HOST, port_of(endpoint._socket))
     gcs.sendto(FRAME, to)
     assert received(endpoint, 1, 1.0) == [FRAME]
@@ -386,7 +386,7 @@ def test_a_command_of_who_shared_the_port_and_has_left_it_is_not_taken(program, 
     gcs = program()
     port = port_of(gcs) if kind == "udpout" else free_port()
     endpoint = opened(open_endpoint(parse(f"{kind}:{HOST}:{port}"), users=PlainUsers((ME,)), commands=True), 1.0)
-    endpoint.drain(batch_of([FRAME]), 1.0)
+    endpoint.send(batch_of([FRAME]), 1.0)
     to = (HOST, port_of(endpoint._socket))
     gcs.sendto(FRAME, to)
     assert received(endpoint, 1, 1.0) == [FRAME]
@@ -426,12 +426,12 @@ def test_a_connection_of_who_may(make):
     server, client = opened(make(f"tcpin:{HOST}:{port}", ME)), make(f"tcp:{HOST}:{port}", ME)
 
     def met() -> bool:
-        server.fill(Batch(), 0.0)
+        server.receive_into(Batch(), 0.0)
         client.tick(0.0)
         return client.state == server.state == "connected"
 
     until(met)
-    client.drain(batch_of([FRAME]), 0.0)
+    client.send(batch_of([FRAME]), 0.0)
     assert received_bytes(server, len(FRAME)) == FRAME
 
 
@@ -440,7 +440,7 @@ def test_who_may_not_connect_is_hung_up_on_unheard(make):
     with socket.create_connection((HOST, server.address.port)) as client:
         client.sendall(FRAME)
         batch = Batch()
-        until(lambda: server.fill(batch, 0.0) or server.counters.kept_out)
+        until(lambda: server.receive_into(batch, 0.0) or server.counters.kept_out)
         assert (batch.count, server.clients(), server.state) == (0, [], "idle")
         client.settimeout(10)
         with pytest.raises(ConnectionResetError):
@@ -453,7 +453,7 @@ def test_who_connected_and_is_gone_is_not_heard(make):
     with socket.create_connection((HOST, server.address.port)) as client:
         client.sendall(FRAME)
     batch = Batch()
-    until(lambda: server.fill(batch, 0.0) or server.counters.kept_out)
+    until(lambda: server.receive_into(batch, 0.0) or server.counters.kept_out)
     assert (batch.count, [*server.users.strangers]) == (0, [None])
 
 
@@ -462,7 +462,7 @@ def test_newcomers_wait_for_the_next_look_and_are_not_turned_away(make, monkeypa
     server.users._rest_until = float("inf")
     with socket.create_connection((HOST, server.address.port)):
         for _ in range(3):
-            server.fill(Batch(), 0.0)
+            server.receive_into(Batch(), 0.0)
             server.tick(0.0)
         assert (server.clients(), server.counters.kept_out) == ([], 0)
         server.users._rest_until = 0.0
@@ -479,6 +479,6 @@ def test_a_server_of_who_may_not_gets_nothing(make):
         taken, _ = listener.accept()
         with taken:
             until(lambda: client.tick(0.0) or client.counters.kept_out)
-            client.drain(batch_of([FRAME]), 0.0)
+            client.send(batch_of([FRAME]), 0.0)
             assert taken.recv(100) == b""
     assert "a user who may not be there" in client.last_error

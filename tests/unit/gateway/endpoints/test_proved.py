@@ -55,7 +55,7 @@ def heard(link: Endpoint, client: socket.socket) -> Hashable:
 
 def vouched(link: Endpoint, client: socket.socket, now: float) -> Hashable:
     address = heard(link, client)
-    link.vouch([0], now)
+    link.authenticated([0], now)
     return address
 
 
@@ -66,7 +66,7 @@ def proposed(link: Endpoint, client: socket.socket, now: float) -> Hashable:
 
 
 def answered(link: Endpoint, clients: list[socket.socket], now: float) -> list[bool]:
-    link.drain(batch_of([b"command"]), now)
+    link.send(batch_of([b"command"]), now)
     return [bool(select.select([client], (), (), 0.05)[0]) and client.recv(100) == b"command" for client in clients]
 
 
@@ -82,7 +82,7 @@ def test_the_sender_of_copies_can_be_tried_alone_and_gets_nothing_else(link, soc
     slow = proposed(link, aircraft, 1.0)
     assert link.addresses() == [fast, slow]
     assert answered(link, [relay, aircraft], 1.0) == [True, False]
-    link.drain_to(batch_of([b"challenge"]), slow, 1.0)
+    link.send_to(batch_of([b"challenge"]), slow, 1.0)
     assert aircraft.recv(100) == b"challenge"
     assert not select.select([relay], (), (), 0.05)[0]
     assert (link.counters.tx_datagrams, link.counters.dropped_tx) == (2, 0)
@@ -144,5 +144,5 @@ def test_a_link_that_is_gone_proves_and_sends_nothing(link, sockets: Sockets):
     address = vouched(link, aircraft, 1.0)
     link.close()
     link.prove(address, 1.0)
-    link.drain_to(batch_of([b"challenge"]), address, 1.0)
+    link.send_to(batch_of([b"challenge"]), address, 1.0)
     assert (link.addresses(), link.state, link.counters.dropped_tx) == ([], "down", 1)

@@ -65,10 +65,10 @@ def test_every_byte_both_ways(cable, make):
     every = bytes(range(256)) * 8
     os.write(cable.far, every)
     assert received_bytes(line, len(every)) == every
-    line.drain(batch_of([every[:280], b"", every[280:1000]]), 0.0)
+    line.send(batch_of([every[:280], b"", every[280:1000]]), 0.0)
     assert read_all(cable.far) == every[:1000]
     assert (line.counters.rx_bytes, line.counters.tx_bytes, line.counters.tx_datagrams) == (2048, 1000, 3)
-    assert line.fill(Batch(), 0.0) == 0
+    assert line.receive_into(Batch(), 0.0) == 0
     assert line.state == "connected"  # silence is not the end
 
 
@@ -87,10 +87,10 @@ def test_unplugged_and_plugged_in_again(cable, make):
     for number, now in ((2, 10.0), (3, 20.0)):
         os.write(cable.far, b"half a fra")
         cable.unplug()
-        until(lambda now=now: line.fill(Batch(), now) == 0 and line.state == "reconnecting")
+        until(lambda now=now: line.receive_into(Batch(), now) == 0 and line.state == "reconnecting")
         assert "is gone: was it unplugged?" in line.last_error
         assert line.interests() == []
-        line.drain(batch_of([b"x"]), now)
+        line.send(batch_of([b"x"]), now)
         assert line.counters.dropped_tx == number - 1
         line.tick(now + 5)
         assert "is not there: is it plugged in?" in line.last_error
@@ -106,7 +106,7 @@ def test_unplugged_and_plugged_in_again(cable, make):
 def test_an_end_that_is_met_while_writing(cable, make):
     line = opened(make())
     cable.unplug()
-    until(lambda: line.drain(batch_of([b"frame"]), 0.0) or line.state == "reconnecting")
+    until(lambda: line.send(batch_of([b"frame"]), 0.0) or line.state == "reconnecting")
     assert line.interests() == []
 
 
@@ -145,15 +145,15 @@ def test_a_slow_line_loses_whole_frames(cable, make):
     for _ in range(200):
         frames = [framed(rng, sent + index) for index in range(rng.randrange(1, CAPACITY))]
         sent += len(frames)
-        line.drain(batch_of(frames), now)
+        line.send(batch_of(frames), now)
         now += rng.choice((0.0, 0.1, 0.7))
-        line.fill(Batch(), now)
+        line.receive_into(Batch(), now)
         if rng.random() < 0.6:
             with contextlib.suppress(BlockingIOError):
                 stream += os.read(cable.far, rng.randrange(1, 3000))
 
     def drained() -> bool:
-        line.fill(Batch(), now)
+        line.receive_into(Batch(), now)
         stream.extend(read_all(cable.far))
         return line.interests()[0][1] == 1 and line.counters.tx_bytes == len(stream)
 
@@ -167,29 +167,29 @@ def test_a_slow_line_loses_whole_frames(cable, make):
 def test_what_waits_for_the_line_is_told_in_seconds_of_its_rate(cable, make):
     line = opened(make())
     assert (line.octets_a_second, line.backlog_s(0.0)) == (92_160, 0)
-    line.drain(batch_of([bytes(922)]), 1.0)
+    line.send(batch_of([bytes(922)]), 1.0)
     assert line.backlog_s(1.0) == pytest.approx(0.01, rel=0.01)  # although the driver has taken all of it
     assert line.backlog_s(1.005) == pytest.approx(0.005, rel=0.01)
     assert line.backlog_s(1.02) == 0
     for _ in range(10):
-        line.drain(batch_of([bytes(1000)] * CAPACITY), 2.0)
+        line.send(batch_of([bytes(1000)] * CAPACITY), 2.0)
     assert line.backlog_s(2.0) == pytest.approx(10 * CAPACITY * 1000 / 92_160)
     assert line.backlog_s(1000.0) > 0  # a line that stands still does not become free by waiting
     cable.unplug()
-    until(lambda: line.fill(Batch(), 0.0) == 0 and line.state == "reconnecting")
+    until(lambda: line.receive_into(Batch(), 0.0) == 0 and line.state == "reconnecting")
     assert line.backlog_s(1000.0) == 0
 
 
 def test_what_became_late_is_not_sent_when_the_line_moves_again(cable, make):
     line, rng, stream = opened(make()), random.Random(8), bytearray()
     for begin in range(0, 10 * CAPACITY, CAPACITY):
-        line.drain(batch_of([framed(rng, index) for index in range(begin, begin + CAPACITY)]), 0.0)
+        line.send(batch_of([framed(rng, index) for index in range(begin, begin + CAPACITY)]), 0.0)
     assert line.interests()[0][1] == 5  # the line is full
     at_first = line.counters.tx_datagrams
 
     def drained() -> bool:
         stream.extend(read_all(cable.far))
-        line.fill(Batch(), 1.1)
+        line.receive_into(Batch(), 1.1)
         return line.counters.tx_bytes == len(stream)
 
     until(drained)

@@ -106,7 +106,7 @@ def test_datagrams_both_ways(cable, make):
     line, rng = opened(make()), random.Random(3)
     assert (line.stream, line.state) == (False, "connected")
     there = [specials(rng, size) for size in (1, 17, 200, 1472 // 2)]
-    line.drain(batch_of(there), 0.0)
+    line.send(batch_of(there), 0.0)
     assert Decoder().feed(read_all(cable.far)) == there
     os.write(cable.far, b"".join(map(encode, there)))
     assert received(line, len(there)) == there
@@ -132,7 +132,7 @@ def test_what_was_half_received_does_not_continue_on_another_connection(cable, m
     line = opened(make())
     os.write(cable.far, END + b"half a data")
     cable.unplug()
-    until(lambda: line.fill(Batch(), 0.0) == 0 and line.state == "reconnecting")
+    until(lambda: line.receive_into(Batch(), 0.0) == 0 and line.state == "reconnecting")
     cable.plug()
     line.tick(5.0)
     os.write(cable.far, b"gram" + encode(b"whole"))
@@ -145,13 +145,13 @@ def test_a_slow_line_loses_whole_datagrams_and_says_which_were_late(cable, make)
     for number in range(300):
         datagrams = [number.to_bytes(2, "big") + specials(rng, rng.randrange(160)) for _ in range(rng.randrange(1, 9))]
         sent += datagrams
-        line.drain(batch_of(datagrams), now)
+        line.send(batch_of(datagrams), now)
         now += rng.choice((0.0, 0.1, 0.7))
         with contextlib.suppress(BlockingIOError):
             got += decoder.feed(os.read(cable.far, rng.randrange(1, 100)))
 
     def drained() -> bool:
-        line.fill(Batch(), now)
+        line.receive_into(Batch(), now)
         got.extend(decoder.feed(read_all(cable.far)))
         return line.interests()[0][1] == 1 and len(got) == line.counters.tx_datagrams
 

@@ -69,8 +69,8 @@ def test_bytes_both_ways(make, host):
     for sender, receiver in ((client, server), (server, client)):
         frames = [rng.randbytes(size) for size in (1, 280, 0, ROOM, *(rng.randrange(281) for _ in range(CAPACITY - 4)))]
         sent = b"".join(frames)
-        until(lambda receiver=receiver: receiver.fill(Batch(), 0.0) == 0 and receiver.state == "connected")
-        sender.drain(batch_of(frames), 0.0)
+        until(lambda receiver=receiver: receiver.receive_into(Batch(), 0.0) == 0 and receiver.state == "connected")
+        sender.send(batch_of(frames), 0.0)
         assert received_bytes(receiver, len(sent)) == sent
         assert (sender.counters.tx_datagrams, sender.counters.tx_bytes) == (CAPACITY, len(sent))
         assert receiver.counters.rx_bytes == len(sent)
@@ -84,20 +84,20 @@ def test_the_client_outlives_its_server(make, plain):
         until(lambda now=now: client.tick(now) or not client.interests())
         assert client.state == "reconnecting"
         assert "nobody listens at 127.0.0.1 port" in client.last_error
-    client.drain(batch_of([b"x"]), 20.0)
+    client.send(batch_of([b"x"]), 20.0)
     assert client.counters.dropped_tx == 1
     for number, now in ((1, 30.0), (2, 40.0)):
         server = plain(listening(port))
         opened(client, now)
         other = plain(server.accept()[0])
         assert (client.state, client.connection, client.counters.reopened) == ("connected", number, number - 1)
-        client.drain(batch_of([b"hello"]), now)
+        client.send(batch_of([b"hello"]), now)
         other.sendall(b"half a fra")
         assert received_bytes(client, 10, now) == b"half a fra"
         assert other.recv(100) == b"hello"
         other.close()
         server.close()
-        until(lambda now=now: client.fill(Batch(), now) == 0 and client.state == "reconnecting")
+        until(lambda now=now: client.receive_into(Batch(), now) == 0 and client.state == "reconnecting")
         assert (client.interests(), client.last_error) == ([], "127.0.0.1 closed the connection")
 
 
@@ -117,10 +117,10 @@ def test_a_connection_that_takes_its_time_is_finished_by_fill(make, plain):
     full = a_full_one(plain)
     client = make(f"tcp:{HOST}:{full.getsockname()[1]}")
     client.tick(0.0)
-    assert client.fill(Batch(), 0.0) == 0
+    assert client.receive_into(Batch(), 0.0) == 0
     assert (client.state, client.interests()[0][1]) == ("reconnecting", 4)
     plain(full.accept()[0])  # now there is room; the system asks again after a second
-    until(lambda: client.fill(Batch(), 1.0) == 0 and client.state == "connected")
+    until(lambda: client.receive_into(Batch(), 1.0) == 0 and client.state == "connected")
     assert client.interests()[0][1] == 1
 
 
@@ -147,7 +147,7 @@ def test_the_end_of_a_stream_comes_behind_its_last_bytes(make, plain, linger):
     other.sendall(last)
     other.close()
     assert received_bytes(client, len(last)) == last
-    until(lambda: client.fill(Batch(), 0.0) == 0 and client.state == "reconnecting")
+    until(lambda: client.receive_into(Batch(), 0.0) == 0 and client.state == "reconnecting")
 
 
 def test_each_client_of_a_server_has_its_own_number(make, plain):
@@ -163,14 +163,14 @@ def test_each_client_of_a_server_has_its_own_number(make, plain):
         piece = sent[index][at[index] : at[index] + rng.randrange(3000)]
         clients[index].sendall(piece)
         at[index] += len(piece)
-        if server.fill(batch, 0.0):
+        if server.receive_into(batch, 0.0):
             got[server.connection] = got.get(server.connection, b"") + b"".join(batch.datagrams())
         return sum(map(len, got.values())) == sum(map(len, sent))
 
     until(step)
     assert got == dict(enumerate(sent, 1))
     clients[1].close()
-    until(lambda: server.fill(batch, 0.0) == 0 and len(server.interests()) == 3)
+    until(lambda: server.receive_into(batch, 0.0) == 0 and len(server.interests()) == 3)
     again = plain(socket.create_connection((HOST, port)))
     again.sendall(b"new")
     assert received_bytes(server, 3) == b"new"
@@ -184,9 +184,9 @@ def test_a_client_that_talks_without_end_does_not_silence_the_others(make, plain
     for client in clients:
         client.sendall(bytes(64 << 10))
     batch, heard = Batch(2), []
-    until(lambda: server.fill(batch, 0.0) == 2 and len(server.interests()) == 4)
+    until(lambda: server.receive_into(batch, 0.0) == 2 and len(server.interests()) == 4)
     for _ in range(6):
-        server.fill(batch, 0.0)
+        server.receive_into(batch, 0.0)
         heard.append(server.connection)
     assert sorted(heard[:3]) == sorted(heard[3:]) == [1, 2, 3]
 
@@ -195,13 +195,13 @@ def test_all_clients_get_everything_and_no_more_than_sixteen_come_in(make, plain
     port = free_port(socket.SOCK_STREAM)
     server = opened(make(f"tcpin:{HOST}:{port}"))
     clients = [plain(socket.create_connection((HOST, port))) for _ in range(17)]
-    until(lambda: server.fill(Batch(), 0.0) == 0 and "16 clients already" in server.last_error)
-    server.drain(batch_of([b"to ", b"all"]), 0.0)
+    until(lambda: server.receive_into(Batch(), 0.0) == 0 and "16 clients already" in server.last_error)
+    server.send(batch_of([b"to ", b"all"]), 0.0)
     assert [client.recv(6, socket.MSG_WAITALL) for client in clients] == [b"to all"] * 16 + [b""]
     assert server.counters.tx_datagrams == 32
     for client in clients:
         client.close()
-    until(lambda: server.fill(Batch(), 0.0) == 0 and server.state == "idle")
+    until(lambda: server.receive_into(Batch(), 0.0) == 0 and server.state == "idle")
     assert len(server.interests()) == 1
 
 
@@ -233,14 +233,14 @@ def test_a_slow_reader_loses_whole_frames(make, plain, monkeypatch, role):
     for _ in range(300):
         frames = [framed(rng, sent + index) for index in range(rng.randrange(1, 20))]
         sent += len(frames)
-        ours.drain(batch_of(frames), now)
+        ours.send(batch_of(frames), now)
         now += rng.choice((0.0, 0.1, 0.7))
-        ours.fill(Batch(), now)
+        ours.receive_into(Batch(), now)
         if rng.random() < 0.6:
             stream += theirs.recv(rng.randrange(1, 2000))
 
     def drained() -> bool:
-        ours.fill(Batch(), now)
+        ours.receive_into(Batch(), now)
         stream.extend(read_all(theirs.fileno()))
         return ours.interests()[-1][1] == 1 and ours.counters.tx_bytes == len(stream)
 
@@ -265,7 +265,7 @@ def connected(make, plain, role: str) -> tuple[Endpoint, socket.socket]:
     theirs = plain(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
     theirs.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
     theirs.connect((HOST, port))
-    until(lambda: ours.fill(Batch(), 0.0) == 0 and ours.state == "connected")
+    until(lambda: ours.receive_into(Batch(), 0.0) == 0 and ours.state == "connected")
     return ours, theirs
 
 
@@ -275,16 +275,16 @@ def test_a_client_that_never_reads_costs_the_others_nothing_and_little_memory(ma
         server, deaf = connected(make, plain, "tcpin")
     reader = plain(socket.create_connection(deaf.getpeername()))
     reader.setblocking(False)
-    until(lambda: server.fill(Batch(), 0.0) == 0 and len(server.interests()) == 3)
+    until(lambda: server.receive_into(Batch(), 0.0) == 0 and len(server.interests()) == 3)
     batch, got = batch_of([bytes(ROOM)] * CAPACITY), bytearray()
 
     def all_there() -> bool:
-        server.fill(Batch(), 0.0)
+        server.receive_into(Batch(), 0.0)
         got.extend(read_all(reader.fileno()))
         return len(got) == CAPACITY * ROOM
 
     for _ in range(30):
-        server.drain(batch, 0.0)
+        server.send(batch, 0.0)
         until(all_there)
         got.clear()
     assert server.counters.dropped_tx > 10 * CAPACITY
@@ -300,15 +300,15 @@ def test_nothing_of_one_connection_is_sent_on_the_next(make, plain, monkeypatch)
     first = server.accept()[0]
     frame = b"\x7e" + bytes(1000)
     for _ in range(10):
-        client.drain(batch_of([frame] * CAPACITY), 0.0)
+        client.send(batch_of([frame] * CAPACITY), 0.0)
     assert client.interests()[0][1] == 5  # waits to write
     first.close()
-    until(lambda: client.fill(Batch(), 0.0) == 0 and client.state == "reconnecting")
+    until(lambda: client.receive_into(Batch(), 0.0) == 0 and client.state == "reconnecting")
     assert client.counters.dropped_tx > 0
     assert client.counters.dropped_tx + client.counters.tx_datagrams == 10 * CAPACITY
     opened(client, 5.0)
     second = plain(server.accept()[0])
-    client.drain(batch_of([b"whole"]), 5.0)
+    client.send(batch_of([b"whole"]), 5.0)
     assert second.recv(1000) == b"whole"
 
 
@@ -319,11 +319,11 @@ def test_no_file_descriptor_left_is_survived_without_spinning(make, plain):
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
     try:
-        server.fill(Batch(), 0.0)
+        server.receive_into(Batch(), 0.0)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert (server.state, server.interests()) == ("reconnecting", [])
     assert "open files" in server.last_error
     opened(server, 1.0)
     plain(socket.create_connection((HOST, port)))
-    until(lambda: server.fill(Batch(), 1.0) == 0 and server.state == "connected")
+    until(lambda: server.receive_into(Batch(), 1.0) == 0 and server.state == "connected")

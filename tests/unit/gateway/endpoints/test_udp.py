@@ -48,7 +48,7 @@ def test_batches_both_ways_in_order(make, host):
         there = [rng.randbytes(size) for size in rng.sample(sizes, CAPACITY)]
         back = [rng.randbytes(size) for size in rng.sample(sizes, CAPACITY)]
         for sender, receiver, datagrams in ((client, server, there), (server, client, back)):
-            sender.drain(batch_of(datagrams), 0.0)
+            sender.send(batch_of(datagrams), 0.0)
             assert received(receiver, CAPACITY) == datagrams
             total[sender] += sum(map(len, datagrams))
     for endpoint, other in ((server, client), (client, server)):
@@ -62,9 +62,9 @@ def test_batches_both_ways_in_order(make, host):
 def test_every_interface_of_ipv6_takes_ipv4_in_too(make):
     port = free_port()
     server, client = make(f"udpin:[::]:{port}"), make(f"udpout:{HOST}:{port}")
-    client.drain(batch_of([b"hello"]), 0.0)
+    client.send(batch_of([b"hello"]), 0.0)
     assert received(server, 1) == [b"hello"]
-    server.drain(batch_of([b"answer"]), 0.0)
+    server.send(batch_of([b"answer"]), 0.0)
     assert received(client, 1) == [b"answer"]
 
 
@@ -83,11 +83,11 @@ def test_a_port_where_nobody_listens_yet(make):
     port = free_port()
     client = make(f"udpout:{HOST}:{port}")
     for _ in range(3):
-        client.drain(batch_of([b"lost"] * CAPACITY), 0.0)
-    assert client.fill(Batch(), 0.0) == 0
+        client.send(batch_of([b"lost"] * CAPACITY), 0.0)
+    assert client.receive_into(Batch(), 0.0) == 0
     assert client.state == "connected"
     server = make(f"udpin:{HOST}:{port}")
-    client.drain(batch_of([b"found"]), 0.0)
+    client.send(batch_of([b"found"]), 0.0)
     assert received(server, 1) == [b"found"]
 
 
@@ -97,9 +97,9 @@ def test_a_busy_port_is_tried_again_until_it_is_free():
         server = open_endpoint(parse(f"udpin:{HOST}:{other.getsockname()[1]}"))
         for now in (0.0, 1.0, 5.0):
             server.tick(now)
-            assert (server.state, server.interests(), server.fill(Batch(), now)) == ("reconnecting", [], 0)
+            assert (server.state, server.interests(), server.receive_into(Batch(), now)) == ("reconnecting", [], 0)
         assert "in use by another program" in server.last_error
-    server.drain(batch_of([b"x", b"y"]), 5.0)
+    server.send(batch_of([b"x", b"y"]), 5.0)
     assert server.counters.dropped_tx == 2
     server.tick(5.1)  # too early
     assert server.state == "reconnecting"
@@ -120,19 +120,19 @@ def test_all_clients_of_the_last_minute_are_answered(make):
     server = make(f"udpin:{HOST}:{port}")
     clients = [make(f"udpout:{HOST}:{port}") for _ in range(3)]
     for now, client in zip((100.0, 130.0, 130.0), clients, strict=True):
-        client.drain(batch_of([b"hello"]), now)
+        client.send(batch_of([b"hello"]), now)
         received(server, 1, now)
-    server.drain(batch_of([b"one", b"two"]), 160.0)
+    server.send(batch_of([b"one", b"two"]), 160.0)
     assert [received(client, 2) for client in clients] == [[b"one", b"two"]] * 3
     assert server.counters.tx_datagrams == 6
-    server.drain(batch_of([b"three"]), 160.5)  # the first was last heard more than 60 s ago
+    server.send(batch_of([b"three"]), 160.5)  # the first was last heard more than 60 s ago
     assert [received(client, 1) for client in clients[1:]] == [[b"three"]] * 2
-    assert clients[0].fill(Batch(), 160.5) == 0
+    assert clients[0].receive_into(Batch(), 160.5) == 0
     assert server.state == "connected"
     server.tick(190.5)
     assert server.state == "idle"
-    server.drain(batch_of([b"four"]), 190.5)
-    assert [client.fill(Batch(), 190.5) for client in clients] == [0, 0, 0]
+    server.send(batch_of([b"four"]), 190.5)
+    assert [client.receive_into(Batch(), 190.5) for client in clients] == [0, 0, 0]
     assert server.counters.dropped_tx == 0
 
 
@@ -141,10 +141,10 @@ def test_a_flood_of_newcomers_does_not_push_out_the_first(make):
     server = make(f"udpin:{HOST}:{port}")
     clients = [make(f"udpout:{HOST}:{port}") for _ in range(20)]
     for client in clients:
-        client.drain(batch_of([b"hello"]), 0.0)
+        client.send(batch_of([b"hello"]), 0.0)
         received(server, 1)
-    server.drain(batch_of([b"answer"]), 0.0)
-    answered = [client.fill(Batch(), 0.0) for client in clients]
+    server.send(batch_of([b"answer"]), 0.0)
+    answered = [client.receive_into(Batch(), 0.0) for client in clients]
     assert answered == [1] * 16 + [0] * 4
     assert "16 clients already" in server.last_error
 
@@ -152,24 +152,24 @@ def test_a_flood_of_newcomers_does_not_push_out_the_first(make):
 def test_only_the_address_it_sends_to_is_heard(make):
     port = free_port()
     server, client = make(f"udpin:{HOST}:{port}"), make(f"udpout:{HOST}:{port}")
-    client.drain(batch_of([b"hello"]), 0.0)
+    client.send(batch_of([b"hello"]), 0.0)
     received(server, 1)
     _, ours = client._socket.getsockname()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
         stranger.sendto(b"forged", (HOST, ours))
-        server.drain(batch_of([b"true"]), 0.0)
+        server.send(batch_of([b"true"]), 0.0)
         stranger.sendto(bytes(ROOM + 1), (HOST, ours))
     assert received(client, 1) == [b"true"]
-    assert client.fill(Batch(), 0.0) == 0
+    assert client.receive_into(Batch(), 0.0) == 0
     assert (client.counters.rx_datagrams, client.counters.oversize) == (1, 0)
 
 
 def test_a_broadcast_address_is_allowed_and_its_answers_are_heard(make):
     port = free_port()
     server, client = make(f"udpin:0.0.0.0:{port}"), make(f"udpout:127.255.255.255:{port}")
-    client.drain(batch_of([b"anybody"]), 0.0)
+    client.send(batch_of([b"anybody"]), 0.0)
     assert received(server, 1) == [b"anybody"]
-    server.drain(batch_of([b"me"]), 0.0)
+    server.send(batch_of([b"me"]), 0.0)
     assert received(client, 1) == [b"me"]
 
 
@@ -213,7 +213,7 @@ def test_a_way_too_narrow_to_send_many_as_one_takes_each_alone():
         server.tick(0), client.tick(0)
         sent = [bytes([i]) * size for i, size in enumerate([1_177] * 20 + [900] * 20 + [1_177] * 20)]
         for now in range(2):
-            client.drain(batch_of(sent), now)
+            client.send(batch_of(sent), now)
             assert received(server, 60) == sent
         assert (client.counters.tx_datagrams, client.counters.dropped_tx) == (120, 0)
     """)
@@ -227,14 +227,14 @@ def test_a_network_that_comes_goes_and_comes_back():
         assert client.last_error == "no route to 127.0.0.1: is the network up?"
         ip("link", "set", "up")
         server.tick(20), client.tick(20)
-        client.drain(batch_of([b"one"]), 20)
+        client.send(batch_of([b"one"]), 20)
         assert received(server, 1) == [b"one"]
         ip("addr", "del", "127.0.0.1/8")
-        client.drain(batch_of([b"lost", b"lost"]), 30)
+        client.send(batch_of([b"lost", b"lost"]), 30)
         assert (client.state, client.counters.dropped_tx) == ("reconnecting", 2)
         ip("addr", "add", "127.0.0.1/8")
         client.tick(40)
-        client.drain(batch_of([b"two"]), 40)
+        client.send(batch_of([b"two"]), 40)
         assert received(server, 1) == [b"two"]
         assert (client.state, client.connection, client.counters.reopened) == ("connected", 2, 1)
     """)
@@ -264,7 +264,7 @@ def test_an_interface_that_is_replaced_is_listened_on_again():
         assert socket.if_nametoindex("wlan0") != number
         opened(server, 20)
         client = opened(open_endpoint(parse("udpout:[fe80::7%wlan0]:14600")))
-        client.drain(batch_of([b"again"]), 20)
+        client.send(batch_of([b"again"]), 20)
         assert received(server, 1, 20) == [b"again"]
     """)
 
@@ -283,9 +283,9 @@ def test_a_system_without_memory_costs_the_datagrams_and_no_more(make, monkeypat
         pytest.skip("asks the socket itself")
     with monkeypatch.context() as patch:
         patch.setattr(mmsg, "_sendmmsg", refuse)
-        mouth.drain(batch_of([b"lost"] * 3), 0.0)
+        mouth.send(batch_of([b"lost"] * 3), 0.0)
     assert (mouth.counters.dropped_tx, mouth.state) == (3, "connected")
-    mouth.drain(batch_of([b"sent"]), 0.0)
+    mouth.send(batch_of([b"sent"]), 0.0)
     assert received(ear, 1) == [b"sent"]
 
 
@@ -294,7 +294,7 @@ def test_a_datagram_that_cannot_go_does_not_hold_up_the_next():
         ip("link", "set", "up", "mtu", "1280")
         server.tick(0), client.tick(0)
         client._socket.setsockopt(socket.IPPROTO_IP, 10, 2)  # IP_MTU_DISCOVER, IP_PMTUDISC_DO: no fragments
-        client.drain(batch_of([b"small", bytes(1500), b"also small"]), 0)
+        client.send(batch_of([b"small", bytes(1500), b"also small"]), 0)
         assert received(server, 2) == [b"small", b"also small"]
         assert (client.state, client.counters.tx_datagrams, client.counters.dropped_tx) == ("connected", 2, 1)
         assert client.counters.tx_bytes == 15
@@ -317,14 +317,14 @@ def heard(link: Endpoint, client: socket.socket, datagram: bytes = b"hello") -> 
 
 
 def answered(link: Endpoint, clients: list[socket.socket], now: float) -> list[bool]:
-    link.drain(batch_of([b"command"]), now)
+    link.send(batch_of([b"command"]), now)
     return [bool(select.select([client], (), (), 0.05)[0]) and client.recv(100) == b"command" for client in clients]
 
 
 def test_a_link_answers_whom_it_was_told_is_authentic_for_five_seconds_and_nobody_else(link, sockets):
     stranger, aircraft = sockets(2)
     heard(link, aircraft)
-    link.vouch([0], 100.0)
+    link.authenticated([0], 100.0)
     heard(link, stranger)
     assert answered(link, [stranger, aircraft], 105.0) == [False, True]
     assert answered(link, [stranger, aircraft], 105.1) == [False, False]
@@ -335,15 +335,15 @@ def test_a_link_answers_whom_it_was_told_is_authentic_for_five_seconds_and_nobod
 def test_copies_keep_whom_they_come_from_and_make_nobody_new(link, sockets):
     stranger, aircraft = sockets(2)
     heard(link, aircraft)
-    link.vouch([0], 100.0)
+    link.authenticated([0], 100.0)
     for now in (104.0, 108.0):
         for client in (stranger, aircraft):
             heard(link, client)
-            link.keep([0], now)
+            link.renew([0], now)
     assert answered(link, [stranger, aircraft], 112.0) == [False, True]
     link.tick(113.1)
     heard(link, aircraft)
-    link.keep([0], 113.1)  # too late: it has to prove itself again
+    link.renew([0], 113.1)  # too late: it has to prove itself again
     assert answered(link, [stranger, aircraft], 113.1) == [False, False]
 
 
@@ -351,7 +351,7 @@ def test_a_flood_of_sources_does_not_push_out_who_is_vouched_for(link, sockets):
     clients = sockets(6)
     for client in clients:
         heard(link, client)
-        link.vouch([0], 1.0)
+        link.authenticated([0], 1.0)
     assert answered(link, clients, 2.0) == [True] * 4 + [False] * 2
 
 
@@ -361,22 +361,22 @@ def test_only_the_senders_of_the_authentic_slots_are_answered(link, sockets):
     for client, size in ((stranger, 10), (big, ROOM + 1), (aircraft, 20), (stranger, 30)):
         client.sendto(bytes(size), (HOST, link.address.port))
     batch = Batch()
-    until(lambda: link.fill(batch, 0.0) == 3)
-    link.vouch([1], 0.0)
+    until(lambda: link.receive_into(batch, 0.0) == 3)
+    link.authenticated([1], 0.0)
     assert answered(link, [stranger, big, aircraft], 0.0) == [False, False, True]
 
 
 def test_to_vouch_for_nothing_changes_nothing(link, sockets):
     (client,) = sockets(1)
     heard(link, client)
-    link.vouch([], 0.0)
+    link.authenticated([], 0.0)
     assert answered(link, [client], 0.0) == [False]
 
 
 def test_a_link_that_sends_needs_nobody_to_vouch():
     endpoint = open_link(parse(f"udpout:{HOST}:9"))
     assert type(endpoint) is type(open_endpoint(parse(f"udpout:{HOST}:9")))
-    endpoint.vouch([0], 0.0)
+    endpoint.authenticated([0], 0.0)
 
 
 @pytest.fixture

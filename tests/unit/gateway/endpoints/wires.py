@@ -57,7 +57,7 @@ def opened(endpoint: Endpoint, now: float = 0.0) -> Endpoint:
 
     def there() -> bool:
         endpoint.tick(now)
-        endpoint.fill(Batch(), now)
+        endpoint.receive_into(Batch(), now)
         return endpoint.state != "reconnecting"
 
     until(there)
@@ -69,7 +69,7 @@ def received(endpoint: Endpoint, count: int, now: float = 0.0) -> list[bytes]:
     batch, out = Batch(), []
 
     def enough() -> bool:
-        if endpoint.fill(batch, now):
+        if endpoint.receive_into(batch, now):
             out.extend(batch.datagrams())
         return len(out) >= count
 
@@ -82,7 +82,7 @@ def received_bytes(endpoint: Endpoint, size: int, now: float = 0.0) -> bytes:
     batch, out = Batch(), bytearray()
 
     def enough() -> bool:
-        if endpoint.fill(batch, now):
+        if endpoint.receive_into(batch, now):
             out.extend(b"".join(batch.datagrams()))
         return len(out) >= size
 

@@ -11,7 +11,7 @@ import pytest
 
 from gateway.core.ground.starts import STORE_EVERY_S
 from gateway.ground.boots import RETRY_EVERY_S, WRITE_EVERY_S, Boots
-from gateway.loop.background import Aside
+from gateway.loop.background import BackgroundTask
 from gateway.report.alarms import Alarms
 from keys.folders.station import StationFolder
 from keys.grant import Profile
@@ -32,7 +32,7 @@ class Watched(Two):
         StationFolder.init(path, "pilot", Profile.X25519, [harbour().root])
         self.folder = StationFolder.open(path)
         self.said: list[str] = []
-        self.aside, self.alarms = Aside(), Alarms(self.said.append)
+        self.aside, self.alarms = BackgroundTask(), Alarms(self.said.append)
         self.boots = Boots(self.folder, self.pilot.listener, self.alarms, self.aside)
         self.later_s, self.sent = later_s, defaultdict[bytes, dict[int, float]](dict)
 
@@ -55,7 +55,7 @@ class Watched(Two):
     def stored(self) -> dict[int, float]:
         """How old what is stored of each device is, in seconds; none of what is not stored yet."""
         agency_id = self.world.order.agency_id
-        found = [self.folder.boot(agency_id, device.pub) for device in self.world.order.order.devices]
+        found = [self.folder.boot(agency_id, device.pub) for device in self.world.order.content.devices]
         return {place: self.now - self.sent[boot[1]][boot[2]] for place, boot in enumerate(found) if boot}
 
 

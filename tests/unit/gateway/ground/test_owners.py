@@ -28,7 +28,7 @@ def alarms() -> Alarms:
 
 
 def owners_of(two: Two, station: StationFolder) -> Owners:
-    return Owners(two.pilot.fleet.systems, two.pilot.listener, station)
+    return Owners(two.pilot.sessions.systems, two.pilot.listener, station)
 
 
 def fly(two: Two, *systems: int) -> None:
@@ -42,15 +42,15 @@ def test_what_was_learned_is_there_after_a_restart(station):
     owners = owners_of(two, station)
     fly(two, 1, 2)
     owners.record()
-    agency_id, first = two.world.order.agency_id, two.world.order.order.devices[0]
+    agency_id, first = two.world.order.agency_id, two.world.order.content.devices[0]
     station.record_boot(agency_id, first.pub, 41, b"session", 9)
     assert station.store_heard() is None
     again = Two()
     again.world.order = two.world.order
     again.pilot = again.world.station(1)
     owners_of(again, StationFolder.open(station.path))
-    first, second = two.world.order.order.devices
-    assert [again.pilot.fleet.systems.owner(system) for system in (1, 2)] == [first.pub, second.pub]
+    first, second = two.world.order.content.devices
+    assert [again.pilot.sessions.systems.owner(system) for system in (1, 2)] == [first.pub, second.pub]
     assert again.pilot.listener.starts.seq(first.pub, b"session") == 9
 
 
@@ -64,7 +64,7 @@ def test_a_folder_that_cannot_be_written_stops_nothing(station):
     assert two.down(two.second, position(1)) == []
     assert two.down(two.first, position(1)) == [position(1)]
     assert station.store_heard() is None
-    assert station.system(two.world.order.agency_id, two.world.order.order.devices[0].pub) == 1
+    assert station.system(two.world.order.agency_id, two.world.order.content.devices[0].pub) == 1
 
 
 def test_a_second_claimant_is_named_in_an_alarm(station, alarms):
@@ -93,9 +93,9 @@ def test_a_revoked_aircraft_that_is_heard_is_an_alarm(station, alarms):
     two = Two()
     owners = owners_of(two, station)
     fly(two, 1, 2)
-    first, second = two.world.order.order.devices
+    first, second = two.world.order.content.devices
     devices = (first, dataclasses.replace(second, void=True))
-    two.pilot.listener.adopt(verified(dataclasses.replace(two.world.order.order, serial=2, devices=devices)))
+    two.pilot.listener.adopt(verified(dataclasses.replace(two.world.order.content, serial=2, devices=devices)))
     two.talk(2.0)
     owners.alarm(alarms, two.now)
     assert alarms.texts == [

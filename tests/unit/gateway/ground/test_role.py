@@ -27,7 +27,7 @@ def named(text: str | None) -> Start | None:
 def test_a_start_is_named_by_its_aircraft_and_its_counter():
     world = World()
     settings = GroundConfig(station="pilot", order="op.order", accept_older_session="drone:42")
-    assert named_start(settings, world.order) == Start(world.order.order.devices[0].pub, 42)
+    assert named_start(settings, world.order) == Start(world.order.content.devices[0].pub, 42)
     assert named(None) is None
 
 
@@ -51,7 +51,7 @@ def test_by_several_links_telemetry_waits_for_a_gap_and_video_and_evidence_do_no
     ground: Any = SimpleNamespace(
         opener=station.opener,
         listener=station.listener,
-        systems=station.fleet.systems,
+        systems=station.sessions.systems,
         reorder=Reorder(lambda *_: True),
         paths=Paths(1),
         barrier=Barrier(),
@@ -76,7 +76,7 @@ def test_what_was_said_of_sessions_that_are_gone_is_forgotten(monkeypatch):
     ground: Any = SimpleNamespace(
         listener=SimpleNamespace(sessions=held),
         station=SimpleNamespace(name="pilot"),
-        helm=SimpleNamespace(may_command=True, state=lambda *_: READY),
+        uplink=SimpleNamespace(may_command=True, state=lambda *_: READY),
         _shown={},
         _commanded=set(),
         _state=lambda *_: "open",

@@ -10,14 +10,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.core import fragment, order_fragments
 from gateway.core.control_cipher import ControlCipher
-from gateway.core.ground.listener import Listener, Me
+from gateway.core.ground.listener import Listener, StationIdentity
 from gateway.core.ground.session import Session
-from gateway.core.ground.uplink_sessions import Fleet
+from gateway.core.ground.uplink_sessions import UplinkSessions
 from gateway.core.wire import DropReason, Kind
 from gateway.ground import succession
 from gateway.ground.order_file import OrderFile
 from gateway.ground.succession import Succession
-from gateway.ground.uplink import Helm
+from gateway.ground.uplink import GroundUplink
 from gateway.report.alarms import Alarms
 from keys.order import VerifiedOrder, claimed_hash, parse_order, verify_order
 from keys.statement import Statement
@@ -34,12 +34,12 @@ class Post:
         self.path, self.station, self.file = path, station, path.parent / "op.order"
         self.file.write_bytes(signed(path))
         order = station.newest_order(self.file.read_bytes(), NOW)
-        me = Me(station.index_in(order.order), station.profile, station.seed)
+        me = StationIdentity(station.index_in(order.content), station.profile, station.seed)
         self.listener, self.alarms = Listener(order, me, {}), Alarms(lambda _: None)
-        self.helm = Helm(Fleet(order, me.index, 1472, bytes), [], [], self.alarms)
-        self.succession = Succession(station, OrderFile(str(self.file)), self.listener, self.helm, self.alarms)
+        self.uplink = GroundUplink(UplinkSessions(order, me.index, 1472, bytes), [], [], self.alarms)
+        self.succession = Succession(station, OrderFile(str(self.file)), self.listener, self.uplink, self.alarms)
         stated = [Statement(order.order_hash, 0, bytes(32), boot, 0) for boot in (1, 2)]
-        self.sessions = [Session(each, order.order.devices[0].pub, order) for each in stated]
+        self.sessions = [Session(each, order.content.devices[0].pub, order) for each in stated]
 
     def hear(self, data: bytes, session: int = 0) -> None:
         """A whole order out of a lane of this session."""
@@ -51,7 +51,7 @@ class Post:
     def look(self, now: float) -> int:
         """Let it look; the serial of its order then."""
         self.succession.look_at_link(now)
-        return self.listener.order.order.serial
+        return self.listener.order.content.serial
 
 
 def stored(post: Post) -> dict[str, bytes]:
@@ -76,18 +76,18 @@ def looked_into(monkeypatch) -> list[bytes]:
 def test_a_newer_order_is_taken_and_stored(post):
     post.hear(signed(post.path, serial=8))
     assert post.look(0.0) == 8
-    assert post.station.newest_order(signed(post.path), NOW).order.serial == 8
+    assert post.station.newest_order(signed(post.path), NOW).content.serial == 8
     assert post.alarms.texts == []
 
 
 def test_an_order_that_revokes_an_aircraft_ends_its_sessions_in_the_same_turn(post):
     for session in post.sessions:
         post.listener.sessions[session.session_id[:8]] = session
-    post.helm.fleet.follow(post.sessions, 0.0)
-    first, second = post.listener.order.order.devices
+    post.uplink.sessions.follow(post.sessions, 0.0)
+    first, second = post.listener.order.content.devices
     post.hear(signed(post.path, serial=8, devices=(dataclasses.replace(first, void=True), second)))
     assert post.look(0.0) == 8
-    assert post.listener.sessions == post.helm.fleet.commanders == {}
+    assert post.listener.sessions == post.uplink.sessions.commanders == {}
 
 
 def test_what_the_folder_remembers_counts_of_an_aircraft_that_a_newer_order_adds(post):
@@ -96,15 +96,15 @@ def test_what_the_folder_remembers_counts_of_an_aircraft_that_a_newer_order_adds
     post.station.record_boot(ours.agency_id, added.pub, 41, bytes(16), 9)
     post.station.record_system(ours.agency_id, added.pub, 3)
     assert post.station.store_heard() is None
-    newer = signed(post.path, serial=8, devices=(*ours.order.devices, added))
+    newer = signed(post.path, serial=8, devices=(*ours.content.devices, added))
     post.hear(newer)
     assert post.look(0.0) == 8
     key = Ed25519PrivateKey.from_private_bytes(bytes([3]) * 32)
     for boot, outcome in ((41, DropReason.OLDER_SESSION), (42, None)):
         message = Statement(post.listener.order.order_hash, 2, bytes(32), boot, 0).sign(key)
         (opened,) = fragment.split(Kind.STATEMENT, message)
-        assert post.listener.control(ControlCipher(ours.order.op_id).seal(opened), 1.0) is outcome
-    assert post.helm.fleet.systems.owner(3) == added.pub
+        assert post.listener.control(ControlCipher(ours.content.op_id).seal(opened), 1.0) is outcome
+    assert post.uplink.sessions.systems.owner(3) == added.pub
 
 
 def test_another_agencys_order_of_the_same_op_id_is_not_taken_from_the_link(post):
@@ -115,7 +115,7 @@ def test_another_agencys_order_of_the_same_op_id_is_not_taken_from_the_link(post
     assert post.alarms.texts == ["an order that came by the link does not succeed the one in force: refused"]
     post.hear(signed(post.path, other.signer, serial=2, agency="Coast Guard"))
     post.look(2.0)
-    assert post.station.newest_order(signed(post.path, serial=8), NOW).order.agency == NAME
+    assert post.station.newest_order(signed(post.path, serial=8), NOW).content.agency == NAME
 
 
 def test_one_look_a_second_for_each_session(post, looked_into):
@@ -126,7 +126,7 @@ def test_one_look_a_second_for_each_session(post, looked_into):
             post.hear(signed(post.path, serial=99), session=1)
         post.look(step / 10)
     assert len(looked_into) == 4
-    assert post.listener.order.order.serial == 99
+    assert post.listener.order.content.serial == 99
     assert post.alarms.texts == ["an order that came by the link is refused: foreign root"]
 
 
@@ -182,5 +182,5 @@ def test_the_order_file_is_looked_at_apart_from_the_link(post):
     assert len(post.alarms.texts) == 1
     post.file.write_bytes(signed(post.path, serial=9, operation="The Same"))
     post.succession.look_at_file(1.0)
-    assert post.listener.order.order.serial == 9
+    assert post.listener.order.content.serial == 9
     assert post.alarms.texts == []

@@ -5,7 +5,7 @@ from pymavlink.dialects.v20 import all as dialect
 
 from firmware_shims.guard import UNJUDGED, Guard
 from gateway.core.ground.commander import Refusal
-from gateway.ground.uplink import Helm
+from gateway.ground.uplink import GroundUplink
 from gateway.report.advice import READY
 from gateway.report.alarms import Alarms
 from tests.hostile.fleet import GCS_BEAT, Two, arm, position
@@ -22,7 +22,7 @@ class Scene:
         self.aircraft, self.station = self.world.aircraft(), self.world.station(station)
         self.gcs, self.links = [PlainEnd(), PlainEnd(stream=True)], [PlainEnd(), PlainEnd()]
         self.alarms = Alarms(lambda _: None)
-        self.helm = Helm(self.station.fleet, self.gcs, self.links, self.alarms)
+        self.uplink = GroundUplink(self.station.sessions, self.gcs, self.links, self.alarms)
         self.now = 0.0
 
     def join(self) -> None:
@@ -38,7 +38,7 @@ class Scene:
 
     def state(self) -> str:
         (session,) = self.station.listener.sessions.values()
-        return self.helm.state(session, self.now)
+        return self.uplink.state(session, self.now)
 
 
 @pytest.fixture
@@ -51,25 +51,25 @@ def pilot() -> Scene:
 def test_what_any_gcs_sends_goes_up_by_every_link(pilot: Scene):
     pilot.gcs[0].put(HEARTBEAT, ARM)
     pilot.gcs[1].put(ARM + HEARTBEAT)
-    pilot.helm.take({*pilot.gcs}, pilot.now)
+    pilot.uplink.relay({*pilot.gcs}, pilot.now)
     assert pilot.links[0].drained == pilot.links[1].drained
     assert len(pilot.links[0].drained) == 2
     for link in pilot.links:  # the second copy is a replay
         pilot.aircraft.receive(link.drained, pilot.now)
     assert [frame for _, frame in pilot.aircraft.commands] == [HEARTBEAT, ARM, ARM, HEARTBEAT]
-    assert (pilot.helm.sent, pilot.helm.refused, pilot.alarms.texts) == (4, {}, [])
+    assert (pilot.uplink.sent, pilot.uplink.refused, pilot.alarms.texts) == (4, {}, [])
     assert pilot.state() == READY
 
 
 def test_what_the_policy_holds_back_is_counted_and_said_and_the_rest_goes(pilot: Scene):
     pilot.gcs[0].put(SIGNING, ARM, ERASE)
-    pilot.helm.take({*pilot.gcs}, pilot.now)
+    pilot.uplink.relay({*pilot.gcs}, pilot.now)
     pilot.aircraft.receive(pilot.links[0].drained, pilot.now)
     assert [frame for _, frame in pilot.aircraft.commands] == [ARM]
-    assert (pilot.helm.sent, pilot.helm.refused) == (1, {"guarded": 2})
-    assert pilot.helm.kept_back() == {"station-1": {"SETUP_SIGNING": 1, "LOG_ERASE": 1}}
+    assert (pilot.uplink.sent, pilot.uplink.refused) == (1, {"guarded": 2})
+    assert pilot.uplink.kept_back() == {"station-1": {"SETUP_SIGNING": 1, "LOG_ERASE": 1}}
     pilot.gcs[0].put(ERASE)
-    pilot.helm.take({*pilot.gcs}, pilot.now)
+    pilot.uplink.relay({*pilot.gcs}, pilot.now)
     assert pilot.alarms.texts == [
         "kept back: SETUP_SIGNING, once (guard policy 'pilot')",
         "kept back: LOG_ERASE, 2 times (guard policy 'pilot')",
@@ -80,9 +80,9 @@ def test_what_is_for_no_one_aircraft_is_counted_named_and_said_and_the_rest_goes
     two = Two(((1,), (2,)))
     two.talk()
     gcs, link, alarms = PlainEnd(), PlainEnd(), Alarms(lambda _: None)
-    helm = Helm(two.pilot.fleet, [gcs], [link], alarms)
+    helm = GroundUplink(two.pilot.sessions, [gcs], [link], alarms)
     gcs.put(arm(0), arm(1), arm(0), arm(3))
-    helm.take({gcs}, two.now)
+    helm.relay({gcs}, two.now)
     two.first.receive(link.drained, two.now)
     assert [frame for _, frame in two.first.commands] == [arm(1)]
     assert (helm.sent, helm.refused) == (1, {"for_all": 2, "nobodys": 1})
@@ -97,10 +97,10 @@ def test_the_stations_own_id_is_learned_from_what_it_sends():
     two = Two()
     two.talk()
     gcs = PlainEnd()
-    helm = Helm(two.pilot.fleet, [gcs], [PlainEnd()], Alarms(lambda _: None))
+    helm = GroundUplink(two.pilot.sessions, [gcs], [PlainEnd()], Alarms(lambda _: None))
     assert two.down(two.first, position(255)) == [position(255)]
     gcs.put(GCS_BEAT)
-    helm.take({gcs}, two.now)
+    helm.relay({gcs}, two.now)
     assert two.down(two.first, position(255)) == []
 
 
@@ -108,20 +108,20 @@ def test_an_observers_frames_go_nowhere_and_it_is_said():
     scene = Scene(2)
     scene.join()
     scene.gcs[0].put(HEARTBEAT, ARM)
-    scene.helm.take({*scene.gcs}, scene.now)
+    scene.uplink.relay({*scene.gcs}, scene.now)
     assert [link.drained for link in scene.links] == [[], []]
-    assert scene.helm.refused == {"observer": 2}
+    assert scene.uplink.refused == {"observer": 2}
     refused = "this station may not command by the order: what its ground control station sends is refused"
     assert scene.alarms.texts == [refused]
     assert scene.state() == Refusal.OBSERVER
-    assert not scene.helm.may_command
+    assert not scene.uplink.may_command
 
 
 def test_before_an_aircraft_is_heard_frames_are_counted_and_nothing_is_said():
     scene = Scene(1)
     scene.gcs[0].put(HEARTBEAT)
-    scene.helm.take({*scene.gcs}, 0.0)
-    assert scene.helm.refused == {"no_aircraft": 1}
+    scene.uplink.relay({*scene.gcs}, 0.0)
+    assert scene.uplink.refused == {"no_aircraft": 1}
     assert scene.alarms.texts == []
 
 
@@ -130,11 +130,11 @@ def test_each_address_of_every_link_has_challenges_of_its_own_and_what_comes_bac
     sent: dict[tuple[int, object], set[bytes]] = {}
     for link in pilot.links:
         link.known = ["here", "there"]
-    pilot.station.fleet.take_proved()
+    pilot.station.sessions.take_proved()
     for _ in range(120):
         pilot.now += 0.1
         pilot.station.receive(pilot.aircraft.control(pilot.now), pilot.now)
-        pilot.helm.challenge(pilot.station.listener.sessions.values(), pilot.now)
+        pilot.uplink.challenge(pilot.station.listener.sessions.values(), pilot.now)
         for number, link in enumerate(pilot.links):
             assert link.drained == [datagram for _, datagram in link.drained_to], "nothing but challenges, one by one"
             for address, datagram in link.drained_to:
@@ -156,9 +156,9 @@ def test_a_frame_that_cannot_be_judged_is_kept_back_and_the_next_is_judged(pilot
     judge = Guard.held
     monkeypatch.setattr(Guard, "held", lambda guard, frame: judge(guard, frame) if frame == ARM else 1 // 0)
     pilot.gcs[0].put(HEARTBEAT, ARM)
-    pilot.helm.take({*pilot.gcs}, pilot.now)
-    assert pilot.helm.kept_back() == {"station-1": {UNJUDGED: 1}}
-    assert (pilot.helm.sent, pilot.helm.refused) == (1, {"guarded": 1})
+    pilot.uplink.relay({*pilot.gcs}, pilot.now)
+    assert pilot.uplink.kept_back() == {"station-1": {UNJUDGED: 1}}
+    assert (pilot.uplink.sent, pilot.uplink.refused) == (1, {"guarded": 1})
 
 
 def test_a_command_that_waited_here_is_as_old_aboard_as_it_is(pilot: Scene):
@@ -166,18 +166,18 @@ def test_a_command_that_waited_here_is_as_old_aboard_as_it_is(pilot: Scene):
     pilot.pass_time(6.0)
     for waited, passes in ((4.0, False), (2.9, False), (1.5, True), (0.0, True)):
         pilot.gcs[0].put(ARM, waited=waited)
-        pilot.helm.take({*pilot.gcs}, pilot.now)
+        pilot.uplink.relay({*pilot.gcs}, pilot.now)
         before = len(pilot.aircraft.commands)
         pilot.aircraft.receive(pilot.links[0].drained, pilot.now + 1.0)
         assert (len(pilot.aircraft.commands) > before) == passes, waited
         pilot.links[0].drained.clear()
-    assert pilot.helm.refused["late"] == 1
+    assert pilot.uplink.refused["late"] == 1
     assert pilot.aircraft.drops["stale_echo"] == 1
 
 
 def test_a_command_from_before_the_first_beat_goes_nowhere(pilot: Scene):
     (session,) = pilot.station.listener.sessions.values()
     pilot.gcs[0].put(ARM, waited=pilot.now - session.first_beat_at + 0.1)
-    pilot.helm.take({*pilot.gcs}, pilot.now)
+    pilot.uplink.relay({*pilot.gcs}, pilot.now)
     assert pilot.links[0].drained == []
-    assert pilot.helm.refused == {"late": 1}
+    assert pilot.uplink.refused == {"late": 1}

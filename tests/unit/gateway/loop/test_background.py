@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import threading
 
-from gateway.loop.background import Aside
+from gateway.loop.background import BackgroundTask
 
 
 def test_without_memory_for_a_thread_the_task_is_asked_for_again(monkeypatch):
-    aside, no_memory = Aside(), RuntimeError("can't start new thread")
+    aside, no_memory = BackgroundTask(), RuntimeError("can't start new thread")
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", lambda _: (_ for _ in ()).throw(no_memory))
         assert not aside.start(lambda: "done")
@@ -17,7 +17,7 @@ def test_without_memory_for_a_thread_the_task_is_asked_for_again(monkeypatch):
 
 
 def test_the_loop_never_waits_and_hears_of_the_trouble_once():
-    aside, slow_card, done = Aside(), threading.Event(), []
+    aside, slow_card, done = BackgroundTask(), threading.Event(), []
 
     def write() -> str:
         slow_card.wait(10)

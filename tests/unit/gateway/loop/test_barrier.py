@@ -11,7 +11,7 @@ from firmware_shims.guard import Guard
 from gateway.air import session_manager
 from gateway.air.session_manager import await_order
 from gateway.core.barrier import Barrier
-from gateway.loop.background import Aside
+from gateway.loop.background import BackgroundTask
 from gateway.loop.barrier import breathe, refusing
 from gateway.loop.frame_reader import SETTLE_S, FrameReader, together
 from keys.errors import KeysError, NotListed
@@ -64,7 +64,7 @@ def test_an_order_in_the_inbox_at_which_a_parser_throws_is_answered(aboard, devi
     assert any("handed over is refused: unexpected" in text for text in alarms.texts)
     hand(device.path, next_order(aboard))
     aboard.watch(3.0)
-    assert device.order().order.serial == 8
+    assert device.order().content.serial == 8
 
 
 def test_so_is_one_for_an_aircraft_that_waits_for_its_first_order(device, path, monkeypatch):
@@ -82,7 +82,7 @@ def test_so_is_one_for_an_aircraft_that_waits_for_its_first_order(device, path, 
     monkeypatch.setattr(session_manager.time, "sleep", bring_again)
     await_order(device, Told())
     assert b"unexpected " in answers[0]
-    assert device.order().order.serial == 7
+    assert device.order().content.serial == 7
 
 
 class Told:
@@ -113,7 +113,7 @@ def test_a_framer_that_throws_in_a_silence_is_not_asked_without_end(monkeypatch)
     reader = FrameReader(end, barrier)
     end.put(FRAMES[0][:10])
     reader.read(0.0)
-    monkeypatch.setattr(mavlink.Framer, "settle", failing(mavlink.Framer.settle))
+    monkeypatch.setattr(mavlink.Framer, "end_of_burst", failing(mavlink.Framer.end_of_burst))
     assert reader.read(SETTLE_S) == []
     assert barrier.total == 1
     assert reader.next_due() == float("inf")
@@ -123,18 +123,18 @@ def test_a_command_that_cannot_be_judged_is_held_and_the_next_one_passes(monkeyp
     scene = Scene()
     monkeypatch.setattr(Guard, "held", failing(Guard.held, lambda _, frame: frame == ARM))
     assert scene.send(1, HEARTBEAT, ARM, HEARTBEAT) == [HEARTBEAT, HEARTBEAT]
-    assert scene.gate.commands()["station-1"] == {"accepted": 2, "guarded": 1}
+    assert scene.uplink.commands()["station-1"] == {"accepted": 2, "guarded": 1}
 
 
 def test_a_frame_that_cannot_be_judged_stays_aboard_and_the_others_leave(monkeypatch):
     scene = Scene()
     monkeypatch.setattr(guard, "may_cross", failing(guard.may_cross, lambda frame: frame == ARM))
-    assert scene.gate.may_leave([HEARTBEAT, ARM, HEARTBEAT]) == [HEARTBEAT, HEARTBEAT]
+    assert scene.uplink.may_leave([HEARTBEAT, ARM, HEARTBEAT]) == [HEARTBEAT, HEARTBEAT]
 
 
 def test_a_task_aside_that_throws_is_counted():
     barrier = Barrier()
-    aside = Aside(barrier)
+    aside = BackgroundTask(barrier)
     aside.start(failing(bytes))
     aside.finish()
     assert barrier.total == 1

@@ -105,14 +105,14 @@ def test_frames_that_waited_are_apart_from_those_that_came_much_later():
     reader = FrameReader(end)
     end.put(FRAMES[0], FRAMES[1], waited=0.01)
     assert reader.read(0.0) == [(0.01, FRAMES[:2])]
-    filled = end.fill
+    filled = end.receive_into
 
     def fill(batch, now):
         filled(batch, now)
         batch.waited(5.0, np.array([5.0, 4.95, 2.0, 0.5, 0.0])[: batch.count])
         return batch.count
 
-    end.fill = fill
+    end.receive_into = fill
     end.put(*FRAMES[:5])
     assert reader.read(0.0) == [(5.0, FRAMES[:2]), (2.0, FRAMES[2:3]), (0.5, FRAMES[3:4]), (0.0, FRAMES[4:5])]
 

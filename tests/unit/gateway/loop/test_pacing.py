@@ -17,7 +17,7 @@ class Rests:
     def __init__(self) -> None:
         self.told: list[tuple[PlainEnd, float]] = []
 
-    def rest(self, endpoint: PlainEnd, until: float) -> None:
+    def defer(self, endpoint: PlainEnd, until: float) -> None:
         self.told.append((endpoint, until))
 
 

@@ -36,7 +36,7 @@ def wake_ups(poller: Poller, seconds: float = 0.3) -> int:
         poller.wait(0.05)
         count += 1
         for endpoint in poller.endpoints:
-            endpoint.fill(batch, now)
+            endpoint.receive_into(batch, now)
             endpoint.tick(now)
     return count
 
@@ -51,7 +51,7 @@ def test_a_datagram_wakes_and_silence_does_not(monkeypatch, way):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
         out.sendto(b"x", (HOST, port))
         assert poller.wait(10.0) == {server}
-    assert server.fill(Batch(), 0.0) == 1
+    assert server.receive_into(Batch(), 0.0) == 1
     assert not poller.wait(-1.0)
     server.close()
 
@@ -62,11 +62,11 @@ def test_an_endpoint_at_rest_wakes_nobody_before_its_time_and_is_ready_then():
     poller, until_s = Poller([one, other]), time.monotonic() + 0.2
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
         out.sendto(b"x", (HOST, ports[0]))
-        poller.rest(one, until_s)
+        poller.defer(one, until_s)
         assert poller.wait(0.01) == set()
         out.sendto(b"x", (HOST, ports[1]))
         assert poller.wait(0.01) == {other}
-        other.fill(Batch(), 0.0)
+        other.receive_into(Batch(), 0.0)
     assert poller.wait(10.0) == {one}
     assert time.monotonic() >= until_s
     assert poller.wait(10.0) == {one}, "it has not been read"
@@ -92,7 +92,7 @@ def test_nothing_spins_while_it_is_idle_or_not_there():
     endpoints = [busy, *(open_endpoint(parse(text)) for text in texts)]
     poller = Poller(endpoints)
     wake_ups(poller, 0.1)
-    endpoints[2].drain(batch_of([b"nobody listens"] * CAPACITY), 0.0)
+    endpoints[2].send(batch_of([b"nobody listens"] * CAPACITY), 0.0)
     assert wake_ups(poller) <= 20
     holder.close()
     for endpoint in endpoints:
@@ -124,9 +124,9 @@ def test_nothing_spins_while_a_client_does_not_read_and_what_waits_goes_when_it_
     server = opened(open_endpoint(parse(f"tcpin:{HOST}:{port}")))
     client = socket.create_connection((HOST, port))
     poller = Poller([server])
-    until(lambda: server.fill(Batch(), time.monotonic()) == 0 and server.state == "connected")
+    until(lambda: server.receive_into(Batch(), time.monotonic()) == 0 and server.state == "connected")
     batch = batch_of([bytes(ROOM)] * CAPACITY)
-    until(lambda: server.drain(batch, time.monotonic()) or server.interests()[-1][1] == 5)
+    until(lambda: server.send(batch, time.monotonic()) or server.interests()[-1][1] == 5)
     assert wake_ups(poller, 0.2) <= 20
     client.setblocking(False)
 
@@ -137,7 +137,7 @@ def test_nothing_spins_while_a_client_does_not_read_and_what_waits_goes_when_it_
             except BlockingIOError:
                 break
         poller.wait(0.05)
-        server.fill(Batch(), time.monotonic())
+        server.receive_into(Batch(), time.monotonic())
         return server.interests()[-1][1] == 1
 
     until(all_gone)

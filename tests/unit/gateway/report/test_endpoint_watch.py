@@ -2,13 +2,13 @@ from __future__ import annotations
 
 from gateway.endpoints import open_endpoint
 from gateway.endpoints.address import parse
-from gateway.report.endpoint_watch import Watch
+from gateway.report.endpoint_watch import EndpointWatch
 
 
 def test_an_outage_is_told_once_and_so_is_its_end(tmp_path):
     path, said = tmp_path / "ttyNONE", []
     line = open_endpoint(parse(f"serial:{path}:57600"))
-    watch = Watch([line], said.append)
+    watch = EndpointWatch([line], said.append)
     for tick in range(100):
         line.tick(tick / 10)
         watch.look(tick / 10)
@@ -24,7 +24,7 @@ def test_an_outage_is_told_once_and_so_is_its_end(tmp_path):
 def test_a_short_outage_is_not_told(tmp_path):
     said = []
     line = open_endpoint(parse(f"serial:{tmp_path}/ttyNONE:57600"))
-    watch = Watch([line], said.append)
+    watch = EndpointWatch([line], said.append)
     for tick in range(25):
         line.tick(tick / 10)
         watch.look(tick / 10)

@@ -15,7 +15,7 @@ from gateway import cli
 from gateway.errors import NotRunning
 from gateway.loop import hardening
 from gateway.report import log, status
-from gateway.report.status import ASKED_OCTETS_MAX, Publisher, Table
+from gateway.report.status import ASKED_OCTETS_MAX, FrameCounts, Publisher
 from tests.hostile.zmtp import Stranger
 from tests.unit.gateway.endpoints.wires import until
 
@@ -25,7 +25,7 @@ def frame(seq: int, sysid: int = 1, compid: int = 1) -> bytes:
 
 
 def test_loss_is_counted_for_each_component():
-    table = Table()
+    table = FrameCounts()
     table.count([frame(seq) for seq in (250, 251, 254, 255, 0, 1)])
     table.count([frame(seq, compid=2) for seq in (7, 8)])
     assert status.frames_status(table) == {
@@ -35,13 +35,13 @@ def test_loss_is_counted_for_each_component():
 
 
 def test_a_forger_of_ids_fills_no_memory():
-    table = Table()
+    table = FrameCounts()
     table.count([frame(0, sysid, compid) for sysid in range(256) for compid in range(3)])
     assert len(table.rows) == 256
 
 
 def test_a_frame_out_of_order_is_no_loss():
-    table = Table()
+    table = FrameCounts()
     table.count([frame(seq) for seq in (1, 3, 2, 4)])
     assert table.rows[1, 1][:2] == [4, 1]
 

@@ -140,7 +140,7 @@ def test_an_order_that_was_amended_is_not_amended_again(here, good, zegel):
     good("order revoke op.order --station visitor -o 2.order")
     answer = zegel("order extend op.order --hours 1 -o 3.order")
     assert answer.code == OlderOrder.exit_code
-    assert answer.error == "the order is number 1, and number 2 of the same operation was issued after it"
+    assert answer.error == "the order is number 1, and number 2 of its operation was issued after it"
     assert not Path("3.order").exists()
     good("order extend 2.order --hours 1 -o 3.order")
 

@@ -161,7 +161,7 @@ def test_a_state_file_that_is_no_file_any_more_stops_no_aircraft(device, name, h
 def test_an_order_for_a_later_day_shuts_out_none_for_today(device):
     later = signed(device, serial=1, not_before=NOW + 100 * HOUR, not_after=NOW + 108 * HOUR)
     device.load_order(later, NOW)
-    assert device.load_order(signed(device, serial=2), NOW).order.serial == 2
+    assert device.load_order(signed(device, serial=2), NOW).content.serial == 2
 
 
 HOLDER = """
@@ -243,7 +243,7 @@ def test_an_order_is_in_force_after_loading_and_reopening(device, clock):
     with reopened(device) as again:
         assert again.order() == loaded
         assert again.order().raw == data
-        assert again.device_index(again.order().order) == 1
+        assert again.device_index(again.order().content) == 1
         assert again.limits(clock) is None
 
 
@@ -332,7 +332,7 @@ def test_an_aircraft_that_was_revoked_does_not_come_back(device):
     for devices in (flying, flying[1:]):
         with pytest.raises(RevokedAgain):
             device.load_order(listing(10, devices), NOW)
-    assert device.order().order.serial == 8
+    assert device.order().content.serial == 8
     device.load_order(listing(10, void), NOW)
 
 

@@ -157,7 +157,7 @@ def test_an_order_is_accepted_from_its_first_second_to_its_last(station):
     data = signed(station.path)
     for now in (NOW, NOW + HOUR, NOW + 8 * HOUR):
         verified = station.accept_order(data, now)
-        assert station.index_in(verified.order) == 5
+        assert station.index_in(verified.content) == 5
 
 
 def test_dates_and_clocks(station):
@@ -253,7 +253,7 @@ def test_the_root_of_another_agency(station):
     assert not station.trust((coast().root,))
     again = StationFolder.open(station.path)
     assert again.roots == station.roots == [harbour().root, coast().root]
-    assert again.accept_order(data, NOW).order.agency == "Coast Guard"
+    assert again.accept_order(data, NOW).content.agency == "Coast Guard"
     with pytest.raises(WrongUsage):
         station.trust((harbour().device("drone", p256()),))
     assert StationFolder.open(station.path).roots == station.roots
@@ -280,10 +280,10 @@ def test_two_agencies_that_use_one_op_id_are_kept_apart(station):
     station.trust((coast().root,))
     ours = station.newest_order(signed(station.path, serial=5), NOW)
     theirs = signed(station.path, coast().new_signer(generation=9), serial=5, agency="Coast Guard")
-    assert station.newest_order(theirs, NOW).order.agency == "Coast Guard"
+    assert station.newest_order(theirs, NOW).content.agency == "Coast Guard"
     again = StationFolder.open(station.path)
     assert again.newest_order(ours.raw, NOW).order_hash == ours.order_hash
-    assert again.accept_order(signed(station.path, serial=6), NOW).order.serial == 6
+    assert again.accept_order(signed(station.path, serial=6), NOW).content.serial == 6
 
 
 def test_starts_and_system_ids_are_kept_apart_by_agency(station):
@@ -309,8 +309,8 @@ def test_the_first_system_id_of_a_device_is_remembered_beside_its_start(station)
 def test_no_file_of_the_folder_says_an_op_id(station):
     """It is half a secret."""
     verified = station.newest_order(signed(station.path), NOW)
-    assert not [path for path in station.path.iterdir() if verified.order.op_id.hex() in path.name]
-    assert verified.order.op_id.hex() not in (station.path / state.NAME).read_text()
+    assert not [path for path in station.path.iterdir() if verified.content.op_id.hex() in path.name]
+    assert verified.content.op_id.hex() not in (station.path / state.NAME).read_text()
 
 
 def test_starts_are_remembered(station):
@@ -447,9 +447,9 @@ def test_a_destroyed_seed_is_gone(station):
 
 def test_the_newest_order_of_an_operation_is_kept_and_stands_in_for_an_older_file(path, station):
     old, new = signed(path), signed(path, serial=8, not_after=NOW + 9 * HOUR)
-    assert station.newest_order(old, NOW).order.serial == 7
-    assert station.newest_order(new, NOW).order.serial == 8
-    assert StationFolder.open(path).newest_order(old, NOW).order.serial == 8
+    assert station.newest_order(old, NOW).content.serial == 7
+    assert station.newest_order(new, NOW).content.serial == 8
+    assert StationFolder.open(path).newest_order(old, NOW).content.serial == 8
     with pytest.raises(OlderOrder):
         station.accept_order(old, NOW)
 
@@ -465,14 +465,14 @@ def test_an_aircraft_that_was_revoked_does_not_come_back_by_a_file(path, station
             with pytest.raises(RevokedAgain, match=r"order 10 .*order 8 of the same operation"):
                 take(signed(path, serial=10, devices=devices), NOW)
     assert StationFolder.open(path).newest_order(signed(path, devices=flying), NOW).order_hash == revoked.order_hash
-    assert station.newest_order(signed(path, serial=10, op_id=bytes(16), devices=flying), NOW).order.serial == 10
-    assert station.newest_order(signed(path, serial=10, devices=(*void, device(4))), NOW).order.serial == 10
+    assert station.newest_order(signed(path, serial=10, op_id=bytes(16), devices=flying), NOW).content.serial == 10
+    assert station.newest_order(signed(path, serial=10, devices=(*void, device(4))), NOW).content.serial == 10
 
 
 def test_it_stands_in_for_a_file_that_has_ended(path, station):
     old = signed(path)
     station.newest_order(signed(path, serial=8, not_after=NOW + 20 * HOUR), NOW)
-    assert station.newest_order(old, NOW + 10 * HOUR).order.serial == 8
+    assert station.newest_order(old, NOW + 10 * HOUR).content.serial == 8
 
 
 def test_a_kept_order_that_was_changed_is_not_used(path, station):

@@ -185,7 +185,7 @@ def test_a_beat_tells_counters_clock_and_flags():
     _, announcer = session()
     key = announcer.send_key(Lane.VIDEO_A)
     assert key is not None
-    key.take(1_000)
+    key.reserve(1_000)
     announcer.flags |= Flag.ORDER_EXPIRED
     (heard,) = clear_beats(announcer, announcer.datagrams(0.0, unix_time=1_700_000_123))
     assert heard.next_ctr[key.kid] == 1_000
@@ -203,7 +203,7 @@ def test_a_lane_never_runs_away_from_the_last_beat():
         key = announcer.send_key(Lane.VIDEO_A)
         assert key is not None
         assert key.next_ctr <= told + 16_384 + 64, "so that three beats may be lost on the way"
-        key.take(64)
+        key.reserve(64)
         if now >= announcer.next_due():
             for heard in clear_beats(announcer, announcer.datagrams(now)):
                 told = heard.next_ctr[key.kid]
@@ -306,7 +306,7 @@ def test_a_key_near_its_limit_brings_the_next_epoch_before_its_time():
     announcer.current.send_keys[Lane.VIDEO_A].next_ctr = REKEY_AFTER_PACKETS - 1
     announcer.datagrams(1.0)
     assert announcer.phase is Phase.STEADY
-    announcer.current.send_keys[Lane.VIDEO_A].take(1)
+    announcer.current.send_keys[Lane.VIDEO_A].reserve(1)
     announcer.datagrams(2.0)
     assert announcer.phase is Phase.LEAD
     announcer.datagrams(7.0)

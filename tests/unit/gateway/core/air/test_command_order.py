@@ -10,8 +10,8 @@ from gateway.core.air.command_order import (
     BEHIND_SEVERAL_FOR_S,
     SEVERAL_WITHIN_S,
     Came,
+    CommandOrder,
     Place,
-    Sequence,
     Trail,
 )
 
@@ -20,7 +20,7 @@ class Ground:
     """One start of a ground, whose commands all echo one beat and are numbered by their counters."""
 
     def __init__(self) -> None:
-        self.sequence, self.trail = Sequence(), Trail[tuple[int, int]]()
+        self.sequence, self.trail = CommandOrder(), Trail[tuple[int, int]]()
 
     def read(self, *commands: tuple[int, float], now: float, by: str = "radio") -> list[int]:
         """What is carried out, in its order, of a read of these at `now`: each its counter, and how long it had waited."""
@@ -87,7 +87,7 @@ def test_behind_an_earlier_read_what_has_waited_has_no_grace():
 
 
 def test_two_grounds_of_one_station_are_put_in_order_by_the_beats_that_they_echo():
-    sequence, one, other = Sequence(), Trail[tuple[int, int]](), Trail[tuple[int, int]]()
+    sequence, one, other = CommandOrder(), Trail[tuple[int, int]](), Trail[tuple[int, int]]()
     read = [Came(Place(7, 0, 0), one), Came(Place(6, 0, 90), other), Came(Place(7, 0, 1), one)]
     assert sequence.take(read, 1.0) == [1, 0, 2]
 

@@ -8,7 +8,7 @@ import itertools
 import pytest
 
 from gateway.core.air.announcer import START_ROUNDS
-from gateway.core.air.order_broadcaster import IDLE_EVERY_S, ORDER_SHARE, Courier
+from gateway.core.air.order_broadcaster import IDLE_EVERY_S, ORDER_SHARE, OrderBroadcaster
 from gateway.core.wire import Evidence
 from keys.lanes import Lane
 from tests.memory_link import LANES, World
@@ -18,12 +18,12 @@ BPS = 8_000_000
 NARROW_BPS = 57_600
 
 
-def courier(lane: Lane = Lane.ORDER, link_bps: int = BPS, begin: float = 0.0) -> Courier:
+def courier(lane: Lane = Lane.ORDER, link_bps: int = BPS, begin: float = 0.0) -> OrderBroadcaster:
     aircraft = World(1).aircraft(link_bps=link_bps, lanes=(*LANES, Lane.ORDER))
-    return Courier(aircraft.announcer, ORDER, lane, begin)
+    return OrderBroadcaster(aircraft.announcer, ORDER, lane, begin)
 
 
-def sent(carrier: Courier, until: float, begin: float = 0.0) -> list[tuple[float, bytes]]:
+def sent(carrier: OrderBroadcaster, until: float, begin: float = 0.0) -> list[tuple[float, bytes]]:
     """What goes out, with its time, if it is asked whenever it is due."""
     out, now = [], begin
     while (now := max(now, carrier.next_due())) <= until:
@@ -44,7 +44,7 @@ def test_ahead_it_is_repeated_until_each_station_that_was_heard_of_late_has_it()
     freshness = aircraft.announcer.freshness
     for station, heard in ((1, -1.0), (2, -9.0)):
         freshness.challenge(station, bytes(8), heard)
-    carrier = Courier(aircraft.announcer, ORDER, Lane.EVIDENCE, 0.0)
+    carrier = OrderBroadcaster(aircraft.announcer, ORDER, Lane.EVIDENCE, 0.0)
     assert len(sent(carrier, 0.9)) >= 2 * len(FRAGMENTS)
     carrier.arrived(1)
     assert not carrier.done
@@ -84,7 +84,7 @@ def test_it_ends_when_each_station_has_challenged():
 
 def test_it_ends_with_the_session():
     aircraft = World(1).aircraft(lanes=(*LANES, Lane.ORDER))
-    carrier = Courier(aircraft.announcer, ORDER, Lane.ORDER, 0.0)
+    carrier = OrderBroadcaster(aircraft.announcer, ORDER, Lane.ORDER, 0.0)
     aircraft.announcer.close(0.0)
     assert carrier.done
 
@@ -108,9 +108,9 @@ def test_a_round_carries_each_fragment_once_to_who_holds_the_key():
     heard = []
     station.listener.order_fragment = lambda _, content: heard.append(content)
     station.receive(aircraft.control(0.0), 0.0)
-    carrier = Courier(aircraft.announcer, ORDER, Lane.EVIDENCE, 0.0)
+    carrier = OrderBroadcaster(aircraft.announcer, ORDER, Lane.EVIDENCE, 0.0)
     station.receive([datagram for _, datagram in sent(carrier, 10)], 0.1)
-    lane5 = Courier(aircraft.announcer, ORDER, Lane.ORDER, 0.0)
+    lane5 = OrderBroadcaster(aircraft.announcer, ORDER, Lane.ORDER, 0.0)
     station.receive([datagram for _, datagram in sent(lane5, 1.9)], 0.1)
     assert heard == FRAGMENTS * (1 + lane5.rounds)
     assert lane5.rounds == START_ROUNDS

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from gateway.batch import Batch
-from gateway.core.air.uplink_opener import DERIVE_A_SECOND, DERIVE_BURST, INSTANCES_MAX, Accepted, Gatekeeper
+from gateway.core.air.uplink_opener import DERIVE_A_SECOND, DERIVE_BURST, INSTANCES_MAX, Accepted, UplinkOpener
 from gateway.core.sealer import Sealer
 from gateway.core.wire import KEEP_EPOCH_S, Control
 from keys.grant import Profile
@@ -519,9 +519,9 @@ class Changed(Scene):
         self.recorded = self.command(self.keys[1])
         assert self.open(self.recorded).frames
         self.old = self.announcer
-        first, *others = self.world.order.order.stations
+        first, *others = self.world.order.content.stations
         stations = (dataclasses.replace(first, **changes), *others) if listed else tuple(others)
-        self.world.order = verified(dataclasses.replace(self.world.order.order, serial=2, stations=stations))
+        self.world.order = verified(dataclasses.replace(self.world.order.content, serial=2, stations=stations))
         self.change(1.0)
 
     def change(self, now: float) -> None:
@@ -530,7 +530,7 @@ class Changed(Scene):
         self.aircraft = self.world.after(former, now)
         self.announcer = self.aircraft.announcer
         self.announcer.datagrams(now)
-        self.aircraft.gatekeeper = Gatekeeper(self.announcer, former=former.gatekeeper)
+        self.aircraft.gatekeeper = UplinkOpener(self.announcer, former=former.gatekeeper)
 
     def late(self, station: int = 1, lane: Lane = Lane.UPLINK) -> bytes:
         """Sealed for the session that is closed, behind the echo of its closing beat."""

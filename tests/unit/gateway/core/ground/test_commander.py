@@ -29,11 +29,11 @@ class Scene:
         self.station: Station = self.world.station(station)
         self.frame = mavlink_frame(self.world.random, 1)
         self.now = join(self.world, self.station, self.aircraft, 0.0)
-        self.station.fleet.follow(self.station.listener.sessions.values(), self.now)
+        self.station.sessions.follow(self.station.listener.sessions.values(), self.now)
 
     @property
     def commander(self) -> Commander:
-        (commander,) = self.station.fleet.commanders.values()
+        (commander,) = self.station.sessions.commanders.values()
         return commander
 
     def pass_time(self, seconds: float, *, up: bool = True, down: bool = True) -> None:
@@ -143,7 +143,7 @@ def test_every_station_says_once_a_second_that_it_holds_the_order_that_is_ahead(
     ahead = dataclasses.replace(scene.world.order, order_hash=bytes(range(32)))
     for adopted, flag in ((False, Flag.ORDER_CHANGE_AHEAD), (True, Flag(0)), (True, Flag.ORDER_CHANGE_AHEAD)):
         scene.aircraft.announcer.flags = flag
-        scene.station.fleet.order = ahead if adopted else scene.world.order
+        scene.station.sessions.order = ahead if adopted else scene.world.order
         scene.pass_time(1.0)
         held.append([content for _, content in heard_of(scene, Control.ORDER_HELD, 2.95)])
     assert held == [[], [], [bytes(range(16))] * 3]

@@ -110,7 +110,7 @@ def test_a_device_that_the_order_does_not_list():
 
 def test_the_last_device_of_a_large_order_is_heard_at_once():
     world = World(1)
-    order = world.order.order
+    order = world.order.content
     others = tuple(
         OrderDevice(f"other-{n}", -19, Ed25519PrivateKey.generate().public_key().public_bytes_raw()) for n in range(255)
     )
@@ -147,7 +147,7 @@ def test_a_session_that_ended_opens_nothing_after_a_while():
 def test_a_device_may_not_speak_for_another_of_the_same_order():
     world, other = World(1), World(2)
     device = OrderDevice("second", -19, device_of(other))
-    world.order = verified(dataclasses.replace(world.order.order, devices=(*world.order.order.devices, device)))
+    world.order = verified(dataclasses.replace(world.order.content, devices=(*world.order.content.devices, device)))
     ground, aboard = ears(world), Aboard(world, device_index=1)
     assert hear(ground, aboard.statement()) == [DropReason.BAD_SIGNATURE]  # signed by the first
     aboard.device_key = other.device_key

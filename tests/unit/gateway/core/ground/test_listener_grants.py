@@ -89,8 +89,8 @@ def test_a_session_that_lists_what_is_not_its_own_message():
 def test_no_aircraft_can_take_anothers_announcements_for_itself():
     """One device of the order is copied or malicious, and lists in its own beats what another aircraft announces."""
     world, other = World(1, roles=[PILOT]), World(2)
-    devices = (*world.order.order.devices, OrderDevice("second", -19, device_of(other)))
-    world.order = verified(dataclasses.replace(world.order.order, devices=devices))
+    devices = (*world.order.content.devices, OrderDevice("second", -19, device_of(other)))
+    world.order = verified(dataclasses.replace(world.order.content, devices=devices))
     victim, thief, ground = Aboard(world), Aboard(world, device_index=1), ears(world)
     thief.device_key = other.device_key
     parts = victim.announce(victim.announced())

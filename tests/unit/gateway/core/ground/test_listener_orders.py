@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from gateway.core import order_fragments
-from gateway.core.air.order_broadcaster import Courier
+from gateway.core.air.order_broadcaster import OrderBroadcaster
 from gateway.core.wire import DropReason
 from keys.lanes import Lane
 from tests.memory_link import LANES, OBSERVER, PILOT, Station, World, join, mavlink_frame, verified
@@ -24,7 +24,7 @@ def world() -> World:
 
 def amended(world: World, **changes):
     """The next order of the world, whose file is of paper; `world.order` stays what the stations have."""
-    old = world.order.order
+    old = world.order.content
     return verified(dataclasses.replace(old, serial=old.serial + 1, previous=world.order.order_hash, **changes))
 
 
@@ -51,7 +51,7 @@ def station(world: World) -> Station:
 
 
 def test_a_pending_session_is_opened_as_far_as_it_was_granted(world, station):
-    flying = under(world, amended(world, not_after=world.order.order.not_after + 60))
+    flying = under(world, amended(world, not_after=world.order.content.not_after + 60))
     aircraft = flying.aircraft(lanes=NEW_LANES)
     now = join(flying, station, aircraft, 0.0)
     assert the_session(station.listener).pending
@@ -90,7 +90,7 @@ def test_an_aircraft_under_the_order_before_goes_on_and_starts_again(world, stat
 
 def test_a_revoked_station_is_granted_nothing(world):
     observer = world.station(2)
-    new = amended(world, stations=world.order.order.stations[:1])
+    new = amended(world, stations=world.order.content.stations[:1])
     aircraft = under(world, new).aircraft(lanes=NEW_LANES)
     for step in range(100):
         observer.receive(aircraft.control(step / 20), step / 20)
@@ -104,7 +104,7 @@ def test_a_revoked_station_is_granted_nothing(world):
 
 def test_a_role_that_was_added_opens_its_lane_while_pending(world):
     """The observer becomes a pilot."""
-    stations = world.order.order.stations
+    stations = world.order.content.stations
     new = amended(world, stations=(stations[0], dataclasses.replace(stations[1], roles=PILOT, guard="pilot")))
     aircraft, station = under(world, new).aircraft(lanes=NEW_LANES), world.station(2)
     join(world, station, aircraft, 0.0)
@@ -132,7 +132,7 @@ def test_a_recording_of_a_session_under_an_older_order_is_refused_by_who_heard_a
 
 
 def carry(aircraft, station: Station, order, lane: Lane, now: float) -> None:
-    carrier = Courier(aircraft.announcer, order, lane, now)
+    carrier = OrderBroadcaster(aircraft.announcer, order, lane, now)
     while not carrier.rounds:
         now = max(now, carrier.next_due())
         station.receive(carrier.datagrams(now), now)
@@ -142,19 +142,19 @@ def carry(aircraft, station: Station, order, lane: Lane, now: float) -> None:
 def test_an_order_that_came_whole_is_handed_out_once(world, station, lane):
     aircraft = world.aircraft(lanes=NEW_LANES)
     now = join(world, station, aircraft, 0.0)
-    assert station.listener.take_order(now) is None
+    assert station.listener.pop_candidate_order(now) is None
     carry(aircraft, station, ORDER, lane, now)
-    assert station.listener.take_order(now) == ORDER.raw
-    assert station.listener.take_order(now) is None
+    assert station.listener.pop_candidate_order(now) == ORDER.raw
+    assert station.listener.pop_candidate_order(now) is None
     assert station.drops == {}
 
 
 def test_an_order_that_is_here_is_not_gathered(world, station):
     aircraft = world.aircraft(lanes=NEW_LANES)
     now = join(world, station, aircraft, 0.0)
-    station.listener.adopt(dataclasses.replace(ORDER, order=amended(world).order))
+    station.listener.adopt(dataclasses.replace(ORDER, content=amended(world).content))
     carry(aircraft, station, ORDER, Lane.ORDER, now)
-    assert station.listener.take_order(now) is None
+    assert station.listener.pop_candidate_order(now) is None
 
 
 def test_pieces_that_make_no_order_are_counted(world, station):
@@ -165,7 +165,7 @@ def test_pieces_that_make_no_order_are_counted(world, station):
     assert drops_of(station, *sealed) == {DropReason.BAD_ORDER: 1}
     sealed = [aboard.sealed(Lane.EVIDENCE, b"\4" + piece, 50 + ctr) for ctr, piece in enumerate(FRAGMENTS)]
     assert drops_of(station, *sealed) == {}
-    assert station.listener.take_order(0.0) == ORDER.raw
+    assert station.listener.pop_candidate_order(0.0) == ORDER.raw
 
 
 def test_sessions_do_not_spoil_each_others_gathering(world, station):
@@ -176,5 +176,5 @@ def test_sessions_do_not_spoil_each_others_gathering(world, station):
     station.receive([first.sealed(Lane.EVIDENCE, b"\4" + piece, ctr) for ctr, piece in enumerate(half)], 0.0)
     station.receive([second.sealed(Lane.EVIDENCE, b"\4" + bytes(16) + other_half[0][16:], 0)], 0.0)
     station.receive([first.sealed(Lane.EVIDENCE, b"\4" + piece, 9 + ctr) for ctr, piece in enumerate(other_half)], 0.0)
-    assert station.listener.take_order(0.0) == ORDER.raw
+    assert station.listener.pop_candidate_order(0.0) == ORDER.raw
     assert order_fragments.name_of(FRAGMENTS[0]) == ORDER.order_hash[:16]

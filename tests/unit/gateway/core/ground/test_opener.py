@@ -39,7 +39,7 @@ class Scene:
 @pytest.fixture
 def scene() -> Scene:
     world = World(1)
-    scene = Scene(world, Aboard(world, boot=3), world.station(1, {world.order.order.devices[0].pub: (2, b"before")}))
+    scene = Scene(world, Aboard(world, boot=3), world.station(1, {world.order.content.devices[0].pub: (2, b"before")}))
     scene.aboard.join(scene.station)
     return scene
 
@@ -305,7 +305,7 @@ def test_padded_video_comes_out_bare_and_damage_is_counted():
     aboard, station = Aboard(world), world.station(1)
     aboard.join(station)
     plain = [b"", b"\0\x80\0\0", random.Random(2).randbytes(700)]
-    padded = [pad_video(p, world.order.order.policy.pad, 1400) for p in plain]
+    padded = [pad_video(p, world.order.content.policy.pad, 1400) for p in plain]
     assert [len(p) for p in padded] == [128, 128, 1200]
     wrong = [b"", bytes(128), b"no marker"]
     sealed = [aboard.sealed(Lane.VIDEO_B, p, i) for i, p in enumerate((*padded, *wrong))]
@@ -343,8 +343,8 @@ def test_by_which_lane_a_sender_is_worth_an_answer_is_each_sessions_own():
     world = World(1, (OBSERVER, PILOT))
     before, station = world.aircraft(), world.station(1)
     now = join(world, station, before, 0.0)
-    ours = dataclasses.replace(world.order.order.stations[0], roles=PILOT, guard="pilot")
-    world.order = amended(world, stations=(ours, *world.order.order.stations[1:]))
+    ours = dataclasses.replace(world.order.content.stations[0], roles=PILOT, guard="pilot")
+    world.order = amended(world, stations=(ours, *world.order.content.stations[1:]))
     station.listener.adopt(world.order)
     assert proofs(station, before, now) == [Lane.EVIDENCE]
     after = world.after(before, now)

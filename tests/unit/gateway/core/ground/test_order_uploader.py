@@ -45,7 +45,7 @@ def carried(aircraft, station, begin: float, end: float) -> list[tuple[float, in
 
 def adopt(station, order) -> None:
     station.listener.adopt(order)
-    station.fleet.adopt(order)
+    station.sessions.adopt(order)
 
 
 @pytest.mark.parametrize("index", [1, 3], ids=["commander", "headquarters"])
@@ -72,7 +72,7 @@ def test_what_an_observer_forges_is_refused_aboard(world):
     aircraft, station = world.aircraft(), world.station(2)
     now = join(world, station, aircraft, 0.0)
     station.control(now)
-    (commander,) = station.fleet.commanders.values()
+    (commander,) = station.sessions.commanders.values()
     batch = Batch()
     batch.append(commander.carry(FRAGMENTS[0], now))
     assert aircraft.gatekeeper.open(batch, now).control == []
@@ -100,7 +100,7 @@ def test_in_a_pending_session_nothing_is_said_but_after_a_while_our_order(world)
     now = join(world, station, aircraft, 0.0)
     assert carried(aircraft, station, now, now + PENDING_FOR_S - 0.1) == []
     assert aircraft.gatekeeper.opened == {}
-    assert station.fleet.refusal(now) is Refusal.PENDING
+    assert station.sessions.refusal(now) is Refusal.PENDING
     fragments = carried(aircraft, station, now + PENDING_FOR_S, now + PENDING_FOR_S + 3)
     assert [content for _, _, content in fragments] == FRAGMENTS
 
@@ -114,7 +114,7 @@ def test_a_pending_session_is_commanded_once_its_order_came(world):
     adopt(station, new)
     carried(aircraft, station, now + 1.0, now + 3.0)
     assert set(aircraft.announcer.freshness.challenges(now + 3.0)) == {1}
-    assert station.fleet.seal([mavlink_frame(world.random, 0)], now + 3.0).sent == 1
+    assert station.sessions.seal([mavlink_frame(world.random, 0)], now + 3.0).sent == 1
 
 
 def test_each_session_is_commanded_by_the_order_that_it_flies_under(world):
@@ -122,8 +122,8 @@ def test_each_session_is_commanded_by_the_order_that_it_flies_under(world):
     aircraft, station = world.aircraft(), world.station()
     now = join(world, station, aircraft, 0.0)
     carried(aircraft, station, now, now + 2.0)
-    first, *others = world.order.order.stations
+    first, *others = world.order.content.stations
     demoted = dataclasses.replace(first, roles=OBSERVER, guard="observer")
     adopt(station, with_file(amended(world, stations=(demoted, *others))))
     carried(aircraft, station, now + 2.0, now + 3.0)
-    assert station.fleet.seal([mavlink_frame(world.random, 0)], now + 3.0).sent == 1
+    assert station.sessions.seal([mavlink_frame(world.random, 0)], now + 3.0).sent == 1

@@ -26,40 +26,40 @@ def two() -> Two:
 
 
 def without_second(two: Two) -> VerifiedOrder:
-    first, second = two.world.order.order.devices
+    first, second = two.world.order.content.devices
     devices = (first, dataclasses.replace(second, void=True))
-    return verified(dataclasses.replace(two.world.order.order, serial=2, devices=devices))
+    return verified(dataclasses.replace(two.world.order.content, serial=2, devices=devices))
 
 
 def second_of(two: Two) -> bytes:
-    return two.world.order.order.devices[1].pub
+    return two.world.order.content.devices[1].pub
 
 
 def revoke(two: Two) -> None:
     changed = without_second(two)
     two.pilot.listener.adopt(changed)
-    two.pilot.fleet.adopt(changed)
+    two.pilot.sessions.adopt(changed)
 
 
 def test_its_session_under_the_older_order_ends_at_once(two: Two):
     waiting = two.second.telemetry([position(2)], two.now)
     revoke(two)
     assert [session.device_public for session in two.pilot.listener.sessions.values()] == [
-        two.world.order.order.devices[0].pub
+        two.world.order.content.devices[0].pub
     ]
     assert {lease.session.device_public for leases in two.pilot.listener.leases.values() for lease in leases} == {
-        two.world.order.order.devices[0].pub
+        two.world.order.content.devices[0].pub
     }
     before = len(two.pilot.frames)
     two.pilot.receive(waiting, two.now)
     assert len(two.pilot.frames) == before
-    assert len(two.pilot.fleet.commanders) == 1
+    assert len(two.pilot.sessions.commanders) == 1
 
 
 def test_nothing_more_goes_up_to_it_though_nobody_followed_the_sessions(two: Two):
     revoke(two)
-    sealed = two.pilot.fleet.seal([GCS_BEAT, arm(2)], two.now)
-    two.second.receive([*sealed.datagrams, *two.pilot.fleet.control(two.now)], two.now)
+    sealed = two.pilot.sessions.seal([GCS_BEAT, arm(2)], two.now)
+    two.second.receive([*sealed.datagrams, *two.pilot.sessions.control(two.now)], two.now)
     assert two.second.commands == []
     assert sealed.sent == 1
     assert [frame for frame, _ in sealed.refused] == [arm(2)]
@@ -69,7 +69,7 @@ def test_its_statements_are_counted_and_its_newer_beats_are_an_alarm(two: Two):
     revoke(two)
     two.talk(2.0)
     assert two.pilot.drops[DropReason.REVOKED_DEVICE] > 0
-    assert two.pilot.listener.revoked.take_heard() == {two.world.order.order.devices[1].pub}
+    assert two.pilot.listener.revoked.take_heard() == {two.world.order.content.devices[1].pub}
     assert two.pilot.listener.revoked.take_heard() == set()
     assert len(two.pilot.listener.sessions) == 1
 
@@ -101,7 +101,7 @@ def test_a_later_start_and_one_at_a_station_that_restarted_are_not_believed_eith
         two.talk(4.0)
         assert two.down(two.second, beat(2)) == []
     assert len(two.pilot.listener.sessions) == 1
-    assert two.pilot.listener.take_heard()[0].device_public == two.world.order.order.devices[0].pub
+    assert two.pilot.listener.take_heard()[0].device_public == two.world.order.content.devices[0].pub
 
 
 def test_who_has_the_key_fills_no_memory(two: Two):

@@ -20,9 +20,9 @@ def twins() -> tuple[Station, Aboard, Aboard]:
     """Two aircraft whose session_ids begin with the same four bits, and a station that has joined both."""
     world = World(2)
     other = World(3)
-    devices = world.order.order.devices + other.order.order.devices
-    order = dataclasses.replace(world.order.order, devices=devices)
-    world.order = dataclasses.replace(world.order, order=order)
+    devices = world.order.content.devices + other.order.content.devices
+    order = dataclasses.replace(world.order.content, devices=devices)
+    world.order = dataclasses.replace(world.order, content=order)
     one = Aboard(world, nibble=0xA)
     two = Aboard(world, nibble=0xA, device_index=1)
     two.device_key = other.device_key

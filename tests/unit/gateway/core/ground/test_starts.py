@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.core.ground.listener import SESSIONS_MAX, Listener, Me
+from gateway.core.ground.listener import SESSIONS_MAX, Listener, StationIdentity
 from gateway.core.ground.session import LASTED_S
-from gateway.core.ground.starts import BOOT_JUMP_MAX, STORE_EVERY_S, SUPERSEDED_AFTER_S, Heard, Refused, Start
+from gateway.core.ground.starts import BOOT_JUMP_MAX, STORE_EVERY_S, SUPERSEDED_AFTER_S, NewSession, Refused, Start
 from gateway.core.wire import DropReason
 from keys.beat import Flag
 from tests.memory_link import World
@@ -15,14 +15,14 @@ from tests.unit.gateway.core.by_hand import Aboard, device_of, ears, hear, last,
 OLDER = DropReason.OLDER_SESSION
 
 
-def heard(aboard: Aboard, *, named: bool = False) -> Heard:
-    return Heard(device_of(aboard.world), aboard.stated.boot_counter, aboard.session_id, aboard.seq, named)
+def heard(aboard: Aboard, *, named: bool = False) -> NewSession:
+    return NewSession(device_of(aboard.world), aboard.stated.boot_counter, aboard.session_id, aboard.seq, named)
 
 
 def again(ground: Listener, aboard: Aboard) -> Listener:
     """The same station, after a restart: it knows what it was told to store."""
     known = {one.device_public: (one.boot_counter, one.session_id, one.seq) for one in ground.take_heard()}
-    return Listener(aboard.world.order, Me(1, aboard.world.profile, aboard.world.seeds[1]), known)
+    return Listener(aboard.world.order, StationIdentity(1, aboard.world.profile, aboard.world.seeds[1]), known)
 
 
 # --- the boot counter ---

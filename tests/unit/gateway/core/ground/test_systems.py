@@ -41,18 +41,18 @@ def without() -> Two:
 
 
 def systems(two: Two) -> Systems:
-    return two.pilot.fleet.systems
+    return two.pilot.sessions.systems
 
 
 def public(two: Two) -> tuple[bytes, bytes]:
-    first, second = two.world.order.order.devices
+    first, second = two.world.order.content.devices
     return first.pub, second.pub
 
 
 def changed(two: Two, **changes: object) -> None:
     """The next order, with these changes of its first device."""
-    first, second = two.world.order.order.devices
-    content = dataclasses.replace(two.world.order.order, devices=(dataclasses.replace(first, **changes), second))
+    first, second = two.world.order.content.devices
+    content = dataclasses.replace(two.world.order.content, devices=(dataclasses.replace(first, **changes), second))
     systems(two).adopt(content)
 
 

@@ -19,7 +19,7 @@ from tests.unit.gateway.core.ground.test_order_uploader import adopt, carried, w
 
 
 def commanded(station: Station) -> list[bytes]:
-    return [commander.session.session_id for commander in station.fleet.commanded]
+    return [commander.session.session_id for commander in station.sessions.commanded]
 
 
 def talk(station: Station, aircraft: list[Aircraft], now: float, seconds: float) -> float:
@@ -43,8 +43,8 @@ def test_the_uplink_stays_while_the_old_session_beats_and_moves_when_it_is_silen
     now = talk(station, [old, new], now, 5.0)
     assert commanded(station) == [old.announcer.session_id]
     assert station.listener.two_aircraft(now)
-    assert all(commander.answered(now) for commander in station.fleet.commanders.values()), "both are challenged"
-    heard_at = next(c.session.beat_at for c in station.fleet.commanded)
+    assert all(commander.answered(now) for commander in station.sessions.commanders.values()), "both are challenged"
+    heard_at = next(c.session.beat_at for c in station.sessions.commanded)
     now = talk(station, [new], now, heard_at + silent_s - now - 0.1)
     assert commanded(station) == [old.announcer.session_id]
     now = talk(station, [new], now, 0.2)
@@ -69,14 +69,14 @@ def test_an_overdue_session_gives_way_to_no_earlier_one_and_to_none_that_has_not
             current.receive(sent, now)
             station.receive(current.control(now) + aircraft.control(now), now)
             other.receive(sent, now)
-    heard_at, begin = next(c.session.beat_at for c in station.fleet.commanded), now
+    heard_at, begin = next(c.session.beat_at for c in station.sessions.commanded), now
     while now < heard_at + SILENT_AFTER_S - 0.1:
         now += 0.05
         other.receive(station.control(now), now)
         station.receive(other.control(now) + later.control(now), now)
         assert commanded(station) == [current.announcer.session_id]
     assert now > begin + 1.0
-    assert {c.session.boot_counter for c in station.fleet.commanders.values() if c.answered(now)} == {1, 2}
+    assert {c.session.boot_counter for c in station.sessions.commanders.values() if c.answered(now)} == {1, 2}
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def for_gimbal(system: int) -> bytes:
 
 
 def sealed(two: Two, *frames: bytes) -> tuple[int, list[Refusal]]:
-    result = two.pilot.fleet.seal(frames, two.now)
+    result = two.pilot.sessions.seal(frames, two.now)
     return result.sent, [why for _, why in result.refused]
 
 
@@ -141,7 +141,7 @@ def test_what_is_for_all_goes_up_when_one_aircraft_is_commanded(two: Two):
     assert sealed(two, arm(0)) == (0, [Refusal.FOR_ALL]), (
         "what goes up in a session that was closed just now is carried out"
     )
-    fresh_s = two.pilot.fleet.order.order.policy.fresh_ms / 1000
+    fresh_s = two.pilot.sessions.order.content.policy.fresh_ms / 1000
     alone(two, fresh_s + 0.1)
     assert two.up(arm(0)) == ([arm(0)], [])
 
@@ -220,7 +220,7 @@ def test_a_closed_session_is_commanded_while_the_next_one_waits_for_its_order():
     world, old, station, now = closed(loses=False)
     flying = under(world, amended(world))
     new = flying.aircraft(now)
-    end = now + station.fleet.order.order.policy.fresh_ms / 1000
+    end = now + station.sessions.order.content.policy.fresh_ms / 1000
     now = talk(station, [new], now, 2.9)
     assert commanded(station) == [old.announcer.session_id]
     assert not isinstance(station.seal([mavlink_frame(world.random, 1)], now), Refusal)
@@ -238,7 +238,7 @@ def test_a_closed_session_is_commanded_no_longer_than_fresh_ms():
 def test_where_the_closing_beat_is_lost_the_uplink_stays_until_the_session_is_silent():
     world, old, station, now = closed(loses=True)
     new = world.aircraft(now)
-    heard_at = station.fleet.commanded[0].session.beat_at
+    heard_at = station.sessions.commanded[0].session.beat_at
     now = talk(station, [new], now, heard_at + OVERDUE_AFTER_S - now - 0.1)
     assert commanded(station) == [old.announcer.session_id]
     talk(station, [new], now, 0.2)
@@ -285,11 +285,11 @@ def test_where_the_order_of_a_session_changes_its_commands_go_on_under_the_same_
     now = command(world, station, aircraft, 0.0)
     ((instance, ctr),) = headers(station, now)
     (session,) = station.listener.sessions.values()
-    stations = tuple(dataclasses.replace(each) for each in world.order.order.stations)
-    session.order = verified(dataclasses.replace(world.order.order, serial=2, stations=stations))
-    (before,) = station.fleet.commanders.values()
-    station.fleet.follow([session], now)
-    assert station.fleet.commanders[session.session_id] is not before
+    stations = tuple(dataclasses.replace(each) for each in world.order.content.stations)
+    session.order = verified(dataclasses.replace(world.order.content, serial=2, stations=stations))
+    (before,) = station.sessions.commanders.values()
+    station.sessions.follow([session], now)
+    assert station.sessions.commanders[session.session_id] is not before
     now = command(world, station, aircraft, now)
     assert headers(station, now) == [(instance, ctr + 1)]
 
