@@ -89,6 +89,7 @@ def _add_amendments(add: arguments.Add) -> None:
 
 
 def _order_issue(args: argparse.Namespace) -> int:
+    store.require_free(args.output)
     now, folder = arguments.now(), AgencyFolder(args.dir)
     begin = args.start or now
     stations = [_listed(index, folder.name, given) for index, given in enumerate(args.station, 1)]
@@ -191,10 +192,16 @@ def _order_add(args: argparse.Namespace) -> int:
 
 def _amend(args: argparse.Namespace, change: Callable[[Order], Order]) -> Order:
     """Write the order that takes the place of the one named, and say what it is."""
+    store.require_free(args.output)
     folder, now = AgencyFolder(args.agency), arguments.now()
-    issued = folder.amend(files.read(Kind.ORDER, args.order), change)
+
+    def in_time(old: Order) -> Order:
+        changed = change(old)
+        changed.require_not_expired(now)
+        return changed
+
+    issued = folder.amend(files.read(Kind.ORDER, args.order), in_time)
     order = issued.content
-    order.require_not_expired(now)
     store.write(args.output, issued.raw, new=True)
     folder.published(issued)
     show(f"{args.output}: order {order.serial} for {arguments.title(order)}, until {utc(order.not_after)}")

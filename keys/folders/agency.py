@@ -44,7 +44,9 @@ from keys.order import OP_ID_SIZE, Order, VerifiedOrder, issue_order, verify_ord
 from keys.order_device import OrderDevice
 
 ISSUED_MAX = 256
+OPERATIONS_MAX = 4096  # with numbers as large as they may be that is a third of what `store` reads
 ROOT, SIGNER = "root", "signer"
+Rank = tuple[Count, Count]  # (generation, serial)
 ROOT_CERTIFICATE, SIGNER_CERTIFICATE = "root.crt", "signer.crt"
 
 
@@ -64,8 +66,8 @@ class RootState(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 class SignerState(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     serial: Count = 0  # of the newest order; it rises through all operations of the agency
     issued: dict[str, str] = {}  # serial -> order_hash of the last ISSUED_MAX orders, by which a copy of signer/ shows
-    operations: dict[str, tuple[Count, Count]] = {}  # op_id -> (generation, serial) of its newest order
-    newest: list[Count] = []  # serials of orders that nothing has amended, by the word of whoever restored the folder
+    operations: dict[str, Rank] = {}  # op_id -> its newest order, of the OPERATIONS_MAX that had one last
+    newest: list[Rank] = []  # orders that nothing has amended, by the word of whoever restored the folder
 
 
 class AgencyFolder:
@@ -173,7 +175,7 @@ class AgencyFolder:
             )
         begins = [int(signer.not_valid_before_utc.timestamp()) for signer in self._signer_certificates()]
         begin = max(old.content.not_before, *begins)
-        return self._sign(dataclasses.replace(change(old.content), not_before=begin, previous=old.order_hash))
+        return self._sign(dataclasses.replace(change(old.content), not_before=begin, previous=old.order_hash), old)
 
     def _require_issued_here(self, old: VerifiedOrder) -> None:
         """As far as the folder remembers."""
@@ -193,22 +195,31 @@ class AgencyFolder:
         """A folder that was restored or made anew has forgotten which order of an operation is the newest."""
         known, number = self._read_state(), old.content.serial
         issued_here = known.issued.get(str(number)) == old.order_hash.hex()
-        said_to_be = number in known.newest or (not known.issued and number == known.serial)
+        said_to_be = old.rank in self._said_to_be_newest(known)
         if not (old.content.op_id.hex() in known.operations or issued_here or said_to_be):
             raise OlderOrder(
-                f"{self._signer} has forgotten the operation of order {number}, and whether one was issued after it",
+                f"{self._signer} has forgotten the operation of order {number} by signer {old.generation}, and whether one"
+                " was issued after it",
                 hint="who was revoked in between would be back; CUSTODY.md says how the folder is told which is the newest",
             )
+
+    def _said_to_be_newest(self, known: SignerState) -> list[Rank]:
+        """A folder that has a number and no order was restored: the number is the newest order's, of this signer.
+
+        Another signer may have counted from 1 too, so a number alone names no order of it.
+        """
+        if known.issued or not known.serial:
+            return known.newest
+        return [*known.newest, (certificate.generation(self._signer_certificates()[0]), known.serial)]
 
     def published(self, amended: VerifiedOrder) -> None:
         """Note that this is the newest order of its operation."""
         with store.FolderLock(self._signer, wait=True):
             known = self._read_state()
-            operation = amended.content.op_id.hex()
-            known.operations[operation] = max(amended.rank, known.operations.get(operation, (0, 0)))
+            _note_newest(known, amended)
             state.write(self._signer, known)
 
-    def _sign(self, order: Order) -> VerifiedOrder:
+    def _sign(self, order: Order, amended: VerifiedOrder | None = None) -> VerifiedOrder:
         """`order` with the next serial, signed, and verified as a device will."""
         signed_by = self._signer_certificates()
         end = min(int(signer.not_valid_after_utc.timestamp()) for signer in signed_by)
@@ -218,17 +229,25 @@ class AgencyFolder:
                 hint="issue it for less time; CUSTODY.md says how a signer is replaced",
             )
         signers = [Signer(_key(self._signer, SIGNER, alg_of(signer)), (der(signer),)) for signer in signed_by]
-        order = self._numbered(order)
+        order = self._numbered(order, amended)
         try:
             return verify_order(issue_order(order, signers), self.roots, order.not_before)
         except MalformedOrder as error:
             cure = f"; {error.hint}" if isinstance(error, ClassicalKey) else ""
             raise MalformedOrder(str(error), hint=f"nothing was written: change what you asked for{cure}") from None
 
-    def _numbered(self, order: Order) -> Order:
-        """With the next serial, stored before it is used: a gap does no harm, a serial that comes twice would."""
+    def _numbered(self, order: Order, amended: VerifiedOrder | None) -> Order:
+        """With the next serial, stored before it is used: a gap does no harm, a serial that comes twice would.
+
+        What was said of a restored folder is kept in the same write, for the number may come to nothing. If an order is
+        amended, its operation is known from here on.
+        """
         with store.FolderLock(self._signer, wait=True):
             known = self._read_state()
+            known.newest = self._said_to_be_newest(known)
+            if amended:
+                known.newest = [rank for rank in known.newest if rank != amended.rank]
+                _note_newest(known, amended)
             known.serial += 1
             order = dataclasses.replace(order, serial=known.serial)
             known.issued[str(known.serial)] = order.hash().hex()
@@ -245,6 +264,15 @@ class AgencyFolder:
 
     def _signer_certificates(self) -> list[x509.Certificate]:
         return roots.certificates(store.read_public(self._signer / SIGNER_CERTIFICATE))
+
+
+def _note_newest(known: SignerState, order: VerifiedOrder) -> None:
+    """As the newest of its operation; the operation that had none for longest is forgotten if there are too many."""
+    operation = order.content.op_id.hex()
+    known.operations[operation] = max(order.rank, known.operations.get(operation, order.rank))
+    if len(known.operations) > OPERATIONS_MAX:
+        newest = sorted(known.operations, key=known.operations.__getitem__)[-OPERATIONS_MAX:]
+        known.operations = {operation: known.operations[operation] for operation in newest}
 
 
 def _write_certificates(path: Path, certificates: Roots) -> None:

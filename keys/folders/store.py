@@ -165,6 +165,14 @@ def write(path: Path, data: bytes, mode: int = SECRET_MODE, *, new: bool = False
             staging.unlink(missing_ok=True)
 
 
+def require_free(path: Path) -> None:
+    """AlreadyExists or MissingFile, where `write` of a new file would raise it: asked before what cannot be taken back."""
+    if os.path.lexists(path):
+        raise AlreadyExists(f"{path} is there already")
+    if not path.parent.exists():
+        raise _unwritable(path, FileNotFoundError(errno.ENOENT, ""))
+
+
 def _write_through(path: Path, data: bytes, mode: int) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(handle, "wb") as file:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from keys.errors import OlderOrder
+from keys.folders import agency, store
 from keys.lanes import Role
 from keys.order import GUARDS, parse_order
 from tests.unit.keys.commands.test_custody import HOUR, ISSUE, NOW, good, here, made, zegel
@@ -191,7 +192,7 @@ def write_state(folder: str, text: str) -> None:
         Path(f"{folder}/{name}").write_text(text)
 
 
-FORGOTTEN = "has forgotten the operation of order 1, and whether one was issued after it"
+FORGOTTEN = "has forgotten the operation of order 1 by signer 1, and whether one was issued after it"
 
 
 def test_a_restored_folder_amends_the_newest_order_alone(here, good, zegel):
@@ -204,9 +205,59 @@ def test_a_restored_folder_amends_the_newest_order_alone(here, good, zegel):
         assert (answer.code, answer.error) == (7, f"agency/signer {FORGOTTEN.replace('order 1', 'order 2')}")
         assert "CUSTODY.md" in answer.hint
         good(f"{ISSUE} -o 4.order" if not Path("4.order").exists() else "order extend 4.order --hours 1 -o 5.order")
-    write_state("agency/signer", '{"serial": 3}')
     good("order extend void.order --hours 1 -o later.order")
     assert [device.void for device in content("later.order").devices] == [False, True]
+    assert zegel("order extend void.order --hours 1 -o again.order").code == OlderOrder.exit_code
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        "order revoke op.order --station visitor -o op.order",  # the name is taken
+        "order revoke op.order --station visitor -o away/new.order",
+        "order revoke op.order --station nobody -o new.order",
+        "order revoke op.order --station visitor --device drone-7 -o new.order",  # no aircraft is left
+    ],
+)
+def test_a_mistake_does_not_make_a_restored_folder_forget_the_newest_order(here, good, zegel, mistake):
+    write_state("agency/signer", '{"serial": 1}')
+    for _ in range(3):
+        assert zegel(mistake).code == 1
+    good("order revoke op.order --station visitor -o right.order")
+    assert [station.name for station in content("right.order").stations] == ["pilot"]
+
+
+@pytest.mark.parametrize("line", [f"{ISSUE} -o", "order extend op.order --hours 1 -o"])
+@pytest.mark.parametrize("output", ["op.order", "drone", "away/new.order"])
+def test_no_number_is_spent_where_nothing_can_be_written(here, zegel, line, output):
+    before = Path("agency/signer/state.json").read_bytes()
+    assert zegel(f"{line} {output}").code == 1
+    assert Path("agency/signer/state.json").read_bytes() == before
+
+
+def test_no_number_is_spent_on_an_order_that_has_ended(here, zegel, monkeypatch):
+    before = Path("agency/signer/state.json").read_bytes()
+    monkeypatch.setattr("time.time", lambda: NOW + 10 * HOUR)
+    assert zegel("order revoke op.order --station visitor -o new.order").code == 3
+    assert Path("agency/signer/state.json").read_bytes() == before
+
+
+def test_the_number_of_a_restored_folder_is_of_its_own_signer(here, good, zegel, monkeypatch):
+    """Another signer had counted from 1 too: its order of that number was amended, and whom that revoked would be back."""
+    good("order revoke op.order --station visitor -o 2.order")
+    shutil.rmtree("agency/signer")
+    monkeypatch.setattr("time.time", lambda: NOW + HOUR)
+    good("agency new-signer agency")
+    good(f"{ISSUE} -o day.order")
+    write_state("agency/signer", '{"serial": 1}')
+    answer = zegel("order extend op.order --hours 1 -o back.order")
+    assert (answer.code, answer.error) == (7, f"agency/signer {FORGOTTEN}")
+    good("order extend day.order --hours 1 -o day-2.order")
+    assert zegel("order extend op.order --hours 1 -o back.order").error == f"agency/signer {FORGOTTEN}"
+    write_state("agency/signer", '{"serial": 2, "newest": [[1, 2]]}')
+    assert zegel("order extend op.order --hours 1 -o back.order").error == f"agency/signer {FORGOTTEN}"
+    good("order extend 2.order --hours 1 -o 3.order")
+    good("order extend day-2.order --hours 1 -o day-3.order")
 
 
 def test_a_folder_made_anew_amends_what_it_is_told_is_the_newest(here, good, zegel, monkeypatch):
@@ -218,7 +269,7 @@ def test_a_folder_made_anew_amends_what_it_is_told_is_the_newest(here, good, zeg
     good("agency new-signer agency")
     for name in ("op", "day", "3"):
         assert "has forgotten the operation" in zegel(f"order extend {name}.order --hours 1 -o new.order").error
-    write_state("agency/signer", '{"serial": 0, "newest": [2, 3]}')
+    write_state("agency/signer", '{"serial": 0, "newest": [[1, 2], [1, 3]]}')
     good(f"{ISSUE} -o more.order")
     good("order extend day.order --hours 1 -o day-2.order")
     assert zegel("order extend op.order --hours 1 -o new.order").error == f"agency/signer {FORGOTTEN}"
@@ -232,6 +283,40 @@ def test_what_a_folder_remembers_of_its_orders_is_bounded(here, good, monkeypatc
         good(f"{ISSUE} -o {number}.order")
     assert list(json.loads(Path("agency/signer/state.json").read_text())["issued"]) == ["4", "5"]
     good("order extend 2.order --hours 1 -o 6.order")
+
+
+def test_a_folder_forgets_the_operation_of_which_it_has_issued_nothing_for_longest(here, good, zegel, monkeypatch):
+    """An order of it is then refused like one that the folder never knew, also if it was once named as the newest."""
+    write_state("agency/signer", '{"serial": 1}')
+    good("order extend op.order --hours 1 -o 2.order")
+    monkeypatch.setattr("keys.folders.agency.ISSUED_MAX", 2)
+    monkeypatch.setattr("keys.folders.agency.OPERATIONS_MAX", 3)
+    for number in range(3, 6):
+        good(f"{ISSUE} -o {number}.order")
+    assert list(json.loads(Path("agency/signer/state.json").read_text())["operations"].values()) == [[1, 3], [1, 4], [1, 5]]
+    for number, name in ((1, "op.order"), (2, "2.order")):
+        answer = zegel(f"order extend {name} --hours 1 -o new.order")
+        assert answer.error == f"agency/signer {FORGOTTEN.replace('order 1', f'order {number}')}"
+    good("order extend 3.order --hours 1 -o 6.order")
+
+
+def test_a_folder_is_read_however_many_operations_it_has_had(here, good):
+    """Numbers as large as they may be. A folder that could not read its own state would never sign again."""
+    known = json.loads(Path("agency/signer/state.json").read_text())
+    most = 2**32 - 9
+    known |= {
+        "serial": most,
+        "operations": {f"{number:032x}": [1, most - number] for number in range(agency.OPERATIONS_MAX)},
+    }
+    known["issued"] = {str(most - number): "f" * 64 for number in range(agency.ISSUED_MAX)}
+    write_state("agency/signer", json.dumps(known))
+    for number in range(2):
+        good(f"{ISSUE} -o more-{number}.order")
+    state = Path("agency/signer/state.json")
+    operations = json.loads(state.read_text())["operations"]
+    assert len(operations) == agency.OPERATIONS_MAX
+    assert state.stat().st_size < store.SIZE_MAX / 2
+    good("order extend more-1.order --hours 1 -o longer.order")
 
 
 def test_an_amendment_that_was_never_written_blocks_nothing(here, good, zegel):
