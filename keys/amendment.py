@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 
 from keys.certificate import groups
 from keys.errors import MalformedOrder, NotListed, NumberTwice, RevokedAgain
@@ -107,14 +108,22 @@ def require_devices_kept(new: VerifiedOrder, known: VerifiedOrder) -> None:
 
     By whatever way it comes: an agency that has forgotten a revocation signs such an order.
     """
-    if new.operation != known.operation or new.rank <= known.rank or _keeps_devices(new.content, known.content):
-        return
-    listed = {device.identity for device in new.content.devices if not device.void}
-    back = [device.name for device in known.content.devices if device.void and device.identity in listed]
+    if new.operation == known.operation and new.rank > known.rank and not _keeps_devices(new.content, known.content):
+        void = {device.pub for device in known.content.devices if device.void}
+        raise _revoked_again(new.content, void, known.content.serial)
+
+
+def require_void_kept(new: Order, void: AbstractSet[bytes], serial: int) -> None:
+    """RevokedAgain unless all of these keys are void in `new`, as they are in order `serial`, which was accepted before."""
+    listed = {device.pub for device in new.devices if device.void}
+    if not void <= listed or any(device.pub in void for device in new.devices if not device.void):
+        raise _revoked_again(new, void, serial)
+
+
+def _revoked_again(new: Order, void: AbstractSet[bytes], serial: int) -> RevokedAgain:
+    back = [device.name for device in new.devices if device.pub in void and not device.void]
     what = f"lists {', '.join(back)}, revoked by" if back else "has not the aircraft, in their places, of"
-    raise RevokedAgain(
-        f"order {new.content.serial} {what} order {known.content.serial} of the same operation, which was accepted before"
-    )
+    return RevokedAgain(f"order {new.serial} {what} order {serial} of the same operation, which was accepted before")
 
 
 def _keeps_devices(new: Order, old: Order) -> bool:

@@ -53,6 +53,7 @@ class Accepted(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     generation: Count
     serial: Count
     order_hash: str  # hexadecimal
+    void: list[str] = []  # keys of its devices that are, hexadecimal: what counts of it when its file is not whole
 
 
 class Heard(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -98,6 +99,7 @@ class StationFolder:
         self._unsaved_boots: dict[str, Start] = {}
         self._unsaved_systems: dict[str, int] = {}
         self.unsaved_order = ""  # why the newest order that was accepted is not stored
+        self._unsaved_orders: dict[str, VerifiedOrder] = {}  # by `_operation_key`: in force all the same
 
     @property
     def name(self) -> str:
@@ -172,28 +174,38 @@ class StationFolder:
         files.expect(Kind.ORDER, data, "the file")
         found = verify_order(data, self.roots, 0)
         self.index_in(found.content)
-        known = self._state().operations.get(_operation_key(found))
+        operation = _operation_key(found)
+        known = self._state().operations.get(operation)
         if known and known.order_hash == found.order_hash.hex():
             return found
-        if stored := self._stored(_operation_key(found)):
-            amendment.require_one_signer(found, stored)
-            amendment.require_devices_kept(found, stored)
+        if newest := self._newest(operation):
+            amendment.require_one_signer(found, newest)
+            amendment.require_devices_kept(found, newest)
+        if known and found.rank > (known.generation, known.serial):
+            amendment.require_void_kept(found.content, {bytes.fromhex(key) for key in known.void}, known.serial)
         require_in_force(found.content, unix_now)
         verified = verify_order(data, self.roots, unix_now)  # a signer that has expired since then could back-date
         try:
             self._remember(verified)
         except FolderError as error:
             self.unsaved_order = f"{error}: a restart after the order's end will not be possible"
+            self._unsaved_orders[operation] = verified
         else:
             self.unsaved_order = ""
+            self._unsaved_orders.pop(operation, None)
         return verified
 
     def newest_order(self, data: bytes, unix_now: int) -> VerifiedOrder:
         """The order in `data`, as `accept_order` takes it, or the newer one of its operation that was accepted before."""
         files.expect(Kind.ORDER, data, "the file")
         found = verify_order(data, self.roots, 0)
-        stored = self._stored(_operation_key(found))
-        return stored if stored and stored.rank > found.rank else self.accept_order(data, unix_now)
+        newest = self._newest(_operation_key(found))
+        return newest if newest and newest.rank > found.rank else self.accept_order(data, unix_now)
+
+    def _newest(self, operation: str) -> VerifiedOrder | None:
+        """The newest order of this operation that was accepted, as far as it is here whole."""
+        here = [order for order in (self._stored(operation), self._unsaved_orders.get(operation)) if order]
+        return max(here, key=lambda order: order.rank, default=None)
 
     def _stored(self, operation: str) -> VerifiedOrder | None:
         """The newest order of this operation, if its file is whole and the one that the state names."""
@@ -231,7 +243,10 @@ class StationFolder:
                 )
             store.write(self.path / f"{ORDER}-{operation}", verified.raw)
             state_.operations[operation] = Accepted(
-                generation=verified.generation, serial=verified.content.serial, order_hash=verified.order_hash.hex()
+                generation=verified.generation,
+                serial=verified.content.serial,
+                order_hash=verified.order_hash.hex(),
+                void=[device.pub.hex() for device in verified.content.devices if device.void],
             )
             state.write(self.path, state_)
 

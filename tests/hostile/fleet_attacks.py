@@ -151,21 +151,27 @@ def forgotten_revocation(folder: Path) -> Row:
     listed = (OrderStation(1, "pilot", public.profile, public.pub, PILOT, "pilot"),)
     flying, void = (lost, *order().devices), (dataclasses.replace(lost, void=True), *order().devices)
 
+    def issued(serial: int, devices: tuple[OrderDevice, ...]) -> bytes:
+        return issue_order(order(serial=serial, devices=devices, stations=listed, recording=()), [harbour().signer])
+
     def take(serial: int, devices: tuple[OrderDevice, ...]) -> list[bool]:
-        """Which devices are void for the station then."""
-        data = issue_order(order(serial=serial, devices=devices, stations=listed, recording=()), [harbour().signer])
-        with contextlib.suppress(KeysError):
-            StationFolder.open(folder / "pilot").newest_order(data, NOW)
-        oldest = issue_order(order(serial=1, devices=flying, stations=listed, recording=()), [harbour().signer])
-        newest = StationFolder.open(folder / "pilot").newest_order(oldest, NOW)
-        return [each.void for each in newest.content.devices]
+        """Which devices are void for the station then; empty if it has no order to go on under."""
+        newest = None
+        for data in (issued(serial, devices), issued(1, flying)):
+            with contextlib.suppress(KeysError):
+                newest = StationFolder.open(folder / "pilot").newest_order(data, NOW)
+        return [each.void for each in newest.content.devices] if newest else []
 
     taken = [take(2, void), take(9, flying), take(10, void)]
-    assert [any(each) for each in taken] == [True] * 3, "a revoked aircraft is believed again"
+    next((folder / "pilot").glob("order-*")).write_bytes(b"damaged")
+    taken += [take(11, flying), take(12, void)]
+    assert [any(each) for each in taken] == [True, True, True, False, True], "a revoked aircraft is believed again"
+    assert taken[3] == []
     return Row(
         "a revoked aircraft comes back by an order of the agency's own, whose folder was restored and has forgotten it",
         "a later order by file, without the revocation",
-        "refused, also after a restart; `zegel order extend` and the others amend no order that the folder does not know",
+        "refused, also after a restart and where the kept order is damaged; `zegel order extend` and the others"
+        " amend no order that the folder does not know",
         {},
     )
 

@@ -469,6 +469,42 @@ def test_an_aircraft_that_was_revoked_does_not_come_back_by_a_file(path, station
     assert station.newest_order(signed(path, serial=10, devices=(*void, device(4))), NOW).content.serial == 10
 
 
+@pytest.mark.parametrize(
+    "lose", [lambda kept: kept.chmod(0o644), lambda kept: kept.unlink(), lambda kept: kept.write_bytes(b"?")]
+)
+def test_a_revoked_aircraft_does_not_come_back_where_the_kept_order_is_not_whole(path, station, lose):
+    lost = dataclasses.replace(device(3), name="lost")
+    flying, void = (*order().devices, lost), (*order().devices, dataclasses.replace(lost, void=True))
+    station.newest_order(signed(path, devices=flying), NOW)
+    station.newest_order(signed(path, serial=8, devices=void), NOW)
+    (kept,) = path.glob("order-*")
+    lose(kept)
+    for devices in (flying, order().devices, (*order().devices, dataclasses.replace(lost, name="found"))):
+        with pytest.raises(RevokedAgain, match=r"order 10 .*order 8 of the same operation"):
+            StationFolder.open(path).newest_order(signed(path, serial=10, devices=devices), NOW)
+    kept.unlink(missing_ok=True)
+    again = StationFolder.open(path)
+    assert again.newest_order(signed(path, serial=10, devices=(*void, device(4))), NOW).content.serial == 10
+    assert again.newest_order(signed(path, serial=11, op_id=bytes(16), devices=flying), NOW).content.serial == 11
+
+
+def test_a_revocation_that_the_disk_had_no_room_for_counts_while_the_station_runs(path, station):
+    """Else the agency's forgetful order would be stored, and the aircraft back after a restart."""
+    lost = dataclasses.replace(device(3), name="lost")
+    flying, void = (*order().devices, lost), (*order().devices, dataclasses.replace(lost, void=True))
+    station.newest_order(signed(path, devices=flying), NOW)
+    with full_disk():
+        revoked = station.newest_order(signed(path, serial=8, devices=void), NOW)
+    assert station.unsaved_order
+    assert station.newest_order(signed(path, devices=flying), NOW).order_hash == revoked.order_hash
+    with pytest.raises(RevokedAgain):
+        station.newest_order(signed(path, serial=9, devices=flying), NOW)
+    assert station.newest_order(revoked.raw, NOW).order_hash == revoked.order_hash
+    assert not station.unsaved_order
+    with pytest.raises(RevokedAgain):
+        StationFolder.open(path).newest_order(signed(path, serial=9, devices=flying), NOW)
+
+
 def test_it_stands_in_for_a_file_that_has_ended(path, station):
     old = signed(path)
     station.newest_order(signed(path, serial=8, not_after=NOW + 20 * HOUR), NOW)
