@@ -17,7 +17,7 @@ from gateway.loop.barrier import refusing
 from gateway.report.alarms import Alarms, Reason, kind_of
 from gateway.report.log import say
 from keys import amendment
-from keys.errors import KeysError, NumberTwice
+from keys.errors import FolderError, KeysError, NumberTwice
 from keys.folders.station import StationFolder
 from keys.order import verify_order
 
@@ -76,7 +76,8 @@ class Succession:
         for reason in (Reason.FILE_ORDER_REFUSED, Reason.FILE_ORDER_UNFIT):
             self._alarms.clear(reason)
         if refused:
-            self._alarms.raise_(Reason.FILE_ORDER_REFUSED, now, error=refused)
+            cure = f"; {refused.hint}" if isinstance(refused, FolderError) and refused.hint else ""
+            self._alarms.raise_(Reason.FILE_ORDER_REFUSED, now, error=f"{refused}{cure}")
         elif not fits:
             self._alarms.raise_(Reason.FILE_ORDER_UNFIT, now)
 

@@ -82,8 +82,9 @@ def read_public(path: Path) -> bytes:
         with path.open("rb") as file:
             return _bounded(path, file.read(SIZE_MAX + 1))
     except PermissionError as error:
-        copy = f"sudo install -o {_user(os.geteuid())} -m 600 {shlex.quote(str(path))} COPY"
-        raise FolderError(f"{path} cannot be read: {_reason(error)}", hint=f"{copy} makes one that can") from None
+        me, name = _user(os.geteuid()), shlex.quote(str(path))
+        cure = f"sudo chown {me} {name}, or make a copy: sudo install -o {me} -m 600 {name} COPY"
+        raise FolderError(f"{path} cannot be read: {_reason(error)}", hint=cure) from None
     except OSError as error:
         raise _unreadable(path, error) from None
 

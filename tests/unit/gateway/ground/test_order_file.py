@@ -1,10 +1,18 @@
 from __future__ import annotations
 
+import os
+import pwd
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from gateway.ground import order_file
 from gateway.ground.order_file import OrderFile
-from keys.errors import MissingFile, WrongFile
+from keys.errors import FolderError, MissingFile, WrongFile
+from keys.folders import store
+from tests.system.users import acting_as
+from tests.unit.keys.disk import only_root
 
 FIRST, SECOND = b"\xd8\x62first", b"\xd8\x62other"  # as a COSE_Sign begins
 
@@ -44,6 +52,43 @@ def test_what_is_no_order_is_refused_once(path):
     path.write_bytes(b"-----BEGIN CERTIFICATE-----")
     with pytest.raises(WrongFile, match="is a certificate"):
         watched.changed()
+    assert watched.changed() is None
+
+
+@only_root
+def test_a_file_of_another_user_is_read_when_it_is_given_to_this_one():
+    """`sudo mv new.order op.order`, where the new one is 0600 and the officer's; and then `sudo chown`."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        path, nobody = Path(name) / "op.order", pwd.getpwnam("nobody").pw_uid
+        path.write_bytes(FIRST)
+        watched = OrderFile(str(path))
+        store.write(path, SECOND)
+        with acting_as(nobody):
+            with pytest.raises(FolderError, match="permission denied") as caught:
+                watched.changed()
+            assert f"sudo chown nobody {path}" in caught.value.hint
+            assert watched.changed() is None  # it was said
+        os.chown(path, nobody, -1)
+        with acting_as(nobody):
+            assert watched.changed() == SECOND
+            assert watched.changed() is None
+
+
+def test_a_file_that_could_not_be_read_for_a_moment_is_read_later(path, monkeypatch):
+    """Nothing about the file has to change for that, as where the process had no descriptor left."""
+    watched = OrderFile(str(path))
+    path.write_bytes(SECOND + b"!")
+
+    def none_left(path):
+        raise FolderError(f"{path} cannot be read: too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "read_public", none_left)
+        with pytest.raises(FolderError):
+            watched.changed()
+        assert watched.changed() is None
+    assert watched.changed() == SECOND + b"!"
     assert watched.changed() is None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -184,3 +185,21 @@ def test_the_order_file_is_looked_at_apart_from_the_link(post):
     post.succession.look_at_file(1.0)
     assert post.listener.order.content.serial == 9
     assert post.alarms.texts == []
+
+
+def test_an_order_file_that_cannot_be_read_is_one_alarm_with_its_cure_until_it_is_read(post, monkeypatch):
+    post.file.write_bytes(signed(post.path, serial=8))
+
+    def denied(self, mode):
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", denied)
+        for turn in range(4):
+            post.succession.look_at_file(turn / 2)
+    (text,) = post.alarms.texts
+    assert "op.order cannot be read: permission denied; sudo chown" in text
+    assert post.alarms.by_reason()["file_order_refused"]["began"] == 1
+    post.succession.look_at_file(2.0)
+    assert post.alarms.texts == []
+    assert post.listener.order.content.serial == 8

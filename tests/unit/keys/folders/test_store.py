@@ -63,7 +63,7 @@ def test_who_may_not_read_an_order_is_told_how_to_get_a_copy():
         store.write(order, b"order")
         with acting_as(pwd.getpwnam("nobody").pw_uid), pytest.raises(FolderError, match="permission denied") as caught:
             store.read_public(order)
-    assert caught.value.hint.startswith(f"sudo install -o nobody -m 600 {order} COPY")
+    assert caught.value.hint == f"sudo chown nobody {order}, or make a copy: sudo install -o nobody -m 600 {order} COPY"
 
 
 @pytest.mark.parametrize("wrong", [0o755, 0o710, 0o701])
