@@ -12,7 +12,8 @@ from firmware_shims import guard
 from firmware_shims.guard import UNJUDGED, Guard
 from gateway.batch import AGED_S, Batch
 from gateway.core.air.announcer import Announcer
-from gateway.core.air.uplink_opener import INSTANCES_MAX, Accepted, UplinkOpener
+from gateway.core.air.instances import INSTANCES_MAX
+from gateway.core.air.uplink_opener import Accepted, UplinkOpener
 from gateway.core.barrier import Barrier
 from gateway.core.wire import DropReason
 from gateway.endpoints import Endpoint

@@ -27,22 +27,19 @@ from firmware_shims import mavlink
 from gateway.batch import HEADROOM, TAG_SIZE, Batch
 from gateway.core import sframe
 from gateway.core.air.announcer import Announcer
-from gateway.core.air.command_order import Came, CommandOrder, Place, Trail
+from gateway.core.air.command_order import Came, CommandOrder, Place
+from gateway.core.air.instances import Instance, Instances
 from gateway.core.barrier import Barrier
 from gateway.core.budget import Budget
 from gateway.core.order_fragments import NAME_SIZE
 from gateway.core.wire import CONTROL_BELOW, Control, DropReason
 from keys.beat import CHALLENGE_SIZE, NONCE_SIZE
-from keys.keyring import ReceiveKey, instance_after
-from keys.lanes import INSTANCE_SIZE, Lane, Role, uplink_head, uplink_kid
+from keys.keyring import ReceiveKey
+from keys.lanes import Lane, Role, uplink_head
 from keys.order import OrderStation
-from keys.replay import UPLINK_WINDOW
 
 DERIVE_A_SECOND = 1_000  # keys of unknown instances, whoever asks; 8 microseconds each
 DERIVE_BURST = 100.0
-INSTANCES_MAX = 8  # of a station: a ground that restarts again and again
-IDLE_FOR = 2  # times fresh_ms: by then the echo refuses all that an instance ever sent
-WHO = ~(0xF0FF << 48)  # of a KID, all but lane and epoch
 PLAIN_MIN = NONCE_SIZE + 1  # nothing shorter has content
 ORDERS_FROM = Role.COMMAND | Role.CONTROL
 
@@ -50,16 +47,6 @@ Indices = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 Found: TypeAlias = tuple[Indices, Indices, Indices]  # slots, counters and header lengths of the datagrams of one KID
 SenderOf: TypeAlias = Callable[[int], Hashable]  # by which address the datagram in a slot came
-
-
-@dataclasses.dataclass(slots=True)
-class Instance:
-    """One start of a station's ground, as the aircraft knows it: it keeps its name in both lanes and all epochs."""
-
-    station: OrderStation
-    heard_at: float
-    keys: dict[tuple[Lane, int], ReceiveKey] = dataclasses.field(default_factory=dict, repr=False)  # the whole epoch
-    taken: Trail[tuple[int, int]] = dataclasses.field(default_factory=Trail)  # (epoch, CTR) of its commands
 
 
 class _Command(NamedTuple):
@@ -100,7 +87,7 @@ class UplinkOpener:
         for station in self._stations.values():
             self._permitted[uplink_head(Lane.CONTROL, station.index)] = True
             self._permitted[uplink_head(Lane.UPLINK, station.index)] = bool(station.roles & Role.COMMAND)
-        self._live: dict[int, Instance] = {}  # by KID without lane and epoch
+        self._live = Instances()
         self._sequences = {index: CommandOrder() for index in self._stations}
         self._waiting: dict[int, list[_Command]] = {}  # by station: what of the read at hand was believed
         self._sender_of: SenderOf = _one_sender
@@ -108,17 +95,9 @@ class UplinkOpener:
         if former:
             former._go_on_under(announcer.order.content.stations)
             self._budget = former._budget
-            self._go_on_with(former)
-
-    def _go_on_with(self, former: UplinkOpener) -> None:
-        """Whom the former session knew is known in this one, by the bytes that follow: no flood holds up its first word."""
-        listed = {station.pub: station for station in self._stations.values()}
-        for who, live in former._live.items():
-            if station := listed.get(live.station.pub):
-                uplink_key = self.announcer.current.uplink_keys[station.index]
-                instance = instance_after(uplink_key, who.to_bytes(8, "big")[-INSTANCE_SIZE:])
-                kid = uplink_kid(Lane.UPLINK, station.index, self.announcer.session_id, 0, instance)
-                self._live[kid & WHO] = Instance(station, live.heard_at)
+            # Whom the former session knew is known in this one: no flood holds up its first word.
+            mine = (announcer.session_id, announcer.current.uplink_keys)
+            self._live.follow(former._live, self._stations.values(), *mine)
 
     def _go_on_under(self, stations: Iterable[OrderStation]) -> None:
         """The session is closed. The commands go on of those who may command, by the same index and key, in `stations`."""
@@ -172,7 +151,7 @@ class UplinkOpener:
 
     def _take(self, batch: Batch, columns: tuple[Indices, ...], accepted: Accepted, now: float) -> None:
         """Steps 2 to 6, of the rows whose form is right."""
-        self._expire(now)
+        self._live.keep(self.announcer.uplink_keys(now))
         at, kids, ctrs, sizes = self._addressed(columns, now)
         for kid in dict.fromkeys(kids.tolist()):
             mine = kids == kid
@@ -221,41 +200,18 @@ class UplinkOpener:
 
     # --- 3: the instance ---
 
-    def _key_of(self, kid: int, now: float) -> tuple[Instance, Lane, int] | None:
-        """The instance of this KID, with the lane and epoch for which it has a key; None if the budget is spent.
+    def _key_of(self, kid: int, now: float) -> tuple[Instance, int, ReceiveKey] | None:
+        """The instance of this KID, the epoch and the key; None if the budget is spent.
 
         A live one costs one derivation for each lane and epoch and no budget, so that no flood shuts it out.
         """
         epoch, bases = next(item for item in self.announcer.uplink_keys(now).items() if item[0] & 0xFF == kid >> 48 & 0xFF)
-        lane = Lane((kid >> 60) + 15)
-        instance = self._live.get(kid & WHO)
+        instance = self._live.get(kid)
         if instance is None:
             if not self._budget.spend(now):
                 return None
             instance = Instance(self._stations[kid >> 56 & 0xF], now)
-        if (lane, epoch) not in instance.keys:
-            instance.keys[lane, epoch] = ReceiveKey(bases[instance.station.index], kid, UPLINK_WINDOW)
-        return instance, lane, epoch
-
-    def _expire(self, now: float) -> None:
-        """Let go of the keys of epochs that are over."""
-        taken = self.announcer.uplink_keys(now)
-        for live in self._live.values():
-            if any(epoch not in taken for _, epoch in live.keys):
-                live.keys = {place: key for place, key in live.keys.items() if place[1] in taken}
-
-    def _admit(self, kid: int, instance: Instance, now: float) -> bool:
-        """A slot for an instance that has proven itself; one that has been idle gives way."""
-        if kid & WHO in self._live:
-            return True
-        others = [(live.heard_at, who) for who, live in self._live.items() if live.station is instance.station]
-        if len(others) >= INSTANCES_MAX:
-            heard_at, idlest = min(others)
-            if now - heard_at <= IDLE_FOR * self.announcer.freshness.fresh_s:
-                return False
-            del self._live[idlest]
-        self._live[kid & WHO] = instance
-        return True
+        return instance, epoch, instance.key(kid, epoch, bases)
 
     # --- 4: window, tag, echo ---
 
@@ -264,8 +220,8 @@ class UplinkOpener:
         if known is None:
             self.drops[DropReason.OVER_BUDGET] += found[0].size
             return
-        instance, lane, epoch = known
-        key = instance.keys[lane, epoch]
+        instance, epoch, key = known
+        lane = Lane((kid >> 60) + 15)
         too_old, seen = key.window.look(found[1])
         self._count(too_old, DropReason.TOO_OLD)
         self._count(seen, DropReason.REPLAYED)
@@ -276,10 +232,9 @@ class UplinkOpener:
         right = np.array([each is not None for each in said], np.bool_)
         if not right.any():
             return
-        if not self._admit(kid, instance, now):
+        if not self._live.hear(kid, instance, now, self.announcer.freshness.fresh_s):
             self._count(right, DropReason.TOO_MANY_INSTANCES)
             return
-        instance.heard_at = now
         fresh = key.window.accept(ctrs[right])
         self._count(~fresh, DropReason.REPLAYED)
         verified = zip(at[right].tolist(), ctrs[right].tolist(), filter(None, said), fresh.tolist(), strict=True)

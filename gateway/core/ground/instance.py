@@ -6,20 +6,32 @@ another one. Sans-IO: random bytes are an argument.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, MutableSet
 
 from gateway.core.ground.challenges import Entropy
 from keys.keyring import SendKey, instance_after
 from keys.lanes import INSTANCE_SIZE, Lane, uplink_kid
 
+FOLLOWED_MAX = 4_096  # sessions of a device: 100 bytes for each, and a copied key begins as many as it likes
+
 
 class Instance:
-    """Of station `index`. `former`: what the instance of the session before handed on to this one, and to no other."""
+    """Of station `index`. `former`: the name that it follows from, if this is not one of the sessions in `followed`.
 
-    def __init__(self, session_id: bytes, index: int, entropy: Entropy, former: bytes | None = None) -> None:
+    Those have had an instance that followed from another one, and another time it would count under the same keys.
+    """
+
+    def __init__(
+        self,
+        session_id: bytes,
+        index: int,
+        entropy: Entropy,
+        former: bytes | None = None,
+        followed: MutableSet[bytes] | None = None,
+    ) -> None:
         self._session_id, self._index, self._entropy = session_id, index, entropy
         self._former = former
-        self._handed_on = False
+        self._followed = set[bytes]() if followed is None else followed
         self._name: bytes | None = None  # from the first datagram on, and through all epochs: another is a stranger aboard
         self._keys: dict[Lane, tuple[int, SendKey]] = {}  # with the epoch that each lane is sealed under
         self._begun: dict[Lane, int] = {}  # the last epoch under which it began to count
@@ -37,16 +49,20 @@ class Instance:
 
     def _begin(self, uplink_keys: Mapping[int, bytes]) -> bytes | None:
         """Its name, if it has one, or if that follows from the former one's."""
-        if self._name is None and self._former and 0 in uplink_keys:
+        if self._name is None and self._former and 0 in uplink_keys and self._may_follow():
+            self._followed.add(self._session_id)
             self._name = instance_after(uplink_keys[0], self._former)
         return self._name
 
-    def hand_on(self, uplink_keys: Mapping[int, bytes]) -> bytes | None:
-        """What the next session's follows from: once, since two that followed from it there would count under one key."""
-        if self._handed_on:
-            return None
-        self._handed_on = True
-        return self._begin(uplink_keys)
+    def _may_follow(self) -> bool:
+        return self._session_id not in self._followed and len(self._followed) < FOLLOWED_MAX
+
+    def hand_on(self, *, answered: bool) -> bytes | None:
+        """From which name that of the next session follows: its own, if the aircraft has answered it.
+
+        Until then the aircraft may know no other than the one from which it follows itself.
+        """
+        return self._name if answered or self._former is None else self._former
 
     def keep(self, epochs: Container[int]) -> None:
         """Let go of the keys of all other epochs."""

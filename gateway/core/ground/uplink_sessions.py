@@ -49,6 +49,8 @@ class UplinkSessions:
         self._index, self._mtu, self._entropy = index, mtu, entropy
         self._uploaders: dict[bytes, OrderUploader] = {}  # by session_id
         self._commanded: dict[bytes, bytes] = {}  # a device's public key -> session_id
+        self._handed_on: dict[bytes, tuple[int, bytes]] = {}  # by device: boot counter and instance
+        self._followed = defaultdict[bytes, set[bytes]](set)  # by device: sessions in which our instance followed
 
     @property
     def station(self) -> OrderStation:
@@ -66,6 +68,7 @@ class UplinkSessions:
 
     def follow(self, sessions: Iterable[Session], now: float) -> None:
         """Take note of the sessions that there are; call it whenever they may have changed."""
+        self._hand_on(now)
         closing = [commander.session for commander in self.commanders.values() if commander.closing(now)]
         known = [*closing, *(session for session in sessions if session.beat)]  # a listener lets go of what is closed
         self.commanders = {session.session_id: self._commander(session) for session in known}
@@ -84,15 +87,18 @@ class UplinkSessions:
 
     def _instance(self, session: Session) -> Instance:
         """Ours in a session that we have not spoken to: the aircraft knows it if this one takes the place of another."""
-        earlier = [
-            commander
-            for commander in self.commanders.values()
-            if commander.session.device_public == session.device_public
-            and commander.session.boot_counter < session.boot_counter
-        ]
-        former = max(earlier, key=lambda commander: commander.session.boot_counter, default=None)
-        handed_on = former.instance.hand_on(former.session.uplink_keys) if former else None
-        return Instance(session.session_id, self._index, self._entropy, handed_on)
+        device = session.device_public
+        boot_counter, name = self._handed_on.get(device, (0, None))
+        former = name if boot_counter < session.boot_counter else None
+        return Instance(session.session_id, self._index, self._entropy, former, self._followed[device])
+
+    def _hand_on(self, now: float) -> None:
+        """Note what follows from the sessions that are commanded: they may be gone when the next one is heard."""
+        for device, commander in self._by_device().items():
+            session = commander.session
+            name = commander.instance.hand_on(answered=session.proved)
+            if name and session.alive(now):
+                self._handed_on[device] = session.boot_counter, name
 
     def _send_envoys(self, now: float) -> None:
         """One to each session that is not under our newest order."""

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from gateway.batch import Batch
-from gateway.core.air.uplink_opener import DERIVE_A_SECOND, DERIVE_BURST, INSTANCES_MAX, Accepted, UplinkOpener
+from gateway.core.air.instances import INSTANCES_MAX
+from gateway.core.air.uplink_opener import DERIVE_A_SECOND, DERIVE_BURST, Accepted, UplinkOpener
 from gateway.core.sealer import Sealer
 from gateway.core.wire import KEEP_EPOCH_S, Control
 from keys.grant import Profile
@@ -222,7 +223,7 @@ def test_a_stale_echo_takes_no_slot_and_moves_no_window():
     key = scene.key()
     stale = scene.sealed(key, bytes(8) + scene.frame)
     assert scene.drops(stale, stale) == {"stale_echo": 2}
-    assert scene.aircraft.gatekeeper._live == {}
+    assert [*scene.aircraft.gatekeeper._live] == []
     scene.open(scene.command(key))
     assert scene.drops(stale) == {"stale_echo": 1}
 
@@ -260,12 +261,9 @@ def test_an_idle_instance_gives_way_and_its_recording_stays_refused():
     known = scene.key(instance=names[1])
     known.next_ctr = 1
     assert len(scene.open(scene.command(known), scene.command(), now=6.01).frames) == 2
-    assert len(scene.aircraft.gatekeeper._live) == INSTANCES_MAX
-    left = [
-        name
-        for name in names
-        if any(who & 0xFF_FFFF_FFFF == int.from_bytes(name) for who in scene.aircraft.gatekeeper._live)
-    ]
+    live = [*scene.aircraft.gatekeeper._live]
+    assert len(live) == INSTANCES_MAX
+    left = [name for name in names if any(each.heard_as & 0xFF_FFFF_FFFF == int.from_bytes(name) for each in live)]
     assert len(left) == INSTANCES_MAX - 1
     assert names[1] in left
     counters = scene.drops(*recorded, now=6.01)
@@ -276,7 +274,7 @@ def test_a_forgery_takes_no_slot():
     scene = Scene()
     for _ in range(20):
         assert scene.drops(scene.command(scene.key(base=bytes(32)))) == {"bad_tag": 1}
-    assert scene.aircraft.gatekeeper._live == {}
+    assert [*scene.aircraft.gatekeeper._live] == []
 
 
 def test_unknown_instances_share_a_budget_and_known_ones_pass_beside_it():
@@ -309,7 +307,7 @@ def test_no_flood_holds_up_a_live_instance_at_a_rekey_or_in_its_other_lane(lane:
         sealed = [scene.sealed(key, scene.nonce + challenge) for key in keys[:-1]]
         accepted = scene.open(*sealed, scene.command(keys[-1]), now=now)
         assert (accepted.challenges, accepted.frames) == ([1] * len(sealed), [(1, scene.frame)])
-    (live,) = scene.aircraft.gatekeeper._live.values()
+    (live,) = scene.aircraft.gatekeeper._live
     assert {epoch for _, epoch in live.keys} == {0, 1}
 
 
@@ -320,8 +318,8 @@ def test_a_live_instance_costs_one_derivation_for_each_lane_and_epoch_whoever_na
     scene.open(scene.command(scene.key(instance=name, now=55.0)), now=55.0)
     forged = [scene.command(scene.key(base=bytes(32), epoch=epoch, instance=name)) for epoch in (0, 1) for _ in range(50)]
     assert scene.drops(*forged, now=55.0) == {"bad_tag": 50, "replayed": 50}
-    (live,) = scene.aircraft.gatekeeper._live.values()
-    assert live.keys.keys() == {(Lane.UPLINK, 0), (Lane.UPLINK, 1)}
+    (live,) = scene.aircraft.gatekeeper._live
+    assert {(kid >> 60, epoch) for kid, epoch in live.keys} == {(Lane.UPLINK - 15, 0), (Lane.UPLINK - 15, 1)}
 
 
 # --- the order of commands ---
@@ -626,7 +624,64 @@ def test_whom_the_session_before_knew_passes_beside_a_flood_from_the_first_word_
 )
 def test_of_a_station_that_the_new_order_does_not_list_nothing_follows(changes):
     scene = Changed(**changes)
-    assert scene.aircraft.gatekeeper._live == {}
+    assert [*scene.aircraft.gatekeeper._live] == []
+
+
+def after(scene: Changed, name: bytes) -> bytes:
+    """Station 1's instance in the session that there is now."""
+    return instance_after(scene.announcer.current.uplink_keys[1], name)
+
+
+def heard(scene: Changed, instance: bytes, now: float) -> bool:
+    """Beside a flood, so that only who is known already is heard."""
+    scene.open(*flood(scene), now=now)
+    return bool(scene.open(scene.command(scene.key(instance=instance)), now=now).frames)
+
+
+def test_whom_the_session_before_did_not_hear_is_known_by_what_was_heard_before_that():
+    """Its ground missed a session, or two."""
+    scene = Changed()
+    first = scene.keys[1].kid.to_bytes(8, "big")[3:]
+    scene.change(2.0)
+    assert heard(scene, after(scene, first), 2.0)
+    scene = Changed()
+    first = scene.keys[1].kid.to_bytes(8, "big")[3:]
+    scene.change(2.0)
+    scene.change(3.0)
+    assert heard(scene, after(scene, first), 3.0)
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_whom_the_session_before_heard_is_known_whether_or_not_its_ground_had_an_answer(answered: bool):
+    """Without one it goes on from what it followed from before; only the one that is heard keeps its slot."""
+    scene = Changed()
+    first = scene.keys[1].kid.to_bytes(8, "big")[3:]
+    second = after(scene, first)
+    assert scene.open(scene.command(scene.key(instance=second)), now=1.0).frames
+    scene.change(2.0)
+    by_first, by_second = after(scene, first), after(scene, second)
+    known, other = (by_second, by_first) if answered else (by_first, by_second)
+    assert heard(scene, known, 2.0)
+    assert not heard(scene, other, 2.0)
+    scene.change(3.0)
+    formers = [former for live in scene.aircraft.gatekeeper._live for former in live.follows.values()]
+    assert formers.count(known) == 1
+    assert other not in formers
+
+
+def test_one_that_may_have_two_names_takes_one_slot():
+    scene = Changed()
+    for _ in range(INSTANCES_MAX - 1):
+        scene.open(scene.command(scene.key()), now=1.0)
+    first = scene.keys[1].kid.to_bytes(8, "big")[3:]
+    scene.open(scene.command(scene.key(instance=after(scene, first))), now=1.0)
+    scene.change(2.0)
+    mine = [live for live in scene.aircraft.gatekeeper._live if live.station.index == 1]
+    assert len(mine) == INSTANCES_MAX
+    assert sorted(len(live.follows) for live in mine) == [1] * (INSTANCES_MAX - 1) + [2]
+    assert scene.drops(scene.command(), now=2.0) == {"too_many_instances": 1}
+    scene.announcer.datagrams(7.1)
+    assert scene.open(scene.command(), now=7.1).frames, "the idlest gave way, with both of its names"
 
 
 def test_a_station_is_known_by_its_key_at_whatever_place_the_new_order_lists_it():

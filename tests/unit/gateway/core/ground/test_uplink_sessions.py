@@ -304,3 +304,40 @@ def test_the_instance_in_the_session_after_follows_from_the_one_before():
     now = talk(station, [later], now, 2.0)
     followed = instance_after(later.announcer.current.uplink_keys[1], instance.to_bytes(5, "big"))
     assert headers(station, now) == [(int.from_bytes(followed, "big"), 0)]
+
+
+def test_it_follows_from_the_session_that_was_commanded_last_while_it_was_heard():
+    """Not from that of a copied key, though it is all that is left when the one before was closed and the next missed."""
+    world = World(3)
+    aircraft, station = world.aircraft(), world.station(1)
+    now = command(world, station, aircraft, 0.0)
+    ((instance, _),) = headers(station, now)
+    copied = world.aircraft(now)
+    now = talk(station, [aircraft, copied], now, 1.0)
+    now = talk(station, [aircraft], now, 15.0)
+    station.receive(aircraft.announcer.close(now), now)
+    now = talk(station, [], now, 4.0)
+    station.listener.tick(now)
+    now = talk(station, [], now, 0.1)
+    assert commanded(station) == [copied.announcer.session_id]
+    later = world.aircraft(now)
+    now = talk(station, [later], now, 2.0)
+    followed = instance_after(later.announcer.current.uplink_keys[1], instance.to_bytes(5, "big"))
+    assert headers(station, now)[0][0] == int.from_bytes(followed, "big")
+
+
+def test_in_a_session_that_was_lost_and_is_met_again_no_instance_follows_twice():
+    world = World(3)
+    aircraft, station = world.aircraft(), world.station(1)
+    now = command(world, station, aircraft, 0.0)
+    later = world.aircraft(now)
+    now = talk(station, [aircraft, later], now, 1.0)
+    assert commanded(station) == [aircraft.announcer.session_id]
+    name, base = later.announcer.session_id, later.announcer.current.uplink_keys[1]
+    followed = instance_after(base, headers(station, now)[0][0].to_bytes(5, "big"))
+    assert station.sessions.commanders[name].instance._name == followed
+    del station.listener.sessions[name[:8]]
+    now = talk(station, [aircraft], now, 0.1)
+    assert name not in station.sessions.commanders
+    now = talk(station, [aircraft, later], now, 3.0)
+    assert station.sessions.commanders[name].instance._name not in (None, followed)
