@@ -156,7 +156,7 @@ class Listener:
         spare = [session for session in theirs if self.starts.gives_way(session, now)]
         if not spare:
             return False  # eight copies of one aircraft at once; "two aircraft" has been said long before
-        del self.sessions[min(spare, key=lambda s: (s.opened, s.beat_at, s.boot_counter)).session_id[:8]]
+        self.starts.drop(min(spare, key=lambda s: (s.opened, s.beat_at, s.boot_counter)))
         return True
 
     # --- 3: beats ---
@@ -311,7 +311,7 @@ class Listener:
         """Drop those that later ones have taken the place of."""
         for session in sessions:
             if self.starts.is_over(session, now):
-                del self.sessions[session.session_id[:8]]
+                self.starts.drop(session)
 
     def settle(self, now: float) -> None:
         """Move windows with time, and make the table of leases: what the data path may open from now on."""

@@ -65,7 +65,7 @@ class Session:
         self.asked: Mapping[bytes, float] = {}  # challenges of ours that no beat has answered: when each was drawn
         self.opened = False  # whether it was ever granted anything here
         self.lasted = False  # whether it was opened and kept up for a while: what it says of itself is worth storing
-        self._kept_up_s = 0.0  # for how long its beats have gone on now, without a gap as long as the lease
+        self._kept_up_s = 0.0  # for how long its beats have gone on, of each gap A_BEAT_COUNTS_S at most
         self.proved = False  # whether a challenge of ours ever came back in a beat: no recording can do that
         self.stored_at = float("-inf")  # when the beat came that was last handed out to be stored
         self.lateness = Lateness()
@@ -189,10 +189,8 @@ class Session:
             self._await(beat)
 
     def _count(self, now: float) -> None:
-        """A beat comes. A few that are far apart are not for how long a session was kept up."""
-        if self._lease_is_over(now):
-            self._kept_up_s = 0.0
-        else:
+        """A beat comes. A few that are far apart do not last; but a gap undoes nothing, since a jammer can make gaps."""
+        if self.beat is not None:
             self._kept_up_s += min(max(0.0, now - self.beat_at), A_BEAT_COUNTS_S)
         self.lasted = self.lasted or (self.opened and self._kept_up_s >= LASTED_S)
 

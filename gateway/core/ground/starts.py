@@ -17,6 +17,7 @@ from keys.statement import Statement
 
 BOOT_JUMP_MAX = 1_000
 SUPERSEDED_AFTER_S = 10.0  # an older session that is silent this long beside a newer one is over
+LEFT_MAX = 64  # dropped sessions of a device whose seq is kept
 STORE_EVERY_S = 5.0  # how old the seq of a session that was handed out to be stored becomes
 
 
@@ -64,12 +65,13 @@ class Starts:
     """
 
     def __init__(
-        self, known: Mapping[bytes, Sequence[Any]], sessions: Mapping[bytes, Session], named: Start | None = None
+        self, known: Mapping[bytes, Sequence[Any]], sessions: dict[bytes, Session], named: Start | None = None
     ) -> None:
         self.refused: Refused | None = None  # the last one
         self._known = {device: Known(*remembered) for device, remembered in known.items()}
         self._sessions, self._named = sessions, named
         self._heard: dict[bytes, NewSession] = {}  # by the device's public key
+        self._left: dict[bytes, dict[bytes, int]] = {}  # of what was dropped: device -> session_id -> seq, oldest first
 
     # --- who may ---
 
@@ -99,9 +101,19 @@ class Starts:
         return session.opened or self.admits(session.device_public, session.statement, now)
 
     def seq(self, device_public: bytes, session_id: bytes) -> int:
-        """That of the newest beat which is remembered of this session; -1 if it is another one's that is remembered."""
+        """That of the newest beat which is remembered of this session; -1 if none is."""
         known = self._of(device_public)
-        return known.seq if known.session_id == session_id else -1
+        stored = known.seq if known.session_id == session_id else -1
+        return max(stored, self._left.get(device_public, {}).get(session_id, -1))
+
+    def drop(self, session: Session) -> None:
+        """Let go of it. If it is stated again, what was heard of it before stays old."""
+        del self._sessions[session.session_id[:8]]
+        left = self._left.setdefault(session.device_public, {})
+        left.pop(session.session_id, None)
+        left[session.session_id] = session.seq
+        if len(left) > LEFT_MAX:
+            del left[next(iter(left))]
 
     def is_over(self, session: Session, now: float) -> bool:
         """Whether a later one has taken its place.

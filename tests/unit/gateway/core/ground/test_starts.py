@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from gateway.core.ground.listener import SESSIONS_MAX, Listener, StationIdentity
-from gateway.core.ground.session import LASTED_S
-from gateway.core.ground.starts import BOOT_JUMP_MAX, STORE_EVERY_S, SUPERSEDED_AFTER_S, NewSession, Refused, Start
+from gateway.core.ground.session import LASTED_S, Session
+from gateway.core.ground.starts import (
+    BOOT_JUMP_MAX,
+    LEFT_MAX,
+    STORE_EVERY_S,
+    SUPERSEDED_AFTER_S,
+    NewSession,
+    Refused,
+    Start,
+    Starts,
+)
 from gateway.core.wire import DropReason
 from keys.beat import Flag
 from tests.memory_link import World
@@ -79,6 +90,29 @@ def test_a_few_beats_and_an_answer_are_not_remembered(gap_s: float):
     assert ground.take_heard() == []
 
 
+@pytest.mark.parametrize("passes", [lambda n: n % 7 == 0, lambda n: n % 16 < 9])
+def test_who_jams_the_link_now_and_then_does_not_make_a_station_forget(passes: Callable[[int], bool]):
+    """Beats come twice a second; one passes every 3.5 s, or those of 4.5 s between 3.5 s without."""
+    world = World(1)
+    earlier, aboard, ground = Aboard(world, boot=1), Aboard(world, boot=2), ears(world)
+    parts = aboard.announce(aboard.announced())
+    hear(ground, aboard.statement(), aboard.beat(), *parts)
+    beats = [aboard.beat() for _ in range(1, 120)]
+    heard_of = [(n, message) for n, message in enumerate(beats, 1) if passes(n)]
+    assert {hear(ground, message, now=n / 2)[0] for n, message in heard_of} == {None}
+    assert hear(ground, earlier.statement(), now=120.0) == [OLDER]  # in this process
+    (known,) = ground.starts.lasting()
+    assert known.seq == heard_of[-1][0] + 1
+    ground.take_heard()
+    remembered = {known.device_public: (known.boot_counter, known.session_id, known.seq)}
+    restarted = Listener(world.order, StationIdentity(1, world.profile, world.seeds[1]), remembered)
+    assert hear(restarted, earlier.statement(), now=120.0) == [OLDER]
+    assert hear(restarted, aboard.statement(), *(message for _, message in heard_of), now=120.0) == [
+        None,
+        *[DropReason.STALE_BEAT] * len(heard_of),
+    ]
+
+
 def test_what_was_never_opened_here_is_not_remembered():
     world = World(1)
     aboard, ground = Aboard(world), ears(world)
@@ -110,6 +144,28 @@ def test_a_station_that_restarts_takes_no_beat_that_it_had_heard():
     assert hear(ground, *recorded)[-9:] == [DropReason.STALE_BEAT] * 9
     assert not ground.leases
     assert hear(ground, aboard.beat()) == [None]  # it flies on
+
+
+def test_what_was_heard_of_a_session_stays_old_when_it_was_dropped_and_is_stated_again():
+    """It was closed before it had lasted, and the next one said a word and no more."""
+    world = World(1)
+    first, second, ground = Aboard(world, boot=1), Aboard(world, boot=2), ears(world)
+    beats = [first.beat(), first.beat(), first.beat(flags=int(Flag.SESSION_CLOSED))]
+    hear(ground, first.statement(), *beats, second.statement(), second.beat())
+    assert the_session(ground).session_id == second.session_id
+    later = SUPERSEDED_AFTER_S + 0.1
+    assert hear(ground, first.statement(), *beats, now=later) == [None, *[DropReason.STALE_BEAT] * 3]
+
+
+def test_of_what_was_dropped_little_is_kept():
+    """Who has a device key makes as many starts as they like."""
+    sessions: dict[bytes, Session] = {}
+    world, starts = World(1), Starts({}, sessions)
+    for seq in range(2 * LEFT_MAX):
+        session = Session(Aboard(world, boot=seq).stated, device_of(world), seq=seq)
+        sessions[session.session_id[:8]] = session
+        starts.drop(session)
+    assert [*starts._left[device_of(world)].values()] == [*range(LEFT_MAX, 2 * LEFT_MAX)]
 
 
 # --- a key in other hands ---
