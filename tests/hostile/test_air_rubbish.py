@@ -117,7 +117,7 @@ def test_a_flood_is_not_kept():
     scene.now += 2.0
     assert len(ground.sessions) <= SESSIONS_MAX
     assert len(ground._stated) == 1
-    assert len(session.reassembler._parts) == 0
+    assert len(session.listed.reassembler._parts) == 0
     assert scene.is_well()
 
 

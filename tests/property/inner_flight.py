@@ -158,7 +158,7 @@ class InnerFlight:
         announcer, listener = self.air.sessions.announcer, self.ground.listener
         listener._stated.clear()
         for session in listener.sessions.values():
-            session.announcements.clear()
+            session.listed.taken.clear()
         announcer._round_at = announcer._beat_at = 0.0
         if self.steps % 2:  # what was made ahead for datagrams in their order
             for lease in (lease for leases in listener.leases.values() for lease in leases):

@@ -4,7 +4,8 @@ The flow of a control datagram, SPEC.md section 5.5:
   1  lengths, the operation's key, the header  nothing else is looked at before a signature verified
   2  statement: a device key of our order, boot counter not older than the one we know   -> a `Session`
   3  beat: the session's key, a rising seq, not late -> opens the lanes of its epoch, bounds their counters
-  4  announcement fragment: only if the newest beat lists it; whole, signed, ours -> HPKE, commitments -> keys installed
+  4  announcement fragment: only if the newest beat lists it; whole, signed, ours -> HPKE, commitments -> keys installed;
+     if only a late beat lists it, the uplink key alone
   5  order fragment: out of a sealed lane, gathered; `take_order` hands a whole one out in its turn (order_intake.py),
      `adopt` takes it when it verified
 
@@ -21,6 +22,7 @@ from typing import Any
 from gateway.core import fragment, order_fragments
 from gateway.core.budget import Budget
 from gateway.core.control_cipher import ControlCiphers
+from gateway.core.ground.listed import Listed
 from gateway.core.ground.revoked import Revoked, RevokedSession
 from gateway.core.ground.session import Lease, Session
 from gateway.core.ground.starts import NewSession, Start, Starts
@@ -216,38 +218,44 @@ class Listener:
     def _announcement_fragment(self, header: ControlHeader, part: bytes, opened: bytes, now: float) -> DropReason | None:
         """For every session whose beat lists it: a malicious aircraft may list what is another's."""
         digest = fragment.listed_hash(opened)
-        listing = [session for session in self.sessions.values() if session.beat and session.beat.lists(digest)]
-        outcomes = [self._take_fragment(session, header, part, now) for session in listing]
+        outcomes = [
+            self._take_fragment(session, listed, header, part, now)
+            for session in self.sessions.values()
+            if (listed := session.listing(digest))
+        ]
         if None in outcomes:
             return None
         return outcomes[0] if outcomes else DropReason.UNLISTED_FRAGMENT
 
-    def _take_fragment(self, session: Session, header: ControlHeader, part: bytes, now: float) -> DropReason | None:
-        if header.message_id in session.announcements:
+    def _take_fragment(
+        self, session: Session, listed: Listed, header: ControlHeader, part: bytes, now: float
+    ) -> DropReason | None:
+        if header.message_id in listed.taken:
             return None
         if not self.starts.may_begin(session, now):
             return DropReason.OLDER_SESSION
         try:
-            message = session.reassembler.add(header, part)
+            message = listed.reassembler.add(header, part)
         except ValueError:
             return DropReason.BAD_MESSAGE_ID
         if message is None:
             return None
-        reason = self._announcement(session, message, now)
-        session.announcements.add(header.message_id)
+        reason = self._announcement(session, listed, message, now)
+        listed.taken.add(header.message_id)
         return reason
 
-    def _announcement(self, session: Session, message: bytes, now: float) -> DropReason | None:
+    def _announcement(self, session: Session, listed: Listed, message: bytes, now: float) -> DropReason | None:
         try:
             announced = announcement.verify(cose.parse_sign1(message), session.public)
         except KeysError:
             return DropReason.BAD_SIGNATURE
         theirs = (announced.session_id, announced.order_hash)
-        if theirs != (session.session_id, session.statement.order_hash) or not session.expects(announced.epoch):
+        if theirs != (session.session_id, session.statement.order_hash) or not listed.expects(announced.epoch):
             return DropReason.BAD_GRANT
-        if not session.names(announced):
+        if not listed.names(announced):
             return DropReason.BAD_GRANT
-        if not session.commit(announced):
+        is_late = listed is session.listed_late
+        if not is_late and not session.commit(announced):
             return DropReason.EQUIVOCATION
         if announced.station != self.me.index:
             return None
@@ -256,9 +264,13 @@ class Listener:
         if not announced.commitments.keys() <= mine:
             return DropReason.BAD_GRANT
         try:
-            session.install(announced.epoch, announced.open(self.me.profile, self.me.seed))
+            grant = announced.open(self.me.profile, self.me.seed)
         except KeysError:
             return DropReason.UNKNOWN_ORDER if session.pending else DropReason.BAD_GRANT
+        if is_late:
+            session.install_late(announced.epoch, grant.uplink_key)
+            return None
+        session.install(announced.epoch, grant)
         self.settle(now)
         return None
 

@@ -9,8 +9,8 @@ import dataclasses
 from collections import deque
 from collections.abc import Mapping
 
-from gateway.core.fragment import Reassembler
 from gateway.core.ground.lateness import Lateness
+from gateway.core.ground.listed import Listed
 from gateway.core.wire import BEYOND_BEAT_BY, KEEP_EPOCH_S
 from keys.announcement import Announcement, Grant
 from keys.beat import Beat, Flag
@@ -72,8 +72,7 @@ class Session:
         self.newest_message = b""
         self.highest_seq = 0  # that a beat in a control datagram has named lately, whoever sent it
         self._named_at = float("-inf")
-        self.reassembler = Reassembler()
-        self.announcements: set[bytes] = set()  # ids of messages already taken
+        self.listed, self.listed_late = Listed(), Listed()  # by the newest beat; by a newer one that came late
         self.uplink_keys: dict[int, bytes] = {}  # by epoch; for the uplink
         self._receive: dict[int, dict[int, ReceiveKey]] = {}  # full epoch -> KID -> key
         self._bounds: dict[int, dict[int, int]] = {}  # full epoch -> KID -> first CTR beyond the newest beat
@@ -120,6 +119,7 @@ class Session:
         late = self.lateness.of(beat, now) > self._late_s
         if self._note_latest(beat) and late:
             self.late_at = now
+            self.listed_late.follow(beat)
         return late
 
     def _note_latest(self, beat: Beat) -> bool:
@@ -172,12 +172,12 @@ class Session:
         begins = self.lateness.take(beat, now) > self._late_s or begins
         if self.beat is not None and self.beat.epoch < beat.epoch:
             self._replace(beat.epoch, now)
-        if self.beat is None or beat.fragments != self.beat.fragments:
-            self.reassembler.clear()
-            self.announcements.clear()
+        self.listed.follow(beat)
         self._count(now)
         self.beat, self.seq, self.newest_message = beat, beat.seq, message
         self._note_latest(beat)
+        if self.latest is beat:
+            self.listed_late = Listed()
         self.beat_at = max(self.beat_at, now)
         self._nonces.append((now, beat.nonce))
         self.first_beat_at = min(self.first_beat_at, now)
@@ -223,19 +223,13 @@ class Session:
         """That of the beat that was the newest at `came_at`; None if that is longer ago than what is kept."""
         return next((nonce for heard_at, nonce in reversed(self._nonces) if heard_at <= came_at), None)
 
-    def expects(self, epoch: int) -> bool:
-        """Only the beat's epoch is installed, and in lead time the next."""
-        return self.beat is not None and (epoch == self.beat.epoch or (self._leading and epoch == self.beat.epoch + 1))
+    def listing(self, fragment_hash: bytes) -> Listed | None:
+        """By which an announcement fragment is listed. The newest beat goes before one that came late."""
+        return next((listed for listed in (self.listed, self.listed_late) if listed.lists(fragment_hash)), None)
 
     @property
     def _leading(self) -> bool:
         return self.beat is not None and self.beat.ms_to_next > 0
-
-    def names(self, announced: Announcement) -> bool:
-        """Whether all that it commits to is of lanes that the newest beat names, in the announced epoch."""
-        assert self.beat is not None
-        ahead = announced.epoch % 16 - self.beat.epoch % 16
-        return announced.commitments.keys() <= {kid + ahead for kid in self.beat.next_ctr}
 
     def commit(self, announced: Announcement) -> bool:
         """Note the signed commitments while their epoch lasts; False if two differ, which is proof of equivocation."""
@@ -256,6 +250,14 @@ class Session:
             self._receive[epoch] = keys
             self.uplink_keys[epoch] = grant.uplink_key
             self.opened = True
+
+    def install_late(self, epoch: int, uplink_key: bytes) -> None:
+        """The key for the way up alone, by an announcement that only a late beat lists. A challenge that is sealed under it
+        is the way back for who missed a rekey; nothing is opened by it.
+        """
+        near = {beat.epoch + ahead for beat in (self.beat, self.latest) if beat for ahead in (-1, 0, 1)}
+        self.uplink_keys.setdefault(epoch, uplink_key)
+        self.uplink_keys = {of: key for of, key in self.uplink_keys.items() if of in near}
 
     def leases(self, now: float) -> list[Lease]:
         """What may be opened now: the beat's epoch, the next in lead time, the previous for what is on its way.

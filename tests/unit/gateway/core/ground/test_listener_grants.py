@@ -18,7 +18,7 @@ from keys.grant import Profile
 from keys.lanes import Lane
 from keys.order_device import OrderDevice
 from tests.memory_link import OBSERVER, PILOT, World, join, verified
-from tests.unit.gateway.core.by_hand import Aboard, device_of, ears, hear, the_session
+from tests.unit.gateway.core.by_hand import PILOT_LANES, Aboard, device_of, ears, hear, the_session
 
 FORGER = Ed25519PrivateKey.generate()
 
@@ -209,3 +209,51 @@ def test_the_honest_announcer_and_every_role_agree():
     for station in stations:
         join(world, station, aircraft, 0.0)
         assert station.drops == {}
+
+
+def late_over_rekeys(*epochs: int) -> tuple[Aboard, Listener]:
+    """A ground that knows epoch 0, and late beats of these epochs, each with what it lists; 10 s lie between them."""
+    world = World(1, roles=[PILOT])
+    aboard, ground = Aboard(world), ears(world)
+    parts = aboard.announce(aboard.announced())
+    assert set(hear(ground, aboard.statement(), aboard.beat(session_ms=0), *parts)) == {None}
+    for number, epoch in enumerate(epochs, 1):
+        aboard.fragments.clear()
+        parts = aboard.announce(aboard.announced(epoch=epoch))
+        beat = aboard.beat(epoch=epoch, session_ms=10_000 * number)
+        outcomes = hear(ground, beat, *parts, now=10 * number + LATE_S + 1)
+        assert outcomes == [DropReason.LATE_BEAT] + [None] * len(parts)
+    return aboard, ground
+
+
+def test_what_only_a_late_beat_lists_is_the_way_up_and_opens_nothing():
+    """Else who missed a rekey could not ask, and without an answer all beats stay late."""
+    aboard, ground = late_over_rekeys(1)
+    session = the_session(ground)
+    assert session.uplink_keys.keys() == {0, 1}
+    assert session._receive.keys() == {0}
+    assert session._commitments.keys() == {(0, aboard.kid(lane)) for lane in PILOT_LANES}
+    parts = split(Kind.ANNOUNCEMENT, aboard.announced(epoch=1).sign(aboard.session_key))
+    assert hear(ground, *parts, now=13.0) == [DropReason.UNLISTED_FRAGMENT] * len(parts)  # another message than the listed
+    parts = aboard.announce(aboard.announced(epoch=1))
+    assert set(hear(ground, aboard.beat(epoch=1, session_ms=14_000), *parts, now=14.0)) == {None}
+    assert session.granted
+    assert {lease.epoch for leases in ground.leases.values() for lease in leases} == {1}
+
+
+def test_a_beat_in_time_ends_what_a_late_one_lists():
+    aboard, ground = late_over_rekeys(1)
+    parts = aboard.announce(aboard.announced(epoch=1))
+    hear(ground, aboard.beat(epoch=1, session_ms=11_000), now=11.0 + LATE_S + 1)
+    aboard.fragments.clear()
+    assert hear(ground, aboard.beat(epoch=1, session_ms=20_000), now=20.0) == [None]
+    assert hear(ground, *parts, now=20.0) == [DropReason.UNLISTED_FRAGMENT] * len(parts)
+
+
+def test_of_what_late_beats_list_little_is_kept():
+    """Who has the device key lists what they like, epoch after epoch."""
+    _, ground = late_over_rekeys(*range(40, 70), *range(70, 40, -1))
+    session = the_session(ground)
+    assert len(session.uplink_keys) <= 6
+    assert len(session.listed_late.taken) == 1
+    assert not session.listed_late.reassembler._parts

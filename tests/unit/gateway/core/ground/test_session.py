@@ -80,11 +80,11 @@ def test_the_next_epoch_opens_in_lead_time_only():
     session = hearing(beat())
     session.install(0, granted(0))
     session.install(1, granted(1))
-    assert not session.expects(1)
+    assert not session.listed.expects(1)
     assert bounds(session, 0.0).keys() == {kid(0)}
     session.hear(beat(2, ms_to_next=5_000, sent=1.0), b"", 1.0)
-    assert session.expects(1)
-    assert not session.expects(2)
+    assert session.listed.expects(1)
+    assert not session.listed.expects(2)
     assert bounds(session, 1.0) == {kid(0): BEYOND_BEAT_BY, kid(1): BEYOND_BEAT_BY}
     later = 2.0 + KEEP_EPOCH_S  # the lead of a narrow link is longer than an old epoch is kept
     session.hear(beat(3, ms_to_next=1), b"", later)
@@ -160,11 +160,11 @@ def test_two_commitments_for_one_kid_are_noticed_whoever_they_are_for():
 def test_half_a_message_is_forgotten_when_no_beat_lists_it_any_more(listed: bytes, kept: bool):
     session = hearing(beat(listed=b"a" * 16))
     header = ControlHeader(Kind.ANNOUNCEMENT, 0, 2, bytes(8))
-    assert session.reassembler.add(header, b"first half, ") is None
-    session.announcements.add(b"8 octets")
+    assert session.listed.reassembler.add(header, b"first half, ") is None
+    session.listed.taken.add(b"8 octets")
     session.hear(beat(2, listed=listed), b"", 1.0)
-    assert (b"8 octets" in session.announcements) is kept
-    assert bool(session.reassembler._parts) is kept
+    assert (b"8 octets" in session.listed.taken) is kept
+    assert bool(session.listed.reassembler._parts) is kept
 
 
 # --- time: SPEC.md section 5.7 ---
