@@ -42,10 +42,19 @@ class Reception:
         lease, ctrs = arrival.lease, arrival.ctrs
         tops = self._tops.setdefault(lease.session, {})
         lane = lease.lane, lease.epoch
-        before = tops[lane] if lane in tops else min(ctrs) - 1
-        tops[lane] = top = max(before, *ctrs)
-        self.expected += top - before
+        if lane not in tops:
+            _forget_old(tops, lease.session)
+            tops[lane] = min(ctrs) - 1
+        before, tops[lane] = tops[lane], max(tops[lane], *ctrs)
+        self.expected += tops[lane] - before
         self.received += len(ctrs)
+
+
+def _forget_old(tops: dict[tuple[Lane, int], int], session: Session) -> None:
+    """Of the epochs of which nothing opens any more."""
+    if session.beat is not None:
+        for lane, epoch in [each for each in tops if each[1] < session.beat.epoch - 1]:
+            del tops[lane, epoch]
 
 
 class Paths:

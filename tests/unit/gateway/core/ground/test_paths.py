@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import dataclasses
+
 from gateway.core.ground.opener import Arrival
 from gateway.core.ground.paths import PATHS_MAX, UP_FOR_S, Paths
 from gateway.core.ground.session import Lease, Session
+from keys.beat import Beat
 from keys.keyring import ReceiveKey
 from keys.lanes import Lane
 from keys.statement import Statement
 
+BEAT = Beat(bytes(32), 1, bytes(8), 0, {}, 0, {}, {}, 0, 0, 0, {})
 KEY = ReceiveKey(bytes(32), 0x1A0)
 
 
@@ -80,3 +84,17 @@ def test_what_is_known_of_a_session_leaves_with_it():
     del one
     assert not len(paths._heard)
     assert not len(paths.receptions[0]._tops)
+
+
+def test_of_epochs_that_are_over_no_counters_are_kept():
+    """Who has a device key turns epochs as often as they like."""
+    paths, one = Paths(1), session()
+    for epoch in range(1000):
+        one.beat = dataclasses.replace(BEAT, epoch=epoch)
+        for lane in (Lane.TELEMETRY, Lane.VIDEO_A):
+            paths.hear(0, arrival(one, 3, 5, lane=lane, epoch=epoch), ["a"], 0.0)
+            paths.hear(0, arrival(one, 6, lane=lane, epoch=max(0, epoch - 1)), ["a"], 0.0)
+    (reception,) = paths.receptions
+    assert len(reception._tops[one]) <= 2 * 3
+    assert reception.received == 1000 * 2 * 3
+    assert reception.lost == 2 * 999
