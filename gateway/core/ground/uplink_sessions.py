@@ -213,12 +213,14 @@ def _stays(current: Commander, beating: Sequence[Commander], now: float) -> bool
 
 
 def _may_be_meant(commander: Commander, now: float) -> bool:
-    """By a command that names no aircraft.
+    """By a command that names no aircraft: only if it was ever granted a key here.
 
     One that is silent only just now may be: nothing goes up to it, but the only other one must not carry out what was
     meant for it.
     """
     session = commander.session
+    if not (session.opened or session.uplink_keys):
+        return False
     return commander.closing(now) if session.closed else now - session.beat_at <= GONE_AFTER_S
 
 

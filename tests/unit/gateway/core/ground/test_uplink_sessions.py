@@ -10,6 +10,7 @@ from pymavlink.dialects.v20 import all as dialect
 from gateway.core import sframe
 from gateway.core.ground.commander import Refusal
 from gateway.core.ground.uplink_sessions import GONE_AFTER_S, OVERDUE_AFTER_S, SILENT_AFTER_S
+from gateway.core.wire import Kind
 from keys.beat import Flag
 from keys.keyring import instance_after
 from tests.hostile.fleet import GCS, GCS_BEAT, Two, arm, beat, waypoint
@@ -158,6 +159,24 @@ def test_what_is_for_all_is_refused_through_the_gaps_of_a_link_and_goes_up_once_
     two.talk(1.0)
     assert sealed(two, arm(0)) == (0, [Refusal.FOR_ALL])
     assert two.up(arm(2)) == ([], [arm(2)])
+
+
+def test_an_aircraft_of_which_nothing_opens_here_holds_up_no_command_for_all(two: Two):
+    """Its beats come, its grants do not: a relay that swallows them, or a device key that is in other hands."""
+    station = two.world.station(1)
+    for _ in range(40):
+        two.now += 0.1
+        shown = [each for each in two.second.control(two.now) if two.world.kind(each) in (Kind.STATEMENT, Kind.BEAT)]
+        station.receive(two.first.control(two.now) + shown, two.now)
+        two.first.receive(station.control(two.now), two.now)
+    first, second = sorted(station.listener.sessions.values(), key=lambda session: not session.opened)
+    assert (first.opened, second.opened) == (True, False)
+    sealed = station.sessions.seal([arm(0)], two.now)
+    assert (sealed.sent, sealed.refused) == (1, [])
+    two.first.receive(sealed.datagrams, two.now)
+    assert two.first.commands[-1:] == [(1, arm(0))]
+    second.uplink_keys[0] = bytes(32)
+    assert station.sessions.seal([arm(0)], two.now).refused == [(arm(0), Refusal.FOR_ALL)]
 
 
 def test_an_id_that_nobody_owns_is_refused(two: Two):
