@@ -15,7 +15,7 @@ test: .venv/ready-test
 # The long forms: 200 kills, a minute under load, millions of inputs, HOURS of flight. Prints what it tried.
 HOURS ?= 2
 soak: .venv/ready-test
-	@ZEGEL_HOURS=$(HOURS) $(BIN)/python -m pytest -m soak
+	@ZEGEL_HOURS=$(HOURS) $(BIN)/python -m pytest -m soak --durations=25
 
 # Of those, the hours alone.
 hours: .venv/ready-test
