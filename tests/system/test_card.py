@@ -70,7 +70,7 @@ def test_a_card_that_cannot_be_written_costs_no_feed_and_heals(house, card, fly,
     flight = fly()
     traffic(flight)
     flight.wait_open()
-    aboard.receive_into()
+    aboard.fill()
     assert goes_on(flight), flight.logs()
     zegel("order", "extend", house.order, "--hours", "1", "--agency", house.folder / "agency", "-o", house.folder / "n")
     with pytest.raises(AssertionError, match=f"{FULL}\n  hint: check that the disk is writable and not full"):
@@ -114,7 +114,7 @@ def test_what_a_card_forgets_is_seen_by_the_stations(house, fly, traffic):
 @pytest.mark.soak
 def test_a_station_whose_disk_cannot_be_written_opens_and_remembers_later(house, card, fly, traffic):
     disk = card("pilot")
-    disk.receive_into()
+    disk.fill()
     flight = fly()
     traffic(flight)
     flight.wait_open()
