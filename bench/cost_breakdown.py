@@ -1,4 +1,4 @@
-"""Made of: what a datagram's CPU time goes into, and the least it can be where each is sealed by one call from Python.
+"""Cost breakdown: where a datagram's CPU time goes, and the least it can be where one call from Python seals each.
 
 Zegel/1 seals each datagram by itself, so each costs a call of the AEAD; and each must come in and go out. Both are
 measured: the share of the system's by what it accounts to the relay's own processes under load, the call by itself.

@@ -1,4 +1,4 @@
-"""House: a throw-away agency, its aircraft and its stations in a folder, as `zegel` commands make them.
+"""Fixture: a throw-away agency, its aircraft and its stations in a folder, as `zegel` commands make them.
 
 What lives here: files of keys and orders, and the words that start the two roles. What must not: what they are fed with.
 """

@@ -1,4 +1,4 @@
-"""Page: a Record as one HTML file that needs nothing beside it: tables, plots, the machine.
+"""HTML: a Record as one HTML file that needs nothing beside it: tables, plots, the machine.
 
 What must not live here: measuring, and how plots are drawn (bench.plot).
 """

@@ -1,4 +1,4 @@
-"""Quiet: what air and ground cost when there is little to do, and what the announcements take of the link.
+"""Idle: what air and ground cost when there is little to do, and what the announcements take of the link.
 
 What lives here: a flight's telemetry without video, and a link on which there is nothing but control. What must not:
 loads of video (bench.measures.link).

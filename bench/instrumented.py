@@ -1,4 +1,4 @@
-"""Guest: the data path between marks, for a machine that counts instructions. bench/emulation.py runs this inside of one.
+"""Instrumented: the data path between marks, for a machine that counts instructions. emulation.py runs it inside of one.
 
 Each region is run until the interpreter has specialised its code, and then `REPEATS` times between two marks. What stands
 there is the product's own path under a real session (bench/pair.py). On standard output it leaves one line of JSON: the

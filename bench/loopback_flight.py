@@ -1,4 +1,4 @@
-"""Rehearsal: some seconds of a flight over loopback, through the real `zegel air` and `zegel ground`, under one tuning.
+"""Loopback flight: some seconds of flight over loopback, through the real `zegel air` and `zegel ground`, under one tuning.
 
 The frames are those of a recorded flight, as a UART brings them; the camera hands over whole pictures, a key picture a
 second.

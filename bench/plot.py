@@ -1,4 +1,4 @@
-"""Figure: a table's plot, or a histogram of samples, as an SVG that stands inside a page and takes its colours from it.
+"""Plot: a table's plot, or a histogram of samples, as an SVG that stands inside a page and takes its colours from it.
 
 Drawn by matplotlib (extra `bench`), which is imported only here and only when something is drawn. Text stays text, and
 colours become `currentColor` and the page's own --s0 to --s5, so that one figure is right in light and in dark.

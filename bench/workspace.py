@@ -1,4 +1,4 @@
-"""Scene: a folder and the processes of one measurement. When it ends, however it ends, none of them is left."""
+"""Workspace: a folder and the processes of one measurement. When it ends, however it ends, none of them is left."""
 
 from __future__ import annotations
 

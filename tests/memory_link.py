@@ -119,7 +119,7 @@ class Aircraft:
     def __init__(self, world: World, boot: int, now: float, link_bps: int, lanes: tuple[Lane, ...]) -> None:
         device = (0, world.device_key, boot)
         self.announcer = Announcer(world.order, device, lanes, link_bps, world.random.randbytes, now)
-        self.gatekeeper = UplinkOpener(self.announcer)
+        self.uplink_opener = UplinkOpener(self.announcer)
         self.commands: list[tuple[int, bytes]] = []  # (station, frame) of all that came up
         self.bundler = Bundler(LINK_MTU, world.order.content.policy.pad, now)
         self.batch = Batch()
@@ -129,12 +129,12 @@ class Aircraft:
 
     @property
     def drops(self) -> Counter[str]:
-        return Counter({reason.value: count for reason, count in self.gatekeeper.drops.items() if count})
+        return Counter({reason.value: count for reason, count in self.uplink_opener.drops.items() if count})
 
     def receive(self, datagrams: Iterable[bytes], now: float, by: Hashable = None) -> None:
         """`by`: the address that they came from."""
         for batch in batches(datagrams):
-            self.commands += self.gatekeeper.open(batch, now, lambda _: by).frames
+            self.commands += self.uplink_opener.open(batch, now, lambda _: by).frames
 
     def seal(self, lane: Lane, plain: Iterable[bytes]) -> list[bytes]:
         """The sealed datagrams of at most 64 plain ones."""

@@ -1,4 +1,4 @@
-"""Chunk: the sealing and opening data path against the size of a datagram, the size of a batch, and coalescing.
+"""Batching: the sealing and opening data path against the size of a datagram, the size of a batch, and coalescing.
 
 What runs is the product's own Bundler, Sealer and Opener under a real session in memory; no socket and no process.
 """

@@ -1,7 +1,7 @@
-"""Sessions: those of one start of `zegel air`, one after the other. The order in force, and how it is changed in flight.
+"""Session manager: the sessions of one start of `zegel air`, in turn. The order in force, and how it changes in flight.
 
 The flow of a change, SPEC.md section 7:
-  1  `take_order`      from the inbox of the device folder, or whole from the link: verified, stored, fsynced
+  1  `put_in_force`      from the inbox of the device folder, or whole from the link: verified, stored, fsynced
   2  `_prepare`        what drops nobody is told to the stations first, until they hold it, but no longer than the lead
   3  `_change`         the closing beat, the next boot counter, a new session under the new order; no overlap
 
@@ -55,7 +55,7 @@ class SessionManager:
         self._carried: OrderIntake[int] = OrderIntake()  # by station, so that none spoils what another carries
         self._inbox_at = self._limits_at = 0.0
         self._barrier = barrier or Barrier()
-        self._aside = BackgroundTask(self._barrier)
+        self._background = BackgroundTask(self._barrier)
         self.boot = 0  # the counter of this session; 0 before the first
         self._former = b""  # the id of the session before this one in this process
 
@@ -228,9 +228,9 @@ class SessionManager:
     def _watch_limits(self, now: float) -> None:
         flown = int(now - self._started) - self._counted
         due = flown >= COUNT_SECONDS_EVERY_S or self.device.unsaved  # a card that was full or read-only may not be any more
-        if due and self._aside.start(lambda: self.device.add_seconds(flown)):
+        if due and self._background.start(lambda: self.device.add_seconds(flown)):
             self._counted += flown
-        self._show_unsaved(self._aside.take_trouble(), now)
+        self._show_unsaved(self._background.take_trouble(), now)
         if limit := self.device.limits(board_clock()):
             self.announcer.flags |= Flag.ORDER_EXPIRED
             self._alarms.raise_(Reason.ORDER_OVER, now, limit=limit)
@@ -245,7 +245,7 @@ class SessionManager:
 
     def count_seconds(self, now: float) -> None:
         """What was flown, here and now: whoever writes to the folder next must not meet a writer."""
-        self._aside.finish()
+        self._background.finish()
         flown = int(now - self._started) - self._counted
         self._counted += flown
         self._show_unsaved(self.device.add_seconds(flown), now)

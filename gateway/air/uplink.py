@@ -1,4 +1,4 @@
-"""Air uplink: from the links through the gatekeeper and each station's guard policy to the flight controller.
+"""Air uplink: from the links through the uplink opener and each station's guard policy to the flight controller.
 
 What must not live here: whom to believe (gateway.core.air.uplink_opener), what a policy lets pass (firmware_shims.guard).
 """

@@ -50,7 +50,7 @@ class Bundler:
         self._answer_by = now + ANSWER_WITHIN_S
 
     def next_due(self) -> float:
-        """When `fill` should be called, on the caller's monotonic clock."""
+        """When `bundle_into` should be called, on the caller's monotonic clock."""
         if not self._frames:
             return self._last + PADDING_ONLY_AFTER_S
         if self._frames[0][0] < self._answer_by:

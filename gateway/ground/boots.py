@@ -21,8 +21,8 @@ RETRY_EVERY_S = 5.0  # while the folder cannot be written
 class Boots:
     """Of one station. The order in force is the listener's; its agency is that of all that come after it."""
 
-    def __init__(self, station: StationFolder, listener: Listener, alarms: Alarms, aside: BackgroundTask) -> None:
-        self._station, self._listener, self._alarms, self._aside = station, listener, alarms, aside
+    def __init__(self, station: StationFolder, listener: Listener, alarms: Alarms, background: BackgroundTask) -> None:
+        self._station, self._listener, self._alarms, self._background = station, listener, alarms, background
         self._agency_id = listener.order.agency_id
         self._write_at = 0.0
 
@@ -36,18 +36,18 @@ class Boots:
             self._station.record_boot(self._agency_id, one.device_public, *start, named=one.named)
 
     def write(self, now: float) -> None:
-        """Write aside what was remembered, if it is time; call it some ten times a second."""
-        if trouble := self._aside.take_trouble():
+        """Write what was remembered, in the background, if it is time; call it some ten times a second."""
+        if trouble := self._background.take_trouble():
             self._write_at = now + RETRY_EVERY_S
             self._alarms.raise_(Reason.BOOTS_UNSAVED, now, error=trouble)
         elif not self._station.unsaved:
             self._alarms.clear(Reason.BOOTS_UNSAVED)
-        if self._station.unsaved and now >= self._write_at and self._aside.start(self._station.store_heard):
+        if self._station.unsaved and now >= self._write_at and self._background.start(self._station.store_heard):
             self._write_at = now + WRITE_EVERY_S
 
     def finish(self) -> None:
         """At the end: what there is, at once."""
-        self._aside.finish()
+        self._background.finish()
         self._remember(self._listener.starts.lasting())
         if self._station.unsaved:
             self._station.store_heard()

@@ -36,7 +36,7 @@ class Owners:
         recall(station, self._agency_id, listener.order.content.devices, listener.starts, systems)
 
     def record(self) -> None:
-        """Have the folder remember what was learned; it is written aside."""
+        """Have the folder remember what was learned; it is written in the background."""
         for device, system in self._systems.take_learned():
             self._station.record_system(self._agency_id, device, system)
 

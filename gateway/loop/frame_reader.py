@@ -1,4 +1,4 @@
-"""Frames: what MAVLink frames the bytes of a plain endpoint complete, each of its connections framed on its own.
+"""Frame reader: what MAVLink frames the bytes of a plain endpoint complete, each of its connections framed on its own.
 
 What must not live here: what becomes of the frames.
 """

@@ -1,4 +1,4 @@
-"""Pace: whether what comes fast is let gather, so that one turn of a loop serves much of it.
+"""Pacing: whether what comes fast is let gather, so that one turn of a loop serves much of it.
 
 To wake up costs a process far more than one datagram more: caches are cold, and a turn costs hardly more for many. Where
 few come in the time that they may wait there is nothing to gain, and each goes on at once; else their endpoint rests for

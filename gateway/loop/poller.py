@@ -52,7 +52,7 @@ class Poller:
     def wait(self, timeout: float) -> set[Endpoint]:
         """The endpoints that have something; none after `timeout` seconds, or when a signal came.
 
-        What made one ready makes it so again until its `fill` was called.
+        What made one ready makes it so again until its `receive_into` was called.
         """
         owners: dict[int, Endpoint] = {}
         interests = [(self._wake.fileno(), READ)]

@@ -1,4 +1,4 @@
-"""Notify: tells the service manager how the role is, by the protocol of sd_notify(3). Nothing where nobody asked for it.
+"""Watchdog: tells the service manager how the role is, by the protocol of sd_notify(3). Nothing where nobody asked for it.
 
 What lives here: one datagram socket and when to use it. The loop that moves the data calls `turned`, and nothing else
 does, no thread either: if that loop hangs, the manager hears nothing and starts the service anew.

@@ -1,4 +1,4 @@
-"""Watch: tells a person, once, that an endpoint cannot work, and once that it works again.
+"""Endpoint watch: tells a person, once, that an endpoint cannot work, and once that it works again.
 
 A gateway that reopens for ever is a gateway that says nothing while a cable is missing; `zegel status` is for who asks,
 this is for who does not.

@@ -203,12 +203,12 @@ def page_in_a_browser() -> Row:
     arm, port, link = command("COMPONENT_ARM_DISARM", 1), free_port(socket.SOCK_STREAM), PlainEnd()
     with plain(f"tcpin:{HOST}:{port}", os.geteuid()) as gcs:
         said: list[str] = []
-        helm = GroundUplink(station.sessions, [gcs], [link], Alarms(said.append))
+        uplink = GroundUplink(station.sessions, [gcs], [link], Alarms(said.append))
         with socket.create_connection((HOST, port)) as page:
             page.sendall(b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 450\r\n\r\n" + arm * COMMANDS)
-            until(lambda: helm.relay({gcs}, 1.0) or bool(said or helm.sent or helm.refused))
-            helm.relay({gcs}, 2.0)
-        assert (helm.sent, dict(helm.refused), link.drained) == (0, {}, [])
+            until(lambda: uplink.relay({gcs}, 1.0) or bool(said or uplink.sent or uplink.refused))
+            uplink.relay({gcs}, 2.0)
+        assert (uplink.sent, dict(uplink.refused), link.drained) == (0, {}, [])
         return Row(
             "a page in the pilot's own browser posts commands to the TCP port that the ground serves",
             f"{COMMANDS} commands behind the head of a request",

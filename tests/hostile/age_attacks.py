@@ -81,7 +81,7 @@ def sticks(first: int) -> list[bytes]:
 def commands_at_a_ground() -> Row:
     with scene() as here:
         gcs, link = here.socket(), PlainEnd()
-        helm = GroundUplink(here.pilot.sessions, [gcs], [link], Alarms(lambda _: None))
+        uplink = GroundUplink(here.pilot.sessions, [gcs], [link], Alarms(lambda _: None))
         old, new = sticks(0), sticks(MANY)
         here.send(old)
         time.sleep(STILL_S)
@@ -89,8 +89,8 @@ def commands_at_a_ground() -> Row:
         here.send(new)
 
         def taken() -> bool:
-            helm.relay({gcs}, time.monotonic())
-            return helm.sent + sum(helm.refused.values()) >= 2 * MANY
+            uplink.relay({gcs}, time.monotonic())
+            return uplink.sent + sum(uplink.refused.values()) >= 2 * MANY
 
         until(taken)
         here.aircraft.receive(link.drained, here.now)
@@ -100,7 +100,7 @@ def commands_at_a_ground() -> Row:
             "a ground stands still while a joystick goes on, and then reads what waited in its socket",
             f"{MANY} commands {STILL_S} s before it goes on, with fresh_ms {FRESH_MS}, and {MANY} just then",
             f"the {MANY} of just then reached the flight controller, and none of the others",
-            only(helm.refused, "late"),
+            only(uplink.refused, "late"),
         )
 
 

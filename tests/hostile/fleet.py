@@ -67,7 +67,7 @@ class Two:
         """A session of the device at this place, by whoever has its key."""
         made = Aircraft.__new__(Aircraft)
         made.announcer = Announcer(self.world.order, (index, key, boot), LANES, 8_000_000, self.world.random.randbytes, now)
-        made.gatekeeper, made.commands = UplinkOpener(made.announcer), []
+        made.uplink_opener, made.commands = UplinkOpener(made.announcer), []
         made.bundler, made.batch = Bundler(LINK_MTU, self.world.order.content.policy.pad, now), Batch()
         return made
 

@@ -86,14 +86,16 @@ class Scene(World):
         self.alarms, self.drops, self.now = Alarms(lambda _: None), Counter[str](), 0.0
         self.sessions = SessionManager(self.device, 1, 8_000_000, self.alarms)
         self.sessions.begin(self.now)
-        self.gatekeeper = UplinkOpener(self.sessions.announcer)
+        self.uplink_opener = UplinkOpener(self.sessions.announcer)
         self.pilot, self.attacker = self.station(PILOT), self.station(ATTACKER)
         self.fly(2.0)
         self.ground_alarms = Alarms(lambda _: None)
-        helm = GroundUplink(UplinkSessions(self.order, PILOT, LINK_MTU, self.random.randbytes), [], [], self.ground_alarms)
+        uplink = GroundUplink(
+            UplinkSessions(self.order, PILOT, LINK_MTU, self.random.randbytes), [], [], self.ground_alarms
+        )
         paper = OrderFile(str(self.house.order))
         folder_of = self.stations[PILOT]
-        self.succession = Succession(folder_of, paper, self.pilot.listener, helm, self.ground_alarms)
+        self.succession = Succession(folder_of, paper, self.pilot.listener, uplink, self.ground_alarms)
 
     def amended(self) -> bytes:
         """Order 2, which the pilot has: the attacker is not in it any more."""
@@ -119,7 +121,7 @@ class Scene(World):
         datagram = commander.carry(content, self.now)
         assert datagram is not None
         for batch in batches([datagram]):
-            for index, _, fragment in self.gatekeeper.open(batch, self.now).control:
+            for index, _, fragment in self.uplink_opener.open(batch, self.now).control:
                 if not self.sessions.order_fragment(index, fragment, self.now):
                     self.drops[DropReason.BAD_ORDER.value] += 1
 

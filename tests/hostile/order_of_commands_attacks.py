@@ -105,7 +105,7 @@ def held_back_over_a_standstill() -> Row:
     batch.hold([later, pilot.held])
     batch.waited(STILL_S, np.array([STILL_S, STILL_S - HELD_BACK_S]))
     before = pilot.aircraft.drops
-    frames = pilot.aircraft.gatekeeper.open(batch, pilot.now + STILL_S).frames
+    frames = pilot.aircraft.uplink_opener.open(batch, pilot.now + STILL_S).frames
     assert frames == [(1, ARM)]
     return Row(
         "the same, at an aircraft that stands still and reads both at once",
@@ -154,7 +154,7 @@ def flooded_over_a_change() -> Row:
             changes_at.pop(0)
             scene.pilot.receive(scene.aircraft.announcer.close(scene.now), scene.now)
             former, scene.aircraft = scene.aircraft, scene.world.after(scene.aircraft, scene.now)
-            scene.aircraft.gatekeeper = UplinkOpener(scene.aircraft.announcer, former=former.gatekeeper)
+            scene.aircraft.uplink_opener = UplinkOpener(scene.aircraft.announcer, former=former.uplink_opener)
             scene.aircraft.commands = former.commands
         sent += 1
         scene.pilot.receive(scene.aircraft.control(scene.now), scene.now)

@@ -209,12 +209,12 @@ def command_that_a_library_throws_at() -> Row:
     scene.now = command(scene.world, scene.station, scene.aircraft, scene.now)
     frames = [mavlink_frame(scene.rng, number) for number in range(20)]
     sealed = [datagram for frame in frames for datagram in scene.station.seal([frame], scene.now)]
-    real, throws = scene.aircraft.gatekeeper._frames, RecursionError()
+    real, throws = scene.aircraft.uplink_opener._frames, RecursionError()
 
     def frames_of(station, plain, accepted):
         return thrown(throws) if plain.startswith(frames[7]) else real(station, plain, accepted)
 
-    with patch.object(scene.aircraft.gatekeeper, "_frames", frames_of):
+    with patch.object(scene.aircraft.uplink_opener, "_frames", frames_of):
         counters = moved(scene.aircraft, lambda: scene.aircraft.receive(sealed, scene.now))
     assert [frame for _, frame in scene.aircraft.commands] == frames[:7] + frames[8:]
     return Row(

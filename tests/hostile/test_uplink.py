@@ -185,7 +185,7 @@ def test_a_flood_of_forged_instances_leaves_the_pilot_a_way_in():
             scene.pilot.receive(scene.aircraft.control(scene.now), scene.now)
     assert arrived == 100
     assert 1_000 <= scene.aircraft.drops["bad_tag"] <= 1_250
-    assert len([*scene.aircraft.gatekeeper._live]) <= 4
+    assert len([*scene.aircraft.uplink_opener._live]) <= 4
     restarted = scene.world.station(1)
     scene.now = join(scene.world, restarted, scene.aircraft, scene.now + 1)
     for _ in range(1_200):

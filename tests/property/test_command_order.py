@@ -73,7 +73,7 @@ class Log:
     def read(self, batch: Batch, arrived: Sequence[float], now: float, by: Hashable) -> None:
         for datagram, at in zip(batch.datagrams(), arrived, strict=True):
             self.arrived.setdefault(self.frames.get(datagram, b""), at)
-        for _, frame in self.aircraft.gatekeeper.open(batch, now, lambda _: by).frames:
+        for _, frame in self.aircraft.uplink_opener.open(batch, now, lambda _: by).frames:
             self.done.append((now, self.arrived[frame], self.sealed[frame]))
 
     def worst(self) -> tuple[float, float]:
@@ -320,7 +320,7 @@ def crashes(seed: int) -> int:
 
 def in_place_of(world: World, former: Aircraft, now: float) -> Aircraft:
     made = world.after(former, now)
-    made.gatekeeper, made.commands = UplinkOpener(made.announcer, former=former.gatekeeper), former.commands
+    made.uplink_opener, made.commands = UplinkOpener(made.announcer, former=former.uplink_opener), former.commands
     return made
 
 

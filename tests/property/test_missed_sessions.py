@@ -39,7 +39,7 @@ class Schedule:
         closing = self.aircraft.announcer.close(self.now)
         former = self.aircraft
         self.aircraft = self.world.after(former, self.now)
-        self.aircraft.gatekeeper = UplinkOpener(self.aircraft.announcer, former=former.gatekeeper)
+        self.aircraft.uplink_opener = UplinkOpener(self.aircraft.announcer, former=former.uplink_opener)
         self.pilot.receive(self.random.choice(([], closing)), self.now)
 
     def fly(self, up: bool, down: bool, seconds: float, rate: int = 0) -> None:
@@ -52,9 +52,9 @@ class Schedule:
             legit = self.pilot.control(self.now) + ([] if isinstance(sealed, Refusal) else sealed)
             mine = [datagram for datagram in legit if datagram[3] == self.aircraft.announcer.session_id[0]]
             self.sent += len(mine)
-            before = self.aircraft.gatekeeper.opened[1]
+            before = self.aircraft.uplink_opener.opened[1]
             self.aircraft.receive(forged(self.random, self.aircraft, rate) + (mine if up else []), self.now)
-            self.arrived += self.aircraft.gatekeeper.opened[1] - before
+            self.arrived += self.aircraft.uplink_opener.opened[1] - before
 
     def thief_speaks(self) -> None:
         """A copy of the device's key on another computer is heard, granted and answered by the ground for a moment."""
@@ -65,7 +65,7 @@ class Schedule:
             self.now += STEP_S
             thief.receive(self.pilot.control(self.now), self.now)
             self.pilot.receive(self.aircraft.control(self.now) + thief.control(self.now), self.now)
-        assert thief.gatekeeper.opened[1], "an instance of ours is known to it"
+        assert thief.uplink_opener.opened[1], "an instance of ours is known to it"
         self.fly(True, True, FORGOTTEN_AFTER_S)
 
 

@@ -43,7 +43,7 @@ class Schedule:
         former = self.aircraft
         said = former.announcer.close(self.now)
         self.aircraft = self.world.after(former, self.now)
-        self.aircraft.gatekeeper = UplinkOpener(self.aircraft.announcer, former=former.gatekeeper)
+        self.aircraft.uplink_opener = UplinkOpener(self.aircraft.announcer, former=former.uplink_opener)
         self.sessions[self.aircraft.announcer.session_id] = len(self.sessions)
         for station in self.stations.values():
             station.receive(self.air(said), self.now)

@@ -150,7 +150,7 @@ class Announcer:
     def close(self, now: float, unix_time: int = 0) -> list[bytes]:
         """The last beat; after it this session seals nothing, and its send keys are gone.
 
-        What comes up in it is opened for fresh_ms more (gatekeeper.py); then the caller drops the announcer.
+        What comes up in it is opened for fresh_ms more (uplink_opener.py); then the caller drops the announcer.
         """
         if self.phase is Phase.CLOSED:
             return []

@@ -1,4 +1,4 @@
-"""Sequence: in which order a station sealed its commands, and which of them come too late behind later ones.
+"""Command order: in which order a station sealed its commands, and which of them come too late behind later ones.
 
 SPEC.md section 4.7, "Order of commands". A radio that swaps two datagrams costs nothing; who holds a command back cannot
 have it carried out after what the pilot has commanded since, not even where the aircraft stood still meanwhile and reads

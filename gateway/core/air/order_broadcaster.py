@@ -1,4 +1,4 @@
-"""OrderBroadcaster: brings one order to the stations of a session, piece by piece. SPEC.md sections 4.6 and 7.
+"""Order broadcaster: brings one order to the stations of a session, piece by piece. SPEC.md sections 4.6 and 7.
 
 In the evidence lane before the session that changes to it, until each station that is there says that it holds it; in the
 order lane over and over, until each station has shown by a challenge that it has it. Never more than 5 % of the link, apart

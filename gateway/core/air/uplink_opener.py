@@ -1,4 +1,4 @@
-"""UplinkOpener: the aircraft's side of the uplink. Which datagrams it opens, and which of them it believes.
+"""Uplink opener: the aircraft's side of the uplink. Which datagrams it opens, and which of them it believes.
 
 The flow, SPEC.md section 4.7, and the functions in its order:
   1  `open`        only the uplink's form goes on
@@ -88,7 +88,7 @@ class UplinkOpener:
             self._permitted[uplink_head(Lane.CONTROL, station.index)] = True
             self._permitted[uplink_head(Lane.UPLINK, station.index)] = bool(station.roles & Role.COMMAND)
         self._live = Instances()
-        self._sequences = {index: CommandOrder() for index in self._stations}
+        self._command_orders = {index: CommandOrder() for index in self._stations}
         self._waiting: dict[int, list[_Command]] = {}  # by station: what of the read at hand was believed
         self._sender_of: SenderOf = _one_sender
         self._budget = Budget(DERIVE_A_SECOND, DERIVE_BURST)
@@ -272,7 +272,7 @@ class UplinkOpener:
         for station, commands in waiting.items():
             try:
                 read = [self._came(command, batch) for command in commands]
-                in_order = [commands[number] for number in self._sequences[station].take(read, now)]
+                in_order = [commands[number] for number in self._command_orders[station].take(read, now)]
             except Exception as error:
                 self._unexpected(error)
                 continue

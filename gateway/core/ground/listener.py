@@ -6,11 +6,11 @@ The flow of a control datagram, SPEC.md section 5.5:
   3  beat: the session's key, a rising seq, not late -> opens the lanes of its epoch, bounds their counters
   4  announcement fragment: only if the newest beat lists it; whole, signed, ours -> HPKE, commitments -> keys installed;
      if only a late beat lists it, the uplink key alone
-  5  order fragment: out of a sealed lane, gathered; `take_order` hands a whole one out in its turn (order_intake.py),
+  5  order fragment: out of a sealed lane, gathered; `pop_candidate_order` hands out a whole one in its turn (order_intake.py),
      `adopt` takes it when it verified
 
 Every refusal is a counted DropReason, never an exception. Sans-IO: time is an argument; what must be stored (boot
-counters, orders) is handed out by `take_heard` and `take_order`.
+counters, orders) is handed out by `take_heard` and `pop_candidate_order`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""OrderUploader: carries a station's newest order up to an aircraft that flies under another one. SPEC.md section 7.
+"""Order uploader: carries a station's newest order up to an aircraft that flies under another one. SPEC.md section 7.
 
 Whether the aircraft takes it is the aircraft's; an uploader only stops when the session is over, is under this order, or a
 minute has passed. Sans-IO.

@@ -74,7 +74,7 @@ class UplinkSessions:
         self.commanders = {session.session_id: self._commander(session) for session in known}
         for device in {session.device_public for session in known}:
             self._choose(device, now)
-        self._send_envoys(now)
+        self._send_uploaders(now)
 
     def _commander(self, session: Session) -> Commander:
         known = self.commanders.get(session.session_id)
@@ -100,7 +100,7 @@ class UplinkSessions:
             if name and session.alive(now):
                 self._handed_on[device] = session.boot_counter, name
 
-    def _send_envoys(self, now: float) -> None:
+    def _send_uploaders(self, now: float) -> None:
         """One to each session that is not under our newest order."""
         others = {
             name: commander

@@ -32,8 +32,8 @@ class Watched(Two):
         StationFolder.init(path, "pilot", Profile.X25519, [harbour().root])
         self.folder = StationFolder.open(path)
         self.said: list[str] = []
-        self.aside, self.alarms = BackgroundTask(), Alarms(self.said.append)
-        self.boots = Boots(self.folder, self.pilot.listener, self.alarms, self.aside)
+        self.background, self.alarms = BackgroundTask(), Alarms(self.said.append)
+        self.boots = Boots(self.folder, self.pilot.listener, self.alarms, self.background)
         self.later_s, self.sent = later_s, defaultdict[bytes, dict[int, float]](dict)
 
     def fly(self, seconds: float) -> Iterator[float]:
@@ -45,7 +45,7 @@ class Watched(Two):
             self.pilot.listener.tick(self.now)
             self.boots.record()
             self.boots.write(self.now)
-            self.aside.finish()  # a fast disk
+            self.background.finish()  # a fast disk
             yield self.now
 
     def beat(self, aircraft: Aircraft) -> None:

@@ -80,13 +80,13 @@ def test_what_is_for_no_one_aircraft_is_counted_named_and_said_and_the_rest_goes
     two = Two(((1,), (2,)))
     two.talk()
     gcs, link, alarms = PlainEnd(), PlainEnd(), Alarms(lambda _: None)
-    helm = GroundUplink(two.pilot.sessions, [gcs], [link], alarms)
+    uplink = GroundUplink(two.pilot.sessions, [gcs], [link], alarms)
     gcs.put(arm(0), arm(1), arm(0), arm(3))
-    helm.relay({gcs}, two.now)
+    uplink.relay({gcs}, two.now)
     two.first.receive(link.drained, two.now)
     assert [frame for _, frame in two.first.commands] == [arm(1)]
-    assert (helm.sent, helm.refused) == (1, {"for_all": 2, "nobodys": 1})
-    assert helm.misrouted.counts == {"COMMAND_LONG to system 0": 2, "COMMAND_LONG to system 3": 1}
+    assert (uplink.sent, uplink.refused) == (1, {"for_all": 2, "nobodys": 1})
+    assert uplink.misrouted.counts == {"COMMAND_LONG to system 0": 2, "COMMAND_LONG to system 3": 1}
     assert alarms.texts == [
         "kept back: COMMAND_LONG to system 0, 2 times: it is for all systems, and several aircraft are commanded",
         "kept back: COMMAND_LONG to system 3, once: no aircraft has this system id (zegel order systems lists it)",
@@ -97,10 +97,10 @@ def test_the_stations_own_id_is_learned_from_what_it_sends():
     two = Two()
     two.talk()
     gcs = PlainEnd()
-    helm = GroundUplink(two.pilot.sessions, [gcs], [PlainEnd()], Alarms(lambda _: None))
+    uplink = GroundUplink(two.pilot.sessions, [gcs], [PlainEnd()], Alarms(lambda _: None))
     assert two.down(two.first, position(255)) == [position(255)]
     gcs.put(GCS_BEAT)
-    helm.relay({gcs}, two.now)
+    uplink.relay({gcs}, two.now)
     assert two.down(two.first, position(255)) == []
 
 

@@ -134,10 +134,10 @@ def test_a_frame_that_cannot_be_judged_stays_aboard_and_the_others_leave(monkeyp
 
 def test_a_task_aside_that_throws_is_counted():
     barrier = Barrier()
-    aside = BackgroundTask(barrier)
-    aside.start(failing(bytes))
-    aside.finish()
+    background = BackgroundTask(barrier)
+    background.start(failing(bytes))
+    background.finish()
     assert barrier.total == 1
-    assert aside.start(lambda: "the card is full")
-    aside.finish()
-    assert aside.take_trouble() == "the card is full"
+    assert background.start(lambda: "the card is full")
+    background.finish()
+    assert background.take_trouble() == "the card is full"

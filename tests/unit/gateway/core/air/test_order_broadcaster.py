@@ -18,7 +18,7 @@ BPS = 8_000_000
 NARROW_BPS = 57_600
 
 
-def courier(lane: Lane = Lane.ORDER, link_bps: int = BPS, begin: float = 0.0) -> OrderBroadcaster:
+def broadcaster(lane: Lane = Lane.ORDER, link_bps: int = BPS, begin: float = 0.0) -> OrderBroadcaster:
     aircraft = World(1).aircraft(link_bps=link_bps, lanes=(*LANES, Lane.ORDER))
     return OrderBroadcaster(aircraft.announcer, ORDER, lane, begin)
 
@@ -32,7 +32,7 @@ def sent(carrier: OrderBroadcaster, until: float, begin: float = 0.0) -> list[tu
 
 
 def test_ahead_it_goes_out_once_where_nobody_answers():
-    carrier = courier(Lane.EVIDENCE)
+    carrier = broadcaster(Lane.EVIDENCE)
     assert len(sent(carrier, 100)) == len(FRAGMENTS)
     assert carrier.done
     assert carrier.rounds == 1
@@ -57,7 +57,7 @@ def test_ahead_it_is_repeated_until_each_station_that_was_heard_of_late_has_it()
 
 
 def test_in_the_order_lane_it_is_repeated_for_a_minute_and_then_rarely():
-    begins = [now for now, _ in sent(courier(), 200)][:: len(FRAGMENTS)]
+    begins = [now for now, _ in sent(broadcaster(), 200)][:: len(FRAGMENTS)]
     early = [now for now in begins if now < 60]
     assert early[START_ROUNDS - 1] < 2.0, "the first rounds are fast, as fast as its share of the link lets them be"
     later = early[START_ROUNDS - 1 :]
@@ -67,13 +67,13 @@ def test_in_the_order_lane_it_is_repeated_for_a_minute_and_then_rarely():
 
 
 def test_nothing_before_it_begins():
-    carrier = courier(begin=7.0)
+    carrier = broadcaster(begin=7.0)
     assert carrier.datagrams(6.9) == []
     assert carrier.next_due() == 7.0
 
 
 def test_it_ends_when_each_station_has_challenged():
-    carrier = courier()
+    carrier = broadcaster()
     carrier.arrived(2)
     assert not carrier.done
     carrier.arrived(2)
@@ -91,13 +91,13 @@ def test_it_ends_with_the_session():
 
 @pytest.mark.parametrize("link_bps", [NARROW_BPS, BPS])
 def test_its_share_of_the_link_is_kept(link_bps):
-    datagrams = sent(courier(link_bps=link_bps), 120)
+    datagrams = sent(broadcaster(link_bps=link_bps), 120)
     size = sum(len(datagram) for _, datagram in datagrams)
     assert size * 8 / 120 <= link_bps * ORDER_SHARE * 1.05
 
 
 def test_whoever_asks_late_gets_no_flood():
-    carrier = courier(link_bps=NARROW_BPS)
+    carrier = broadcaster(link_bps=NARROW_BPS)
     assert len(carrier.datagrams(1000.0)) <= 2
 
 

@@ -61,7 +61,7 @@ class Scene:
         for datagram in datagrams:
             batch.append(datagram)
         batch.waited(max(waited), np.resize(np.array(waited), len(datagrams)))
-        return self.aircraft.gatekeeper.open(batch, now, lambda _: by)
+        return self.aircraft.uplink_opener.open(batch, now, lambda _: by)
 
     def drops(self, *datagrams: bytes, now: float = 0.0, **how: Any) -> dict[str, int]:
         """What each reason's counter moved by; nothing may have been accepted."""
@@ -77,7 +77,7 @@ def test_a_command_comes_through_byte_for_byte_and_names_its_station():
     sent = [scene.command(key), scene.command(other), scene.command(key)]
     assert scene.open(*sent).frames == [(1, scene.frame), (1, scene.frame), (2, scene.frame)]
     assert scene.aircraft.drops == {}
-    assert scene.aircraft.gatekeeper.opened == {1: 2, 2: 1}
+    assert scene.aircraft.uplink_opener.opened == {1: 2, 2: 1}
 
 
 def test_the_slots_of_what_was_accepted_are_told_and_no_others():
@@ -223,7 +223,7 @@ def test_a_stale_echo_takes_no_slot_and_moves_no_window():
     key = scene.key()
     stale = scene.sealed(key, bytes(8) + scene.frame)
     assert scene.drops(stale, stale) == {"stale_echo": 2}
-    assert [*scene.aircraft.gatekeeper._live] == []
+    assert [*scene.aircraft.uplink_opener._live] == []
     scene.open(scene.command(key))
     assert scene.drops(stale) == {"stale_echo": 1}
 
@@ -261,7 +261,7 @@ def test_an_idle_instance_gives_way_and_its_recording_stays_refused():
     known = scene.key(instance=names[1])
     known.next_ctr = 1
     assert len(scene.open(scene.command(known), scene.command(), now=6.01).frames) == 2
-    live = [*scene.aircraft.gatekeeper._live]
+    live = [*scene.aircraft.uplink_opener._live]
     assert len(live) == INSTANCES_MAX
     left = [name for name in names if any(each.heard_as & 0xFF_FFFF_FFFF == int.from_bytes(name) for each in live)]
     assert len(left) == INSTANCES_MAX - 1
@@ -274,7 +274,7 @@ def test_a_forgery_takes_no_slot():
     scene = Scene()
     for _ in range(20):
         assert scene.drops(scene.command(scene.key(base=bytes(32)))) == {"bad_tag": 1}
-    assert [*scene.aircraft.gatekeeper._live] == []
+    assert [*scene.aircraft.uplink_opener._live] == []
 
 
 def test_unknown_instances_share_a_budget_and_known_ones_pass_beside_it():
@@ -307,7 +307,7 @@ def test_no_flood_holds_up_a_live_instance_at_a_rekey_or_in_its_other_lane(lane:
         sealed = [scene.sealed(key, scene.nonce + challenge) for key in keys[:-1]]
         accepted = scene.open(*sealed, scene.command(keys[-1]), now=now)
         assert (accepted.challenges, accepted.frames) == ([1] * len(sealed), [(1, scene.frame)])
-    (live,) = scene.aircraft.gatekeeper._live
+    (live,) = scene.aircraft.uplink_opener._live
     assert {epoch for _, epoch in live.keys} == {0, 1}
 
 
@@ -318,7 +318,7 @@ def test_a_live_instance_costs_one_derivation_for_each_lane_and_epoch_whoever_na
     scene.open(scene.command(scene.key(instance=name, now=55.0)), now=55.0)
     forged = [scene.command(scene.key(base=bytes(32), epoch=epoch, instance=name)) for epoch in (0, 1) for _ in range(50)]
     assert scene.drops(*forged, now=55.0) == {"bad_tag": 50, "replayed": 50}
-    (live,) = scene.aircraft.gatekeeper._live
+    (live,) = scene.aircraft.uplink_opener._live
     assert {(kid >> 60, epoch) for kid, epoch in live.keys} == {(Lane.UPLINK - 15, 0), (Lane.UPLINK - 15, 1)}
 
 
@@ -528,7 +528,7 @@ class Changed(Scene):
         self.aircraft = self.world.after(former, now)
         self.announcer = self.aircraft.announcer
         self.announcer.datagrams(now)
-        self.aircraft.gatekeeper = UplinkOpener(self.announcer, former=former.gatekeeper)
+        self.aircraft.uplink_opener = UplinkOpener(self.announcer, former=former.uplink_opener)
 
     def late(self, station: int = 1, lane: Lane = Lane.UPLINK) -> bytes:
         """Sealed for the session that is closed, behind the echo of its closing beat."""
@@ -552,10 +552,10 @@ def test_after_fresh_ms_its_keys_are_gone_whether_or_not_anything_comes_up():
     scene = Changed()
     old = weakref.ref(scene.old)
     scene.old = None
-    scene.aircraft.gatekeeper.tick(4.0)
+    scene.aircraft.uplink_opener.tick(4.0)
     gc.collect()
     assert old()
-    scene.aircraft.gatekeeper.tick(4.1)
+    scene.aircraft.uplink_opener.tick(4.1)
     gc.collect()
     assert old() is None
 
@@ -624,7 +624,7 @@ def test_whom_the_session_before_knew_passes_beside_a_flood_from_the_first_word_
 )
 def test_of_a_station_that_the_new_order_does_not_list_nothing_follows(changes):
     scene = Changed(**changes)
-    assert [*scene.aircraft.gatekeeper._live] == []
+    assert [*scene.aircraft.uplink_opener._live] == []
 
 
 def after(scene: Changed, name: bytes) -> bytes:
@@ -664,7 +664,7 @@ def test_whom_the_session_before_heard_is_known_whether_or_not_its_ground_had_an
     assert heard(scene, known, 2.0)
     assert not heard(scene, other, 2.0)
     scene.change(3.0)
-    formers = [former for live in scene.aircraft.gatekeeper._live for former in live.follows.values()]
+    formers = [former for live in scene.aircraft.uplink_opener._live for former in live.follows.values()]
     assert formers.count(known) == 1
     assert other not in formers
 
@@ -676,7 +676,7 @@ def test_one_that_may_have_two_names_takes_one_slot():
     first = scene.keys[1].kid.to_bytes(8, "big")[3:]
     scene.open(scene.command(scene.key(instance=after(scene, first))), now=1.0)
     scene.change(2.0)
-    mine = [live for live in scene.aircraft.gatekeeper._live if live.station.index == 1]
+    mine = [live for live in scene.aircraft.uplink_opener._live if live.station.index == 1]
     assert len(mine) == INSTANCES_MAX
     assert sorted(len(live.follows) for live in mine) == [1] * (INSTANCES_MAX - 1) + [2]
     assert scene.drops(scene.command(), now=2.0) == {"too_many_instances": 1}
@@ -692,6 +692,6 @@ def test_a_station_is_known_by_its_key_at_whatever_place_the_new_order_lists_it(
 
 def test_what_was_counted_goes_on():
     scene = Changed()
-    counts = dict(scene.aircraft.gatekeeper.opened)
+    counts = dict(scene.aircraft.uplink_opener.opened)
     scene.open(scene.late(), scene.command(scene.key(station=2)), now=1.0)
-    assert scene.aircraft.gatekeeper.opened == {1: counts[1] + 1, 2: 1}
+    assert scene.aircraft.uplink_opener.opened == {1: counts[1] + 1, 2: 1}

@@ -154,7 +154,7 @@ def heard_of(scene: Scene, kind: Control, seconds: float) -> list[tuple[float, b
     while scene.now < end:
         scene.now += 0.05
         for batch in batches(scene.station.control(scene.now)):
-            accepted = scene.aircraft.gatekeeper.open(batch, scene.now)
+            accepted = scene.aircraft.uplink_opener.open(batch, scene.now)
             out += [(scene.now, content) for _, found, content in accepted.control if found is kind]
         scene.station.receive(scene.aircraft.control(scene.now), scene.now)
     return out

@@ -37,7 +37,7 @@ def carried(aircraft, station, begin: float, end: float) -> list[tuple[float, in
         batch = Batch()
         for datagram in station.control(now):
             batch.append(datagram)
-        accepted = aircraft.gatekeeper.open(batch, now)
+        accepted = aircraft.uplink_opener.open(batch, now)
         out += [(now, sender, content) for sender, kind, content in accepted.control if kind is Control.ORDER_FRAGMENT]
         now += 0.05
     return out
@@ -75,8 +75,8 @@ def test_what_an_observer_forges_is_refused_aboard(world):
     (commander,) = station.sessions.commanders.values()
     batch = Batch()
     batch.append(commander.carry(FRAGMENTS[0], now))
-    assert aircraft.gatekeeper.open(batch, now).control == []
-    assert +aircraft.gatekeeper.drops == {DropReason.NOT_PERMITTED: 1}
+    assert aircraft.uplink_opener.open(batch, now).control == []
+    assert +aircraft.uplink_opener.drops == {DropReason.NOT_PERMITTED: 1}
 
 
 def test_it_is_repeated_for_a_minute_and_ends_when_the_order_is_in_force(world):
@@ -99,7 +99,7 @@ def test_in_a_pending_session_nothing_is_said_but_after_a_while_our_order(world)
     adopt(station, dataclasses.replace(world.order, raw=ORDER.raw, order_hash=ORDER.order_hash))
     now = join(world, station, aircraft, 0.0)
     assert carried(aircraft, station, now, now + PENDING_FOR_S - 0.1) == []
-    assert aircraft.gatekeeper.opened == {}
+    assert aircraft.uplink_opener.opened == {}
     assert station.sessions.refusal(now) is Refusal.PENDING
     fragments = carried(aircraft, station, now + PENDING_FOR_S, now + PENDING_FOR_S + 3)
     assert [content for _, _, content in fragments] == FRAGMENTS
