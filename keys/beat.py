@@ -12,6 +12,7 @@ import enum
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from keys import cose, fields
+from keys.errors import BadSignature
 from keys.lanes import SESSION_ID_SIZE
 
 TYP = "zegel-beat"
@@ -101,4 +102,12 @@ def verify(message: cose.Sign1, session_public: Ed25519PublicKey) -> Beat:
     payload = message.verify(TYP, session_public)
     beat = Beat(*fields.read(payload, "the beat", _FIELDS))
     message.require_unprotected({cose.HEADER_KID: beat.session_id[:8]})
+    return beat
+
+
+def of_session(message: bytes, session_public: Ed25519PublicKey, session_id: bytes) -> Beat:
+    """The beat in a whole message. As `verify`, and BadSignature if it is another session's."""
+    beat = verify(cose.parse_sign1(message), session_public)
+    if beat.session_id != session_id:
+        raise BadSignature("the beat is of another session")
     return beat

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections import deque
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from typing import TypeAlias
 
 from gateway.core.budget import Budget
 from gateway.core.wire import CHALLENGE_FOR_S
 from keys.beat import CHALLENGE_SIZE, Beat
+from keys.epoch import Entropy
 
 CHALLENGE_EVERY_S = 3.0  # a fresh one for each way, the ways in turn
 REPEAT_AFTER_S = 1.0  # of a challenge that has not come back: at 30 % loss F3 would else be lost once a minute
@@ -23,7 +24,6 @@ KNOWN_FOR_S = 60.0  # every second turn is for the ways that led there lately: t
 FIRSTS_A_SECOND, FIRSTS_AT_ONCE = 4.0, 8.0  # out of turn, while none was answered: strangers can name new ways
 
 Way: TypeAlias = tuple[int, Hashable]  # number of the link, who is at its other end
-Entropy: TypeAlias = Callable[[int], bytes]
 
 
 @dataclasses.dataclass(slots=True)

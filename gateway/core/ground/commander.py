@@ -17,12 +17,13 @@ import enum
 from collections.abc import Sequence
 
 from gateway.core import bundle
-from gateway.core.ground.challenges import Challenges, Entropy, Way
+from gateway.core.ground.challenges import Challenges, Way
 from gateway.core.ground.instance import Instance
 from gateway.core.ground.session import Session
 from gateway.core.sealer import Sealer
 from gateway.core.wire import UPLINK_OVERHEAD, Control
 from keys.beat import NONCE_SIZE, Flag
+from keys.epoch import Entropy
 from keys.lanes import Lane, Role
 from keys.order import OrderStation
 from keys.policy import Policy

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping, MutableSet
 
-from gateway.core.ground.challenges import Entropy
+from keys.epoch import Entropy
 from keys.keyring import SendKey, instance_after
 from keys.lanes import INSTANCE_SIZE, Lane, uplink_kid
 

@@ -6,7 +6,7 @@ The flow of a control datagram, SPEC.md section 5.5:
   3  beat: the session's key, a rising seq, not late -> opens the lanes of its epoch, bounds their counters
   4  announcement fragment: only if the newest beat lists it; whole, signed, ours -> HPKE, commitments -> keys installed;
      if only a late beat lists it, the uplink key alone
-  5  order fragment: out of a sealed lane, gathered; `pop_candidate_order` hands out a whole one in its turn (order_intake.py),
+  5  order fragment: out of a sealed lane, gathered; `pop_candidate_order` hands out a whole one (order_intake.py),
      `adopt` takes it when it verified
 
 Every refusal is a counted DropReason, never an exception. Sans-IO: time is an argument; what must be stored (boot
@@ -196,10 +196,8 @@ class Listener:
 
     def _beat(self, session: Session, message: bytes, now: float) -> DropReason | None:
         try:
-            newest = beat.verify(cose.parse_sign1(message), session.public)
+            newest = beat.of_session(message, session.public, session.session_id)
         except KeysError:
-            return DropReason.BAD_SIGNATURE
-        if newest.session_id != session.session_id:
             return DropReason.BAD_SIGNATURE
         if newest.seq <= session.seq or (session.beat and newest.epoch < session.beat.epoch):
             return DropReason.STALE_BEAT

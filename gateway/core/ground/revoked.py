@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from gateway.core.wire import DropReason
-from keys import beat, cose
+from keys import beat
 from keys.errors import KeysError
 from keys.order_device import OrderDevice
 
@@ -56,10 +56,8 @@ class Revoked:
     def beat(self, session: RevokedSession, message: bytes) -> DropReason:
         """A beat of one of these sessions: a newer one, rightly signed, says that the key is in use."""
         try:
-            newest = beat.verify(cose.parse_sign1(message), session.public)
+            newest = beat.of_session(message, session.public, session.session_id)
         except KeysError:
-            return DropReason.BAD_SIGNATURE
-        if newest.session_id != session.session_id:
             return DropReason.BAD_SIGNATURE
         if newest.seq <= session.seq:
             return DropReason.STALE_BEAT

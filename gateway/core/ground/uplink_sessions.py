@@ -14,13 +14,14 @@ from typing import NamedTuple
 from firmware_shims import target
 from gateway.core import order_fragments
 from gateway.core.barrier import Barrier
-from gateway.core.ground.challenges import Entropy, Way
+from gateway.core.ground.challenges import Way
 from gateway.core.ground.commander import Commander, Refusal
 from gateway.core.ground.instance import Instance
 from gateway.core.ground.order_uploader import MAY_CARRY, OrderUploader
 from gateway.core.ground.session import Session
 from gateway.core.ground.systems import Systems
 from keys.beat import Flag
+from keys.epoch import Entropy
 from keys.order import OrderStation, VerifiedOrder
 
 SILENT_AFTER_S = 2.5  # without a beat, which a narrow link has once a second
