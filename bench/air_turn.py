@@ -19,7 +19,7 @@ from gateway.endpoints import Endpoint
 from gateway.endpoints.address import parse
 from gateway.loop.frame_reader import BATCHES_A_READ, FrameReader, together
 from gateway.report.alarms import Alarms
-from gateway.report.status import FrameCounts
+from gateway.report.frame_counts import FrameCounts
 from keys.lanes import Lane
 
 LANES = (Lane.TELEMETRY, Lane.OBSERVER_TELEMETRY)

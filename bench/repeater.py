@@ -17,7 +17,7 @@ from bench.clock import cpu_of
 from bench.fixture import House
 from gateway.demo.stage import HOST, Program, drain, free_port, port_of, udp_socket
 from gateway.errors import NotRunning
-from gateway.report import status
+from gateway.report.status_socket import read_all
 
 READY_WITHIN_S = 20.0
 SETTLE_S = 0.3  # from the last frame sent until what is on its way has passed
@@ -100,7 +100,7 @@ class Air:
         drain(self._radio)
 
     def passed(self) -> int:
-        for told in status.read_all():
+        for told in read_all():
             if told["pid"] == self._program.process.pid:
                 return sum(row["frames"] for row in told["frames"].values())
         return 0

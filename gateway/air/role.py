@@ -39,9 +39,11 @@ from gateway.loop.poller import Poller
 from gateway.report import advice, in_clear
 from gateway.report.alarms import Alarms, Reason
 from gateway.report.endpoint_watch import EndpointWatch
+from gateway.report.frame_counts import FrameCounts
 from gateway.report.log import say
 from gateway.report.meter import Growth, Meter
-from gateway.report.status import FrameCounts, Publisher, frames_status, in_one_line
+from gateway.report.status import in_one_line
+from gateway.report.status_socket import Publisher
 from keys.folders.device import DeviceFolder
 from keys.lanes import Lane, role_names
 from keys.order import VerifiedOrder
@@ -318,7 +320,7 @@ class Air:
             "roles": {station.name: role_names(station.roles) for station in self.order.content.stations},
             "endpoints": self.meter.read(now),
             "late_per_s": self._late_per_s(now),
-            "frames": frames_status(self.frames),
+            "frames": self.frames.status(),
             "commands": self.uplink.commands(),
             "kept_back": self.uplink.kept_back(),
             "drops": self._drops(),

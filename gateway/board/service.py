@@ -10,8 +10,8 @@ from gateway.board.finding import Finding, do, ok, unknown
 from gateway.board.subject import Subject
 from gateway.errors import NotRunning
 from gateway.loop import hardening
-from gateway.report import status
 from gateway.report.advice import Status, advise
+from gateway.report.status_socket import read_all
 
 BOOTED = Path("run/systemd/system")  # sd_booted(3)
 PROPERTIES = "LoadState,ActiveState,UnitFileState,Result,NRestarts"
@@ -21,7 +21,7 @@ def running(subject: Subject) -> Status | None:
     """What the process of this role with these endpoints says of itself; None if none runs, or none that we may ask."""
     meant = {str(address) for address in subject.addresses()}
     try:
-        found = [each for each in status.read_all() if each["role"] == subject.role]
+        found = [each for each in read_all() if each["role"] == subject.role]
     except (NotRunning, OSError):
         return None
     return next((each for each in found if meant <= {end["endpoint"] for end in each["endpoints"]}), None)

@@ -38,7 +38,7 @@ from gateway.demo.stage import FIRST_SFRAME, HOST, Listener, Program, Radio, fre
 from gateway.demo.stranger import pretend
 from gateway.demo.uplink import COMMANDS, Uplink
 from gateway.errors import DemoFailed
-from gateway.report.status import read_all
+from gateway.report.status_socket import read_all
 from keys.lanes import Lane
 
 FIRST_FLIGHT_S = 8.0

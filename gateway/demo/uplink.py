@@ -14,7 +14,7 @@ from gateway.demo.flight import FlightController
 from gateway.demo.ledger import Ledger
 from gateway.demo.stage import Listener, Radio
 from gateway.report.advice import READY
-from gateway.report.status import read_all
+from gateway.report.status_socket import read_all
 from keys.lanes import Lane
 
 READY_WITHIN_S = 10.0

@@ -49,9 +49,11 @@ from gateway.report import in_clear
 from gateway.report.advice import READY
 from gateway.report.alarms import Alarms, Reason
 from gateway.report.endpoint_watch import EndpointWatch
+from gateway.report.frame_counts import FrameCounts
 from gateway.report.log import say
 from gateway.report.meter import Growth, Meter
-from gateway.report.status import FrameCounts, Publisher, frames_status, in_one_line
+from gateway.report.status import in_one_line
+from gateway.report.status_socket import Publisher
 from keys.folders.station import StationFolder
 from keys.lanes import Lane
 from keys.order import VerifiedOrder
@@ -304,7 +306,7 @@ class Ground:
             "endpoints": self.meter.read(now),
             "reordered": self.reorder.late,
             "feed": self.feed and self.feed.status(),
-            "frames": frames_status(self.frames),
+            "frames": self.frames.status(),
             "commands": {"sent": self.uplink.sent, **self.uplink.refused},
             "kept_back": self.uplink.kept_back(),
             "misrouted": dict(self.uplink.misrouted.counts),

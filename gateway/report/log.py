@@ -4,6 +4,9 @@ A terminal that is stopped (Ctrl-S), a pipe that nobody empties, a network that 
 So a thread of its own writes, and `say` hands it the line. What does not fit its short queue is left out and counted, and
 the count is said when the output goes on. A full card or a closed pipe costs the line.
 
+A link that comes and goes all day must not fill the journal over months: of each text, and of all together, a few lines are
+written at once and then one line in a while.
+
 The descriptors stay as they are: O_NONBLOCK would change them for the shell and every other program that shares them.
 """
 
@@ -20,20 +23,22 @@ from collections.abc import Callable, Iterator
 from queue import SimpleQueue
 from typing import TextIO
 
-from gateway.report.quiet import LogLimiter
 from keys.printable import printable
 
 LINES_MAX = 256  # waiting to be written
 LINE_MAX = 1000  # characters of one
 END_WITHIN_S = 0.5  # what a stopped terminal may delay the end of the process
 AGAIN_S = 0.1  # another program has made the descriptor non-blocking, and it is full
+SAME_AT_ONCE, SAME_EVERY_S = 5, 600.0  # of one text
+ALL_AT_ONCE, ALL_EVERY_S = 1000, 10.0  # of all: holds back what runs wild, and nobody at work
+TEXTS_MAX = 256
 
 Write = Callable[[bytes], None]
 
 
 def say(role: str, text: str) -> None:
-    """One line, escaped. What comes again and again is left out, and counted (gateway.report.quiet)."""
-    line = _quiet.admit(printable(text, LINE_MAX), time.monotonic())
+    """One line, escaped. What is said again and again is left out, and counted."""
+    line = _limiter.admit(printable(text, LINE_MAX), time.monotonic())
     if line is not None:
         _writer.put(f"{role}: {line}")
 
@@ -124,6 +129,48 @@ class _Lines(io.TextIOBase):
         return len(text)
 
 
-_quiet = LogLimiter()
+# --- what is said again and again ---
+
+
+class _Bucket:
+    def __init__(self, at_once: int, every_s: float, now: float) -> None:
+        self._at_once, self._every_s = at_once, every_s
+        self._left, self._at = float(at_once), now
+        self.left_out = 0
+
+    def allow(self, now: float) -> bool:
+        self._left = min(self._at_once, self._left + (now - self._at) / self._every_s)
+        self._at = now
+        if self._left < 1:
+            self.left_out += 1
+            return False
+        self._left -= 1
+        return True
+
+
+class LogLimiter:
+    """Which lines are written. `now` is the caller's monotonic clock, in seconds."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, _Bucket] = {}
+        self._all = _Bucket(ALL_AT_ONCE, ALL_EVERY_S, 0.0)
+
+    def admit(self, text: str, now: float) -> str | None:
+        """What to say: `text`, with how many were left out before it; None if this one is."""
+        bucket = self._texts.pop(text, None) or _Bucket(SAME_AT_ONCE, SAME_EVERY_S, now)
+        self._texts[text] = bucket  # the newest stand last
+        if len(self._texts) > TEXTS_MAX:
+            self._texts.pop(next(iter(self._texts)))
+        if not bucket.allow(now):
+            return None
+        if not self._all.allow(now):
+            return None
+        notes = [f"{bucket.left_out} more like this were left out"] if bucket.left_out else []
+        notes += [f"{self._all.left_out} other lines were left out"] if self._all.left_out else []
+        bucket.left_out = self._all.left_out = 0
+        return f"{text} ({', '.join(notes)})" if notes else text
+
+
+_limiter = LogLimiter()
 _writer = Writer(_to_output)
 atexit.register(flush)

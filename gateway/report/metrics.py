@@ -24,7 +24,7 @@ from gateway.core.barrier import Barrier
 from gateway.errors import ConfigError, NotRunning
 from gateway.report.log import say
 from gateway.report.scrape import serve
-from gateway.report.status import read_all
+from gateway.report.status_socket import read_all
 from keys.commands.terminal import json_text, show
 from keys.printable import printable
 

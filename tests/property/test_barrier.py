@@ -49,7 +49,7 @@ A_FEW = (
     "firmware_shims.mavlink.Framer.feed",
     "firmware_shims.guard.Guard.held",
     "gateway.endpoints.udp._Udp.receive_into",
-    "gateway.report.status.FrameCounts.count",
+    "gateway.report.frame_counts.FrameCounts.count",
 )
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from gateway import cli
 from gateway.demo.stage import HOST, free_port
-from gateway.report.status import Publisher
+from gateway.report.status_socket import Publisher
 from keys.folders import inbox
 
 ESCAPE = "\x1b[2J\x1b]0;title\x07"

@@ -20,7 +20,7 @@ from gateway.endpoints.address import parse
 from gateway.endpoints.endpoint import State
 from gateway.report import log
 from gateway.report.endpoint_watch import PATIENCE_S, EndpointWatch
-from gateway.report.quiet import SAME_AT_ONCE, LogLimiter
+from gateway.report.log import SAME_AT_ONCE, LogLimiter
 from tests.memory_link import mavlink_frame
 
 FLAPS = 1000
@@ -53,7 +53,7 @@ def test_outages_that_are_long_enough_to_be_told_are_told_a_few_times(monkeypatc
     clock = [0.0]
     watch = EndpointWatch([link], lambda text: log.say("air", text))
     with monkeypatch.context() as patch:
-        patch.setattr(log, "_quiet", LogLimiter())
+        patch.setattr(log, "_limiter", LogLimiter())
         patch.setattr(log, "time", SimpleNamespace(monotonic=lambda: clock[0]))
         for _ in range(FLAPS):
             for state, seconds in ((State.RECONNECTING, PATIENCE_S + 0.5), (State.CONNECTED, 0.5)):

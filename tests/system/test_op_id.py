@@ -16,7 +16,7 @@ from gateway.core import sframe
 from gateway.core.wire import FIRST_CONTROL
 from gateway.demo.stage import HOST
 from gateway.report import metrics
-from gateway.report.status import read_all
+from gateway.report.status_socket import read_all
 from keys.certificate import groups
 from keys.operation_key import control_key, op_tag
 from keys.order import parse_order

@@ -7,7 +7,17 @@ import threading
 
 import pytest
 
-from gateway.report.log import LINE_MAX, LINES_MAX, Writer
+from gateway.report.log import (
+    ALL_AT_ONCE,
+    ALL_EVERY_S,
+    LINE_MAX,
+    LINES_MAX,
+    SAME_AT_ONCE,
+    SAME_EVERY_S,
+    TEXTS_MAX,
+    LogLimiter,
+    Writer,
+)
 
 OUTPUT = "import sys; from gateway.report import log; "
 
@@ -142,3 +152,37 @@ with log.by_queue():
     assert r"UserWarning: a\x1b[2J" in done.stdout
     assert "ZeroDivisionError" in done.stdout
     assert "half a line\n" in done.stdout
+
+
+# --- what is said again and again ---
+
+
+def test_a_flapping_link_says_it_a_few_times_then_seldom_and_how_often_it_was():
+    limiter, day_s = LogLimiter(), 86_400
+    said = [line for now in range(0, day_s, 7) if (line := limiter.admit("usb0 is back", float(now)))]
+    assert len(said) <= SAME_AT_ONCE + day_s / SAME_EVERY_S + 1
+    assert said[:SAME_AT_ONCE] == ["usb0 is back"] * SAME_AT_ONCE
+    assert said[-1].endswith("more like this were left out)")
+
+
+def test_a_new_text_is_said_at_once_whatever_flaps():
+    limiter = LogLimiter()
+    for _ in range(1000):
+        limiter.admit("flap", 1.0)
+    assert limiter.admit("alarm: two aircraft", 1.0) == "alarm: two aircraft"
+
+
+def test_texts_that_are_all_different_are_bounded_too_in_lines_and_in_memory():
+    limiter = LogLimiter()
+    said = [line for number in range(100_000) if (line := limiter.admit(f"line {number}", number / 100))]
+    assert len(said) <= ALL_AT_ONCE + 1000 / ALL_EVERY_S + 1
+    assert "other lines were left out" in said[-1]
+    assert len(limiter._texts) <= TEXTS_MAX
+
+
+def test_what_was_quiet_for_long_is_said_again_in_full():
+    limiter = LogLimiter()
+    for _ in range(SAME_AT_ONCE + 3):
+        limiter.admit("flap", 0.0)
+    assert limiter.admit("flap", SAME_EVERY_S) == "flap (3 more like this were left out)"
+    assert limiter.admit("flap", 20 * SAME_EVERY_S) == "flap"

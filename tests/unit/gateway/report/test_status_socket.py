@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+import zmq
+
+from gateway.errors import NotRunning
+from gateway.loop import hardening
+from gateway.report import log, status_socket
+from gateway.report.status_socket import ASKED_OCTETS_MAX, Publisher
+from tests.hostile.zmtp import Stranger
+from tests.unit.gateway.endpoints.wires import until
+
+
+@pytest.fixture
+def runtime(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    return tmp_path / "zegel"
+
+
+def test_what_is_published_is_read(runtime):
+    with Publisher("air", "drone 7/x") as publisher:
+        code = "import json, gateway.report.status_socket as s; print(json.dumps(s.read_all(10)))"
+        reader = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+        while reader.poll() is None:
+            publisher.send({"role": "air", "name": "drone 7/x", "n": 1})
+            time.sleep(0.05)
+        ours = {"pid": os.getpid(), "memory_locked": hardening.locked()}
+        assert json.loads(reader.stdout.read()) == [{**ours, "role": "air", "name": "drone 7/x", "n": 1}]
+    assert list(runtime.iterdir()) == []
+
+
+def test_what_a_killed_process_left_is_cleared_away(runtime):
+    runtime.mkdir(mode=0o700)
+    process = subprocess.Popen(["true"])
+    process.wait()
+    left, precious = runtime / f"air-drone.{process.pid}", runtime / "root.key"
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(left))
+    precious.write_bytes(b"no socket of ours")
+    assert status_socket.read_all(0.1) == []
+    assert not left.exists()
+    assert precious.exists()
+
+
+def test_a_link_in_the_place_of_the_folder_is_not_followed(runtime, tmp_path):
+    (tmp_path / "pilot").mkdir(mode=0o700)
+    runtime.symlink_to(tmp_path / "pilot")
+    with pytest.raises(NotRunning, match="not ours alone"):
+        status_socket.read_all(0.1)
+
+
+def test_a_folder_that_others_can_enter_is_not_used(runtime, capfd):
+    runtime.mkdir(mode=0o777)
+    runtime.chmod(0o777)
+    with Publisher("air", "drone") as publisher:
+        publisher.send({})
+    log.flush()
+    assert "not ours alone" in capfd.readouterr().out
+    with pytest.raises(NotRunning, match="not ours alone"):
+        status_socket.read_all(0.1)
+
+
+# --- strangers of this user ---
+
+
+def test_what_is_sent_to_a_publisher_ends_nothing(runtime):
+    with Publisher("air", "drone") as publisher:
+        (path,) = runtime.iterdir()
+        for messages in ((b"",), (b"\2", b"\7x"), (b"\0", b"\1" * 100), (b"\1" + bytes(ASKED_OCTETS_MAX),)):
+            stranger = Stranger(path)
+            stranger.says(*messages)
+            publisher.send({"role": "air", "name": "drone"})
+            if len(messages[0]) > ASKED_OCTETS_MAX:
+                assert stranger.hung_up_on()
+            stranger.close()
+        with socket.socket(socket.AF_UNIX) as rubbish:
+            rubbish.connect(str(path))
+            rubbish.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        honest = zmq.Context()
+        with honest.socket(zmq.SUB) as reader:
+            reader.connect(f"ipc://{path}")
+            reader.subscribe(b"")
+            until(lambda: publisher.send({"role": "air", "name": "drone"}) or bool(reader.poll(10)))
+            assert json.loads(reader.recv())["name"] == "drone"
+        honest.destroy(linger=0)
+
+
+NO_STATUS = (b"", b"no JSON", b"\xff", b"[]", b"{}", b'{"role": "air"}', b'{"role": 1, "name": []}', b"[" * 100_000)
+
+
+@pytest.mark.parametrize("said", NO_STATUS, ids=range(len(NO_STATUS)))
+def test_what_is_no_status_is_left_out(runtime, said):
+    runtime.mkdir(mode=0o700)
+    context = zmq.Context()
+    with context.socket(zmq.PUB) as false:
+        false.bind(f"ipc://{runtime / f'air-false.{os.getpid()}'}")
+        found: list[object] = []
+        reader = threading.Thread(target=lambda: found.append(status_socket.read_all(1.0)))
+        reader.start()
+        while reader.is_alive():
+            false.send(said)
+            time.sleep(0.02)
+    context.destroy(linger=0)
+    assert found == [[]]
+
+
+def test_a_name_of_no_process_is_one_that_is_gone(runtime):
+    runtime.mkdir(mode=0o700)
+    for number in ("x", "99999999999999999999"):
+        with socket.socket(socket.AF_UNIX) as made:
+            made.bind(str(runtime / f"air-drone.{number}"))
+    assert status_socket.read_all(0.1) == []
+    assert list(runtime.iterdir()) == []
