@@ -1,10 +1,15 @@
-# Two commands do all the set-up: `make demo` shows the main job, `make test` checks it. Both make their own environment
-# in .venv and need only Python 3.11 or newer, make, gcc, git and a package index.
+# `make` builds zegel in .venv, which the other targets do too. It needs only Python 3.11 or newer, make, gcc, git and a
+# package index. Two commands say all else: `make demo` shows the main job, `make test` checks it.
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: demo test soak hours coverage budget lint docs docs-demo files install uninstall deb release clean
+.PHONY: build demo test soak hours coverage budget lint docs docs-demo files install uninstall deb release clean
+
+build: .venv/ready
+	@echo "zegel is built: $(BIN)/zegel --help. Next:"
+	@echo "  make demo    # shows what it does, in less than a minute"
+	@echo "  make test    # checks it"
 
 demo: .venv/ready
 	@$(BIN)/zegel demo $(if $(STAY),--stay)

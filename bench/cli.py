@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Iterable, Iterator
 from importlib import import_module
+from types import ModuleType
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
@@ -15,7 +16,8 @@ from bench.result import Options, Result
 
 BAR = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
 # Modules of bench.measures, each with `measure(options, progress)`; its docstring's first line is its summary, and what
-# `arguments(parser)` adds, if there is one, is in `options.args`. Without a name `zegel bench` runs ALL in this order.
+# `arguments(parser)` adds, if there is one, is in `options.args`. `require(args)`, if there is one, is asked first of all.
+# Without a name `zegel bench` runs ALL in this order.
 ALL: tuple[str, ...] = ("cipher", "batching", "link", "latency", "mavlink", "peers")
 COMMANDS: tuple[str, ...] = (*ALL, "pi", "report", "tune")
 
@@ -26,13 +28,17 @@ def command(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(run=_run, names=list(ALL))
     subparsers = parser.add_subparsers(metavar="WHAT")
     for name in COMMANDS:
-        module = import_module(f"bench.measures.{name}")
+        module = _module(name)
         summary = show.summary(name)
         made = subparsers.add_parser(name, help=summary, description=summary)
         _common(made)
         made.set_defaults(names=[name], parser=made)
         if hasattr(module, "arguments"):
             module.arguments(made)
+
+
+def _module(name: str) -> ModuleType:
+    return import_module(f"bench.measures.{name}")
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +48,9 @@ def _common(parser: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     console = Console(stderr=args.json)
+    for module in map(_module, args.names):
+        if hasattr(module, "require"):
+            module.require(args)
     if not args.json:
         for name, fact in machine.describe().items():
             console.print(f"{name}: {fact}", highlight=False, markup=False)
@@ -60,7 +69,7 @@ def measure(names: Iterable[str], options: Options) -> Iterator[Result]:
     for name in names:
         with Progress(*BAR, console=Console(stderr=True), transient=True) as bar:
             task = bar.add_task(name)
-            result: Result = import_module(f"bench.measures.{name}").measure(
+            result: Result = _module(name).measure(
                 options,
                 lambda done, total, what, bar=bar, task=task: bar.update(
                     task, completed=done, total=total, description=what

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from bench import install
 from bench.result import Cell, Plot, Table
 from gateway.errors import ConfigError
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
 
-INSTALL = "pip install 'zegel[bench]'"
 INK, SERIES = "#010203", tuple(f"#0a0b0{number}" for number in range(6))  # stand for the page's colours
 SIZE_IN = (4.9, 3.0)  # at 72 to the inch as wide as a phone, where its text is then as large as here
 BAR_IN = 0.28  # height of one bar
@@ -34,7 +34,7 @@ Draw = Callable[["Axes"], None]
 def require() -> None:
     """ConfigError if there is nothing to draw with."""
     if find_spec("matplotlib") is None:
-        raise ConfigError("a page is drawn with matplotlib, which is not installed", hint=INSTALL)
+        raise ConfigError("a page is drawn with matplotlib, which is not installed", hint=install.command("matplotlib"))
 
 
 def of_table(table: Table, plot: Plot) -> str:

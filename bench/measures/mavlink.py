@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from pymavlink.dialects.v20 import ardupilotmega
 
-from bench import air_turn
+from bench import air_turn, install
 from bench.air_turn import Turn
 from bench.clock import cpu_per_call, medians
 from bench.repeater import Air, Fed, MavProxy, Repeater, feed, mavproxy, wait_ready
@@ -22,7 +22,6 @@ from gateway.demo.flight import recorded_flight
 PARSER = "pymavlink's parser"
 TARGET = 20  # times MAVProxy's frames per CPU-second
 LOST_MAX = 0.001  # of the frames, at a rate that counts as loss-free
-INSTALL = "pip install 'zegel[interop]'"
 
 
 class Plan(NamedTuple):
@@ -52,7 +51,7 @@ def measure(options: Options, progress: Progress) -> Result:
     if mavproxy():
         notes += _verdict(runs)
     else:
-        notes.append(f"MAVProxy: not installed; {INSTALL}")
+        notes.append(f"MAVProxy: not installed; {install.command('MAVProxy')}")
     return Result("mavlink", (_step_table(steps), _process_table(runs)), tuple(notes))
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
 from importlib import import_module
 from pathlib import Path
 
-from bench import html, plot, record, show
+from bench import html, output, plot, record, show
 from bench.record import Record
 from bench.result import Options, Progress, Result
 from gateway.board import computer
@@ -36,8 +35,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def measure(options: Options, progress: Progress) -> Result:
-    paths: list[Path] = options.args.output or [DEFAULT]
-    require(paths)
+    paths = _paths(options.args)
     source: Path | None = options.args.source
     kept = record.read(source) if source else _run(options, progress)
     for path in paths:
@@ -46,15 +44,18 @@ def measure(options: Options, progress: Progress) -> Result:
     return Result("report", (), tuple(f"written: {path}" for path in paths), failed)
 
 
-def require(paths: Iterable[Path]) -> None:
+def _paths(args: argparse.Namespace) -> list[Path]:
+    return args.output or [DEFAULT]
+
+
+def require(args: argparse.Namespace) -> None:
     """ConfigError, before anything is measured, if one of the files cannot be made."""
-    for path in paths:
+    for path in _paths(args):
         if path.suffix not in (HTML, MARKDOWN, JSON):
             raise ConfigError(
                 f"{path}: nothing of that kind can be written", hint=f"end it in {HTML}, {MARKDOWN} or {JSON}"
             )
-        if not path.absolute().parent.is_dir():
-            raise ConfigError(f"{path}: there is no such folder", hint=f"mkdir {path.parent}")
+        output.require(path)
         if path.suffix == HTML:
             plot.require()
 

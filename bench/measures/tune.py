@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from bench import output
 from bench.fixture import STATIONS, House
 from bench.loopback_flight import Flown, Rehearsal, telemetry, written
 from bench.measures.batching import coalesce
@@ -21,7 +22,6 @@ from bench.pair import Pair
 from bench.result import Cell, Options, Progress, Result, Table
 from gateway.board import computer
 from gateway.config import Tuning
-from gateway.errors import ConfigError
 
 DEFAULT = Path("tuning.toml")
 MBIT = 20.0
@@ -59,10 +59,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--mbit", type=float, default=MBIT, help=f"rate of the video to suit; default {MBIT:g}")
 
 
+def require(args: argparse.Namespace) -> None:
+    """ConfigError if the file cannot be made."""
+    output.require(args.output)
+
+
 def measure(options: Options, progress: Progress) -> Result:
     plan, args = QUICK if options.quick else FULL, options.args
-    if not args.output.absolute().parent.is_dir():
-        raise ConfigError(f"{args.output}: there is no such folder", hint=f"mkdir {args.output.parent}")
     granted_kib = granted() >> 10
     with tempfile.TemporaryDirectory(prefix="zegel-bench-") as folder:
         house, load = House(Path(folder)), (args.mbit, plan.seconds)

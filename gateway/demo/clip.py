@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import secrets
+import shlex
 import socket
 import struct
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from pathlib import Path
 from gateway.demo.tape import Tape
 
 CLIP = Path(__file__).parent / "data" / "clip.h264"
+SDP = CLIP.with_suffix(".sdp")
 FPS = 25
 CLOCK_HZ = 90_000  # RFC 6184 section 8.2.1
 PAYLOAD_TYPE = 96  # the first dynamic one (RFC 3551 section 6)
@@ -100,6 +102,15 @@ class Camera:
         sequence = (self._first + number) & 0xFFFF
         timestamp = (self._began + (done * self._pictures + place) * CLOCK_HZ // FPS) & 0xFFFFFFFF
         return RTP_HEADER.pack(RTP_VERSION, marker | PAYLOAD_TYPE, sequence, timestamp, self._ssrc) + payload
+
+
+def player() -> str:
+    """The command line, from this folder, of a player of what comes out at port 5600.
+
+    What a file names ffplay opens only by the protocols that it is told.
+    """
+    here = SDP.relative_to(Path.cwd()) if SDP.is_relative_to(Path.cwd()) else SDP
+    return f"ffplay -protocol_whitelist file,udp,rtp {shlex.quote(str(here))}"
 
 
 def _of_picture(place: int, units: list[bytes]) -> list[tuple[int, int, bytes]]:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import shlex
 import signal
 import socket
 import sys
@@ -29,7 +30,7 @@ from rich.console import Console
 from rich.padding import Padding
 
 from gateway.demo import forgery
-from gateway.demo.clip import Camera
+from gateway.demo.clip import Camera, player
 from gateway.demo.flight import FlightController
 from gateway.demo.leaks import shared_windows
 from gateway.demo.ledger import Feed, Ledger, table
@@ -355,7 +356,9 @@ class Demo:
 
     def _stay(self) -> None:
         self._title("Flying until Ctrl-C: QGroundControl hears the pilot's station on UDP 14550, RTP H.264 is on UDP 5600")
-        self._say("   another terminal can look on: .venv/bin/zegel status; a player: ffplay gateway/demo/data/clip.sdp")
+        self._say("   in another terminal, from this folder:")
+        self._say(f"     {shlex.quote(sys.argv[0])} status")
+        self._say(f"     {player()}")
         self.stations["pilot"].hand_over()
         self.playing = True
         with contextlib.suppress(KeyboardInterrupt):

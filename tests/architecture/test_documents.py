@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 import shlex
+import subprocess
 from collections.abc import Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -109,6 +110,16 @@ def test_every_make_target_exists(page):
         words = [word for word in line.removeprefix("sudo ").split()[1:] if "=" not in word]
         target = words[2] if words[0] == "-C" else words[0]
         assert re.search(rf"^{re.escape(target)}:", makefile, re.MULTILINE), line
+
+
+def test_make_alone_builds_and_tells_the_two_commands_of_readme():
+    done = subprocess.run(
+        ["make", "--dry-run", "--old-file=.venv/ready"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    told = re.findall(r'^echo "(.*)"$', done.stdout, re.MULTILINE)
+    assert len(told) == len(done.stdout.splitlines()), "nothing else is run"
+    following = [line.split("#")[0].strip() for line in told[1:]]
+    assert following == [line for line in lines_to_type(README) if line.startswith("make ")]
 
 
 def test_the_defaults_of_the_endpoints_are_those_of_the_program():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 import xml.etree.ElementTree as ET
 from argparse import Namespace
 from html.parser import HTMLParser
@@ -12,6 +13,7 @@ import pytest
 from bench import cli, html, plot, record
 from bench.measures import cipher, pi, report
 from bench.result import Options
+from gateway.cli import main
 from gateway.errors import ConfigError
 from tests.unit.bench.results import BARS, EMPTY, LINE, RECORD, RESULT, STEPS
 
@@ -122,15 +124,18 @@ def test_what_is_no_result_is_an_error_with_a_hint(tmp_path, content, says):
 
 
 @pytest.mark.parametrize(("name", "says"), [("page.pdf", "nothing of that kind"), ("nowhere/page.md", "no such folder")])
-def test_a_file_that_cannot_be_made_is_said_before_anything_is_measured(tmp_path, monkeypatch, name, says):
-    monkeypatch.setattr(cli, "ALL", ("nothing_that_exists",))
+def test_a_file_that_cannot_be_made_is_said_before_anything_is_measured(tmp_path, name, says):
     with pytest.raises(ConfigError, match=says) as caught:
-        report.measure(options(tmp_path / name), nothing)
+        report.require(options(tmp_path / name).args)
     assert caught.value.hint
 
 
-def test_without_matplotlib_the_hint_installs_it(tmp_path, monkeypatch):
+def test_without_matplotlib_the_first_line_is_how_it_is_installed_here(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(plot, "find_spec", lambda _: None)
-    with pytest.raises(ConfigError, match="matplotlib") as caught:
-        report.measure(options(tmp_path / "page.html"), nothing)
-    assert caught.value.hint == "pip install 'zegel[bench]'"
+    assert main(["bench", "report", "-o", str(tmp_path / "page.html")]) == 2
+    told = capsys.readouterr()
+    assert told.out == "", "nothing was measured, the machine included"
+    assert told.err.splitlines() == [
+        "zegel: a page is drawn with matplotlib, which is not installed",
+        f"  hint: {sys.prefix}/bin/python -m pip install 'matplotlib>=3.8'",
+    ]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from argparse import Namespace
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -13,10 +16,12 @@ from bench.measures import tune
 from bench.measures.tune import FULL, GAIN_MIN, INSTALLED
 from bench.result import Options
 from firmware_shims import mavlink
-from gateway import config
+from gateway import cli, config
 from gateway.config import Tuning
-from gateway.errors import ConfigError
+from tests.system.users import as_user
+from tests.unit.keys.disk import only_root
 
+ROOT = Path(__file__).parents[4]
 PLAIN = Flown(5.0, 5.0, 2.0, 4.0, 1.0, 2.0, 0.0, 1.75)
 GRANTED = 4096
 
@@ -86,10 +91,21 @@ def test_what_is_written_is_what_air_and_ground_read(tmp_path):
     assert config.tuning(file) == tuning
 
 
-def test_a_folder_that_is_not_there_is_said_before_anything_is_flown(tmp_path):
-    args = Namespace(output=tmp_path / "nowhere/tuning.toml", mbit=20.0, favour="balance")
-    with pytest.raises(ConfigError, match="no such folder"):
-        tune.measure(Options(quick=True, args=args), lambda *_: None)
+def test_a_file_that_cannot_be_made_is_said_before_anything_is_flown(tmp_path, capsys):
+    assert cli.main(["bench", "tune", "-o", str(tmp_path / "nowhere/tuning.toml")]) == 2
+    told = capsys.readouterr()
+    assert "no such folder" in told.err
+    assert told.out == ""
+
+
+@only_root
+def test_a_folder_of_another_user_is_said_before_anything_is_flown(tmp_path):
+    """By a process of its own, as access(2) asks by the real user."""
+    tmp_path.chmod(0o755)
+    words = [*as_user(4712), sys.executable, "-m", "gateway.cli", "bench", "tune", "-o", f"{tmp_path}/tuning.toml"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "tuning.toml: this user may not write there" in done.stderr
 
 
 def test_a_rehearsal_sends_what_its_plan_says():
