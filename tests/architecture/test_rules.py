@@ -88,6 +88,8 @@ def test_the_pages_name_no_file_of_tests_that_is_not_there():
     for page in (page for pattern in PAGES for page in ROOT.glob(pattern)):
         named = {name.rstrip("./,") for name in re.findall(r"tests/[\w/.]+", page.read_text())}
         assert not {name for name in named if not (ROOT / name).exists()}, page
+        short = set(re.findall(r"`(test_\w+\.py)`", page.read_text()))  # without a folder, after one that has it
+        assert not {name for name in short if not any((ROOT / "tests").rglob(name))}, page
 
 
 def test_the_numbers_of_the_policy_are_those_that_issue_writes():
