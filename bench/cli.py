@@ -5,40 +5,32 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Iterator
-from importlib import import_module
-from types import ModuleType
+from functools import partial
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from bench import machine, record, show
+from bench import machine, record, show, suite
+from bench.measures import pi, report, tune
 from bench.result import Options, Result
+from bench.suite import Measurement
 
 BAR = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-# Modules of bench.measures, each with `measure(options, progress)`; its docstring's first line is its summary, and what
-# `arguments(parser)` adds, if there is one, is in `options.args`. `require(args)`, if there is one, is asked first of all.
-# Without a name `zegel bench` runs ALL in this order.
-ALL: tuple[str, ...] = ("cipher", "batching", "link", "latency", "mavlink", "peers")
-COMMANDS: tuple[str, ...] = (*ALL, "pi", "report", "tune")
+COMMANDS: dict[str, Measurement] = {**suite.ALL, "pi": pi, "report": report, "tune": tune}
 
 
 def command(parser: argparse.ArgumentParser) -> None:
     """measure the sealing on this machine, beside the programs one would use instead"""
     _common(parser)
-    parser.set_defaults(run=_run, names=list(ALL))
+    parser.set_defaults(run=_run, names=list(suite.ALL))
     subparsers = parser.add_subparsers(metavar="WHAT")
-    for name in COMMANDS:
-        module = _module(name)
-        summary = show.summary(name)
+    for name, module in COMMANDS.items():
+        summary = show.summary(module)
         made = subparsers.add_parser(name, help=summary, description=summary)
         _common(made)
         made.set_defaults(names=[name], parser=made)
         if hasattr(module, "arguments"):
             module.arguments(made)
-
-
-def _module(name: str) -> ModuleType:
-    return import_module(f"bench.measures.{name}")
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +40,7 @@ def _common(parser: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     console = Console(stderr=args.json)
-    for module in map(_module, args.names):
+    for module in (COMMANDS[name] for name in args.names):
         if hasattr(module, "require"):
             module.require(args)
     if not args.json:
@@ -68,11 +60,9 @@ def measure(names: Iterable[str], options: Options) -> Iterator[Result]:
     """Run these measurements in turn, with a progress bar on standard error."""
     for name in names:
         with Progress(*BAR, console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task(name)
-            result: Result = _module(name).measure(
-                options,
-                lambda done, total, what, bar=bar, task=task: bar.update(
-                    task, completed=done, total=total, description=what
-                ),
-            )
+            result = COMMANDS[name].measure(options, partial(_show, bar, bar.add_task(name)))
         yield result
+
+
+def _show(bar: Progress, task: TaskID, done: float, total: float, what: str) -> None:
+    bar.update(task, completed=done, total=total, description=what)

@@ -6,13 +6,13 @@ What must not live here: measuring, and how plots are drawn (bench.plot).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 
 from bench import plot
 from bench.record import Record
 from bench.result import Cell, Result, Table
-from bench.show import sentence, text
+from bench.show import text
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --dim: #59636e; --paper: #fff; --line: #d1d9e0; --raised: #f6f8fa;
@@ -46,10 +46,11 @@ CODE, SHOWN_CODE = r"`([^`]+)`", r"<code>\1</code>"
 WORD = ' class="word"'  # a column of words stands to the left
 
 
-def html(record: Record, command: str) -> str:
-    """The whole page; `command` is what made it."""
+def html(record: Record, command: str, sentences: Mapping[str, str]) -> str:
+    """The whole page; `command` is what made it. `sentences`: what is measured, by the command of a result."""
     title = f"Zegel on {record.machine.get('board') or record.machine.get('processor', 'this machine')}"
-    body = "\n".join((*_head(record, title, command), *(part for result in record.results for part in _section(result))))
+    sections = (part for result in record.results for part in _section(result, sentences.get(result.command, "")))
+    body = "\n".join((*_head(record, title, command), *sections))
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -66,9 +67,9 @@ def _head(record: Record, title: str, command: str) -> Iterator[str]:
     yield f"<nav>{links}</nav>"
 
 
-def _section(result: Result) -> Iterator[str]:
+def _section(result: Result, sentence: str) -> Iterator[str]:
     yield f'<h2 id="{escape(result.command)}">{escape(result.command)}</h2>'
-    yield f"<p>{re.sub(CODE, SHOWN_CODE, escape(sentence(result.command)))}</p>"
+    yield f"<p>{re.sub(CODE, SHOWN_CODE, escape(sentence))}</p>"
     yield _notes(result.notes)
     for table in result.tables:
         yield f"<h3>{escape(table.title)}</h3>"

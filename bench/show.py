@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from importlib import import_module
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -26,15 +25,14 @@ def text(cell: Cell) -> str:
     return f"{cell:.{min(decimals, 4)}f}"
 
 
-def summary(command: str) -> str:
+def summary(module: object) -> str:
     """What the module of a sub-command says that it does, in one line without a full stop."""
-    told = import_module(f"bench.measures.{command}").__doc__ or ""
-    return told.partition(": ")[2].partition("\n")[0].rstrip(".")
+    return (module.__doc__ or "").partition(": ")[2].partition("\n")[0].rstrip(".")
 
 
-def sentence(command: str) -> str:
+def sentence(module: object) -> str:
     """The same, to stand below a title."""
-    told = summary(command)
+    told = summary(module)
     return f"{told[:1].upper()}{told[1:]}."
 
 

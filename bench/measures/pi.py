@@ -6,9 +6,8 @@ What lives here: which of the two, and their tables. Counting is emulation.py's,
 from __future__ import annotations
 
 import argparse
-from importlib import import_module
 
-from bench import budget, cli, emulation
+from bench import budget, emulation, suite
 from bench.budget import growth
 from bench.emulation import MODELS, PI_5, Counts
 from bench.result import Options, Progress, Result, Table
@@ -50,7 +49,7 @@ def measure(options: Options, progress: Progress) -> Result:
 
 def _on_board(name: str, options: Options, progress: Progress) -> Result:
     before = health.state()
-    results = [import_module(f"bench.measures.{inside}").measure(options, progress) for inside in cli.ALL]
+    results = suite.measure(options, progress)
     after = health.state()
     rows = tuple((fact, value, after.get(fact)) for fact, value in before.items())
     held = Table(name, ("", "before", "after"), rows, () if rows else ("the system says nothing of clock and heat",))

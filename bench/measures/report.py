@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from importlib import import_module
 from pathlib import Path
 
-from bench import html, output, plot, record, show
+from bench import html, output, plot, record, show, suite
+from bench.measures import pi, tune
 from bench.record import Record
 from bench.result import Options, Progress, Result
 from gateway.board import computer
@@ -14,6 +14,8 @@ from gateway.errors import ConfigError
 
 DEFAULT = Path("zegel-bench.html")
 HTML, MARKDOWN, JSON = ".html", ".md", ".json"
+# By the command of a result: what it measures.
+SENTENCES = {name: show.sentence(module) for name, module in {**suite.ALL, "pi": pi, "tune": tune}.items()}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -61,12 +63,8 @@ def require(args: argparse.Namespace) -> None:
 
 
 def _run(options: Options, progress: Progress) -> Record:
-    from bench.cli import ALL  # noqa: PLC0415 - which loads this module
-
-    names = (
-        ("pi",) if computer.is_pi(computer.model()) else (*ALL, "pi")
-    )  # on a Pi that is all of them, between two looks at it
-    results = [import_module(f"bench.measures.{name}").measure(options, progress) for name in names]
+    on_pi = computer.is_pi(computer.model())  # there `pi` runs the suite itself, between two looks at the board
+    results = [*([] if on_pi else suite.measure(options, progress)), pi.measure(options, progress)]
     return record.of_this_machine(results, options.quick)
 
 
@@ -74,7 +72,7 @@ def written(kept: Record, path: Path) -> str:
     """The text of the file `path`, of the kind that its name asks for."""
     command = f"zegel bench report{' --quick' if kept.quick else ''} -o {path}"
     if path.suffix == HTML:
-        return html.html(kept, command)
+        return html.html(kept, command, SENTENCES)
     return markdown(kept, command) if path.suffix == MARKDOWN else record.to_json(kept).decode()
 
 
@@ -83,7 +81,7 @@ def markdown(kept: Record, command: str) -> str:
     facts = "".join(f"| {name} | {fact} |\n" for name, fact in kept.machine.items())
     parts = [f"# Figures\n\nMeasured on {kept.day} by `{command}`.\n\n| machine | |\n| --- | --- |\n{facts}"]
     parts += [
-        f"## `zegel bench {result.command}`\n\n{show.sentence(result.command)}\n\n{show.markdown(result)}"
+        f"## `zegel bench {result.command}`\n\n{SENTENCES.get(result.command, '')}\n\n{show.markdown(result)}"
         for result in kept.results
     ]
     return "\n".join(parts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
@@ -82,10 +82,26 @@ def within(name: str, places: Iterable[str]) -> bool:
 
 
 def targets(module: str) -> set[str]:
-    """The modules of ours that define what `module` imports."""
+    """The modules of ours that define what `module` imports, also inside functions."""
     known = modules()
     ours = {name for name in imports(known[module]) if name.split(".")[0] in PACKAGES}
     return {name if name in known else name.rpartition(".")[0] for name in ours}
+
+
+def circle(arrows: Mapping[str, set[str]]) -> list[str]:
+    """The modules of one import circle, in order; empty if there is none."""
+    done: set[str] = set()
+
+    def follow(way: list[str]) -> list[str]:
+        for name in sorted(arrows[way[-1]]):
+            if name in way:
+                return [*way[way.index(name) :], name]
+            if name not in done and (found := follow([*way, name])):
+                return found
+        done.add(way[-1])
+        return []
+
+    return next(filter(None, (follow([name]) for name in arrows)), [])
 
 
 @pytest.mark.parametrize("module", modules())
@@ -99,6 +115,17 @@ def test_arrows(module):
 def test_neither_wing_imports_the_other_and_what_both_use_imports_neither(module):
     forbidden = GROUND if within(module, AIR) else AIR if within(module, GROUND) else (*AIR, *GROUND)
     assert not {name for name in targets(module) if within(name, forbidden)}
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
+    assert circle({module: targets(module) for module in modules()}) == []
+
+
+def test_no_module_is_loaded_by_a_name_made_at_run_time():
+    """Neither the arrows nor mypy would see such an import."""
+    loaders = {module for module in modules() if {"importlib.import_module", "importlib"} & imports(modules()[module])}
+    assert not loaders
 
 
 @pytest.mark.parametrize("module", [name for name in modules() if under(name, "gateway.core")])

@@ -5,7 +5,7 @@ import types
 
 import pytest
 
-from bench import budget, cli
+from bench import budget, suite
 from bench.emulation import MODELS, Counts
 from bench.measures import pi
 from bench.result import Options, Result, Table
@@ -67,8 +67,7 @@ def test_on_a_pi_everything_is_measured_and_the_board_watched(monkeypatch):
     )
     monkeypatch.setattr(computer, "model", lambda: "Raspberry Pi 4 Model B Rev 1.4")
     monkeypatch.setattr(health, "state", lambda: next(states))
-    monkeypatch.setattr(cli, "ALL", ("inner",))
-    monkeypatch.setattr(pi, "import_module", lambda _: inner)
+    monkeypatch.setattr(suite, "ALL", {"inner": inner})
     result = pi.measure(options(), quiet)
     assert [table.title for table in result.tables] == ["Raspberry Pi 4 Model B Rev 1.4", "inner"]
     assert result.tables[0].rows == (("clock (MHz)", "2400.0", "1500.0"),)

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from bench import cli, html, plot, record
+from bench import html, plot, record, suite
 from bench.measures import cipher, pi, report
 from bench.result import Options
 from gateway.cli import main
@@ -52,7 +52,7 @@ class Nested(HTMLParser):
 
 def test_a_page_is_whole_and_reaches_for_nothing():
     pytest.importorskip("matplotlib", reason="needs matplotlib (pip install '.[bench]')")
-    text = html.html(RECORD, COMMAND)
+    text = html.html(RECORD, COMMAND, report.SENTENCES)
     nested = Nested()
     nested.feed(text)
     assert not nested.open
@@ -104,7 +104,7 @@ def test_a_report_of_kept_results_measures_nothing(tmp_path):
 
 def test_a_report_runs_all_and_passes_a_failure_on(tmp_path, monkeypatch):
     failed = type(RESULT)("cipher", (BARS,), exit_code=1)
-    monkeypatch.setattr(cli, "ALL", ("cipher",))
+    monkeypatch.setattr(suite, "ALL", {"cipher": cipher})
     monkeypatch.setattr(cipher, "measure", lambda *_: failed)
     monkeypatch.setattr(pi, "measure", lambda *_: RESULT)
     assert report.measure(options(tmp_path / "out.json"), nothing).exit_code == 1
