@@ -185,6 +185,12 @@ class StationFolder:
             amendment.require_void_kept(found.content, {bytes.fromhex(key) for key in known.void}, known.serial)
         require_in_force(found.content, unix_now)
         verified = verify_order(data, self.roots, unix_now)  # a signer that has expired since then could back-date
+        self._keep(verified)
+        return verified
+
+    def _keep(self, verified: VerifiedOrder) -> None:
+        """Store it; if the disk refuses, it is in force all the same while this process runs."""
+        operation = _operation_key(verified)
         try:
             self._remember(verified)
         except FolderError as error:
@@ -193,14 +199,18 @@ class StationFolder:
         else:
             self.unsaved_order = ""
             self._unsaved_orders.pop(operation, None)
-        return verified
 
     def newest_order(self, data: bytes, unix_now: int) -> VerifiedOrder:
         """The order in `data`, as `accept_order` takes it, or the newer one of its operation that was accepted before."""
         files.expect(Kind.ORDER, data, "the file")
         found = verify_order(data, self.roots, 0)
-        newest = self._newest(_operation_key(found))
-        return newest if newest and newest.rank > found.rank else self.accept_order(data, unix_now)
+        operation = _operation_key(found)
+        newest, known = self._newest(operation), self._state().operations.get(operation)
+        if newest is None or newest.rank <= found.rank:
+            return self.accept_order(data, unix_now)
+        if known is None or known.order_hash != newest.order_hash.hex():
+            self._keep(newest)  # the power or the disk failed when it was accepted
+        return newest
 
     def _newest(self, operation: str) -> VerifiedOrder | None:
         """The newest order of this operation that was accepted, as far as it is here whole."""
@@ -208,14 +218,21 @@ class StationFolder:
         return max(here, key=lambda order: order.rank, default=None)
 
     def _stored(self, operation: str) -> VerifiedOrder | None:
-        """The newest order of this operation, if its file is whole and the one that the state names."""
+        """The newest order of this operation, if its file is whole and not older than what the state names.
+
+        A later one was accepted too: it is written before the state, so the power or the disk failed between the two.
+        """
         known = self._state().operations.get(operation)
         try:
             found = verify_order(store.read_secret(self.path / f"{ORDER}-{operation}"), self.roots, 0)
             self.index_in(found.content)
         except KeysError:
             return None
-        return found if known and known.order_hash == found.order_hash.hex() else None
+        if _operation_key(found) != operation:
+            return None
+        if known and found.order_hash.hex() != known.order_hash and found.rank <= (known.generation, known.serial):
+            return None
+        return found
 
     def index_in(self, order: Order) -> int:
         """The index under which the order lists this station's key; NotListed."""

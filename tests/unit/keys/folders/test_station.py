@@ -231,6 +231,37 @@ def test_an_older_order_of_the_same_operation(station):
         again.accept_order(new, NOW)
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_power_cut_between_the_order_and_the_state_shuts_no_station_out(path, station, whole):
+    """Orders 8 and 9 came by the link, and 9 revokes an aircraft; the power failed when it was stored."""
+    given, first = signed(path, serial=7), order().devices[0]
+    revoked = (dataclasses.replace(first, void=True), *order().devices[1:])
+    station.newest_order(given, NOW)
+    station.accept_order(signed(path, serial=8), NOW)
+    before = {name: (path / name).read_bytes() for name in (state.NAME, state.COPY)}
+    station.accept_order(signed(path, serial=9, devices=revoked), NOW)
+    for name in before if whole else [state.NAME]:
+        (path / name).write_bytes(before[name])
+    again = StationFolder.open(path)
+    assert again.newest_order(given, NOW + 99 * HOUR).content.serial == 9
+    assert not again.unsaved_order
+    next(path.glob("order-*")).unlink()  # by then the state has followed
+    with pytest.raises(RevokedAgain):
+        StationFolder.open(path).newest_order(signed(path, serial=10), NOW)
+
+
+def test_an_order_for_which_the_disk_had_no_room_is_stored_when_it_is_asked_for_again(path, station):
+    given = signed(path, serial=7)
+    station.newest_order(given, NOW)
+    with full_disk():
+        station.newest_order(signed(path, serial=8), NOW)
+        assert station.newest_order(given, NOW).content.serial == 8
+        assert station.unsaved_order
+    assert station.newest_order(given, NOW).content.serial == 8
+    assert not station.unsaved_order
+    assert StationFolder.open(path).newest_order(given, NOW).content.serial == 8
+
+
 def test_another_order_of_the_same_number(station):
     """Two copies of the agency's signer folder count from the same number."""
     in_force = station.accept_order(signed(station.path, serial=7), NOW)
@@ -516,9 +547,14 @@ def test_a_kept_order_that_was_changed_is_not_used(path, station):
     station.newest_order(signed(path, serial=8), NOW)
     (kept,) = path.glob("order-*")
     assert kept.stat().st_mode & 0o777 == 0o600
-    kept.write_bytes(signed(path, serial=9))
-    with pytest.raises(OlderOrder):
-        station.newest_order(old, NOW)
+    others = [{"serial": 8, "operation": "Other"}, {"serial": 7}, {"serial": 9, "op_id": bytes(16)}]
+    for data in (
+        *(signed(path, **other) for other in others),
+        signed(path, coast().signer, serial=9, agency="Coast Guard"),
+    ):
+        kept.write_bytes(data)
+        with pytest.raises(OlderOrder):
+            station.newest_order(old, NOW)
 
 
 def test_a_newer_file_is_accepted_like_any_other(path, station):
