@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from keys.errors import FolderError, WrongFile
 from keys.folders import files
 from keys.folders.files import Kind
 
@@ -18,31 +17,24 @@ def read(path: str) -> bytes:
 
 
 class OrderFile:
+    """That was read before this is made counts as unseen: another file may have come under its name since then."""
+
     def __init__(self, path: str) -> None:
         self.path = path
-        self._seen = self._look()
-        self._unread: tuple[object, str] | None = None  # what could not be read, and why: that was said
+        self._seen: tuple[int, ...] | None = None
 
     def changed(self) -> bytes | None:
-        """The bytes of another file than last time; None while it is the same or away. FolderError, WrongFile.
-
-        One that cannot be read is tried each time until it can, and is an error once.
-        """
+        """The bytes of another file than last time; None while it is the same or away. FolderError until it can be read."""
         found = self._look()
         if found in (None, self._seen):
             return None
-        try:
-            data = read(self.path)
-        except WrongFile:
-            self._seen = found
-            raise
-        except FolderError as error:
-            unread, self._unread = self._unread, (found, str(error))
-            if unread == self._unread:
-                return None
-            raise
-        self._seen, self._unread = found, None
+        data = read(self.path)
+        self._seen = found
         return data
+
+    def look_again(self) -> None:
+        """Take the file for another one, though it may be the same."""
+        self._seen = None
 
     def _look(self) -> tuple[int, ...] | None:
         try:

@@ -21,6 +21,8 @@ from keys.errors import FolderError, KeysError, NumberTwice
 from keys.folders.station import StationFolder
 from keys.order import verify_order
 
+LOOK_AGAIN_S = 1.0  # at an order file that may be accepted although nothing of it changes
+
 
 class Succession:
     """Of one station. The order in force is the listener's."""
@@ -36,6 +38,7 @@ class Succession:
     ) -> None:
         self._station, self._order_file, self._listener, self._uplink = station, order_file, listener, uplink
         self._alarms, self._barrier = alarms, barrier or Barrier()
+        self._file_at = float("-inf")  # when the order file is looked at next
 
     # --- by the link ---
 
@@ -65,20 +68,27 @@ class Succession:
     # --- by file ---
 
     def look_at_file(self, now: float) -> None:
-        """The order file, if it has changed."""
+        """The order file, if it has changed, or if only a clock or a disk refused it."""
+        if now < self._file_at:
+            return
         try:
             if data := self._order_file.changed():
                 self._show_file(None, fits=refusing(self._barrier, self._take)(data), now=now)
         except KeysError as error:
+            if error.passing:
+                self._order_file.look_again()
+                self._file_at = now + LOOK_AGAIN_S
             self._show_file(error, fits=True, now=now)
 
     def _show_file(self, refused: KeysError | None, *, fits: bool, now: float) -> None:
-        for reason in (Reason.FILE_ORDER_REFUSED, Reason.FILE_ORDER_UNFIT):
-            self._alarms.clear(reason)
         if refused:
             cure = f"; {refused.hint}" if isinstance(refused, FolderError) and refused.hint else ""
             self._alarms.raise_(Reason.FILE_ORDER_REFUSED, now, error=f"{refused}{cure}")
-        elif not fits:
+        else:
+            self._alarms.clear(Reason.FILE_ORDER_REFUSED)
+        if fits:
+            self._alarms.clear(Reason.FILE_ORDER_UNFIT)
+        else:
             self._alarms.raise_(Reason.FILE_ORDER_UNFIT, now)
 
     # --- either ---

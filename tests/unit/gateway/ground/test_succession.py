@@ -20,6 +20,7 @@ from gateway.ground.order_file import OrderFile
 from gateway.ground.succession import Succession
 from gateway.ground.uplink import GroundUplink
 from gateway.report.alarms import Alarms
+from keys.folders import state
 from keys.order import VerifiedOrder, claimed_hash, parse_order, verify_order
 from keys.statement import Statement
 from tests.agency import HOUR, NAME, NOW, Agency, device
@@ -200,6 +201,48 @@ def test_an_order_file_that_cannot_be_read_is_one_alarm_with_its_cure_until_it_i
     (text,) = post.alarms.texts
     assert "op.order cannot be read: permission denied; sudo chown" in text
     assert post.alarms.by_reason()["file_order_refused"]["began"] == 1
-    post.succession.look_at_file(2.0)
+    post.succession.look_at_file(3.0)
     assert post.alarms.texts == []
     assert post.listener.order.content.serial == 8
+
+
+@pytest.mark.parametrize(("begins", "clock"), [(NOW + 5, NOW), (NOW, 30), (NOW, NOW + 99 * HOUR)])
+def test_an_order_file_that_the_clock_refuses_is_one_alarm_until_the_clock_is_right(post, monkeypatch, begins, clock):
+    """A station without a clock of its own, whose network came later than the order that revokes an aircraft."""
+    first, second = post.listener.order.content.devices
+    post.file.write_bytes(
+        signed(post.path, serial=8, not_before=begins, devices=(dataclasses.replace(first, void=True), second))
+    )
+    monkeypatch.setattr(time, "time", lambda: clock)
+    for turn in range(10):
+        post.succession.look_at_file(turn / 2)
+    assert len(post.alarms.texts) == 1
+    assert post.alarms.by_reason()["file_order_refused"]["began"] == 1
+    assert post.listener.order.content.serial == 7
+    monkeypatch.setattr(time, "time", lambda: NOW + HOUR)
+    post.succession.look_at_file(6.0)
+    assert post.alarms.texts == []
+    assert post.listener.order.content.serial == 8
+    assert first.pub in post.listener.revoked.devices
+
+
+def test_an_order_file_that_the_folder_refuses_is_taken_once_the_folder_is_right(post):
+    post.file.write_bytes(signed(post.path, serial=8))
+    for name in (state.NAME, state.COPY):
+        (post.path / name).chmod(0o644)
+    post.succession.look_at_file(0.0)
+    assert "open to others" in post.alarms.texts[0]
+    for name in (state.NAME, state.COPY):
+        (post.path / name).chmod(0o600)
+    post.succession.look_at_file(1.0)
+    assert post.alarms.texts == []
+    assert post.listener.order.content.serial == 8
+
+
+def test_an_order_file_that_is_refused_for_what_it_says_is_looked_into_once(post, monkeypatch):
+    seen: list[bytes] = []
+    monkeypatch.setattr(post.station, "newest_order", lambda data, now: seen.append(data) or verify_order(data, [], now))
+    post.file.write_bytes(signed(post.path, Agency().signer, serial=8))
+    for turn in range(10):
+        post.succession.look_at_file(float(turn))
+    assert len(seen) == len(post.alarms.texts) == 1
