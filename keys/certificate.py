@@ -359,7 +359,12 @@ def require_valid_at(certificate: x509.Certificate, unix_time: int) -> None:
     begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if not begin <= _datetime(unix_time) <= end:
         dates = f"from {begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
-        raise ExpiredCertificate(f"the certificate of {name_of(certificate)!r} is valid {dates}, not at {utc(unix_time)}")
+        early = (
+            "the clock is wrong here, or it was where the certificate was issued" if _datetime(unix_time) < begin else ""
+        )
+        raise ExpiredCertificate(
+            f"the certificate of {name_of(certificate)!r} is valid {dates}, not at {utc(unix_time)}", hint=early
+        )
 
 
 def validate(

@@ -33,6 +33,8 @@ from keys.order import (
 from keys.order_device import OrderDevice
 from keys.policy import Policy, PolicyFlag
 
+NAMED_BY = "--agency DIR"
+
 
 def order(parser: argparse.ArgumentParser) -> None:
     """issue, read and verify operation orders"""
@@ -91,6 +93,7 @@ def _add_amendments(add: arguments.Add) -> None:
 def _order_issue(args: argparse.Namespace) -> int:
     store.require_free(args.output)
     now, folder = arguments.now(), AgencyFolder(args.dir)
+    folder.require_clock(now)
     begin = args.start or now
     stations = [_listed(index, folder.name, given) for index, given in enumerate(args.station, 1)]
     draft = Order(
@@ -128,7 +131,7 @@ def _device(folder: AgencyFolder, given: Devices, now: int) -> OrderDevice:
 
 def _listed(index: int, issuer: str, given: Listing) -> OrderStation:
     """A station as the order lists it."""
-    public = station_public.parse(store.read_public(given.path), given.path)
+    public = station_public.parse(files.read(Kind.STATION, given.path), given.path)
     owner = public.agency if public.agency != issuer else None
     return OrderStation(index, public.name, public.profile, public.pub, given.roles, given.guard, owner)
 
@@ -182,7 +185,7 @@ def _order_extend(args: argparse.Namespace) -> int:
 
 
 def _order_add(args: argparse.Namespace) -> int:
-    issuer = AgencyFolder(args.agency).name
+    issuer = AgencyFolder(args.agency, NAMED_BY).name
     stations = [_listed(index, issuer, given) for index, given in enumerate(args.station, 1)]
     amended = _amend(args, lambda old: amendment.joined(old, stations))
     for listed in amended.stations[-len(stations) :]:
@@ -193,7 +196,7 @@ def _order_add(args: argparse.Namespace) -> int:
 def _amend(args: argparse.Namespace, change: Callable[[Order], Order]) -> Order:
     """Write the order that takes the place of the one named, and say what it is."""
     store.require_free(args.output)
-    folder, now = AgencyFolder(args.agency), arguments.now()
+    folder, now = AgencyFolder(args.agency, NAMED_BY), arguments.now()
 
     def in_time(old: Order) -> Order:
         changed = change(old)

@@ -16,8 +16,9 @@ Each command needs one of the two folders: to certify a device or a new signer t
 from __future__ import annotations
 
 import dataclasses
+import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import msgspec
@@ -29,6 +30,7 @@ from keys.certificate import Issuer, RootKey, Roots, Usage, alg_of, der, utc
 from keys.cose import Alg, Signer
 from keys.errors import (
     ClassicalKey,
+    ClockWrong,
     ExpiredCertificate,
     FolderError,
     ForeignRoot,
@@ -73,8 +75,9 @@ class SignerState(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 class AgencyFolder:
     """Nothing is read before a command needs it: the other half may be far away."""
 
-    def __init__(self, path: Path) -> None:
-        self._root, self._signer = path / ROOT, path / SIGNER
+    def __init__(self, path: Path, option: str = "") -> None:
+        """`option` is the one by which a person names the folder, if there is one: "--agency DIR"."""
+        self._root, self._signer, self._option = path / ROOT, path / SIGNER, option
 
     @classmethod
     def init(cls, path: Path, name: str, now: int, *, hybrid: bool = False) -> Roots:
@@ -93,16 +96,19 @@ class AgencyFolder:
     # --- with the root ---
 
     def certify_device(self, request: bytes, now: int) -> x509.Certificate:
-        """The certificate that a device asks for (PKCS #10, PEM). MissingFile if the root is offline; WrongUsage."""
-        return certificate.certify_device(self._issuers()[Alg.ESP384], certificate.load_request(request), now)
+        """The certificate that a device asks for (PKCS #10, PEM).
+
+        MissingFile if the root is offline; WrongUsage; ClockWrong.
+        """
+        return certificate.certify_device(self._issuers(now)[Alg.ESP384], certificate.load_request(request), now)
 
     def new_signer(self, now: int) -> Roots:
         """Make the signer's keys anew, of the next generation. Serials go on; if signer/ was lost they begin again.
 
         Devices put generation before serial, so they take its first order and then none of an earlier signer's. The
-        signer's certificates are returned, one of each root.
+        signer's certificates are returned, one of each root. ClockWrong before anything is changed.
         """
-        issuers = self._issuers()
+        issuers = self._issuers(now)
         with store.FolderLock(self._root, wait=True):
             known, _ = state.read(self._root, RootState)
             if known is None:
@@ -125,9 +131,10 @@ class AgencyFolder:
         _write_certificates(self._signer / SIGNER_CERTIFICATE, made)
         return made
 
-    def _issuers(self) -> dict[Alg, Issuer]:
-        _require(self._root, "the root key certifies devices and signers")
+    def _issuers(self, now: int) -> dict[Alg, Issuer]:
+        self._require(self._root, "the root key certifies devices and signers")
         known = roots.of_agency(self._root / ROOT_CERTIFICATE)
+        _require_clock("its root", known, now)
         return {alg_of(root): Issuer(root, _key(self._root, ROOT, alg_of(root))) for root in known}
 
     # --- with the signer ---
@@ -138,8 +145,13 @@ class AgencyFolder:
 
     @property
     def roots(self) -> Roots:
-        _require(self._signer, "the signer's key signs orders")
+        self._require(self._signer, "the signer's key signs orders")
         return roots.of_agency(self._signer / ROOT_CERTIFICATE)
+
+    def require_clock(self, now: int) -> None:
+        """ClockWrong if it is earlier than the signer's certificate: else that would be blamed."""
+        self._require(self._signer, "the signer's key signs orders")
+        _require_clock("its signer", self._signer_certificates(), now)
 
     def device(self, issued: x509.Certificate, at: int) -> OrderDevice:
         """A device as an order lists it; ForeignRoot, WrongUsage, ExpiredCertificate."""
@@ -256,6 +268,20 @@ class AgencyFolder:
             state.write(self._signer, known)
         return order
 
+    def _require(self, half: Path, why: str) -> None:
+        try:
+            store.check_folder(half)
+        except MissingFile:
+            raise MissingFile(f"{half} is not there, and {why}", hint=self._cure(half)) from None
+
+    def _cure(self, half: Path) -> str:
+        path = half.parent
+        as_option = f", by {self._option}" if self._option else ""
+        if not (path / ROOT).exists() and not (path / SIGNER).exists():
+            near = _near(path)
+            return f"name the agency's folder{as_option}: {near or 'the one that zegel agency init made'}"
+        return f"bring that folder back as {half}" + (f", or name another agency's folder{as_option}" if as_option else "")
+
     def _read_state(self) -> SignerState:
         known, _ = state.read(self._signer, SignerState)
         if known is None:
@@ -279,11 +305,20 @@ def _write_certificates(path: Path, certificates: Roots) -> None:
     store.write(path, b"".join(map(certificate.pem, certificates)), store.PUBLIC_MODE)
 
 
-def _require(half: Path, why: str) -> None:
-    try:
-        store.check_folder(half)
-    except MissingFile:
-        raise MissingFile(f"{half} is not there, and {why}", hint=f"bring that folder back as {half}") from None
+def _near(path: Path) -> str:
+    """The agency's folder, if it is one above `path` or two: for who names signer/, or a file in it."""
+    above = [os.path.normpath(path / up) for up in ("..", "../..")]
+    kept = (f"{ROOT}/{ROOT_CERTIFICATE}", f"{SIGNER}/{SIGNER_CERTIFICATE}")
+    return next((folder for folder in above if any((Path(folder) / file).exists() for file in kept)), "")
+
+
+def _require_clock(whose: str, issued: Iterable[x509.Certificate], now: int) -> None:
+    begin = max(int(each.not_valid_before_utc.timestamp()) for each in issued)
+    if now < begin:
+        raise ClockWrong(
+            f"this computer's clock says {utc(now)}, and the agency made {whose} at {utc(begin)}",
+            hint=f"set the clock of this computer; if it is right, the one of that day was not: wait until {utc(begin)}",
+        )
 
 
 def _lost(half: Path, number: str, of: str) -> FolderError:

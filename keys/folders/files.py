@@ -38,6 +38,12 @@ _ORIGINS = {
     Kind.STATION: "zegel station init makes it: station.pub",
 }
 
+_NAMES = {  # as our folders have them
+    Kind.CERTIFICATE: ("root.crt", "root/root.crt", "device.crt"),
+    Kind.REQUEST: ("device.csr",),
+    Kind.STATION: ("station.pub",),
+}
+
 
 def expect(kind: Kind, data: bytes, name: object) -> bytes:
     """`data`, if it begins as this kind of file does; WrongFile says what it is instead."""
@@ -52,5 +58,9 @@ def expect(kind: Kind, data: bytes, name: object) -> bytes:
 
 
 def read(kind: Kind, path: Path) -> bytes:
-    """The bytes of a public file of this kind."""
+    """The bytes of a public file of this kind; WrongFile names the one that a folder holds."""
+    if path.is_dir():
+        inside = next((path / name for name in _NAMES.get(kind, ()) if (path / name).is_file()), None)
+        hint = f"name the file in it: {inside}" if inside else _ORIGINS[kind]
+        raise WrongFile(f"{path} is a folder, not {kind.value}", hint=hint)
     return expect(kind, store.read_public(path), path)

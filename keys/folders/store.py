@@ -52,10 +52,15 @@ def check_folder(path: Path, holding: str = "", kind: str = "") -> None:
             missing.hint = f"make it: zegel {kind} init {shlex.quote(str(path))} --name NAME{root}"
         raise missing from None
     if not stat.S_ISDIR(info.st_mode):
-        raise WrongFile(f"{path} is not a folder", hint="name the folder that init made")
-    _check_private(path, info, FOLDER_MODE)
-    if holding and not (path / holding).exists():
+        beside = holding and (path.parent / holding).exists()
+        hint = f"name the folder that it is in: {path.parent}" if beside else "name the folder that init made"
+        raise WrongFile(f"{path} is not a folder", hint=hint)
+    _check_owner(path, info)
+    if (
+        holding and not (path / holding).exists()
+    ):  # asked before the mode: nobody is told to close a folder that is none of ours
         raise WrongFile(f"{path} is not a {kind}'s folder: it holds no {holding}", hint="name the folder that init made")
+    _check_mode(path, info, FOLDER_MODE)
 
 
 def read_secret(path: Path) -> bytes:
@@ -68,7 +73,8 @@ def read_secret(path: Path) -> bytes:
         info = os.fstat(handle)
         if not stat.S_ISREG(info.st_mode):
             raise WrongFile(f"{path} is not a file", hint="restore it from its copy")
-        _check_private(path, info, SECRET_MODE)
+        _check_owner(path, info)
+        _check_mode(path, info, SECRET_MODE)
         return _bounded(path, os.read(handle, SIZE_MAX + 1))
     except OSError as error:
         raise _unreadable(path, error) from None
@@ -96,7 +102,7 @@ def _bounded(path: Path, data: bytes) -> bytes:
 
 
 def _unreadable(path: Path, error: OSError) -> FolderError:
-    if error.errno == errno.ENOENT:
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
         return MissingFile(f"{path} is not there", hint="check the path")
     if error.errno == errno.ELOOP:
         return WrongMode(f"{path} is a symbolic link, and no secret is read through one", hint="put the file itself there")
@@ -107,18 +113,20 @@ def _reason(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
-def _check_private(path: Path, info: os.stat_result, mode: int) -> None:
-    if sys.platform == "win32":
+def _check_owner(path: Path, info: os.stat_result) -> None:
+    if sys.platform == "win32" or info.st_uid == os.geteuid():
         return
-    name = shlex.quote(str(path))
-    if info.st_uid != os.geteuid():
-        owner, me = _user(info.st_uid), _user(os.geteuid())
-        raise WrongMode(f"{path} belongs to {owner}, not to {me}", hint=f"run zegel as {owner}, or: chown -R {me} {name}")
+    owner, me = _user(info.st_uid), _user(os.geteuid())
+    cure = f"run zegel as {owner}, or: chown -R {me} {shlex.quote(str(path))}"
+    raise WrongMode(f"{path} belongs to {owner}, not to {me}", hint=cure)
+
+
+def _check_mode(path: Path, info: os.stat_result, mode: int) -> None:
     found = stat.S_IMODE(info.st_mode)
-    if found & OTHERS:
+    if sys.platform != "win32" and found & OTHERS:
         raise WrongMode(
             f"{path} is open to others (mode {found:04o})",
-            hint=f"chmod {mode:o} {name}; if others use this computer, count its keys as known to them",
+            hint=f"chmod {mode:o} {shlex.quote(str(path))}; if others use this computer, count its keys as known to them",
         )
 
 

@@ -338,6 +338,71 @@ def test_what_is_not_there_is_named(here, zegel, line, missing):
     assert answer.hint
 
 
+CERTIFY, EXTEND = "agency certify-device {} drone/device.csr -o x", "order extend op.order --agency {} --hours 1 -o x"
+ISSUE_BY = ISSUE.replace("issue agency", "issue {}") + " -o x"
+
+
+@pytest.mark.parametrize(
+    ("line", "given", "error", "hint"),
+    [
+        (ISSUE_BY, "agency/signer", "agency/signer/signer is not there", "name the agency's folder: agency"),
+        (
+            ISSUE_BY,
+            "agency/signer/signer.key",
+            "agency/signer/signer.key/signer is not",
+            "name the agency's folder: agency",
+        ),
+        (ISSUE_BY, "agency/root", "agency/root/signer is not there", "name the agency's folder: agency"),
+        (CERTIFY, "agency/root", "agency/root/root is not there", "name the agency's folder: agency"),
+        (CERTIFY, "agency/root/root.key", "agency/root/root.key/root is not there", "name the agency's folder: agency"),
+        ("agency new-signer {}", "agency/signer", "agency/signer/root is not", "name the agency's folder: agency"),
+        (EXTEND, "agency/signer", "agency/signer/signer is not", "name the agency's folder, by --agency DIR: agency"),
+        (
+            EXTEND,
+            "no",
+            "no/signer is not there",
+            "the agency's folder, by --agency DIR: the one that zegel agency init made",
+        ),
+        (ISSUE_BY, "pilot", "pilot/signer is not there", "name the agency's folder: the one that zegel agency init made"),
+    ],
+)
+def test_another_folder_than_the_agencys_is_answered_with_that_one(here, zegel, line, given, error, hint):
+    answer = zegel(line.format(given))
+    assert (answer.code, answer.error.startswith(error), answer.hint.endswith(hint)) == (1, True, True), answer
+
+
+def test_an_agency_that_is_not_here_is_named_by_its_option(here, zegel):
+    shutil.move("agency", "office")
+    answer = zegel("order extend op.order --hours 1 -o x")
+    assert answer.hint == "name the agency's folder, by --agency DIR: the one that zegel agency init made"
+
+
+@pytest.mark.parametrize("folder", ["signer", "root"])
+def test_who_stands_in_a_half_of_the_agency_is_told_so(here, zegel, monkeypatch, folder):
+    monkeypatch.chdir(here / "agency" / folder)
+    assert zegel("order extend ../../op.order --agency . --hours 1 -o x").hint.endswith(": ..")
+
+
+@pytest.mark.parametrize(
+    ("line", "error", "hint"),
+    [
+        ("device load-order drone/device.key op.order", "drone/device.key is not a folder", "that it is in: drone"),
+        ("station trust pilot/station.pub --root coast/root/root.crt", "pilot/station.pub is not", "that it is in: pilot"),
+        ("device load-order . op.order", ". is not a device's folder: it holds no device.key", "that init made"),
+        ("device enrol drone drone-7.crt --root agency", "agency is a folder, not a", "in it: agency/root/root.crt"),
+        ("device enrol drone drone-7.crt --root agency/root", "agency/root is a folder", "in it: agency/root/root.crt"),
+        ("agency certify-device agency drone -o x", "drone is a folder, not a", "in it: drone/device.csr"),
+        (f"{ISSUE} --device drone -o x", "drone is a folder, not a certificate", "in it: drone/device.crt"),
+        (f"{ISSUE} --station visitor:video -o x", "visitor is a folder, not a", "in it: visitor/station.pub"),
+        ("order show drone", "drone is a folder, not an operation order", "zegel order issue makes it: op.order"),
+    ],
+)
+def test_a_file_in_place_of_its_folder_and_a_folder_in_place_of_its_file(here, zegel, line, error, hint):
+    Path().chmod(0o755)
+    answer = zegel(line)
+    assert (answer.code, answer.error.startswith(error), answer.hint.endswith(hint)) == (1, True, True), answer
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -427,6 +492,37 @@ def test_clocks_that_cannot_be_right(here, good, zegel, monkeypatch, clock):
     good("device load-order drone op.order")  # an aircraft may have no clock
     good("order show op.order")
     good("station init x --name x --root agency/root/root.crt")
+
+
+@pytest.mark.parametrize(
+    ("line", "whose"),
+    [
+        (f"{ISSUE} -o x", "its signer"),
+        ("agency certify-device agency drone/device.csr -o x", "its root"),
+        ("agency new-signer agency", "its root"),
+    ],
+)
+def test_a_clock_in_the_past_is_called_wrong_and_not_the_certificate(here, zegel, monkeypatch, line, whose):
+    """A signer's key that was made by such a clock took the place of the good one, and signed nothing."""
+    before = files_of(here)
+    monkeypatch.setattr(time, "time", lambda: NOW - 365 * 24 * HOUR)
+    answer = zegel(line)
+    assert answer.code == 6
+    assert answer.error == (
+        f"this computer's clock says 2026-01-15 08:00 UTC, and the agency made {whose} at 2027-01-15 08:00 UTC"
+    )
+    assert answer.hint.startswith("set the clock of this computer")
+    assert files_of(here) == before
+
+
+def test_a_certificate_of_a_later_day_is_blamed_on_a_clock(here, zegel, good, monkeypatch):
+    """It was made where the clock was ahead, and the order is issued where it is right."""
+    monkeypatch.setattr(time, "time", lambda: NOW + 48 * HOUR)
+    good("agency certify-device agency drone/device.csr -o late.crt")
+    monkeypatch.setattr(time, "time", lambda: NOW)
+    answer = zegel(ISSUE.replace("drone-7.crt", "late.crt") + " -o x")
+    assert answer.error.endswith("to 2037-01-14 08:00 UTC, not at 2027-01-15 08:00 UTC")
+    assert answer.hint == "the clock is wrong here, or it was where the certificate was issued"
 
 
 def test_an_order_that_outlives_its_signer(here, zegel, monkeypatch):
