@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from gateway.core.ground.listener import SESSIONS_MAX
 from gateway.core.ground.starts import Start
 from keys.lanes import Lane
 from keys.policy import Policy
@@ -171,6 +172,31 @@ def slow_relay() -> Row:
     )
 
 
+def pushed_out() -> Row:
+    """At the first flight that a station hears: nothing has lasted, so earlier starts may begin when it is silent."""
+    world = World(41, roles=[PILOT])
+    earlier = [recorded(world.aircraft(lanes=LANES), 0.0, 1.0) for _ in range(SESSIONS_MAX)]
+    aircraft, station = world.aircraft(lanes=LANES), world.station(1)
+    tape = recorded(aircraft, 0.0, 60.0)
+    listen(station, tape[:40])
+    heard = len(station.frames)
+    for number, start in enumerate(earlier):
+        station.receive(control_of(start, 0.0, 1.0), 60.0 + number / 10)
+    assert aircraft.announcer.session_id[:8] not in station.listener.sessions, "it still has its place"
+    withheld = [(sent + 70.0, control, frames) for sent, control, frames in tape[40:]]
+    station.receive(control_of(tape, 0.0, 1.0), 74.0)
+    played = len(frames_of(withheld, 0.0, 200.0))
+    counters = moved(station, lambda: listen(station, withheld))
+    assert aircraft.announcer.session_id[:8] in station.listener.sessions, "it was not stated again"
+    assert len(station.frames) == heard
+    return Row(
+        "eight recorded starts push the newest session out at a station that heard 4 s of it, and then it is played",
+        f"{played} datagrams, 70 s old, with all their beats",
+        "none was opened: of what was dropped it is kept how late its beats are",
+        only(counters, "late_beat"),
+    )
+
+
 # --- starts of a device key ---
 
 
@@ -308,6 +334,7 @@ ATTACKS = (
     withheld_epoch,
     aircraft_gone,
     slow_relay,
+    pushed_out,
     few_words,
     words_and_an_answer,
     kept_up,

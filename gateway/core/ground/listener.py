@@ -142,8 +142,8 @@ class Listener:
             return DropReason.OLDER_SESSION
         if not self._make_room(device, now):
             return DropReason.TOO_MANY_SESSIONS
-        seq = self.starts.seq(device, stated.session_id())
-        self.sessions[hint] = Session(stated, device, self._orders.get(stated.order_hash), seq)
+        left = self.starts.left(device, stated.session_id())
+        self.sessions[hint] = Session(stated, device, self._orders.get(stated.order_hash), *left)
         return None
 
     def _make_room(self, device_public: bytes, now: float) -> bool:

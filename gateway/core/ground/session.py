@@ -44,10 +44,15 @@ class Lease:
 
 
 class Session:
-    """`seq`: that of the newest beat which was heard of it before this process began."""
+    """`seq`, `lateness`: of what was heard of it before, if it was: by an earlier process, or before it was dropped."""
 
     def __init__(
-        self, statement: Statement, device_public: bytes, order: VerifiedOrder | None = None, seq: int = -1
+        self,
+        statement: Statement,
+        device_public: bytes,
+        order: VerifiedOrder | None = None,
+        seq: int = -1,
+        lateness: Lateness | None = None,
     ) -> None:
         self.statement = statement
         self.order = order  # None while it is not here: SPEC.md section 7, order pending
@@ -68,7 +73,7 @@ class Session:
         self._kept_up_s = 0.0  # for how long its beats have gone on, of each gap A_BEAT_COUNTS_S at most
         self.proved = False  # whether a challenge of ours ever came back in a beat: no recording can do that
         self.stored_at = float("-inf")  # when the beat came that was last handed out to be stored
-        self.lateness = Lateness()
+        self.lateness = lateness or Lateness()
         self.newest_message = b""
         self.highest_seq = 0  # that a beat in a control datagram has named lately, whoever sent it
         self._named_at = float("-inf")
@@ -89,6 +94,11 @@ class Session:
     @property
     def closed(self) -> bool:
         return self.beat is not None and bool(self.beat.flags & Flag.SESSION_CLOSED)
+
+    @property
+    def heard(self) -> bool:
+        """Whether a beat of it was taken, or came late: one that was dropped and stated again may have late ones alone."""
+        return self.beat is not None or self.late_at > float("-inf")
 
     def alive(self, now: float) -> bool:
         return not self.closed and now - self.beat_at < ALIVE_FOR_S

@@ -12,12 +12,13 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from gateway.core.ground.lateness import Lateness
 from gateway.core.ground.session import Session
 from keys.statement import Statement
 
 BOOT_JUMP_MAX = 1_000
 SUPERSEDED_AFTER_S = 10.0  # an older session that is silent this long beside a newer one is over
-LEFT_MAX = 64  # dropped sessions of a device whose seq is kept
+LEFT_MAX = 64  # dropped sessions of a device of which something is kept
 STORE_EVERY_S = 5.0  # how old the seq of a session that was handed out to be stored becomes
 
 
@@ -34,6 +35,13 @@ class Start(NamedTuple):
 
     device_public: bytes
     boot_counter: int
+
+
+class Left(NamedTuple):
+    """What stays of a session that was dropped, or heard before this process began."""
+
+    seq: int  # of its newest beat
+    lateness: Lateness
 
 
 class Refused(NamedTuple):
@@ -71,7 +79,7 @@ class Starts:
         self._known = {device: Known(*remembered) for device, remembered in known.items()}
         self._sessions, self._named = sessions, named
         self._heard: dict[bytes, NewSession] = {}  # by the device's public key
-        self._left: dict[bytes, dict[bytes, int]] = {}  # of what was dropped: device -> session_id -> seq, oldest first
+        self._left: dict[bytes, dict[bytes, Left]] = {}  # by device and session_id: what was dropped, oldest first
 
     # --- who may ---
 
@@ -100,18 +108,19 @@ class Starts:
         """The same of a session that is held. One that is open goes on."""
         return session.opened or self.admits(session.device_public, session.statement, now)
 
-    def seq(self, device_public: bytes, session_id: bytes) -> int:
-        """That of the newest beat which is remembered of this session; -1 if none is."""
+    def left(self, device_public: bytes, session_id: bytes) -> Left:
+        """What is remembered of this session, if anything is: a seq of -1 is below all."""
         known = self._of(device_public)
         stored = known.seq if known.session_id == session_id else -1
-        return max(stored, self._left.get(device_public, {}).get(session_id, -1))
+        seq, lateness = self._left.get(device_public, {}).get(session_id) or Left(-1, Lateness())
+        return Left(max(stored, seq), lateness)
 
     def drop(self, session: Session) -> None:
-        """Let go of it. If it is stated again, what was heard of it before stays old."""
+        """Let go of it. If it is stated again, what was heard of it before stays old, and what was withheld is late."""
         del self._sessions[session.session_id[:8]]
         left = self._left.setdefault(session.device_public, {})
         left.pop(session.session_id, None)
-        left[session.session_id] = session.seq
+        left[session.session_id] = Left(session.seq, session.lateness)
         if len(left) > LEFT_MAX:
             del left[next(iter(left))]
 

@@ -71,7 +71,7 @@ class UplinkSessions:
         """Take note of the sessions that there are; call it whenever they may have changed."""
         self._hand_on(now)
         closing = [commander.session for commander in self.commanders.values() if commander.closing(now)]
-        known = [*closing, *(session for session in sessions if session.beat)]  # a listener lets go of what is closed
+        known = [*closing, *(session for session in sessions if session.heard)]  # a listener lets go of what is closed
         self.commanders = {session.session_id: self._commander(session) for session in known}
         for device in {session.device_public for session in known}:
             self._choose(device, now)

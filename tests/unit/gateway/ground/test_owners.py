@@ -51,7 +51,7 @@ def test_what_was_learned_is_there_after_a_restart(station):
     owners_of(again, StationFolder.open(station.path))
     first, second = two.world.order.content.devices
     assert [again.pilot.sessions.systems.owner(system) for system in (1, 2)] == [first.pub, second.pub]
-    assert again.pilot.listener.starts.seq(first.pub, b"session") == 9
+    assert again.pilot.listener.starts.left(first.pub, b"session").seq == 9
 
 
 def test_a_folder_that_cannot_be_written_stops_nothing(station):

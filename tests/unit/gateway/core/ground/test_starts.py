@@ -157,6 +157,19 @@ def test_what_was_heard_of_a_session_stays_old_when_it_was_dropped_and_is_stated
     assert hear(ground, first.statement(), *beats, now=later) == [None, *[DropReason.STALE_BEAT] * 3]
 
 
+def test_what_was_withheld_of_a_session_is_late_when_it_was_dropped_and_is_stated_again():
+    """Of who records: earlier starts, in their order, take its place before it has lasted."""
+    world = World(1)
+    earlier, real, ground = [Aboard(world, boot=boot) for boot in range(1, 9)], Aboard(world, boot=9), ears(world)
+    parts = real.announce(real.announced())
+    hear(ground, real.statement(), real.beat(session_ms=0), *parts)
+    withheld = real.beat(session_ms=500)
+    for number, start in enumerate(earlier):
+        hear(ground, start.statement(), start.beat(), now=20.0 + number / 10)
+    assert hear(ground, real.statement(), withheld, *parts, now=40.0) == [None, DropReason.LATE_BEAT, *[None] * len(parts)]
+    assert not ground.leases
+
+
 def test_of_what_was_dropped_little_is_kept():
     """Who has a device key makes as many starts as they like."""
     sessions: dict[bytes, Session] = {}
@@ -165,7 +178,7 @@ def test_of_what_was_dropped_little_is_kept():
         session = Session(Aboard(world, boot=seq).stated, device_of(world), seq=seq)
         sessions[session.session_id[:8]] = session
         starts.drop(session)
-    assert [*starts._left[device_of(world)].values()] == [*range(LEFT_MAX, 2 * LEFT_MAX)]
+    assert [left.seq for left in starts._left[device_of(world)].values()] == [*range(LEFT_MAX, 2 * LEFT_MAX)]
 
 
 # --- a key in other hands ---

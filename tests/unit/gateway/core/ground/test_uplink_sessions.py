@@ -14,7 +14,7 @@ from gateway.core.wire import Kind
 from keys.beat import Flag
 from keys.keyring import instance_after
 from tests.hostile.fleet import GCS, GCS_BEAT, Two, arm, beat, waypoint
-from tests.memory_link import Aircraft, Station, World, command, join, mavlink_frame, verified
+from tests.memory_link import PILOT, Aircraft, Station, World, command, join, mavlink_frame, verified
 from tests.unit.gateway.core.ground.test_listener_orders import amended, under
 from tests.unit.gateway.core.ground.test_order_uploader import adopt, carried, with_file
 
@@ -360,3 +360,19 @@ def test_in_a_session_that_was_lost_and_is_met_again_no_instance_follows_twice()
     assert name not in station.sessions.commanders
     now = talk(station, [aircraft, later], now, 3.0)
     assert station.sessions.commanders[name].instance._name not in (None, followed)
+
+
+def test_a_session_that_was_dropped_is_challenged_though_its_beats_come_late_now():
+    """The aircraft's clock stood for 3 s meanwhile: an answer is the only way back."""
+    world = World(7, roles=[PILOT])
+    aircraft, pilot = world.aircraft(), world.station(1)
+    now = command(world, pilot, aircraft, 0.0)
+    begin = now
+    pilot.listener.starts.drop(*pilot.listener.sessions.values())
+    assert pilot.control(now) == []
+    for step in range(60):
+        now = begin + 3.0 + step / 10
+        pilot.receive(aircraft.control(now - 3.0), now)
+        aircraft.receive(pilot.control(now), now - 3.0)
+    assert pilot.drops["late_beat"]
+    assert pilot.sessions.refusal(now) is None
