@@ -2,7 +2,7 @@
 
 What lives here: the framer for byte streams and datagrams, `split` for the plaintext of a bundle, the sender of a frame.
 What must not: dialects, message parsers, policies. Frames pass byte for byte, known or not, so there is no table of
-CRC_EXTRA and nothing here is ever dropped for a checksum once the stream is in step.
+CRC_EXTRA: a checksum is as good if it fits for any value of that byte.
 
     MAVLink 1   FE len seq sysid compid msgid              payload crc(2)                  8 + len
     MAVLink 2   FD len incompat compat seq sysid compid msgid(3) payload crc(2) [signature(13)]   12 + len (+ 13)
@@ -33,47 +33,58 @@ _STEPS = frozenset(mcrf4xx(bytes([byte]), 0) for byte in range(256))  # what one
 
 
 class Framer:
-    """Cuts a mixed MAVLink 1 and 2 stream into frames, by length.
+    """Cuts a mixed MAVLink 1 and 2 stream of one sender into frames, however reads or datagrams cut it.
 
-    In step (a frame just ended here) the next frame is delivered the moment it is complete, even if its message is
-    unknown or its checksum wrong: what to make of it is the receiver's business. Out of step (at the start, after
-    noise, after a pause inside a frame) a start byte may be noise whose false length would swallow real frames, so a
-    candidate is delivered only if
-      - the byte behind it is again a start byte, or
-      - its checksum fits for one of the 256 values of CRC_EXTRA (noise does so once in 256), or
-      - it ends exactly where the line fell silent: the caller says so with `settle`.
-    Otherwise its first byte is skipped as noise. Nothing waits for more than the 280 bytes of one frame.
+    A frame is delivered the moment it is complete if its checksum fits for one of the 256 values of CRC_EXTRA: messages
+    that nobody here knows fit as well, and noise fits once in 256. The check is spared in the middle of a run: where the
+    frame before, this one and the start of the next one touch each other and name one sender. Otherwise the first byte
+    of a candidate is skipped as noise and the bytes behind it are looked at, since its false length may cover real
+    frames. A candidate is waited for until it is complete, which takes at most the 280 bytes of one frame.
 
     `frames`         frames delivered
     `skipped_bytes`  noise: bytes that were no part of a delivered frame
-    `incomplete`     frames that were cut off, by the end of a datagram or by `reset`
+    `incomplete`     frames that were cut off: the line was closed, or a whole frame came in their place
     """
 
-    __slots__ = ("_in_step", "_rest", "frames", "incomplete", "skipped_bytes")
+    __slots__ = ("_behind", "_rest", "frames", "incomplete", "skipped_bytes")
 
     def __init__(self) -> None:
         self.frames = 0
         self.skipped_bytes = 0
         self.incomplete = 0
         self._rest = b""
-        self._in_step = False
+        self._behind = b""  # the sender of the frame that ended where `_rest` begins; empty after noise
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a frame has begun."""
+        return bool(self._rest)
 
     def feed(self, data: bytes | memoryview) -> list[bytes]:
         """The frames that `data`, the next of a byte stream, completes, in order."""
         return self._take(self._rest + data, quiet=False)
 
     def datagrams(self, datagrams: Iterable[bytes]) -> list[bytes]:
-        """The frames in these, in order. The end of each confirms a frame as silence does; nothing is carried over."""
-        self.reset()
+        """The frames that these complete, in order. A bridge that knows nothing of MAVLink cuts frames where it likes."""
         frames: list[bytes] = []
         for data in datagrams:
-            if len(data) >= _HEAD and data[0] in STARTS and _frame_size(data, 0) == len(data):
+            if self._is_frame(data):
                 self.frames += 1  # as nearly all: one frame, which begins and ends with it
                 frames.append(data)
             else:
-                frames += self._take(data, quiet=True)
-                self.reset()
+                frames += self.feed(data)
         return frames
+
+    def _is_frame(self, data: bytes) -> bool:
+        """Whether a datagram is one frame. If one has begun before, this may be a piece of it: the checksum decides."""
+        if len(data) < _HEAD or data[0] not in STARTS or _frame_size(data, 0) != len(data):
+            return False
+        if not self._rest:
+            return True
+        if _checksum_fits(data):
+            self.reset()
+            return True
+        return False
 
     def end_of_burst(self) -> list[bytes]:
         """The line has been quiet for 5 ms: deliver what only that confirms. Cheap when nothing waits.
@@ -81,14 +92,11 @@ class Framer:
         A frame cut by the pause is kept (USB adapters pause inside frames) but gives way to a later, complete one
         whose checksum and end both fit: the flight controller was reset, or the start byte was noise.
         """
-        if not self._rest:
-            return []
-        self._in_step = False
-        return self._take(self._rest, quiet=True)
+        return self._take(self._rest, quiet=True) if self._rest else []
 
     def reset(self) -> None:
         """The line was closed: what has begun will not be finished."""
-        self._in_step = False
+        self._behind = b""
         if self._rest:
             self.incomplete += 1
             self.skipped_bytes += len(self._rest)
@@ -96,29 +104,34 @@ class Framer:
 
     def _take(self, data: bytes, quiet: bool) -> list[bytes]:
         frames: list[bytes] = []
-        at, end, taken, kept = 0, len(data), 0, -1  # kept: the first candidate that is still incomplete
+        at, end = 0, len(data)
+        done, noise, kept = 0, 0, -1  # the end of the last frame; before it; the first candidate that is incomplete
         while at < end:
+            if self._behind:
+                at = done = _run(data, at, self._behind, frames)
             if data[at] not in STARTS:
-                self._in_step = False
+                self._behind = b""
                 found = _START.search(data, at)
                 at = found.start() if found else end
                 continue
             stop = at + _frame_size(data, at)
-            if stop > end and (self._in_step or not quiet):
+            if stop > end and not quiet:
                 break
-            if stop <= end and (self._in_step or _confirmed(data, at, stop, quiet, strict=kept >= 0)):
+            if stop <= end and _checksum_fits(data[at:stop]) and (kept < 0 or stop == end or data[stop] in STARTS):
                 frames.append(data[at:stop])
-                taken += stop - at
-                self._in_step, kept, at = True, -1, stop
+                self._behind = _sender(data, at)
+                noise += at - done
+                kept, at = -1, stop
+                done = stop
                 continue
-            if stop == end and not quiet:
-                break
             if stop > end and kept < 0:
                 kept = at
+            self._behind = b""
             at += 1
-        self._rest = data[at if kept < 0 else kept :]
+        rest = at if kept < 0 else kept
+        self._rest = data[rest:]
         self.frames += len(frames)
-        self.skipped_bytes += end - taken - len(self._rest)
+        self.skipped_bytes += noise + rest - done
         return frames
 
 
@@ -146,9 +159,34 @@ def key(frame: bytes | memoryview) -> tuple[int, int, int]:
     return frame[3], frame[4], frame[2]
 
 
+def _sender(data: bytes, at: int) -> bytes:
+    """sysid and compid of the frame that starts at `at`."""
+    begin = at + (5 if data[at] == V2 else 3)
+    return data[begin : begin + 2]
+
+
 def message_id(frame: bytes | memoryview) -> int:
     """The message id of a whole frame."""
     return int.from_bytes(frame[7:10], "little") if frame[0] == V2 else frame[5]
+
+
+def _run(data: bytes, at: int, sender: bytes, frames: list[bytes]) -> int:
+    """Append to `frames` those of MAVLink 2 from `at` on, as long as another one of `sender` begins where each ends.
+
+    Where the first begins of which that is not so.
+    """
+    system, component = sender
+    last = len(data) - V2_HEADER
+    if at > last or data[at] != V2 or data[at + 5] != system or data[at + 6] != component:
+        return at
+    while True:
+        stop = at + V2_HEADER + data[at + 1] + CHECKSUM_SIZE
+        if data[at + 2] & SIGNED:
+            stop += SIGNATURE_SIZE
+        if stop > last or data[stop] != V2 or data[stop + 5] != system or data[stop + 6] != component:
+            return at
+        frames.append(data[at:stop])
+        at = stop
 
 
 def _frame_size(data: bytes | memoryview, at: int) -> int:
@@ -158,14 +196,6 @@ def _frame_size(data: bytes | memoryview, at: int) -> int:
     if data[at] == V1:
         return V1_HEADER + data[at + 1] + CHECKSUM_SIZE
     return V2_HEADER + data[at + 1] + CHECKSUM_SIZE + (SIGNATURE_SIZE if data[at + 2] & SIGNED else 0)
-
-
-def _confirmed(data: bytes, at: int, stop: int, quiet: bool, strict: bool) -> bool:
-    """Whether a candidate found out of step is a frame; `strict`: by its end and its checksum, not just one of them."""
-    end_fits = data[stop] in STARTS if stop < len(data) else quiet
-    if end_fits != strict:
-        return end_fits
-    return _checksum_fits(data[at:stop])
 
 
 def _checksum_fits(frame: bytes) -> bool:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from fastcrc.crc16 import mcrf4xx
 
 from gateway.batch import Batch
 from gateway.core.air.announcer import Announcer
@@ -255,7 +256,9 @@ def _damaged(rng: random.Random, datagram: bytes) -> bytes:
 
 
 def mavlink_frame(rng: random.Random, seq: int, sysid: int = 1) -> bytes:
-    """A MAVLink 2 frame of a random id with a random payload: the link must not care what it says."""
+    """A MAVLink 2 frame of a random id with a random payload and CRC_EXTRA: the link must not care what it says."""
     size = rng.randrange(1, 256)
     header = bytes([0xFD, size, 0, 0, seq & 0xFF, sysid, 1]) + rng.randbytes(3)
-    return header + rng.randbytes(size + 2)
+    *payload, extra, _ = rng.randbytes(size + 2)
+    frame = header + bytes(payload)
+    return frame + mcrf4xx(frame[1:] + bytes([extra]), 0xFFFF).to_bytes(2, "little")

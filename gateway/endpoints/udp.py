@@ -70,6 +70,12 @@ class _Udp(Endpoint):
         self.counters.rx_bytes += batch.total()
         return batch.count
 
+    def senders(self, slots: Sequence[int]) -> list[Peer]:
+        if self._mover is None:
+            return []
+        only = self._mover.only
+        return self._mover.senders(self._slots[np.asarray(slots, np.int64)]) if only is None else [only] * bool(slots)
+
     @property
     def waiting(self) -> bool:
         return self._mover is not None and self._mover.waiting
@@ -145,12 +151,6 @@ class UdpIn(_Udp):
         super().__init__(address)
         self._clients: dict[Peer, float] = {}  # -> when it was welcome last
         self._scope = 0  # number of the interface, of an address that has one (fe80::1%wlan0)
-
-    def senders(self, slots: Sequence[int]) -> list[Peer]:
-        if self._mover is None:
-            return []
-        only = self._mover.only
-        return self._mover.senders(self._slots[np.asarray(slots, np.int64)]) if only is None else [only] * bool(slots)
 
     def clients(self) -> list[str]:
         return [] if self._mover is None else [in_words(self._mover.address(peer)) for peer in self._clients]

@@ -1,12 +1,12 @@
-"""Frame reader: what MAVLink frames the bytes of a plain endpoint complete, each of its connections framed on its own.
+"""Frame reader: what MAVLink frames the bytes of a plain endpoint complete, each of its senders framed on its own.
 
 What must not live here: what becomes of the frames.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Hashable, Iterable, Sequence
+from typing import NamedTuple, TypeAlias
 
 from firmware_shims import mavlink
 from gateway.batch import AGED_S, Batch
@@ -14,8 +14,10 @@ from gateway.core.barrier import Barrier
 from gateway.endpoints import Endpoint
 
 BATCHES_A_READ = 4  # what a flooding sender may take before others have their turn
-CONNECTIONS = 16  # framers kept; a TCP server has at most so many clients
-SETTLE_S = 0.005  # a serial line this quiet has ended its frame
+SENDERS = 16  # framers kept; an endpoint has at most so many clients
+SETTLE_S = 0.005  # a sender that has been quiet for so long may have ended its frame
+
+Sender: TypeAlias = tuple[int, Hashable]  # number of the connection, and who of those that are heard by it
 
 
 class Came(NamedTuple):
@@ -41,9 +43,9 @@ class FrameReader:
         self.endpoint, self._barrier = endpoint, barrier or Barrier()
         self._only_mavlink = only_mavlink and endpoint.address.kind == "tcpin"
         self.strangers = 0
-        self._framers: dict[int, mavlink.Framer] = {}  # by connection; the one read last stands last
+        self._framers: dict[Sender, mavlink.Framer] = {}  # the one read last stands last
         self._gone = 0  # bytes skipped by framers that are no more
-        self._read_at = float("inf")
+        self._begun: dict[Sender, float] = {}  # who has begun a frame, and when that one was read last; in that order
         self._batch = Batch()
 
     @property
@@ -52,8 +54,8 @@ class FrameReader:
         return self._gone + sum(framer.skipped_bytes for framer in self._framers.values())
 
     def next_due(self) -> float:
-        """When `read` has to be called again though nothing came: silence ends a frame."""
-        return self._read_at + SETTLE_S
+        """When `read` has to be called again though nothing came: silence ends what only looked like a frame."""
+        return next(iter(self._begun.values()), float("inf")) + SETTLE_S
 
     def read(self, now: float) -> list[Came]:
         """The frames that the bytes at hand complete, in order."""
@@ -66,51 +68,67 @@ class FrameReader:
                 self.strangers += 1
                 self.endpoint.hang_up()
                 continue
-            self._read_at = now
-            out += self._framed(self._framer(self.endpoint.connection), batch)
+            out += self._framed(batch, now)
             if not (self.endpoint.stream or batch.full):
                 break
-        if now >= self.next_due():
-            settled, self._read_at = Came(now - self._read_at, []), float("inf")
-            for framer in self._framers.values():
-                with self._barrier:
-                    settled.frames.extend(framer.end_of_burst())
-            out.append(settled)
+        while now >= self.next_due():
+            out.append(self._settled(now))
         return [came for came in out if came.frames]
 
-    def _framed(self, framer: mavlink.Framer, batch: Batch) -> list[Came]:
+    def _framed(self, batch: Batch, now: float) -> list[Came]:
         """All of a batch, as it nearly always is; those that had waited, apart wherever a while lies between them."""
-        if batch.oldest < AGED_S:
-            return [Came(batch.oldest, self._frames(framer, batch.datagrams()))]
+        datagrams, senders = batch.datagrams(), self.endpoint.senders(range(batch.count))
+        if len(senders) == 1 and batch.oldest < AGED_S:
+            return [Came(batch.oldest, self._frames(senders[0], datagrams, now))]
         out: list[Came] = []
-        for index, datagram in enumerate(batch.datagrams()):
-            frames, waited = self._frames(framer, [datagram]), batch.age(index)
+        for index, datagram in enumerate(datagrams):
+            (sender,) = senders if len(senders) == 1 else self.endpoint.senders([index])
+            frames, waited = self._frames(sender, [datagram], now), batch.age(index)
             if out and out[-1].waited - waited < AGED_S:
                 out[-1].frames.extend(frames)
             else:
                 out.append(Came(waited, frames))
         return out
 
-    def _frames(self, framer: mavlink.Framer, reads: Sequence[bytes]) -> list[bytes]:
+    def _frames(self, name: Hashable, reads: Sequence[bytes], now: float) -> list[bytes]:
         out: list[bytes] = []
+        sender = self.endpoint.connection, name
+        framer = self._framer(sender)
         with self._barrier:
             if self.endpoint.stream:
                 for read in reads:
                     out += framer.feed(read)
             else:
                 out += framer.datagrams(reads)
+        if self._begun:
+            self._begun.pop(sender, None)
+        if framer.waiting:
+            self._begun[sender] = now
         return out
+
+    def _settled(self, now: float) -> Came:
+        """What silence gives of the sender that has been quiet longest."""
+        sender, read_at = next(iter(self._begun.items()))
+        del self._begun[sender]
+        settled = Came(now - read_at, [])
+        with self._barrier:
+            settled.frames.extend(self._framers[sender].end_of_burst())
+        return settled
 
     def _is_stranger(self, batch: Batch) -> bool:
         """Whether a connection begins with this, and it is not the beginning of a frame."""
-        return self.endpoint.connection not in self._framers and bytes(batch.view(0)[:1]) not in mavlink.STARTS
+        (name,) = self.endpoint.senders([0])
+        known = (self.endpoint.connection, name) in self._framers
+        return not known and bytes(batch.view(0)[:1]) not in mavlink.STARTS
 
-    def _framer(self, connection: int) -> mavlink.Framer:
-        """That of one connection: another one does not continue its frame, even if its bytes come in between."""
-        framer = self._framers.pop(connection, None) or mavlink.Framer()
-        self._framers[connection] = framer
-        if len(self._framers) > CONNECTIONS:
-            gone = self._framers.pop(next(iter(self._framers)))
+    def _framer(self, sender: Sender) -> mavlink.Framer:
+        """That of one sender: another one does not continue its frame, even if its bytes come in between."""
+        framer = self._framers.pop(sender, None) or mavlink.Framer()
+        self._framers[sender] = framer
+        if len(self._framers) > SENDERS:
+            oldest = next(iter(self._framers))
+            gone = self._framers.pop(oldest)
+            self._begun.pop(oldest, None)
             gone.reset()
             self._gone += gone.skipped_bytes
         return framer

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fastcrc.crc16 import mcrf4xx
 from pymavlink.dialects.v10 import ardupilotmega as v1
 from pymavlink.dialects.v20 import ardupilotmega as v2
 
@@ -101,16 +103,13 @@ def test_a_frame_is_delivered_with_its_last_byte():
         assert framer.feed(frame[-1:]) == [frame]
 
 
-def test_a_first_frame_of_unknown_checksum_is_confirmed_by_its_successor_or_by_silence():
-    """No table of messages is consulted, so at the beginning only the place where it ends can speak for it."""
-    broken, following = unfitting(stream(3, 1)[0]), stream(3, 2)[1]
-    framer = Framer()
-    assert framer.feed(broken) == []
-    assert framer.feed(following[:1]) == [broken]
-    framer = Framer()
-    framer.feed(broken)
-    assert framer.end_of_burst() == [broken]
-    assert framer.end_of_burst() == []
+def test_the_end_of_a_run_is_checked_and_what_fits_no_message_is_noise():
+    """Also the first of a stream, and the last of a read: a false length there would cover real frames."""
+    whole, damaged = stream(3, 2)[0], unfitting(stream(3, 2)[1])
+    for parts in ((damaged, whole), (whole, damaged), (whole, damaged, whole)):
+        framer = Framer()
+        assert [frame for part in parts for frame in framer.feed(part) if frame == damaged] == []
+        assert fed(Framer(), b"".join(parts), 1) == [part for part in parts if part == whole]
 
 
 def test_settling_with_nothing_waiting_leaves_the_step():
@@ -120,14 +119,20 @@ def test_settling_with_nothing_waiting_leaves_the_step():
     assert framer.feed(sent[1]) + framer.feed(sent[2]) == sent[1:]
 
 
-def test_what_is_unknown_or_broken_passes_as_it_is_once_in_step():
+def fitting(frame: bytes, extra: int) -> bytes:
+    """The frame with the checksum that this CRC_EXTRA gives."""
+    return frame + mcrf4xx(frame[1:] + bytes([extra]), 0xFFFF).to_bytes(2, "little")
+
+
+@pytest.mark.parametrize("extra", [0, 77, 255])
+def test_what_is_unknown_passes_as_it_is(extra: int):
     """A tunnel forwards what it does not understand: unknown ids, unknown flags, changed messages."""
     known = stream(5, 1)[0]
     strange = [
-        bytes([0xFD, 3, 0, 0, 1, 9, 9, 0xFF, 0xFF, 0xFF]) + b"abc" + b"\0\0",  # an id that no dialect has
-        bytes([0xFD, 0, 0x80, 0x40, 1, 9, 9, 0, 0, 0]) + b"\0\0",  # flags of a MAVLink to come
-        bytes([0xFE, 9, 1, 1, 1, 0]) + bytes(9) + b"xx",  # a wrong checksum
-        bytes([0xFD, 255, 1, 0, 0, 0, 0, 0, 0, 0]) + bytes(255 + 2 + 13),  # the longest there is
+        fitting(bytes([0xFD, 3, 0, 0, 1, 9, 9, 0xFF, 0xFF, 0xFF]) + b"abc", extra),  # an id that no dialect has
+        fitting(bytes([0xFD, 0, 0x80, 0x40, 1, 9, 9, 0, 0, 0]), extra),  # flags of a MAVLink to come
+        fitting(bytes([0xFE, 9, 1, 1, 1, 0]) + bytes(9), extra),  # a message that was changed
+        fitting(bytes([0xFD, 255, 1, 0, 0, 0, 0, 0, 0, 0]) + bytes(255), extra) + bytes(13),  # the longest there is
     ]
     framer = Framer()
     assert fed(framer, b"".join([known, *strange]), 64) == [known, *strange]
@@ -157,8 +162,8 @@ def test_noise_that_looks_like_starts_costs_few_frames():
         lost += len(set(sent) - set(frames))
         invented += len(set(frames) - set(sent))
         total += len(sent)
-    assert lost <= total * 0.05
-    assert invented <= total * 0.10
+    assert lost <= total * 0.01
+    assert invented <= total * 0.01
 
 
 def calm(seed: int, count: int) -> list[bytes]:
@@ -257,14 +262,48 @@ def test_one_or_more_frames_in_a_datagram():
     assert (framer.frames, framer.skipped_bytes, framer.incomplete) == (20, 0, 0)
 
 
-def test_a_datagram_carries_nothing_over_to_the_next():
-    (frame,) = stream(11, 1)
-    for size in range(1, len(frame)):
+@pytest.mark.parametrize("size", [1, 2, 7, 64, 128, 250, 512, 1024, 1400])
+def test_frames_that_are_cut_over_datagrams_come_out_whole(size: int):
+    """As by a serial-to-UDP module. Those of MAVLink FTP are as long as a frame can be."""
+    for sent in (stream(16, 200), list(ftp(100))):
+        framer, data = Framer(), b"".join(sent)
+        assert framer.datagrams([data[at : at + size] for at in range(0, len(data), size)]) == sent
+        assert (framer.frames, framer.skipped_bytes, framer.incomplete) == (len(sent), 0, 0)
+
+
+def ftp(count: int) -> Iterator[bytes]:
+    """Frames whose payloads consist of start bytes: what stands in them looks like frames everywhere."""
+    rng, mav = random.Random(17), v2.MAVLink(None, srcSystem=1, srcComponent=1)
+    for mav.seq in range(count):
+        yield bytes(mav.file_transfer_protocol_encode(0, 255, 190, rng.choices((0xFD, 0xFE), k=251)).pack(mav))
+
+
+def test_a_datagram_that_is_a_frame_takes_the_place_of_one_that_was_cut_off():
+    cut, whole, other = stream(11, 3)
+    for size in range(1, len(cut)):
         framer = Framer()
-        assert framer.datagrams([frame[:size]]) == []
+        assert framer.datagrams([cut[:size], whole, other]) == [whole, other]
         assert (framer.incomplete, framer.skipped_bytes) == (1, size)
-        assert framer.datagrams([frame[size:]]) == []
-        assert framer.datagrams([frame]) == [frame]
+
+
+def test_a_piece_of_a_frame_that_looks_like_one_is_none():
+    """Its length may be that of the datagram by chance; its checksum then hardly fits too."""
+    outer = carrying(unfitting(calm(18, 1)[0]))
+    begin = next(at for at in range(1, len(outer)) if outer[at] in mavlink.STARTS)
+    end = begin + mavlink._frame_size(outer, begin)
+    assert Framer().datagrams([outer[:begin], outer[begin:end], outer[end:]]) == [outer]
+
+
+@pytest.mark.parametrize("lost", range(12))
+def test_a_datagram_that_is_lost_costs_the_frames_in_it(lost: int):
+    sent = stream(19, 40)
+    data = b"".join(sent)
+    cut = [data[at : at + 100] for at in range(0, len(data), 100)]
+    ends = [sum(map(len, sent[: i + 1])) for i in range(len(sent))]
+    touched = {f for f, end in zip(sent, ends, strict=True) if end > lost * 100 and end - len(f) < (lost + 1) * 100}
+    framer = Framer()
+    got = framer.datagrams([piece for number, piece in enumerate(cut) if number != lost]) + framer.end_of_burst()
+    assert got == [frame for frame in sent if frame not in touched]
 
 
 def test_a_datagram_of_something_else():
