@@ -56,7 +56,11 @@ STATUS_EVERY_S = 0.5
 
 
 class Air:
-    """One start of the aircraft. `device` is the open (locked) device folder."""
+    """One start of the aircraft. `device` is the open (locked) device folder.
+
+    Once it is made its session has begun, and `turn` may be called. OrderExpired if the aircraft stands disarmed on the
+    ground under an order that has ended.
+    """
 
     def __init__(self, settings: AirConfig, device: DeviceFolder, manager: watchdog.Manager, users: LocalUsers) -> None:
         self.settings, self.device, self.manager, self.users = settings, device, manager, users
@@ -82,20 +86,25 @@ class Air:
         self._housekeep_at = self._status_at = self._control_at = 0.0
         self._watch = EndpointWatch(self.endpoints, lambda text: say("air", text))
         self.sessions = SessionManager(device, len(self.cameras), settings.link_bps(), self.alarms, self.barrier)
+        self._begin()
+        self.publisher = Publisher("air", device.name)
 
     # --- start and end ---
 
-    def run(self) -> None:
-        """Fly until SIGINT or SIGTERM."""
+    def _begin(self) -> None:
+        """The first session. Nothing is drawn or counted for it unless the order allows the flight."""
         self.device.device_index(self.order.content)
         self._refuse_what_ended()
         self._started = now = clock.now()
         self.sessions.begin(now)
         self.uplink = AirUplink(self.announcer, self.fc, self.alarms, self.barrier, clock.now)
         self.bundler = Bundler(self.settings.mtu, self.order.content.policy.pad, now, self.settings.flush_ms / 1000)
-        with Publisher("air", self.device.name) as self.publisher:
-            self._say_sealed(now)
-            in_clear.alarm(self.alarms, [self.fc], self.cameras, now)
+
+    def run(self) -> None:
+        """Fly until SIGINT or SIGTERM."""
+        with self.publisher:
+            self._say_sealed(self._started)
+            in_clear.alarm(self.alarms, [self.fc], self.cameras, self._started)
             hardening.freeze_gc()
             try:
                 while not self.poller.stopping:

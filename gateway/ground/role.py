@@ -65,7 +65,7 @@ VIDEO_LANES = (Lane.VIDEO_A, Lane.VIDEO_B)
 
 
 class Ground:
-    """One station listening under one order."""
+    """One station listening under one order. Once it is made, `turn` may be called."""
 
     def __init__(
         self,
@@ -103,6 +103,8 @@ class Ground:
         self.succession = Succession(station, *parts)
         self._batch, self._plain = Batch(settings.batch), Batch(settings.batch)
         self._housekeep_at = self._status_at = 0.0
+        self._started = clock.now()
+        self.publisher = Publisher("ground", station.name)
         self.boots = Boots(station, self.listener, self.alarms, BackgroundTask(self.barrier))
         self._watch = EndpointWatch(self.endpoints, lambda text: say("ground", f"{station.name}: {text}"))
         self._shown: dict[bytes, str] = {}
@@ -116,8 +118,7 @@ class Ground:
 
     def run(self) -> None:
         """Open until SIGINT or SIGTERM."""
-        self._started = clock.now()
-        with Publisher("ground", self.station.name) as self.publisher:
+        with self.publisher:
             order = self.order.content
             say("ground", f"{self.station.name}: listening for operation {order.operation!r} of {order.agency!r}")
             self._show_unsaved(self._started)
@@ -127,6 +128,9 @@ class Ground:
             hardening.freeze_gc()
             while not self.poller.stopping:
                 self.turn()
+        self._end()
+
+    def _end(self) -> None:
         self.boots.finish()
         for endpoint in self.endpoints:
             endpoint.close()

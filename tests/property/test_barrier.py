@@ -14,7 +14,6 @@ import inspect
 import re
 import sys
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -174,7 +173,6 @@ def breaks_once(folder: Path, name: str, errors: dict[str, Callable[[], Exceptio
         place.mkdir(mode=0o700)
         with broken(parsers()[name], error) as thrown:
             flight = InnerFlight(place)
-            assert flight.until(lambda: hasattr(flight.air, "publisher"), functools.partial(time.sleep, 0.01))  # noqa: B023
             for _ in range(STEPS_MAX):
                 flight.step()
                 if thrown:

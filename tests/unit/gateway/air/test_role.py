@@ -1,68 +1,171 @@
-"""The air role's own decisions, with a line that a test makes busy."""
+"""The turn of the air role, step by step: real endpoints on loopback, a real device folder, and the test turns it."""
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-from typing import Any
+import os
+import threading
+import time
+import tty
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from pymavlink.dialects.v20 import all as dialect
 
 from gateway import clock
-from gateway.air.role import AHEAD_S, Air
-from gateway.batch import Batch
-from gateway.core.sealer import Sealer
-from gateway.loop.barrier import Barrier
-from keys.keyring import SendKey
+from gateway.air import role, standing
+from gateway.demo.stage import HOST, free_port
+from gateway.endpoints import slip
+from gateway.endpoints.endpoint import State
+from gateway.errors import OrderExpired
+from keys.folders import inbox, store
 from keys.lanes import Lane
-from keys.policy import Policy
-from tests.unit.gateway.core.by_hand import batch_of
-from tests.unit.gateway.plain_end import PlainEnd
+from tests.stepped_pair import SteppedPair, stepped_pair
+from tests.system.house import zegel
+from tests.unit.gateway.endpoints.wires import read_all
 
-
-class Line(PlainEnd):
-    waits_s = 0.0
-
-    def backlog_s(self, _now: float) -> float:
-        return self.waits_s
-
-
-@pytest.fixture
-def line() -> Line:
-    made = Line()
-    made.tick(0.0)
-    return made
+FLIGHT = dialect.MAVLink(None, srcSystem=1, srcComponent=1)
+PING = bytes(dialect.MAVLink_ping_message(1, 1, 1, 1).pack(FLIGHT))
+SIGNING = bytes(dialect.MAVLink_setup_signing_message(1, 1, bytes(32), 1).pack(FLIGHT))
+BAUD = 460_800  # a line that is wide enough for video, and takes seconds for some pictures
+PICTURE, PICTURES = 1200, 10
+SEALED = 0x90
 
 
 @pytest.fixture
-def air(line: Line) -> Any:
-    key, announcer = SendKey(bytes(32), 0x2A0), SimpleNamespace(sealer=Sealer(bytes(16)))
-    announcer.send_key = lambda _: key
-    made: Any = SimpleNamespace(
-        links=[line],
-        wide=[line],
-        announcer=announcer,
-        sessions=SimpleNamespace(datagrams=lambda _: [b"beat"]),
-        order=SimpleNamespace(content=SimpleNamespace(policy=Policy())),
-        settings=SimpleNamespace(mtu=1472),
-        oversize=SimpleNamespace(leave_out=lambda *_: None),
-        barrier=Barrier(),
-        crowded=0,
-        unsent=0,
-        _control_at=0.0,
-        _batch=Batch(),
-    )
-    for name in ("_send", "_drain", "_drain_live"):
-        setattr(made, name, getattr(Air, name).__get__(made))
-    return made
+def pair(tmp_path: Path) -> Iterator[SteppedPair]:
+    with stepped_pair(tmp_path) as made:
+        made.turn(made.air)  # opens its endpoints, and says who it is
+        yield made
 
 
-def test_while_a_line_is_busy_video_is_dropped_and_control_goes_at_once(air: Any, line: Line):
-    for waits_s, drained in ((AHEAD_S, 3), (AHEAD_S + 0.01, 1)):
-        line.waits_s, air._batch, now = waits_s, batch_of(b"a picture", b"another"), clock.now()
-        line.drained.clear()
-        Air._send_video(air, Lane.VIDEO_A, now)
-        Air._send_control(air, now)
-        assert len(line.drained) == drained
-        assert line.drained[-1] == b"beat"
-        assert (Air._line_wait_s(air, now) > 0) is (drained == 1), "telemetry waits to be sealed"
-    assert (air.crowded, air.unsent) == (2, 0)
+def lanes(datagrams: list[bytes]) -> Counter[Lane]:
+    return Counter(Lane(datagram[1]) for datagram in datagrams if datagram[0] >= SEALED)
+
+
+def sent(pair: SteppedPair, lane: Lane) -> Counter[Lane]:
+    """Turn until something of the lane is on air; all that is."""
+    on_air: Counter[Lane] = Counter()
+
+    def turn() -> None:
+        pair.turn(pair.air)
+        on_air.update(lanes(pair.on_air()))
+
+    pair.until(lambda: on_air[lane], turn)
+    return on_air
+
+
+def test_an_aircraft_that_is_made_has_its_session_and_has_said_nothing(tmp_path: Path):
+    with stepped_pair(tmp_path) as pair:
+        assert pair.air.sessions.boot == 1
+        assert Lane.TELEMETRY in pair.air.announcer.lanes
+        assert pair.on_air() == []
+        pair.turn(pair.air)
+        on_air = pair.on_air()
+        assert on_air
+        assert on_air[0][0] < SEALED  # its statement
+
+
+def test_frames_leave_in_one_datagram_for_commanders_and_one_for_observers(pair: SteppedPair):
+    pair.from_fc(PING, PING)
+    on_air = sent(pair, Lane.OBSERVER_TELEMETRY)
+    assert (on_air[Lane.TELEMETRY], on_air[Lane.OBSERVER_TELEMETRY]) == (1, 1)
+    assert pair.air.frames.status()["1/1"]["frames"] == 2
+
+
+def test_what_holds_a_signing_key_stays_aboard(pair: SteppedPair):
+    pair.from_fc(SIGNING, PING)
+    sent(pair, Lane.TELEMETRY)
+    assert pair.air.frames.status()["1/1"]["frames"] == 1
+    assert pair.air.uplink.drops()["guarded"] == 1
+
+
+def test_of_two_cameras_each_has_its_turn(tmp_path: Path):
+    ports = free_port(), free_port()
+    with stepped_pair(tmp_path, video=tuple(f"udpin:{HOST}:{port}" for port in ports)) as pair:
+        pair.turn(pair.air)
+        pair.on_air()
+        turns = []
+        for _ in ports:
+            for port in ports:
+                pair.camera.sendto(b"a picture", (HOST, port))
+            pair.turn(pair.air)
+            turns.append(lanes(pair.on_air()))
+        assert [(turn[Lane.VIDEO_A], turn[Lane.VIDEO_B]) for turn in turns] == [(1, 0), (0, 2)]
+
+
+def test_while_a_line_is_busy_video_is_dropped_and_control_goes_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    far, near = os.openpty()
+    tty.setraw(near)
+    os.set_blocking(far, False)
+    radio, on_air = slip.Decoder(), list[bytes]()
+    with stepped_pair(tmp_path, link=(f"serial:{os.ttyname(near)}:{BAUD}",)) as pair:
+        air, (line,) = pair.air, pair.air.links
+
+        def turn() -> None:
+            pair.turn(air)
+            on_air.extend(radio.feed(read_all(far)))
+
+        pair.until(lambda: line.state is State.CONNECTED, turn)
+        pair.until(lambda: not line.backlog_s(clock.now()), turn)
+        now = clock.now()  # from here on time stands still, and the line stays as busy as it is
+        monkeypatch.setattr(clock, "now", lambda: now)
+        pair.from_camera(*[bytes(PICTURE)] * PICTURES)
+        pair.until(lambda: lanes(on_air)[Lane.VIDEO_A] == PICTURES, turn)
+        on_air.clear()
+        pair.from_camera(bytes(PICTURE))
+        pair.from_fc(PING)
+        pair.until(lambda: air.crowded and air.frames.rows, turn)
+        assert (air.crowded, air.unsent, lanes(on_air)) == (1, 0, {})
+        assert air._line_wait_s(now) > 0, "telemetry waits to be sealed"
+        air.announcer._beat_at = now
+        pair.until(lambda: on_air, turn)
+        assert on_air[0][0] < SEALED
+        assert lanes(on_air)[Lane.TELEMETRY] == 0
+    os.close(far)
+    os.close(near)
+
+
+def test_an_order_from_the_inbox_begins_a_session_that_the_whole_role_follows(pair: SteppedPair):
+    before, path = pair.air.announcer, pair.house.folder / "next.order"
+    words = ("--agency", pair.house.folder / "agency", "--station", "observer", "-o", path)
+    zegel("order", "revoke", pair.house.order, *words)
+    store.write(pair.device.path / inbox.ORDER, path.read_bytes())
+    pair.until(lambda: pair.air.announcer is not before, lambda: (pair.turn(pair.air), pair.on_air()))
+    assert pair.air.uplink.opener.announcer is pair.air.announcer
+    assert pair.air.sessions.boot == 2
+    pair.from_fc(PING)
+    assert sent(pair, Lane.TELEMETRY)[Lane.OBSERVER_TELEMETRY] == 0, "nobody reads it any more"
+
+
+def test_an_order_that_has_ended_begins_nothing_on_the_ground(pair: SteppedPair, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(role, "board_clock", lambda: int(time.time()) + 9 * 3600)
+    monkeypatch.setattr(standing, "HEAR_FC_S", 0.5)
+    done = threading.Event()
+    heartbeat = bytes(dialect.MAVLink_heartbeat_message(2, 3, 0, 0, 4, 3).pack(FLIGHT))
+    for endpoint in pair.air.endpoints:  # the port is free for the next one
+        endpoint.close()
+
+    def speak() -> None:
+        while not done.wait(0.02):
+            pair.from_fc(heartbeat)
+
+    speaker = threading.Thread(target=speak)
+    speaker.start()
+    try:
+        with pytest.raises(OrderExpired, match="and the aircraft is on the ground"):
+            pair.new_air()
+    finally:
+        done.set()
+        speaker.join()
+    assert pair.device.next_boot()[0] == 2  # the refused start took none
+
+
+def test_its_last_word_is_that_the_session_is_closed(pair: SteppedPair):
+    pair.join()
+    (session,) = pair.ground.listener.sessions.values()
+    pair.stop(pair.air)
+    assert {endpoint.state for endpoint in pair.air.endpoints} == {State.DOWN}
+    pair.carry()
+    pair.until(lambda: session.closed, lambda: pair.turn(pair.ground))

@@ -1,5 +1,11 @@
+"""The turn of the ground role, step by step: a real aircraft, real endpoints on loopback, and the test turns both."""
+
 from __future__ import annotations
 
+import random
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,17 +13,18 @@ import pytest
 
 from gateway import clock
 from gateway.config import GroundConfig
-from gateway.core.ground.paths import Paths
-from gateway.core.ground.reorder import Reorder
+from gateway.core.ground.reorder import WAIT_S
 from gateway.core.ground.starts import Start
+from gateway.core.sframe import DOWNLINK_FIRST
+from gateway.demo.stage import drain
+from gateway.endpoints.endpoint import State
 from gateway.errors import ConfigError
 from gateway.ground.role import Ground, named_start
-from gateway.loop.barrier import Barrier
 from gateway.report.advice import READY
 from keys.lanes import Lane
-from tests.memory_link import PILOT, World, join, mavlink_frame
-from tests.unit.gateway.core.by_hand import batch_of
-from tests.unit.gateway.plain_end import PlainEnd
+from tests.memory_link import World, mavlink_frame
+from tests.property.inner_flight import heartbeat
+from tests.stepped_pair import SteppedPair, stepped_pair
 
 
 def named(text: str | None) -> Start | None:
@@ -38,35 +45,85 @@ def test_what_names_no_start_is_said(text: str):
     assert "NAME:COUNTER, such as drone:42; of drone" in caught.value.hint
 
 
-def test_by_several_links_telemetry_waits_for_a_gap_and_video_and_evidence_do_not():
-    world = World(1, roles=(PILOT,))
-    aircraft, station = world.aircraft(), world.station(1)
-    now = join(world, station, aircraft, 0.0)
-    frames = [mavlink_frame(world.random, seq) for seq in range(3)]
-    (first,), (_,), (third,) = (aircraft.seal(Lane.TELEMETRY, [frame]) for frame in frames)
-    (one,), (_,), (three,) = (aircraft.seal(Lane.VIDEO_A, [picture]) for picture in (b"one", b"two", b"three"))
-    (beat,) = [datagram for datagram in aircraft.control(now + 0.5) if datagram[0] >> 4 == 9]
-    (session,) = station.listener.sessions.values()
-    batch, said, before = batch_of(first, third, one, three, beat), list[Any](), session.seq
-    ground: Any = SimpleNamespace(
-        opener=station.opener,
-        listener=station.listener,
-        systems=station.sessions.systems,
-        reorder=Reorder(lambda *_: True),
-        paths=Paths(1),
-        barrier=Barrier(),
-        players=[None],
-        feed=None,
-        owners=SimpleNamespace(record=lambda: None),
-        _batch=batch,
-        boots=SimpleNamespace(record=lambda: None),
-        _to_gcs=lambda given, _: said.extend(map(bytes, given)),
-        _to_video=lambda _, slots, __: said.extend(bytes(batch.view(slot)) for slot in slots),
+@pytest.fixture
+def pair(tmp_path: Path) -> Iterator[SteppedPair]:
+    with stepped_pair(tmp_path) as made:
+        made.join()
+        made.until(lambda: not made.ground.uplink.sessions.refusal(clock.now()))
+        made.carry()
+        yield made
+
+
+def sealed(pair: SteppedPair, lane: Lane, send: Callable[[], None]) -> list[bytes]:
+    """What the aircraft puts on air of `lane` once that is sent to it."""
+    on_air: list[bytes] = []
+    send()
+
+    def turn() -> None:
+        pair.turn(pair.air)
+        on_air.extend(datagram for datagram in pair.on_air() if datagram[0] >= DOWNLINK_FIRST and datagram[1] == lane)
+
+    pair.until(lambda: on_air, turn)
+    return on_air
+
+
+def test_what_the_aircraft_seals_reaches_the_people_a_frame_and_a_picture_a_datagram(pair: SteppedPair):
+    frames, shown, seen = [mavlink_frame(random.Random(1), seq) for seq in range(3)], list[bytes](), list[bytes]()
+    pair.from_fc(*frames)
+    pair.from_camera(b"a picture", b"another")
+    pair.until(
+        lambda: shown.extend(drain(pair.gcs)) or seen.extend(drain(pair.player)) or (len(shown) == 3 and len(seen) == 2)
     )
-    Ground._open_link(ground, 0, PlainEnd(), clock.now(), now + 0.5)
-    assert said == [frames[0], b"one", b"three"]
-    assert session.seq == before + 1
-    assert [*map(bytes, ground.reorder.release(now + 0.6))] == [frames[2]]
+    assert (shown, seen) == (frames, [b"a picture", b"another"])
+
+
+def test_a_command_reaches_the_flight_controller(pair: SteppedPair):
+    pair.from_fc(mavlink_frame(random.Random(1), 0))
+    pair.until(lambda: drain(pair.gcs))
+    pair.from_gcs(heartbeat())
+    pair.until(lambda: heartbeat() in drain(pair.fc))
+    assert pair.ground.uplink.sent == 1
+
+
+def test_while_the_link_is_silent_the_people_hear_nothing_and_rubbish_is_counted(pair: SteppedPair):
+    before = pair.ground.opener.drops.copy()
+    rubbish = [b"", bytes(20), b"\x90" + bytes(40), b"\xf0" + bytes(60), b"\x50" * 30]
+    pair.down(*rubbish)
+    pair.until(lambda: (pair.ground.opener.drops - before).total() == len(rubbish), lambda: pair.turn(pair.ground))
+    assert drain(pair.gcs) + drain(pair.player) == []
+
+
+def test_by_several_links_telemetry_waits_for_a_gap_and_video_and_evidence_do_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    with stepped_pair(tmp_path, links=2) as pair:
+        pair.join()
+        (session,) = pair.ground.listener.sessions.values()
+        pair.until(lambda: pair.ground.paths.several(session, clock.now()))
+        frames, pictures = [mavlink_frame(random.Random(1), seq) for seq in range(3)], [b"one", b"two", b"three"]
+        (first,), (_,), (third,) = (sealed(pair, Lane.TELEMETRY, partial(pair.from_fc, frame)) for frame in frames)
+        (one,), (_,), (three,) = (sealed(pair, Lane.VIDEO_A, partial(pair.from_camera, each)) for each in pictures)
+        (_, beat) = (sealed(pair, Lane.EVIDENCE, lambda: None)[-1] for _ in range(2))
+        before = session.seq
+        now, shown, seen = clock.now(), list[bytes](), list[bytes]()
+        monkeypatch.setattr(clock, "now", lambda: now)  # from here on time stands still
+        pair.down(first, third, one, three, beat)
+
+        def turn() -> None:
+            pair.turn(pair.ground)
+            shown.extend(drain(pair.gcs))
+            seen.extend(drain(pair.player))
+
+        pair.until(lambda: seen and session.seq > before, turn)
+        assert (shown, seen) == (frames[:1], [b"one", b"three"])
+        now += WAIT_S
+        pair.until(lambda: len(shown) > 1, turn)
+        assert shown == [frames[0], frames[2]]
+
+
+def test_when_it_is_told_to_stop_it_closes_everything(pair: SteppedPair):
+    pair.stop(pair.ground)
+    assert {endpoint.state for endpoint in pair.ground.endpoints} == {State.DOWN}
 
 
 def test_what_was_said_of_sessions_that_are_gone_is_forgotten(monkeypatch):
