@@ -1,6 +1,6 @@
 """Amendment: how an order in force becomes the next one of the same operation. SPEC.md section 3.
 
-What lives here: what may change and what has to stay. Who signs it is folders/agency.py's, who obeys it the folders'. Pure.
+What lives here: what may change and what must stay. folders/agency.py signs an amendment, and the folders accept it. Pure.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from keys.order_device import OrderDevice
 
 
 def revoked(order: Order, name: str) -> Order:
-    """`order` without the station of this name; NotListed, MalformedOrder if nobody is left."""
+    """`order` without the station of this name; NotListed, MalformedOrder if no station is left."""
     left = tuple(station for station in order.stations if station.name != name)
     if len(left) == len(order.stations):
         names = ", ".join(station.name for station in left)
@@ -30,11 +30,11 @@ def revoked(order: Order, name: str) -> Order:
 
 
 def voided(order: Order, name: str) -> Order:
-    """`order` with the device of this name void; NotListed. Whether one is left that may fly is the order's own rule."""
+    """`order` with the device of this name void; NotListed. The order's own rules check that another one may fly."""
     place = _place(order, name)
     device = order.devices[place]
     if device.void:
-        raise MalformedOrder(f"{name!r} is revoked already", hint="take its name out of what you asked for")
+        raise MalformedOrder(f"{name!r} is revoked already", hint="leave its name out of the command")
     return _with(order, place, dataclasses.replace(device, void=True))
 
 
@@ -61,7 +61,7 @@ def extended(order: Order, seconds: int) -> Order:
 
 
 def joined(order: Order, stations: Iterable[OrderStation]) -> Order:
-    """`order` with `stations` too, under indexes that it does not use; those that they bring count for nothing."""
+    """`order` with `stations` too, under indexes that it does not use; their own indexes are ignored."""
     listed = list(order.stations)
     for station in stations:
         free = set(range(1, STATIONS_MAX + 1)) - {other.index for other in listed}
@@ -72,7 +72,7 @@ def joined(order: Order, stations: Iterable[OrderStation]) -> Order:
 
 
 def succeeds(new: VerifiedOrder, old: VerifiedOrder) -> bool:
-    """Whether the link may bring `new` to those who have `old`: a later order of the operation that moves nobody."""
+    """Whether the link may bring `new` to a holder of `old`: a later one that moves no station or device."""
     indexes = {station.pub: station.index for station in new.content.stations}
     return (
         new.operation == old.operation
@@ -86,10 +86,10 @@ def succeeds(new: VerifiedOrder, old: VerifiedOrder) -> bool:
 def require_one_signer(new: VerifiedOrder, known: VerifiedOrder) -> None:
     """NumberTwice if both cannot come from one folder of the agency: it counts its orders, and amends the newest.
 
-    So there is one order of a number, and the next number of the same operation amends that one (field 12).
+    Therefore each number has one order, and the next number of the same operation amends that one (field 12).
     """
     if {signature.root for signature in new.signatures}.isdisjoint(signature.root for signature in known.signatures):
-        return  # another agency counts its own
+        return  # each agency counts its own orders
     if new.rank == known.rank and new.order_hash != known.order_hash:
         raise NumberTwice(
             f"two orders are number {new.content.serial} by signer {new.generation}, {groups(known.order_hash)} and"
@@ -104,9 +104,9 @@ def require_one_signer(new: VerifiedOrder, known: VerifiedOrder) -> None:
 
 
 def require_devices_kept(new: VerifiedOrder, known: VerifiedOrder) -> None:
-    """RevokedAgain if `new` comes later in the same operation and does not keep the devices, or what is void of them.
+    """RevokedAgain if `new` comes later in the same operation and does not keep the devices and their revocations.
 
-    By whatever way it comes: an agency that has forgotten a revocation signs such an order.
+    This holds for a file and for the link: an agency that lost the record of a revocation signs such an order.
     """
     if new.operation == known.operation and new.rank > known.rank and not _keeps_devices(new.content, known.content):
         void = {device.pub for device in known.content.devices if device.void}
@@ -122,12 +122,12 @@ def require_void_kept(new: Order, void: AbstractSet[bytes], serial: int) -> None
 
 def _revoked_again(new: Order, void: AbstractSet[bytes], serial: int) -> RevokedAgain:
     back = [device.name for device in new.devices if device.pub in void and not device.void]
-    what = f"lists {', '.join(back)}, revoked by" if back else "has not the aircraft, in their places, of"
+    what = f"lists {', '.join(back)}, revoked by" if back else "does not have the aircraft, in their places, of"
     return RevokedAgain(f"order {new.serial} {what} order {serial} of the same operation, which was accepted before")
 
 
 def _keeps_devices(new: Order, old: Order) -> bool:
-    """Each in its place, under its key; what is void stays void."""
+    """Each device keeps its place and its key, and a void device stays void."""
     return len(new.devices) >= len(old.devices) and all(
         after.identity == before.identity and after.void >= before.void
         for after, before in zip(new.devices, old.devices, strict=False)

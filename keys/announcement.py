@@ -17,7 +17,7 @@ from keys.errors import GrantError, MalformedMessage
 from keys.lanes import SESSION_ID_SIZE, UPLINK_KEY
 
 TYP = "zegel-ka"
-SUITE = 5  # AES_256_GCM_SHA512_128, RFC 9605 section 4.5; the only one
+SUITE = 5  # AES_256_GCM_SHA512_128, RFC 9605 section 4.5; the only suite
 KEY_SIZE = 32
 
 _FIELDS = {

@@ -1,6 +1,6 @@
-"""Beat: the aircraft's signed pulse, which says what is current. SPEC.md section 5.4.
+"""Beat: the signed message by which an aircraft says what is current. SPEC.md section 5.4.
 
-Only a beat opens lanes, bounds their counters and names the announcement fragments worth keeping; its nonce is
+Only a beat opens lanes, bounds their counters and lists the announcement fragments to keep; its nonce is
 what an uplink echoes. Pure: no file, clock or randomness.
 """
 
@@ -19,15 +19,15 @@ TYP = "zegel-beat"
 NONCE_SIZE = 8
 CHALLENGE_SIZE = 8
 FRAGMENT_HASH_SIZE = 16
-FRAGMENTS_MAX = 16  # of one message, SPEC.md section 4.1
-STATE_MAX = 96  # bytes of field 12 as it is encoded
-SESSION_MS_MAX = (1 << 32) - 1  # 49 days; field 11 stays there
+FRAGMENTS_MAX = 16  # per message, SPEC.md section 4.1
+STATE_MAX = 96  # bytes of field 12 as encoded
+SESSION_MS_MAX = (1 << 32) - 1  # 49 days; field 11 stops at this value
 
 
 class Flag(enum.IntFlag):
-    """Bits 8 to 64 are settled in SPEC.md section 5.4 and not set yet."""
+    """Bits 8 to 64 are specified in SPEC.md section 5.4 and not set yet."""
 
-    ORDER_EXPIRED = 1  # the order is past its dates or limits; an aircraft in flight goes on
+    ORDER_EXPIRED = 1  # the order is past its dates or limits; an aircraft in flight continues
     ORDER_CHANGE_AHEAD = 2
     SESSION_CLOSED = 4
     VENDOR_HAS_PICTURE = 8  # a vendor's device or service holds a picture before it is sealed
@@ -56,7 +56,7 @@ _FIELDS = {
     11: fields.U32,
     12: is_state,
 }
-_BEGIN = bytes([0xA0 + len(_FIELDS), 1, cose.BYTES + SESSION_ID_SIZE])  # the map, and its first field up to its content
+_BEGIN = bytes([0xA0 + len(_FIELDS), 1, cose.BYTES + SESSION_ID_SIZE])  # the map's head, and field 1 up to its content
 _SEQ_AT = len(_BEGIN) + SESSION_ID_SIZE + 1
 
 
@@ -72,8 +72,8 @@ class Beat:
     fragments: dict[int, list[bytes]]  # station -> SHA-256(control datagram)[0:16] of each fragment now repeated
     ms_to_next: int  # until epoch + 1, or 0
     flags: int
-    session_ms: int  # since the session began, by a clock aboard that only goes forward
-    state: dict[int, int]  # what the aircraft knows of itself; nothing yet
+    session_ms: int  # since the session began, by a clock aboard that is never set back
+    state: dict[int, int]  # the aircraft's report about itself; empty in this version
 
     def sign(self, session_key: Ed25519PrivateKey) -> bytes:
         values = (getattr(self, field.name) for field in dataclasses.fields(self))
@@ -85,12 +85,12 @@ class Beat:
 
 
 def claimed_session(message: bytes) -> bytes | None:
-    """The first 8 bytes of the session_id that the message says it is of, without parsing it."""
+    """The first 8 bytes of the session_id that the message claims, without parsing it."""
     return cose.claimed_kid(message, TYP, cose.Alg.ED25519, 8)
 
 
 def claimed_seq(message: bytes) -> int | None:
-    """The seq that the message says it has, from its place, without parsing it; None if no beat has it there."""
+    """The seq that the message claims, read at its fixed position without parsing; None if no beat has it there."""
     payload = cose.claimed_payload1(message, TYP, cose.Alg.ED25519, 8)
     if payload is None or not payload.startswith(_BEGIN):
         return None

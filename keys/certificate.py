@@ -1,7 +1,7 @@
 """Certificates (X.509, RFC 5280): the agency's root, its order signers, its devices. CUSTODY.md says who holds which key.
 
-An agency root is P-384, with ML-DSA-65 beside it in a hybrid agency. It signs certificates only, one level deep: a
-certificate of ours is issued by a pinned root itself, and has one critical extended key usage, so that no device or
+An agency root is P-384; a hybrid agency also has one of ML-DSA-65. A root signs only certificates, one level deep: a
+certificate of ours is issued directly by a pinned root, and has one critical extended key usage, so that no device or
 time-stamping certificate signs an order. Pure: no file and no clock; every time is an argument, in Unix seconds.
 """
 
@@ -39,7 +39,7 @@ PEM_BEGIN = b"-----"
 GENERATIONS = range(1, 1 << 32)
 FINGERPRINT_SIZE = 16
 
-Roots = tuple[x509.Certificate, ...]  # of one agency: the P-384 one, and of a hybrid agency the ML-DSA-65 one behind it
+Roots = tuple[x509.Certificate, ...]  # of one agency: the P-384 root, and for a hybrid agency the ML-DSA-65 root after it
 RootKey = ec.EllipticCurvePrivateKey | mldsa.MLDSA65PrivateKey
 DeviceKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey
 
@@ -63,7 +63,7 @@ class Usage(enum.Enum):
 
 GENERATION = _private_oid("d95a1f7e-06b8-4553-ac41-4a3ab5b6dafd")  # of an order signer: an ASN.1 INTEGER, from 1
 
-# All that a certificate of ours may have: what is issued below.
+# All extensions that a certificate of ours may have: those that are issued below.
 EXTENSIONS = frozenset(
     {
         ExtensionOID.SUBJECT_KEY_IDENTIFIER,
@@ -93,7 +93,7 @@ def load_der(data: bytes) -> x509.Certificate:
 
 
 def _judged(certificate: x509.Certificate) -> x509.Certificate:
-    """Whatever is read of it later is read here once: the library parses late, and rubbish must show now."""
+    """Each field that is read later is read here once: the library parses late, and a bad field must be found now."""
     extensions.require_only(EXTENSIONS, certificate)
     for part in ("subject", "issuer", "extensions", "signature_hash_algorithm"):
         getattr(certificate, part)
@@ -105,8 +105,8 @@ def _judged(certificate: x509.Certificate) -> x509.Certificate:
 def load_request(data: bytes) -> x509.CertificateSigningRequest:
     """A device's request (PKCS #10, RFC 2986) from PEM or DER; BadSignature unless the key that it is for signed it.
 
-    Only its name, its key and its signature are looked at. Attributes, which ours has not and those of other programs may
-    have, are not decoded.
+    Only its name, its key and its signature are read. Attributes, which requests of other programs may have, are not
+    decoded.
     """
     load = x509.load_pem_x509_csr if data.startswith(PEM_BEGIN) else x509.load_der_x509_csr
     with _library("certificate request", "the file is device.csr, which zegel device init makes"):
@@ -121,15 +121,15 @@ def load_request(data: bytes) -> x509.CertificateSigningRequest:
 
 def _require_whole_signature(thing: x509.Certificate | x509.CertificateSigningRequest) -> None:
     if not der(thing).endswith(b"\0" + thing.signature):
-        raise ValueError("its signature claims unused bits")  # else one bit could change under a good signature
+        raise ValueError("its signature claims unused bits")  # otherwise one bit could change under a good signature
 
 
 @contextlib.contextmanager
 def _library(what: str, hint: str) -> Iterator[None]:
-    """Whatever the X.509 library throws or warns of is a CertificateError, a panic of its Rust code included."""
+    """Each exception or warning of the X.509 library becomes a CertificateError, a panic of its Rust code included."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # what the library only warns of is not one of ours
+            warnings.simplefilter("error")  # a certificate that the library warns about is not one of ours
             yield
     except (KeysError, KeyboardInterrupt, SystemExit):
         raise
@@ -176,7 +176,7 @@ def generation(certificate: x509.Certificate) -> int:
 
 
 def fingerprint(key: x509.Certificate | x509.CertificateSigningRequest | cose.PublicKey | bytes) -> str:
-    """A public key as people compare it: eight groups of SHA-256 over the bytes that stand in an order."""
+    """A public key in the form that people compare: eight groups of SHA-256 over the bytes that an order holds."""
     if isinstance(key, (x509.Certificate, x509.CertificateSigningRequest)):
         key = cose_key(key)
     raw = key if isinstance(key, bytes) else cose.raw_public(key)[1]
@@ -194,7 +194,7 @@ def groups(digest: bytes) -> str:
 
 
 def utc(unix_time: int) -> str:
-    """Date and time to the minute, as people read them."""
+    """Date and time to the minute, for people to read."""
     return f"{_datetime(unix_time):%Y-%m-%d %H:%M} UTC"
 
 
@@ -203,7 +203,7 @@ def _datetime(unix_time: int) -> datetime.datetime:
 
 
 def cose_key(thing: x509.Certificate | x509.CertificateSigningRequest) -> cose.PublicKey:
-    """The public key inside; WrongUsage if it is of a kind that signs no message of ours."""
+    """The public key inside; WrongUsage if no message of ours is signed with this kind of key."""
     key = thing.public_key()
     if not isinstance(key, cose.PublicKey):
         raise WrongUsage(f"the key of {name_of(thing)!r} is of a kind that signs nothing here")
@@ -264,7 +264,7 @@ def make_request(name: str, key: DeviceKey) -> x509.CertificateSigningRequest:
 def certify_device(
     issuer: Issuer, request: x509.CertificateSigningRequest, now: int, *, lifetime_s: int = DEVICE_LIFETIME_S
 ) -> x509.Certificate:
-    """The certificate that a device asks for. Of the request only the name and the key are taken.
+    """The certificate that a device asks for. Only the name and the key of the request are used.
 
     WrongUsage unless the key is Ed25519 or P-256: a P-384 key is an agency's.
     """
@@ -292,7 +292,7 @@ def _leaf(
 def _builder(
     subject: x509.Name, issuer: x509.Name, public_key: cose.PublicKey, life: tuple[int, int]
 ) -> x509.CertificateBuilder:
-    """What all our certificates have; `life` is (begin in Unix seconds, length in seconds)."""
+    """The common part of all our certificates; `life` is (begin in Unix seconds, length in seconds)."""
     begin, length = life
     builder = x509.CertificateBuilder(issuer, subject, public_key, x509.random_serial_number())
     builder = builder.not_valid_before(_datetime(begin)).not_valid_after(_datetime(begin + length))
@@ -313,7 +313,7 @@ def _key_usage(*, certificates: bool) -> x509.KeyUsage:
 
 
 def _digest(key: cose.PrivateKey) -> hashes.SHA256 | hashes.SHA384 | None:
-    """The hash that a signature by this key names; Ed25519 and ML-DSA have their own."""
+    """The hash of a signature by this key; Ed25519 and ML-DSA define their own."""
     digests: dict[Alg, hashes.SHA256 | hashes.SHA384] = {Alg.ESP256: hashes.SHA256(), Alg.ESP384: hashes.SHA384()}
     return digests.get(cose.algorithm(key))
 
@@ -340,13 +340,13 @@ def find_root(certificate: x509.Certificate, roots: Iterable[x509.Certificate]) 
 def _issued(certificate: x509.Certificate, root: x509.Certificate) -> bool:
     try:
         certificate.verify_directly_issued_by(root)
-    except Exception:  # a signature that does not fit, or whatever the library cannot judge
+    except Exception:  # a signature that does not verify, or one that the library cannot check
         return False
     return True
 
 
 def require_usage(certificate: x509.Certificate, usage: Usage) -> None:
-    """WrongUsage unless the certificate is for this alone, and says so critically (RFC 5280 section 4.2.1.12)."""
+    """WrongUsage unless this is the certificate's only usage, and critical (RFC 5280 section 4.2.1.12)."""
     found = _extension(certificate, x509.ExtendedKeyUsage, critical=True)
     usages = list(found) if isinstance(found, x509.ExtendedKeyUsage) else []
     if usages != [usage.value]:
@@ -370,9 +370,9 @@ def require_valid_at(certificate: x509.Certificate, unix_time: int) -> None:
 def validate(
     certificate: x509.Certificate, roots: Iterable[x509.Certificate], usage: Usage, unix_time: int
 ) -> x509.Certificate:
-    """The root that vouches for the certificate at this time, for this use.
+    """The root that issued the certificate, if it is valid at this time and for this usage.
 
-    Path validation (RFC 5280 section 6) is cryptography's; the checks before it are there to say what is wrong.
+    The library does the path validation (RFC 5280 section 6); the checks before it find a precise error message.
     ForeignRoot, WrongUsage, ExpiredCertificate, CertificateError.
     """
     root = find_root(certificate, roots)
@@ -384,7 +384,7 @@ def validate(
     policy = policy.extension_policies(ca_policy=ExtensionPolicy.webpki_defaults_ca(), ee_policy=leaf_policy)
     try:
         policy.build_client_verifier().verify(certificate, [])
-    except Exception as error:  # VerificationError, or whatever the library throws
+    except Exception as error:  # VerificationError, or any other exception of the library
         raise CertificateError(f"the certificate of {name_of(certificate)!r} is not acceptable: {error}") from None
     return root
 

@@ -1,8 +1,8 @@
 """COSE signatures (RFC 9052) over deterministic CBOR (RFC 8949 section 4.2), as small and as strict as Zegel needs.
 
-What lives here: the two signature structures and the one reader of CBOR. cbor2 decodes; what it decoded must encode
-again to the very same bytes, so there is one spelling of every message. Keys are the caller's; nothing is negotiated:
-a verifier compares the protected header with the constant that its own key and message type demand.
+What lives here: the two signature structures and the one reader of CBOR. cbor2 decodes; the decoded value must encode
+again to exactly the same bytes, so every message has one encoding. The caller passes the keys. Nothing is negotiated:
+a verifier compares the protected header with the constant that its own key and message type require.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SIGN1_TAG = 18
 SIGN_TAG = 98
 _TAGS = {SIGN1_TAG: b"\xd2", SIGN_TAG: b"\xd8\x62"}  # their one encoding
 BYTES = 0x40  # the first head of a byte string (RFC 8949 section 3); the last one here is 0x5A
-_LENGTHS = (*[0] * 24, 1, 2, 4)  # bytes of length, or of the integer, behind each of the heads of a type
+_LENGTHS = (*[0] * 24, 1, 2, 4)  # bytes of length, or of the integer, after each head of a type
 MESSAGE_MAX = 1 << 20
 DEPTH_MAX = 8
 HEADER_ALG, HEADER_KID, HEADER_TYP, HEADER_X5CHAIN = 1, 4, 16, 33
@@ -39,7 +39,7 @@ class Alg(enum.IntEnum):
 
     @property
     def label(self) -> str:
-        """As people call the key."""
+        """The name of the algorithm that people use."""
         return {Alg.ED25519: "Ed25519", Alg.ESP256: "P-256", Alg.ESP384: "P-384", Alg.ML_DSA_65: "ML-DSA-65"}[self]
 
 
@@ -63,8 +63,8 @@ def dumps(value: object) -> bytes:
 def loads(data: bytes) -> object:
     """The value whose deterministic encoding is `data`; MalformedMessage if there is none.
 
-    Only what our messages are made of: integers, byte and text strings, lists, maps, true, false, null. No tag: a shared
-    reference (tag 29) unfolds a few hundred bytes into more than any memory holds.
+    Only the types of our messages: integers, byte and text strings, lists, maps, true, false, null. No tag: a shared
+    reference (tag 29) expands a few hundred bytes into more than any memory holds.
     """
     if not 0 < len(data) <= MESSAGE_MAX:
         raise MalformedMessage(f"a message of {len(data)} bytes")
@@ -73,7 +73,7 @@ def loads(data: bytes) -> object:
             data, semantic_decoders=_NO_TAG, max_depth=DEPTH_MAX, allow_indefinite=False, allow_duplicate_keys=False
         )
         same = _is_plain(value) and dumps(value) == data
-    except Exception as error:  # whatever the decoder throws: it reads what strangers send
+    except Exception as error:  # any exception of the decoder: it reads input from attackers
         raise MalformedMessage(f"not CBOR: {error}") from None
     if not same:
         raise MalformedMessage("not in the deterministic encoding of CBOR")
@@ -81,7 +81,7 @@ def loads(data: bytes) -> object:
 
 
 class _NoTag(Mapping[int, Callable[..., object]]):
-    """For cbor2: every tag there is or will be has a decoder, and it refuses."""
+    """For cbor2: a decoder for every possible tag, which refuses it."""
 
     def __getitem__(self, tag: int) -> Callable[..., object]:
         return self._refuse
@@ -177,7 +177,7 @@ def sig_structure(
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Sign1:
-    """A COSE_Sign1 of which only the outer array has been looked at."""
+    """A COSE_Sign1 of which only the outer array has been read."""
 
     protected: bytes
     unprotected: dict[object, object]
@@ -192,7 +192,7 @@ class Sign1:
         return self.payload
 
     def require_unprotected(self, expected: Mapping[int, object]) -> None:
-        """MalformedMessage for anything else: it is not signed, and anyone could make endless messages out of one."""
+        """MalformedMessage for any other header: it is not signed, so anyone could make endless variants of one message."""
         if self.unprotected != expected:
             raise MalformedMessage("the unprotected header is not of its one form")
 
@@ -209,24 +209,24 @@ def sign1(payload: bytes, typ: str, key: PrivateKey, unprotected: dict[int, obje
 
 
 def parse_sign1(data: bytes) -> Sign1:
-    """The outer array only; nothing inside is believed before `verify`."""
+    """The outer array only; nothing inside is trusted before `verify`."""
     protected, unprotected, payload, signature = _array(data, SIGN1_TAG, (bytes, dict, bytes, bytes))
     return Sign1(protected, unprotected, payload, signature)
 
 
 def claimed_kid(message: bytes, typ: str, alg: Alg, size: int) -> bytes | None:
-    """The kid of a COSE_Sign1, taken from its place; None unless the bytes before it are the constant ones.
+    """The kid of a COSE_Sign1, read at its fixed position; None unless the bytes before it are the constant ones.
 
-    It costs a comparison, so that a flood of forgeries is not worth parsing.
+    This costs one comparison, so that a flood of forgeries is not parsed.
     """
     head = _head1(typ, alg, size)
     return message[len(head) : len(head) + size] if message.startswith(head) else None
 
 
 def claimed_payload(message: bytes, typ: str) -> bytes | None:
-    """The payload of a COSE_Sign, with its CBOR head, from its place; None unless the bytes before it are constant.
+    """The payload of a COSE_Sign, with its CBOR head, from its position; None unless the bytes before it are constant.
 
-    Nothing is parsed, and what stands behind it is not looked at.
+    Nothing is parsed, and the bytes after it are not read.
     """
     head = _head(typ)
     rest = message[len(head) :]
@@ -238,9 +238,9 @@ def claimed_payload(message: bytes, typ: str) -> bytes | None:
 
 
 def claimed_payload1(message: bytes, typ: str, alg: Alg, kid_size: int) -> bytes | None:
-    """What the payload of a COSE_Sign1 begins with, from its place behind a kid of this size; None as `claimed_kid`.
+    """The beginning of the payload of a COSE_Sign1, at its fixed position after a kid of this size; None as `claimed_kid`.
 
-    Nothing is parsed, and it may be cut short.
+    Nothing is parsed, and the result may be incomplete.
     """
     head = _head1(typ, alg, kid_size)
     rest = message[len(head) + kid_size :]
@@ -249,13 +249,13 @@ def claimed_payload1(message: bytes, typ: str, alg: Alg, kid_size: int) -> bytes
 
 
 def leading_uint(data: bytes) -> int | None:
-    """The unsigned integer below 2^32 that `data` begins with, in whatever spelling; None if it begins with none."""
+    """The unsigned integer below 2^32 with which `data` begins, in any encoding; None if it begins with none."""
     found = _leading(data, 0)
     return None if found is None else found[1]
 
 
 def _leading(data: bytes, major: int) -> tuple[int, int] | None:
-    """(width, argument) of the head that `data` begins with (RFC 8949 section 3), if it is of this major type."""
+    """(width, argument) of the head with which `data` begins (RFC 8949 section 3), if it is of this major type."""
     if not data or not major <= data[0] < major + len(_LENGTHS):
         return None
     short, width = data[0] - major, _LENGTHS[data[0] - major]
@@ -288,7 +288,7 @@ def _array(data: bytes, tag: int, kinds: tuple[type, ...]) -> list:  # type: ign
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Signer:
-    """A key that signs an order, and the certificates (DER) that vouch for it, its own first."""
+    """A key that signs an order, and its certificate chain (DER), its own certificate first."""
 
     key: PrivateKey
     chain: tuple[bytes, ...]
@@ -325,8 +325,8 @@ class Sign:
     def require_unprotected(self) -> None:
         """MalformedMessage unless the outer header is empty and each signature's holds its chain and nothing else.
 
-        No signature covers them, and anyone could make endless files out of one. A chain of one is the certificate itself
-        (RFC 9360 section 2), so that it has one spelling.
+        No signature covers them, so anyone could make endless variants of one file. A chain of one is the certificate
+        itself (RFC 9360 section 2), so that it has one encoding.
         """
         if self.unprotected or any(signer.unprotected != _chain_header(signer.chain) for signer in self.signatures):
             raise MalformedMessage("the unprotected headers are not of their one form")
@@ -348,7 +348,7 @@ def _chain_header(chain: Sequence[bytes]) -> dict[int, object]:
 
 
 def parse_sign(data: bytes) -> Sign:
-    """The outer arrays only; nothing inside is believed before `verify`."""
+    """The outer arrays only; nothing inside is trusted before `verify`."""
     protected, unprotected, payload, signatures = _array(data, SIGN_TAG, (bytes, dict, bytes, list))
     return Sign(protected, unprotected, payload, tuple(map(_signer_info, signatures)))
 

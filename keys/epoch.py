@@ -1,6 +1,6 @@
 """Epoch: the life of one set of traffic keys on the aircraft. SPEC.md section 2.
 
-Drawing an epoch makes its send keys and, in the same breath, the signed announcements that hand them to the
+Drawing an epoch makes its send keys and, in the same call, the signed announcements that give them to the
 stations; the base keys themselves are not kept. Pure: random bytes come from the caller.
 """
 
@@ -24,7 +24,7 @@ Entropy = Callable[[int], bytes]
 class Epoch:
     number: int
     send_keys: dict[Lane, SendKey] = dataclasses.field(repr=False)
-    uplink_keys: dict[int, bytes] = dataclasses.field(repr=False)  # station -> base_key of the KIDs it completes
+    uplink_keys: dict[int, bytes] = dataclasses.field(repr=False)  # station -> base_key of the KIDs of that station
     announcements: dict[int, bytes] = dataclasses.field(repr=False)  # station -> signed message
 
     def next_ctrs(self) -> dict[int, int]:

@@ -6,12 +6,12 @@ KeysError                          exit 1
  |         +-- UnknownGuard        a guard policy that no aircraft has
  |         +-- ClassicalKey        a confidential order to a key that is not post-quantum
  +-- WrongType                     a COSE message of another kind or algorithm
- +-- BadName                       a name that cannot be shown as it is
+ +-- BadName                       a name that cannot be shown unchanged
  +-- GrantError                    a key or a grant that does not fit its profile or its commitments
  +-- ClockWrong                    the board's clock cannot be believed                         exit 6
  +-- Untrusted                     exit 5
  |    +-- BadSignature
- |    +-- CertificateError         bytes that are no certificate of ours
+ |    +-- CertificateError         bytes that are not a certificate of ours
  |         +-- ForeignRoot         issued by a root that is not pinned here
  |         +-- WrongUsage          made for another purpose
  |         +-- ExpiredCertificate
@@ -20,18 +20,18 @@ KeysError                          exit 1
  |    +-- OrderNotYetValid         exit 3
  |    +-- OlderOrder               a newer one was loaded before                                exit 7
  |    +-- NumberTwice              two orders of one number: an agency's signer is in use twice  exit 7
- |    +-- RevokedAgain             it lists an aircraft that was revoked as if it were not         exit 7
+ |    +-- RevokedAgain             it lists a revoked aircraft as not revoked                    exit 7
  |    +-- NotListed                this device or station is not in the order
- |    +-- DeviceRevoked            this device is, and its key is void
+ |    +-- DeviceRevoked            this device is listed, and its key is void
  |    +-- NoOrder                  none is loaded
  +-- FolderError                   a folder of keys, or a file in it
       +-- MissingFile
       +-- WrongMode                others may read it
-      +-- WrongFile                not the kind of file that its place asks for
+      +-- WrongFile                not the kind of file that is expected there
       +-- AlreadyExists            a key or an order is never overwritten
       +-- FolderInUse              another process holds its lock                               exit 8
 
-Exit codes below 5 mean what they mean in gateway/errors.py.
+Exit codes below 5 have the meaning of gateway/errors.py.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from __future__ import annotations
 class KeysError(Exception):
     """Base of the tree. `advice` is the hint of a leaf that is raised without one.
 
-    `passing`: the same bytes may be accepted later, since a clock or a disk refused them, and not what they say.
+    `passing`: the same bytes may be accepted later, because a clock or a disk is the reason, and not their content.
     """
 
     exit_code = 1
@@ -69,7 +69,7 @@ class ClassicalKey(MalformedOrder):
 
 
 class WrongType(KeysError):
-    advice = "it may be another file than was meant: zegel order show FILE reads an order"
+    advice = "it may be the wrong file: zegel order show FILE reads an order"
 
 
 class BadName(KeysError):
@@ -153,7 +153,7 @@ class NotListed(OrderError):
 
 
 class DeviceRevoked(OrderError):
-    advice = "if this is the aircraft and not its thief, make its folder anew: zegel device init NEWDIR --name NAME"
+    advice = "if this is the aircraft and not its thief, make a new folder for it: zegel device init NEWDIR --name NAME"
 
 
 class NoOrder(OrderError):

@@ -1,7 +1,7 @@
-"""The extensions of a certificate by their identifiers, judged before anything looks into one. SPEC.md section 3, Trust.
+"""The extensions of a certificate by their identifiers, checked before any of them is decoded. SPEC.md section 3, Trust.
 
-The X.509 library decodes all extensions of a certificate at once, and about what it cannot decode it throws what it likes.
-So the list of them is read here first, by the library's own strict DER, and each value stays a string of bytes.
+The X.509 library decodes all extensions of a certificate at once, and can raise any exception if it cannot decode one.
+Therefore their list is read here first, by the library's own strict DER, and each value stays a string of bytes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Extension:
 
 @asn1.sequence
 class TbsCertificate:
-    """What an issuer signs: version 3, and none of the unique identifiers that RFC 5280 forbids."""
+    """The part that an issuer signs: version 3, and none of the unique identifiers that RFC 5280 forbids."""
 
     version: Annotated[int, asn1.Explicit(0)]
     serial_number: int

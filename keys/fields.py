@@ -1,4 +1,4 @@
-"""Reading the integer-keyed CBOR maps of our signed messages: every key known, every value checked, nothing else.
+"""The reader of the integer-keyed CBOR maps of our signed messages: every key known, every value checked, nothing else.
 
 What lives here: one strict reader and the checks that the messages share. What must not: any message's own rules.
 """
@@ -53,7 +53,7 @@ def octets(size: int) -> Check:
 
 
 def text(longest: int) -> Check:
-    """1 to `longest` bytes of UTF-8 that print as they are: no control or direction characters, no outer blanks.
+    """1 to `longest` bytes of UTF-8 that print unchanged: no control or direction characters, no blanks at the ends.
 
     These strings are shown on terminals and compared by eye.
     """
@@ -81,7 +81,7 @@ def some_octets(value: object) -> bool:
 
 
 def anything(_: object) -> bool:
-    """For a value that its own reader checks."""
+    """For a value that has a reader of its own, which checks it."""
     return True
 
 
@@ -92,7 +92,7 @@ NAME = text(64)  # also the longest common name of X.520
 
 
 def require_name(name: str) -> str:
-    """The name of an agency, operation, device or station as it is; BadName if it cannot be shown so."""
+    """The name of an agency, operation, device or station, unchanged; BadName if it cannot be shown unchanged."""
     if not NAME(name):
         raise BadName(f"{name!r} is not a name")
     return name

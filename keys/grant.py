@@ -25,7 +25,7 @@ _COMMITMENT_LABEL = b"Zegel 1.0 Key commitment "
 _INFO_LABEL = "zegel/1 grant"
 SEED_SIZE = 32
 P384_SCALAR_SIZE = 48
-P384_POINT_SIZE = 97  # uncompressed: a compressed one would give a key two spellings
+P384_POINT_SIZE = 97  # uncompressed: a compressed form would give a key two encodings
 MLKEM768_PUBLIC_SIZE = 1184
 MLKEM1024_PUBLIC_SIZE = 1568
 
@@ -73,9 +73,9 @@ _PUBLIC_SIZES = {
 
 
 def generate(profile: Profile, entropy: Callable[[int], bytes]) -> bytes:
-    """A new private seed, every bit of it as `entropy` (os.urandom) gives it; of P-384 the first that is a scalar.
+    """A new private seed, the unchanged bytes of `entropy` (os.urandom); for P-384 the first that are a valid scalar.
 
-    Not by a key generator: that of X25519 fixes five bits, and a seed is hashed or clamped where it is used.
+    A key generator is not used: that of X25519 fixes five bits, and a seed is hashed or clamped when it is used.
     """
     if profile is not Profile.P_384:
         return entropy(SEED_SIZE)
@@ -99,7 +99,7 @@ def public_bytes(profile: Profile, seed: bytes) -> bytes:
 
 
 def check_public(profile: Profile, raw: bytes) -> None:
-    """GrantError unless something can be sealed to `raw`: a point of small order loads, but agrees on no secret."""
+    """GrantError unless something can be sealed to `raw`: a point of small order loads, but yields no shared secret."""
     seal(profile, raw, b"", b"")
 
 
@@ -173,7 +173,7 @@ def _public(profile: Profile, raw: bytes) -> Any:
 
 
 def seal(profile: Profile, public: bytes, info: bytes, plaintext: bytes) -> bytes:
-    """enc || ciphertext (RFC 9180 section 6.1); everything that the grant is for stands in `info`."""
+    """enc || ciphertext (RFC 9180 section 6.1); `info` names everything that the grant is bound to."""
     key = _public(profile, public)
     try:
         return _SUITES[profile].encrypt(plaintext, key, info)
@@ -190,12 +190,12 @@ def unseal(profile: Profile, seed: bytes, info: bytes, sealed: bytes) -> bytes:
 
 
 def grant_info(order_hash: bytes, session_id: bytes, epoch: int, station: int, suite: int = 5) -> bytes:
-    """What a grant is bound to (RFC 9180 section 8.1)."""
+    """Everything that a grant is bound to (RFC 9180 section 8.1)."""
     return cose.dumps([_INFO_LABEL, order_hash, session_id, epoch, station, suite])
 
 
 def commitment(base_key: bytes, kid: int, suite: int = 5) -> bytes:
-    """32 bytes that only one base_key has: HKDF-SHA512 (RFC 5869), labelled apart from SFrame's own derivations."""
+    """32 bytes that commit to one base_key: HKDF-SHA512 (RFC 5869), with a label other than those of SFrame."""
     prk = HKDF.extract(hashes.SHA512(), b"", base_key)
     info = _COMMITMENT_LABEL + kid.to_bytes(8, "big") + suite.to_bytes(2, "big")
     return HKDFExpand(hashes.SHA512(), COMMITMENT_SIZE, info).derive(prk)

@@ -20,11 +20,11 @@ _SUITES: dict[int, tuple[type[hashes.HashAlgorithm], int]] = {4: (hashes.SHA256,
 
 
 class KeyExhausted(Exception):
-    """A send key has sealed all it may. The session rekeys long before; reaching this closes the lane."""
+    """A send key has reached its limit. The session rekeys long before; at this limit the lane closes."""
 
 
 def derive(base_key: bytes, kid: int, suite: int = 5) -> tuple[bytes, bytes]:
-    """(sframe_key, sframe_salt) of RFC 9605 section 4.4.2. Suite 5 is the only one on the wire; 4 is for its vector."""
+    """(sframe_key, sframe_salt) of RFC 9605 section 4.4.2. Only suite 5 is on the wire; suite 4 is for its vector."""
     algorithm, key_size = _SUITES[suite]
     secret = HKDF.extract(algorithm(), b"", base_key)
     context = kid.to_bytes(8, "big") + suite.to_bytes(2, "big")
@@ -34,16 +34,16 @@ def derive(base_key: bytes, kid: int, suite: int = 5) -> tuple[bytes, bytes]:
 
 
 def instance_after(uplink_key: bytes, former: bytes) -> bytes:
-    """A station's instance in a session that takes the place of another one, where it had `former`. SPEC.md section 4.7.
+    """A station's instance in a session that replaces another one, in which it had `former`. SPEC.md section 4.7.
 
-    `uplink_key`: the station's, of the new session's epoch 0. Nobody without it can tell that the two belong together.
+    `uplink_key`: the station's, of the new session's epoch 0. Without it no one can tell that the two belong together.
     """
     secret = HKDF.extract(hashes.SHA512(), b"", uplink_key)
     return HKDFExpand(hashes.SHA512(), INSTANCE_SIZE, b"Zegel 1.0 Instance " + former).derive(secret)
 
 
 class SendKey:
-    """Seals under one (base_key, KID). Each counter is handed out once."""
+    """Seals under one (base_key, KID). Each counter is used once."""
 
     __slots__ = ("ahead", "cipher", "kid", "next_ctr", "salt")
 
@@ -55,7 +55,7 @@ class SendKey:
         self.ahead: object = None  # what is made ahead for the counters to come; it goes with the key
 
     def reserve(self, count: int) -> int:
-        """The first of `count` counters, which nobody else will get. KeyExhausted past the limit."""
+        """The first of `count` counters, which no later call returns again. KeyExhausted past the limit."""
         first = self.next_ctr
         if first + count > REJECT_AFTER_PACKETS:
             raise KeyExhausted(f"the key of KID {self.kid:#06x} has sealed {first} datagrams")

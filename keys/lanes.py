@@ -1,4 +1,4 @@
-"""Lanes, roles and key identifiers: which bytes on the wire belong to whom. SPEC.md section 4.
+"""Lanes, roles and key identifiers. SPEC.md section 4.
 
 What lives here: the closed lists of lanes (SFrame contexts) and roles, and the KID layouts. No key.
 """
@@ -19,13 +19,13 @@ class Lane(enum.IntEnum):
     TELEMETRY = 1  # for stations that may command
     VIDEO_A = 2
     VIDEO_B = 3
-    OBSERVER_TELEMETRY = 4  # for stations that only watch: they hold a key that forges to observers alone
+    OBSERVER_TELEMETRY = 4  # for stations that only watch: with their key they can forge only to observers
     ORDER = 5
     EVIDENCE = 7
     UPLINK = 16
     CONTROL = 17
 
-    __hash__ = int.__hash__  # Enum's own is a call of Python for each look into a table
+    __hash__ = int.__hash__  # Enum's own hash is a Python call for each look-up in a table
 
 
 class Role(enum.IntFlag):

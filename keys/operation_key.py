@@ -1,8 +1,8 @@
-"""Operation key: what op_id gives to those who were handed an order. SPEC.md section 2.
+"""Operation key: the values that a holder of an order derives from op_id. SPEC.md section 2.
 
-op_id is half a secret: it keeps out those who never had an order file of the operation, and nobody else. From it come the
-key that seals the control datagrams, and the tag that names the operation wherever it is shown, since op_id itself stands
-only in the order and in the folders. Pure: no file, clock or randomness.
+op_id is half a secret: it excludes only those who never had an order file of the operation. From it are derived the key
+that seals the control datagrams, and the tag that names the operation in all output, since op_id itself is only in the
+order and in the folders. Pure: no file, clock or randomness.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Operation Order: what the agency decides before a flight, in one signed file. SPEC.md section 3.
+"""Operation Order: the agency's decisions before a flight, in one signed file. SPEC.md section 3.
 
-Which devices, which stations with which keys and roles, which recording keys, from when to when, by which policy.
-What lives here: its form, the rules of its content, issuing and verifying. Whether an order is newer than the last
-one, or lists this device, is for the folder that loads it. Pure: no file and no clock; every time is an argument.
+It lists the devices, the stations with their keys and roles, the recording keys, the dates and the policy.
+What lives here: its form, the rules of its content, issuing and verifying. The folder that loads an order checks whether it
+is newer than the last one and lists this device. Pure: no file and no clock; every time is an argument.
 """
 
 from __future__ import annotations
@@ -35,29 +35,29 @@ from keys.policy import Policy, read_policy
 
 TYP = "zegel-order"
 REGULAR, CONFIDENTIAL = CLASSIFICATIONS = ("regular", "confidential")
-GUARDS = ("observer", "camera-operator", "pilot", "maintainer")  # each lets through what the one before does, and more
+GUARDS = ("observer", "camera-operator", "pilot", "maintainer")  # each allows what the one before allows, and more
 OP_ID_SIZE = 16
 ORDER_HASH_SIZE = 32
 DEVICES_MAX = 256  # a statement names its device in one byte
 RECORDING_MAX = 16
-LINK_MAX = 16 * 1100  # bytes: what sixteen order fragments carry (SPEC.md section 4.6)
+LINK_MAX = 16 * 1100  # bytes: the capacity of sixteen order fragments (SPEC.md section 4.6)
 HALF_TRUSTED = (
     "another root of that name is trusted here. Fetch root.crt again, compare its fingerprint, and enrol or trust it:"
     " of a hybrid agency it holds two certificates"
 )
-EARLIEST = 1_577_836_800  # 2020-01-01: no order, and no clock that says otherwise, is older than Zegel
+EARLIEST = 1_577_836_800  # 2020-01-01: an earlier date in an order or a clock is not believed, because Zegel is younger
 LATEST = 4_102_444_800  # 2100-01-01: a clock beyond it is not believed
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class OrderStation:
-    index: int  # 1..15, the same throughout the operation
+    index: int  # 1..15, the same in all orders of the operation
     name: str
     profile: Profile
     pub: bytes
     roles: Role
     guard: str
-    agency: str | None = None  # only if it is another than the order's
+    agency: str | None = None  # only if it differs from the order's
     witness: str | None = None  # C2SP signed-note verifier key
 
 
@@ -87,13 +87,13 @@ class Order:
     policy: Policy
 
     def payload(self) -> bytes:
-        """Deterministic CBOR (RFC 8949 section 4.2.1); what is None is left out."""
+        """Deterministic CBOR (RFC 8949 section 4.2.1); a None is left out."""
         values = (getattr(self, field.name) for field in dataclasses.fields(self))
         named = dict(zip(_KEYS, values, strict=True))
         return cose.dumps({key: _encodable(value) for key, value in named.items() if value is not None})
 
     def hash(self) -> bytes:
-        """order_hash, 32 bytes: what a session is bound to."""
+        """order_hash, 32 bytes: a session is bound to it."""
         return _hash(_PROTECTED, self.payload())
 
     def require_begun(self, unix_time: int) -> None:
@@ -111,7 +111,7 @@ _PROTECTED = cose.dumps({cose.HEADER_TYP: TYP})
 
 
 def _hash(protected: bytes, payload: bytes) -> bytes:
-    """Over what every signature covers, and nothing that others can change while all of them verify."""
+    """The hash over the part that every signature covers; all other bytes can change while the signatures verify."""
     return hashlib.sha256(cose.dumps(protected) + cose.dumps(payload)).digest()
 
 
@@ -130,12 +130,12 @@ class Signature:
     """One signature of an order that verified."""
 
     signer: x509.Certificate
-    root: x509.Certificate  # the pinned root that vouches for the signer
+    root: x509.Certificate  # the pinned root that issued the signer's certificate
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class VerifiedOrder:
-    """An order whose every signature verified under a pinned root."""
+    """An order of which every signature verified under a pinned root."""
 
     content: Order
     order_hash: bytes  # 32 bytes
@@ -150,12 +150,12 @@ class VerifiedOrder:
 
     @property
     def agency_id(self) -> bytes:
-        """Whose order it is, 32 bytes: a hash over the keys of the pinned roots, since anybody can take a name."""
+        """The agency of the order, 32 bytes: a hash over the keys of the pinned roots, since anyone can use a name."""
         return certificate.agency_id(signature.root for signature in self.signatures)
 
     @property
     def operation(self) -> tuple[bytes, bytes]:
-        """(agency id, op_id): an op_id alone names nothing, for anybody who knows it can sign an order with it."""
+        """(agency id, op_id): an op_id alone identifies nothing, because anyone who knows it can sign an order with it."""
         return self.agency_id, self.content.op_id
 
 
@@ -216,14 +216,14 @@ def _content(payload: bytes) -> Order:
 
 
 def _require_class(order: Order) -> None:
-    """What is confidential must stay so when there are quantum computers, and whoever records today waits for one."""
+    """Confidential data must stay so when there are quantum computers: an attacker can record it today and wait."""
     classical = [f"{key.name} ({key.profile.label})" for key in classical_keys(order)]
     if order.classification == CONFIDENTIAL and classical:
         raise ClassicalKey(f"the order is confidential, and these keys are not post-quantum: {', '.join(classical)}")
 
 
 def classical_keys(order: Order) -> list[OrderStation | OrderRecording]:
-    """The stations and recording keys whose grants a quantum computer opens, in the order of the order."""
+    """The stations and recording keys whose grants a quantum computer opens, in the sequence of the order."""
     keys: list[OrderStation | OrderRecording] = [*order.stations, *order.recording]
     return [key for key in keys if not key.profile.post_quantum]
 
@@ -254,7 +254,7 @@ def _recording(value: object) -> OrderRecording:
 
 
 def _require_sealable(what: str, profile: Profile, pub: bytes) -> None:
-    """What nothing can be sealed to would stop the aircraft at its start."""
+    """A key to which nothing can be sealed would stop the aircraft at its start."""
     try:
         grant.check_public(profile, pub)
     except GrantError:
@@ -267,7 +267,7 @@ def _require_sealable(what: str, profile: Profile, pub: bytes) -> None:
 def issue_order(order: Order, signers: Sequence[cose.Signer]) -> bytes:
     """The signed file: COSE_Sign (RFC 9052 section 4.1), one signature of each algorithm that the agency has.
 
-    Refuses what nobody would load: MalformedOrder, or WrongUsage or ExpiredCertificate for a signer.
+    Refuses an order that no device would load: MalformedOrder, or WrongUsage or ExpiredCertificate for a signer.
     """
     _content(order.payload())
     generations = set()
@@ -294,7 +294,7 @@ def _require_one_generation(generations: set[int]) -> None:
 
 
 def parse_order(data: bytes) -> Order:
-    """The content of an order file, held against every rule, trusted by nobody: no signature is looked at."""
+    """The content of an order file, checked against every rule but not trusted: no signature is verified."""
     return _content(_message(data).payload)
 
 
@@ -305,16 +305,16 @@ def _message(data: bytes) -> cose.Sign:
     if not message.signatures:
         raise BadSignature("the order is not signed")
     if len({signature.alg for signature in message.signatures}) < len(message.signatures):
-        # Before any is verified: one good signature, repeated to the size of an order, would take a tenth of a second.
+        # Checked before any is verified: one good signature, repeated up to the size limit, would take a tenth of a second.
         raise BadSignature("the order has two signatures of one algorithm")
     message.require_unprotected()
     return message
 
 
 def claimed_hash(data: bytes) -> bytes | None:
-    """The order_hash that the bytes of a file have if it is an order; None if it does not begin like one.
+    """The order_hash of the bytes of a file, if it is an order; None if it does not begin like one.
 
-    Nothing is parsed or verified: it costs a comparison and a SHA-256.
+    Nothing is parsed or verified: this costs a comparison and a SHA-256.
     """
     payload = cose.claimed_payload(data, TYP)
     return None if payload is None else hashlib.sha256(cose.dumps(_PROTECTED) + payload).digest()
@@ -323,9 +323,9 @@ def claimed_hash(data: bytes) -> bytes | None:
 def verify_order(data: bytes, roots: Sequence[x509.Certificate], lower_bound: int) -> VerifiedOrder:
     """The order, if every signature verifies under one of the pinned `roots` and its content keeps every rule.
 
-    Signers are judged at max(not_before, lower_bound), the newest date that is known for certain: at not_before alone
+    Signers are checked at max(not_before, lower_bound), the newest date that is known for certain: with not_before alone
     an expired signer could back-date. An agency whose roots are pinned in both kinds must have signed with both.
-    The order's own end is not looked at: see `Order.require_not_expired`.
+    The order's own end is not checked here: see `Order.require_not_expired`.
     """
     message = _message(data)
     signatures = tuple(_verified(message, place, roots) for place in range(len(message.signatures)))
@@ -340,7 +340,7 @@ def verify_order(data: bytes, roots: Sequence[x509.Certificate], lower_bound: in
 
 
 def _verified(message: cose.Sign, place: int, roots: Sequence[x509.Certificate]) -> Signature:
-    """Signature `place`, by a signer whom a pinned root of the same algorithm vouches for."""
+    """Signature `place`, by a signer whose certificate a pinned root of the same algorithm issued."""
     signer = _alone(message.signatures[place].chain)
     try:
         root = certificate.find_root(signer, roots)
@@ -361,14 +361,14 @@ def _verified(message: cose.Sign, place: int, roots: Sequence[x509.Certificate])
 
 
 def _alone(chain: Sequence[bytes]) -> x509.Certificate:
-    """The signer's certificate. Its root is pinned and nothing stands between, so nothing else is carried."""
+    """The signer's certificate. Its pinned root issued it directly, so there is no other certificate."""
     if len(chain) != 1:
         raise CertificateError("a signature of the order carries more than its signer's certificate")
     return certificate.load_der(chain[0])
 
 
 def _require_complete(agency: str, signatures: Sequence[Signature], roots: Sequence[x509.Certificate]) -> None:
-    """All of one agency, once per algorithm, and in every algorithm that is pinned for it."""
+    """Check that all signatures are of one agency, one per algorithm, in every algorithm that is pinned for it."""
     for signature in signatures:
         for name in map(certificate.name_of, (signature.root, signature.signer)):
             if name != agency:
@@ -384,5 +384,5 @@ def _require_complete(agency: str, signatures: Sequence[Signature], roots: Seque
 
 
 def fits_link(data: bytes) -> bool:
-    """Whether an order file can go by the link; a larger one goes by cable or by file."""
+    """Whether the link can carry an order file; a larger one is delivered as a file."""
     return len(data) <= LINK_MAX

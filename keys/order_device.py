@@ -1,4 +1,4 @@
-"""The devices of an order: their keys, the MAVLink system ids that are theirs, which of them are void. SPEC.md section 3.
+"""The devices of an order: their keys, their MAVLink system ids, and which of them are void. SPEC.md section 3.
 
 What lives here: the form of one entry, and the rules between entries. Pure.
 """
@@ -25,17 +25,17 @@ class OrderDevice:
     alg: int  # COSE: -19 Ed25519, -9 ESP256
     pub: bytes  # 32 bytes, or an uncompressed point of 65
     systems: tuple[int, ...] = ()  # MAVLink system ids, rising; empty: it has no list
-    void: bool = False  # the key is lost: no session of it is to be believed
+    void: bool = False  # the key is lost: no session of it is accepted
 
     @classmethod
     def of(cls, device: x509.Certificate) -> OrderDevice:
-        """The device of this certificate; WrongUsage if it is no device's. Whose root issued it is not looked at."""
+        """The device of this certificate; WrongUsage if it is not a device's. The issuer is not checked here."""
         certificate.require_usage(device, Usage.DEVICE)
         return cls(certificate.name_of(device), *cose.raw_public(certificate.cose_key(device)))
 
     @property
     def identity(self) -> tuple[str, int, bytes]:
-        """What a succeeding order must not change."""
+        """The part that a succeeding order must not change."""
         return self.name, self.alg, self.pub
 
     def parts(self) -> tuple[object, ...]:
@@ -56,7 +56,7 @@ _MORE: Mapping[int, fields.Check] = {
 
 
 def read(value: object) -> OrderDevice:
-    """One entry as CBOR gave it. MalformedOrder."""
+    """One entry from decoded CBOR. MalformedOrder."""
     name, alg, pub, systems, void = fields.read_map(value, "a device of the order", _REQUIRED, _MORE)
     device = OrderDevice(name, alg, pub, tuple(systems or ()), bool(void))
     if cose.raw_public(cose.load_public(device.alg, device.pub)) != (device.alg, device.pub):
@@ -65,7 +65,7 @@ def read(value: object) -> OrderDevice:
 
 
 def require_consistent(devices: Sequence[OrderDevice]) -> None:
-    """MalformedOrder if none may fly, or two that may have one system id."""
+    """MalformedOrder if no device may fly, or if two that may fly have one system id."""
     flying = [device for device in devices if not device.void]
     if not flying:
         raise MalformedOrder(

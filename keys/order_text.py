@@ -1,6 +1,6 @@
-"""An order in words, for `zegel order show` and for whoever has to read one without having seen one before.
+"""An order in words, for `zegel order show`, for readers who have not seen one before.
 
-What lives here: text. What must not: any judgement; an order that is shown may be one that nobody has verified. Pure.
+What lives here: text. What must not: any check; the order may be unverified. Pure.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _INDENT = " " * 6
 
 
 def describe(order: Order | VerifiedOrder, claimed: Sequence[int] = ()) -> str:
-    """The whole order, several lines without a final newline. Of a verified one also who signed it.
+    """The whole order, several lines without a final newline. For a verified one, also who signed it.
 
-    `claimed` are the algorithms of the signatures that nobody has verified.
+    `claimed` are the algorithms of the unverified signatures.
     """
     content = order.content if isinstance(order, VerifiedOrder) else order
     parts = [_head(content), _devices(content), _stations(content), _recording(content), _policy(content.policy)]
@@ -46,21 +46,21 @@ def duration(seconds: int) -> str:
 
 
 def agency_fingerprint(roots: Iterable[x509.Certificate]) -> str:
-    """One agency's roots as people compare them: of a hybrid agency one fingerprint over both keys, P-384 first.
+    """The fingerprint of one agency's roots: for a hybrid agency one fingerprint over both keys, P-384 first.
 
-    So a root.crt from which one of the two was taken does not have the fingerprint that the agency says.
+    So a root.crt from which one of the two was removed does not have the fingerprint that the agency states.
     """
     return groups(certificate.agency_id(roots))
 
 
 def root_key(of_agency: Sequence[x509.Certificate]) -> str:
-    """An agency's root key, or both of a hybrid one, as people compare it."""
+    """An agency's root key, or both of a hybrid one, with the fingerprint that people compare."""
     keys, kinds = ("keys", f" ({_kinds(of_agency)})") if len(of_agency) > 1 else ("key", "")
     return f"root {keys} fingerprint {agency_fingerprint(of_agency)}{kinds}"
 
 
 def signed_by(order: VerifiedOrder) -> str:
-    """Who vouches for the order, in one line."""
+    """Who signed the order, in one line."""
     agency, roots = order.content.agency, [signature.root for signature in order.signatures]
     keys = "both of them needed, root keys" if len(roots) > 1 else "root key"
     signer = f"its order signer of generation {order.generation} ({_kinds(roots)})"
@@ -72,9 +72,9 @@ def _kinds(roots: Iterable[x509.Certificate]) -> str:
 
 
 def classical(order: Order) -> str | None:
-    """What a quantum computer will open of what is recorded today, and through which keys; None if nothing.
+    """What a quantum computer will open of today's recordings, and through which keys; None if nothing.
 
-    A lane has one key for all its readers, so the weakest of them decides.
+    A lane has one key for all its readers, so the weakest reader decides.
     """
     keys = classical_keys(order)
     stations = [key for key in keys if isinstance(key, OrderStation)]
@@ -85,8 +85,7 @@ def classical(order: Order) -> str | None:
         return None
     names = ", ".join(f"{key.name} ({key.profile.label})" for key in keys)
     return (
-        f"not post-quantum: a quantum computer will open {_listed(lanes)} as recorded today, whoever else reads them,"
-        f" by the keys of {names}"
+        f"not post-quantum: a quantum computer will open today's {_listed(lanes)}, for all readers, by the keys of {names}"
     )
 
 
@@ -104,13 +103,13 @@ def systems(device: OrderDevice) -> str:
 
 
 def unlisted(order: Order) -> str | None:
-    """What is to be said of aircraft without system ids; None if there are no two of them."""
+    """The warning about aircraft without system ids; None if there are fewer than two of them."""
     names = [device.name for device in order.devices if not device.void and not device.systems]
     if len(names) <= 1:
         return None
     return (
-        f"no system ids are listed for {_listed(names)}: each keeps the one that a station hears from it first, and who"
-        " comes first can be a thief"
+        f"no system ids are listed for {_listed(names)}: each keeps the first one that a station receives from it, and the"
+        " first sender can be a thief"
     )
 
 
@@ -195,7 +194,7 @@ def _signatures(order: Order | VerifiedOrder, claimed: Sequence[int]) -> Iterato
         if not fits_link(order.raw):
             yield f"It is {TOO_LARGE}."
     else:
-        yield "NOT VERIFIED: anybody can write a file that reads like this one."
+        yield "NOT VERIFIED: anyone can write a file that reads like this one."
         if claimed:
             yield f"It carries what claims to be signatures of {' and '.join(map(_alg_name, claimed))}."
         yield "To know who signed it: zegel order verify op.order --root root.crt"

@@ -21,10 +21,10 @@ class PolicyFlag(enum.IntFlag):
 class Policy:
     """The fields have the keys 1 to 12, in this order; all of them are written. `zegel order issue` keeps these values."""
 
-    sframe: int = 5  # AES_256_GCM_SHA512_128, RFC 9605 section 4.5; the only one
+    sframe: int = 5  # AES_256_GCM_SHA512_128, RFC 9605 section 4.5; the only suite
     rekey_s: int = 600
     lead_s: int = 5
-    announce_s: int = 1  # at 30 % loss the slowest of a hundred late joiners waits 5 s; with 2 it is 10.8
+    announce_s: int = 1  # at 30 % loss the slowest of a hundred late joiners waits 5 s; with 2 it waits 10.8 s
     fresh_ms: int = 3000
     segment_s: int = 2
     segment_max: int = 8_388_608  # bytes

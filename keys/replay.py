@@ -1,6 +1,6 @@
-"""Replay window (RFC 3711 section 3.3.2), looked at and moved a batch at a time.
+"""Replay window (RFC 3711 section 3.3.2), checked and moved a batch at a time.
 
-The two steps are apart on purpose: `look` before the AEAD, `accept` only with counters whose tag verified. A window
+The two steps are separate on purpose: `look` before the AEAD, `accept` only with counters whose tag verified. A window
 that moves before the tag can be pushed to its end by anyone.
 """
 
@@ -27,17 +27,17 @@ class ReplayWindow:
             raise ValueError("the size of a replay window is a power of two")
         self.size = size
         self.top = start - 1  # the highest counter accepted
-        self._floor = start  # what is below is too old
+        self._floor = start  # lower counters are too old
         self._mask = size - 1
         self._seen = np.zeros(size, np.bool_)
 
     def begin(self, counter: int) -> None:
-        """From now on what is below `counter` is too old; the window never goes back."""
+        """From now on, counters below `counter` are too old; the window never goes back."""
         self._floor = max(self._floor, counter)
         self._advance(counter - 1)
 
     def follows(self, counters: Counters) -> bool:
-        """Whether each is newer than the one before and the first than any so far: what comes in order needs no look."""
+        """Whether the counters rise and the first is above all so far: counters in order need no check."""
         first, last = int(counters[0]), int(counters[-1])
         if first <= self.top or last - first >= self.size:
             return False
@@ -80,7 +80,7 @@ class ReplayWindow:
         return fresh
 
     def _advance(self, top: int) -> None:
-        """Counters between the old top and the new one have not been seen: clear what their slots remember."""
+        """Counters between the old top and the new one have not been seen: clear their slots."""
         if top <= self.top:
             return
         if top - self.top >= self.size:

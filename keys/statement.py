@@ -1,7 +1,7 @@
 """Session Statement: "this device began this session under this order". SPEC.md section 5.1.
 
-Signed by the device key, it hands over to a session key that lives in RAM only. The session's id is the hash of
-the statement, so nobody can open a session under another's id. Pure: no file, clock or randomness.
+Signed by the device key, it certifies a session key that is only in RAM. The session's id is the hash of
+the statement, so no one can open a session under the id of another. Pure: no file, clock or randomness.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _FIELDS = {2: fields.octets(32), 3: fields.U8, 4: fields.octets(32), 5: fields.U
 @dataclasses.dataclass(frozen=True, slots=True)
 class Statement:
     order_hash: bytes  # 32 bytes
-    device_index: int  # place in the order's list of devices
+    device_index: int  # position in the order's list of devices
     session_public: bytes  # Ed25519, 32 bytes
     boot_counter: int
-    unix_time: int  # what the board's clock claimed, 0 if it is not to be believed
+    unix_time: int  # the time of the board's clock, 0 if it is not plausible
 
     def payload(self) -> bytes:
         values = (self.order_hash, self.device_index, self.session_public, self.boot_counter, self.unix_time)
@@ -42,7 +42,7 @@ class Statement:
 
 
 def claimed_device(message: bytes) -> int | None:
-    """The index of the device that the message says it is signed by, without parsing it."""
+    """The index of the device that the message claims as its signer, without parsing it."""
     kids = (cose.claimed_kid(message, TYP, alg, 1) for alg in (cose.Alg.ED25519, cose.Alg.ESP256))
     return next((kid[0] for kid in kids if kid), None)
 

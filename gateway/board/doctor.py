@@ -133,8 +133,8 @@ def _settings(role: Role, path: Path) -> tuple[AirConfig | GroundConfig | None, 
     if not path.exists():
         made = f"zegel setup {role} makes one"
         if path == default_path(role):
-            return None, unknown("configuration", f"{path} is not there: only the board itself is looked at", made)
-        return None, do("configuration", f"{path} is not there", made)
+            return None, unknown("configuration", f"{path} does not exist: only the board itself is checked", made)
+        return None, do("configuration", f"{path} does not exist", made)
     try:
         found = config.load_file(AirConfig, path) if role == "air" else config.load_file(GroundConfig, path)
     except ConfigError as error:

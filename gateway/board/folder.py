@@ -55,7 +55,7 @@ def look(subject: Subject) -> Iterator[Finding]:
         try:
             store.check_folder(path, found.holding, found.kind)
         except MissingFile:
-            yield do("folder", f"{path} is not there", _as(user, found.init))
+            yield do("folder", f"{path} does not exist", _as(user, found.init))
             return
         except FolderError as error:
             yield _refused(user, error)

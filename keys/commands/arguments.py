@@ -1,6 +1,7 @@
-"""Arguments: what the commands about keys share in how they are typed and answered.
+"""Arguments: how the commands about keys parse what people type, and the phrases that their answers share.
 
-What lives here: argparse, words and numbers as people write them. What must not: a rule about keys, orders or files.
+What lives here: argparse, and words and numbers in the form in which people write them. What must not: a rule about keys,
+orders or files.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ Add = Callable[[str, Run, str, str], argparse.ArgumentParser]  # see `commands`
 def commands(parser: argparse.ArgumentParser) -> Add:
     """Adds a sub-command: (name, run, what it does, an example of its arguments).
 
-    Each is taken to read or make a private key (`holds_key`), for which its process is hardened, unless it says otherwise.
+    A command is assumed to read or make a private key (`holds_key`), and its process is hardened, unless it says otherwise.
     """
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
@@ -63,7 +64,7 @@ def add_root(parser: argparse.ArgumentParser, action: str = "store") -> None:
 
 
 def add_output(parser: argparse.ArgumentParser, name: str) -> None:
-    parser.add_argument("-o", "--output", required=True, type=Path, metavar=name, help="a file that is not there yet")
+    parser.add_argument("-o", "--output", required=True, type=Path, metavar=name, help="a file that does not exist yet")
 
 
 def read_certificate(path: Path) -> x509.Certificate:
@@ -122,7 +123,7 @@ class Listing:
 
 
 def listing(text: str) -> Listing:
-    """Without a policy, who may command is guarded as a pilot and everybody else as an observer."""
+    """The default policy is pilot for a station that may command, and observer for every other one."""
     path, _, last = text.rpartition(":")
     policy = None
     if not _roles(last) and _roles(path.rpartition(":")[2]):
@@ -150,7 +151,7 @@ class Devices:
 
 
 def devices(text: str) -> Devices:
-    """Without :IDS it has no list. What itself ends in a colon and numbers is typed with another colon behind it."""
+    """Without :IDS there is no list. A name that itself ends in a colon and numbers needs another colon after it."""
     name, colon, last = text.rpartition(":")
     if not colon or not _NUMBERS.fullmatch(last):
         name, last = text, ""

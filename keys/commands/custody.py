@@ -1,4 +1,4 @@
-"""`zegel agency`, `device` and `station`: what a person types, and what is answered. order.py has `zegel order`.
+"""`zegel agency`, `device` and `station`: the commands and their answers. order.py has `zegel order`.
 
 What lives here: arguments and sentences. What must not: a rule about keys, orders or files.
 """
@@ -31,12 +31,12 @@ def agency(parser: argparse.ArgumentParser) -> None:
     """make an agency's keys, and certify its devices"""
     add = arguments.commands(parser)
     init = add("init", _agency_init, "make the root key and the order signer's key", 'agency --name "Harbour Police"')
-    init.add_argument("dir", type=Path, metavar="DIR", help="a folder that is not there yet")
-    init.add_argument("--name", required=True, help="the agency, as orders name it")
+    init.add_argument("dir", type=Path, metavar="DIR", help="a folder that does not exist yet")
+    init.add_argument("--name", required=True, help="the name of the agency in orders")
     init.add_argument(
         "--hybrid",
         action="store_true",
-        help="P-384 and ML-DSA-65 keys: orders need both signatures, for when one is broken",
+        help="P-384 and ML-DSA-65 keys: orders need both signatures, in case one kind is broken",
     )
     certify = add(
         "certify-device",
@@ -77,7 +77,7 @@ def _agency_new_signer(args: argparse.Namespace) -> int:
     signer = AgencyFolder(args.dir).new_signer(arguments.now())[0]
     end = int(signer.not_valid_after_utc.timestamp())
     show(f"{args.dir / SIGNER}: a new signer's key of generation {certificate.generation(signer)}, until {utc(end)}")
-    show("next: issue an order; an aircraft that has loaded it takes no order of an earlier signer any more")
+    show("next: issue an order; an aircraft that has loaded it refuses each order of an earlier signer")
     return 0
 
 
@@ -88,10 +88,10 @@ def device(parser: argparse.ArgumentParser) -> None:
     """make an aircraft's key, enrol it with its agency, and load orders"""
     add = arguments.commands(parser)
     init = add("init", _device_init, "make the device's key and the request for its certificate", "drone7 --name drone-7")
-    init.add_argument("dir", type=Path, metavar="DIR", help="a folder that is not there yet")
-    init.add_argument("--name", required=True, help="the aircraft, as orders name it")
+    init.add_argument("dir", type=Path, metavar="DIR", help="a folder that does not exist yet")
+    init.add_argument("--name", required=True, help="the name of the aircraft in orders")
     enrol = add(
-        "enrol", _device_enrol, "take the certificate and trust the agency's root", "drone7 device.crt --root root.crt"
+        "enrol", _device_enrol, "install the certificate and trust the agency's root", "drone7 device.crt --root root.crt"
     )
     enrol.add_argument("dir", type=Path, metavar="DIR", help="the device's folder")
     enrol.add_argument("certificate", type=Path, metavar="device.crt", help="made by zegel agency certify-device")
@@ -143,8 +143,8 @@ def _device_load(args: argparse.Namespace) -> int:
 
 
 def _say_handed_over(data: bytes) -> None:
-    show(f"the zegel air that runs has taken the order for {arguments.title(parse_order(data))}")
-    show("  stations that it drops are blind at once; if it drops none, the session changes within the order's lead time")
+    show(f"the running zegel air has accepted the order for {arguments.title(parse_order(data))}")
+    show("  dropped stations can open nothing more; if none is dropped, the session changes within the order's lead time")
 
 
 # --- station ---
@@ -154,10 +154,10 @@ def station(parser: argparse.ArgumentParser) -> None:
     """make a ground station's key for one operation, and destroy it afterwards"""
     add = arguments.commands(parser)
     init = add("init", _station_init, "make the station's key for one operation", "pilot --name pilot --root root.crt")
-    init.add_argument("dir", type=Path, metavar="DIR", help="a folder that is not there yet")
-    init.add_argument("--name", required=True, help="the station, as orders name it")
+    init.add_argument("dir", type=Path, metavar="DIR", help="a folder that does not exist yet")
+    init.add_argument("--name", required=True, help="the name of the station in orders")
     arguments.add_root(init, action="append")
-    init.add_argument("--agency", metavar="NAME", help="whose station it is; default: the name on the first root")
+    init.add_argument("--agency", metavar="NAME", help="the station's agency; default: the name on the first root")
     profiles = [profile.label for profile in Profile]
     init.add_argument("--profile", choices=profiles, default=profiles[0], help="how keys are sealed to it; default x-wing")
     trust = add("trust", _station_trust, "trust the root of another agency too", "visitor --root harbour-root.crt")
@@ -191,7 +191,7 @@ def _station_trust(args: argparse.Namespace) -> int:
 def _station_destroy(args: argparse.Namespace) -> int:
     folder = StationFolder.open(args.dir)
     if not args.yes and not _agreed(f"destroy the seed of station {folder.name!r}? type its name: ", folder.name):
-        raise KeysError("nothing was destroyed", hint="type the name of the station, or give --yes")
+        raise KeysError("nothing was destroyed", hint="type the name of the station, or add --yes")
     folder.destroy()
     show(f"the seed of station {folder.name!r} is destroyed: it opens nothing any more, and no recording of the link")
     show("  flash memory may keep a trace; if the disk was not encrypted, keep or destroy it accordingly")

@@ -47,7 +47,7 @@ def order(parser: argparse.ArgumentParser) -> None:
         " --station observer.pub:telemetry,video --hours 8 -o op.order",
     )
     issue.add_argument("dir", type=Path, metavar="AGENCY", help="the agency's folder, with signer/ in it")
-    issue.add_argument("--operation", required=True, metavar="NAME", help="as people call it")
+    issue.add_argument("--operation", required=True, metavar="NAME", help="the name that people use")
     arguments.add_devices(issue, "FILE[:IDS]", "an aircraft's certificate")
     arguments.add_stations(issue)
     issue.add_argument("--classification", choices=CLASSIFICATIONS, default=CLASSIFICATIONS[0], help="default regular")
@@ -58,13 +58,13 @@ def order(parser: argparse.ArgumentParser) -> None:
     issue.add_argument("--start", type=arguments.start, metavar="TIME", help="UTC, such as 2031-05-09T18:00; default now")
     arguments.add_output(issue, "op.order")
     _add_amendments(add)
-    show = add("show", _order_show, "say in words what an order allows; needs no key", "op.order")
+    show = add("show", _order_show, "explain in words what an order allows; needs no key", "op.order")
     show.add_argument("order", type=Path, metavar="op.order")
     verify = add(
         "verify", _order_verify, "check who signed an order, and that it has not ended", "op.order --root root.crt"
     )
     verify.add_argument(
-        "orders", nargs="+", type=Path, metavar="op.order", help="of several it is told too whether one signer made them"
+        "orders", nargs="+", type=Path, metavar="op.order", help="for several, also whether one signer made them"
     )
     arguments.add_root(verify)
     for public in (show, verify):
@@ -72,13 +72,13 @@ def order(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_amendments(add: arguments.Add) -> None:
-    what = "take stations out of an order, or say that the keys of aircraft are lost"
+    what = "remove stations from an order, or revoke the keys of lost aircraft"
     revoke = add("revoke", _order_revoke, what, "op.order --station observer -o new.order")
     revoke.add_argument("--station", default=[], action="append", metavar="NAME", help="by its name; repeatable")
     revoke.add_argument("--device", default=[], action="append", metavar="NAME", help="an aircraft; repeatable")
-    extend = add("extend", _order_extend, "let an order end later", "op.order --hours 2 -o new.order")
+    extend = add("extend", _order_extend, "extend the validity of an order", "op.order --hours 2 -o new.order")
     extend.add_argument("--hours", required=True, type=arguments.hours, help="how much later it ends")
-    join = add("add", _order_add, "let more stations into an order", "op.order --station late.pub:video -o new.order")
+    join = add("add", _order_add, "add stations to an order", "op.order --station late.pub:video -o new.order")
     arguments.add_stations(join)
     systems = add("systems", _order_systems, "list MAVLink system ids", "op.order --device drone-7:1,51 -o new.order")
     arguments.add_devices(systems, "NAME[:IDS]", "an aircraft")
@@ -159,9 +159,9 @@ def _order_revoke(args: argparse.Namespace) -> int:
         args.parser.error("name what is revoked: --station NAME or --device NAME")
     _amend(args, lambda old: _revoked(old, args.station, args.device))
     if args.station:
-        show(f"{', '.join(args.station)}: blind to all that is sealed after the aircraft has this order")
+        show(f"{', '.join(args.station)}: can open nothing that is sealed after the aircraft has this order")
     if args.device:
-        show(f"{', '.join(args.device)}: not believed and not spoken to by any station that has this order")
+        show(f"{', '.join(args.device)}: no station that has this order believes it or sends to it")
     return 0
 
 
@@ -194,7 +194,7 @@ def _order_add(args: argparse.Namespace) -> int:
 
 
 def _amend(args: argparse.Namespace, change: Callable[[Order], Order]) -> Order:
-    """Write the order that takes the place of the one named, and say what it is."""
+    """Write the order that replaces the named one, and say what it is."""
     store.require_free(args.output)
     folder, now = AgencyFolder(args.agency, NAMED_BY), arguments.now()
 

@@ -1,16 +1,16 @@
-"""The agency's folder: its keys in two folders, because they live in different places. CUSTODY.md.
+"""The agency's folder: its keys are in two folders, because they are kept in different places. CUSTODY.md.
 
-    root/     root.key    P-384; vouches for devices and the signer, and is otherwise offline
+    root/     root.key    P-384; certifies devices and the signer, and is otherwise offline
               root.crt    its certificate, which every device and station trusts
-              state.json  `RootState`, with a copy beside it
+              state.json  `RootState`, with a copy
     signer/   signer.key  P-384; signs orders                signer.crt   its certificate, by the root
-              root.crt    a copy                             state.json   `SignerState`, with a copy beside it
+              root.crt    a copy                             state.json   `SignerState`, with a copy
 
-A hybrid agency has an ML-DSA-65 key beside each, root-ml-dsa.key and signer-ml-dsa.key, and the certificate of each stands
-in root.crt and signer.crt behind the P-384 one. Orders are signed with both. Devices are certified by the P-384 root: what
-a device signs with is classical too, so a second signature on its certificate would hold nothing up.
+A hybrid agency also has an ML-DSA-65 key in each folder, root-ml-dsa.key and signer-ml-dsa.key, whose certificates follow
+the P-384 ones in root.crt and signer.crt. Orders are signed with both. Devices are certified by the P-384 root: a device
+key is classical too, so a second signature on its certificate would add no protection.
 
-Each command needs one of the two folders: to certify a device or a new signer the root, to issue an order the signer.
+Each command needs one of the two folders: the root to certify a device or a new signer, the signer to issue an order.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ from keys.order import OP_ID_SIZE, Order, VerifiedOrder, issue_order, verify_ord
 from keys.order_device import OrderDevice
 
 ISSUED_MAX = 256
-OPERATIONS_MAX = 4096  # with numbers as large as they may be that is a third of what `store` reads
+OPERATIONS_MAX = 4096  # with the largest possible numbers, this is a third of what `store` reads
 ROOT, SIGNER = "root", "signer"
 Rank = tuple[Count, Count]  # (generation, serial)
 ROOT_CERTIFICATE, SIGNER_CERTIFICATE = "root.crt", "signer.crt"
 
 
 def key_file(half: str, alg: Alg) -> str:
-    """Where a half of the folder has its private key of this algorithm."""
+    """The path of the private key of this algorithm in a half of the folder."""
     return f"{half}-ml-dsa.key" if alg is Alg.ML_DSA_65 else f"{half}.key"
 
 
@@ -66,17 +66,17 @@ class RootState(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class SignerState(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    serial: Count = 0  # of the newest order; it rises through all operations of the agency
-    issued: dict[str, str] = {}  # serial -> order_hash of the last ISSUED_MAX orders, by which a copy of signer/ shows
-    operations: dict[str, Rank] = {}  # op_id -> its newest order, of the OPERATIONS_MAX that had one last
-    newest: list[Rank] = []  # orders that nothing has amended, by the word of whoever restored the folder
+    serial: Count = 0  # of the newest order; it rises over all operations of the agency
+    issued: dict[str, str] = {}  # serial -> order_hash of the last ISSUED_MAX orders; they reveal a copy of signer/
+    operations: dict[str, Rank] = {}  # op_id -> its newest order, for the OPERATIONS_MAX operations that had one last
+    newest: list[Rank] = []  # the newest of their operations, as stated by the person who restored the folder
 
 
 class AgencyFolder:
-    """Nothing is read before a command needs it: the other half may be far away."""
+    """Nothing is read before a command needs it, because the other half may be stored elsewhere."""
 
     def __init__(self, path: Path, option: str = "") -> None:
-        """`option` is the one by which a person names the folder, if there is one: "--agency DIR"."""
+        """`option` is the command-line option that names the folder, if there is one: "--agency DIR"."""
         self._root, self._signer, self._option = path / ROOT, path / SIGNER, option
 
     @classmethod
@@ -103,10 +103,10 @@ class AgencyFolder:
         return certificate.certify_device(self._issuers(now)[Alg.ESP384], certificate.load_request(request), now)
 
     def new_signer(self, now: int) -> Roots:
-        """Make the signer's keys anew, of the next generation. Serials go on; if signer/ was lost they begin again.
+        """Make new signer's keys, of the next generation. Serials continue; if signer/ was lost, they begin again.
 
-        Devices put generation before serial, so they take its first order and then none of an earlier signer's. The
-        signer's certificates are returned, one of each root. ClockWrong before anything is changed.
+        Devices compare the generation before the serial, so they accept its first order and then none of an earlier signer.
+        The signer's certificates are returned, one of each root. ClockWrong before anything is changed.
         """
         issuers = self._issuers(now)
         with store.FolderLock(self._root, wait=True):
@@ -149,7 +149,7 @@ class AgencyFolder:
         return roots.of_agency(self._signer / ROOT_CERTIFICATE)
 
     def require_clock(self, now: int) -> None:
-        """ClockWrong if it is earlier than the signer's certificate: else that would be blamed."""
+        """ClockWrong if it is earlier than the signer's certificate; otherwise the error would name the certificate."""
         self._require(self._signer, "the signer's key signs orders")
         _require_clock("its signer", self._signer_certificates(), now)
 
@@ -171,10 +171,11 @@ class AgencyFolder:
         return issued
 
     def amend(self, data: bytes, change: Callable[[Order], Order]) -> VerifiedOrder:
-        """The order that takes the place of the one in `data`; `published` has to follow once it is stored.
+        """The order that replaces the one in `data`; call `published` after it is stored.
 
-        OlderOrder if that is not the newest of its operation, or nothing here says that it is: who was revoked in between
-        would be back. NumberTwice if it is an order of this signer that this folder did not issue.
+        OlderOrder if that is not the newest of its operation, or nothing here says that it is: a station or aircraft that
+        was revoked in between would be listed again. NumberTwice if it is an order of this signer that this folder did not
+        issue.
         """
         old = verify_order(data, self.roots, 0)
         self._require_issued_here(old)
@@ -183,14 +184,14 @@ class AgencyFolder:
         if old.rank < newest:
             raise OlderOrder(
                 f"the order is number {old.content.serial}, and number {newest[1]} of its operation was issued after it",
-                hint="amend the newest order: who was revoked in between would be back",
+                hint="amend the newest order: a revoked station or aircraft could be listed again",
             )
         begins = [int(signer.not_valid_before_utc.timestamp()) for signer in self._signer_certificates()]
         begin = max(old.content.not_before, *begins)
         return self._sign(dataclasses.replace(change(old.content), not_before=begin, previous=old.order_hash), old)
 
     def _require_issued_here(self, old: VerifiedOrder) -> None:
-        """As far as the folder remembers."""
+        """By the records of this folder."""
         known = self._read_state()
         generation = certificate.generation(self._signer_certificates()[0])
         number, remembered = old.content.serial, min(map(int, known.issued), default=known.serial + 1)
@@ -204,35 +205,35 @@ class AgencyFolder:
             )
 
     def _require_known(self, old: VerifiedOrder) -> None:
-        """A folder that was restored or made anew has forgotten which order of an operation is the newest."""
+        """A folder that was restored or made again does not know which order of an operation is the newest."""
         known, number = self._read_state(), old.content.serial
         issued_here = known.issued.get(str(number)) == old.order_hash.hex()
         said_to_be = old.rank in self._said_to_be_newest(known)
         if not (old.content.op_id.hex() in known.operations or issued_here or said_to_be):
             raise OlderOrder(
-                f"{self._signer} has forgotten the operation of order {number} by signer {old.generation}, and whether one"
+                f"{self._signer} does not know the operation of order {number} by signer {old.generation}, or whether one"
                 " was issued after it",
-                hint="who was revoked in between would be back; CUSTODY.md says how the folder is told which is the newest",
+                hint="a revoked station or aircraft could be listed again; CUSTODY.md says how to name the newest order",
             )
 
     def _said_to_be_newest(self, known: SignerState) -> list[Rank]:
-        """A folder that has a number and no order was restored: the number is the newest order's, of this signer.
+        """A folder that has a number and no order was restored: the number is that of this signer's newest order.
 
-        Another signer may have counted from 1 too, so a number alone names no order of it.
+        Another signer may have counted from 1 too, so a number alone does not identify its order.
         """
         if known.issued or not known.serial:
             return known.newest
         return [*known.newest, (certificate.generation(self._signer_certificates()[0]), known.serial)]
 
     def published(self, amended: VerifiedOrder) -> None:
-        """Note that this is the newest order of its operation."""
+        """Record that this is the newest order of its operation."""
         with store.FolderLock(self._signer, wait=True):
             known = self._read_state()
             _note_newest(known, amended)
             state.write(self._signer, known)
 
     def _sign(self, order: Order, amended: VerifiedOrder | None = None) -> VerifiedOrder:
-        """`order` with the next serial, signed, and verified as a device will."""
+        """`order` with the next serial, signed, and verified in the way that a device will."""
         signed_by = self._signer_certificates()
         end = min(int(signer.not_valid_after_utc.timestamp()) for signer in signed_by)
         if order.not_after > end:
@@ -246,13 +247,13 @@ class AgencyFolder:
             return verify_order(issue_order(order, signers), self.roots, order.not_before)
         except MalformedOrder as error:
             cure = f"; {error.hint}" if isinstance(error, ClassicalKey) else ""
-            raise MalformedOrder(str(error), hint=f"nothing was written: change what you asked for{cure}") from None
+            raise MalformedOrder(str(error), hint=f"nothing was written: change the command{cure}") from None
 
     def _numbered(self, order: Order, amended: VerifiedOrder | None) -> Order:
-        """With the next serial, stored before it is used: a gap does no harm, a serial that comes twice would.
+        """With the next serial, stored before it is used: a gap does no harm, but a repeated serial would.
 
-        What was said of a restored folder is kept in the same write, for the number may come to nothing. If an order is
-        amended, its operation is known from here on.
+        The statements about a restored folder are kept in the same write, because the order of this number may fail. If an
+        order is amended, its operation is known from here on.
         """
         with store.FolderLock(self._signer, wait=True):
             known = self._read_state()
@@ -272,7 +273,7 @@ class AgencyFolder:
         try:
             store.check_folder(half)
         except MissingFile:
-            raise MissingFile(f"{half} is not there, and {why}", hint=self._cure(half)) from None
+            raise MissingFile(f"{half} does not exist, and {why}", hint=self._cure(half)) from None
 
     def _cure(self, half: Path) -> str:
         path = half.parent
@@ -293,7 +294,7 @@ class AgencyFolder:
 
 
 def _note_newest(known: SignerState, order: VerifiedOrder) -> None:
-    """As the newest of its operation; the operation that had none for longest is forgotten if there are too many."""
+    """Record it as the newest of its operation; if there are too many, the one with the oldest order is forgotten."""
     operation = order.content.op_id.hex()
     known.operations[operation] = max(order.rank, known.operations.get(operation, order.rank))
     if len(known.operations) > OPERATIONS_MAX:
@@ -306,7 +307,7 @@ def _write_certificates(path: Path, certificates: Roots) -> None:
 
 
 def _near(path: Path) -> str:
-    """The agency's folder, if it is one above `path` or two: for who names signer/, or a file in it."""
+    """The agency's folder, if it is one or two levels above `path`: a person may have named signer/, or a file in it."""
     above = [os.path.normpath(path / up) for up in ("..", "../..")]
     kept = (f"{ROOT}/{ROOT_CERTIFICATE}", f"{SIGNER}/{SIGNER_CERTIFICATE}")
     return next((folder for folder in above if any((Path(folder) / file).exists() for file in kept)), "")
@@ -317,7 +318,7 @@ def _require_clock(whose: str, issued: Iterable[x509.Certificate], now: int) -> 
     if now < begin:
         raise ClockWrong(
             f"this computer's clock says {utc(now)}, and the agency made {whose} at {utc(begin)}",
-            hint=f"set the clock of this computer; if it is right, the one of that day was not: wait until {utc(begin)}",
+            hint=f"set the clock of this computer; if it is right, it was wrong on that day: wait until {utc(begin)}",
         )
 
 

@@ -1,17 +1,17 @@
-"""The device's folder: what an aircraft knows between flights, and no key that opens what it sends. SPEC.md section 2.
+"""The device's folder: what an aircraft knows between flights; no key that opens its traffic. SPEC.md section 2.
 
     device.key      private signing key, Ed25519          device.csr   the request for its certificate
     device.crt      its certificate, once enrolled        roots.crt    the agency root that it was enrolled with
-    order           the order in force                    state.json   `DeviceState`, with a copy beside it
-    order.new       an order for the running aircraft     order.answer what became of it: keys/folders/inbox.py
+    order           the order in force                    state.json   `DeviceState`, with a copy
+    order.new       an order for the running aircraft     order.answer the answer to it: keys/folders/inbox.py
 
-The folder is one process's at a time (flock). Two rules bind the order and the state. The order is written before the
-state, and a state that lags behind a valid order follows it: so power may fail between the two. And no start returns
-to an order that is older than the state says.
+Only one process uses the folder at a time (flock). Two rules bind the order and the state. The order is written before the
+state, and a state that is older than a valid order is updated from it: so power may fail between the two. And no start
+returns to an order that is older than the state says.
 
-In flight nothing here is fatal. A state that cannot be written is an alarm. If both files of it are damaged, what the
-order in force proves is taken from the order; the boot counter alone is not known, so it begins again at 1 with an
-alarm, and stations refuse that start, as they do a rolled-back card's, until they are told to accept it.
+In flight nothing here is fatal. A state that cannot be written raises an alarm. If both of its files are damaged, the order
+in force supplies what it proves. Only the boot counter is then unknown, so it begins again at 1 with an
+alarm, and stations refuse that start, as they refuse that of a rolled-back card, until they are told to accept it.
 """
 
 from __future__ import annotations
@@ -50,16 +50,16 @@ HOUR_S = 3600
 
 
 class DeviceState(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What only ever rises, and what was used up of the order in force."""
+    """The values that only rise, and the used part of the order's limits."""
 
-    lower_bound: Count = 0  # newest not_before of all orders accepted, Unix seconds: it is later than this
+    lower_bound: Count = 0  # newest not_before of all orders accepted, Unix seconds: the time is later than this
     generation: Count = 0  # of the signer of the newest order
     serial: Count = 0  # of the newest order
     boot_counter: Count = 0
     order_hash: str = ""  # of the order in force, hexadecimal
     order_boots: Count = 0  # starts under this order
     order_seconds: Count = 0  # flown under this order
-    restarted: bool = False  # the boot counter was lost, and no start has said so yet
+    restarted: bool = False  # the boot counter was lost, and no start has reported it yet
 
     @property
     def rank(self) -> tuple[int, int]:
@@ -82,14 +82,14 @@ class DeviceFolder:
             self.name = certificate.name_of(certificate.load_request(files.read(Kind.REQUEST, path / REQUEST)))
         self._lock = lock
         self._order: VerifiedOrder | None = None
-        self._counted = False  # whether order_boots holds this start
-        self.unsaved = ""  # why the state is not on the disk as it is here; each write tries again
+        self._counted = False  # whether order_boots includes this start
+        self.unsaved = ""  # why the state on the disk differs from this one; each write tries again
         found, self._damaged = state.read(path, DeviceState, forgiving=True)
         self._state = found or DeviceState(restarted=self._damaged or (path / ORDER).exists())
 
     @classmethod
     def init(cls, path: Path, name: str) -> x509.CertificateSigningRequest:
-        """Make the folder with a new key; the request is what the agency certifies. BadName, AlreadyExists."""
+        """Make the folder with a new key, and the request that the agency certifies. BadName, AlreadyExists."""
         key = Ed25519PrivateKey.generate()
         request = certificate.make_request(name, key)
         with store.new_folder(path) as folder:
@@ -111,7 +111,7 @@ class DeviceFolder:
 
     @classmethod
     def view(cls, path: Path) -> DeviceFolder:
-        """Of whoever only looks, so that a flight that starts at this moment gets the lock. Errors as of `open`."""
+        """For a program that only reads, so that a flight that starts at this moment gets the lock. Errors as of `open`."""
         store.check_folder(path, KEY, "device")
         return cls(path, None)
 
@@ -133,9 +133,9 @@ class DeviceFolder:
     def enrol(self, issued: x509.Certificate, of_agency: Roots) -> None:
         """Take the certificate that the agency issued for this device's key, and pin the agency's roots.
 
-        The board may have no clock, so the certificate is judged at the date of its own beginning. A renewed
-        certificate of the same agency is taken; a device does not change its agency, and no root is ever unpinned: of a
-        hybrid agency it would then take orders that lack the one signature.
+        The board may have no clock, so the certificate is checked at the date of its own beginning. A renewed
+        certificate of the same agency is accepted. A device does not change its agency, and no root is ever unpinned:
+        otherwise it would accept orders of a hybrid agency that lack one signature.
         """
         self._require_lock()
         roots.require_agency(of_agency, "what was given")
@@ -148,21 +148,21 @@ class DeviceFolder:
         if lost := [root for root in self.roots if root not in of_agency]:
             raise AlreadyExists(
                 f"{self.path} is enrolled with another root, of {certificate.name_of(lost[0])!r}",
-                hint="an aircraft that changes its agency begins anew: zegel device init NEWDIR --name NAME",
+                hint="an aircraft that changes its agency needs a new folder: zegel device init NEWDIR --name NAME",
             )
         roots.write(self.path, of_agency)
         store.write(self.path / CERTIFICATE, certificate.pem(issued), store.PUBLIC_MODE)
         self.roots, self.name = list(of_agency), certificate.name_of(issued)
 
     def load_order(self, data: bytes, unix_now: int) -> VerifiedOrder:
-        """Put an order in force. `unix_now` is what the board's clock claims; 1970 or beyond 2100 is no claim.
+        """Put an order in force. `unix_now` is the time of the board's clock; 1970 or beyond 2100 is ignored.
 
         Untrusted, MalformedMessage, NotListed, DeviceRevoked, OlderOrder, NumberTwice, RevokedAgain, OrderExpired,
-        FolderError. To load the order in force again is no error: it mends a damaged file.
+        FolderError. To load the order in force again is no error: it repairs a damaged file.
         """
         self._require_lock()
         files.expect(Kind.ORDER, data, "the file")
-        with contextlib.suppress(KeysError):  # a state that lags behind the order in force follows it first
+        with contextlib.suppress(KeysError):  # a state that is older than the order in force is updated from it first
             self.order()
         verified = verify_order(data, self._pinned(), self._state.lower_bound)
         self.device_index(verified.content)
@@ -178,7 +178,7 @@ class DeviceFolder:
         return verified
 
     def _require_newer(self, verified: VerifiedOrder) -> None:
-        """OlderOrder, NumberTwice or RevokedAgain, unless it is the newest that was loaded or may come after it."""
+        """OlderOrder, NumberTwice or RevokedAgain, unless it is the newest loaded order or may follow it."""
         if verified.order_hash.hex() == self._state.order_hash:
             return
         if self._order is not None:
@@ -190,12 +190,12 @@ class DeviceFolder:
             raise OlderOrder(f"the order is {_rank(verified.rank)}, and {_rank(self._state.rank)} was loaded before")
 
     def _require_not_expired(self, order: Order, unix_now: int) -> None:
-        """OrderExpired. Without a clock, all that is known is that it is later than the beginning of the newest order."""
+        """OrderExpired. Without a clock, only a lower bound of the time is known: the beginning of the newest order."""
         bound = self._state.lower_bound
         if order.not_after < bound and not bound < unix_now < LATEST:
             raise OrderExpired(
                 f"the order ends at {utc(order.not_after)}, before an order begins that was loaded here: {utc(bound)}",
-                hint="ask for an order that ends later, or make the device anew: zegel device init",
+                hint="ask for an order that ends later, or make a new device folder: zegel device init",
             )
         order.require_not_expired(self._believed(unix_now))
 
@@ -210,7 +210,7 @@ class DeviceFolder:
     # --- the order in force ---
 
     def order(self) -> VerifiedOrder:
-        """The order in force, verified anew from the disk once per open folder; NoOrder, OlderOrder, Untrusted."""
+        """The order in force, verified again from the disk once per open folder; NoOrder, OlderOrder, Untrusted."""
         if self._order is None:
             pinned = self._pinned()
             try:
@@ -235,10 +235,10 @@ class DeviceFolder:
         return self._order
 
     def _adopt(self, verified: VerifiedOrder, unix_now: int = 0) -> None:
-        """Make it the order in force; if it is a newer one than the state knows, the state follows.
+        """Make it the order in force; if it is newer than the state, the state is updated.
 
-        An order that begins later proves nothing about today. A board's clock may be slow, so if it can be true it is a
-        lower bound itself; without one the order's beginning is all there is.
+        An order that begins later proves nothing about today. A board's clock may be slow, so a plausible clock is itself a
+        lower bound; without one, the order's beginning is the only bound.
         """
         self._order, old = verified, self._state
         if verified.rank > old.rank:
@@ -270,7 +270,7 @@ class DeviceFolder:
     def limits(self, unix_now: int) -> str | None:
         """Why the order in force is past its dates or limits, to follow "the order", or None if it is not.
 
-        Before `next_boot` the start that is about to happen counts, after it the one that did.
+        Before `next_boot` the coming start counts, after it the present one.
         """
         order, used = self.order().content, self._state
         if self._believed(unix_now) > order.not_after:
@@ -283,19 +283,19 @@ class DeviceFolder:
         return None
 
     def _believed(self, unix_now: int) -> int:
-        """The board's clock where it can be true, else the newest date that is known for certain."""
+        """The board's clock if it is plausible, otherwise the newest date that is known for certain."""
         return unix_now if self._state.lower_bound < unix_now < LATEST else self._state.lower_bound
 
     def claim(self, unix_now: int) -> int:
-        """What to tell stations of the board's clock: its time, or 0 if that cannot be."""
+        """The board's time for the stations, or 0 if it is not plausible."""
         return unix_now if self._state.lower_bound <= unix_now < LATEST else 0
 
     # --- in flight ---
 
     def next_boot(self) -> tuple[int, str | None]:
-        """(the boot counter of this start, stored before anybody hears it; why it could not be stored, or None).
+        """(the boot counter of this start, stored before it is sent; why it could not be stored, or None).
 
-        What `damage` says belongs to the first start; ask it before.
+        `damage` belongs to the first start; read it before this call.
         """
         self._state.boot_counter += 1
         self._state.order_boots += 1
@@ -334,7 +334,7 @@ def _read_certificate(path: Path) -> x509.Certificate:
     try:
         return certificate.load_certificate(files.read(Kind.CERTIFICATE, path))
     except CertificateError as error:
-        raise CertificateError(f"{path}: {error}", hint="copy it here again: it is what the agency issued") from None
+        raise CertificateError(f"{path}: {error}", hint="copy the file that the agency issued here again") from None
 
 
 def _rank(rank: tuple[int, int]) -> str:

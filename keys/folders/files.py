@@ -1,7 +1,7 @@
-"""The kinds of file that people hand to one another, told apart by their first bytes.
+"""The kinds of file that people exchange, recognised by their first bytes.
 
-A certificate given in place of an order is then called by its name. What lives here: names and marks. What is inside a
-file is its own module's.
+So an error can say, for example, that a certificate was given instead of an order. What lives here: names and marks. The
+content of a file belongs to its own module.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from keys.folders import store
 
 
 class Kind(enum.Enum):
-    """What a file is, as a sentence says it."""
+    """The kind of a file, in the words of a message."""
 
     ORDER = "an operation order"
     CERTIFICATE = "a certificate"
@@ -38,7 +38,7 @@ _ORIGINS = {
     Kind.STATION: "zegel station init makes it: station.pub",
 }
 
-_NAMES = {  # as our folders have them
+_NAMES = {  # the names in our folders
     Kind.CERTIFICATE: ("root.crt", "root/root.crt", "device.crt"),
     Kind.REQUEST: ("device.csr",),
     Kind.STATION: ("station.pub",),
@@ -46,19 +46,19 @@ _NAMES = {  # as our folders have them
 
 
 def expect(kind: Kind, data: bytes, name: object) -> bytes:
-    """`data`, if it begins as this kind of file does; WrongFile says what it is instead."""
+    """`data`, if it begins like this kind of file; otherwise WrongFile says what kind it is."""
     found = next((known for mark, known in _MARKS.items() if data.lstrip().startswith(mark)), None)
     if found is kind:
         return data
     other = f"is {found.value}, not {kind.value}" if found else f"is not {kind.value}"
     hint = _ORIGINS[kind]
     if found is Kind.PRIVATE_KEY:
-        hint = f"a private key goes to nobody; {hint}"
+        hint = f"never give a private key away; {hint}"
     raise WrongFile(f"{name} {other}", hint=hint)
 
 
 def read(kind: Kind, path: Path) -> bytes:
-    """The bytes of a public file of this kind; WrongFile names the one that a folder holds."""
+    """The bytes of a public file of this kind; for a folder, WrongFile names the file in it."""
     if path.is_dir():
         inside = next((path / name for name in _NAMES.get(kind, ()) if (path / name).is_file()), None)
         hint = f"name the file in it: {inside}" if inside else _ORIGINS[kind]

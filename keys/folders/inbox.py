@@ -1,9 +1,10 @@
-"""Inbox: how an order reaches the process that has a device's folder open, and its answer the person who waits.
+"""Inbox: how an order reaches the process that has a device's folder open, and how the answer comes back.
 
-    order.new       the order, put there by `zegel device load-order`         order.answer   what became of it
+    order.new       the order, put there by `zegel device load-order`         order.answer   the answer
 
-The folder is locked by a running `zegel air`, so nobody else may write its order: it is handed over. Who can write here can
-write the device's key too; the order is verified like any other all the same. Whether it is accepted is device.py's.
+A running `zegel air` locks the folder, so no other process may write its order; it gives the order to that process instead.
+A user who can write here can also write the device's key; the order is still verified like any other. device.py decides
+whether it is accepted.
 """
 
 from __future__ import annotations
@@ -19,24 +20,24 @@ from keys.errors import KeysError, MissingFile
 from keys.folders import store
 
 ORDER, ANSWER = "order.new", "order.answer"
-WAIT_S = 10.0  # for an answer; a running aircraft looks twice a second
+WAIT_S = 10.0  # for an answer; a running aircraft checks twice a second
 POLL_S = 0.05
 
 
 class Answer(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    digest: str  # SHA-256 of the file that is answered, hexadecimal
-    error: str = ""  # why it was refused; empty if it was taken
+    digest: str  # SHA-256 of the order file, hexadecimal
+    error: str = ""  # why it was refused; empty if it was accepted
     hint: str = ""
     exit_code: int = 0
 
 
-# --- who brings an order ---
+# --- the side that brings an order ---
 
 
 def hand_over(folder: Path, data: bytes) -> bool:
-    """Wait until the running process has taken the order; KeysError with its words if it refused.
+    """Wait until the running process has accepted the order; KeysError with its text if it refused.
 
-    False if whoever has the folder open does not answer; the order is taken back then.
+    False if the process that has the folder open does not answer; the order is then removed again.
     """
     store.remove(folder / ANSWER)
     store.write(folder / ORDER, data)
@@ -62,11 +63,11 @@ def _read_answer(folder: Path, data: bytes) -> Answer | None:
     return found if found.digest == _digest(data) else None
 
 
-# --- who has the folder open ---
+# --- the side that has the folder open ---
 
 
 def serve(folder: Path, load: Callable[[bytes], object]) -> KeysError | None:
-    """Give `load` the order that was put there, if one was, and say what became of it; why it was refused. FolderError."""
+    """Give a waiting order to `load` and write the answer; the result is why it was refused. FolderError."""
     data = take(folder)
     if data is None:
         return None
@@ -80,7 +81,7 @@ def serve(folder: Path, load: Callable[[bytes], object]) -> KeysError | None:
 
 
 def take(folder: Path) -> bytes | None:
-    """The order that was put there, once; None if there is none. FolderError."""
+    """The waiting order, once; None if there is none. FolderError."""
     try:
         data = store.read_secret(folder / ORDER)
     except MissingFile:
@@ -90,7 +91,7 @@ def take(folder: Path) -> bytes | None:
 
 
 def answer(folder: Path, data: bytes, error: KeysError | None) -> None:
-    """Say what became of the order in `data`. FolderError."""
+    """Write the answer to the order in `data`. FolderError."""
     said = Answer(digest=_digest(data))
     if error:
         said = Answer(digest=said.digest, error=str(error), hint=error.hint, exit_code=error.exit_code)

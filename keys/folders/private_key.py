@@ -14,13 +14,13 @@ from keys.folders.files import Kind
 
 
 def write(path: Path, key: cose.PrivateKey) -> None:
-    """AlreadyExists rather than a key that is lost."""
+    """Write the key; AlreadyExists if there is one, so that no key is overwritten."""
     encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
     store.write(path, key.private_bytes(encoding, form, serialization.NoEncryption()), new=True)
 
 
 def read(path: Path) -> cose.PrivateKey:
-    """MissingFile, WrongMode, or WrongFile if it is no key that signs anything here."""
+    """The key; MissingFile, WrongMode, or WrongFile if it is not a signing key of ours."""
     data = files.expect(Kind.PRIVATE_KEY, store.read_secret(path), path)
     try:
         key = serialization.load_pem_private_key(data, None)

@@ -1,6 +1,6 @@
-"""Agency roots: the certificate of an agency, or the two of a hybrid one, as it hands them out and as folders trust them.
+"""Agency roots: the certificate of an agency, or the two of a hybrid one, in its file and in folders that trust it.
 
-root.crt    of one agency: a P-384 certificate, and of a hybrid agency an ML-DSA-65 one of the same name behind it
+root.crt    of one agency: a P-384 certificate, and for a hybrid agency an ML-DSA-65 one of the same name after it
 roots.crt   in the folder of a device or a station: those of every agency that it trusts
 """
 
@@ -24,7 +24,7 @@ _KINDS = ([Alg.ESP384], [Alg.ESP384, Alg.ML_DSA_65])
 
 
 def certificates(data: bytes) -> list[x509.Certificate]:
-    """Those that stand one after the other in a file, as PEM; none if there is none. CertificateError."""
+    """The certificates that follow one another in a file, as PEM; none if there is none. CertificateError."""
     return [certificate.load_certificate(_BEGIN + each) for each in data.split(_BEGIN)[1:]]
 
 
@@ -40,17 +40,17 @@ def require_agency(found: Sequence[x509.Certificate], name: object) -> Roots:
     if len({name_of(root) for root in found}) > 1 or [certificate.alg_of(root) for root in found] not in _KINDS:
         raise WrongUsage(
             f"{name} does not hold the roots of one agency",
-            hint="a root.crt has one P-384 certificate, and of a hybrid agency an ML-DSA-65 one behind it: fetch it again",
+            hint="a root.crt has one P-384 certificate, and for a hybrid agency an ML-DSA-65 one after it: fetch it again",
         )
     return tuple(found)
 
 
 def read(folder: Path) -> list[x509.Certificate]:
-    """In the order in which they were added; WrongFile if there is none. Who can change this file decides who is obeyed."""
+    """In the order in which they were added; WrongFile if there is none. This file decides which agencies are trusted."""
     hint = "restore it from its copy, or make the folder again"
     try:
         found = certificates(store.read_secret(folder / NAME))
-    except CertificateError as error:  # cut off or damaged: one root less would be another rule
+    except CertificateError as error:  # with one root less, it would accept orders with fewer signatures
         raise WrongFile(f"{folder / NAME} is damaged: {error}", hint=hint) from None
     if not found:
         raise WrongFile(f"{folder / NAME} holds no certificate", hint=hint)
@@ -58,7 +58,7 @@ def read(folder: Path) -> list[x509.Certificate]:
 
 
 def write(folder: Path, pinned: Sequence[x509.Certificate]) -> None:
-    """WrongUsage if one of them is no agency root, or if two agencies have one name: orders know agencies by name."""
+    """WrongUsage if one is not an agency root, or if two agencies have one name: orders identify agencies by name."""
     kinds = set()
     for root in pinned:
         certificate.require_root(root)
@@ -66,6 +66,6 @@ def write(folder: Path, pinned: Sequence[x509.Certificate]) -> None:
     if len(kinds) < len(pinned):
         raise WrongUsage(
             f"{folder} would trust two agencies of one name",
-            hint="an agency with a new root key is another agency: make the folder anew with its root.crt",
+            hint="an agency with a new root key is another agency: make a new folder with its root.crt",
         )
     store.write(folder / NAME, b"".join(map(certificate.pem, pinned)))

@@ -1,7 +1,7 @@
-"""State: the few facts of a folder that outlive a process, kept twice so that one damaged file costs nothing.
+"""State: the few values of a folder that outlive a process, stored twice so that one damaged file loses nothing.
 
-The copy is written first: it is never older than the file, and may stand in for it. What the facts are is the folder's
-own; the caller holds the folder's lock while it writes.
+The copy is written first: it is never older than the file, and can replace it. The folder defines the values; the caller
+holds the folder's lock while it writes.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ State = TypeVar("State", bound=msgspec.Struct)
 def read(folder: Path, kind: type[State], *, forgiving: bool = False) -> tuple[State | None, bool]:
     """(the state, None if no file of it is whole; whether a file of it is damaged or gone).
 
-    (None, False) is a folder that never had a state. WrongMode and the like are raised unless `forgiving`: then such a
-    file counts as damaged. The copy is asked first: after a torn write it is the newer one.
+    (None, False) is a folder that never had a state. WrongMode and similar errors are raised unless `forgiving`: then such
+    a file counts as damaged. The copy is read first: after an interrupted write it is the newer one.
     """
     damaged = missing = 0
     for name in (COPY, NAME):

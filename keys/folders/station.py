@@ -1,13 +1,13 @@
-"""The station's folder: the operation's secret of one ground station, and what it remembers. SPEC.md section 2.
+"""The station's folder: one ground station's secret for an operation, and what the station remembers. SPEC.md section 2.
 
     seed          private seed of its grants (keys.grant)     station.pub   its public half, for the agency
-    roots.crt     the agency roots that it trusts             state.json    `StationState`, with a copy beside it
+    roots.crt     the agency roots that it trusts             state.json    `StationState`, with a copy
     order-*       the newest order of an operation
 
-What is remembered is kept apart by agency: two that are trusted here may use one op_id. A station is made for one
-operation and its seed is destroyed after it. The folder may be read by several processes; it is locked while its state
-is written. Somebody sits at a station, so a state that is damaged in both its files is an error and not an alarm: it is
-what tells a new start of an aircraft from a recording of an old one.
+The state is kept separately for each agency: two that are trusted here may use one op_id. A station is made for one
+operation and its seed is destroyed after it. Several processes may read the folder; it is locked while its state is
+written. A station has an operator, so a state that is damaged in both files is an error and not an alarm: the state
+distinguishes a new start of an aircraft from a recording of an old one.
 """
 
 from __future__ import annotations
@@ -53,15 +53,15 @@ class Accepted(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     generation: Count
     serial: Count
     order_hash: str  # hexadecimal
-    void: list[str] = []  # keys of its devices that are, hexadecimal: what counts of it when its file is not whole
+    void: list[str] = []  # keys of its void devices, hexadecimal: used when the order's file is not whole
 
 
 class Heard(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """What was heard of a device."""
+    """What the station remembers of a device."""
 
     boot_counter: Count = 0  # of its newest session that lasted
-    session_id: str = ""  # of that, hexadecimal; empty: none lasted
-    seq: Count = 0  # of the newest beat of that
+    session_id: str = ""  # of that session, hexadecimal; empty: none lasted
+    seq: Count = 0  # of the newest beat of that session
     system: Count = 0  # the MAVLink system id that it owns without a list; 0: none
 
 
@@ -71,10 +71,10 @@ class Start(NamedTuple):
     boot_counter: int
     session_id: str  # hexadecimal
     seq: int
-    named: bool  # by the operator: it takes the place of a later one
+    named: bool  # by the operator: it replaces a later one
 
     def follows(self, heard: Heard) -> bool:
-        """Whether it is a later start than what is stored, or goes on with the same one."""
+        """Whether this is a later start than the stored one, or a later state of the same one."""
         if self.named or not heard.session_id:
             return True
         if self.session_id == heard.session_id:
@@ -99,7 +99,7 @@ class StationFolder:
         self._unsaved_boots: dict[str, Start] = {}
         self._unsaved_systems: dict[str, int] = {}
         self.unsaved_order = ""  # why the newest order that was accepted is not stored
-        self._unsaved_orders: dict[str, VerifiedOrder] = {}  # by `_operation_key`: in force all the same
+        self._unsaved_orders: dict[str, VerifiedOrder] = {}  # by `_operation_key`: in force although not stored
 
     @property
     def name(self) -> str:
@@ -113,9 +113,9 @@ class StationFolder:
     def init(
         cls, path: Path, name: str, profile: Profile, trusted: list[x509.Certificate], agency: str | None = None
     ) -> StationPublic:
-        """Make the folder with a new seed. `agency` is whose station it is; by default the first root's.
+        """Make the folder with a new seed. `agency` owns the station; by default the agency of the first root.
 
-        BadName, WrongUsage for a root that is none, AlreadyExists.
+        BadName, WrongUsage for a certificate that is not a root, AlreadyExists.
         """
         seed = grant.generate(profile, os.urandom)
         agency = fields.require_name(agency) if agency else certificate.name_of(trusted[0])
@@ -166,10 +166,10 @@ class StationFolder:
     def accept_order(self, data: bytes, unix_now: int) -> VerifiedOrder:
         """The order, if a trusted agency signed it, it lists this station and is in force now.
 
-        One that was accepted while it was in force is accepted after it: a station that restarts in flight must not go
-        blind when the aircraft flies on. Untrusted, MalformedMessage, NotListed, ClockWrong, OrderNotYetValid,
-        OrderExpired, OlderOrder if a newer one of the same operation was accepted before, NumberTwice if another one of its
-        number was, RevokedAgain if one had revoked an aircraft that is none to this one.
+        An order that was accepted while it was in force is accepted after its end: a station that restarts in flight must
+        still open the data of an aircraft that flies on. Untrusted, MalformedMessage, NotListed, ClockWrong,
+        OrderNotYetValid, OrderExpired, OlderOrder if a newer one of the same operation was accepted before, NumberTwice if
+        another one of its number was, RevokedAgain if one had revoked an aircraft that this one does not revoke.
         """
         files.expect(Kind.ORDER, data, "the file")
         found = verify_order(data, self.roots, 0)
@@ -189,7 +189,7 @@ class StationFolder:
         return verified
 
     def _keep(self, verified: VerifiedOrder) -> None:
-        """Store it; if the disk refuses, it is in force all the same while this process runs."""
+        """Store it; if the disk refuses, it is still in force while this process runs."""
         operation = _operation_key(verified)
         try:
             self._remember(verified)
@@ -201,7 +201,7 @@ class StationFolder:
             self._unsaved_orders.pop(operation, None)
 
     def newest_order(self, data: bytes, unix_now: int) -> VerifiedOrder:
-        """The order in `data`, as `accept_order` takes it, or the newer one of its operation that was accepted before."""
+        """The order in `data`, checked as by `accept_order`, or the newer one of its operation that was accepted before."""
         files.expect(Kind.ORDER, data, "the file")
         found = verify_order(data, self.roots, 0)
         operation = _operation_key(found)
@@ -213,14 +213,15 @@ class StationFolder:
         return newest
 
     def _newest(self, operation: str) -> VerifiedOrder | None:
-        """The newest order of this operation that was accepted, as far as it is here whole."""
+        """The newest accepted order of this operation, if its file is whole."""
         here = [order for order in (self._stored(operation), self._unsaved_orders.get(operation)) if order]
         return max(here, key=lambda order: order.rank, default=None)
 
     def _stored(self, operation: str) -> VerifiedOrder | None:
         """The newest order of this operation, if its file is whole and not older than what the state names.
 
-        A later one was accepted too: it is written before the state, so the power or the disk failed between the two.
+        A later one counts as accepted too: the file is written before the state, and power or disk may have failed in
+        between.
         """
         known = self._state().operations.get(operation)
         try:
@@ -275,7 +276,7 @@ class StationFolder:
         return (known.boot_counter, bytes.fromhex(known.session_id), known.seq) if known.session_id else None
 
     def system(self, agency_id: bytes, device_pub: bytes) -> int | None:
-        """The MAVLink system id that this agency's device was first heard with."""
+        """The first MAVLink system id that was received from this agency's device."""
         return self._heard(agency_id, device_pub).system or None
 
     def _heard(self, agency_id: bytes, device_pub: bytes) -> Heard:
@@ -286,7 +287,7 @@ class StationFolder:
     ) -> None:
         """Remember a start of a device, and the seq of its newest beat, until `store_heard`; nothing is written yet.
 
-        `named`: by the operator, so that it takes the place of a later start; and so does what comes after it.
+        `named`: by the operator, so that it and the starts after it replace a later start.
         """
         device = _device_key(agency_id, device_pub)
         unsaved = self._unsaved_boots.get(device)
@@ -302,9 +303,9 @@ class StationFolder:
         return bool(self._unsaved_boots or self._unsaved_systems)
 
     def store_heard(self) -> str | None:
-        """Write what was recorded, highest counters only; why it cannot be, or None, and then try again later.
+        """Write what was recorded, highest counters only. If the result is a reason why it failed, call again later.
 
-        Call it where waiting does no harm: the disk may be slow, and another process may have the folder.
+        Call it where a delay does no harm: the disk may be slow, and another process may have the folder.
         """
         boots, systems = dict(self._unsaved_boots), dict(self._unsaved_systems)
         try:
@@ -328,20 +329,20 @@ class StationFolder:
         if known is None and damaged:
             raise FolderError(
                 f"{self.path / state.NAME} and its copy are damaged, or not of this version",
-                hint="remove both to go on; until it has heard the aircraft again, this station takes a recording for new",
+                hint="remove both to go on; until it receives the aircraft again, this station cannot detect a recording",
             )
         return known or StationState()
 
     # --- end ---
 
     def hold(self) -> store.Lock:
-        """While the result is not released the seed cannot be destroyed; any number of programs may hold it."""
+        """Until the result is released, the seed cannot be destroyed; any number of programs may hold it."""
         return store.Lock(self.path / SEED, shared=True)
 
     def destroy(self) -> None:
-        """Overwrite and remove the seed: what was recorded of the link opens with it no more.
+        """Overwrite and remove the seed: then no recording of the link can be opened with it.
 
-        Flash memory keeps old blocks and journals keep copies, where only the disk's own encryption reaches.
+        Flash memory keeps old blocks and journals keep copies; only the encryption of the disk protects those.
         FolderInUse while a program has the seed in memory.
         """
         with store.FolderLock(self.path), store.Lock(self.path / SEED):
@@ -349,7 +350,7 @@ class StationFolder:
 
 
 def _operation_key(order: VerifiedOrder) -> str:
-    """Of `VerifiedOrder.operation`, for files and the state: names of files are shown and logged, and op_id is not."""
+    """A hash of `VerifiedOrder.operation`, for files and the state: file names are shown and logged, op_id must not be."""
     return hashlib.sha256(b"".join(order.operation)).hexdigest()[:OPERATION_KEY_SIZE]
 
 
@@ -358,14 +359,14 @@ def _device_key(agency_id: bytes, device_pub: bytes) -> str:
 
 
 def _forget(unsaved: dict[str, Value], stored: Mapping[str, Value]) -> None:
-    """What was stored is saved, unless something newer came meanwhile."""
+    """Mark `stored` as saved, unless something newer came meanwhile."""
     for device, value in stored.items():
         if unsaved.get(device) == value:
             del unsaved[device]
 
 
 def require_in_force(order: Order, unix_now: int) -> None:
-    """ClockWrong if the clock cannot be right, by the dates of a verified order; OrderNotYetValid, OrderExpired."""
+    """ClockWrong if the dates of a verified order show that the clock is wrong; OrderNotYetValid, OrderExpired."""
     if not order.not_before - DAY_S <= unix_now < LATEST:
         raise ClockWrong(
             f"this computer's clock says {utc(unix_now)}, and the order begins at {utc(order.not_before)}",

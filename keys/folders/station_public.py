@@ -1,15 +1,15 @@
-"""station.pub: what an agency needs to list a station in an order, as text that a person can mail.
+"""station.pub: the data that an agency needs to list a station in an order, as text that can be mailed.
 
     -----BEGIN ZEGEL STATION-----
     name: pilot
     agency: Harbour Police
     profile: x-wing
-    fingerprint: 8d1c-...                 of the key; compared by another way, such as the phone
+    fingerprint: 8d1c-...                 of the key; compared over another channel, such as the phone
 
     <the public key, base64 of RFC 4648 section 4>
     -----END ZEGEL STATION-----
 
-Nothing in it is secret and nothing is signed: who vouches for it is the agency that puts it in an order.
+Nothing in it is secret and nothing is signed: the agency that lists it in an order signs that order.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from keys.folders import files
 from keys.folders.files import Kind
 from keys.grant import Profile
 
-COLUMNS = 64  # of the base64 part, as PEM has (RFC 7468)
+COLUMNS = 64  # of the base64 part, as in PEM (RFC 7468)
 _FORM = re.compile(
     r"-----BEGIN ZEGEL STATION-----\n"
     r"name: (.+)\nagency: (.+)\nprofile: (.+)\nfingerprint: (.+)\n\n"
@@ -54,7 +54,7 @@ class StationPublic:
 
 
 def parse(data: bytes, name: object) -> StationPublic:
-    """WrongFile, MalformedMessage or GrantError. Line ends and blanks at them are free, as mail programs change them."""
+    """WrongFile, MalformedMessage or GrantError. Any line ends and blanks before them: mail programs change them."""
     files.expect(Kind.STATION, data, name)
     lines = data.decode("utf-8", "replace").strip().splitlines()
     form = _FORM.fullmatch("\n".join(line.rstrip() for line in lines))

@@ -1,11 +1,11 @@
-"""Files and folders that hold keys: private modes, whole writes, one process at a time.
+"""Files and folders that hold keys: private modes, atomic writes, one process at a time.
 
-What lives here: how bytes reach the disk and come back. What must not: what the bytes mean.
+What lives here: writing and reading of bytes on the disk. What must not: the meaning of the bytes.
 
-A secret is a 0600 file in a 0700 folder of the user who runs the program; what others could read or write is refused,
-never repaired. A write is a temporary file, fsync, rename, fsync of the folder: whatever happens in between, the old
-file or the new one is there, whole. Windows has neither such modes nor flock: there the user's profile guards a
-station's folder, and no aircraft flies.
+A secret is a 0600 file in a 0700 folder of the user who runs the program. A file that others could read or write is
+refused, never repaired. A write is a temporary file, fsync, rename, fsync of the folder: whatever happens in between,
+either the old or the new file is there, complete. Windows has neither such modes nor flock: there the user's profile
+protects a station's folder, and the role air does not run.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ if sys.platform != "win32":
 FOLDER_MODE = 0o700
 SECRET_MODE = 0o600
 PUBLIC_MODE = 0o644
-OTHERS = 0o077  # what group and world may do to a secret: nothing
+OTHERS = 0o077  # the permissions of group and others that a secret must not have
 SIZE_MAX = 1 << 20  # the largest file that Zegel reads is an order, see cose.MESSAGE_MAX
-_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # nor wait for the writer of a pipe
+_NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # and do not wait for the writer of a pipe
 _LOCKS = Path("/proc/locks")
 
 # --- reading ---
@@ -41,7 +41,7 @@ _LOCKS = Path("/proc/locks")
 def check_folder(path: Path, holding: str = "", kind: str = "") -> None:
     """MissingFile, WrongFile or WrongMode unless `path` is a folder that only this user can enter, `holding` a file.
 
-    `kind` is whose folder that is: "device".
+    `kind` is the kind of the folder: "device".
     """
     try:
         info = path.stat()
@@ -58,7 +58,7 @@ def check_folder(path: Path, holding: str = "", kind: str = "") -> None:
     _check_owner(path, info)
     if (
         holding and not (path / holding).exists()
-    ):  # asked before the mode: nobody is told to close a folder that is none of ours
+    ):  # checked before the mode: the advice to change a mode is only for a folder of ours
         raise WrongFile(f"{path} is not a {kind}'s folder: it holds no {holding}", hint="name the folder that init made")
     _check_mode(path, info, FOLDER_MODE)
 
@@ -83,7 +83,7 @@ def read_secret(path: Path) -> bytes:
 
 
 def read_public(path: Path) -> bytes:
-    """The bytes of a file that is handed on, whoever else may read it: an order, a certificate, a station's public file."""
+    """The bytes of a file that people exchange and others may read: an order, a certificate, a station's public file."""
     try:
         with path.open("rb") as file:
             return _bounded(path, file.read(SIZE_MAX + 1))
@@ -97,13 +97,13 @@ def read_public(path: Path) -> bytes:
 
 def _bounded(path: Path, data: bytes) -> bytes:
     if len(data) > SIZE_MAX:
-        raise WrongFile(f"{path} is larger than {SIZE_MAX} bytes", hint="no file of zegel is; check the name")
+        raise WrongFile(f"{path} is larger than {SIZE_MAX} bytes", hint="no file of zegel is that large; check the name")
     return data
 
 
 def _unreadable(path: Path, error: OSError) -> FolderError:
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
-        return MissingFile(f"{path} is not there", hint="check the path")
+        return MissingFile(f"{path} does not exist", hint="check the path")
     if error.errno == errno.ELOOP:
         return WrongMode(f"{path} is a symbolic link, and no secret is read through one", hint="put the file itself there")
     return FolderError(f"{path} cannot be read: {_reason(error)}", hint="check the path and who may read it")
@@ -126,7 +126,7 @@ def _check_mode(path: Path, info: os.stat_result, mode: int) -> None:
     if sys.platform != "win32" and found & OTHERS:
         raise WrongMode(
             f"{path} is open to others (mode {found:04o})",
-            hint=f"chmod {mode:o} {shlex.quote(str(path))}; if others use this computer, count its keys as known to them",
+            hint=f"chmod {mode:o} {shlex.quote(str(path))}; if others use this computer, assume that they know its keys",
         )
 
 
@@ -142,9 +142,9 @@ def _user(uid: int) -> str:
 
 @contextlib.contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """A private folder to fill; it takes the name `path` when the block ends well, and goes away when it does not."""
+    """A private folder to fill; it gets the name `path` when the block succeeds, and is removed when it fails."""
     if os.path.lexists(path):
-        raise AlreadyExists(f"{path} is there already")
+        raise AlreadyExists(f"{path} exists already")
     staging = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         staging.mkdir(FOLDER_MODE)
@@ -158,7 +158,7 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 
 def write(path: Path, data: bytes, mode: int = SECRET_MODE, *, new: bool = False) -> None:
-    """Write a whole file, over the one that is there or, if `new`, only where none is (AlreadyExists)."""
+    """Write a whole file. It replaces an existing one; with `new` an existing one is AlreadyExists."""
     staging = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         _write_through(staging, data, mode)
@@ -175,9 +175,9 @@ def write(path: Path, data: bytes, mode: int = SECRET_MODE, *, new: bool = False
 
 
 def require_free(path: Path) -> None:
-    """AlreadyExists or MissingFile, where `write` of a new file would raise it: asked before what cannot be taken back."""
+    """AlreadyExists or MissingFile where `write` of a new file would raise it: call this before an irreversible step."""
     if os.path.lexists(path):
-        raise AlreadyExists(f"{path} is there already")
+        raise AlreadyExists(f"{path} exists already")
     if not path.parent.exists():
         raise _unwritable(path, FileNotFoundError(errno.ENOENT, ""))
 
@@ -196,7 +196,7 @@ def _name(staging: Path, path: Path) -> None:
         path.hardlink_to(staging)
     except FileExistsError:
         raise
-    except OSError:  # FAT, as on most memory sticks, knows no second name for a file
+    except OSError:  # FAT, the file system of most memory sticks, has no hard links
         if os.path.lexists(path):
             raise FileExistsError from None
         staging.rename(path)
@@ -214,14 +214,14 @@ def _sync_folder(path: Path) -> None:
 
 def _unwritable(path: Path, error: OSError) -> FolderError:
     if isinstance(error, FileExistsError) or error.errno == errno.ENOTEMPTY:
-        return AlreadyExists(f"{path} is there already")
+        return AlreadyExists(f"{path} exists already")
     if error.errno == errno.ENOENT:
-        return MissingFile(f"the folder {path.parent} is not there", hint=f"mkdir -p {shlex.quote(str(path.parent))}")
+        return MissingFile(f"the folder {path.parent} does not exist", hint=f"mkdir -p {shlex.quote(str(path.parent))}")
     return FolderError(f"{path} cannot be written: {_reason(error)}", hint="check that the disk is writable and not full")
 
 
 def remove(path: Path) -> None:
-    """Take a file away; one that is not there is no error."""
+    """Remove a file; a missing one is no error."""
     try:
         path.unlink(missing_ok=True)
         _sync_folder(path.parent)
@@ -230,7 +230,7 @@ def remove(path: Path) -> None:
 
 
 def wipe(path: Path) -> None:
-    """Overwrite a file, then remove it. Flash memory and journals may keep the old bytes all the same."""
+    """Overwrite a file, then remove it. Flash memory and journals may still keep the old bytes."""
     try:
         with path.open("r+b") as file:
             size = os.fstat(file.fileno()).st_size
@@ -247,13 +247,13 @@ def wipe(path: Path) -> None:
 
 
 class Lock:
-    """A folder or a secret is this process's until `release`, or until the process is gone: flock(2) on the thing itself.
+    """The lock of this process on a folder or a secret, until `release` or the end of the process: flock(2) on it.
 
-    A card that has become read-only locks like any other, and no file is left behind.
+    It works on a card that has become read-only too, and leaves no file.
     """
 
     def __init__(self, path: Path, *, wait: bool = False, shared: bool = False) -> None:
-        """FolderInUse if another process holds it, unless `wait`; those who share it do not exclude each other."""
+        """FolderInUse if another process holds it, unless `wait`; shared locks do not exclude each other."""
         self._handle = -1
         if sys.platform == "win32":
             return
@@ -281,7 +281,7 @@ class Lock:
 
 
 class FolderLock(Lock):
-    """A private folder, locked; who holds it clears away what a killed writer left."""
+    """A private folder, locked; the holder removes temporary files that a killed writer left."""
 
     def __init__(self, folder: Path, *, wait: bool = False) -> None:
         """FolderInUse, MissingFile, WrongFile, WrongMode."""
@@ -295,7 +295,7 @@ class FolderLock(Lock):
 def holder(path: Path) -> str:
     """The process that holds the lock of `path`, by Linux's own table of locks: "process 4711", or nothing.
 
-    Nothing is locked by asking, so whoever wants the lock at this moment gets it.
+    The question locks nothing, so a process that wants the lock at this moment gets it.
     """
     with contextlib.suppress(OSError):
         info = path.stat()

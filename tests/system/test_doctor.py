@@ -264,7 +264,7 @@ def test_people_see_lines_with_the_cure_beneath_and_what_is_waited_for(tmp_path)
     config = configure(tmp_path / "air.toml", device=str(tmp_path / "none"), link=["udpout:127.0.0.1:9"], video=[])
     command = [sys.executable, "-m", "gateway.cli", "doctor", "air", "--config", str(config)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=GIVEN_UP_AFTER_S, check=False)
-    assert f"do this      folder: {tmp_path}/none is not there\n" in done.stdout
+    assert f"do this      folder: {tmp_path}/none does not exist\n" in done.stdout
     assert f"    zegel device init {tmp_path}/none --name NAME\n" in done.stdout
     assert "listening" in done.stderr
     assert "zegel: " in done.stderr.splitlines()[-2]

@@ -67,7 +67,7 @@ def test_a_revoked_station_is_blind_and_the_others_go_on(house, fly, feed, figur
     assert observer.packets
     pilot.forget()
     said = load(flight)
-    assert "the zegel air that runs has taken the order" in said
+    assert "the running zegel air has accepted the order" in said
     flight.run(BLIND_WITHIN_S)
     observer.forget()
     flight.run(2.0)

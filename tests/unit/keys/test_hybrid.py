@@ -143,11 +143,11 @@ def test_a_new_signer_has_both_keys_and_the_old_ones_are_gone(here, good, zegel)
 def test_a_key_that_is_missing_is_named(here, zegel):
     Path("agency/signer/signer-ml-dsa.key").unlink()
     answer = zegel(f"{ISSUE} -o next.order")
-    assert answer.error == "agency/signer/signer-ml-dsa.key is not there"
+    assert answer.error == "agency/signer/signer-ml-dsa.key does not exist"
     shutil.copy("agency/root/root.key", "agency/signer/signer-ml-dsa.key")
     assert "signer-ml-dsa.key is not an agency's key" in zegel(f"{ISSUE} -o next.order").error
     Path("agency/root/root-ml-dsa.key").unlink()
-    assert zegel("agency new-signer agency").error == "agency/root/root-ml-dsa.key is not there"
+    assert zegel("agency new-signer agency").error == "agency/root/root-ml-dsa.key does not exist"
 
 
 def test_six_post_quantum_stations_fit_the_link_and_what_does_not_is_said(here, good):

@@ -47,7 +47,7 @@ def test_the_aircraft_say_their_system_ids_and_who_is_revoked():
 
 def test_two_aircraft_without_system_ids_are_warned_of():
     one, two = order().devices
-    says = "no system ids are listed for drone-1 and drone-2: each keeps the one that a station hears from it first"
+    says = "no system ids are listed for drone-1 and drone-2: each keeps the first one that a station receives from it"
     assert says in unlisted(order())
     assert says in describe(order())
     assert unlisted(order(devices=(one, dataclasses.replace(two, systems=(2,))))) is None
@@ -106,12 +106,12 @@ def test_what_a_quantum_computer_will_open_is_told_with_the_key_that_lets_it():
     pilot = station(1, Profile.X_WING, name="pilot", roles=PILOT)
     told = classical(order(stations=(pilot, seen), recording=()))
     assert told == (
-        "not post-quantum: a quantum computer will open video and orders as recorded today, whoever else reads them,"
+        "not post-quantum: a quantum computer will open today's video and orders, for all readers,"
         " by the keys of visitor (x25519)"
     )
     assert told in describe(order(stations=(pilot, seen), recording=()))
-    assert "open recordings on board as" in classical(order(stations=(pilot,), recording=(archive,)))
-    assert "open telemetry, video, commands and orders as" in classical(
+    assert "open today's recordings on board" in classical(order(stations=(pilot,), recording=(archive,)))
+    assert "open today's telemetry, video, commands and orders," in classical(
         order(stations=(station(1, roles=PILOT),), recording=())
     )
 

@@ -19,7 +19,7 @@ NOBODY = Account("nobody", 65_534, 65_534)
 def cure(path: Path, user: Account) -> str:
     settings = AirConfig(device=str(path), link=("udpout:127.0.0.1:14600",))
     (found,) = folder.look(Subject(role="air", path=Path("air.toml"), settings=settings, user=user))
-    assert found.text == f"{path} is not there"
+    assert found.text == f"{path} does not exist"
     return found.cure
 
 

@@ -25,7 +25,7 @@ def test_what_it_writes_is_what_air_reads(tmp_path, capsys):
     assert (found.fc, found.video, found.link) == ("/dev/ttyACM0,115200", (), ("udpout:10.1.1.2:14600",))
     # `zegel air` reads it too, and misses only the folder that it names.
     assert cli.main(["air", "--config", str(path)]) == 1
-    assert f"{tmp_path}/d is not there" in capsys.readouterr().err
+    assert f"{tmp_path}/d does not exist" in capsys.readouterr().err
 
 
 def test_what_it_writes_is_what_ground_and_the_doctor_read(tmp_path, capsys):

@@ -157,11 +157,11 @@ def test_the_root_may_be_away(here, good, zegel):
     good("order verify second.order --root safe/root.crt")
     answer = zegel("agency certify-device agency drone/device.csr -o again.crt")
     assert answer.code == 1
-    assert answer.error == "agency/root is not there, and the root key certifies devices and signers"
+    assert answer.error == "agency/root does not exist, and the root key certifies devices and signers"
     assert answer.hint == "bring that folder back as agency/root"
     shutil.move("agency/signer", "office")
     answer = zegel(f"{ISSUE} -o third.order")
-    assert answer.error == "agency/signer is not there, and the signer's key signs orders"
+    assert answer.error == "agency/signer does not exist, and the signer's key signs orders"
     shutil.move("safe", "agency/root")
     good("agency certify-device agency drone/device.csr -o again.crt")
 
@@ -182,7 +182,7 @@ def test_a_new_signer_outranks_the_old_one(here, good, zegel):
 def test_a_lost_signer_is_made_anew_and_the_root_is_needed_for_it(here, good, zegel):
     shutil.rmtree("agency/signer")
     shutil.move("agency/root", "safe")
-    assert zegel("agency new-signer agency").error.startswith("agency/root is not there")
+    assert zegel("agency new-signer agency").error.startswith("agency/root does not exist")
     shutil.move("safe", "agency/root")
     good("device load-order drone op.order")
     good("agency new-signer agency")
@@ -314,7 +314,7 @@ def test_a_wrong_file_is_called_by_its_name(here, zegel, line, error):
     assert answer.code in (1, 5)
     assert answer.error.startswith(error)
     assert answer.hint
-    assert "private key goes to nobody" in answer.hint or "is a private key" not in answer.error
+    assert "never give a private key away" in answer.hint or "is a private key" not in answer.error
     assert files_of(here) == before
 
 
@@ -334,7 +334,7 @@ def test_a_wrong_file_is_called_by_its_name(here, zegel, line, error):
 def test_what_is_not_there_is_named(here, zegel, line, missing):
     answer = zegel(line)
     assert answer.code == 1
-    assert answer.error.startswith(f"{missing} is not there")
+    assert answer.error.startswith(f"{missing} does not exist")
     assert answer.hint
 
 
@@ -345,25 +345,25 @@ ISSUE_BY = ISSUE.replace("issue agency", "issue {}") + " -o x"
 @pytest.mark.parametrize(
     ("line", "given", "error", "hint"),
     [
-        (ISSUE_BY, "agency/signer", "agency/signer/signer is not there", "name the agency's folder: agency"),
+        (ISSUE_BY, "agency/signer", "agency/signer/signer does not exist", "name the agency's folder: agency"),
         (
             ISSUE_BY,
             "agency/signer/signer.key",
-            "agency/signer/signer.key/signer is not",
+            "agency/signer/signer.key/signer does not",
             "name the agency's folder: agency",
         ),
-        (ISSUE_BY, "agency/root", "agency/root/signer is not there", "name the agency's folder: agency"),
-        (CERTIFY, "agency/root", "agency/root/root is not there", "name the agency's folder: agency"),
-        (CERTIFY, "agency/root/root.key", "agency/root/root.key/root is not there", "name the agency's folder: agency"),
-        ("agency new-signer {}", "agency/signer", "agency/signer/root is not", "name the agency's folder: agency"),
-        (EXTEND, "agency/signer", "agency/signer/signer is not", "name the agency's folder, by --agency DIR: agency"),
+        (ISSUE_BY, "agency/root", "agency/root/signer does not exist", "name the agency's folder: agency"),
+        (CERTIFY, "agency/root", "agency/root/root does not exist", "name the agency's folder: agency"),
+        (CERTIFY, "agency/root/root.key", "agency/root/root.key/root does not exist", "name the agency's folder: agency"),
+        ("agency new-signer {}", "agency/signer", "agency/signer/root does not", "name the agency's folder: agency"),
+        (EXTEND, "agency/signer", "agency/signer/signer does not", "name the agency's folder, by --agency DIR: agency"),
         (
             EXTEND,
             "no",
-            "no/signer is not there",
+            "no/signer does not exist",
             "the agency's folder, by --agency DIR: the one that zegel agency init made",
         ),
-        (ISSUE_BY, "pilot", "pilot/signer is not there", "name the agency's folder: the one that zegel agency init made"),
+        (ISSUE_BY, "pilot", "pilot/signer does not exist", "name the agency's folder: the one that zegel agency init made"),
     ],
 )
 def test_another_folder_than_the_agencys_is_answered_with_that_one(here, zegel, line, given, error, hint):
@@ -418,7 +418,7 @@ def test_nothing_is_written_over_a_key_or_an_order(here, zegel, line):
     kept = {name: data for name, data in files_of(here).items() if "state" not in name}
     answer = zegel(line)
     assert answer.code == 1
-    assert answer.error.endswith(" is there already")
+    assert answer.error.endswith(" exists already")
     assert "choose another name" in answer.hint
     assert {name: data for name, data in files_of(here).items() if "state" not in name} == kept
 

@@ -41,7 +41,7 @@ def test_revoke_leaves_all_else_as_it_was(here, good):
     assert new.serial == old.serial + 1
     assert new.previous == old.hash()
     assert new.stations == old.stations[:1]
-    assert "visitor: blind" in said
+    assert "visitor: can open nothing that is sealed" in said
     assert "zegel device load-order DIR new.order" in said
 
 
@@ -54,7 +54,7 @@ def test_revoke_a_device_leaves_its_key_listed_as_void(here, good, zegel):
         (old.devices[1].identity, True),
     ]
     assert new.stations == old.stations
-    assert "drone-8: not believed and not spoken to by any station that has this order" in said
+    assert "drone-8: no station that has this order believes it or sends to it" in said
     good("device enrol drone8 drone8.crt --root agency/root/root.crt")
     answer = zegel("device load-order drone8 new.order")
     assert "says that the key of this device, 'drone-8', is lost" in answer.error
@@ -107,7 +107,7 @@ def test_a_certificate_may_have_a_colon_and_numbers_in_its_name(here, good):
         (":256", "'256' are not"),
         (":1,1", "'1,1' are not"),
         (":" + ",".join(map(str, range(1, 18))), "17 system ids are more than the 16"),
-        (":1,x", "drone.crt:1,x is not there"),
+        (":1,x", "drone.crt:1,x does not exist"),
     ],
 )
 def test_system_ids_that_cannot_be(here, zegel, ids, says):
@@ -137,7 +137,7 @@ def test_a_device_and_a_station_take_each_amendment(here, good):
 
 
 def test_an_order_that_was_amended_is_not_amended_again(here, good, zegel):
-    """Who was revoked in between would be back."""
+    """A station that was revoked in between would be listed again."""
     good("order revoke op.order --station visitor -o 2.order")
     answer = zegel("order extend op.order --hours 1 -o 3.order")
     assert answer.code == OlderOrder.exit_code
@@ -192,7 +192,7 @@ def write_state(folder: str, text: str) -> None:
         Path(f"{folder}/{name}").write_text(text)
 
 
-FORGOTTEN = "has forgotten the operation of order 1 by signer 1, and whether one was issued after it"
+FORGOTTEN = "does not know the operation of order 1 by signer 1, or whether one was issued after it"
 
 
 def test_a_restored_folder_amends_the_newest_order_alone(here, good, zegel):
@@ -268,7 +268,7 @@ def test_a_folder_made_anew_amends_what_it_is_told_is_the_newest(here, good, zeg
     monkeypatch.setattr("time.time", lambda: NOW + HOUR)
     good("agency new-signer agency")
     for name in ("op", "day", "3"):
-        assert "has forgotten the operation" in zegel(f"order extend {name}.order --hours 1 -o new.order").error
+        assert "does not know the operation" in zegel(f"order extend {name}.order --hours 1 -o new.order").error
     write_state("agency/signer", '{"serial": 0, "newest": [[1, 2], [1, 3]]}')
     good(f"{ISSUE} -o more.order")
     good("order extend day.order --hours 1 -o day-2.order")
@@ -320,7 +320,7 @@ def test_a_folder_is_read_however_many_operations_it_has_had(here, good):
 
 
 def test_an_amendment_that_was_never_written_blocks_nothing(here, good, zegel):
-    assert zegel("order extend op.order --hours 1 -o op.order").error == "op.order is there already"
+    assert zegel("order extend op.order --hours 1 -o op.order").error == "op.order exists already"
     good("order extend op.order --hours 1 -o new.order")
 
 
@@ -404,9 +404,7 @@ def test_a_guard_policy_that_cannot_be_is_refused(here, zegel, words, says):
 
 
 def test_issue_and_add_say_what_one_classical_station_opens(here, good):
-    note = (
-        "a quantum computer will open video and orders as recorded today, whoever else reads them, by the keys of visitor"
-    )
+    note = "a quantum computer will open today's video and orders, for all readers, by the keys of visitor"
     assert note in good(f"{ISSUE} --station visitor/station.pub:video -o other.order")
     assert "quantum" not in good(f"{ISSUE} -o alone.order")
     assert note in good("order add alone.order --station visitor/station.pub:video -o joined.order")

@@ -123,7 +123,7 @@ def test_what_is_no_file_is_no_secret(folder):
 
 def test_what_is_not_there(folder):
     for use in (store.read_secret, store.read_public, store.check_folder, store.FolderLock):
-        with pytest.raises(MissingFile, match="nothing is not there"):
+        with pytest.raises(MissingFile, match="nothing does not exist"):
             use(folder / "nothing")
     with pytest.raises(WrongFile, match="not a folder"):
         store.check_folder(folder / "secret")
@@ -155,7 +155,7 @@ def test_a_new_file_is_never_written_over_another(folder, monkeypatch, hard_link
 
     if not hard_links:
         monkeypatch.setattr(os, "link", refuse)
-    with pytest.raises(AlreadyExists, match="secret is there already") as caught:
+    with pytest.raises(AlreadyExists, match="secret exists already") as caught:
         store.write(folder / "secret", b"new", new=True)
     assert "another name" in caught.value.hint
     (folder / "dangling").symlink_to(folder / "elsewhere")
@@ -175,7 +175,7 @@ def test_a_full_disk_changes_nothing(folder):
 
 
 def test_a_missing_folder_is_named(folder):
-    with pytest.raises(MissingFile, match=r"the folder .*/no is not there") as caught:
+    with pytest.raises(MissingFile, match=r"the folder .*/no does not exist") as caught:
         store.write(folder / "no" / "secret", b"")
     assert caught.value.hint == f"mkdir -p {folder}/no"
 
@@ -191,7 +191,7 @@ def test_no_folder_is_made_over_what_is_there(tmp_path):
     (tmp_path / "file").touch()
     (tmp_path / "link").symlink_to("nowhere")
     for name in ("folder", "file", "link"):
-        with pytest.raises(AlreadyExists, match=f"{name} is there already"), store.new_folder(tmp_path / name):
+        with pytest.raises(AlreadyExists, match=f"{name} exists already"), store.new_folder(tmp_path / name):
             pytest.fail("the block must not run")
 
 
