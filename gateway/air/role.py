@@ -66,7 +66,7 @@ class Air:
         self.settings, self.device, self.manager, self.users = settings, device, manager, users
         self.barrier = Barrier()
         buffer = settings.buffer_kib << 10
-        self.fc = open_endpoint(config.endpoint(settings.fc), buffer, users.rule)
+        self.fc = open_endpoint(config.endpoint(settings.fc), buffer, users.rule, large=True)
         self.cameras = [open_endpoint(config.endpoint(text), buffer, users.rule) for text in settings.video]
         self.links = [open_link(config.endpoint(text), buffer) for text in settings.link]
         self.wide = [link for link in self.links if config.serial_bps(link.address) >= NARROW_BELOW_BPS]

@@ -165,7 +165,7 @@ def _parameters(baud: int) -> str:
 
 def listen(address: Address, seconds: float, system: int | None = None) -> Heard:
     """What comes in, until an autopilot of this system, or of any, is heard or the time is over. Never writes."""
-    endpoint, heard = open_endpoint(address), Heard()
+    endpoint, heard = open_endpoint(address, large=True), Heard()
     reader, until = FrameReader(endpoint), time.monotonic() + seconds
     try:
         while (now := time.monotonic()) < until and not heard.is_of(system):

@@ -3,6 +3,7 @@
     address.py    endpoint strings              endpoint.py   what all endpoints have in common
     udp.py        UdpIn, UdpLink, UdpOut        mmsg.py       many datagrams with one system call, or one by one
     proved.py     ProvedLink, of a ground       gro.py        many that come as one
+    pieces.py     what is not one slot each
     tcp.py        TcpClient, TcpServer          stream.py     one byte stream: whole frames go out, none too late
     serial.py     SerialLine                    slip.py       SlipLine, a serial radio that carries datagrams
     feed.py       Feed, opened, for other programs
@@ -36,15 +37,20 @@ _LINKS: dict[str, type[Endpoint]] = {"serial": SlipLine, "udpin": UdpLink}
 
 
 def open_endpoint(
-    address: Address, buffer: int = BUFFER, users: PlainUsers | None = None, *, commands: bool = False
+    address: Address,
+    buffer: int = BUFFER,
+    users: PlainUsers | None = None,
+    *,
+    commands: bool = False,
+    large: bool = False,
 ) -> Endpoint:
     """The endpoint at `address`. Never fails: the first `tick` opens it, and later ones try again for ever.
 
     Of the programs on this computer only those of `users` are heard and sent to; more closely if what they send are
-    `commands`.
+    `commands`. `large`: its datagrams may have any size, as those that carry many MAVLink frames.
     """
     made = _made(_KINDS[address.kind], address, buffer)
-    made.users = users
+    made.users, made.large = users, large
     made.look_s = LOOK_FOR_COMMANDS_S if commands else LOOK_EVERY_S
     return made
 

@@ -38,7 +38,7 @@ class Counters:
     `late_drop`     waited more than a second in our own queue
     `resync_bytes`  of a serial radio, in no whole datagram
     `kept_out`      came from, or was for, a program of a user who may not be here; of a TCP server, connections
-    `oversize`      came in larger than a slot of a batch, up to `largest_oversize` bytes
+    `oversize`      came in larger than a slot of a batch where none may be, up to `largest_oversize` bytes
     `reopened`      how often it was opened again
     """
 
@@ -65,6 +65,7 @@ class Endpoint(ABC):
     `octets_a_second`  what the line carries; infinite where it has no rate of its own, or none that we know
     `users`       whose programs on this computer may be at the other end; None: anybody's
     `look_s`      how old the answer to that may be for what comes in
+    `large`       a datagram that is larger than a slot fills several, one after the other; else it is `oversize`
     `buffer`      bytes of datagrams that the system is asked to keep, each way; a stream has its own way with them
     `last_error`  what went wrong last, in plain words; kept after it has healed
 
@@ -81,6 +82,7 @@ class Endpoint(ABC):
         self.connection = 0
         self.users: PlainUsers | None = None
         self.look_s = LOOK_EVERY_S
+        self.large = False
         self.buffer = BUFFER
         self.last_error = ""
         self._pause = 0.0

@@ -1,8 +1,8 @@
 """Datagrams between a UDP socket and a batch: one system call for all of them, or one by one where there is no such call.
 
 What lives here: `Mmsg` (recvmmsg(2) and sendmmsg(2), straight into and out of the arena), `OneByOne` (any system that
-Python runs on) and the one place that chooses between them. What must not: who gets which datagram (udp.py), many
-datagrams that come as one (gro.py), when they came (stamps.py).
+Python runs on) and the one place that chooses between them. What must not: who gets which datagram (udp.py), those that are
+no slot each (pieces.py, gro.py), when they came (stamps.py).
 
 Datagrams of one size go through the system as one and are cut apart at its lower end (UDP_SEGMENT, udp(7)): most of what
 a datagram costs is its way through the system.
@@ -24,6 +24,7 @@ import os
 import socket
 import struct
 import sys
+from collections import deque
 from collections.abc import Callable, Hashable
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias
 
@@ -284,32 +285,49 @@ class Mmsg:
 
 
 class OneByOne:
-    """A Mover for any system. Peers are Python's socket addresses; nothing is stamped."""
+    """A Mover for any system. Peers are Python's socket addresses; nothing is stamped.
 
-    waiting = False
+    `large`: a datagram that is larger than a slot fills several, one after the other.
+    """
 
-    def __init__(self, sock: socket.socket) -> None:
-        self._socket = sock
-        self.emptied = True
+    def __init__(self, sock: socket.socket, *, large: bool = False) -> None:
+        self._socket, self._large = sock, large
+        self.waiting, self.emptied = False, True
         self.only: Peer | None = None
         self._whole = bytearray(DATAGRAM_MAX)  # so that the size of what does not fit is known here too
         self._from: list[Peer] = []
+        self._parts: deque[tuple[bytes, Peer]] = deque()  # of one that is larger, those that found no slot yet
 
     def receive(self, batch: Batch) -> int:
         self._from.clear()
         while not batch.full:
-            try:
-                size, sender = self._socket.recvfrom_into(self._whole)
-            except BlockingIOError:
+            if self._parts:
+                part, sender = self._parts.popleft()
+                batch.append(part)
+            elif (read := self._read()) is None:
                 break
-            except ConnectionResetError:  # Windows: an earlier datagram of ours found nobody
-                continue
-            batch.append(memoryview(self._whole)[: min(size, ROOM)])
-            batch.lengths[batch.count - 1] = size
+            else:
+                size, sender = read
+                if size > ROOM and self._large:
+                    self._parts.extend(
+                        (bytes(self._whole[at : min(at + ROOM, size)]), sender) for at in range(0, size, ROOM)
+                    )
+                    continue
+                batch.append(memoryview(self._whole)[: min(size, ROOM)])
+                batch.lengths[batch.count - 1] = size
             self._from.append(sender)
         self.only = self._from[0] if len({*self._from}) == 1 else None
-        self.emptied = not batch.full
+        self.waiting, self.emptied = bool(self._parts), not batch.full
         return batch.count
+
+    def _read(self) -> tuple[int, Peer] | None:
+        while True:
+            try:
+                return self._socket.recvfrom_into(self._whole)
+            except BlockingIOError:
+                return None
+            except ConnectionResetError:  # Windows: an earlier datagram of ours found nobody
+                continue
 
     def ask(self, wanted: bool) -> bool:  # noqa: ARG002 - there are none
         return False

@@ -22,6 +22,7 @@ from gateway.endpoints.endpoint import READ, Endpoint, State
 from gateway.endpoints.gro import new_link_mover
 from gateway.endpoints.lookup import Lookup, SockAddr, in_words, listen_on
 from gateway.endpoints.mmsg import FULL, ONLY_THIS_ONE, Mover, Peer, Sent, new_mover
+from gateway.endpoints.pieces import new_large_mover
 from gateway.endpoints.plain_users import LOOK_ABSENT_EVERY_S, LOOK_EVERY_S, Peers
 from gateway.endpoints.posing import keep_out_posers
 from gateway.endpoints.socket_users import host_of, is_here
@@ -131,6 +132,9 @@ class _Udp(Endpoint):
             keep_out_posers(self._socket)
         return self._socket
 
+    def _move(self, made: socket.socket) -> Mover:
+        return new_large_mover(made) if self.large else new_mover(made)
+
     def _opened(self, state: State, now: float) -> None:
         super()._opened(state, now)
         self.connection += 1
@@ -190,9 +194,6 @@ class UdpIn(_Udp):
 
     def _has_left(self, _peer: Peer, heard: float, now: float) -> bool:
         return now - heard > self._idle_s
-
-    def _move(self, made: socket.socket) -> Mover:
-        return new_mover(made)
 
     def _open(self, now: float) -> None:
         if (target := self._lookup.answer()) is None:
@@ -297,7 +298,7 @@ class UdpOut(_Udp):
         self._broadcast = _is_broadcast(family, where)
         made = self._new_socket(family)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, self._broadcast)
-        self._mover = new_mover(made)
+        self._mover = self._move(made)
         self._peer = self._mover.peer(where)
         self._opened(State.CONNECTED, now)
         if self.users is not None and self._broadcast:

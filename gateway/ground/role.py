@@ -85,7 +85,8 @@ class Ground:
         buffer = settings.buffer_kib << 10
         self.links = [open_link(config.endpoint(text), buffer, proved=True) for text in settings.link]
         self._links_in_turn = deque(enumerate(self.links))
-        self.gcs = [open_endpoint(config.endpoint(text), buffer, users.rule, commands=True) for text in settings.gcs]
+        gcs = map(config.endpoint, settings.gcs)
+        self.gcs = [open_endpoint(end, buffer, users.rule, commands=True, large=True) for end in gcs]
         self.players = [open_endpoint(config.endpoint(text), buffer, users.rule) for text in settings.video]
         self.feed = Feed(config.feed(settings.feed), users.rule) if settings.feed else None
         self.endpoints: list[Endpoint] = [*self.links, *self.gcs, *self.players]

@@ -1,0 +1,123 @@
+"""Datagrams that are no slot each: many that come as one piece (gro.py), or one that is larger than a slot.
+
+What lives here: `Pieces`, which takes in both and lays them into slots, and `Large`, for one that is larger. What must not:
+sending, which is mmsg.py's.
+
+A datagram that comes alone and fits lands in its slot, and costs no more than without this. Of a larger message the first
+bytes land there, the rest in a row of our own; from there it is copied into slots. What the batch does not hold waits for
+the next one: `waiting` has to be asked before one sleeps.
+"""
+
+from __future__ import annotations
+
+import socket
+from abc import abstractmethod
+from collections import deque
+
+import numpy as np
+import numpy.typing as npt
+
+from gateway.batch import CAPACITY, HEADROOM, NUMBERS, ROOM, Batch
+from gateway.endpoints.mmsg import DATAGRAM_MAX, IOVEC, Mmsg, Mover, OneByOne, Peer, new_mover
+
+PIECES = 4  # taken in at a time while they come: 256 kB, which a small board's cache still holds
+
+
+class Pieces(Mmsg):
+    """A Mover that cuts what it takes in, and sends as `Mmsg` does."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(sock)
+        self.waiting = False
+        self._rows = np.zeros((CAPACITY, ROOM + DATAGRAM_MAX), np.uint8)  # the system gives memory to those in use only
+        self._iov = np.zeros((CAPACITY, 2), IOVEC)
+        self._iov["base"][:, 1] = self._rows.ctypes.data + ROOM + np.arange(CAPACITY) * self._rows.shape[1]
+        self._iov["len"] = ROOM, DATAGRAM_MAX
+        self._in.base = self._iov["base"][:, 0]
+        self._in.iovs[:] = self._iov.ctypes.data + np.arange(CAPACITY) * 2 * IOVEC.itemsize
+        self._in.iovlens[:] = 2
+        self._most = CAPACITY
+        self._left: deque[tuple[int, int, int, int]] = deque()  # row, where in it, bytes, size of a slot's part
+        self._from = np.arange(0)  # for each slot of the last `receive`, the message that it came in
+
+    @abstractmethod
+    def _read(self, batch: Batch, most: int) -> list[int] | None:
+        """`_receive`; for each message the size of the parts that it is cut into, 0 if it is one. None: each is one."""
+
+    def receive(self, batch: Batch) -> int:
+        if self._left:
+            self.emptied = False  # nothing is read now
+        elif self._take_in(batch):
+            return batch.count
+        sources: list[int] = []
+        while self._left and not batch.full:
+            row, at, octets, size = self._left.popleft()
+            count = min(batch.capacity - batch.count, -(-octets // size) if size else 1)
+            taken = min(octets, count * size)
+            self._lay(batch, self._rows[row, at : at + taken], size)
+            sources += [row] * count
+            if octets > taken:
+                self._left.appendleft((row, at + taken, octets - taken, size))
+        self._from = np.array(sources, np.int64)
+        self.waiting = bool(self._left)
+        self.emptied &= not self.waiting
+        return batch.count
+
+    def _take_in(self, batch: Batch) -> bool:
+        """Whether all that there is came alone, and stands in the slots of `batch`."""
+        self._stamps.renew()
+        sizes = self._read(batch, min(batch.capacity, self._most))
+        lengths = self._in.lengths[: self._count]
+        if sizes is None:
+            self._most = CAPACITY
+            self._from = NUMBERS[: self._count]
+            batch.count = self._count
+            batch.lengths[: self._count] = lengths
+            return True
+        self._most = PIECES
+        self._rows[: self._count, :ROOM] = batch.octets[: self._count, HEADROOM : HEADROOM + ROOM]
+        for row, (length, size) in enumerate(zip(lengths.tolist(), sizes, strict=True)):
+            self._left.append((row, 0, length, size or length))
+        return False
+
+    def _lay(self, batch: Batch, octets: npt.NDArray[np.uint8], size: int) -> None:
+        """Parts of `size` bytes, the last of which may be shorter, into the next slots."""
+        room, whole = min(size, ROOM), len(octets) // size if size else 1
+        slots = slice(batch.count, batch.count + whole)
+        batch.octets[slots, HEADROOM : HEADROOM + room] = octets[: whole * size].reshape(whole, size)[:, :room]
+        batch.lengths[slots] = size
+        batch.count += whole
+        if rest := len(octets) - whole * size:
+            room = min(rest, ROOM)
+            batch.octets[batch.count, HEADROOM : HEADROOM + room] = octets[whole * size :][:room]
+            batch.lengths[batch.count] = rest
+            batch.count += 1
+
+    def ask(self, wanted: bool) -> bool:
+        if self._left:  # nothing is read next, and what there is stays as it was told
+            return self._stamps.asked
+        return super().ask(wanted)
+
+    def stamps(self) -> npt.NDArray[np.float64]:
+        """Each part is as old as the first datagram of its message."""
+        return self._stamps.each(self._from)
+
+    def senders(self, slots: npt.NDArray[np.int64]) -> list[Peer]:
+        return super().senders(self._from[slots])
+
+    def sent_by(self, peer: Peer) -> npt.NDArray[np.bool_]:
+        by: npt.NDArray[np.bool_] = super().sent_by(peer)[self._from]
+        return by
+
+
+class Large(Pieces):
+    """A datagram that is larger than a slot fills several, one after the other."""
+
+    def _read(self, batch: Batch, most: int) -> list[int] | None:
+        lengths = self._in.lengths[: self._receive(batch, most)].tolist()
+        return [ROOM * (length > ROOM) for length in lengths] if max(lengths, default=0) > ROOM else None
+
+
+def new_large_mover(sock: socket.socket) -> Mover:
+    """One that takes in datagrams of every size."""
+    return Large(sock) if new_mover is Mmsg else OneByOne(sock, large=True)
