@@ -14,6 +14,7 @@ from bench import machine, record, show, suite
 from bench.measures import pi, report, tune
 from bench.result import Options, Result
 from bench.suite import Measurement
+from keys.commands import account
 
 BAR = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
 COMMANDS: dict[str, Measurement] = {**suite.ALL, "pi": pi, "report": report, "tune": tune}
@@ -39,6 +40,7 @@ def _common(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
+    account.forget_invoker()
     console = Console(stderr=args.json)
     for module in (COMMANDS[name] for name in args.names):
         if hasattr(module, "require"):

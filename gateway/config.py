@@ -30,7 +30,7 @@ LINK_KBIT = (10, 1_000_000)
 SYSTEM_IDS = (1, 255)
 WIDE_BPS = 8_000_000  # what a link that is not serial is taken for
 LINK_KINDS = ("udpin", "udpout", "serial")
-NEW_FILE = "50-setup.toml"
+SETUP_FILE = "50-setup.toml"
 UID_MAX = 2**32 - 2
 USER_NAME_MAX = 256  # characters; LOGIN_NAME_MAX of Linux
 NOBODY = ("nobody", "65534", 65_534)
@@ -127,18 +127,29 @@ def load_file(kind: type[Config], path: Path) -> Config:
 
 
 def files(path: Path) -> list[Path]:
-    """The file itself, and what is put over it: air.toml, then air.d/*.toml in order of name."""
+    """The file itself, and what is put over it: air.toml, then air.d/*.toml in order of name, which may be all there is."""
     beside = path.with_suffix(".d")
     try:
-        return [path, *sorted(one for one in beside.iterdir() if one.suffix == ".toml")] if beside.is_dir() else [path]
+        over = sorted(one for one in beside.iterdir() if one.suffix == ".toml") if beside.is_dir() else []
+        return [path, *over] if path.exists() or not over else over
     except OSError as error:
         raise ConfigError(f"{beside}: {error.strerror}", hint="check who may read it") from None
 
 
+def is_there(path: Path) -> bool:
+    """Whether there is any file of this configuration."""
+    return any(file.exists() for file in files(path))
+
+
 def file_for(path: Path, key: str) -> Path:
-    """Where in the configuration to write `key`: the file whose word counts now, or a new one beside it."""
+    """Where in the configuration to write `key`: the file whose word counts now, or the one beside it that setup writes."""
     said = [file for file in files(path) if key in read(file)]
-    return said[-1] if said else path.with_suffix(".d") / NEW_FILE
+    return said[-1] if said else setup_file(path)
+
+
+def setup_file(path: Path) -> Path:
+    """Where `zegel setup` writes: never in `path`, which a package may own."""
+    return path.with_suffix(".d") / SETUP_FILE
 
 
 def given(args: argparse.Namespace) -> Path | None:

@@ -26,6 +26,7 @@ KeysError                          exit 1
  |    +-- NoOrder                  none is loaded
  +-- FolderError                   a folder of keys, or a file in it
       +-- MissingFile
+      +-- Denied                  this user may not read it, or write there
       +-- WrongMode                others may read it
       +-- WrongFile                not the kind of file that is expected there
       +-- AlreadyExists            a key or an order is never overwritten
@@ -168,6 +169,10 @@ class FolderError(KeysError):
 
 
 class MissingFile(FolderError):
+    pass
+
+
+class Denied(FolderError):
     pass
 
 

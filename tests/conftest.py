@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from gateway.loop import hardening
+from keys.commands import account
 
 FIGURES = pytest.StashKey[list[str]]()
 
@@ -17,6 +18,12 @@ def _not_hardened() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hardening, "harden", lambda: True)
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _for_itself() -> None:
+    """Under sudo the tests' folders are root's all the same; tests/system/test_sudo.py has commands of a person."""
+    account.forget_invoker()
 
 
 @pytest.fixture

@@ -17,11 +17,12 @@ from rich.console import Console
 from rich.text import Text
 
 from gateway import config
-from gateway.board import account, autopilot, camera, clock, computer, folder, health, kernel, link, orders, port, service
+from gateway.board import autopilot, camera, clock, computer, folder, health, kernel, link, orders, port, service
 from gateway.board.finding import Finding, State, do, ok, unknown
 from gateway.board.subject import Role, Subject, default_path
 from gateway.config import AirConfig, GroundConfig
 from gateway.errors import ActionNeeded, ConfigError
+from keys.commands import account
 from keys.commands.terminal import json_text, show
 from keys.printable import printable
 
@@ -118,19 +119,19 @@ def _which(role: Role | None, path: Path | None) -> tuple[Role, Path]:
 
 
 def _role_there() -> Role:
-    return "ground" if default_path("ground").exists() and not default_path("air").exists() else "air"
+    return "ground" if config.is_there(default_path("ground")) and not config.is_there(default_path("air")) else "air"
 
 
 def _role_of(path: Path) -> Role:
     try:
-        keys = set(config.read(path))
+        keys = {key for file in config.files(path) for key in config.read(file)}
     except ConfigError:
         return "air"
     return "ground" if keys & {"station", "order", "gcs"} else "air"
 
 
 def _settings(role: Role, path: Path) -> tuple[AirConfig | GroundConfig | None, Finding]:
-    if not path.exists():
+    if not config.is_there(path):
         made = f"zegel setup {role} makes one"
         if path == default_path(role):
             return None, unknown("configuration", f"{path} does not exist: only the board itself is checked", made)

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from gateway.board.account import Account
 from gateway.board.computer import text
 from gateway.board.finding import Finding, do, ok, unknown
 from gateway.board.subject import Subject
-from keys.errors import FolderError, MissingFile
+from keys.commands import account
+from keys.commands.account import Account
+from keys.errors import Denied, FolderError, MissingFile
 from keys.folders import store
 from keys.folders.device import KEY
 from keys.folders.station import PUBLIC
@@ -55,7 +56,7 @@ def look(subject: Subject) -> Iterator[Finding]:
         try:
             store.check_folder(path, found.holding, found.kind)
         except MissingFile:
-            yield do("folder", f"{path} does not exist", _as(user, found.init))
+            yield do("folder", f"{path} does not exist", as_user(user, found.init, path))
             return
         except FolderError as error:
             yield _refused(user, error)
@@ -66,13 +67,15 @@ def look(subject: Subject) -> Iterator[Finding]:
         yield _space(path)
 
 
-def _as(user: Account, command: str) -> str:
-    """The command as whoever called the doctor has it run by that user. While the doctor acts as him, he called it not."""
-    return command if sys.platform == "win32" or user.uid == os.getuid() else f"sudo -u {user.name} {command}"
+def as_user(user: Account, command: str, path: Path) -> str:
+    """The command as whoever called the doctor types it, so that it acts in the folder `path` as that user."""
+    if sys.platform == "win32" or user.uid == os.getuid():
+        return command
+    return f"sudo {command}" if account.owner(path).uid == user.uid else f"sudo -u {user.name} {command}"
 
 
 def _refused(user: Account, error: FolderError) -> Finding:
-    if not user.ours and "permission denied" in str(error):
+    if not user.ours and isinstance(error, Denied):
         return unknown("folder", f"{error}; it is {user.name}'s", "sudo zegel doctor")
     return do("folder", str(error), error.hint)
 

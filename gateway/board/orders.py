@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from gateway.board.subject import Subject
 from gateway.ground import order_file
 from keys import order_text
 from keys.certificate import utc
+from keys.commands.account import Account
 from keys.errors import FolderError, KeysError
 from keys.folders import files, inbox, store
 from keys.folders.device import DeviceFolder
@@ -35,13 +37,14 @@ def look(subject: Subject) -> Iterator[Finding]:
             if subject.ground:
                 yield from _at_station(found.path, subject.ground.order)
             else:
-                yield from _aboard(found.path, subject.air.system_id if subject.air else None)
+                yield from _aboard(found.path, subject.user, subject.air.system_id if subject.air else None)
         except KeysError as error:
             yield do("order", str(error), error.hint)
 
 
-def _aboard(path: Path, system: int | None = None) -> Iterator[Finding]:
+def _aboard(path: Path, user: Account, system: int | None = None) -> Iterator[Finding]:
     """`system`: MAVLink's number of this aircraft by the configuration, if there is one."""
+    load = folder.as_user(user, f"zegel device load-order {shlex.quote(str(path))} op.order", path)
     flying = store.holder(path)  # its start is counted already, and no limit ends a flight
     device = DeviceFolder.view(path)
     order = device.order().content
@@ -51,7 +54,7 @@ def _aboard(path: Path, system: int | None = None) -> Iterator[Finding]:
     if flying:
         yield ok("order", f"{_until(order)}; in use by a running zegel air, {flying}")
     elif reason := device.limits(int(time.time())):
-        yield do("order", f"{_named(order)} {reason}", f"load a newer one: zegel device load-order {path} op.order")
+        yield do("order", f"{_named(order)} {reason}", f"load a newer one: {load}")
     else:
         yield ok("order", _until(order))
     if system and listed.systems and system not in listed.systems:

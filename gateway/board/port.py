@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.board import computer, holder
-from gateway.board.account import Account, group_name
 from gateway.board.computer import text, told
 from gateway.board.finding import Finding, do, ok, unknown
 from gateway.board.subject import Subject
 from gateway.endpoints.address import Address
+from keys.commands.account import Account, group_name
 
 BY_ID = Path("/dev/serial/by-id")  # names that stay the same whatever is plugged in first
 BOOT = ("boot/firmware", "boot")  # where config.txt is: Raspberry Pi OS Bookworm and later, and before

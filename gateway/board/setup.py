@@ -10,21 +10,24 @@ import contextlib
 import dataclasses
 import ipaddress
 import json
-from collections.abc import Callable, Mapping
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeAlias
 
 from gateway import config
-from gateway.board import account, port, settings_file, sudo_user, wiring
+from gateway.board import port, settings_file, sudo_user, wiring
 from gateway.board.computer import told
 from gateway.board.subject import Role, default_path
 from gateway.config import AirConfig, GroundConfig
 from gateway.errors import ConfigError
+from keys.commands import account
 from keys.commands.terminal import show
+from keys.errors import Denied
+from keys.folders import device, station, store
 from keys.printable import printable
 
 Values: TypeAlias = dict[str, object]
-KEYS = Path("/var/lib/zegel")
 LINK_PORT = 14600
 USB_BAUD, PINS_BAUD = 115_200, 921_600
 NONE = "none"  # the answer where nothing is wanted
@@ -69,7 +72,12 @@ def command(parser: argparse.ArgumentParser) -> None:
         "  zegel setup ground --config ground.toml --station pilot --order op.order"
     )
     parser.add_argument("role", choices=("air", "ground"))
-    parser.add_argument("--config", type=Path, metavar="FILE", help="what to write; default /etc/zegel/ROLE.toml")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="FILE.d/50-setup.toml is written, without the .toml of FILE; default /etc/zegel/ROLE.toml",
+    )
     parser.add_argument("--yes", action="store_true", help="ask nothing: what is not given is taken as it is found")
     parser.add_argument("--device", metavar="DIR", help="air: the device folder")
     parser.add_argument("--fc", metavar="ENDPOINT", help="air: the flight controller")
@@ -86,8 +94,10 @@ def command(parser: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     role: Role = args.role
+    asked = [question.key for question in QUESTIONS[role]]
     path: Path = args.config or default_path(role)
     _refuse_others_flags(args)
+    _require_writable(path, role)
     there = _there(path, role)
     found = {**_found(role), **there}
     given: Values = {q.key: _parsed(q, value) for q in QUESTIONS[role] if (value := getattr(args, q.key)) is not None}
@@ -95,7 +105,7 @@ def _run(args: argparse.Namespace) -> int:
     values = {**found, **answers}
     autopilot = str(values.pop("autopilot", wiring.ARDUPILOT))
     _check(role, values)
-    _write(path, role, values)
+    _write(path, role, {key: value for key, value in values.items() if key in asked})
     if line := sudo_user.told(path):
         show(line)
     fc = config.endpoint(str(values["fc"])) if role == "air" else None
@@ -117,20 +127,22 @@ def _refuse_others_flags(args: argparse.Namespace) -> None:
 
 
 def _there(path: Path, role: Role) -> Values:
-    """What the file that is there says already, as far as this role has it."""
+    """What the configuration that is there says already, as far as this role has it. ConfigError if that cannot be read."""
     known = (AirConfig if role == "air" else GroundConfig).__struct_fields__
-    with contextlib.suppress(ConfigError):  # one that cannot be read is kept as .old
-        return {key: value for key, value in config.read(path).items() if key in known}
-    return {}
+    found: Values = {}
+    for file in config.files(path) if config.is_there(path) else ():
+        with contextlib.suppress(ConfigError) if file == config.setup_file(path) else contextlib.nullcontext():
+            found |= config.read(file)
+    return {key: value for key, value in found.items() if key in known}
 
 
 def _found(role: Role) -> Values:
     """Defaults, by what this computer has."""
     if role == "ground":
-        defaults = GroundConfig(station=str(KEYS / "ground"), order=str(KEYS / "op.order"))
+        defaults = GroundConfig(station=str(station.SERVICE), order=str(station.SERVICE.with_name("op.order")))
         return {question.key: _plain(getattr(defaults, question.key)) for question in QUESTIONS[role]}
     values: Values = {
-        "device": str(KEYS / "air"),
+        "device": str(device.SERVICE),
         "fc": _flight_controller(),
         "video": ["udpin:127.0.0.1:5602"],
         "autopilot": wiring.ARDUPILOT,
@@ -216,26 +228,60 @@ def _check(role: Role, values: Mapping[str, object]) -> None:
 # --- writing ---
 
 
+def _require_writable(path: Path, role: Role) -> None:
+    """Denied or MissingFile, before anybody has answered anything."""
+    file = config.setup_file(path)
+    first = next((each for each in (file, file.parent) if each.parent.is_dir()), path.parent if _is_service(path) else path)
+    try:
+        with account.owner(path).acting():
+            store.require_writable(first)
+    except Denied as error:
+        cure = f"sudo zegel setup {role}, or for a file of your own: zegel setup {role} --config {role}.toml"
+        raise Denied(str(error), hint=cure) from None
+
+
+def _is_service(path: Path) -> bool:
+    return path in {default_path("air"), default_path("ground")}
+
+
 def _write(path: Path, role: Role, values: Mapping[str, object]) -> None:
-    """Whole or not at all; what was there is kept beside it."""
-    text = _toml(role, values)
-    if path.exists():
-        old = path.read_bytes()
-        if old == text.encode():
-            show(f"{path} says this already")
-            return
-        kept = path.with_name(f"{path.name}.old")
+    """Whole or not at all; what was there is kept beside it. `path` itself stays as the package or a person wrote it."""
+    file = config.setup_file(path)
+    with account.owner(path).acting():
+        said = _save(file, _toml(role, {**_kept(file), **values}))
+    show(said)
+    for key in values:
+        if (counts := config.file_for(path, key)).name > file.name:
+            show(f"note: {counts} says {key} too, and counts more")
+
+
+def _save(file: Path, text: str) -> str:
+    """What was done."""
+    for folder in (file.parent.parent, file.parent):
+        settings_file.make_folder(folder)
+    before = ""
+    if file.exists():
+        if (old := file.read_bytes()) == text.encode():
+            return f"{file} says this already"
+        kept = file.with_name(f"{file.name}.old")
         settings_file.write(kept, old)
-        show(f"{path} was there already: it is now {kept}")
-    elif not path.parent.exists() and path == default_path(role):
-        settings_file.make_folder(path.parent)
-    settings_file.write(path, text.encode())
-    show(f"wrote {path}")
+        before = f"{file} existed already: it is now {kept}\n"
+    settings_file.write(file, text.encode())
+    return f"{before}wrote {file}"
+
+
+def _kept(file: Path) -> Values:
+    """What a person wrote into the file of an earlier setup."""
+    with contextlib.suppress(ConfigError):
+        return config.read(file)
+    return {}
 
 
 def _toml(role: Role, values: Mapping[str, object]) -> str:
     comments = {question.key: question.comment for question in QUESTIONS[role]}
-    lines = [f"# zegel {role}. Written by zegel setup; the other keys that there are: zegel {role} --help"]
+    lines = [
+        f"# zegel {role}. Written by zegel setup, over {role}.toml; the other keys that there are: zegel {role} --help",
+    ]
     for key, value in values.items():
         # A string, a number and a list of strings are spelled in TOML as they are in JSON.
         lines += [
@@ -250,10 +296,9 @@ def _toml(role: Role, values: Mapping[str, object]) -> str:
 
 
 def _next(path: Path, role: Role, values: Mapping[str, object]) -> str:
-    service = account.of_service() if path == default_path(role) else None
-    user = f"sudo -u {service.name} " if service else ""
-    where = "" if path == default_path(role) else f" --config {path}"
-    start = f"sudo systemctl enable --now zegel-{role}" if service else f"zegel {role} --config {path}"
-    steps: Callable[[str, Mapping[str, object]], str] = wiring.keys_aboard if role == "air" else wiring.keys_at_station
+    service = account.of_service() if _is_service(path) else None
+    where = "" if _is_service(path) else f" --config {shlex.quote(str(path))}"
+    start = f"sudo systemctl enable --now zegel-{role}" if service else f"zegel {role} --config {shlex.quote(str(path))}"
+    steps = wiring.keys_aboard if role == "air" else wiring.keys_at_station
     doctor = f"{'sudo ' if service else ''}zegel doctor {role}{where}"
-    return f"{steps(user, values)}\n  {doctor}\n  {start}"
+    return f"{steps(values, service)}\n  {doctor}\n  {start}"

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Literal
 
 from gateway import config
-from gateway.board.account import Account
 from gateway.config import AirConfig, GroundConfig
 from gateway.endpoints.address import Address
 from gateway.report.advice import Status
+from keys.commands.account import Account
 
 Role = Literal["air", "ground"]
 FOLDER = Path("/etc/zegel")  # where the services read ROLE.toml

@@ -6,10 +6,12 @@ Pins: raspberrypi.com/documentation (40-pin header), Pixhawk connector standard 
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
 from gateway.endpoints.address import Address
+from keys.commands.account import Account
 
 ARDUPILOT, PX4 = "ardupilot", "px4"
 AUTOPILOTS = (ARDUPILOT, PX4)
@@ -75,19 +77,21 @@ at this station, while zegel ground runs:
 
 KEYS_ABOARD = """\
 then the keys; what the agency does is marked, and only public files travel:
-  {user}zegel device init {device} --name drone-7
-  agency: zegel agency certify-device agency device.csr -o drone-7.crt       with {device}/device.csr
-  {user}zegel device enrol {device} drone-7.crt --root root.crt
-  agency: zegel order issue agency --operation NAME --device drone-7.crt --hours 8 \\
-            --station pilot/station.pub:telemetry,video,command -o op.order
-  {user}zegel device load-order {device} op.order"""
+  {sudo}zegel device init {device} --name drone-7
+  {sudo}zegel device request {device} > drone-7.csr
+  agency: zegel agency certify-device agency drone-7.csr -o drone-7.crt
+  {sudo}zegel device enrol {device} drone-7.crt --root root.crt
+  agency: zegel order issue agency --operation NAME --device drone-7.crt:1 --hours 8 \\
+            --station pilot.pub:telemetry,video,command -o op.order
+  {sudo}zegel device load-order {device} op.order"""
 
 KEYS_AT_STATION = """\
 then the keys; what the agency does is marked, and only public files travel:
-  {user}zegel station init {station} --name pilot --root root.crt
-  agency: zegel order issue agency --operation NAME --device drone-7.crt --hours 8 \\
-            --station station.pub:telemetry,video,command -o op.order          with {station}/station.pub
-  put op.order at {order}"""
+  {sudo}zegel station init {station} --name pilot --root root.crt
+  {sudo}zegel station public {station} > pilot.pub
+  agency: zegel order issue agency --operation NAME --device drone-7.crt:1 --hours 8 \\
+            --station pilot.pub:telemetry,video,command -o op.order
+  {put}"""
 
 NARROW_BAUD = 115_200  # at this rate and below a companion's streams would fill the line
 
@@ -111,10 +115,12 @@ def is_usb(device: str) -> bool:
     return "ttyACM" in Path(device).resolve().name
 
 
-def keys_aboard(user: str, values: Mapping[str, object]) -> str:
-    """The commands from an empty folder to an order; `user` stands before those that touch the folder."""
-    return KEYS_ABOARD.format(user=user, **values)
+def keys_aboard(values: Mapping[str, object], service: Account | None) -> str:
+    """The commands from an empty folder to an order, for a folder of the `service` if there is one."""
+    return KEYS_ABOARD.format(sudo="sudo " if service else "", device=shlex.quote(str(values["device"])))
 
 
-def keys_at_station(user: str, values: Mapping[str, object]) -> str:
-    return KEYS_AT_STATION.format(user=user, **values)
+def keys_at_station(values: Mapping[str, object], service: Account | None) -> str:
+    order, station = (shlex.quote(str(values[key])) for key in ("order", "station"))
+    put = f"sudo install -o {service.name} -m 600 op.order {order}" if service else f"put op.order at {order}"
+    return KEYS_AT_STATION.format(sudo="sudo " if service else "", station=station, put=put)

@@ -40,6 +40,7 @@ from gateway.demo.stranger import pretend
 from gateway.demo.uplink import COMMANDS, Uplink
 from gateway.errors import DemoFailed
 from gateway.report.status_socket import read_all
+from keys.commands import account
 from keys.lanes import Lane
 
 FIRST_FLIGHT_S = 8.0
@@ -392,6 +393,7 @@ def command(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> int:
     if sys.platform != "linux":
         raise DemoFailed("the demo needs Linux: its flight controller is a pseudo-terminal")
+    account.forget_invoker()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the folder with its keys goes away then, too
     with tempfile.TemporaryDirectory(prefix="zegel-demo-") as folder:
         return Demo(Path(folder), args.stay, args.hybrid).run()

@@ -20,7 +20,8 @@ from pathlib import Path
 from cryptography import x509
 
 from keys.certificate import load_certificate, utc
-from keys.errors import ClockWrong
+from keys.commands import account
+from keys.errors import ClockWrong, Denied
 from keys.folders import files
 from keys.folders.files import Kind
 from keys.lanes import Role, role_names
@@ -49,11 +50,29 @@ def commands(parser: argparse.ArgumentParser) -> Add:
     def add(name: str, run: Run, summary: str, example: str) -> argparse.ArgumentParser:
         made = subparsers.add_parser(name, help=summary, description=summary, formatter_class=parser.formatter_class)
         made.epilog = f"example:\n  {parser.prog} {name} {example}"
-        made.set_defaults(run=run, parser=made, holds_key=True)
+        made.set_defaults(run=functools.partial(_as_invoker, run), parser=made, holds_key=True)
         parser.epilog = f"{parser.epilog}\n  {parser.prog} {name} {example}"
         return made
 
     return add
+
+
+def _as_invoker(run: Run, args: argparse.Namespace) -> int:
+    """Files are read and written as the person who called sudo; a command acts in a folder of keys as its owner."""
+    with account.invoker().acting():
+        try:
+            return run(args)
+        except Denied as error:
+            error.hint = _by_sudo(error.hint)
+            raise
+
+
+def _by_sudo(hint: str) -> str:
+    """The hint for one who may not read or write something, with whoever it was that might not."""
+    if account.by_sudo():
+        person = account.invoker().name
+        return f"{hint}; files are read and written as {person}, who called sudo; as root: env -u SUDO_UID zegel ..."
+    return "call sudo without -u: it reads files as you, and acts as a folder's owner" if account.through_sudo() else hint
 
 
 def add_root(parser: argparse.ArgumentParser, action: str = "store") -> None:

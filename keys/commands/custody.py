@@ -12,17 +12,22 @@ from pathlib import Path
 
 from keys import certificate, order_text
 from keys.certificate import fingerprint, utc
-from keys.commands import arguments
+from keys.commands import account, arguments
 from keys.commands.arguments import COMPARE
 from keys.commands.terminal import show
 from keys.errors import FolderInUse, KeysError
+from keys.folders import device as device_folder
 from keys.folders import files, inbox, roots, store
+from keys.folders import station as station_folder
 from keys.folders.agency import ROOT, SIGNER, AgencyFolder
-from keys.folders.device import REQUEST, DeviceFolder
+from keys.folders.device import KEY, REQUEST, DeviceFolder
 from keys.folders.files import Kind
 from keys.folders.station import PUBLIC, StationFolder
 from keys.grant import Profile
 from keys.order import parse_order
+
+OF_SERVICE = "its folder; default %(default)s, which the packages use"
+SERVICE_STARTS = "sudo systemctl enable --now zegel-air; one that runs already has taken it"
 
 # --- agency ---
 
@@ -52,7 +57,8 @@ def agency(parser: argparse.ArgumentParser) -> None:
 
 
 def _agency_init(args: argparse.Namespace) -> int:
-    made = AgencyFolder.init(args.dir, args.name, arguments.now(), hybrid=args.hybrid)
+    with account.owner(args.dir).acting():
+        made = AgencyFolder.init(args.dir, args.name, arguments.now(), hybrid=args.hybrid)
     keys = "keys" if args.hybrid else "key"
     show(f"agency {args.name!r} made in {args.dir}")
     show(f"  {args.dir / ROOT}: the root {keys}. Take this folder offline, with a copy;")
@@ -64,7 +70,10 @@ def _agency_init(args: argparse.Namespace) -> int:
 
 
 def _agency_certify(args: argparse.Namespace) -> int:
-    issued = AgencyFolder(args.dir).certify_device(files.read(Kind.REQUEST, args.request), arguments.now())
+    store.require_free(args.output)
+    request = files.read(Kind.REQUEST, args.request)
+    with account.owner(args.dir).acting():
+        issued = AgencyFolder(args.dir).certify_device(request, arguments.now())
     store.write(args.output, certificate.pem(issued), store.PUBLIC_MODE, new=True)
     end = int(issued.not_valid_after_utc.timestamp())
     show(f"{args.output}: certificate of device {certificate.name_of(issued)!r}, until {utc(end)}")
@@ -74,7 +83,8 @@ def _agency_certify(args: argparse.Namespace) -> int:
 
 
 def _agency_new_signer(args: argparse.Namespace) -> int:
-    signer = AgencyFolder(args.dir).new_signer(arguments.now())[0]
+    with account.owner(args.dir).acting():
+        signer = AgencyFolder(args.dir).new_signer(arguments.now())[0]
     end = int(signer.not_valid_after_utc.timestamp())
     show(f"{args.dir / SIGNER}: a new signer's key of generation {certificate.generation(signer)}, until {utc(end)}")
     show("next: issue an order; an aircraft that has loaded it refuses each order of an earlier signer")
@@ -96,49 +106,69 @@ def device(parser: argparse.ArgumentParser) -> None:
     enrol.add_argument("dir", type=Path, metavar="DIR", help="the device's folder")
     enrol.add_argument("certificate", type=Path, metavar="device.crt", help="made by zegel agency certify-device")
     arguments.add_root(enrol)
+    request = add("request", _device_request, "print the request for its certificate", "> drone-7.csr")
+    request.add_argument("dir", nargs="?", type=Path, default=device_folder.SERVICE, metavar="DIR", help=OF_SERVICE)
+    request.set_defaults(holds_key=False)
     load = add("load-order", _device_load, "put an order in force for the next flights", "drone7 op.order")
     load.add_argument("dir", type=Path, metavar="DIR", help="the device's folder")
     load.add_argument("order", type=Path, metavar="op.order", help="made by zegel order issue")
 
 
 def _device_init(args: argparse.Namespace) -> int:
-    request = DeviceFolder.init(args.dir, args.name)
+    with account.owner(args.dir).acting():
+        request = DeviceFolder.init(args.dir, args.name)
     show(f"device {args.name!r} made in {args.dir}; its private key stays there")
     show(f"  key fingerprint {fingerprint(request)}")
-    show(f"next, at the agency: zegel agency certify-device AGENCY {arguments.word(args.dir / REQUEST)} -o device.crt")
+    show(f"next: {_zegel()} device request {arguments.word(args.dir)} > device.csr")
+    show("then, at the agency: zegel agency certify-device AGENCY device.csr -o device.crt")
     return 0
+
+
+def _device_request(args: argparse.Namespace) -> int:
+    with account.owner(args.dir).acting():
+        store.check_folder(args.dir, KEY, "device")
+        data = files.read(Kind.REQUEST, args.dir / REQUEST)
+    show(data.decode(), end="")
+    return 0
+
+
+def _zegel() -> str:
+    """The program, as it has to be called again for the same folder."""
+    return "sudo zegel" if account.by_sudo() else "zegel"
 
 
 def _device_enrol(args: argparse.Namespace) -> int:
     issued, of_agency = arguments.read_certificate(args.certificate), roots.of_agency(args.root)
-    with DeviceFolder.open(args.dir) as folder:
+    with account.owner(args.dir).acting(), DeviceFolder.open(args.dir) as folder:
         folder.enrol(issued, of_agency)
-        show(f"device {folder.name!r} is enrolled with {certificate.name_of(of_agency[0])!r}")
+    show(f"device {folder.name!r} is enrolled with {certificate.name_of(of_agency[0])!r}")
     show(f"  {order_text.root_key(of_agency)}; {COMPARE}")
-    show(f"next, for each operation: zegel device load-order {arguments.word(args.dir)} op.order")
+    show(f"next, for each operation: {_zegel()} device load-order {arguments.word(args.dir)} op.order")
     return 0
 
 
 def _device_load(args: argparse.Namespace) -> int:
     data = files.read(Kind.ORDER, args.order)
-    try:
-        opened = DeviceFolder.open(args.dir)
-    except FolderInUse:
-        if not inbox.hand_over(args.dir, data):
-            raise
-        _say_handed_over(data)
-        return 0
-    with opened as folder:
-        verified = folder.load_order(data, int(time.time()))
-        damage = folder.damage()
-        show(f"device {folder.name!r} flies from now on under the order for {arguments.title(verified.content)}")
+    with account.owner(args.dir).acting():
+        try:
+            opened = DeviceFolder.open(args.dir)
+        except FolderInUse:
+            if not inbox.hand_over(args.dir, data):
+                raise
+            _say_handed_over(data)
+            return 0
+        with opened as folder:
+            verified = folder.load_order(data, int(time.time()))
+            damage = folder.damage()
+    show(f"device {folder.name!r} flies from now on under the order for {arguments.title(verified.content)}")
     show(f"  in force from {utc(verified.content.not_before)} to {utc(verified.content.not_after)}")
     show(f"  {order_text.signed_by(verified)}")
     if damage:
         show(f"  note: {damage}")
     if verified.content.not_before > time.time():
         show("  note: by this board's clock it has not begun; aircraft and stations use it from its beginning")
-    show(f"next: zegel air --device {arguments.word(args.dir)} --fc serial:/dev/ttyAMA0:921600 --link udpout:STATION:14600")
+    by_hand = f"zegel air --device {arguments.word(args.dir)} --fc serial:/dev/ttyAMA0:921600 --link udpout:STATION:14600"
+    show(f"next: {SERVICE_STARTS if args.dir == device_folder.SERVICE else by_hand}")
     return 0
 
 
@@ -160,6 +190,9 @@ def station(parser: argparse.ArgumentParser) -> None:
     init.add_argument("--agency", metavar="NAME", help="the station's agency; default: the name on the first root")
     profiles = [profile.label for profile in Profile]
     init.add_argument("--profile", choices=profiles, default=profiles[0], help="how keys are sealed to it; default x-wing")
+    public = add("public", _station_public, "print its public file, which the agency lists in an order", "> pilot.pub")
+    public.add_argument("dir", nargs="?", type=Path, default=station_folder.SERVICE, metavar="DIR", help=OF_SERVICE)
+    public.set_defaults(holds_key=False)
     trust = add("trust", _station_trust, "trust the root of another agency too", "visitor --root harbour-root.crt")
     trust.add_argument("dir", type=Path, metavar="DIR", help="the station's folder")
     arguments.add_root(trust)
@@ -171,28 +204,41 @@ def station(parser: argparse.ArgumentParser) -> None:
 def _station_init(args: argparse.Namespace) -> int:
     agencies = [roots.of_agency(path) for path in args.root]
     trusted = [root for of_agency in agencies for root in of_agency]
-    public = StationFolder.init(args.dir, args.name, Profile.from_name(args.profile), trusted, args.agency)
+    with account.owner(args.dir).acting():
+        public = StationFolder.init(args.dir, args.name, Profile.from_name(args.profile), trusted, args.agency)
     show(f"station {public.name!r} of {public.agency!r} made in {args.dir}; its private seed stays there")
     show(f"  key fingerprint {public.fingerprint} ({public.profile.label})")
     for of_agency in agencies:
         show(f"  trusts orders of {certificate.name_of(of_agency[0])!r}, {order_text.root_key(of_agency)}")
-    show(f"next: send {args.dir / PUBLIC} to the agency that issues the order, and {COMPARE}")
+    show(f"next: {_zegel()} station public {arguments.word(args.dir)} > station.pub")
+    show(f"then send it to the agency that issues the order, and {COMPARE}")
+    return 0
+
+
+def _station_public(args: argparse.Namespace) -> int:
+    with account.owner(args.dir).acting():
+        store.check_folder(args.dir, PUBLIC, "station")
+        data = files.read(Kind.STATION, args.dir / PUBLIC)
+    show(data.decode(), end="")
     return 0
 
 
 def _station_trust(args: argparse.Namespace) -> int:
-    of_agency, folder = roots.of_agency(args.root), StationFolder.open(args.dir)
-    also = "now also trusts" if folder.trust(of_agency) else "already trusted"
+    of_agency = roots.of_agency(args.root)
+    with account.owner(args.dir).acting():
+        folder = StationFolder.open(args.dir)
+        also = "now also trusts" if folder.trust(of_agency) else "already trusted"
     show(f"station {folder.name!r} {also} orders of {certificate.name_of(of_agency[0])!r}")
     show(f"  {order_text.root_key(of_agency)}; {COMPARE}")
     return 0
 
 
 def _station_destroy(args: argparse.Namespace) -> int:
-    folder = StationFolder.open(args.dir)
-    if not args.yes and not _agreed(f"destroy the seed of station {folder.name!r}? type its name: ", folder.name):
-        raise KeysError("nothing was destroyed", hint="type the name of the station, or add --yes")
-    folder.destroy()
+    with account.owner(args.dir).acting():
+        folder = StationFolder.open(args.dir)
+        if not args.yes and not _agreed(f"destroy the seed of station {folder.name!r}? type its name: ", folder.name):
+            raise KeysError("nothing was destroyed", hint="type the name of the station, or add --yes")
+        folder.destroy()
     show(f"the seed of station {folder.name!r} is destroyed: it opens nothing any more, and no recording of the link")
     show("  flash memory may keep a trace; if the disk was not encrypted, keep or destroy it accordingly")
     return 0

@@ -14,12 +14,13 @@ from pathlib import Path
 
 from keys import amendment, cose, order_text
 from keys.certificate import fingerprint, utc
-from keys.commands import arguments
-from keys.commands.arguments import COMPARE, Devices, Listing
+from keys.commands import account, arguments
+from keys.commands.arguments import COMPARE, Listing
 from keys.commands.terminal import show
 from keys.folders import files, roots, station_public, store
 from keys.folders.agency import AgencyFolder
 from keys.folders.files import Kind
+from keys.folders.station_public import StationPublic
 from keys.lanes import Role, role_names
 from keys.order import (
     CLASSIFICATIONS,
@@ -30,7 +31,6 @@ from keys.order import (
     parse_order,
     verify_order,
 )
-from keys.order_device import OrderDevice
 from keys.policy import Policy, PolicyFlag
 
 NAMED_BY = "--agency DIR"
@@ -92,25 +92,33 @@ def _add_amendments(add: arguments.Add) -> None:
 
 def _order_issue(args: argparse.Namespace) -> int:
     store.require_free(args.output)
-    now, folder = arguments.now(), AgencyFolder(args.dir)
-    folder.require_clock(now)
+    publics = _publics(args.station)
+    certificates = [arguments.read_certificate(Path(given.name)) for given in args.device]
+    now = arguments.now()
     begin = args.start or now
-    stations = [_listed(index, folder.name, given) for index, given in enumerate(args.station, 1)]
-    draft = Order(
-        op_id=b"",
-        serial=0,
-        not_before=begin,
-        not_after=begin + args.hours,
-        agency=folder.name,
-        operation=args.operation,
-        classification=args.classification,
-        devices=tuple(_device(folder, given, now) for given in args.device),
-        stations=tuple(stations),
-        recording=(),
-        previous=None,
-        policy=Policy(flags=PolicyFlag.PAD_VIDEO if args.pad_video else 0),
-    )
-    issued = folder.issue(draft)
+    with account.owner(args.dir).acting():
+        folder = AgencyFolder(args.dir)
+        folder.require_clock(now)
+        stations = _listed(args.station, publics, folder.name)
+        devices = [folder.device(certificate, now) for certificate in certificates]
+        draft = Order(
+            op_id=b"",
+            serial=0,
+            not_before=begin,
+            not_after=begin + args.hours,
+            agency=folder.name,
+            operation=args.operation,
+            classification=args.classification,
+            devices=tuple(
+                dataclasses.replace(device, systems=given.systems)
+                for given, device in zip(args.device, devices, strict=True)
+            ),
+            stations=tuple(stations),
+            recording=(),
+            previous=None,
+            policy=Policy(flags=PolicyFlag.PAD_VIDEO if args.pad_video else 0),
+        )
+        issued = folder.issue(draft)
     store.write(args.output, issued.raw, new=True)
     length = order_text.duration(args.hours)
     show(
@@ -124,16 +132,19 @@ def _order_issue(args: argparse.Namespace) -> int:
     return 0
 
 
-def _device(folder: AgencyFolder, given: Devices, now: int) -> OrderDevice:
-    listed = folder.device(arguments.read_certificate(Path(given.name)), now)
-    return dataclasses.replace(listed, systems=given.systems)
+def _publics(given: list[Listing]) -> list[StationPublic]:
+    return [station_public.parse(files.read(Kind.STATION, listing.path), listing.path) for listing in given]
 
 
-def _listed(index: int, issuer: str, given: Listing) -> OrderStation:
-    """A station as the order lists it."""
-    public = station_public.parse(files.read(Kind.STATION, given.path), given.path)
-    owner = public.agency if public.agency != issuer else None
-    return OrderStation(index, public.name, public.profile, public.pub, given.roles, given.guard, owner)
+def _listed(given: list[Listing], publics: list[StationPublic], issuer: str) -> list[OrderStation]:
+    """Stations as the order lists them."""
+    return [
+        OrderStation(
+            *(index, public.name, public.profile, public.pub, listing.roles, listing.guard),
+            public.agency if public.agency != issuer else None,
+        )
+        for index, (listing, public) in enumerate(zip(given, publics, strict=True), 1)
+    ]
 
 
 def _said(station: OrderStation) -> str:
@@ -185,8 +196,10 @@ def _order_extend(args: argparse.Namespace) -> int:
 
 
 def _order_add(args: argparse.Namespace) -> int:
-    issuer = AgencyFolder(args.agency, NAMED_BY).name
-    stations = [_listed(index, issuer, given) for index, given in enumerate(args.station, 1)]
+    publics = _publics(args.station)
+    with account.owner(args.agency).acting():
+        issuer = AgencyFolder(args.agency, NAMED_BY).name
+    stations = _listed(args.station, publics, issuer)
     amended = _amend(args, lambda old: amendment.joined(old, stations))
     for listed in amended.stations[-len(stations) :]:
         show(f"  {listed.name}: key fingerprint {fingerprint(listed.pub)}; {COMPARE}")
@@ -196,17 +209,20 @@ def _order_add(args: argparse.Namespace) -> int:
 def _amend(args: argparse.Namespace, change: Callable[[Order], Order]) -> Order:
     """Write the order that replaces the named one, and say what it is."""
     store.require_free(args.output)
-    folder, now = AgencyFolder(args.agency, NAMED_BY), arguments.now()
+    data = files.read(Kind.ORDER, args.order)
+    folder, now, owner = AgencyFolder(args.agency, NAMED_BY), arguments.now(), account.owner(args.agency)
 
     def in_time(old: Order) -> Order:
         changed = change(old)
         changed.require_not_expired(now)
         return changed
 
-    issued = folder.amend(files.read(Kind.ORDER, args.order), in_time)
+    with owner.acting():
+        issued = folder.amend(data, in_time)
     order = issued.content
     store.write(args.output, issued.raw, new=True)
-    folder.published(issued)
+    with owner.acting():
+        folder.published(issued)
     show(f"{args.output}: order {order.serial} for {arguments.title(order)}, until {utc(order.not_after)}")
     for listed in order.stations:
         show(f"  {_said(listed)}")

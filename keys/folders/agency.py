@@ -15,6 +15,7 @@ Each command needs one of the two folders: the root to certify a device or a new
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import secrets
@@ -310,7 +311,9 @@ def _near(path: Path) -> str:
     """The agency's folder, if it is one or two levels above `path`: a person may have named signer/, or a file in it."""
     above = [os.path.normpath(path / up) for up in ("..", "../..")]
     kept = (f"{ROOT}/{ROOT_CERTIFICATE}", f"{SIGNER}/{SIGNER_CERTIFICATE}")
-    return next((folder for folder in above if any((Path(folder) / file).exists() for file in kept)), "")
+    with contextlib.suppress(OSError):  # two levels above /srv/agency is /root, where not everybody may look
+        return next((folder for folder in above if any((Path(folder) / file).exists() for file in kept)), "")
+    return ""
 
 
 def _require_clock(whose: str, issued: Iterable[x509.Certificate], now: int) -> None:

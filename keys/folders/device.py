@@ -46,6 +46,7 @@ from keys.order import EARLIEST, LATEST, Order, VerifiedOrder, verify_order
 from keys.order_text import duration
 
 KEY, REQUEST, CERTIFICATE, ORDER = "device.key", "device.csr", "device.crt", "order"
+SERVICE = Path("/var/lib/zegel/air")  # the folder of the service
 HOUR_S = 3600
 
 

@@ -6,6 +6,7 @@ content of a file belongs to its own module.
 
 from __future__ import annotations
 
+import contextlib
 import enum
 from pathlib import Path
 
@@ -59,7 +60,10 @@ def expect(kind: Kind, data: bytes, name: object) -> bytes:
 
 def read(kind: Kind, path: Path) -> bytes:
     """The bytes of a public file of this kind; for a folder, WrongFile names the file in it."""
-    if path.is_dir():
+    folder = False
+    with contextlib.suppress(OSError):  # this user may not go there: reading says so
+        folder = path.is_dir()
+    if folder:
         inside = next((path / name for name in _NAMES.get(kind, ()) if (path / name).is_file()), None)
         hint = f"name the file in it: {inside}" if inside else _ORIGINS[kind]
         raise WrongFile(f"{path} is a folder, not {kind.value}", hint=hint)

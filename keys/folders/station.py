@@ -41,6 +41,7 @@ from keys.folders.station_public import StationPublic
 from keys.grant import Profile
 from keys.order import LATEST, Order, VerifiedOrder, verify_order
 
+SERVICE = Path("/var/lib/zegel/ground")  # the folder of the service
 SEED, PUBLIC, ORDER = "seed", "station.pub", "order"
 OPERATION_KEY_SIZE = 32  # hexadecimal digits
 

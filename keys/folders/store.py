@@ -21,7 +21,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from keys.errors import AlreadyExists, FolderError, FolderInUse, MissingFile, WrongFile, WrongMode
+from keys.errors import AlreadyExists, Denied, FolderError, FolderInUse, MissingFile, WrongFile, WrongMode
 
 if sys.platform != "win32":
     import fcntl
@@ -32,6 +32,7 @@ SECRET_MODE = 0o600
 PUBLIC_MODE = 0o644
 OTHERS = 0o077  # the permissions of group and others that a secret must not have
 SIZE_MAX = 1 << 20  # the largest file that Zegel reads is an order, see cose.MESSAGE_MAX
+BY_SUDO = "act as its owner: sudo -u OWNER zegel air or ground, and plain sudo zegel for all other commands"
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # and do not wait for the writer of a pipe
 _LOCKS = Path("/proc/locks")
 
@@ -87,12 +88,9 @@ def read_public(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
             return _bounded(path, file.read(SIZE_MAX + 1))
-    except PermissionError as error:
-        me, name = _user(os.geteuid()), shlex.quote(str(path))
-        cure = f"sudo chown {me} {name}, or make a copy: sudo install -o {me} -m 600 {name} COPY"
-        raise FolderError(f"{path} cannot be read: {_reason(error)}", hint=cure) from None
     except OSError as error:
-        raise _unreadable(path, error) from None
+        copy = f"make a copy that {_me()} may read: sudo install -o {_me()} -m 600 {shlex.quote(str(path))} COPY"
+        raise _unreadable(path, error, copy) from None
 
 
 def _bounded(path: Path, data: bytes) -> bytes:
@@ -101,12 +99,23 @@ def _bounded(path: Path, data: bytes) -> bytes:
     return data
 
 
-def _unreadable(path: Path, error: OSError) -> FolderError:
+def _unreadable(path: Path, error: OSError, cure: str = "") -> FolderError:
+    """`cure` is what lets this user read a file that it may not, where its folder is not its own."""
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         return MissingFile(f"{path} does not exist", hint="check the path")
     if error.errno == errno.ELOOP:
         return WrongMode(f"{path} is a symbolic link, and no secret is read through one", hint="put the file itself there")
-    return FolderError(f"{path} cannot be read: {_reason(error)}", hint="check the path and who may read it")
+    denied = isinstance(error, PermissionError)
+    hint = (_give(path) or cure or BY_SUDO) if denied else "check the path and who may read it"
+    return (Denied if denied else FolderError)(f"{path} cannot be read: {_reason(error)}", hint=hint)
+
+
+def _give(path: Path) -> str:
+    """How the owner of a folder gets a file in it. A folder is never to be given away: its service would be locked out."""
+    with contextlib.suppress(OSError):
+        if path.absolute().parent.stat().st_uid == os.geteuid():
+            return f"sudo chown {_me()} {shlex.quote(str(path))}"
+    return ""
 
 
 def _reason(error: OSError) -> str:
@@ -116,9 +125,8 @@ def _reason(error: OSError) -> str:
 def _check_owner(path: Path, info: os.stat_result) -> None:
     if sys.platform == "win32" or info.st_uid == os.geteuid():
         return
-    owner, me = _user(info.st_uid), _user(os.geteuid())
-    cure = f"run zegel as {owner}, or: chown -R {me} {shlex.quote(str(path))}"
-    raise WrongMode(f"{path} belongs to {owner}, not to {me}", hint=cure)
+    give = "" if stat.S_ISDIR(info.st_mode) else _give(path)
+    raise WrongMode(f"{path} belongs to {_user(info.st_uid)}, not to {_me()}", hint=give or BY_SUDO)
 
 
 def _check_mode(path: Path, info: os.stat_result, mode: int) -> None:
@@ -128,6 +136,10 @@ def _check_mode(path: Path, info: os.stat_result, mode: int) -> None:
             f"{path} is open to others (mode {found:04o})",
             hint=f"chmod {mode:o} {shlex.quote(str(path))}; if others use this computer, assume that they know its keys",
         )
+
+
+def _me() -> str:
+    return _user(os.geteuid())
 
 
 def _user(uid: int) -> str:
@@ -145,7 +157,7 @@ def new_folder(path: Path) -> Iterator[Path]:
     """A private folder to fill; it gets the name `path` when the block succeeds, and is removed when it fails."""
     if os.path.lexists(path):
         raise AlreadyExists(f"{path} exists already")
-    staging = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    staging = _staging(path)
     try:
         staging.mkdir(FOLDER_MODE)
         yield staging
@@ -159,7 +171,7 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 def write(path: Path, data: bytes, mode: int = SECRET_MODE, *, new: bool = False) -> None:
     """Write a whole file. It replaces an existing one; with `new` an existing one is AlreadyExists."""
-    staging = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    staging = _staging(path)
     try:
         _write_through(staging, data, mode)
         if new:
@@ -175,11 +187,24 @@ def write(path: Path, data: bytes, mode: int = SECRET_MODE, *, new: bool = False
 
 
 def require_free(path: Path) -> None:
-    """AlreadyExists or MissingFile where `write` of a new file would raise it: call this before an irreversible step."""
+    """What `write` of a new file would raise, except for a full disk: call this before an irreversible step."""
     if os.path.lexists(path):
         raise AlreadyExists(f"{path} exists already")
-    if not path.parent.exists():
-        raise _unwritable(path, FileNotFoundError(errno.ENOENT, ""))
+    require_writable(path)
+
+
+def require_writable(path: Path) -> None:
+    """What `write` would raise. It tries: it makes a file beside `path` and removes it."""
+    staging = _staging(path)
+    try:
+        _write_through(staging, b"", SECRET_MODE)
+        staging.unlink()
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def _staging(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
 
 
 def _write_through(path: Path, data: bytes, mode: int) -> None:
@@ -217,6 +242,9 @@ def _unwritable(path: Path, error: OSError) -> FolderError:
         return AlreadyExists(f"{path} exists already")
     if error.errno == errno.ENOENT:
         return MissingFile(f"the folder {path.parent} does not exist", hint=f"mkdir -p {shlex.quote(str(path.parent))}")
+    if isinstance(error, PermissionError):
+        hint = f"{_me()} may not write in {path.parent}: name another folder"
+        return Denied(f"{path} cannot be written: {_reason(error)}", hint=hint)
     return FolderError(f"{path} cannot be written: {_reason(error)}", hint="check that the disk is writable and not full")
 
 

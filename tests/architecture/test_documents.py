@@ -41,7 +41,7 @@ def lines_to_type(text: str) -> list[str]:
 
 
 def zegel_lines(text: str) -> list[str]:
-    lines = [AS_SOMEBODY.sub("", line) for line in lines_to_type(text)]
+    lines = [AS_SOMEBODY.sub("", line).partition(" > ")[0] for line in lines_to_type(text)]
     return [line for line in lines if line.startswith("zegel ")]
 
 

@@ -13,10 +13,10 @@ import pytest
 from pymavlink.dialects.v20 import common as dialect
 
 from gateway.board import autopilot
-from gateway.board.account import caller
 from gateway.board.autopilot import look
 from gateway.board.subject import Subject
 from gateway.config import AirConfig
+from keys.commands.account import caller
 
 FC = dialect.MAVLink(None, srcSystem=7, srcComponent=1)
 NOISE = bytes(range(0x10, 0x50))

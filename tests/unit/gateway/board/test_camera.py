@@ -7,10 +7,10 @@ import time
 import pytest
 
 from gateway.board import camera
-from gateway.board.account import caller
 from gateway.board.subject import Subject
 from gateway.config import AirConfig
 from gateway.demo.stage import HOST, free_port
+from keys.commands.account import caller
 
 RTP = bytes([0x80, 96]) + bytes(10)
 RTCP = bytes([0x80, 200]) + bytes(26)

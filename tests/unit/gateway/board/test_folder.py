@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from gateway.board import folder
-from gateway.board.account import Account, caller
 from gateway.board.subject import Subject
 from gateway.config import AirConfig
+from keys.commands.account import Account, caller
 
 NOWHERE = Path("/nowhere/aircraft")
-NOBODY = Account("nobody", 65_534, 65_534)
+SERVICE = Account("4711", 4711, 4711)
 
 
 def cure(path: Path, user: Account) -> str:
@@ -29,4 +30,9 @@ def test_a_folder_is_made_by_the_user_whose_it_is_to_be():
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs root, to act as another user")
 def test_root_is_told_to_make_it_as_the_services_user():
-    assert cure(NOWHERE, NOBODY) == f"sudo -u nobody zegel device init {NOWHERE} --name NAME"
+    """Which sudo alone does beneath a folder of that user."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        assert cure(Path(name) / "air", SERVICE) == f"sudo -u 4711 zegel device init {name}/air --name NAME"
+        os.chown(name, SERVICE.uid, SERVICE.gid)
+        assert cure(Path(name) / "air", SERVICE) == f"sudo zegel device init {name}/air --name NAME"

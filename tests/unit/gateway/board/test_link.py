@@ -7,11 +7,11 @@ import pytest
 
 from gateway import config
 from gateway.board import link
-from gateway.board.account import Account
 from gateway.board.finding import State
 from gateway.board.subject import Subject
 from gateway.config import GroundConfig
 from gateway.endpoints.socket_users import AVAILABLE
+from keys.commands.account import Account
 from tests.system.users import acting_as
 
 OTHER = 4712 if os.geteuid() == 0 else os.geteuid()  # root may be at every plain endpoint

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.board import orders
+from keys.commands.account import caller
 from keys.folders.device import DeviceFolder
 from keys.policy import Policy
 from tests.agency import NOW
@@ -23,7 +24,7 @@ def enrolled(device, path, monkeypatch):
 
 def test_a_flight_that_starts_while_the_doctor_looks_gets_its_folder(enrolled):
     """On cb8126d the doctor held the lock while it looked, and such a start ended with FolderInUse."""
-    findings = orders._aboard(enrolled)
+    findings = orders._aboard(enrolled, caller())
     first = next(findings)
     assert first.what == "enrolled"
     with DeviceFolder.open(enrolled) as flight:
@@ -35,7 +36,7 @@ def test_a_look_clears_nothing_away_and_writes_nothing(enrolled):
     half_written = enrolled / ".state.json.0011.tmp"
     half_written.write_bytes(b"{")
     before = {found.name: found.stat().st_mtime_ns for found in enrolled.iterdir()}
-    list(orders._aboard(enrolled))
+    list(orders._aboard(enrolled, caller()))
     assert {found.name: found.stat().st_mtime_ns for found in enrolled.iterdir()} == before
     view = DeviceFolder.view(enrolled)
     for write in (view.next_boot, lambda: view.add_seconds(1), lambda: view.load_order(b"", NOW)):
@@ -47,8 +48,8 @@ def test_an_aircraft_whose_system_id_its_order_does_not_list_is_told_so(device, 
     monkeypatch.setattr(orders.time, "time", lambda: NOW + 60)
     device.load_order(signed(device, systems=(2, 51)), NOW)
     device.close()
-    assert [each.what for each in orders._aboard(path, 51)] == ["enrolled", "order"]
-    (*_, wrong) = orders._aboard(path, 1)
+    assert [each.what for each in orders._aboard(path, caller(), 51)] == ["enrolled", "order"]
+    (*_, wrong) = orders._aboard(path, caller(), 1)
     assert wrong.what == "system id"
     assert "system 1, and its order lists system ids 2, 51: no station shows it" in wrong.text
 
@@ -57,8 +58,8 @@ def test_of_a_flight_with_its_last_start_no_limit_is_said(enrolled):
     with DeviceFolder.open(enrolled) as flight:
         flight.order()
         flight.next_boot()
-        (_, order) = orders._aboard(enrolled)
+        (_, order) = orders._aboard(enrolled, caller())
         assert order.state.value == "ok"
         assert "in use by a running zegel air, process" in order.text
-    (_, order) = orders._aboard(enrolled)
+    (_, order) = orders._aboard(enrolled, caller())
     assert "has used up its starts" in order.text

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from gateway.board.account import Account, caller
 from gateway.board.port import look
 from gateway.board.subject import Subject
 from gateway.config import AirConfig
+from keys.commands.account import Account, caller
 
 
 @pytest.fixture

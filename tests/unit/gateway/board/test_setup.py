@@ -9,6 +9,8 @@ import pytest
 
 from gateway import cli, config
 from gateway.config import AirConfig, GroundConfig
+from tests.system.users import as_user
+from tests.unit.keys.disk import only_root
 
 LINK = ("--link", "udpout:10.1.1.2:14600")
 
@@ -57,17 +59,59 @@ def test_wires_and_parameters_are_those_of_the_flight_controller(tmp_path, capsy
         assert word in told
 
 
-def test_a_file_that_is_there_is_kept_and_its_answers_are_the_defaults(tmp_path, capsys):
-    path = tmp_path / "air.toml"
+def test_a_file_that_is_there_stays_as_it_is_and_its_answers_are_the_defaults(tmp_path, capsys):
+    path, written = tmp_path / "air.toml", tmp_path / "air.d/50-setup.toml"
     before = 'device = "/keys"\nlink = ["udpout:10.9.9.9:14600"]\nmtu = 1400\n'
     path.write_text(before)
     assert setup(path, "air", "--fc", "udpin:127.0.0.1:14560") == 0
-    assert f"{path} was there already: it is now {path}.old" in capsys.readouterr().out
-    assert (tmp_path / "air.toml.old").read_text() == before
+    assert f"wrote {written}" in capsys.readouterr().out
+    assert path.read_text() == before
+    assert "mtu" not in written.read_text(), "what it did not ask for is not its own"
     found = config.load_file(AirConfig, path)
     assert (found.device, found.link, found.mtu) == ("/keys", ("udpout:10.9.9.9:14600",), 1400)
+
+
+def test_its_own_file_is_kept_with_what_a_person_wrote_into_it(tmp_path, capsys):
+    path, written = tmp_path / "air.toml", tmp_path / "air.d/50-setup.toml"
+    assert setup(path, "air", *LINK) == 0
+    first = written.read_text()
+    written.write_text(first + 'plain_users = ["root"]\n')
+    assert setup(path, "air", "--fc", "udpin:127.0.0.1:14560") == 0
+    assert f"{written} existed already: it is now {written}.old" in capsys.readouterr().out
+    assert (tmp_path / "air.d/50-setup.toml.old").read_text() == first + 'plain_users = ["root"]\n'
+    found = config.load_file(AirConfig, path)
+    assert (found.fc, found.plain_users, found.link) == ("udpin:127.0.0.1:14560", ("root",), (LINK[1],))
     assert setup(path, "air") == 0
-    assert (tmp_path / "air.toml.old").read_text() == before
+    assert f"{written} says this already" in capsys.readouterr().out
+
+
+def test_a_later_file_that_counts_more_is_told(tmp_path, capsys):
+    path, later = tmp_path / "air.toml", tmp_path / "air.d/60-mine.toml"
+    later.parent.mkdir()
+    later.write_text('fc = "udpin:127.0.0.1:14570"\n')
+    assert setup(path, "air", "--fc", "udpin:127.0.0.1:14560", *LINK) == 0
+    assert f"note: {later} says fc too, and counts more" in capsys.readouterr().out
+
+
+def test_a_configuration_that_cannot_be_read_is_said_before_anything_is_asked(tmp_path, capsys):
+    path = tmp_path / "air.toml"
+    path.write_text("=\n")
+    assert setup(path, "air", *LINK) == 2
+    assert "is not TOML" in capsys.readouterr().err
+    assert not (tmp_path / "air.d").exists()
+
+
+@only_root
+@pytest.mark.parametrize("there", ["zegel", "zegel/air.d"])
+def test_who_may_not_write_is_told_before_anything_is_asked(tmp_path, there):
+    """By a process of another user: its answers would be lost."""
+    for folder in (tmp_path / "zegel", tmp_path / there):
+        folder.mkdir(exist_ok=True)
+    tmp_path.chmod(0o755)
+    words = [sys.executable, "-m", "gateway.cli", "setup", "air", "--config", str(tmp_path / "zegel/air.toml")]
+    done = subprocess.run([*as_user(4712), *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "cannot be written: permission denied\n  hint: sudo zegel setup air, or for a file of your own" in done.stderr
 
 
 def test_a_mistake_writes_nothing(tmp_path, capsys):
@@ -75,7 +119,7 @@ def test_a_mistake_writes_nothing(tmp_path, capsys):
     assert setup(path, "air", "--fc", "/dev/ttyACM0,fast", *LINK) == 2
     assert setup(path, "air", "--order", "op.order", *LINK) == 2
     assert "--order is not for zegel air" in capsys.readouterr().err
-    assert not path.exists()
+    assert not list(tmp_path.iterdir())
 
 
 def test_somebody_at_a_terminal_is_asked_five_questions_and_a_wrong_answer_again(tmp_path):

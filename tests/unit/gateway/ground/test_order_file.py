@@ -78,6 +78,7 @@ def test_a_file_of_another_user_is_read_when_it_is_given_to_this_one():
         path.write_bytes(FIRST)
         watched = OrderFile(str(path))
         store.write(path, SECOND)
+        os.chown(name, nobody, -1)
         with acting_as(nobody):
             with pytest.raises(FolderError, match="permission denied") as caught:
                 watched.changed()
