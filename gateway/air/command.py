@@ -1,4 +1,4 @@
-"""Air's command: what is typed, and what a process is before it flies."""
+"""Air's command: its arguments, and the preparation of the process."""
 
 from __future__ import annotations
 
@@ -43,17 +43,17 @@ def command(parser: argparse.ArgumentParser) -> None:
         "--system-id",
         type=int,
         metavar="N",
-        help="MAVLink's number of this aircraft, SYSID_THISMAV or MAV_SYS_ID; default 1",
+        help="the MAVLink system id of this aircraft, SYSID_THISMAV or MAV_SYS_ID; default 1",
     )
     config.add_plain_users(parser)
-    parser.add_argument("--tuning", metavar="tuning.toml", help="what suits this board (zegel bench tune)")
+    parser.add_argument("--tuning", metavar="tuning.toml", help="settings that suit this board (zegel bench tune)")
     parser.set_defaults(run=_run)
 
 
 def _run(args: argparse.Namespace) -> int:
     settings = config.load(AirConfig, args)
     hardening.harden()
-    # An ssh that is lost with the link hangs up, and some terminals stop what writes in their background.
+    # A lost ssh sends SIGHUP, and some terminals stop a background process that writes.
     hardening.ignore("SIGHUP", "SIGTTOU")
     with log.by_queue(), watchdog.Manager() as manager, DeviceFolder.open(Path(settings.device)) as device:
         await_order(device, manager)

@@ -1,4 +1,4 @@
-"""Oversize: datagrams of a camera that are too large for the link. They are left out, counted and alarmed."""
+"""Oversize: datagrams of a camera that are too large for the link. They are left out and counted, with an alarm."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from gateway.report.alarms import Alarms, Reason
 
 
 class Oversize:
-    """Of the cameras of one aircraft, on a link whose largest datagram has `mtu` bytes."""
+    """Filters the cameras of one aircraft, for a link whose largest datagram has `mtu` bytes."""
 
     def __init__(self, cameras: Sequence[Endpoint], mtu: int, alarms: Alarms) -> None:
         self._cameras, self._mtu, self._alarms = cameras, mtu, alarms
         self._left_out = 0
-        self._seen = 0  # of what the cameras' endpoints could not take
+        self._seen = 0  # of datagrams that did not fit a slot of the endpoint
 
     @property
     def total(self) -> int:
         return self._left_out + self._of_endpoints()
 
     def leave_out(self, batch: Batch, room: int, now: float) -> None:
-        """Keep what fits; `room` is what the link takes, plain, with its padding."""
+        """Keep the datagrams that fit; `room` is the largest plaintext of the link, with its padding."""
         if (longest := batch.longest()) <= room:
             return
         fits = np.flatnonzero(batch.lengths[: batch.count] <= room)
@@ -34,7 +34,7 @@ class Oversize:
         batch.keep(fits)
 
     def look(self, now: float) -> None:
-        """See what did not even fit a slot."""
+        """Count the datagrams that did not even fit a slot."""
         if (oversize := self._of_endpoints()) > self._seen:
             self._seen = oversize
             largest = max(camera.counters.largest_oversize for camera in self._cameras)

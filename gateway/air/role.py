@@ -4,7 +4,7 @@ One turn of the loop, and the functions in its order:
   1  `turn`             wait for an endpoint or a deadline
   2  `_telemetry`       bytes from the flight controller become frames (gateway.loop.frame_reader)
   3  `_send_telemetry`  frames become bundles, sealed once for commanders and once for observers, when a link has room
-  4  `_take_commands`   what comes up and may pass goes to the flight controller (gateway.air.uplink)
+  4  `_take_commands`   permitted commands go to the flight controller (gateway.air.uplink)
   5  `_relay_video`     one batch of one camera is sealed and sent; then telemetry has its turn again
   6  `_send_control`    beats, statement, announcements and orders that are due; a change of order begins a new session
   7  `_housekeep`       reopening, status, the order's limits and its inbox
@@ -50,15 +50,15 @@ from keys.order import VerifiedOrder
 from keys.policy import PolicyFlag
 
 HOUSEKEEP_EVERY_S = 0.05
-AHEAD_S = 0.1  # what may wait in a line that has a rate: enough that it never idles, so little that it stays fresh
-LINE_LOOK_S = 0.01  # a line may be slower than its rate says
+AHEAD_S = 0.1  # seconds of data that may wait in a line with a rate: it never idles, and the data stays fresh
+LINE_LOOK_S = 0.01  # a line may be slower than its nominal rate
 STATUS_EVERY_S = 0.5
 
 
 class Air:
     """One start of the aircraft. `device` is the open (locked) device folder.
 
-    Once it is made its session has begun, and `turn` may be called. OrderExpired if the aircraft stands disarmed on the
+    After this its session has begun, and `turn` may be called. OrderExpired if the aircraft is disarmed on the
     ground under an order that has ended.
     """
 
@@ -78,7 +78,7 @@ class Air:
         self.pace = Pace(self.poller, paces)
         self._video = deque(zip(VIDEO_LANES, self.cameras, strict=False))
         self.fc_frames, self.frames = FrameReader(self.fc, self.barrier), FrameCounts()
-        self.unsent = self.crowded = self.late = 0  # what came while no link was up; while all were full; too long ago
+        self.unsent = self.crowded = self.late = 0  # dropped: no link was up; all were full; too old
         self.alarms = Alarms(lambda text: say("air", text))
         self.oversize = Oversize(self.cameras, settings.mtu, self.alarms)
         self._batch = Batch(settings.batch)
@@ -121,7 +121,7 @@ class Air:
         return self.sessions.order
 
     def _refuse_what_ended(self) -> None:
-        """OrderExpired if the order is past its dates or limits and the aircraft stands disarmed on the ground."""
+        """OrderExpired if the order is past its dates or limits and the aircraft is disarmed on the ground."""
         reason = self.device.limits(board_clock())
         if reason and standing.heard_disarmed(self.fc_frames, self.settings.system_id, self.poller, self.barrier):
             raise OrderExpired(
@@ -144,7 +144,7 @@ class Air:
         now = clock.now()
         if now >= self._housekeep_at:
             self._housekeep(now)
-            ready = {*self.endpoints}  # some move what waits in them, or find out that they are broken
+            ready = {*self.endpoints}  # some write their waiting data, or find that they are broken
         with self.barrier:
             self._telemetry(ready, now)
         self._take_commands(ready, now)
@@ -154,7 +154,7 @@ class Air:
 
     def _next_due(self, now: float) -> float:
         telemetry = max(self.bundler.next_due(), now + self._line_wait_s(now))
-        self._control_at = self.sessions.next_due()  # what a turn hears may move it; the next turn knows
+        self._control_at = self.sessions.next_due()  # a turn can change it; the next turn uses the change
         return min(telemetry, self._control_at, self.fc_frames.next_due())
 
     # --- 2: from the flight controller ---
@@ -170,10 +170,10 @@ class Air:
             self._send_telemetry(AHEAD_S * max(link.octets_a_second for link in roomy), clock.now())
 
     def _line_wait_s(self, now: float) -> float:
-        """Until a link has room for telemetry: 0 if one has, infinite if none is up.
+        """Seconds until a link has room for telemetry: 0 if one has, infinite if none is up.
 
-        Each datagram goes to all links, so the first that has room sets the pace: waiting for a slower one beside it
-        would delay what it was put there to speed up. That one's own queue drops what is late.
+        Each datagram goes to all links, so the first that has room sets the pace: waiting for a slower link would delay the
+        faster one. The queue of the slower link drops late datagrams.
         """
         full_s = min((link.backlog_s(now) for link in self.links if _is_up(link)), default=float("inf")) - AHEAD_S
         return max(full_s, LINE_LOOK_S) if full_s > 0 else 0.0
@@ -181,7 +181,7 @@ class Air:
     # --- 3: telemetry to the link ---
 
     def _send_telemetry(self, room: float, now: float) -> None:
-        """About `room` octets; the frames of the rest wait in the bundler, and are dropped there when they are late."""
+        """About `room` bytes; the other frames wait in the bundler, and are dropped there when they are late."""
         bundles, batch = self._bundles, self._batch
         keys = [key for lane in TELEMETRY_LANES if (key := self.announcer.send_key(lane))]
         bundles.clear()
@@ -205,7 +205,7 @@ class Air:
             self.poller.resume(self.fc)
         for station in accepted.challenges:
             self.sessions.challenged(station)
-        for station, kind, content in accepted.control:  # of its kinds these two come here
+        for station, kind, content in accepted.control:  # of its kinds, these two are handled here
             with self.barrier:
                 if kind is Control.ORDER_HELD:
                     self.sessions.order_held(station, content, now)
@@ -228,8 +228,8 @@ class Air:
         batch = self._batch
         key = self.announcer.send_key(lane)
         if key is None or not batch.count:
-            return  # nobody in the order may see video; or it was late
-        if not _with_room(self.wide, now):  # telemetry would wait behind it
+            return  # no station of the order may see video, or it was late
+        if not _with_room(self.wide, now):  # telemetry would wait for it
             if any(map(_is_up, self.wide)):
                 self.crowded += batch.count
             else:
@@ -262,7 +262,7 @@ class Air:
             self._drain(batch, self.links, now)
 
     def _drain_live(self, batch: Batch, links: Sequence[Endpoint], now: float) -> None:
-        """What was at hand at `now`; if the process has stood still since then, it is late."""
+        """The batch that was ready at `now`; if the process has stood still since then, it is late."""
         if clock.now() - now > DROP_AFTER_S:
             self.late += batch.count
         else:
@@ -340,7 +340,7 @@ class Air:
         }
 
     def _late_per_s(self, now: float) -> float:
-        """Frames and video datagrams that the links had no room for, of late."""
+        """Recent frames and video datagrams for which the links had no room."""
         grown, seconds = self._lost_to_links.take(now, {"late": self.bundler.late, "link_full": self.crowded})
         return round(sum(grown.values()) / seconds, 1)
 
@@ -362,5 +362,5 @@ def _is_up(link: Endpoint) -> bool:
 
 
 def _with_room(links: Sequence[Endpoint], now: float) -> list[Endpoint]:
-    """Those that are up and not busy for longer than AHEAD_S with what they have."""
+    """The links that are up and have less than AHEAD_S of waiting data."""
     return [link for link in links if _is_up(link) and link.backlog_s(now) <= AHEAD_S]

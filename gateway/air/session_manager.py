@@ -1,11 +1,11 @@
 """Session manager: the sessions of one start of `zegel air`, in turn. The order in force, and how it changes in flight.
 
 The flow of a change, SPEC.md section 7:
-  1  `put_in_force`      from the inbox of the device folder, or whole from the link: verified, stored, fsynced
-  2  `_prepare`        what drops nobody is told to the stations first, until they hold it, but no longer than the lead
+  1  `put_in_force`      from the inbox of the device folder, or complete from the link: verified, stored, fsynced
+  2  `_prepare`        an order that drops no station is first sent to the stations, until they hold it or the lead ends
   3  `_change`         the closing beat, the next boot counter, a new session under the new order; no overlap
 
-What lives here: what a session is begun with, and when. What it says is gateway.core's, how an order is judged keys'.
+What lives here: when a session begins, and with what. gateway.core makes its messages, keys checks its order.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from keys.order import VerifiedOrder, fits_link, verify_order
 
 INBOX_EVERY_S = 0.5
 LIMITS_EVERY_S = 10.0
-AHEAD_ROUNDS = 6  # of an order, at 30 % loss
-AHEAD_MAX_S = 60.0  # that a change waits on a narrow link; the longest lead_s
+AHEAD_ROUNDS = 6  # rounds of an order, at 30 % loss
+AHEAD_MAX_S = 60.0  # the longest wait of a change on a narrow link; the longest lead_s
 COUNT_SECONDS_EVERY_S = 60
 TELEMETRY_LANES = (Lane.TELEMETRY, Lane.OBSERVER_TELEMETRY)
 VIDEO_LANES = (Lane.VIDEO_A, Lane.VIDEO_B)
@@ -52,7 +52,7 @@ class SessionManager:
         self._broadcaster: OrderBroadcaster | None = None
         self._next: VerifiedOrder | None = None  # stored already; the session under it begins at `_change_at`
         self._change_at = float("inf")
-        self._carried: OrderIntake[int] = OrderIntake()  # by station, so that none spoils what another carries
+        self._carried: OrderIntake[int] = OrderIntake()  # by station, so that none spoils the order of another
         self._inbox_at = self._limits_at = 0.0
         self._barrier = barrier or Barrier()
         self._background = BackgroundTask(self._barrier)
@@ -60,13 +60,13 @@ class SessionManager:
         self._former = b""  # the id of the session before this one in this process
 
     def begin(self, now: float) -> None:
-        """The session under the order in force; it says nothing yet."""
+        """The session under the order in force; it has sent nothing yet."""
         if not self.boot and (damage := self.device.damage()):
             self._alarms.raise_(Reason.STATE_DAMAGED, now, damage=damage)
         self.boot, unsaved = self.device.next_boot()
         self._show_unsaved(unsaved, now)
         self.announcer = self._announcer(now)
-        while self.announcer.session_id[:1] == self._former[:1]:  # what comes up could not be told apart
+        while self.announcer.session_id[:1] == self._former[:1]:  # the uplink of both would be ambiguous
             self.announcer = self._announcer(now)
         self._former = self.announcer.session_id
         self._broadcaster = None
@@ -80,11 +80,11 @@ class SessionManager:
         return Announcer(self.order, device, self._lanes(), self._link_bps, os.urandom, now, self._claim())
 
     def _claim(self) -> int:
-        """What to say of the time: the board's clock, or 0 if it cannot be right."""
+        """The time to announce: the board's clock, or 0 if it cannot be right."""
         return self.device.claim(board_clock())
 
     def _lanes(self) -> tuple[Lane, ...]:
-        """What this session has: what somebody reads, a video lane per camera, and the order's lane if it amends one."""
+        """The lanes of this session: those with a reader, one video lane per camera, and the order's if it amends one."""
         read = {lane for station in self.order.content.stations for lane in lanes_for(station.roles)}
         wanted = [*TELEMETRY_LANES, *VIDEO_LANES[: self._cameras], Lane.EVIDENCE]
         if self.order.content.previous and fits_link(self.order.raw):
@@ -98,7 +98,7 @@ class SessionManager:
         return min(self.announcer.next_due(), broadcaster, self._change_at)
 
     def datagrams(self, now: float) -> list[bytes]:
-        """Everything that is due at `now`, in order; `announcer` is another one after it if the session has changed."""
+        """Everything that is due at `now`, in order; `announcer` is a new one afterwards if the session has changed."""
         out = self.announcer.datagrams(now, self._claim())
         if self._broadcaster:
             out += self._broadcaster.datagrams(now)
@@ -114,31 +114,31 @@ class SessionManager:
 
     def put_in_force(self, data: bytes, now: float) -> None:
         """Put an order in force, and prepare its session. KeysError if it is refused, and then nothing has changed."""
-        self.count_seconds(now)  # those under the order that was in force
+        self.count_seconds(now)  # of the order that was in force
         try:
             verified = self.device.load_order(data, board_clock())
         except FolderError as error:
             verified = self.device.order()
             if verified.order_hash == self.order.order_hash:
                 raise
-            self._show_unsaved(str(error), now)  # the order is stored, and its state follows with the next write
+            self._show_unsaved(str(error), now)  # the order is stored; its state is stored with the next write
         if verified.order_hash not in (self.order.order_hash, self._next and self._next.order_hash):
             self._prepare(verified, now)
 
     def challenged(self, station: int) -> None:
-        """A station has spoken under this session's order."""
+        """A station has sent a datagram under this session's order."""
         if self._broadcaster and not self._next:
             self._broadcaster.arrived(station)
 
     def order_held(self, station: int, name: bytes, now: float) -> None:
-        """A station says which order it holds, by the first 16 bytes of its order_hash."""
+        """A station reports which order it holds, by the first 16 bytes of its order_hash."""
         if self._broadcaster and self._next and self._next.order_hash.startswith(name):
             self._broadcaster.arrived(station)
             if self._broadcaster.done:
                 self._change_at = now
 
     def order_fragment(self, station: int, content: bytes, now: float) -> bool:
-        """A piece of an order that a station with the role command or control carries up; False if it is rubbish."""
+        """A piece of an order that a station with the role command or control carries up; False if it is invalid."""
         if self.order.order_hash.startswith(order_fragments.name_of(content)):
             return True
         try:
@@ -149,7 +149,7 @@ class SessionManager:
         return True
 
     def _look_into_carried(self, now: float) -> None:
-        """The order whose turn it is, of those that stations have carried up whole."""
+        """The order whose turn it is, of the complete ones that stations have carried up."""
         if found := self._carried.take(now):
             self._take_carried(*found, now)
 
@@ -159,7 +159,7 @@ class SessionManager:
             carried = verify_order(data, self.device.roots, 0)
             amendment.require_one_signer(carried, self.device.order())
             if carried.rank <= self.device.order().rank:
-                return  # that station has not got the newest yet
+                return  # that station does not have the newest yet
             if not amendment.succeeds(carried, self.device.order()):
                 self._alarms.raise_(Reason.CARRIED_UNFIT, now, key=station, station=name)
                 return
@@ -227,7 +227,7 @@ class SessionManager:
 
     def _watch_limits(self, now: float) -> None:
         flown = int(now - self._started) - self._counted
-        due = flown >= COUNT_SECONDS_EVERY_S or self.device.unsaved  # a card that was full or read-only may not be any more
+        due = flown >= COUNT_SECONDS_EVERY_S or self.device.unsaved  # a full or read-only card may be writable again
         if due and self._background.start(lambda: self.device.add_seconds(flown)):
             self._counted += flown
         self._show_unsaved(self._background.take_trouble(), now)
@@ -244,7 +244,7 @@ class SessionManager:
             self._alarms.clear(Reason.STATE_UNSAVED)
 
     def count_seconds(self, now: float) -> None:
-        """What was flown, here and now: whoever writes to the folder next must not meet a writer."""
+        """Store the time flown now and wait for it: the next write to the folder must not meet another one."""
         self._background.finish()
         flown = int(now - self._started) - self._counted
         self._counted += flown
@@ -252,7 +252,7 @@ class SessionManager:
 
 
 def await_order(device: DeviceFolder, manager: Manager) -> None:
-    """Until one is in force: a board that is set up before its first order waits for it, and sends nothing. KeysError."""
+    """Wait until an order is in force: a board that is set up before its first order sends nothing. KeysError."""
     try:
         device.order()
     except NoOrder as error:
@@ -268,5 +268,5 @@ def await_order(device: DeviceFolder, manager: Manager) -> None:
 
 
 def board_clock() -> int:
-    """What the board's clock claims, in Unix seconds; it may be 1970, and the keys' lower bound decides."""
+    """The time of the board's clock, in Unix seconds; it may be 1970, and the lower bound of keys decides."""
     return int(time.time())

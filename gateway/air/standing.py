@@ -1,6 +1,6 @@
-"""Standing: whether the aircraft is on the ground, by what its flight controller says before anything is sent.
+"""Standing: whether the aircraft is on the ground, by the heartbeats of its flight controller before anything is sent.
 
-What lives here: listening for that. What follows from it is the role's.
+What lives here: listening for them. The role decides what follows.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LOOK_EVERY_S = 0.05
 
 
 def heard_disarmed(fc: FrameReader, system_id: int, poller: Poller, barrier: Barrier) -> bool:
-    """Listen to the flight controller; what is not heard counts as airborne."""
+    """Listen to the flight controller; without a heartbeat the aircraft counts as airborne."""
     until, autopilots = clock.now() + HEAR_FC_S, heartbeat.Autopilots(system_id)
     while (now := clock.now()) < until and not autopilots.armed and not poller.stopping:
         with barrier:

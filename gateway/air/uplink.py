@@ -1,6 +1,6 @@
 """Air uplink: from the links through the uplink opener and each station's guard policy to the flight controller.
 
-What must not live here: whom to believe (gateway.core.air.uplink_opener), what a policy lets pass (firmware_shims.guard).
+What must not live here: authentication (gateway.core.air.uplink_opener), the policies (firmware_shims.guard).
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from gateway.report.kept_back import KeptBack
 
 
 class AirUplink:
-    """Of one session after the other.
+    """The uplink of the present session; `follow` replaces the session.
 
-    `clock` is read where a batch is at hand: the process may have stood still since the turn began. Without it the
+    `clock` is read when a batch is ready: the process may have stood still since the turn began. Without it the
     caller's `now` is believed.
     """
 
@@ -37,7 +37,7 @@ class AirUplink:
         clock: Callable[[], float] | None = None,
     ) -> None:
         self._fc, self._alarms, self._barrier, self._clock = fc, alarms, barrier or Barrier(), clock
-        self._crowds = 0  # datagrams of senders too many, as far as they were alarmed
+        self._crowds = 0  # datagrams of surplus senders that already raised an alarm
         self._passed: Counter[str] = Counter()  # frames, by the station's name
         self._kept: dict[str, KeptBack] = {}  # by the station's name
         self._kept_aboard = 0
@@ -45,7 +45,7 @@ class AirUplink:
         self._guard(UplinkOpener(announcer, self._barrier))
 
     def follow(self, announcer: Announcer) -> None:
-        """A new session takes the place of the last one, whose commands go on for fresh_ms, by the new guard policies."""
+        """A new session replaces the last one, whose commands continue for fresh_ms, under the new guard policies."""
         self._guard(UplinkOpener(announcer, self._barrier, self.opener))
 
     def _guard(self, opener: UplinkOpener) -> None:
@@ -56,13 +56,13 @@ class AirUplink:
     # --- up ---
 
     def receive(self, link: Endpoint, now: float) -> Accepted:
-        """Read one batch of `link`, and hand the frames that may pass to the flight controller, in order."""
+        """Read one batch of `link`, and give the permitted frames to the flight controller, in order."""
         began = self._clock() if self._clock else now
         if not link.receive_into(self._batch, now):
             return Accepted()
         now = self._clock() if self._clock else now
         accepted = self.opener.open(self._batch, now, lambda slot: (link.address, *link.senders([slot])))
-        if self._clock and self._clock() - began > AGED_S:  # it stood still meanwhile: nobody knows how old they are
+        if self._clock and self._clock() - began > AGED_S:  # it stood still meanwhile: their age is unknown
             self.opener.drops[DropReason.LATE] += len(accepted.frames)
             accepted.frames.clear()
         link.authenticated(accepted.slots, now)
@@ -103,7 +103,7 @@ class AirUplink:
         """The flight controller's frames without those that cross no link."""
         try:
             leaving = [frame for frame in frames if guard.may_cross(frame)]
-        except Exception:  # once more one by one, so that one frame costs itself alone
+        except Exception:  # again one by one, so that one frame costs only itself
             leaving = [frame for frame in frames if self._crosses(frame)]
         self._kept_aboard += len(frames) - len(leaving)
         return leaving
@@ -121,7 +121,7 @@ class AirUplink:
         return {name: {"accepted": self._passed[name], "guarded": self._kept.get(name, none).total} for name in heard}
 
     def kept_back(self) -> dict[str, dict[str, int]]:
-        """Of each station, what its guard policy kept back, by the names of firmware_shims.guard."""
+        """The frames of each station that its guard policy kept back, by the names of firmware_shims.guard."""
         return {name: dict(kept.counts) for name, kept in sorted(self._kept.items())}
 
     def drops(self) -> dict[str, int]:

@@ -64,7 +64,7 @@ def _absent(device: str, subject: Subject) -> Finding:
     if "ttyAMA" in device or "serial0" in device:
         overlay = "dtparam=uart0=on" if "Pi 5" in computer.model(subject.root) else "enable_uart=1 and dtoverlay=disable-bt"
         cure = f"put {overlay} into {_boot_file('config.txt', subject)}, then: sudo reboot"
-    return do("serial port", f"{device} is not there", cure)
+    return do("serial port", f"{device} does not exist", cure)
 
 
 def _boot_file(name: str, subject: Subject) -> str:

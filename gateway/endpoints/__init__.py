@@ -1,13 +1,13 @@
 """The I/O shell: moves batches between wires and the roles, and decides nothing about the protocol.
 
-    address.py    endpoint strings              endpoint.py   what all endpoints have in common
+    address.py    endpoint strings              endpoint.py   the common part of all endpoints
     udp.py        UdpIn, UdpLink, UdpOut        mmsg.py       many datagrams with one system call, or one by one
-    proved.py     ProvedLink, of a ground       gro.py        many that come as one
-    pieces.py     what is not one slot each
-    tcp.py        TcpClient, TcpServer          stream.py     one byte stream: whole frames go out, none too late
+    proved.py     ProvedLink, of a ground       gro.py        many that arrive as one
+    pieces.py     datagrams that do not fit one slot each
+    tcp.py        TcpClient, TcpServer          stream.py     one byte stream: sends whole frames, none too late
     serial.py     SerialLine                    slip.py       SlipLine, a serial radio that carries datagrams
-    feed.py       Feed, opened, for other programs
-    plain_users.py, socket_users.py, departures.py   whose programs on this computer may be at the other end
+    feed.py       Feed: opened data, for other programs
+    plain_users.py, socket_users.py, departures.py   the users whose programs on this computer may be peers
     lookup.py, reason.py   names to addresses, errors to plain words
 
 Imports gateway.batch and nothing else of ours.
@@ -44,10 +44,10 @@ def open_endpoint(
     commands: bool = False,
     large: bool = False,
 ) -> Endpoint:
-    """The endpoint at `address`. Never fails: the first `tick` opens it, and later ones try again for ever.
+    """The endpoint at `address`. Never fails: the first `tick` opens it, and later ones try again without end.
 
-    Of the programs on this computer only those of `users` are heard and sent to; more closely if what they send are
-    `commands`. `large`: its datagrams may have any size, as those that carry many MAVLink frames.
+    On this computer only programs of `users` are peers. The check is stricter if they send `commands`. `large`: its
+    datagrams may have any size, such as those that carry many MAVLink frames.
     """
     made = _made(_KINDS[address.kind], address, buffer)
     made.users, made.large = users, large
@@ -56,9 +56,9 @@ def open_endpoint(
 
 
 def open_link(address: Address, buffer: int = BUFFER, *, proved: bool = False) -> Endpoint:
-    """An endpoint for sealed datagrams; one that listens answers nobody but whom `authenticated` was called for.
+    """An endpoint for sealed datagrams; one that listens answers only senders for which `authenticated` was called.
 
-    If `proved`, as at a ground, it takes copies for a reason to try their sender, and `prove` decides who stays.
+    If `proved`, as at a ground, it tries the senders of copies, and `prove` decides which addresses stay.
     """
     kind = _LINKS.get(address.kind, _KINDS[address.kind])
     return _made(ProvedLink if proved and kind is UdpLink else kind, address, buffer)

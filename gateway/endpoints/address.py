@@ -1,13 +1,13 @@
-"""Endpoint strings as people type them: one parser for the spellings of five programs, one canonical spelling back.
+"""Endpoint strings as people type them: one parser for the forms of five programs, and one canonical form.
 
     serial:/dev/ttyAMA0:921600   /dev/ttyACM0,115200   /dev/ttyACM0:115200   serial:///dev/ttyACM0?baudrate=115200
     COM3:57600                   serial:COM3:57600
-    udpin:0.0.0.0:14550          udps:  udpserver:            listens, and answers everyone heard in the last minute
+    udpin:0.0.0.0:14550          udps:  udpserver:            listens, and answers each sender of the last minute
     udpout:192.168.10.2:14550    udpc:  udpclient:            sends there, and reads what that address answers
     tcp:192.168.10.2:5760        tcpc:  tcpclient:  tcpout:   connects
-    tcpin:127.0.0.1:5760         tcps:  tcpserver:            takes connections
+    tcpin:127.0.0.1:5760         tcps:  tcpserver:            accepts connections
 
-Each network form may be written as a URL (udpin://0.0.0.0:14550), IPv6 stands in brackets ([::1]:14550), and a listener
+Each network form may be written as a URL (udpin://0.0.0.0:14550), IPv6 is in brackets ([::1]:14550), and a listener
 without a host (udps::14550) listens on every interface. Plain udp: is refused: half of the programs listen, half send.
 
 What must not live here: name resolution, opening.
@@ -23,7 +23,7 @@ from urllib.parse import parse_qsl
 
 Kind = Literal["serial", "udpin", "udpout", "tcp", "tcpin"]
 
-DEFAULT_BAUD = 115_200  # as pymavlink; a USB port has no rate and takes any
+DEFAULT_BAUD = 115_200  # as in pymavlink; a USB port has no rate and accepts any
 BAUD_RANGE = (300, 12_000_000)
 PORT_MAX = 65_535
 EVERY_INTERFACE = "0.0.0.0"  # noqa: S104 - only for those who ask to listen and name no host, as mavp2p and MAVSDK do
@@ -59,7 +59,7 @@ class AddressError(ValueError):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Address:
-    """Where an endpoint is: `device` and `baud` if it is serial, else `host` (a name or a number) and `port`."""
+    """The place of an endpoint: `device` and `baud` if it is serial, else `host` (a name or a number) and `port`."""
 
     kind: Kind
     host: str = ""
@@ -68,7 +68,7 @@ class Address:
     baud: int = 0
 
     def __str__(self) -> str:
-        """The canonical spelling; `parse` of it gives an equal Address."""
+        """The canonical form; `parse` of it gives an equal Address."""
         if self.kind == "serial":
             return f"serial:{self.device}:{self.baud}"
         return f"{self.kind}:{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
@@ -80,7 +80,7 @@ class Address:
 
 
 def on_this_computer(host: str) -> bool:
-    """Whether a host is loopback's: a number, or localhost. No other name, for what it leads to may change."""
+    """Whether a host is loopback: a number, or localhost. No other name counts, because its address may change."""
     if host.lower().rstrip(".") == "localhost":
         return True
     try:
@@ -91,7 +91,7 @@ def on_this_computer(host: str) -> bool:
 
 
 def parse(text: str) -> Address:
-    """The Address that `text` spells; AddressError if it is none."""
+    """The Address that `text` names; AddressError if it names none."""
     text = text.strip()
     if _DEVICE.match(text):
         return _serial(text, text)
@@ -158,7 +158,7 @@ def _network(text: str, kind: Kind, body: str) -> Address:
     place = _PLACE.fullmatch(body)
     if place is None:
         raise AddressError(
-            f"{text}: cannot tell the host from the port", hint=f"an IPv6 address stands in brackets: {kind}:[::1]:14550"
+            f"{text}: cannot tell the host from the port", hint=f"an IPv6 address needs brackets: {kind}:[::1]:14550"
         )
     if place["port"] is None:
         raise AddressError(f"{text} names no port", hint=f"write it like {_EXAMPLES[kind]}")

@@ -1,9 +1,10 @@
-"""Which UDP ports a socket has left lately, as Linux tells whoever asks (sock_diag(7), SKNLGRP_INET_UDP_DESTROY).
+"""Which UDP ports a socket has left recently, by the notices of Linux (sock_diag(7), SKNLGRP_INET_UDP_DESTROY).
 
-What lives here: reading those messages. What must not: what follows from them (plain_users.py).
+What lives here: reading those notices. What must not: decisions about them (plain_users.py).
 
-The tables of sockets (socket_users.py) show who has a port, and not who had it. A program that shares a port, sends, and
-closes before anybody looks is not in them; but that a socket of that port was closed is told some 10 us afterwards.
+The tables of sockets (socket_users.py) show which program has a port, but not which one had it. A program that shares a
+port, sends, and closes before the table is read is not in them; but Linux reports some 10 us later that a socket of that
+port was closed.
 
     struct nlmsghdr       { u32 len; u16 type; u16 flags; u32 seq; u32 pid; }                                    16 bytes
     struct inet_diag_msg  { u8 family, state, timer, retrans; be16 sport; ... }
@@ -24,11 +25,11 @@ SOURCE_PORT_AT = 20
 SOURCE_PORT = struct.Struct(f"!{SOURCE_PORT_AT}xH")
 MESSAGE_MAX = 4096
 MESSAGES_A_CALL = 4000
-BUFFER = 1 << 20  # bytes; some thousand sockets that are closed between two calls
+BUFFER = 1 << 20  # bytes; enough for some thousand sockets that are closed between two calls
 
 
 class Departures:
-    """`available` is False on a system that does not tell: then nobody ever leaves."""
+    """`available` is False on a system without these notices: then no port is ever left."""
 
     def __init__(self) -> None:
         self._socket: socket.socket | None = None
@@ -44,7 +45,7 @@ class Departures:
         return self._socket is not None
 
     def only(self, ports: Collection[int]) -> None:
-        """From now on tell of these ports alone, 255 at most: what is closed at others takes no room any more."""
+        """From now on receive notices of these ports alone, 255 at most: those of other ports use no room any more."""
         each = [(IF_EQUAL, len(ports) - place, 0, port) for place, port in enumerate(ports)]
         if self._socket is not None:
             attach(self._socket, [(LOAD_HALF, 0, 0, SOURCE_PORT_AT), *each, (RETURN, 0, 0, DROP), (RETURN, 0, 0, PASS)])

@@ -1,6 +1,6 @@
-"""What every endpoint has: an address, a state, counters, and reopening for ever with a pause that grows.
+"""The common part of every endpoint: an address, a state, counters, and reopening without end, with a growing pause.
 
-What lives here: the interface that the roles use. What must not: sockets and ports, which are the subclasses' own.
+What lives here: the interface that the roles use. What must not: sockets and ports, which belong to the subclasses.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from gateway.endpoints.plain_users import LOOK_EVERY_S, PlainUsers
 from gateway.endpoints.reason import reason
 
 READ, WRITE = 0x001, 0x004  # POLLIN and POLLOUT of poll(2); the select module of Windows does not name them
-BUFFER = 4 << 20  # bytes asked for each way: some bursts of key frames; Linux gives at most net.core.rmem_max
-PAUSE_MIN_S, PAUSE_MAX_S = 0.1, 2.0  # before trying again; doubled each time
+BUFFER = 4 << 20  # bytes requested for each direction: some bursts of key frames; Linux gives at most net.core.rmem_max
+PAUSE_MIN_S, PAUSE_MAX_S = 0.1, 2.0  # seconds before the next attempt; doubled each time
 
 
 class State(enum.StrEnum):
-    """What a person should make of an endpoint."""
+    """The state of an endpoint, for people."""
 
     CONNECTED = "connected"  # traffic can pass
-    IDLE = "idle"  # it listens, and nobody has come (or all have gone)
-    RECONNECTING = "reconnecting"  # it is not there; `last_error` says why
+    IDLE = "idle"  # it listens, and has no peer yet (or no longer)
+    RECONNECTING = "reconnecting"  # it is not open; `last_error` says why
     DOWN = "down"  # closed by us
 
 
 @dataclasses.dataclass(slots=True)
 class Counters:
-    """Since the start of the process. A datagram of a stream is a frame going out, and whatever one read gave coming in.
+    """Since the start of the process. For a stream, a datagram sent is one frame, and a datagram received is one read.
 
-    `dropped_tx`    could not be sent: the endpoint was not there, or its buffers were full
+    `dropped_tx`    could not be sent: the endpoint was not open, or its buffers were full
     `late_drop`     waited more than a second in our own queue
     `resync_bytes`  of a serial radio, in no whole datagram
-    `kept_out`      came from, or was for, a program of a user who may not be here; of a TCP server, connections
-    `oversize`      came in larger than a slot of a batch where none may be, up to `largest_oversize` bytes
+    `kept_out`      from or for a program of a user that is not allowed; of a TCP server, connections
+    `oversize`      received, but larger than a slot of a batch where this is not allowed; up to `largest_oversize` bytes
     `reopened`      how often it was opened again
     """
 
@@ -61,13 +61,13 @@ class Endpoint(ABC):
     `stream`      True: bytes without boundaries (serial, TCP); False: datagrams
     `connection`  number of the connection that the last `receive_into` read from. No two connections of an endpoint share a
                   number, so bytes continue a frame only if they have the same one.
-    `waiting`     something is at hand for `receive_into` that no poll will tell of
-    `octets_a_second`  what the line carries; infinite where it has no rate of its own, or none that we know
-    `users`       whose programs on this computer may be at the other end; None: anybody's
-    `look_s`      how old the answer to that may be for what comes in
-    `large`       a datagram that is larger than a slot fills several, one after the other; else it is `oversize`
-    `buffer`      bytes of datagrams that the system is asked to keep, each way; a stream has its own way with them
-    `last_error`  what went wrong last, in plain words; kept after it has healed
+    `waiting`     there is data for `receive_into` that no poll reports
+    `octets_a_second`  the rate of the line; infinite if it has no rate of its own, or none that we know
+    `users`       the users whose programs on this computer may be peers; None: all
+    `look_s`      how old the answer to that may be for incoming data
+    `large`       a datagram that is larger than a slot fills several slots; otherwise it is `oversize`
+    `buffer`      bytes of datagrams that the system is asked to keep, in each direction; not for streams
+    `last_error`  the last error, in plain words; kept after it has ended
 
     No method blocks, and none raises for a device that is lost.
     """
@@ -91,40 +91,40 @@ class Endpoint(ABC):
 
     @abstractmethod
     def receive_into(self, batch: Batch, now: float) -> int:
-        """Replace what `batch` holds by what has come, of one connection; how many slots that took.
+        """Replace the content of `batch` by received data of one connection; how many slots that took.
 
-        Also moves what waits to be written, so call it whenever the poller has woken.
+        It also writes waiting data, so call it whenever the poller has woken.
         """
 
     @abstractmethod
     def send(self, batch: Batch, now: float) -> None:
-        """Send all of `batch`, to everyone there is. What cannot go is dropped whole and counted."""
+        """Send all of `batch`, to all peers. A datagram that cannot be sent is dropped whole and counted."""
 
     @property
     def waiting(self) -> bool:
         return False
 
     def senders(self, slots: Sequence[int]) -> list[Hashable]:  # noqa: ARG002 - most hear one sender only
-        """Who sent what stands in these slots of the last `receive_into`, each once."""
+        """The senders of the datagrams in these slots of the last `receive_into`, each once."""
         return [self.address]
 
     def authenticated(self, slots: Sequence[int], now: float) -> None:  # noqa: B027 - most send to one peer, whom they were told
-        """What stands in these slots of the last `receive_into` was authentic and new: whoever sent it may be answered."""
+        """The datagrams in these slots of the last read were authentic and new, so their senders may be answered."""
 
     def renew(self, slots: Sequence[int], now: float) -> None:  # noqa: B027 - as above
-        """Copies of what was authentic stand in these slots: who was vouched for stays so, and nobody else becomes it."""
+        """The datagrams in these slots are copies: they keep an authenticated sender, and add no new one."""
 
     def hang_up(self) -> None:  # noqa: B027 - most have one peer
         """On the connection that the last `receive_into` read from, where there may be several."""
 
     def propose(self, slots: Sequence[int], now: float) -> None:  # noqa: B027 - as above
-        """What may be a copy stands in these slots: who was vouched for stays so, and others may be tried."""
+        """The datagrams in these slots may be copies: they keep an authenticated sender, and other senders may be tried."""
 
     def prove(self, address: Hashable, now: float) -> None:  # noqa: B027 - as above
-        """What was sent to this address alone has come back: it leads there."""
+        """A challenge that was sent only to this address has come back: the address is proved."""
 
     def addresses(self) -> list[Hashable]:
-        """Each that `send_to` can send to: those of `send`, and those that may be tried. Names of the endpoint's own."""
+        """Each address that `send_to` can use: those of `send`, and those to try. Its form is the endpoint's own."""
         return [self.address]
 
     def send_to(self, batch: Batch, address: Hashable, now: float) -> None:  # noqa: ARG002 - most have one peer
@@ -132,19 +132,19 @@ class Endpoint(ABC):
         self.send(batch, now)
 
     def clients(self) -> list[str]:
-        """Who listens to what `send` sends, of those that came by themselves; for people to read."""
+        """The receivers of `send` that came by themselves; for people to read."""
         return []
 
     def backlog_s(self, now: float) -> float:  # noqa: ARG002 - most have none
-        """How many seconds the line needs for what waits to go out, with us and beyond; 0 if it has no rate."""
+        """How many seconds the line needs for all waiting data, in our queue and in the driver; 0 if it has no rate."""
         return 0.0
 
     @abstractmethod
     def interests(self) -> list[tuple[int, int]]:
-        """(file descriptor, mask of READ and WRITE) of everything worth waking up for."""
+        """(file descriptor, mask of READ and WRITE) of everything that should wake the loop."""
 
     def tick(self, now: float) -> None:
-        """Open what is not open, when it is time to; call it about ten times a second."""
+        """Open it if it is closed and the pause is over; call it about ten times a second."""
         if self.state is State.DOWN:
             return
         if self.state is not State.RECONNECTING:
@@ -156,7 +156,7 @@ class Endpoint(ABC):
                 self._lost(error, now)
 
     def close(self) -> None:
-        """Let go of the device for good."""
+        """Close the device for good."""
         self._release()
         self.state = State.DOWN
 
@@ -164,14 +164,14 @@ class Endpoint(ABC):
 
     @abstractmethod
     def _open(self, now: float) -> None:
-        """Begin or go on to open; call `_opened` when it is done, or raise OSError. Called again until then."""
+        """Begin or continue to open; call `_opened` when it is done, or raise OSError. Called again until then."""
 
     @abstractmethod
     def _release(self) -> None:
-        """Close whatever is open. Must not raise, and may be called at any time."""
+        """Close everything that is open. Must not raise, and may be called at any time."""
 
     def _upkeep(self, now: float) -> None:  # noqa: B027 - most have none
-        """What must be done from time to time while it is open."""
+        """The regular work while it is open."""
 
     def _opened(self, state: State, now: float) -> None:
         self.state, self._opened_at = state, now
@@ -179,7 +179,7 @@ class Endpoint(ABC):
         self._openings += 1
 
     def _lost(self, error: OSError, now: float) -> None:
-        """Let go, and try again later: the later, the more often it was lost soon after it was opened."""
+        """Close it, and try again later: the pause grows if it was lost soon after it was opened."""
         lasted = self.state is not State.RECONNECTING and now - self._opened_at > PAUSE_MAX_S
         self._pause = PAUSE_MIN_S if lasted else min(max(2 * self._pause, PAUSE_MIN_S), PAUSE_MAX_S)
         self._retry_at = now + self._pause

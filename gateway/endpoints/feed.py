@@ -1,15 +1,15 @@
 """The opened feed: telemetry and video for other programs on the ground, by ZeroMQ publish and subscribe.
 
 What lives here: `Feed`, which publishes, and `subscribe`, with which a Python program listens. A message has two parts:
-the topic (TOPICS), and one MAVLink frame or one video datagram. What is published has been opened: it is in clear.
+the topic (TOPICS), and one MAVLink frame or one video datagram. Published data has been opened: it is in clear.
 
-Publishing never waits. A subscriber that is too slow loses messages, and holds up nobody.
+Publishing never waits. A subscriber that is too slow loses messages, and delays no other one.
 
-Whoever can connect can send here, and what he sends is of any form: it is judged, bounded and counted. Nothing that one
-program says stops what another one gets: what a subscriber gets is decided by libzmq, connection by connection, and what
-is counted here is for people to read.
+Any program that can connect can send messages of any form: they are checked, bounded and counted. No message of one
+program stops the messages of another: libzmq decides for each connection which messages it gets, and the counts here are
+for people to read.
 
-A subscriber on this computer whose user may not be at the plain endpoints is hung up on before it gets a message.
+A subscriber on this computer whose user may not use the plain endpoints is disconnected before it gets a message.
 """
 
 from __future__ import annotations
@@ -32,62 +32,62 @@ from gateway.endpoints.plain_users import PlainUsers
 TELEMETRY, VIDEO = "telemetry", ("video.a", "video.b")
 TOPICS = (TELEMETRY, *VIDEO)
 QUEUED_MAX = 2000  # messages for one subscriber; a second or two of video
-EVENT_MAX = 512  # bytes of a message that comes in; whoever sends a longer one is disconnected
-EVENTS_A_TICK = 1000  # of a hundred subscribers that come at once
-REFUSED_MAX = 1000  # events that no subscriber sends, before the socket is made anew: libzmq keeps each strange topic
-SUBSCRIPTIONS_MAX = 1000  # counted of one topic
+EVENT_MAX = 512  # bytes of an incoming message; the sender of a longer one is disconnected
+EVENTS_A_TICK = 1000  # for a hundred subscribers that connect at once
+REFUSED_MAX = 1000  # events that no normal subscriber sends, before the socket is replaced: libzmq keeps each unknown topic
+SUBSCRIPTIONS_MAX = 1000  # per topic
 HANDSHAKE_WITHIN_MS = 5000
-DESCRIPTORS_MAX = 256  # of this process; each subscriber has one, and what the flight needs must not run out of them
+DESCRIPTORS_MAX = 256  # of this process; each subscriber uses one, and the flight must not run out of them
 RETRY_EVERY_S = 1.0
 COME, GONE = b"\1", b"\0"
 _PLACE = re.compile(r"(?:tcp://(?P<host>\[[0-9A-Fa-f:]+\]|[0-9.]+):)?(?P<port>\d{1,5})")
 
 
 def parse_feed(text: str) -> str:
-    """`tcp://HOST:PORT` of that or of a port alone, which is loopback's. ValueError if it is neither; HOST is a number."""
+    """`tcp://HOST:PORT` from that or from a port alone (loopback). ValueError if it is neither; HOST is a number."""
     place = _PLACE.fullmatch(text)
     if place is None or not 0 < int(place["port"]) < 1 << 16:
-        raise ValueError(f"{text!r} is no place for a feed")
+        raise ValueError(f"{text!r} is not an address for a feed")
     host = place["host"] or "127.0.0.1"
     ip_address(host.strip("[]"))
     return f"tcp://{host}:{place['port']}"
 
 
 def leaves_computer(address: str) -> bool:
-    """Whether others than the programs of this computer can subscribe at `address`."""
+    """Whether programs of other computers can subscribe at `address`."""
     host = address.removeprefix("tcp://").rpartition(":")[0].strip("[]")
     return not on_this_computer(host)
 
 
 class Feed:
-    """Publishes at `address`. Never fails: `tick` binds it, and tries again for ever.
+    """Publishes at `address`. Never fails: `tick` binds it, and tries again without end.
 
-    `subscriptions`  those that are there now, by topic, as far as the subscribers say the truth
-    `refused`        what came in and was no subscription of ours
-    `kept_out`       subscriptions of programs of users who may not be here
+    `subscriptions`  the present ones by topic, if the subscribers tell the truth
+    `refused`        incoming messages that are not subscriptions to our topics
+    `kept_out`       subscriptions of programs of users that are not allowed
     """
 
     def __init__(self, address: str, users: PlainUsers | None = None) -> None:
         self.address = address
         self._users = users
-        self._may: dict[SockAddr, bool] = {}  # of the connections that this tick has met
-        self._known = True  # of what is being read, which connection each message came by
+        self._may: dict[SockAddr, bool] = {}  # of the connections in this tick
+        self._known = True  # the connection of each message that is being read
         self.kept_out = 0
         self.state = State.RECONNECTING
         self.last_error = ""
         self.published: Counter[str] = Counter()
         self.subscriptions: Counter[str] = Counter()
         self.refused = 0
-        self._asked: set[str] = set()  # topics that somebody has subscribed to since the socket was made
+        self._asked: set[str] = set()  # topics with a subscription since the socket was made
         self._strange = 0  # refused since then
         self._retry_at = float("-inf")
         self._context = zmq.Context()
         self._socket = self._made()
 
     def _made(self) -> zmq.Socket[bytes]:
-        made = self._context.socket(zmq.XPUB)  # to a subscriber the same as PUB, but it tells who is there
+        made = self._context.socket(zmq.XPUB)  # like PUB for a subscriber, but it reports the subscriptions
         made.setsockopt(zmq.XPUB_VERBOSER, 1)
-        made.setsockopt(zmq.XPUB_MANUAL, int(self._users is not None))  # a subscription counts once we say so
+        made.setsockopt(zmq.XPUB_MANUAL, int(self._users is not None))  # a subscription counts only after our decision
         made.setsockopt(zmq.IPV6, int("[" in self.address))
         made.setsockopt(zmq.MAXMSGSIZE, EVENT_MAX)
         made.setsockopt(zmq.HANDSHAKE_IVL, HANDSHAKE_WITHIN_MS)
@@ -96,12 +96,12 @@ class Feed:
         return made
 
     def tick(self, now: float) -> None:
-        """Bind if it is not bound, see who has come and gone; call it about ten times a second."""
+        """Bind if it is not bound, and process subscriptions; call it about ten times a second."""
         if self.state is State.RECONNECTING and now >= self._retry_at:
             self._bind(now)
         self._may.clear()
         if not self._take_events(now) or self._strange > REFUSED_MAX:
-            self._renew("flooded with what is no subscription", now)
+            self._renew("flooded with messages that are not subscriptions", now)
         elif self.state is not State.RECONNECTING and _crowded():
             self._renew("flooded with connections", now)
         if self.state is not State.RECONNECTING:
@@ -110,8 +110,9 @@ class Feed:
     def _take_events(self, now: float) -> bool:
         """False if there are more than honest subscribers send.
 
-        Of a message of a peer's own libzmq notes no connection, and until all has been read it takes what comes behind that
-        for the next one's: a subscription would be another program's. So until then all are hung up on, and connect again.
+        For a message that is not a subscription, libzmq records no connection, and until all has been read it assigns the
+        next message to the next connection: a subscription would count for another program. So until then all are
+        disconnected, and connect again.
         """
         for _ in range(EVENTS_A_TICK):
             if self._users is not None and self._users.tired:
@@ -129,9 +130,9 @@ class Feed:
         return False
 
     def _settle(self, users: PlainUsers | None, frame: zmq.Frame, event: bytes, now: float) -> None:
-        """Let a subscription count if its program may be here; who cannot be told is hung up on, and connects again.
+        """Accept a subscription if its program is allowed; an unknown one is disconnected, and connects again.
 
-        Without `users` that is everybody.
+        Without `users` every program is allowed.
         """
         if users is not None and event[:1] == GONE:
             self._socket.setsockopt(zmq.UNSUBSCRIBE, event[1:])
@@ -141,10 +142,10 @@ class Feed:
                 theirs, ours = connection.getpeername(), connection.getsockname()
                 if users is not None and self._may_read(users, theirs, ours, now):
                     self._socket.setsockopt(zmq.SUBSCRIBE, event[1:])
-                elif self.address.endswith(f":{ours[1]}"):  # else its number has gone to another file meanwhile
+                elif self.address.endswith(f":{ours[1]}"):  # otherwise another file has its number meanwhile
                     self.kept_out += users is not None
                     connection.shutdown(socket.SHUT_RDWR)
-        except (OSError, TypeError, ValueError, zmq.ZMQError):  # it has gone, and libzmq notes no connection of it
+        except (OSError, TypeError, ValueError, zmq.ZMQError):  # it is closed, and libzmq records no connection for it
             return
 
     def _may_read(self, users: PlainUsers, theirs: SockAddr, ours: SockAddr, now: float) -> bool:
@@ -154,9 +155,9 @@ class Feed:
         return self._may[theirs]
 
     def _renew(self, why: str, now: float) -> None:
-        """Get rid of what a stranger has heaped up. Subscribers connect again by themselves."""
+        """Drop everything that has accumulated. Subscribers connect again by themselves."""
         self._socket.close(linger=0)
-        with contextlib.suppress(zmq.ZMQError):  # no descriptor is left: a closed one says so, and it is tried again
+        with contextlib.suppress(zmq.ZMQError):  # without a descriptor it counts as closed, and is tried again
             self._socket = self._made()
         self.state, self._retry_at = State.RECONNECTING, now + RETRY_EVERY_S
         self.last_error = f"{self.address}: {why}, so all were disconnected"
@@ -165,17 +166,17 @@ class Feed:
         self._strange = 0
 
     def publish(self, topic: str, datagrams: Iterable[bytes | memoryview]) -> None:
-        """Hand these to every subscriber of `topic`. Until somebody has asked for it nothing is copied."""
+        """Send these to every subscriber of `topic`. Nothing is copied before the first subscription."""
         if topic not in self._asked:
             return
         name = topic.encode()
         for datagram in datagrams:
-            with contextlib.suppress(zmq.ZMQError):  # Again, if it would wait
+            with contextlib.suppress(zmq.ZMQError):  # zmq.Again, if it would wait
                 self._socket.send_multipart((name, bytes(datagram)), zmq.NOBLOCK)
                 self.published[topic] += 1
 
     def status(self) -> dict[str, object]:
-        """What `zegel status` shows of it."""
+        """The feed in `zegel status`."""
         names = ("address", "state", "last_error", "published", "subscriptions", "refused", "kept_out")
         return {name: getattr(self, name) for name in names}
 
@@ -192,9 +193,9 @@ class Feed:
             self.last_error = f"{self.address}: {error.strerror}"
 
     def _count(self, event: bytes) -> None:
-        """An event of XPUB: 1 or 0 for a subscription come or gone, then the prefix of topics that it is for.
+        """An event of XPUB: 1 or 0 for a subscription that begins or ends, then its prefix of topics.
 
-        It can be anything else, too: a peer may send messages of its own.
+        It can also be anything else: a peer may send messages of its own.
         """
         topics = [topic for topic in TOPICS if topic.encode().startswith(event[1:])]
         if event[:1] not in {COME, GONE} or not topics:
@@ -209,7 +210,7 @@ class Feed:
 
 
 def _crowded() -> bool:
-    """Whether this process has too many descriptors open: the next one that it gets is the least that is free."""
+    """Whether this process has too many descriptors open: a new one always has the lowest free number."""
     try:
         free = os.open(os.devnull, os.O_RDONLY)
     except OSError:
@@ -219,7 +220,7 @@ def _crowded() -> bool:
 
 
 def subscribe(address: str, *topics: str) -> Iterator[tuple[str, bytes]]:
-    """(topic, frame or datagram) as they come, for ever; all topics if none is named."""
+    """(topic, frame or datagram) as they come, without end; all topics if none is named."""
     with zmq.Context() as context, context.socket(zmq.SUB) as socket:
         socket.setsockopt(zmq.IPV6, int("[" in address))
         socket.connect(address)

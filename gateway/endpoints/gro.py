@@ -1,7 +1,7 @@
-"""Datagrams that come as one: where sender and system allow it, a link's datagrams of one size arrive in one piece.
+"""Datagrams that arrive as one: if sender and system allow it, a link's datagrams of one size arrive in one piece.
 
-What lives here: `Gro`, which takes such pieces apart (UDP_GRO, udp(7)); that costs a tenth of the way through the system
-that they saved. What must not: how pieces become slots (pieces.py).
+What lives here: `Gro`, which splits such pieces (UDP_GRO, udp(7)); this costs a tenth of the system time that they save.
+What must not: how pieces become slots (pieces.py).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ UDP_GRO = 104
 
 
 class Gro(Pieces):
-    """A Mover that takes in many datagrams as one piece. OSError if the system has no UDP_GRO."""
+    """A Mover that receives many datagrams as one piece. OSError if the system has no UDP_GRO."""
 
     _more_control = CMSG.itemsize  # the size of the datagrams in a piece
 
@@ -33,7 +33,7 @@ class Gro(Pieces):
 
 
 def new_link_mover(sock: socket.socket) -> Mover:
-    """`Gro` where the system has it."""
+    """`Gro` if the system supports it."""
     try:
         return Gro(sock) if new_mover is Mmsg else new_mover(sock)
     except OSError:

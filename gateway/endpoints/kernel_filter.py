@@ -1,6 +1,6 @@
-"""Kernel filter: which messages of a socket the kernel drops before they wait in it.
+"""Kernel filter: which messages of a socket the kernel drops before they reach its queue.
 
-What lives here: attaching a program of classic BPF, as linux/filter.h writes it. What must not: what is dropped.
+What lives here: attaching a program of classic BPF, in the form of linux/filter.h. What must not: the rules.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ SO_ATTACH_FILTER = 26
 
 LOAD_WORD, LOAD_HALF, LOAD_BYTE, AND, TO_X = 0x20, 0x28, 0x30, 0x54, 0x07
 IF_EQUAL, IF_EQUAL_X, RETURN = 0x15, 0x1D, 0x06
-INTERFACE = 0xFFFFF000 + 8  # SKF_AD_OFF + SKF_AD_IFINDEX: where it came in
+INTERFACE = 0xFFFFF000 + 8  # SKF_AD_OFF + SKF_AD_IFINDEX: the interface it came from
 IP_HEADER = 0xFFF00000  # SKF_NET_OFF
 PASS, DROP = 0xFFFFFFFF, 0
 
-Instruction: TypeAlias = tuple[int, int, int, int]  # operation, to skip if it is so, to skip if it is not, operand
+Instruction: TypeAlias = tuple[int, int, int, int]  # operation, jump if true, jump if false, operand
 _INSTRUCTION = struct.Struct("=HBBI")  # struct sock_filter
 
 
@@ -30,6 +30,6 @@ class _Program(ctypes.Structure):
 
 
 def attach(made: socket.socket, program: Sequence[Instruction]) -> None:
-    """In place of the program that it had. OSError if the kernel takes none."""
+    """Attach it in place of a former program. OSError if the kernel accepts none."""
     packed = ctypes.create_string_buffer(b"".join(_INSTRUCTION.pack(*each) for each in program))
     made.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, bytes(_Program(len(program), ctypes.addressof(packed))))

@@ -1,4 +1,4 @@
-"""Host names to socket addresses, without anybody waiting for a name server, and sockets that listen on them."""
+"""Host names to socket addresses, without waiting for a name server, and sockets that listen on them."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ Target: TypeAlias = tuple[socket.AddressFamily, SockAddr]
 class Lookup:
     """The address of one host and port for sockets of one kind (SOCK_DGRAM or SOCK_STREAM).
 
-    A number is answered at once. A name is looked up in a thread, since a name server that cannot be reached holds
-    getaddrinfo for half a minute. Of several addresses the first IPv4 one is taken: `localhost` is often ::1 first,
+    A number is converted at once. A name is looked up in a thread, since a name server that cannot be reached blocks
+    getaddrinfo for half a minute. Of several addresses the first IPv4 one is used: `localhost` is often ::1 first,
     while most programs of this field listen on IPv4 only.
     """
 
@@ -25,7 +25,7 @@ class Lookup:
         self._result: Target | OSError | None = None
 
     def answer(self) -> Target | None:
-        """None while it is not known, and the next call asks again; OSError if there is no such name."""
+        """None while it is not known, then call again; OSError if there is no such name."""
         if self._thread is None:
             try:
                 return self._look_up(socket.AI_NUMERICHOST)
@@ -66,7 +66,7 @@ def in_words(address: SockAddr) -> str:
 
 
 def listen_on(made: socket.socket, where: SockAddr) -> None:
-    """Bind. On IPv6 the address of every interface takes IPv4 in as well."""
+    """Bind. On IPv6 the unspecified address accepts IPv4 as well."""
     if made.family == socket.AF_INET6:
         made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, False)
     made.bind(where)

@@ -1,11 +1,11 @@
-"""Datagrams between a UDP socket and a batch: one system call for all of them, or one by one where there is no such call.
+"""Datagrams between a UDP socket and a batch: one system call for all of them, or one by one if there is no such call.
 
 What lives here: `Mmsg` (recvmmsg(2) and sendmmsg(2), straight into and out of the arena), `OneByOne` (any system that
-Python runs on) and the one place that chooses between them. What must not: who gets which datagram (udp.py), those that are
-no slot each (pieces.py, gro.py), when they came (stamps.py).
+Python runs on) and the one place that chooses between them. What must not: who gets which datagram (udp.py), datagrams
+that do not fit one slot each (pieces.py, gro.py), their time of arrival (stamps.py).
 
-Datagrams of one size go through the system as one and are cut apart at its lower end (UDP_SEGMENT, udp(7)): most of what
-a datagram costs is its way through the system.
+Datagrams of one size go through the system as one and are split at its lower end (UDP_SEGMENT, udp(7)), because most of
+the cost of a datagram is its way through the system.
 
 The structures are those of 64-bit Linux, the same on x86-64 and aarch64:
 
@@ -35,16 +35,16 @@ from gateway.batch import CAPACITY, HEADROOM, ROOM, SLOT_SIZE, Batch
 from gateway.endpoints.lookup import SockAddr
 from gateway.endpoints.stamps import Stamps
 
-MSG_TRUNC = 0x20  # on reading: tell the whole length of a datagram, even of one that was cut
+MSG_TRUNC = 0x20  # on reading: return the whole length of a datagram, even of a truncated one
 MSG_DONTWAIT = 0x40
 DATAGRAM_MAX = 65_535
 
-FULL = frozenset({errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM})  # the rest of the batch would fare no better
-ONLY_THIS_ONE = frozenset({errno.EMSGSIZE, errno.EPERM, errno.ECONNREFUSED})  # the next datagram may well go
-NOT_AS_ONE = frozenset({errno.EINVAL, errno.EMSGSIZE, errno.EIO, errno.ENOPROTOOPT})  # this system, or this way out
+FULL = frozenset({errno.EAGAIN, errno.ENOBUFS, errno.ENOMEM})  # the rest of the batch would fail too
+ONLY_THIS_ONE = frozenset({errno.EMSGSIZE, errno.EPERM, errno.ECONNREFUSED})  # the next datagram may succeed
+NOT_AS_ONE = frozenset({errno.EINVAL, errno.EMSGSIZE, errno.EIO, errno.ENOPROTOOPT})  # this system or interface cannot
 
 SOL_UDP, UDP_SEGMENT = 17, 103
-SEGMENTS_MAX = 64  # UDP_MAX_SEGMENTS of the kernels in use; newer ones take 128
+SEGMENTS_MAX = 64  # UDP_MAX_SEGMENTS of the kernels in use; newer ones accept 128
 AS_ONE_MAX = 65_507  # bytes: what fits a datagram of IPv4
 
 IOVEC = np.dtype({"names": ["base", "len"], "formats": ["u8", "u8"], "offsets": [0, 8], "itemsize": 16})
@@ -66,11 +66,11 @@ CMSG = np.dtype(
 )
 NAME_SIZES = {socket.AF_INET: 16, socket.AF_INET6: 28}  # struct sockaddr_in, sockaddr_in6
 
-Peer: TypeAlias = Hashable  # who is at the other end, in the form of the mover that named him
+Peer: TypeAlias = Hashable  # the other end, in the form that its mover uses
 
 
 class Sent(NamedTuple):
-    """What became of a batch: datagrams and bytes that went, and the errno that held up the rest, or 0."""
+    """The result of sending a batch: datagrams and bytes sent, and the errno that stopped the rest, or 0."""
 
     datagrams: int
     octets: int
@@ -80,9 +80,9 @@ class Sent(NamedTuple):
 class Mover(Protocol):
     """Moves batches through one non-blocking UDP socket.
 
-    `waiting`  something is at hand that no poll will tell of
-    `emptied`  the last `receive` left nothing behind
-    `only`     who sent all of the last `receive`, as is nearly always so; None if it was several, or nobody
+    `waiting`  there is data that no poll reports
+    `emptied`  the last `receive` left nothing
+    `only`     the one sender of the last `receive`, which is the usual case; None if there were several or none
     """
 
     waiting: bool
@@ -90,16 +90,16 @@ class Mover(Protocol):
     only: Peer | None
 
     def receive(self, batch: Batch) -> int:
-        """Fill the slots of an empty batch; how many. A length above ROOM is that of a datagram which was cut."""
+        """Fill the slots of an empty batch; how many. A length above ROOM is that of a truncated datagram."""
 
     def ask(self, wanted: bool) -> bool:
-        """Have the next `receive` learn stamps, when each datagram came into the system, or not; whether it will."""
+        """Switch timestamps of arrival for the next `receive` on or off; whether they are on."""
 
     def stamps(self) -> npt.NDArray[np.float64]:
-        """Those of each slot of the last `receive`, in Unix seconds, if they were asked for."""
+        """The timestamp of each slot of the last `receive`, in Unix seconds, if they were on."""
 
     def senders(self, slots: npt.NDArray[np.int64]) -> list[Peer]:
-        """Who sent what stands in these slots of the last `receive`, each once."""
+        """The senders of the datagrams in these slots of the last `receive`, each once."""
 
     def sent_by(self, peer: Peer) -> npt.NDArray[np.bool_]:
         """For each slot of the last `receive`, whether it is from `peer`."""
@@ -134,7 +134,7 @@ class Vector:
 
 
 def receive(fd: int, into: Vector, most: int) -> int:
-    """Fill the first of `into`, at most so many; how many. OSError but for those that say only that nothing is there."""
+    """Fill the first of `into`, at most so many; how many. OSError, except those that mean that there is no data."""
     count: int = _recvmmsg(fd, into.at, most, MSG_DONTWAIT | MSG_TRUNC, None)
     if count < 0 and (error := ctypes.get_errno()) not in {errno.EAGAIN, errno.EINTR}:
         raise OSError(error, os.strerror(error))
@@ -142,7 +142,7 @@ def receive(fd: int, into: Vector, most: int) -> int:
 
 
 class _Runs:
-    """Lays datagrams that may go as one into one message each time: equally long all, but the last may be shorter."""
+    """Groups datagrams that can be sent as one into one message: all of equal length, but the last may be shorter."""
 
     def __init__(self, out: Vector) -> None:
         self._out = out
@@ -167,7 +167,7 @@ class _Runs:
     def _counts(self, lengths: list[int]) -> list[int]:
         counts: list[int] = []
         if lengths and 0 < lengths[0] <= self._longest and lengths.count(lengths[0]) == len(lengths):
-            most = min(SEGMENTS_MAX, AS_ONE_MAX // lengths[0])  # of equal ones, as in most of a video
+            most = min(SEGMENTS_MAX, AS_ONE_MAX // lengths[0])  # all equal, the usual case of video
             return [min(most, len(lengths) - at) for at in range(0, len(lengths), most)]
         size = more = 0
         for length in lengths:
@@ -181,7 +181,7 @@ class _Runs:
         return counts
 
     def below(self, size: int, error: int) -> None:
-        """From now on only smaller ones go as one: the way out is narrower than these, or it cuts nothing apart."""
+        """From now on group only smaller ones: the interface's MTU is smaller than these, or it does not split."""
         self._longest = 0 if error in {errno.EIO, errno.ENOPROTOOPT} else size - 1
 
 
@@ -196,7 +196,7 @@ class Mmsg:
         self._in, self._out = Vector(NAME_SIZES[sock.family]), Vector(NAME_SIZES[sock.family])
         self._stamps = Stamps(sock, self._in.controls, self._in.controllens, self._more_control)
         self.emptied = True
-        self._out.headers["name"] = self._out.names.ctypes.data  # all go to the same one
+        self._out.headers["name"] = self._out.names.ctypes.data  # all have the same destination
         self._in.room[:] = ROOM
         self._runs = _Runs(self._out)
         self._aimed_at: Batch | None = None
@@ -210,7 +210,7 @@ class Mmsg:
         return batch.count
 
     def _receive(self, batch: Batch, most: int) -> int:
-        """Take in so many messages at most, the first bytes of each into its slot; how many."""
+        """Receive at most so many messages, the first bytes of each into its slot; how many."""
         self._aim(batch)
         most = min(most, CAPACITY)
         self._count = count = receive(self._fd, self._in, most)
@@ -287,16 +287,16 @@ class Mmsg:
 class OneByOne:
     """A Mover for any system. Peers are Python's socket addresses; nothing is stamped.
 
-    `large`: a datagram that is larger than a slot fills several, one after the other.
+    `large`: a datagram that is larger than a slot fills several slots.
     """
 
     def __init__(self, sock: socket.socket, *, large: bool = False) -> None:
         self._socket, self._large = sock, large
         self.waiting, self.emptied = False, True
         self.only: Peer | None = None
-        self._whole = bytearray(DATAGRAM_MAX)  # so that the size of what does not fit is known here too
+        self._whole = bytearray(DATAGRAM_MAX)  # so that the size of an oversized datagram is known here too
         self._from: list[Peer] = []
-        self._parts: deque[tuple[bytes, Peer]] = deque()  # of one that is larger, those that found no slot yet
+        self._parts: deque[tuple[bytes, Peer]] = deque()  # parts of a larger one that found no slot yet
 
     def receive(self, batch: Batch) -> int:
         self._from.clear()
@@ -326,7 +326,7 @@ class OneByOne:
                 return self._socket.recvfrom_into(self._whole)
             except BlockingIOError:
                 return None
-            except ConnectionResetError:  # Windows: an earlier datagram of ours found nobody
+            except ConnectionResetError:  # Windows: no program received an earlier datagram of ours
                 continue
 
     def ask(self, wanted: bool) -> bool:  # noqa: ARG002 - there are none

@@ -1,11 +1,11 @@
-"""Datagrams that are no slot each: many that come as one piece (gro.py), or one that is larger than a slot.
+"""Datagrams that do not fit one slot each: many that arrive as one piece (gro.py), or one that is larger than a slot.
 
-What lives here: `Pieces`, which takes in both and lays them into slots, and `Large`, for one that is larger. What must not:
-sending, which is mmsg.py's.
+What lives here: `Pieces`, which receives both and copies them into slots, and `Large`, for one that is larger. What must
+not: sending (mmsg.py).
 
-A datagram that comes alone and fits lands in its slot, and costs no more than without this. Of a larger message the first
-bytes land there, the rest in a row of our own; from there it is copied into slots. What the batch does not hold waits for
-the next one: `waiting` has to be asked before one sleeps.
+A datagram that comes alone and fits is read into its slot, and costs no more than without this. The first bytes of a larger
+message are read into the slot, the rest into a row of our own, from which it is copied into slots. Parts beyond the batch
+wait for the next one: check `waiting` before sleeping.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ import numpy.typing as npt
 from gateway.batch import CAPACITY, HEADROOM, NUMBERS, ROOM, Batch
 from gateway.endpoints.mmsg import DATAGRAM_MAX, IOVEC, Mmsg, Mover, OneByOne, Peer, new_mover
 
-PIECES = 4  # taken in at a time while they come: 256 kB, which a small board's cache still holds
+PIECES = 4  # received at a time: 256 kB, which fits the cache of a small board
 
 
 class Pieces(Mmsg):
-    """A Mover that cuts what it takes in, and sends as `Mmsg` does."""
+    """A Mover that splits received messages, and sends like `Mmsg`."""
 
     def __init__(self, sock: socket.socket) -> None:
         super().__init__(sock)
         self.waiting = False
-        self._rows = np.zeros((CAPACITY, ROOM + DATAGRAM_MAX), np.uint8)  # the system gives memory to those in use only
+        self._rows = np.zeros((CAPACITY, ROOM + DATAGRAM_MAX), np.uint8)  # the system gives memory only to those in use
         self._iov = np.zeros((CAPACITY, 2), IOVEC)
         self._iov["base"][:, 1] = self._rows.ctypes.data + ROOM + np.arange(CAPACITY) * self._rows.shape[1]
         self._iov["len"] = ROOM, DATAGRAM_MAX
@@ -37,12 +37,12 @@ class Pieces(Mmsg):
         self._in.iovs[:] = self._iov.ctypes.data + np.arange(CAPACITY) * 2 * IOVEC.itemsize
         self._in.iovlens[:] = 2
         self._most = CAPACITY
-        self._left: deque[tuple[int, int, int, int]] = deque()  # row, where in it, bytes, size of a slot's part
-        self._from = np.arange(0)  # for each slot of the last `receive`, the message that it came in
+        self._left: deque[tuple[int, int, int, int]] = deque()  # row, position in it, bytes, size of a slot's part
+        self._from = np.arange(0)  # for each slot of the last `receive`, its message
 
     @abstractmethod
     def _read(self, batch: Batch, most: int) -> list[int] | None:
-        """`_receive`; for each message the size of the parts that it is cut into, 0 if it is one. None: each is one."""
+        """`_receive`; for each message the size of its parts, 0 if it is not split. None: no message is split."""
 
     def receive(self, batch: Batch) -> int:
         if self._left:
@@ -64,7 +64,7 @@ class Pieces(Mmsg):
         return batch.count
 
     def _take_in(self, batch: Batch) -> bool:
-        """Whether all that there is came alone, and stands in the slots of `batch`."""
+        """Whether all datagrams came alone, and are in the slots of `batch`."""
         self._stamps.renew()
         sizes = self._read(batch, min(batch.capacity, self._most))
         lengths = self._in.lengths[: self._count]
@@ -94,7 +94,7 @@ class Pieces(Mmsg):
             batch.count += 1
 
     def ask(self, wanted: bool) -> bool:
-        if self._left:  # nothing is read next, and what there is stays as it was told
+        if self._left:  # nothing is read next, and the present data keeps its timestamps
             return self._stamps.asked
         return super().ask(wanted)
 
@@ -111,7 +111,7 @@ class Pieces(Mmsg):
 
 
 class Large(Pieces):
-    """A datagram that is larger than a slot fills several, one after the other."""
+    """A datagram that is larger than a slot fills several slots."""
 
     def _read(self, batch: Batch, most: int) -> list[int] | None:
         lengths = self._in.lengths[: self._receive(batch, most)].tolist()
@@ -119,5 +119,5 @@ class Large(Pieces):
 
 
 def new_large_mover(sock: socket.socket) -> Mover:
-    """One that takes in datagrams of every size."""
+    """A Mover that receives datagrams of every size."""
     return Large(sock) if new_mover is Mmsg else OneByOne(sock, large=True)

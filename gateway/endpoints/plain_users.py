@@ -1,12 +1,12 @@
-"""Whose programs on this computer may be at the plain endpoints, and who tried.
+"""Which users' programs on this computer may use the plain endpoints, and which others tried.
 
-What lives here: `PlainUsers`, the rule of one role; `Peers`, what one UDP endpoint knows of those it hears and sends to.
-What must not: reading the system's tables (socket_users.py), words for people.
+What lives here: `PlainUsers`, the rule of one role; `Peers`, the peers of one UDP endpoint and what is known of them.
+What must not: reading the system's tables (socket_users.py), text for people.
 
-A peer of this computer is looked up when it is new, and twice a second from then on; before a command is taken from it
-the answer is no older than 2 ms, and no socket may have left its port lately. What comes in between costs a look into a
-dictionary. A port that no program has, or one whose user cannot be told, is refused: a program that sent, and was gone
-before it could be looked up, is not heard.
+A peer on this computer is looked up when it is new, and twice a second from then on. Before a command is accepted from it
+the answer must be no older than 2 ms, and no socket may have left its port recently. Other datagrams cost a look-up in a
+dictionary. A port that no program has, or one whose user cannot be determined, is refused: the datagrams of a program that
+ended before the look-up are not accepted.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from gateway.endpoints.lookup import SockAddr, in_words
 from gateway.endpoints.mmsg import Peer
 from gateway.endpoints.socket_users import UdpPorts, User
 
-LOOK_EVERY_S = 0.5  # how long somebody may have a port that was another's before it is noticed
-LOOK_ABSENT_EVERY_S = 0.1  # how long a program that begins to listen waits for its first datagram
-LOOK_FOR_COMMANDS_S = 0.002  # the same, before it is believed with a command
-LEFT_FOR_S = 0.25  # what a socket sent before it left a port has been read by then
-REST = 19  # times what a look for newcomers took is owed before the next: a flood of them takes 5 % of a core at most
-OWED_MAX_S = 0.5  # of this; a few newcomers at once are looked at without delay
-LOOKS_MAX = 3  # for a port: Linux shows the table in pieces, and a row is skipped where others are closed meanwhile
-PEERS_MAX = 256  # peers that one endpoint knows before it forgets some
+LOOK_EVERY_S = 0.5  # a change of the program at a port is noticed after this time at the latest
+LOOK_ABSENT_EVERY_S = 0.1  # the longest wait of a program that begins to listen for its first datagram
+LOOK_FOR_COMMANDS_S = 0.002  # the largest age of the answer for a command
+LEFT_FOR_S = 0.25  # datagrams that a socket sent before it left a port have been read by then
+REST = 19  # after a look for newcomers, wait this many times its duration: a flood takes 5 % of a core at most
+OWED_MAX_S = 0.5  # seconds of that wait that are free: a few newcomers at once are looked up without delay
+LOOKS_MAX = 3  # for a port: Linux returns the table in pieces, and skips a row if others are closed meanwhile
+PEERS_MAX = 256  # peers that one endpoint remembers before it forgets some
 STRANGERS_MAX = 16
-NOT_HERE = -1  # the user of a program that is not on this computer: nothing is known, and it may
+NOT_HERE = -1  # the user of a program on another computer: unknown, and allowed
 LEFT_MAX = 1024
-ASKED_MAX = 64  # ports of those that were heard
-OVERFLOW_UID = 65_534  # "nobody": what Linux shows for every user whom it cannot show
+ASKED_MAX = 64  # ports of recent senders
+OVERFLOW_UID = 65_534  # "nobody": Linux shows it for every user that it cannot show
 
 
 Connection: TypeAlias = tuple[SockAddr, SockAddr]  # their end, and ours
 
 
 class Stranger(NamedTuple):
-    """Somebody who was kept out: uid, or None if it cannot be told; where from, at which endpoint, and when last."""
+    """A user that was kept out: uid, or None if unknown; from which address, at which endpoint, and when last."""
 
     user: User
     peer: str
@@ -49,11 +49,11 @@ class Stranger(NamedTuple):
 
 
 class PlainUsers:
-    """`uids` may; nobody else on this computer may, root neither unless it is among them.
+    """`uids` are allowed; no other user of this computer is, not even root unless it is among them.
 
     `strangers`  the latest of each user who was kept out
-    `trouble`    why the system's tables cannot be read, or empty; then nobody may
-    `flooded`    sockets were closed faster than that is read; from then on it is told only of ports that were heard
+    `trouble`    why the system's tables cannot be read, or empty; while there is a reason, no one is allowed
+    `flooded`    sockets were closed faster than the notices are read; from then on only ports of recent senders are watched
     """
 
     def __init__(self, uids: Collection[int]) -> None:
@@ -62,13 +62,13 @@ class PlainUsers:
         self.trouble = ""
         self.departures = Departures()
         self._left: dict[int, float] = {}  # port -> when a socket left it
-        self._asked: dict[int, None] = {}  # ports that it matters of, the latest last
+        self._asked: dict[int, None] = {}  # ports of recent senders, the latest last
         self.flooded = False
         self._ports: UdpPorts = {}
-        self._looked_at = self._rest_until = float("-inf")  # rest until then is owed
+        self._looked_at = self._rest_until = float("-inf")  # no look for newcomers before this time
 
     def newcomers_ports(self, wanted: Collection[int]) -> UdpPorts | None:
-        """The users of the UDP ports as they are now; None if they were looked at so often that it has to wait.
+        """The present users of the UDP ports; None if there were so many looks that this one has to wait.
 
         `wanted` are the ports that the caller asks about, here and below.
         """
@@ -80,7 +80,7 @@ class PlainUsers:
         return ports
 
     def ports_now(self, wanted: Collection[int]) -> UdpPorts:
-        """The same, however often it was looked at: for callers that ask a few times a second at most."""
+        """The same, without that limit: for callers that ask a few times a second at most."""
         ports: UdpPorts = {}
         for _ in range(LOOKS_MAX):
             try:
@@ -99,7 +99,7 @@ class PlainUsers:
         return self._ports
 
     def was_left(self, port: int, now: float) -> bool:
-        """Whether a socket has left this UDP port lately: it may be that one which sent. Ask after looking whose it is."""
+        """Whether a socket has left this UDP port recently: it may be the sender. Call it after the look-up of the user."""
         if port not in self._asked:
             self._asked = dict.fromkeys([*self._asked, port][-ASKED_MAX:])
             self._tell_no_more_than_asked()
@@ -108,7 +108,7 @@ class PlainUsers:
 
     def _see_who_left(self, now: float) -> None:
         left = self.departures.take()
-        if left is None and not self.flooded:  # some were lost; to refuse all would stop the pilot
+        if left is None and not self.flooded:  # some notices were lost; to refuse all commands would stop the pilot
             self.flooded = True
             self._tell_no_more_than_asked()
         self._left |= dict.fromkeys(left or (), now)
@@ -116,26 +116,26 @@ class PlainUsers:
             self._left = {gone: at for gone, at in self._left.items() if now - at < LEFT_FOR_S}
 
     def _tell_no_more_than_asked(self) -> None:
-        """Else any program that opens and closes sockets without end would have every command refused."""
+        """Otherwise a program that opens and closes sockets without end would cause every command to be refused."""
         if self.flooded:
             self.departures.only(self._asked)
 
     def may_have(self, users: Collection[User], peer: str, endpoint: str, now: float) -> bool:
-        """Whether there are `users` of a port, and all of them may be there; who may not is remembered."""
+        """Whether there are `users` of a port, and all of them are allowed; those that are not are remembered."""
         for user in users:
             if user not in self.uids:
                 self.keep_out(user, peer, endpoint, now)
         return bool(users) and self.uids.issuperset(users)
 
     def keep_out(self, user: User, peer: str, endpoint: str, now: float) -> None:
-        """Remember who was kept out; of too many, those who came last."""
+        """Remember a user that was kept out; if there are too many, the latest ones."""
         self.strangers.pop(user, None)
         self.strangers[user] = Stranger(user, peer, endpoint, now)
         if len(self.strangers) > STRANGERS_MAX:
             del self.strangers[next(iter(self.strangers))]
 
     def forget(self, before: float) -> None:
-        """Those strangers that have not been kept out since."""
+        """Forget the strangers that were not kept out again since."""
         self.strangers = {user: stranger for user, stranger in self.strangers.items() if stranger.at >= before}
 
     def connected(self, connections: Sequence[Connection]) -> list[User] | None:
@@ -173,14 +173,14 @@ class PlainUsers:
 
     @property
     def tired(self) -> bool:
-        """Whether newcomers have to wait: they were looked at too often."""
+        """Whether newcomers have to wait, because there were too many looks."""
         return self._rest_until > time.monotonic() + OWED_MAX_S
 
 
 class Peers:
-    """Who of those that one UDP socket hears may be heard and sent to.
+    """Which peers of one UDP socket are allowed.
 
-    `address` gives the socket address of a peer; `all_here`: the socket is bound where only this computer can reach it;
+    `address` gives the socket address of a peer; `all_here`: only this computer can reach the socket;
     `look_s`: how old an answer may be.
     """
 
@@ -200,8 +200,8 @@ class Peers:
         self._review_at = self._look_at = float("-inf")
 
     def admitted(self, peers: Sequence[Peer], now: float) -> list[Peer]:
-        """Those of `peers` that may be heard."""
-        if now >= self._look_at:  # a flood of newcomers puts this off for nobody
+        """The allowed ones of `peers`."""
+        if now >= self._look_at:  # a flood of newcomers does not delay this
             self._look_at = now + self._look_s
             known = [peer for peer in peers if peer in self._may and self._is_here(peer)]
             self._learn(known, self._users.ports_now(self._ports_of(known)) if known else {}, now)
@@ -210,12 +210,12 @@ class Peers:
             self._make_room()
             here = [peer for peer in new if self._is_here(peer)]
             ports = self._users.newcomers_ports(self._ports_of(here)) if here else {}
-            if ports is not None:  # else they are not heard yet
+            if ports is not None:  # otherwise they are not accepted yet
                 self._learn(new, ports, now)
         return [peer for peer in peers if self._may.get(peer) and not self._may_have_left(peer, now)]
 
     def _may_have_left(self, peer: Peer, now: float) -> bool:
-        """Whether it is another that sent a command, and has closed its socket since."""
+        """Whether another program may have sent a command, and has closed its socket since."""
         address = self._address(peer)
         if self._look_s >= LOOK_EVERY_S or not self._is_here(peer) or not self._users.was_left(address[1], now):
             return False
@@ -223,7 +223,7 @@ class Peers:
         return True
 
     def review(self, clients: Iterable[Peer], now: float) -> list[Peer]:
-        """When it is time, look again at `clients` and forget all others; those that may not be sent to any more."""
+        """When it is time, check `clients` again and forget all others; the clients that are no longer allowed."""
         if now < self._review_at:
             return []
         self._review_at, self._look_at = now + LOOK_EVERY_S, now + self._look_s
@@ -237,9 +237,9 @@ class Peers:
         self._may |= {peer: self._judge(peer, ports, now, gone=(None,)) for peer in peers}
 
     def _make_room(self) -> None:
-        """Of too many, those who may be heard stay known if they are clients or on this computer: there are few of them.
+        """If there are too many, remember only allowed peers that are clients or on this computer: there are few of them.
 
-        Whoever else sends again is judged again, so a flood from ever new ports keeps no newcomer out.
+        Every other sender is checked again, so a flood from ever new ports excludes no newcomer.
         """
         if len(self._may) >= PEERS_MAX:
             stay = {peer for peer, may in self._may.items() if may and (peer in self._clients or self._is_here(peer))}
@@ -252,7 +252,7 @@ class Peers:
         return self._all_here or socket_users.is_here(self._address(peer))
 
     def _judge(self, peer: Peer, ports: UdpPorts, now: float, gone: Collection[User] = ()) -> bool:
-        """`gone` is to blame for a port that no program has."""
+        """`gone` is the reason if no program has the port."""
         if not self._is_here(peer):
             return True
         address = self._address(peer)

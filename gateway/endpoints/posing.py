@@ -1,8 +1,8 @@
-"""Posing: a program of this computer that sends in the name of another one.
+"""Posing: a program of this computer that sends with the address of another computer.
 
-Linux lets any program send IPv6 from whatever address it likes (IPV6_FREEBIND). What it sends to this computer comes by the
-loopback interface all the same, and an honest program sends to an address of its own computer from that same address (RFC
-6724 section 5, rule 1). So the kernel drops what came by loopback from another address than the one that it is for.
+Linux lets any program send IPv6 from any address (IPV6_FREEBIND). Its datagrams to this computer still come by the
+loopback interface, and an honest program sends to an address of its own computer from that same address (RFC
+6724 section 5, rule 1). So the kernel drops datagrams that came by loopback from another address than their destination.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from gateway.endpoints.kernel_filter import (
 
 LOOPBACK = "lo"
 _VERSION, _IPV6 = 0xF0, 0x60
-_SOURCE, _DESTINATION, _WORDS = 8, 24, 4  # where they stand in the header, and how long they are
+_SOURCE, _DESTINATION, _WORDS = 8, 24, 4  # their position in the header, and their length
 
 
 def keep_out_posers(made: socket.socket) -> None:
-    """Of a UDP socket for IPv6. OSError if the kernel takes no such filter."""
+    """Set the filter on a UDP socket for IPv6. OSError if the kernel accepts no such filter."""
     compared = [*_compared()]
     program = [
         (LOAD_WORD, 0, 0, INTERFACE),
@@ -48,8 +48,8 @@ def keep_out_posers(made: socket.socket) -> None:
 
 
 def _compared() -> Iterator[Instruction]:
-    """Goes on if both addresses are the same, and to the last instruction otherwise."""
-    for behind in reversed(range(_WORDS)):  # words that are compared after this one
+    """Continues if both addresses are the same; otherwise jumps to the last instruction."""
+    for behind in reversed(range(_WORDS)):  # words still to compare
         at = 4 * (_WORDS - 1 - behind)
         yield LOAD_WORD, 0, 0, IP_HEADER + _SOURCE + at
         yield TO_X, 0, 0, 0

@@ -1,8 +1,9 @@
-"""A ground's link that listens: who gets what goes up, when anybody can send to it and repeat what others sent.
+"""A ground's link that listens: which addresses get the uplink, although anyone can send to it and copy datagrams.
 
-Four addresses at most get everything. Who brings what is authentic and new becomes one of them, but proves nothing: a
-relay that is faster than the aircraft's own way brings everything first. So an address holds its place only while what
-was sent to it alone comes back (`prove`); else it gives way. Senders of copies are tried, and get nothing but that.
+At most four addresses get everything. A sender of authentic and new datagrams becomes one of them, but this proves nothing:
+a relay that is faster than the aircraft's own path brings everything first. So an address keeps its place only while
+challenges that were sent to it alone come back (`prove`); otherwise a new one replaces it. Senders of copies are tried, and
+get only challenges.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ TRIED_MAX = 4
 class ProvedLink(UdpLink):
     def __init__(self, address: Address) -> None:
         super().__init__(address)
-        self._proved: dict[Peer, float] = {}  # -> when it was proved last
-        self._tried: dict[Peer, float] = {}  # senders of copies, in the order in which they came
+        self._proved: dict[Peer, float] = {}  # -> when it was last proved
+        self._tried: dict[Peer, float] = {}  # senders of copies, in order of arrival
 
     def addresses(self) -> list[Hashable]:
         return list(dict.fromkeys((*self._clients, *self._tried)))
@@ -52,7 +53,7 @@ class ProvedLink(UdpLink):
         for peer in peers:
             if peer not in self._clients and len(self._clients) >= self._most:
                 unproved = (client for client in self._clients if not self._is_proved(client, now))
-                if (gives_way := next(unproved, None)) is not None:  # the one that has been there longest
+                if (gives_way := next(unproved, None)) is not None:  # the one that was added first
                     del self._clients[gives_way]
             super()._welcome([peer], now)
 

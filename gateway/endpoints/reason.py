@@ -1,4 +1,4 @@
-"""What an OSError means, in words for the person who holds the cable. Errors without an entry keep the system's words."""
+"""The meaning of an OSError, in words for the technician. Errors without an entry keep the system's words."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _NOT_ALLOWED = (
 _UNPLUGGED = "{0.device} is gone: was it unplugged?"
 
 _SERIAL = {
-    errno.ENOENT: "{0.device} is not there: is it plugged in?",
-    errno.ENODEV: "{0.device} is not there: is it plugged in?",
-    errno.ENXIO: "{0.device} is not there: is it plugged in?",
+    errno.ENOENT: "{0.device} does not exist: is it plugged in?",
+    errno.ENODEV: "{0.device} does not exist: is it plugged in?",
+    errno.ENXIO: "{0.device} does not exist: is it plugged in?",
     errno.EACCES: _NOT_ALLOWED,
     errno.EPERM: _NOT_ALLOWED,
     errno.EBUSY: _IN_USE,
@@ -30,7 +30,7 @@ _NETWORK = {
     errno.EADDRINUSE: "port {0.port} is in use by another program",
     errno.EADDRNOTAVAIL: "this computer does not have the address {0.host} (yet)",
     errno.EACCES: "not allowed: ports below 1024 belong to root, or a firewall forbids {0.host}",
-    errno.ECONNREFUSED: "nobody listens at {0.host} port {0.port}",
+    errno.ECONNREFUSED: "no program listens at {0.host} port {0.port}",
     errno.ECONNRESET: "{0.host} closed the connection",
     errno.EPIPE: "{0.host} closed the connection",
     errno.ETIMEDOUT: "{0.host} does not answer",
@@ -41,7 +41,7 @@ _NETWORK = {
 
 
 class UserMayNot(OSError):
-    """Who listens there is a user of this computer who may not be there."""
+    """The listening program belongs to a user of this computer that is not allowed."""
 
 
 def reason(error: OSError, address: Address) -> str:
@@ -49,7 +49,7 @@ def reason(error: OSError, address: Address) -> str:
     if isinstance(error, socket.gaierror):
         return f"the name {address.host} cannot be looked up: is the network up?"
     if isinstance(error, UserMayNot):
-        return f"{address.host} port {address.port} belongs to a program of a user who may not be there (plain_users)"
+        return f"{address.host} port {address.port} belongs to a program of a user that is not allowed (plain_users)"
     table = _SERIAL if address.kind == "serial" else _NETWORK
     words = table.get(error.errno or 0, "{0}: {1}")
     return words.format(address, error.strerror or error)

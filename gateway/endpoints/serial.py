@@ -1,6 +1,6 @@
 """Serial lines: a UART, a USB port, a pseudo-terminal. 8N1, no flow control, one program at a time.
 
-What lives here: the port (pyserial opens and configures it) and the endpoint around it. Bytes are carried by stream.py.
+What lives here: the port (pyserial opens and configures it) and the endpoint around it. stream.py moves the bytes.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ else:
 
 
 class SerialLine(StreamEndpoint):
-    """One serial line, opened again for ever: unplugged and plugged in again, it comes back by itself."""
+    """One serial line, opened again without end: after unplugging and plugging in, it works again by itself."""
 
     def __init__(self, address: Address) -> None:
         super().__init__(address)
         self.octets_a_second = address.baud / BITS_A_BYTE
         self._port: Port | None = None
-        self._busy_until, self._timed = 0.0, 0  # when what the driver took has gone at the line's rate; bytes in that sum
+        self._busy_until, self._timed = 0.0, 0  # when the driver's bytes are sent at the line's rate; how many bytes
 
     def backlog_s(self, now: float) -> float:
-        """By the clock, for USB adapters and pseudo-terminals hold bytes that their driver does not tell of.
+        """By the clock, because USB adapters and pseudo-terminals hold bytes that their driver does not report.
 
-        By the driver too, for a line may be slower than its rate.
+        By the driver too, because a line may be slower than its rate.
         """
         if self._stream is None or self._port is None:
             return 0.0
@@ -47,7 +47,7 @@ class SerialLine(StreamEndpoint):
         return max(self._busy_until - now, told_s) + self._stream.unsent / self.octets_a_second
 
     def interests(self) -> list[tuple[int, int]]:
-        return super().interests() if POSIX else []  # elsewhere it is looked at whenever the loop wakes
+        return super().interests() if POSIX else []  # on other systems it is checked whenever the loop wakes
 
     def _open(self, now: float) -> None:
         self._port = Port(self.address.device, self.address.baud)
@@ -55,10 +55,10 @@ class SerialLine(StreamEndpoint):
 
 
 class Port:
-    """A serial port with the four methods of a non-blocking socket that a stream needs. OSError if it cannot be had.
+    """A serial port with the four methods of a non-blocking socket that a stream needs. OSError if it cannot be opened.
 
-    pyserial's own read and write are not used where ports are file descriptors: its read takes silence for an end that
-    it must first ask select(2) about, and its write goes round and round while the line is full.
+    pyserial's own read and write are not used where ports are file descriptors: its read calls select(2) first and treats
+    silence as the end, and its write spins while the line is full.
     """
 
     def __init__(self, device: str, baud: int) -> None:
@@ -69,9 +69,9 @@ class Port:
             raise OSError(str(error)) from error
         if POSIX:
             self._fd = self._port.fileno()
-            if not os.ttyname(self._fd).startswith("/dev/pts/"):  # a pseudo-terminal would keep it beyond our death
-                fcntl.ioctl(self._fd, termios.TIOCEXCL)  # shuts out programs that do not ask for pyserial's lock, too
-            with contextlib.suppress(ValueError, NotImplementedError):  # FTDI adapters otherwise hold bytes back for 16 ms
+            if not os.ttyname(self._fd).startswith("/dev/pts/"):  # a pseudo-terminal would keep it after our end
+                fcntl.ioctl(self._fd, termios.TIOCEXCL)  # also excludes programs that do not use pyserial's lock
+            with contextlib.suppress(ValueError, NotImplementedError):  # otherwise FTDI adapters delay bytes by 16 ms
                 self._port.set_low_latency_mode(True)
 
     def fileno(self) -> int:
@@ -89,13 +89,13 @@ class Port:
         return os.write(self._fd, data) if POSIX else int(self._port.write(data) or 0)
 
     def waiting(self) -> int:
-        """Bytes that the driver has taken and not sent; a pseudo-terminal says 0 whatever it holds."""
-        with contextlib.suppress(OSError):  # the next read or write meets it, too
+        """Bytes that the driver has accepted and not sent; a pseudo-terminal always says 0."""
+        with contextlib.suppress(OSError):  # the next read or write fails too
             return self._port.out_waiting
         return 0
 
     def close(self) -> None:
-        """Throw away what the driver still holds: waiting for a line that is gone would take half a minute."""
+        """Discard the driver's bytes: waiting for a missing line would take half a minute."""
         with contextlib.suppress(OSError, *_REFUSALS):
             self._port.reset_output_buffer()
         with contextlib.suppress(OSError):

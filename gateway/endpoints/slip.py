@@ -1,9 +1,9 @@
 """Datagrams over a serial radio, each between two END bytes: SLIP, RFC 1055.
 
 What lives here: the framing and the endpoint `SlipLine`. What must not: the port (serial.py) and the queue of frames,
-which goes out in order, none cut and none more than a second late (stream.py).
+which sends them in order, complete, and at most a second late (stream.py).
 
-SLIP has no checksum, and needs none here: what noise has changed fails the AEAD, the signature or the hash of a datagram.
+SLIP has no checksum, and needs none here: changed bytes fail the AEAD, the signature or the hash of a datagram.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _BAD_ESCAPE = re.compile(rb"\xdb(?![\xdc\xdd])")
 
 
 def encode(datagram: bytes) -> bytes:
-    """END, the datagram without END and ESC, END. The first END closes whatever noise stands on the line before it."""
+    """END, the escaped datagram, END. The first END ends any noise on the line before it."""
     return END + datagram.replace(ESC, ESC + ESC_ESC).replace(END, ESC + ESC_END) + END
 
 
@@ -38,7 +38,7 @@ def unescape(body: bytes) -> bytes | None:
 class Decoder:
     """Bytes of one connection in, whole datagrams out. Holds at most one unfinished frame of `FRAME_MAX` bytes.
 
-    `skipped_bytes`  were in frames with a bad escape, or too long
+    `skipped_bytes`  bytes of frames with a bad escape, or too long
     """
 
     __slots__ = ("_begun", "_overlong", "skipped_bytes")
@@ -46,10 +46,10 @@ class Decoder:
     def __init__(self) -> None:
         self.skipped_bytes = 0
         self._begun = b""
-        self._overlong = False  # the frame that has begun was given up; what follows of it is skipped
+        self._overlong = False  # the frame is abandoned; the rest of it is skipped
 
     def feed(self, data: bytes) -> list[bytes]:
-        """The datagrams that end in `data`, in order; empty ones, which two ENDs in a row make, are none."""
+        """The datagrams that end in `data`, in order; empty ones, from two ENDs in a row, are ignored."""
         *bodies, rest = data.split(END)
         out = list(self._ended(bodies)) if bodies else []
         self._begin(rest)
@@ -76,7 +76,7 @@ class Decoder:
 
 
 class SlipLine(SerialLine):
-    """A serial line as a link: datagrams, opened again for ever. What was half received when it was lost is forgotten."""
+    """A serial line as a link: datagrams, opened again without end. A lost line discards a half received one."""
 
     stream = False
 
@@ -84,8 +84,8 @@ class SlipLine(SerialLine):
         super().__init__(address)
         self._decoder = Decoder()
         self._raw = Batch(1)
-        self._come: deque[bytes] = deque()  # datagrams of the last read that no batch has taken yet
-        self._came_at = 0.0  # when they had come at the earliest, on `clock.now`
+        self._come: deque[bytes] = deque()  # datagrams of the last read that are not in a batch yet
+        self._came_at = 0.0  # the earliest time of their arrival, on `clock.now`
 
     def receive_into(self, batch: Batch, now: float) -> int:
         batch.clear()
@@ -107,7 +107,7 @@ class SlipLine(SerialLine):
         if not came:
             return 0
         self._came_at = clock.now() - self._raw.oldest
-        self.counters.rx_datagrams -= came  # counted as a read of a stream; here a datagram is one
+        self.counters.rx_datagrams -= came  # counted as a read of a stream; here a datagram counts
         self._come.extend(self._decoder.feed(bytes(self._raw.view(0))))
         self.counters.resync_bytes += self._decoder.skipped_bytes
         self._decoder.skipped_bytes = 0

@@ -1,11 +1,11 @@
-"""Which user of this computer a port or a connection belongs to, by the tables of sockets that Linux shows.
+"""The user of this computer to whom a port or a connection belongs, by the tables of sockets that Linux shows.
 
-What lives here: reading /proc/self/net (proc_pid_net(5)). What must not: who may do what (plain_users.py).
+What lives here: reading /proc/self/net (proc_pid_net(5)). What must not: permissions (plain_users.py).
 
     sl: local_address:port remote_address:port state tx:rx tr:when retrnsmt uid timeout inode ...
 
 A socket without an inode belongs to no program: it was closed, or waits to be accepted. Linux shows uid 0 for it, as for
-root's, so its user counts here as one that cannot be told.
+root, so its user counts here as unknown.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from gateway.endpoints.lookup import SockAddr
 AVAILABLE = sys.platform == "linux"
 NET = Path("/proc/self/net")
 UDP_ROW = re.compile(rb"^ *\d+: \w+:(\w{4}) \S+ \S\S \S+ \S+ \S+ +(\d+) +\d+ (\d+)", re.MULTILINE)
-TCP_REST = re.compile(rb" \S\S \S+ \S+ \S+ +(\d+) +\d+ (\d+)")  # behind both addresses
+TCP_REST = re.compile(rb" \S\S \S+ \S+ \S+ +(\d+) +\d+ (\d+)")  # after both addresses
 
-User: TypeAlias = int | None  # uid; None if it cannot be told
+User: TypeAlias = int | None  # uid; None if unknown
 UdpPorts: TypeAlias = Mapping[int, frozenset[User]]
 
 
 def udp_ports() -> UdpPorts:
     """The users of every UDP port. OSError if the tables cannot be read.
 
-    By port alone: whoever has a port at any address of this computer can send from it with any other (IP_PKTINFO), and
+    By port alone: a program with a port at any address of this computer can send from any other address (IP_PKTINFO), and
     programs that both ask for it (SO_REUSEADDR) share one.
     """
     found: dict[int, set[User]] = defaultdict(set)
@@ -50,7 +50,7 @@ def tcp_connections() -> bytes:
 
 
 def tcp_user(connections: bytes, theirs: SockAddr, ours: SockAddr) -> User:
-    """Whose end of the connection to `ours` the one at `theirs` is."""
+    """The user of the end at `theirs` of the connection to `ours`."""
     for mapped in (False, True):  # two IPv4 programs, or one of them by an IPv6 socket: each has a row of its own kind
         place = b" %s %s " % (_place(theirs, mapped=mapped), _place(ours, mapped=mapped))
         at = connections.find(place)
@@ -62,7 +62,7 @@ def tcp_user(connections: bytes, theirs: SockAddr, ours: SockAddr) -> User:
 def is_here(address: SockAddr) -> bool:
     """Whether this computer has that address, so that one of its own programs sends from there.
 
-    Also if it cannot be told, such as when no descriptor is left: a stranger may have used them up.
+    Also True if this is unknown, for example when no descriptor is left: an attacker may have used them up.
     """
     host = host_of(address)
     if host.is_loopback:
@@ -93,7 +93,7 @@ def _table(name: str) -> bytes:
 
 
 def _place(address: SockAddr, *, mapped: bool) -> bytes:
-    """An address as the tables write it: 32-bit numbers in the machine's own byte order."""
+    """An address in the form of the tables: 32-bit numbers in the machine's own byte order."""
     packed = host_of(address).packed
     if mapped and len(packed) == 4:  # noqa: PLR2004 - IPv4
         packed = bytes(10) + b"\xff\xff" + packed

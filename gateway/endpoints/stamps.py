@@ -1,8 +1,9 @@
-"""Stamps: when each datagram came into the system, as recvmmsg(2) can tell it beside the datagram.
+"""Stamps: the time at which each datagram came into the system, which recvmmsg(2) can return with the datagram.
 
-The system stamps all that comes to a socket (SO_TIMESTAMPING), and tells it only while it is asked to (SO_TIMESTAMPNS,
-socket(7)), for that costs a third of a read. What lives here: asking, where the system puts what it tells, and reading it
-for one datagram or for all. What must not: what follows from it (age.py). The structures are those of 64-bit Linux:
+The system stamps each datagram of a socket (SO_TIMESTAMPING), and returns the timestamp only while this is switched on
+(SO_TIMESTAMPNS, socket(7)), because that costs a third of a read. What lives here: the switch, the layout of the returned
+data, and reading it for one datagram or for all. What must not: decisions (age.py). The structures are those of 64-bit
+Linux:
 
     struct cmsghdr { size_t len; int level; int type; } and struct timespec { long seconds; long nanoseconds; }   32 bytes
 """
@@ -18,14 +19,14 @@ import numpy.typing as npt
 from gateway.batch import CAPACITY
 
 SO_TIMESTAMPNS, SO_TIMESTAMPING = 35, 37
-RX_SOFTWARE = 1 << 3  # SOF_TIMESTAMPING_RX_SOFTWARE: stamp, and do not tell
-STAMP_SIZE, SECONDS, NANOSECONDS = 32, 2, 3  # bytes with its head, and which words of 8 bytes say when
+RX_SOFTWARE = 1 << 3  # SOF_TIMESTAMPING_RX_SOFTWARE: stamp, and do not return it
+STAMP_SIZE, SECONDS, NANOSECONDS = 32, 2, 3  # bytes with its head, and the words of 8 bytes that hold the time
 
 
 class Stamps:
-    """Of one socket. `more`: bytes that the system tells beside a stamp; `told` is where, with stamps and without.
+    """The timestamps of one socket. `more`: bytes of other data that the system returns; `told` is their position.
 
-    `controls`, `controllens`: the fields of the messages to be read that say where there is room for that, and how much.
+    `controls`, `controllens`: the fields of the messages that hold the address and the size of the room for this data.
     """
 
     def __init__(
@@ -52,18 +53,18 @@ class Stamps:
         return False
 
     def ask(self, wanted: bool) -> bool:
-        """Have the next reads tell stamps, or not; whether they will."""
+        """Switch the timestamps of the next reads on or off; whether they are on."""
         if wanted != self.asked and self._has_them and self._set(SO_TIMESTAMPNS, wanted):
             self.asked = wanted
             self.renew()
         return self.asked
 
     def renew(self) -> None:
-        """Before a read, if the last one may have used a part of the room; the system notes how much of it."""
+        """Call it before a read if the last one may have used a part of the room: the system overwrites the size."""
         self._lengths[:] = self._octets.shape[1] if self.asked else self._more
 
     def each(self, rows: slice | npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-        """Those of these messages of the last read, in Unix seconds."""
+        """The timestamps of these messages of the last read, in Unix seconds."""
         words = self._words[rows]
         seconds: npt.NDArray[np.float64] = words[:, SECONDS] + words[:, NANOSECONDS] * 1e-9
         return seconds

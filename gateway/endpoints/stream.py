@@ -1,6 +1,6 @@
-"""Byte streams, whatever carries them: bytes come in as they come, frames go out whole or not at all.
+"""Byte streams over any carrier: bytes are received as they come, frames are sent whole or not at all.
 
-What lives here: `Stream`, one connection, and `StreamEndpoint`, the endpoint that has one at a time. What must not:
+What lives here: `Stream`, one connection, and `StreamEndpoint`, an endpoint with one connection at a time. What must not:
 connecting, accepting, opening (tcp.py, serial.py).
 """
 
@@ -17,13 +17,13 @@ from gateway.endpoints.address import Address
 from gateway.endpoints.age import Age
 from gateway.endpoints.endpoint import READ, WRITE, Counters, Endpoint, State
 
-DROP_AFTER_S = 1.0  # in our own queue; then a frame would do more harm than good
-QUEUE_MAX = 1 << 20  # bytes; a guard for memory, far more than a second of any telemetry
+DROP_AFTER_S = 1.0  # in our own queue; an older frame would do more harm than good
+QUEUE_MAX = 1 << 20  # bytes; protects the memory, and is far more than a second of any telemetry
 FRAMES_A_WRITE = 64
 
 
 class Line(Protocol):
-    """What carries a stream: a non-blocking socket, or a serial port that looks like one.
+    """The carrier of a stream: a non-blocking socket, or a serial port that looks like one.
 
     `recv_into` and `send` raise BlockingIOError when they would wait; `recv_into` gives 0 at the end of the stream.
     """
@@ -37,22 +37,22 @@ class Line(Protocol):
 class Stream:
     """A line and the frames that wait for it, as connection `number` of its endpoint.
 
-    A frame of which a part is on the wire is always finished, and the next begins only behind it: the receiver never
+    A frame of which a part is on the wire is always finished, and the next begins only after it: the receiver never
     sees half a frame followed by another one (mavlink-router#133).
     """
 
     def __init__(self, line: Line, number: int, counters: Counters, name: str = "", since: float | None = None) -> None:
-        """`since`: when nothing can have come by it yet, on `clock.now`; if it is not told, now."""
+        """`since`: a time before any data arrived by it, on `clock.now`; by default now."""
         self.number, self.name = number, name
         self._age = Age(since)
         self._line, self._counters = line, counters
         self._waiting: deque[tuple[float, bytes]] = deque()  # (since when, frame)
         self._size = 0  # bytes of all frames that wait
-        self._begun = 0  # bytes of the first of them that are already on the wire
+        self._begun = 0  # bytes of the first frame that are already on the wire
 
     @property
     def unsent(self) -> int:
-        """Bytes that the line has not taken yet."""
+        """Bytes that the line has not accepted yet."""
         return self._size - self._begun
 
     def interests(self) -> tuple[int, int]:
@@ -61,7 +61,7 @@ class Stream:
     # --- in ---
 
     def read(self, batch: Batch) -> int:
-        """Put what has come into the slots of an empty batch, in order. OSError when the connection has ended."""
+        """Put received data into the slots of an empty batch, in order. OSError when the connection has ended."""
         self._age.begin()
         total, emptied = 0, False
         while not (batch.full or emptied):
@@ -83,7 +83,7 @@ class Stream:
             return 0
         except OSError:
             if batch.count:
-                return 0  # hand over what came before it; the next call meets the end again
+                return 0  # return the data before the end; the next call meets the end again
             raise
         if not size and not batch.count:
             raise ConnectionResetError(errno.ECONNRESET, "end of stream")
@@ -103,7 +103,7 @@ class Stream:
         self._write_on()
 
     def flush(self, now: float) -> None:
-        """Write as much of what waits as the line takes now. OSError when the connection has ended."""
+        """Write as much waiting data as the line accepts now. OSError when the connection has ended."""
         self._drop_late(now)
         self._write_on()
 
@@ -135,7 +135,7 @@ class Stream:
         self._waiting.extendleft(begun)
 
     def close(self) -> None:
-        """Close the line; what still waits is lost with it, and counted."""
+        """Close the line; waiting frames are lost and counted."""
         self._counters.dropped_tx += len(self._waiting)
         self._waiting.clear()
         self._line.close()
@@ -174,11 +174,11 @@ class StreamEndpoint(Endpoint):
         return [] if self._stream is None else [self._stream.interests()]
 
     def _frames(self, batch: Batch) -> Iterable[bytes]:
-        """What goes on the line for each datagram of `batch`."""
+        """The bytes on the line for each datagram of `batch`."""
         return batch.datagrams()
 
     def _connected(self, line: Line, now: float, since: float | None = None) -> None:
-        """`since`: as of a stream."""
+        """`since`: as for `Stream`."""
         self.connection += 1
         self._stream = Stream(line, self.connection, self.counters, since=since)
         self._opened(State.CONNECTED, now)

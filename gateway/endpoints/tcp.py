@@ -18,21 +18,21 @@ from gateway.endpoints.stream import Stream, StreamEndpoint
 
 CONNECT_WITHIN_S = 5.0
 CLIENTS_MAX = 16
-SEND_BUFFER = 64 << 10  # bytes; what waits in the system cannot be dropped when it is late, so little may
+SEND_BUFFER = 64 << 10  # bytes; late data in the system's buffer cannot be dropped, so the buffer is small
 BACKLOG = 16
 
-# Without these a peer that lost its power, or its network, looks connected for a quarter of an hour.
+# Without these, a peer that lost its power or its network looks connected for a quarter of an hour.
 _KEEP_ALIVE = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 10_000}
 
 
 class TcpClient(StreamEndpoint):
-    """One connection, made again for ever."""
+    """One connection, made again without end."""
 
     def __init__(self, address: Address) -> None:
         super().__init__(address)
         self._lookup = Lookup(address.host, address.port, socket.SOCK_STREAM)
         self._connecting: socket.socket | None = None
-        self._meeting = False  # it is connected, and not known yet to whom
+        self._meeting = False  # it is connected, and the user at the other end is not known yet
         self._give_up_at = self._begun_at = 0.0
 
     def receive_into(self, batch: Batch, now: float) -> int:
@@ -62,7 +62,7 @@ class TcpClient(StreamEndpoint):
             raise OSError(error, os.strerror(error))
 
     def _finish(self, made: socket.socket, now: float) -> None:
-        """See what has become of the connection that was begun."""
+        """Check the connection attempt."""
         error = made.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if error or now >= self._give_up_at:
             error = error or errno.ETIMEDOUT
@@ -71,14 +71,14 @@ class TcpClient(StreamEndpoint):
             other = made.getpeername()
         except OSError:
             return  # not yet
-        if other == made.getsockname():  # where nobody listens a socket can, by chance, meet itself
+        if other == made.getsockname():  # if no program listens, a socket can by chance connect to itself
             raise OSError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
         if self._may_be_there(made, other, now):
             self._connecting, self._meeting = None, False
             self._connected(made, now, self._begun_at)
 
     def _may_be_there(self, made: socket.socket, other: SockAddr, now: float) -> bool:
-        """Whether the program that took the connection may have it; False as well until it has taken it."""
+        """Whether the program that accepted the connection is allowed; also False until it has accepted it."""
         if self.users is None:
             return True
         self._meeting = True
@@ -101,7 +101,7 @@ class TcpClient(StreamEndpoint):
 class TcpServer(Endpoint):
     """Listens; `send` sends to every client, `receive_into` reads from one of them at a time, in turn.
 
-    A client that does not read loses whole frames, and holds up nobody but itself.
+    A client that does not read loses whole frames, and delays no other client.
     """
 
     stream = True
@@ -110,11 +110,11 @@ class TcpServer(Endpoint):
         super().__init__(address)
         self._lookup = Lookup(address.host, address.port, socket.SOCK_STREAM)
         self._listener: socket.socket | None = None
-        # Of whom it is not known yet whether they may be here; and since when they can have sent something.
+        # Clients not yet known to be allowed, and the time before which they sent nothing.
         self._newcomers: list[tuple[socket.socket, SockAddr, float]] = []
-        self._clients: list[Stream] = []  # whose turn it is to be read stands first
+        self._clients: list[Stream] = []  # the next one to be read is first
         self._accepted = 0
-        self._looked_at = clock.now()  # for connections; what a new one brings came later
+        self._looked_at = clock.now()  # for connections; the data of a new one came later
 
     def receive_into(self, batch: Batch, now: float) -> int:
         batch.clear()
@@ -123,7 +123,7 @@ class TcpServer(Endpoint):
         try:
             self._accept(self._listener)
             self._let_in(now)
-        except OSError as error:  # such as no file descriptor left: a listener that stays ready would spin the loop
+        except OSError as error:  # for example, no file descriptor is left: a listener that stays ready would spin the loop
             self._lost(error, now)
         for client in tuple(self._clients):
             if self._read(client, batch, now):
@@ -170,17 +170,17 @@ class TcpServer(Endpoint):
             except BlockingIOError:
                 self._looked_at = began
                 return
-            except ConnectionAbortedError:  # it left before we looked
+            except ConnectionAbortedError:  # it left before the look-up
                 continue
             if len(self._clients) + len(self._newcomers) == CLIENTS_MAX:
-                self.last_error = f"{CLIENTS_MAX} clients already: another one was turned away"
+                self.last_error = f"{CLIENTS_MAX} clients already: another one was refused"
                 made.close()
                 continue
             _prepare(made)
             self._newcomers.append((made, where, self._looked_at))
 
     def _let_in(self, now: float) -> None:
-        """Make clients of the newcomers that may be here; nobody is heard or sent to before that."""
+        """Make clients of the newcomers that are allowed; no data is accepted or sent before that."""
         users = self._newcomers_users()
         for (made, where, since), user in zip(tuple(self._newcomers), users, strict=False):
             self._newcomers.pop(0)
@@ -193,7 +193,7 @@ class TcpServer(Endpoint):
             self.state = State.CONNECTED
 
     def _newcomers_users(self) -> list[User]:
-        """Of each; none if they have to wait."""
+        """The user of each; none if they have to wait."""
         if self.users is None:
             return [NOT_HERE] * len(self._newcomers)
         ends = [(where, made.getsockname()) for made, where, _ in self._newcomers]
@@ -212,7 +212,7 @@ class TcpServer(Endpoint):
             return
         self._listener = socket.socket(target[0], socket.SOCK_STREAM)
         self._listener.setblocking(False)
-        if os.name == "posix":  # there it means: despite connections of the last run that the system still remembers
+        if os.name == "posix":  # on Linux it means: despite connections of the last run that the system still remembers
             self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, True)
         listen_on(self._listener, target[1])
         self._listener.listen(BACKLOG)
@@ -232,7 +232,7 @@ class TcpServer(Endpoint):
 
 
 def _prepare(made: socket.socket) -> None:
-    """Options of every connection: no waiting, nothing held back to fill a packet, little buffered, the dead noticed."""
+    """Options of every connection: non-blocking, no delay to fill a packet, small buffers, keepalive."""
     made.setblocking(False)
     made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)

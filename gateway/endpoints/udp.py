@@ -1,7 +1,7 @@
-"""UDP: `UdpIn` listens and answers everyone it heard lately, `UdpLink` only those whom somebody vouches for; `UdpOut` sends
-to one address and reads what that answers.
+"""UDP: `UdpIn` listens and answers its recent senders, `UdpLink` only authenticated ones; `UdpOut` sends to one address and
+reads its answers.
 
-What lives here: who gets which datagram, and what to make of errors. How datagrams are moved is mmsg.py's.
+What lives here: who gets which datagram, and the treatment of errors. mmsg.py moves the datagrams.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from gateway.endpoints.plain_users import LOOK_ABSENT_EVERY_S, LOOK_EVERY_S, Pee
 from gateway.endpoints.posing import keep_out_posers
 from gateway.endpoints.socket_users import host_of, is_here
 
-CLIENT_IDLE_S = 60.0  # as mavp2p: who has been silent for so long is not answered any more
+CLIENT_IDLE_S = 60.0  # as in mavp2p: a sender that was silent for this time is not answered any more
 CLIENTS_MAX = 16
-VOUCHED_FOR_S = 5.0  # a sender whose datagram was authentic is answered for so long
+VOUCHED_FOR_S = 5.0  # a sender of an authentic datagram is answered for this time
 VOUCHED_MAX = 4
 
 
@@ -44,8 +44,8 @@ class _Udp(Endpoint):
         self._socket: socket.socket | None = None
         self._mover: Mover | None = None
         self._age, self._stamped = Age(), False
-        self._peers: Peers | None = None  # None: whoever sends is heard
-        self._slots = np.arange(0)  # which of the mover's slots those of the batch were, before some were left out
+        self._peers: Peers | None = None  # None: every sender is accepted
+        self._slots = np.arange(0)  # the mover's slots of the batch, before some were left out
 
     def receive_into(self, batch: Batch, now: float) -> int:
         batch.clear()
@@ -86,10 +86,10 @@ class _Udp(Endpoint):
 
     @abstractmethod
     def _regard_senders(self, mover: Mover, batch: Batch, now: float, /) -> None:
-        """Draw conclusions from who sent what `batch` has just received."""
+        """Update the clients by the senders of the received `batch`."""
 
     def _admitted(self, mover: Mover, batch: Batch, now: float) -> Sequence[Peer]:
-        """Who sent what stands in `batch` and may be heard; what the others sent is left out, and counted."""
+        """The allowed senders of `batch`; the datagrams of others are left out, and counted."""
         senders = mover.senders(self._slots) if mover.only is None else [mover.only]
         if self._peers is None:
             return senders
@@ -146,15 +146,15 @@ class _Udp(Endpoint):
 
 
 class UdpIn(_Udp):
-    """Listens on one address. Its clients are the addresses heard in the last minute; `send` sends to all of them."""
+    """Listens on one address. Its clients are the senders of the last minute; `send` sends to all of them."""
 
     _idle_s: ClassVar = CLIENT_IDLE_S
     _most: ClassVar = CLIENTS_MAX
 
     def __init__(self, address: Address) -> None:
         super().__init__(address)
-        self._clients: dict[Peer, float] = {}  # -> when it was welcome last
-        self._scope = 0  # number of the interface, of an address that has one (fe80::1%wlan0)
+        self._clients: dict[Peer, float] = {}  # -> when it was last accepted
+        self._scope = 0  # number of the interface, if the address has one (fe80::1%wlan0)
 
     def clients(self) -> list[str]:
         return [] if self._mover is None else [in_words(self._mover.address(peer)) for peer in self._clients]
@@ -174,15 +174,15 @@ class UdpIn(_Udp):
         for peer in peers:
             if peer in self._clients or len(self._clients) < self._most:
                 self._clients[peer] = now
-            else:  # not at the cost of one that is there: a flood of newcomers must not push out the pilot
-                self.last_error = f"{self._most} clients already: others are heard, but not answered"
+            else:  # do not replace a present one: a flood of newcomers must not displace the pilot
+                self.last_error = f"{self._most} clients already: others are read, but not answered"
         self.state = State.CONNECTED if self._clients else State.IDLE
 
     def _upkeep(self, now: float) -> None:
         if self._scope:
             try:
                 socket.if_indextoname(self._scope)
-            except OSError as error:  # replaced: this socket would listen to the one that is gone for ever
+            except OSError as error:  # replaced: this socket would still listen on the former interface
                 self._lost(error, now)
                 return
         gone = {peer for peer, heard in self._clients.items() if self._has_left(peer, heard, now)}
@@ -213,7 +213,7 @@ class UdpIn(_Udp):
 
 
 class UdpLink(UdpIn):
-    """Listens on one address where anybody can send. `send` sends to the four at most that were vouched for lately."""
+    """Listens on one address where anyone can send. `send` sends to at most four recently authenticated senders."""
 
     _idle_s: ClassVar = VOUCHED_FOR_S
     _most: ClassVar = VOUCHED_MAX
@@ -228,19 +228,19 @@ class UdpLink(UdpIn):
         self._welcome([peer for peer in self.senders(slots) if peer in self._clients], now)
 
     def _regard_senders(self, _mover: Mover, _batch: Batch, _now: float, /) -> None:
-        """To have sent something proves nothing."""
+        """A datagram alone proves nothing about its sender."""
 
 
 class UdpOut(_Udp):
-    """Sends to one address, and hears that address only.
+    """Sends to one address, and reads only from that address.
 
-    The socket stays unconnected: the system then chooses the way out afresh for each datagram, so the endpoint outlives
-    a change of network, and a port where nobody listens costs no error per datagram.
+    The socket stays unconnected: the system then chooses the route again for each datagram, so the endpoint survives
+    a change of network, and a port where no program listens causes no error per datagram.
     """
 
     _peer: Peer = None
     _broadcast = False
-    _listener: SockAddr | None = None  # whose program must be looked at: the address is one of this computer
+    _listener: SockAddr | None = None  # its program must be looked up: the address is one of this computer
     _let_in = True
     _looked_at = float("-inf")
 
@@ -257,7 +257,7 @@ class UdpOut(_Udp):
             self._lost(OSError(sent.error, os.strerror(sent.error)), now)
 
     def _regard_senders(self, mover: Mover, batch: Batch, now: float, /) -> None:
-        if self._broadcast:  # whoever answers a broadcast does so from an address of its own
+        if self._broadcast:  # a receiver of a broadcast answers from its own address
             self._admitted(mover, batch, now)
             return
         if mover.only != self._peer:
@@ -274,7 +274,7 @@ class UdpOut(_Udp):
             self._look(now)
 
     def _may_have_left(self, now: float) -> bool:
-        """Whether it is another that sent a command from there, and has closed its socket since."""
+        """Whether another program may have sent a command from there, and has closed its socket since."""
         if self._listener is None or self.users is None or self.look_s >= LOOK_EVERY_S:
             return False
         if not self.users.was_left(self._listener[1], now):
@@ -283,7 +283,7 @@ class UdpOut(_Udp):
         return True
 
     def _look(self, now: float) -> None:
-        """See whose program listens. While none does nothing is sent: the next one there need not be the right one."""
+        """Look up whose program listens. While none does, nothing is sent: the next one may be the wrong one."""
         if self._listener is None or self.users is None:
             return
         self._looked_at = now
@@ -309,10 +309,10 @@ class UdpOut(_Udp):
 
 
 def _is_broadcast(family: socket.AddressFamily, where: SockAddr) -> bool:
-    """Whether the system holds this for a broadcast address; OSError if it knows no way to it. Sends nothing."""
+    """Whether the system treats this as a broadcast address; OSError if it has no route to it. Sends nothing."""
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(where)
-        except PermissionError:  # what it says to a socket without SO_BROADCAST
+        except PermissionError:  # its answer to a socket without SO_BROADCAST
             return True
     return False

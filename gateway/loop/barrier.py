@@ -1,4 +1,4 @@
-"""What the roles do about what the barrier met (gateway.core.barrier): slow down, and tell whoever brought it."""
+"""The reaction of the roles to unexpected errors (gateway.core.barrier): slow down, and answer the sender."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Taken = TypeVar("Taken")
 
 
 def breathe(barrier: Barrier) -> None:
-    """Once a turn: what fails at once, again and again, must not take the whole processor."""
+    """Call it once a turn: repeated immediate failures must not take the whole processor."""
     if barrier.struck:
         barrier.struck = False
         time.sleep(BREATHER_S)
 
 
 def refusing(barrier: Barrier, take: Callable[[bytes], Taken]) -> Callable[[bytes], Taken]:
-    """`take` an order, and refuse by KeysError also what nobody expected, so that whoever brought the order is told."""
+    """`take` an order, and make unexpected exceptions a KeysError too, so that the sender of the order gets an answer."""
 
     def taking(data: bytes) -> Taken:
         try:

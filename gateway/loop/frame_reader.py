@@ -1,6 +1,6 @@
-"""Frame reader: what MAVLink frames the bytes of a plain endpoint complete, each of its senders framed on its own.
+"""Frame reader: the MAVLink frames in the bytes of a plain endpoint, framed separately for each sender.
 
-What must not live here: what becomes of the frames.
+What must not live here: the use of the frames.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from gateway.batch import AGED_S, Batch
 from gateway.core.barrier import Barrier
 from gateway.endpoints import Endpoint
 
-BATCHES_A_READ = 4  # what a flooding sender may take before others have their turn
-SENDERS = 16  # framers kept; an endpoint has at most so many clients
-SETTLE_S = 0.005  # a sender that has been quiet for so long may have ended its frame
+BATCHES_A_READ = 4  # bytes of a flooding sender before others have their turn
+SENDERS = 16  # framers kept; an endpoint has at most this many clients
+SETTLE_S = 0.005  # after this silence a sender may have ended its frame
 
-Sender: TypeAlias = tuple[int, Hashable]  # number of the connection, and who of those that are heard by it
+Sender: TypeAlias = tuple[int, Hashable]  # number of the connection, and the sender on it
 
 
 class Came(NamedTuple):
@@ -28,24 +28,24 @@ class Came(NamedTuple):
 
 
 def together(came: Iterable[Came]) -> list[bytes]:
-    """All frames in order, for whom it does not matter how old they are."""
+    """All frames in order, for a caller to whom their age does not matter."""
     return [frame for _, frames in came for frame in frames]
 
 
 class FrameReader:
-    """`only_mavlink`: who connects to a server and does not begin with a frame is hung up on. A page in a browser can send
-    what it likes behind the head of its request, and the browser's user may be here.
+    """`only_mavlink`: a client of a server that does not begin with a frame is disconnected. A page in a browser can send
+    any bytes after the head of its request, and the browser's user may be an allowed one.
 
-    `strangers`  how many that were
+    `strangers`  the number of these
     """
 
     def __init__(self, endpoint: Endpoint, barrier: Barrier | None = None, *, only_mavlink: bool = False) -> None:
         self.endpoint, self._barrier = endpoint, barrier or Barrier()
         self._only_mavlink = only_mavlink and endpoint.address.kind == "tcpin"
         self.strangers = 0
-        self._framers: dict[Sender, mavlink.Framer] = {}  # the one read last stands last
+        self._framers: dict[Sender, mavlink.Framer] = {}  # the one read last is last
         self._gone = 0  # bytes skipped by framers that are no more
-        self._begun: dict[Sender, float] = {}  # who has begun a frame, and when that one was read last; in that order
+        self._begun: dict[Sender, float] = {}  # unfinished frames: sender -> last read, oldest first
         self._batch = Batch()
 
     @property
@@ -54,11 +54,11 @@ class FrameReader:
         return self._gone + sum(framer.skipped_bytes for framer in self._framers.values())
 
     def next_due(self) -> float:
-        """When `read` has to be called again though nothing came: silence ends what only looked like a frame."""
+        """When to call `read` again without new data: silence ends bytes that only looked like a frame."""
         return next(iter(self._begun.values()), float("inf")) + SETTLE_S
 
     def read(self, now: float) -> list[Came]:
-        """The frames that the bytes at hand complete, in order."""
+        """The frames that the received bytes complete, in order."""
         out: list[Came] = []
         batch = self._batch
         for _ in range(BATCHES_A_READ):
@@ -76,7 +76,7 @@ class FrameReader:
         return [came for came in out if came.frames]
 
     def _framed(self, batch: Batch, now: float) -> list[Came]:
-        """All of a batch, as it nearly always is; those that had waited, apart wherever a while lies between them."""
+        """Usually one batch; frames that had waited are split where there is a gap in time between them."""
         datagrams, senders = batch.datagrams(), self.endpoint.senders(range(batch.count))
         if len(senders) == 1 and batch.oldest < AGED_S:
             return [Came(batch.oldest, self._frames(senders[0], datagrams, now))]
@@ -107,7 +107,7 @@ class FrameReader:
         return out
 
     def _settled(self, now: float) -> Came:
-        """What silence gives of the sender that has been quiet longest."""
+        """The frames that silence completes, of the sender that was quiet longest."""
         sender, read_at = next(iter(self._begun.items()))
         del self._begun[sender]
         settled = Came(now - read_at, [])
@@ -116,13 +116,13 @@ class FrameReader:
         return settled
 
     def _is_stranger(self, batch: Batch) -> bool:
-        """Whether a connection begins with this, and it is not the beginning of a frame."""
+        """Whether these are the first bytes of a connection, and not the beginning of a frame."""
         (name,) = self.endpoint.senders([0])
         known = (self.endpoint.connection, name) in self._framers
         return not known and bytes(batch.view(0)[:1]) not in mavlink.STARTS
 
     def _framer(self, sender: Sender) -> mavlink.Framer:
-        """That of one sender: another one does not continue its frame, even if its bytes come in between."""
+        """The framer of one sender: bytes of another sender in between do not continue its frame."""
         framer = self._framers.pop(sender, None) or mavlink.Framer()
         self._framers[sender] = framer
         if len(self._framers) > SENDERS:

@@ -1,4 +1,4 @@
-"""What a process that holds keys owes them: no core file, no attaching debugger, no swap; and quiet garbage collection."""
+"""Hardening of a process that holds keys: no core file, no debugger, no swap; and garbage collection without pauses."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOT_LOCKED = "memory cannot be locked here, so keys may reach swap: allow it (ul
 def harden() -> bool:
     """Keep the process's memory out of core files and swap, and away from other processes of the same user (Linux).
 
-    Whether it is out of swap; the rest always is.
+    The result says whether it is out of swap; the rest always succeeds.
     """
     if sys.platform != "linux":
         return False
@@ -29,7 +29,7 @@ def harden() -> bool:
     with contextlib.suppress(OSError, AttributeError):
         libc = ctypes.CDLL(None)
         libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
-        # Under a finite limit a locked process dies when it grows past it: a flight is worth more than that.
+        # With a finite limit, a locked process dies when it grows past it, and the flight is more important.
         if resource.getrlimit(resource.RLIMIT_MEMLOCK)[0] == resource.RLIM_INFINITY:
             return bool(libc.mlockall(MCL_CURRENT | MCL_FUTURE | MCL_ONFAULT) == 0)
     return False
@@ -45,13 +45,13 @@ def locked() -> bool:
 
 
 def ignore(*names: str) -> None:
-    """Signals by their names, those of them that this system has."""
+    """The signals of these names that this system has."""
     for name in names:
         if number := getattr(signal, name, None):
             signal.signal(number, signal.SIG_IGN)
 
 
 def freeze_gc() -> None:
-    """After start: what exists now stays, so the collector need not walk it again on the data path."""
+    """After start: the existing objects stay, so the collector need not visit them again on the data path."""
     gc.collect()
     gc.freeze()

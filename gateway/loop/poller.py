@@ -1,4 +1,4 @@
-"""Waiting for endpoints, to the microsecond where the system can, and for the wish to stop."""
+"""Waiting for endpoints, to the microsecond if the system can, and for the signals to stop."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Interests = list[tuple[int, int]]
 
 
 class Poller:
-    """`wait` until one of `endpoints` is ready or a deadline is there; `stopping` once SIGINT, SIGTERM or SIGHUP came."""
+    """`wait` until one of `endpoints` is ready or until a deadline; `stopping` after SIGINT, SIGTERM or SIGHUP."""
 
     def __init__(self, endpoints: Sequence[Endpoint]) -> None:
         self.endpoints = endpoints
@@ -35,24 +35,24 @@ class Poller:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._stop)
         hangup = getattr(signal, "SIGHUP", None)  # Windows has none
-        if hangup and signal.getsignal(hangup) is not signal.SIG_IGN:  # as nohup and gateway.air.role ask for it
+        if hangup and signal.getsignal(hangup) is not signal.SIG_IGN:  # as set by nohup and gateway.air.command
             signal.signal(hangup, self._stop)
 
     def _stop(self, *_: object) -> None:
         self.stopping = True
 
     def defer(self, endpoint: Endpoint, until: float) -> None:
-        """Let what comes to this one gather: it wakes nobody before `until`, on `clock.now`, and is ready then."""
+        """Let the data of this endpoint accumulate: it wakes nothing before `until`, on `clock.now`, and is ready then."""
         self._resting[endpoint] = until
 
     def resume(self, endpoint: Endpoint) -> None:
-        """End its rest: something comes that must not wait."""
+        """End its rest: data is expected that must not wait."""
         self._resting.pop(endpoint, None)
 
     def wait(self, timeout: float) -> set[Endpoint]:
-        """The endpoints that have something; none after `timeout` seconds, or when a signal came.
+        """The endpoints that have data; none after `timeout` seconds, or after a signal.
 
-        What made one ready makes it so again until its `receive_into` was called.
+        An endpoint stays ready until its `receive_into` was called.
         """
         owners: dict[int, Endpoint] = {}
         interests = [(self._wake.fileno(), READ)]
@@ -68,7 +68,7 @@ class Poller:
             timeout = min(timeout, min(self._resting.values()) - clock.now())
         fds = self._ready(interests, 0.0 if ready else min(max(timeout, 0.0), WAIT_MAX_S))
         if self._wake.fileno() in fds:
-            self._wake.recv(WAKE_MAX)  # else every later wait would return at once
+            self._wake.recv(WAKE_MAX)  # otherwise every later wait would return at once
             fds.remove(self._wake.fileno())
         ready.update(owners[fd] for fd in fds)
         return ready | self._rested() if self._resting else ready
@@ -89,7 +89,7 @@ class _TimeSpec(ctypes.Structure):
 
 
 class _ByPpoll:
-    """The file descriptors that are ready, or broken; none when a signal came.
+    """The file descriptors that are ready, or broken; none after a signal.
 
     Python's poll counts in milliseconds, and a bundle waits for two of them; its select ends at descriptor 1023.
     """

@@ -1,7 +1,7 @@
-"""Watchdog: tells the service manager how the role is, by the protocol of sd_notify(3). Nothing where nobody asked for it.
+"""Watchdog: reports the state of the role to the service manager, by the protocol of sd_notify(3), if it asks for that.
 
-What lives here: one datagram socket and when to use it. The loop that moves the data calls `turned`, and nothing else
-does, no thread either: if that loop hangs, the manager hears nothing and starts the service anew.
+What lives here: one datagram socket and when to use it. Only the loop that moves the data calls `turned`, and no
+thread does: if that loop hangs, the manager gets no signal and restarts the service.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from collections.abc import Callable, Mapping
 from keys.printable import printable
 
 MICRO = 1e-6
-LINE_MAX = 500  # characters of a status: a line end in it would be an instruction to the manager
-BEATS_A_WATCHDOG = 3  # two may be lost to a busy board
+LINE_MAX = 500  # characters of a status; a line end in it would be another instruction for the manager
+BEATS_A_WATCHDOG = 3  # a busy board may miss two
 
 
 class Manager:
-    """Whoever started this process, by `environ`: NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID. A context manager."""
+    """The service manager, by `environ`: NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID. A context manager."""
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         self._address = environ.get("NOTIFY_SOCKET", "")
@@ -41,14 +41,14 @@ class Manager:
             self._socket.close()
 
     def turned(self, now: float) -> None:
-        """The loop has turned, and its endpoints are open as far as they can be; call it several times a second."""
+        """The loop has turned, and its endpoints are open as far as possible; call it several times a second."""
         self._ready = self._ready or self._send("READY=1")
         if self._every_s and now >= self._beat_at:
             self._beat_at = now + self._every_s
             self._send("WATCHDOG=1")
 
     def tell(self, words: Callable[[], str]) -> None:
-        """One line for people, if it is another one than before."""
+        """One line for people, sent if it has changed."""
         if self._socket and (line := printable(words(), LINE_MAX)) != self._told and self._send(f"STATUS={line}"):
             self._told = line
 
@@ -56,6 +56,6 @@ class Manager:
         if self._socket:
             try:
                 self._socket.sendto(text.encode(), self._address)
-            except OSError:  # a manager that is busy or gone costs no flight, and is told again
+            except OSError:  # a busy or missing manager must not stop a flight; it gets the next one
                 return False
         return True

@@ -51,7 +51,7 @@ def test_a_missing_port_of_a_pi_is_switched_on_in_its_boot_file(tmp_path):
     put(tmp_path, "boot/firmware/config.txt", "")
     put(tmp_path, "proc/device-tree/model", "Raspberry Pi 5 Model B Rev 1.0\0")
     (finding,) = asked(tmp_path, "/dev/ttyAMA77")
-    assert finding.text == "/dev/ttyAMA77 is not there"
+    assert finding.text == "/dev/ttyAMA77 does not exist"
     assert finding.cure.startswith("put dtparam=uart0=on into /boot/firmware/config.txt")
 
 

@@ -481,4 +481,4 @@ def test_a_server_of_who_may_not_gets_nothing(make):
             until(lambda: client.tick(0.0) or client.counters.kept_out)
             client.send(batch_of([FRAME]), 0.0)
             assert taken.recv(100) == b""
-    assert "a user who may not be there" in client.last_error
+    assert "a user that is not allowed" in client.last_error

@@ -16,10 +16,10 @@ SERIAL, NETWORK = parse("serial:/dev/ttyACM0:115200"), parse("tcp:10.0.0.9:5760"
     ("address", "number", "words"),
     [
         (SERIAL, errno.EACCES, "no permission for /dev/ttyACM0: add the user to the group dialout"),
-        (SERIAL, errno.ENOENT, "/dev/ttyACM0 is not there"),
+        (SERIAL, errno.ENOENT, "/dev/ttyACM0 does not exist"),
         (SERIAL, errno.EBUSY, "/dev/ttyACM0 is in use by another program"),
         (SERIAL, errno.EIO, "/dev/ttyACM0 is gone"),
-        (NETWORK, errno.ECONNREFUSED, "nobody listens at 10.0.0.9 port 5760"),
+        (NETWORK, errno.ECONNREFUSED, "no program listens at 10.0.0.9 port 5760"),
         (NETWORK, errno.EADDRINUSE, "port 5760 is in use by another program"),
         (NETWORK, errno.ETIMEDOUT, "10.0.0.9 does not answer"),
         (NETWORK, errno.ENETUNREACH, "no route to 10.0.0.9"),

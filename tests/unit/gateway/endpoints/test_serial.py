@@ -93,7 +93,7 @@ def test_unplugged_and_plugged_in_again(cable, make):
         line.send(batch_of([b"x"]), now)
         assert line.counters.dropped_tx == number - 1
         line.tick(now + 5)
-        assert "is not there: is it plugged in?" in line.last_error
+        assert "does not exist: is it plugged in?" in line.last_error
         cable.plug()
         line.tick(now + 5.01)  # not before a pause
         assert line.state == "reconnecting"

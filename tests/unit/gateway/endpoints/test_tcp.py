@@ -83,7 +83,7 @@ def test_the_client_outlives_its_server(make, plain):
     for now in (0.0, 10.0, 20.0):
         until(lambda now=now: client.tick(now) or not client.interests())
         assert client.state == "reconnecting"
-        assert "nobody listens at 127.0.0.1 port" in client.last_error
+        assert "no program listens at 127.0.0.1 port" in client.last_error
     client.send(batch_of([b"x"]), 20.0)
     assert client.counters.dropped_tx == 1
     for number, now in ((1, 30.0), (2, 40.0)):
