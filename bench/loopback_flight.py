@@ -23,7 +23,7 @@ from bench.fixture import House
 from firmware_shims.mavlink import CHECKSUM_SIZE, V2, V2_HEADER
 from gateway.config import Tuning
 from gateway.demo.flight import Log, ends_on_the_line, recorded_flight
-from gateway.demo.stage import HOST, Program, drain, free_port, port_of, udp_socket
+from gateway.demo.stage import HOST, SAYS_OPEN, Program, drain, free_port, port_of, udp_socket
 from gateway.errors import NotRunning
 
 STAMP = struct.Struct("<q")  # when it was sent, in ns of the monotonic clock
@@ -38,9 +38,6 @@ PILE_S = 4.0  # of video, sent to an air that stands still
 HEAR_PILE_S = 0.5
 SETTLE_S = 0.2
 OPEN_WITHIN_S = 20.0
-
-
-OPEN = ": open"  # what a ground says when it has the keys
 
 
 class Flown(NamedTuple):
@@ -86,7 +83,7 @@ class Rehearsal:
 
     def __enter__(self) -> Rehearsal:
         until = time.monotonic() + OPEN_WITHIN_S
-        while OPEN not in self._ground.output():
+        while SAYS_OPEN not in self._ground.output():
             if time.monotonic() > until:
                 told = self._air.output() + self._ground.output()
                 self.close()

@@ -101,8 +101,8 @@ class Air:
 
     def passed(self) -> int:
         for told in read_all():
-            if told["pid"] == self._program.process.pid:
-                return sum(row["frames"] for row in told["frames"].values())
+            if told.pid == self._program.process.pid:
+                return sum(row.frames for row in told.frames.values())
         return 0
 
     def cpu(self) -> float:

@@ -20,11 +20,11 @@ from gateway.core.air.announcer import Announcer
 from gateway.core.air.uplink_opener import UplinkOpener
 from gateway.core.bundle import Bundler
 from gateway.core.control_cipher import ControlCipher
-from gateway.core.ground.commander import Refusal
 from gateway.core.ground.listener import Listener, StationIdentity
 from gateway.core.ground.opener import Opener
 from gateway.core.ground.starts import Start
 from gateway.core.ground.uplink_sessions import UplinkSessions
+from gateway.core.refusal import Refusal
 from gateway.core.wire import FIRST_CONTROL, LINK_MTU, Kind, parse_control
 from keys import grant
 from keys.grant import Profile

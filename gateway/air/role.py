@@ -29,6 +29,7 @@ from gateway.core.barrier import Barrier
 from gateway.core.bundle import DROP_AFTER_S, Bundler, pad_videos
 from gateway.core.wire import DOWNLINK_OVERHEAD, Control, DropReason
 from gateway.endpoints import Endpoint, open_endpoint, open_link
+from gateway.endpoints.endpoint import State
 from gateway.errors import OrderExpired
 from gateway.local_users import LocalUsers
 from gateway.loop import hardening, pacing, watchdog
@@ -42,7 +43,7 @@ from gateway.report.endpoint_watch import EndpointWatch
 from gateway.report.frame_counts import FrameCounts
 from gateway.report.log import say
 from gateway.report.meter import Growth, Meter
-from gateway.report.status import in_one_line
+from gateway.report.role_status import AirStatus, Use
 from gateway.report.status_socket import Publisher
 from keys.folders.device import DeviceFolder
 from keys.lanes import Lane, role_names
@@ -72,7 +73,7 @@ class Air:
         self.wide = [link for link in self.links if config.serial_bps(link.address) >= NARROW_BELOW_BPS]
         self.endpoints: list[Endpoint] = [self.fc, *self.links, *self.cameras]
         self._lost_to_links = Growth()
-        self.meter = Meter({"fc": [self.fc], "link": self.links, "camera": self.cameras})
+        self.meter = Meter({Use.FC: [self.fc], Use.LINK: self.links, Use.CAMERA: self.cameras})
         self.poller = Poller(self.endpoints)
         paces = {self.fc: pacing.frames(settings.flush_ms / 1000), **dict.fromkeys(self.cameras, pacing.DATAGRAMS)}
         self.pace = Pace(self.poller, paces)
@@ -298,7 +299,7 @@ class Air:
         self._watch.look(now)
         status = self.status(now)
         self.publisher.send(status)
-        self.manager.tell(lambda: in_one_line(status))
+        self.manager.tell(lambda: advice.in_one_line(status))
 
     # --- what a person sees ---
 
@@ -312,37 +313,36 @@ class Air:
         else:
             self.alarms.clear(Reason.ANNOUNCEMENTS_SLOW)
 
-    def status(self, now: float) -> dict[str, object]:
+    def status(self, now: float) -> AirStatus:
         announcer = self.announcer
-        return {
-            "role": "air",
-            "name": self.device.name,
-            "operation": self.order.content.operation,
-            "session": announcer.session_id.hex(),
-            "boot_counter": self.sessions.boot,
-            "order": self.order.content.serial,
-            "sealed": any(map(_is_up, self.links)),
-            "epoch": announcer.epoch,
-            "phase": announcer.phase.value,
-            "uptime_s": round(now - self._started, 1),
-            "lanes": {lane.name.lower(): key.next_ctr for lane, key in announcer.current.send_keys.items()},
-            "roles": {station.name: role_names(station.roles) for station in self.order.content.stations},
-            "endpoints": self.meter.read(now),
-            "late_per_s": self._late_per_s(now),
-            "frames": self.frames.status(),
-            "commands": self.uplink.commands(),
-            "kept_back": self.uplink.kept_back(),
-            "drops": self._drops(),
-            "unexpected": dict(self.barrier.places),
-            "unsaved": self.device.unsaved,
-            "alarms": self.alarms.texts,
-            "alarm_reasons": self.alarms.by_reason(),
-        }
+        return AirStatus(
+            name=self.device.name,
+            operation=self.order.content.operation,
+            session=announcer.session_id.hex(),
+            boot_counter=self.sessions.boot,
+            order=self.order.content.serial,
+            sealed=any(map(_is_up, self.links)),
+            epoch=announcer.epoch,
+            phase=announcer.phase.value,
+            uptime_s=round(now - self._started, 1),
+            lanes={lane.name.lower(): key.next_ctr for lane, key in announcer.current.send_keys.items()},
+            roles={station.name: role_names(station.roles) for station in self.order.content.stations},
+            endpoints=self.meter.read(now),
+            late_per_s=self._late_per_s(now),
+            frames=self.frames.status(),
+            commands=self.uplink.commands(),
+            kept_back=self.uplink.kept_back(),
+            drops=self._drops(),
+            unexpected=dict(self.barrier.places),
+            unsaved=self.device.unsaved,
+            alarms=self.alarms.texts,
+            alarm_reasons=self.alarms.by_reason(),
+        )
 
     def _late_per_s(self, now: float) -> float:
-        """Recent frames and video datagrams for which the links had no room."""
-        grown, seconds = self._lost_to_links.take(now, {"late": self.bundler.late, "link_full": self.crowded})
-        return round(sum(grown.values()) / seconds, 1)
+        """Frames and video datagrams that the links had no room for, in the last seconds."""
+        lost = {"late": self.bundler.late, "link_full": self.crowded}
+        return self._lost_to_links.take(now, lost).per_s(*lost)
 
     def _drops(self) -> dict[str, int]:
         uplink = self.uplink.drops()
@@ -358,7 +358,7 @@ class Air:
 
 
 def _is_up(link: Endpoint) -> bool:
-    return link.state == "connected"
+    return link.state is State.CONNECTED
 
 
 def _with_room(links: Sequence[Endpoint], now: float) -> list[Endpoint]:

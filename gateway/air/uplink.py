@@ -19,6 +19,7 @@ from gateway.core.wire import DropReason
 from gateway.endpoints import Endpoint
 from gateway.report.alarms import Alarms, Reason
 from gateway.report.kept_back import KeptBack
+from gateway.report.role_status import StationCommands
 
 
 class AirUplink:
@@ -115,10 +116,10 @@ class AirUplink:
 
     # --- what a person sees ---
 
-    def commands(self) -> dict[str, dict[str, int]]:
+    def commands(self) -> dict[str, StationCommands]:
         """Frames accepted of each station that sent any, and those that its guard policy kept back."""
         heard, none = sorted({*self._passed, *self._kept}), KeptBack()
-        return {name: {"accepted": self._passed[name], "guarded": self._kept.get(name, none).total} for name in heard}
+        return {name: StationCommands(self._passed[name], self._kept.get(name, none).total) for name in heard}
 
     def kept_back(self) -> dict[str, dict[str, int]]:
         """The frames of each station that its guard policy kept back, by the names of firmware_shims.guard."""

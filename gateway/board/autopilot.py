@@ -19,6 +19,7 @@ from gateway.endpoints import open_endpoint
 from gateway.endpoints.address import Address
 from gateway.endpoints.endpoint import State
 from gateway.loop.frame_reader import FrameReader, together
+from gateway.report.role_status import Use
 
 LISTEN_S = 2.5  # heartbeats come once a second
 TRY_S = 1.4  # each other baud rate: long enough for one
@@ -56,10 +57,10 @@ def look(subject: Subject) -> Iterator[Finding]:
 
 def _from_status(subject: Subject) -> Finding:
     assert subject.running
-    (fc,) = [end for end in subject.running["endpoints"] if end["use"] == "fc"]
-    text = f"zegel air has {fc['endpoint']}: {fc['state']}, {fc['rx_per_s']:g} reads/s"
-    if subject.running["frames"]:
-        return ok("flight controller", f"{text}, vehicles {', '.join(subject.running['frames'])}")
+    (fc,) = subject.running.of_use(Use.FC)
+    text = f"zegel air has {fc.endpoint}: {fc.state}, {fc.rx_per_s:g} reads/s"
+    if subject.running.frames:
+        return ok("flight controller", f"{text}, vehicles {', '.join(subject.running.frames)}")
     return do("flight controller", f"{text}, and no frame yet", "zegel status says what is wrong")
 
 

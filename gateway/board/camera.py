@@ -13,9 +13,10 @@ from gateway.board import holder
 from gateway.board.finding import Finding, do, ok, unknown
 from gateway.board.subject import Subject
 from gateway.config import AirConfig
-from gateway.core.wire import DOWNLINK_OVERHEAD
+from gateway.core.wire import DOWNLINK_OVERHEAD, DropReason
 from gateway.endpoints.address import Address
 from gateway.endpoints.mmsg import DATAGRAM_MAX
+from gateway.report.role_status import Use
 
 LISTEN_S = 2.5  # some key frames of any encoder: those fill their datagrams
 MOST = 5000  # datagrams looked at
@@ -74,11 +75,10 @@ def listen(addresses: Sequence[Address], seconds: float) -> tuple[dict[Address, 
 
 def _from_status(subject: Subject, settings: AirConfig) -> Iterator[Finding]:
     assert subject.running
-    for end in subject.running["endpoints"]:
-        if end["use"] == "camera":
-            text = f"zegel air has {end['endpoint']}: {end['rx_per_s']:g} datagrams/s, {end['rx_kbit']:g} kbit/s"
-            yield ok("camera", text) if end["rx_per_s"] else unknown("camera", f"{text}; fine without a camera there")
-    if count := subject.running["drops"].get("oversize"):
+    for end in subject.running.of_use(Use.CAMERA):
+        text = f"zegel air has {end.endpoint}: {end.rx_per_s:g} datagrams/s, {end.rx_kbit:g} kbit/s"
+        yield ok("camera", text) if end.rx_per_s else unknown("camera", f"{text}; fine without a camera there")
+    if count := subject.running.drops.get(DropReason.OVERSIZE):
         yield do(
             "camera",
             f"{count} datagrams were too large for the link",

@@ -18,9 +18,9 @@ LISTENS = "0A"  # the state of a TCP socket in the table
 LOCAL, STATE, INODE = 1, 3, 9  # columns of the table
 
 
-def of_device(path: str) -> list[str]:
-    """Other processes that have the device open: "minicom (process 812)"."""
-    return _holding({str(Path(path).resolve())})
+def of_device(path: str, ours: int = 0) -> list[str]:
+    """Other processes than the one of the number `ours` that have the device open: "minicom (process 812)"."""
+    return _holding({str(Path(path).resolve())}, ours)
 
 
 def of_port(port: int, kind: str = "udp") -> list[str]:
@@ -37,11 +37,12 @@ def _sockets(kind: str) -> Iterator[list[str]]:
                 yield row
 
 
-def _holding(names: set[str]) -> list[str]:
+def _holding(names: set[str], ours: int = 0) -> list[str]:
+    left_out = {str(os.getpid()), str(ours)}
     return [
         f"{printable(text(process / 'comm'), NAME_MAX)} (process {process.name})"
         for process in PROC.glob("[0-9]*")
-        if names and process.name != str(os.getpid()) and not names.isdisjoint(_open_files(process))
+        if names and process.name not in left_out and not names.isdisjoint(_open_files(process))
     ]
 
 

@@ -120,9 +120,7 @@ def _reach(address: Address, error: OSError) -> str:
 
 def _listens(address: Address, subject: Subject) -> Finding:
     if subject.running:
-        state = next(
-            (end["state"] for end in subject.running["endpoints"] if end["endpoint"] == str(address)), "not in use"
-        )
+        state = next((end.state.value for end in subject.running.endpoints if end.endpoint == str(address)), "not in use")
         return ok("link", f"zegel {subject.role} has {address}: {state}")
     try:
         family, where = _looked_up(address)

@@ -42,8 +42,7 @@ def _one(address: Address, subject: Subject) -> Iterator[Finding]:
     if not device.exists():
         yield _absent(address.device, subject)
         return
-    ours = f"(process {subject.running['pid']})" if subject.running else "none"
-    others = [found for found in holder.of_device(address.device) if not found.endswith(ours)]
+    others = holder.of_device(address.device, subject.running.pid if subject.running else 0)
     wrong = [*_console(device, subject), *_bluetooth(device, subject), *_modem_manager(device), *_held(address, others)]
     if os.name == "posix":
         wrong += _not_allowed(device, subject.user)

@@ -10,7 +10,8 @@ from gateway.board.finding import Finding, do, ok, unknown
 from gateway.board.subject import Subject
 from gateway.errors import NotRunning
 from gateway.loop import hardening
-from gateway.report.advice import Status, advise
+from gateway.report.advice import advise
+from gateway.report.role_status import Status
 from gateway.report.status_socket import read_all
 
 BOOTED = Path("run/systemd/system")  # sd_booted(3)
@@ -21,19 +22,19 @@ def running(subject: Subject) -> Status | None:
     """What the process of this role with these endpoints says of itself; None if none runs, or none that we may ask."""
     meant = {str(address) for address in subject.addresses()}
     try:
-        found = [each for each in read_all() if each["role"] == subject.role]
+        found = [each for each in read_all() if each.role == subject.role]
     except (NotRunning, OSError):
         return None
-    return next((each for each in found if meant <= {end["endpoint"] for end in each["endpoints"]}), None)
+    return next((each for each in found if meant <= {end.endpoint for end in each.endpoints}), None)
 
 
 def look(subject: Subject) -> Iterator[Finding]:
     """The process, then its unit."""
     if subject.running:
         line = advise(subject.running)
-        name = f"zegel {subject.role} runs, process {subject.running['pid']}"
+        name = f"zegel {subject.role} runs, process {subject.running.pid}"
         yield do("running", f"{name}: {line}", "zegel status") if line else ok("running", f"{name}, and all is well")
-        if not subject.running["memory_locked"]:
+        if not subject.running.memory_locked:
             yield unknown("memory", hardening.NOT_LOCKED, "as a service it may: LimitMEMLOCK=infinity stands in its unit")
     yield from _unit(subject, f"zegel-{subject.role}")
 

@@ -9,7 +9,7 @@ from typing import Literal
 from gateway import config
 from gateway.config import AirConfig, GroundConfig
 from gateway.endpoints.address import Address
-from gateway.report.advice import Status
+from gateway.report.role_status import Status
 from keys.commands.account import Account
 
 Role = Literal["air", "ground"]

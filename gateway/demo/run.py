@@ -35,7 +35,7 @@ from gateway.demo.flight import FlightController
 from gateway.demo.leaks import shared_windows
 from gateway.demo.ledger import Feed, Ledger, table
 from gateway.demo.shell import Shell
-from gateway.demo.stage import FIRST_SFRAME, HOST, Listener, Program, Radio, free_port, run_until
+from gateway.demo.stage import FIRST_SFRAME, HOST, SAYS_OPEN, Listener, Program, Radio, free_port, run_until
 from gateway.demo.stranger import pretend
 from gateway.demo.uplink import COMMANDS, Uplink
 from gateway.errors import DemoFailed
@@ -219,7 +219,7 @@ class Demo:
 
     def _drops(self) -> dict[str, int]:
         """How many datagrams each station's `zegel ground` says that it did not open, by `zegel status`."""
-        counts = {status["pid"]: sum(status["drops"].values()) for status in read_all()}
+        counts = {status.pid: sum(status.drops.values()) for status in read_all()}
         return {name: counts.get(s.program.process.pid, 0) for name, s in self.stations.items()}
 
     # --- 6: commands ---
@@ -234,9 +234,9 @@ class Demo:
     def _links(self) -> None:
         self._title("7. The pilot's station listens by radio and by LTE, and the radio is cut")
         pilot = self.stations["pilot"]
-        opened = pilot.says(": open")
+        opened = pilot.says(SAYS_OPEN)
         self.lte.listeners.append(pilot.add_link())
-        self._until(lambda: pilot.says(": open") > opened, JOIN_WITHIN_S)
+        self._until(lambda: pilot.says(SAYS_OPEN) > opened, JOIN_WITHIN_S)
         self.playing = True
         self._run(CUT_AFTER_S)
         self.radio.deaf.add(pilot.port)

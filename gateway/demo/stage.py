@@ -14,11 +14,15 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from gateway.core.session_state import SessionState
+from gateway.report import wording
+
 HOST = "127.0.0.1"
 DATAGRAM_MAX = 65_536
 SOCKET_BUFFER = 4 << 20
 FIRST_SFRAME = 0x90
 END_WITHIN_S = 5.0
+SAYS_OPEN = f": {wording.SESSION[SessionState.OPEN]}"  # a ground, of a session whose keys it has
 GCS_PORT, PLAYER_PORT = 14550, 5600  # QGroundControl's own
 
 
@@ -209,7 +213,7 @@ class Listener:
 
     def opened(self) -> int:
         """How many sessions it has said to be open; one that was silent for a while is not a second one."""
-        return len(set(re.findall(r"session (\w+): open", self.program.output())))
+        return len(set(re.findall(rf"session (\w+){SAYS_OPEN}", self.program.output())))
 
     def says(self, text: str) -> int:
         return self.program.output().count(text)

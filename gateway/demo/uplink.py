@@ -10,11 +10,14 @@ from collections.abc import Callable
 from pymavlink.dialects.v20 import all as dialect
 
 from gateway.core import sframe
+from gateway.core.wire import DropReason
 from gateway.demo.flight import FlightController
 from gateway.demo.ledger import Ledger
 from gateway.demo.stage import Listener, Radio
-from gateway.report.advice import READY
+from gateway.report.alarms import Reason
+from gateway.report.role_status import AirStatus
 from gateway.report.status_socket import read_all
+from gateway.report.wording import READY
 from keys.lanes import Lane
 
 READY_WITHIN_S = 10.0
@@ -60,7 +63,7 @@ class Uplink:
 
     def _observer(self, observer: Listener) -> None:
         observer.command(COMMANDS[1])
-        said = self._until(lambda: observer.says("may not command by the order") > 0, ARRIVES_WITHIN_S)
+        said = self._until(lambda: observer.says(Reason.MAY_NOT_COMMAND.value.words) > 0, ARRIVES_WITHIN_S)
         self._say("   the observer arms, and its own station says: it may not command by the order")
         self.ledger.expect("an observer's command was refused at its own station", said and not self._commands_of(observer))
 
@@ -93,4 +96,4 @@ class Uplink:
         return [d for port, d in self.radio.up if port == station.port and sframe.decode_header(d)[0] >> 60 == head]
 
     def _stale(self) -> int:
-        return sum(status["drops"].get("stale_echo", 0) for status in read_all() if status["role"] == "air")
+        return sum(status.drops.get(DropReason.STALE_ECHO, 0) for status in read_all() if isinstance(status, AirStatus))

@@ -175,11 +175,6 @@ class Feed:
                 self._socket.send_multipart((name, bytes(datagram)), zmq.NOBLOCK)
                 self.published[topic] += 1
 
-    def status(self) -> dict[str, object]:
-        """The feed in `zegel status`."""
-        names = ("address", "state", "last_error", "published", "subscriptions", "refused", "kept_out")
-        return {name: getattr(self, name) for name in names}
-
     def close(self) -> None:
         self._context.destroy(linger=0)
         self.state = State.DOWN

@@ -45,14 +45,14 @@ from gateway.loop.background import BackgroundTask
 from gateway.loop.barrier import breathe
 from gateway.loop.pacing import DATAGRAMS, Pace
 from gateway.loop.poller import Poller
-from gateway.report import in_clear
-from gateway.report.advice import READY
+from gateway.report import in_clear, wording
+from gateway.report.advice import in_one_line
 from gateway.report.alarms import Alarms, Reason
 from gateway.report.endpoint_watch import EndpointWatch
 from gateway.report.frame_counts import FrameCounts
 from gateway.report.log import say
 from gateway.report.meter import Growth, Meter
-from gateway.report.status import in_one_line
+from gateway.report.role_status import FeedStatus, GroundStatus, SessionStatus, Use
 from gateway.report.status_socket import Publisher
 from keys.folders.station import StationFolder
 from keys.lanes import Lane
@@ -90,7 +90,7 @@ class Ground:
         self.players = [open_endpoint(config.endpoint(text), buffer, users.rule) for text in settings.video]
         self.feed = Feed(config.feed(settings.feed), users.rule) if settings.feed else None
         self.endpoints: list[Endpoint] = [*self.links, *self.gcs, *self.players]
-        uses = {"link": self.links, "gcs": self.gcs, "player": self.players}
+        uses = {Use.LINK: self.links, Use.GCS: self.gcs, Use.PLAYER: self.players}
         self.meter = Meter(uses, self.paths.receptions)
         self.poller = Poller(self.endpoints)
         self.pace = Pace(self.poller, dict.fromkeys(self.links, DATAGRAMS))
@@ -108,7 +108,7 @@ class Ground:
         self.publisher = Publisher("ground", station.name)
         self.boots = Boots(station, self.listener, self.alarms, BackgroundTask(self.barrier))
         self._watch = EndpointWatch(self.endpoints, lambda text: say("ground", f"{station.name}: {text}"))
-        self._shown: dict[bytes, str] = {}
+        self._shown: dict[bytes, session_report.Seen] = {}
         self._unopened = Growth()
         self._older_seen = 0  # datagrams of older sessions, as far as they were alarmed
         self._commanded: set[bytes] = set()  # sessions to which commands go up, as it was said
@@ -250,12 +250,12 @@ class Ground:
     def _show_sessions(self, now: float) -> None:
         """One line whenever what this station can open changes. What is not held any more is forgotten."""
         for session in self.listener.sessions.values():
-            state = self._state(session, now)
-            if self._shown.get(session.session_id) != state:
-                self._shown[session.session_id] = state
-                say("ground", f"{self.station.name}: session {session.session_id.hex()[:8]}: {state}")
+            seen = session_report.seen(session, self.listener.me.index, now)
+            if self._shown.get(session.session_id) != seen:
+                self._shown[session.session_id] = seen
+                say("ground", f"{self.station.name}: session {session.session_id.hex()[:8]}: {seen.text}")
         held = {session.session_id for session in self.listener.sessions.values()}
-        self._shown = {name: state for name, state in self._shown.items() if name in held}
+        self._shown = {name: seen for name, seen in self._shown.items() if name in held}
         self._commanded &= held
 
     def _show_alarms(self, now: float) -> None:
@@ -289,49 +289,58 @@ class Ground:
     def _show_commands(self, now: float) -> None:
         """One line whenever commands begin or cease to go up to a session."""
         for session in self.listener.sessions.values() if self.uplink.may_command else ():
-            state, name = self.uplink.state(session, now), session.session_id
-            if (state == READY) != (name in self._commanded):
+            refusal, name = self.uplink.sessions.refusal_of(session, now), session.session_id
+            if (refusal is None) != (name in self._commanded):
                 self._commanded ^= {name}
-                text = state if state == READY else f"no commands: {state}"
-                say("ground", f"{self.station.name}: session {name.hex()[:8]}: {text}")
+                say("ground", f"{self.station.name}: session {name.hex()[:8]}: {wording.commands(refusal)}")
 
-    def _state(self, session: Session, now: float) -> str:
-        return session_report.state(session, self.listener.me.index, now)
+    def status(self, now: float) -> GroundStatus:
+        sessions = self.listener.sessions.values()
+        return GroundStatus(
+            name=self.station.name,
+            operation=self.order.content.operation,
+            order=self.order.content.serial,
+            sealed=any(s.alive(now) and s.granted for s in sessions),
+            uptime_s=round(now - self._started, 1),
+            sessions=[self._session_status(session, now) for session in sessions],
+            opened={lane.name.lower(): count for lane, count in self.opener.opened.items()},
+            endpoints=self.meter.read(now),
+            reordered=self.reorder.late,
+            feed=self._feed_status(),
+            frames=self.frames.status(),
+            commands={"sent": self.uplink.sent, **self.uplink.refused},
+            kept_back=self.uplink.kept_back(),
+            misrouted=dict(self.uplink.misrouted.counts),
+            foreign=self.owners.foreign(),
+            drops=self._drops(),
+            unexpected=dict(self.barrier.places),
+            unopened_per_s=self._unopened_per_s(now),
+            alarms=self.alarms.texts,
+            alarm_reasons=self.alarms.by_reason(),
+        )
 
-    def status(self, now: float) -> dict[str, object]:
-        return {
-            "role": "ground",
-            "name": self.station.name,
-            "operation": self.order.content.operation,
-            "order": self.order.content.serial,
-            "sealed": any(s.alive(now) and s.granted for s in self.listener.sessions.values()),
-            "uptime_s": round(now - self._started, 1),
-            "sessions": [self._session_status(s, now) for s in self.listener.sessions.values()],
-            "opened": {lane.name.lower(): count for lane, count in self.opener.opened.items()},
-            "endpoints": self.meter.read(now),
-            "reordered": self.reorder.late,
-            "feed": self.feed and self.feed.status(),
-            "frames": self.frames.status(),
-            "commands": {"sent": self.uplink.sent, **self.uplink.refused},
-            "kept_back": self.uplink.kept_back(),
-            "misrouted": dict(self.uplink.misrouted.counts),
-            "foreign": self.owners.foreign(),
-            "drops": self._drops(),
-            "unexpected": dict(self.barrier.places),
-            "unopened_per_s": self._unopened_per_s(now),
-            "alarms": self.alarms.texts,
-            "alarm_reasons": self.alarms.by_reason(),
-        }
+    def _session_status(self, session: Session, now: float) -> SessionStatus:
+        name, device = self.owners.name(session.device_public), session.device_public
+        refusal, systems = self.uplink.sessions.refusal_of(session, now), self.systems.owned(device)
+        return session_report.report(session, self.listener.me.index, now, device=name, systems=systems, refusal=refusal)
 
-    def _session_status(self, session: Session, now: float) -> dict[str, object]:
-        device = session.device_public
-        whose = {"device": self.owners.name(device), "systems": self.systems.owned(device)}
-        return whose | session_report.report(session, self.uplink.state(session, now), self.listener.me.index, now)
+    def _feed_status(self) -> FeedStatus | None:
+        if (feed := self.feed) is None:
+            return None
+        return FeedStatus(
+            address=feed.address,
+            state=feed.state,
+            last_error=feed.last_error,
+            published=dict(feed.published),
+            subscriptions=dict(feed.subscriptions),
+            refused=feed.refused,
+            kept_out=feed.kept_out,
+        )
 
     def _unopened_per_s(self, now: float) -> float:
-        """Control datagrams of late that no order of ours opens."""
-        grown, seconds = self._unopened.take(now, {"unopened": self.opener.drops[DropReason.UNOPENED_CONTROL]})
-        return round(grown["unopened"] / seconds, 1)
+        """Control datagrams that no order of ours opens, in the last seconds."""
+        unopened = DropReason.UNOPENED_CONTROL
+        return self._unopened.take(now, {unopened: self.opener.drops[unopened]}).per_s(unopened)
 
     def _drops(self) -> dict[str, int]:
         drops: Counter[DropReason] = self.opener.drops + Counter({DropReason.LATE: self.reorder.dropped})

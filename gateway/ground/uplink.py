@@ -13,13 +13,13 @@ from firmware_shims import definitions, mavlink, target
 from firmware_shims.guard import UNJUDGED, Guard
 from gateway.batch import AGED_S, Batch
 from gateway.core.barrier import Barrier
-from gateway.core.ground.commander import Refusal
 from gateway.core.ground.session import Session
 from gateway.core.ground.uplink_sessions import UplinkSessions
+from gateway.core.refusal import Refusal
 from gateway.core.wire import DropReason
 from gateway.endpoints import Endpoint
 from gateway.loop.frame_reader import FrameReader
-from gateway.report.advice import READY
+from gateway.report import wording
 from gateway.report.alarms import Alarms, Reason
 from gateway.report.kept_back import KeptBack
 from keys.lanes import Role
@@ -75,7 +75,7 @@ class GroundUplink:
             self.refused[DropReason.LATE.value] += len(frames)
             return
         if refusal := self.sessions.refusal(now):
-            self.refused[refusal.name.lower()] += len(frames)
+            self.refused[refusal] += len(frames)
             if refusal is Refusal.OBSERVER:
                 self._alarms.raise_(Reason.MAY_NOT_COMMAND, now)
             return
@@ -106,11 +106,12 @@ class GroundUplink:
         self._alarms.raise_(Reason.GUARDED_HERE, now, key=name, policy=policy, message=name, times=times)
 
     def _refuse(self, frame: bytes, why: Refusal, now: float) -> None:
-        self.refused[why.name.lower()] += 1
+        self.refused[why] += 1
         if why in _MISROUTED:
             message, system = definitions.name_of(mavlink.message_id(frame)), target.system(frame)
             name = self.misrouted.count(f"{message} to system {system}")
-            self._alarms.raise_(Reason.NOT_ROUTED, now, key=name, message=name, times=self.misrouted.times(name), why=why)
+            times, text = self.misrouted.times(name), wording.REFUSAL[why]
+            self._alarms.raise_(Reason.NOT_ROUTED, now, key=name, message=name, times=times, why=text)
 
     def challenge(self, sessions: Iterable[Session], now: float) -> None:
         """Follow the sessions that there are, and send the challenges that are due, each to one address."""
@@ -139,12 +140,3 @@ class GroundUplink:
     @property
     def may_command(self) -> bool:
         return bool(self.sessions.station.roles & Role.COMMAND)
-
-    def state(self, session: Session, now: float) -> str:
-        """Whether commands go up to this session, or why not."""
-        commander = self.sessions.commanders.get(session.session_id)
-        if commander is None:
-            return Refusal.NO_KEYS.value
-        if commander not in self.sessions.commanded:
-            return "another session of this aircraft is commanded"
-        return commander.refusal(now) or READY

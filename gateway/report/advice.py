@@ -1,24 +1,31 @@
 """Advice: what is wrong, and what to do, in one line.
 
-What lives here: pure functions of what is known to the words for a person. What must not: finding it out, printing it.
+What lives here: pure functions of a status to the words for a person. What must not: finding it out, printing it. No
+function here compares or searches a text: what it decides by are Enums, numbers, and the keys of counters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterable
 
+from gateway.core.refusal import Refusal
+from gateway.core.session_state import SessionState
+from gateway.core.wire import DropReason
+from gateway.endpoints.endpoint import State
+from gateway.report import wording
 from gateway.report.alarms import Reason
+from gateway.report.role_status import AirStatus, EndpointStatus, GroundStatus, Status, Use
 from keys.grant import Profile
 from keys.order import OrderStation
-
-READY = "commands go up"
-Status: TypeAlias = Mapping[str, Any]  # as `zegel status --json` prints it
 
 SETTLED_AFTER_S = 5.0  # a process this young is still opening its endpoints
 LOSS_TOLD_PERCENT = 10.0
 UNOPENED_TOLD_A_SECOND = 0.5  # the least that an aircraft says on a narrow link
 ROUND_ADVISED_S = 10.0  # who joins waits for a round of announcements; longer than this is felt
+UP = {State.CONNECTED, State.IDLE}
+NOT_HEARD = {SessionState.SILENT, SessionState.CLOSED}
+NOT_REFUSED = {"sent", DropReason.GUARDED}  # of what a ground counts of commands
+HEARTBEAT = "HEARTBEAT"  # as MAVLink's definitions name it
 
 
 def too_large_for_link(round_s: float, stations: Iterable[OrderStation]) -> bool:
@@ -28,47 +35,55 @@ def too_large_for_link(round_s: float, stations: Iterable[OrderStation]) -> bool
 
 def advise(status: Status) -> str:
     """The first thing that is wrong, and what to do, in one line; empty if all is well. Causes come before effects."""
-    for look in _AIR if status["role"] == "air" else _GROUND:
-        if line := look(status):
-            return line
-    return ""
+    if isinstance(status, AirStatus):
+        return next(filter(None, (look(status) for look in _AIR)), "")
+    return next(filter(None, (look(status) for look in _GROUND)), "")
 
 
-def _uses(status: Status, use: str) -> list[Status]:
-    return [end for end in status["endpoints"] if end["use"] == use]
+def in_one_line(status: Status) -> str:
+    """How it is, and what is wrong if something is: for the service manager."""
+    return "; ".join(filter(None, (wording.role(status), advise(status))))
 
 
 def _settled(status: Status) -> bool:
-    return bool(status["uptime_s"] >= SETTLED_AFTER_S)
+    return status.uptime_s >= SETTLED_AFTER_S
+
+
+def _live(status: Status, *reasons: Reason) -> str:
+    """The text of the first of these alarms that is live."""
+    alarms = [status.alarm_reasons.get(reason.label) for reason in reasons]
+    return next((alarm.text for alarm in alarms if alarm and alarm.live), "")
 
 
 # --- either side ---
 
 
 def _links_down(status: Status) -> str:
-    links = _uses(status, "link")
-    if any(link["state"] in {"connected", "idle"} for link in links):
+    links = status.of_use(Use.LINK)
+    if any(link.state in UP for link in links):
         return ""
-    return next((f"no link is up: {link['last_error']}" for link in links if link["last_error"]), "")
+    return next((f"no link is up: {link.last_error}" for link in links if link.last_error), "")
 
 
 def _one_link_down(status: Status) -> str:
-    down = [link for link in _uses(status, "link") if link["state"] == "reconnecting" and link["last_error"]]
-    return f"the link {down[0]['endpoint']} is down, the others carry on: {down[0]['last_error']}" if down else ""
+    down = [link for link in status.of_use(Use.LINK) if _is_lost(link)]
+    return f"the link {down[0].endpoint} is down, the others carry on: {down[0].last_error}" if down else ""
+
+
+def _is_lost(end: EndpointStatus) -> bool:
+    return end.state is State.RECONNECTING and bool(end.last_error)
 
 
 def _kept_out(status: Status) -> str:
     """Another user's program at a plain endpoint."""
-    kept_out: str = status["alarm_reasons"].get(Reason.USER_KEPT_OUT.label, {}).get("text", "")
-    return kept_out
+    return _live(status, Reason.USER_KEPT_OUT)
 
 
 def _kept_back(status: Status) -> str:
     """While it happens. HEARTBEAT comes from every ground control station, so under some policies it always is."""
-    alarms = [status["alarm_reasons"].get(reason.label) for reason in (Reason.GUARDED, Reason.GUARDED_HERE)]
-    if not any(alarm and alarm["live"] for alarm in alarms):
+    if not _live(status, Reason.GUARDED, Reason.GUARDED_HERE):
         return ""
-    held = [(name, station) for station, counts in status["kept_back"].items() for name in counts if name != "HEARTBEAT"]
+    held = [(name, station) for station, counts in status.kept_back.items() for name in counts if name != HEARTBEAT]
     if not held:
         return ""
     name, station = held[-1]
@@ -77,57 +92,55 @@ def _kept_back(status: Status) -> str:
 
 def _devices(status: Status) -> str:
     """Aircraft that may not be what they say, and what could not be told to one of them."""
-    reasons = (Reason.REVOKED_HEARD, Reason.SYSTEM_TWICE, Reason.NOT_ROUTED)
-    alarms = [status["alarm_reasons"].get(reason.label, {}) for reason in reasons]
-    return next((str(alarm["text"]) for alarm in alarms if alarm.get("live")), "")
+    return _live(status, Reason.REVOKED_HEARD, Reason.SYSTEM_TWICE, Reason.NOT_ROUTED)
 
 
 # --- aboard ---
 
 
-def _fc_down(status: Status) -> str:
-    (fc,) = _uses(status, "fc")
-    return f"no flight controller: {fc['last_error']}" if fc["state"] == "reconnecting" and fc["last_error"] else ""
+def _fc_down(status: AirStatus) -> str:
+    (fc,) = status.of_use(Use.FC)
+    return f"no flight controller: {fc.last_error}" if _is_lost(fc) else ""
 
 
-def _fc_silent(status: Status) -> str:
-    (fc,) = _uses(status, "fc")
-    if not _settled(status) or fc["rx_per_s"]:
+def _fc_silent(status: AirStatus) -> str:
+    (fc,) = status.of_use(Use.FC)
+    if not _settled(status) or fc.rx_per_s:
         return ""
-    return f"nothing comes from the flight controller at {fc['endpoint']}: check the cable and that the port speaks MAVLink"
+    return f"nothing comes from the flight controller at {fc.endpoint}: check the cable and that the port speaks MAVLink"
 
 
-def _fc_noise(status: Status) -> str:
-    (fc,) = _uses(status, "fc")
-    if status["frames"] or not fc["rx_bytes"] or not _settled(status):
+def _fc_noise(status: AirStatus) -> str:
+    (fc,) = status.of_use(Use.FC)
+    if status.frames or not fc.rx_bytes or not _settled(status):
         return ""
-    return f"bytes come from {fc['endpoint']} but no MAVLink: is the baud rate that of the flight controller?"
+    return f"bytes come from {fc.endpoint} but no MAVLink: is the baud rate that of the flight controller?"
 
 
-def _link_slow(status: Status) -> str:
+def _link_slow(status: AirStatus) -> str:
     """Late in a link's own queue, or before it was sealed, because no link that is up had room."""
-    links = _uses(status, "link")
-    slow = [link for link in links if link["late_per_s"]]
-    if status["late_per_s"]:
-        slow += [link for link in links if link["state"] == "connected"]
+    links = status.of_use(Use.LINK)
+    slow = [link for link in links if link.late_per_s]
+    if status.late_per_s:
+        slow += [link for link in links if link.state is State.CONNECTED]
     if not slow:
         return ""
-    return f"the link {slow[0]['endpoint']} is too slow for what it is given: lower the flight controller's stream rates"
+    return f"the link {slow[0].endpoint} is too slow for what it is given: lower the flight controller's stream rates"
 
 
-def _unsaved(status: Status) -> str:
-    return f"{status['unsaved']}: free it or mount it writable, the flight goes on meanwhile" if status["unsaved"] else ""
+def _unsaved(status: AirStatus) -> str:
+    return f"{status.unsaved}: free it or mount it writable, the flight goes on meanwhile" if status.unsaved else ""
 
 
-def _order_over(status: Status) -> str:
-    over = status["alarm_reasons"].get(Reason.ORDER_OVER.label)
-    if not over or not over["live"]:
+def _order_over(status: AirStatus) -> str:
+    over = _live(status, Reason.ORDER_OVER)
+    if not over:
         return ""
-    return f"{over['text']}: load a newer one, zegel device load-order, before the next flight"
+    return f"{over}: load a newer one, zegel device load-order, before the next flight"
 
 
-def _oversize(status: Status) -> str:
-    count = status["drops"].get("oversize")
+def _oversize(status: AirStatus) -> str:
+    count = status.drops.get(DropReason.OVERSIZE)
     return (
         f"{count} video datagrams were too large for the link: set the encoder to 1200 bytes (see the alarm)"
         if count
@@ -135,8 +148,8 @@ def _oversize(status: Status) -> str:
     )
 
 
-def _late_commands(status: Status) -> str:
-    count = status["drops"].get("stale_echo")
+def _late_commands(status: AirStatus) -> str:
+    count = status.drops.get(DropReason.STALE_ECHO)
     if not count:
         return ""
     return f"{count} commands came too late and were refused: a slow or lossy link, or somebody who held them back"
@@ -145,117 +158,119 @@ def _late_commands(status: Status) -> str:
 # --- at a station ---
 
 
-def _nothing_heard(status: Status) -> str:
-    links = _uses(status, "link")
-    if not _settled(status) or any(link["rx_per_s"] for link in links):
+def _nothing_heard(status: GroundStatus) -> str:
+    links = status.of_use(Use.LINK)
+    if not _settled(status) or any(link.rx_per_s for link in links):
         return ""
-    if status["sessions"]:
+    if status.sessions:
         return "the link is silent: the aircraft is off, out of range, or the network in between is down"
-    ports = ", ".join(link["endpoint"] for link in links)
+    ports = ", ".join(link.endpoint for link in links)
     return f"nothing comes to {ports}: does the aircraft's --link name this computer, and does the firewall let it in?"
 
 
-def _wrong_order(status: Status) -> str:
-    if not status["drops"].get("unknown_order") or status["sealed"]:
+def _wrong_order(status: GroundStatus) -> str:
+    if not status.drops.get(DropReason.UNKNOWN_ORDER) or status.sealed:
         return ""
     return "the aircraft flies under another order than this station: get the order in force, and start with it"
 
 
-def _refused(status: Status) -> str:
-    if not status["drops"].get("older_session") or status["sealed"]:
+def _refused(status: GroundStatus) -> str:
+    if not status.drops.get(DropReason.OLDER_SESSION) or status.sealed:
         return ""
     return "an older session is refused: a recording played back, or an aircraft that was rolled back; see the alarm"
 
 
-def _delayed(status: Status) -> str:
-    late = [session["late_s"] for session in status["sessions"] if session["state"].startswith("delayed")]
-    if not late or status["sealed"]:
+def _delayed(status: GroundStatus) -> str:
+    late = [session.late_s for session in status.sessions if session.state is SessionState.DELAYED]
+    if not late or status.sealed:
         return ""
     return f"what comes is {late[0]:.1f} s later than before, so it is not opened: the link is overloaded, or held back"
 
 
-def _not_ours(status: Status) -> str:
-    if status["sessions"] or not status["drops"].get("not_zegel"):
+def _not_ours(status: GroundStatus) -> str:
+    if status.sessions or not status.drops.get(DropReason.NOT_ZEGEL):
         return ""
     return "what comes on the link is not zegel: another program sends to this port"
 
 
-def _another_operation(status: Status) -> str:
+def _another_operation(status: GroundStatus) -> str:
     """Only if it comes steadily: a control datagram that the radio damaged does not open either."""
-    ours = {session["state"] for session in status["sessions"]} - {"silent", "ended by the aircraft"}
-    if ours or not _settled(status) or status["unopened_per_s"] < UNOPENED_TOLD_A_SECOND:
+    ours = {session.state for session in status.sessions} - NOT_HEARD
+    if ours or not _settled(status) or status.unopened_per_s < UNOPENED_TOLD_A_SECOND:
         return ""
     return "control of another operation, or forgeries: load the right order"
 
 
-def _no_session(status: Status) -> str:
-    if status["sessions"] or not _settled(status):
+def _no_session(status: GroundStatus) -> str:
+    if status.sessions or not _settled(status):
         return ""
     return "datagrams come, but no aircraft of this order: is it the right order, and the right aircraft?"
 
 
-def _waiting_for_keys(status: Status) -> str:
-    states = [session["state"] for session in status["sessions"]]
-    if status["sealed"] or "beat verified, waiting for our keys" not in states or not _settled(status):
+def _waiting_for_keys(status: GroundStatus) -> str:
+    waiting = any(session.state is SessionState.BEATING for session in status.sessions)
+    if status.sealed or not waiting or not _settled(status):
         return ""
     return "the aircraft is heard, its keys for this station are not yet: on a narrow or lossy link this takes a while"
 
 
-def _closed_to_us(status: Status) -> str:
-    closed = any(session["state"].startswith("closed to us") for session in status["sessions"])
-    if not closed or status["sealed"]:
+def _closed_to_us(status: GroundStatus) -> str:
+    closed = any(session.state is SessionState.UNLISTED for session in status.sessions)
+    if not closed or status.sealed:
         return ""
     return "the aircraft flies under an order that does not list this station: ask the agency whether it was revoked"
 
 
-def _order_pending(status: Status) -> str:
-    if not any("order pending" in session["state"] for session in status["sessions"]):
+def _order_pending(status: GroundStatus) -> str:
+    heard = [session for session in status.sessions if session.state in {SessionState.BEATING, SessionState.OPEN}]
+    if not any(session.pending for session in heard):
         return ""
     return (
         "the aircraft flies under a newer order, which comes by the link: commands wait for it; a copy by file is quicker"
     )
 
 
-def _order_expired(status: Status) -> str:
-    if not any("order expired" in session["state"] for session in status["sessions"]):
+def _order_expired(status: GroundStatus) -> str:
+    if not any(session.state is SessionState.OPEN and session.order_expired for session in status.sessions):
         return ""
     return "the order has ended, the aircraft flies on under it: get a newer one before the next flight"
 
 
-def _no_commands(status: Status) -> str:
+def _no_commands(status: GroundStatus) -> str:
     """Only where somebody wanted to command."""
-    refused = {name for name, count in status["commands"].items() if count and name not in {"sent", "guarded"}}
-    if not refused or not status["sealed"]:
+    refused = {name for name, count in status.commands.items() if count} - NOT_REFUSED
+    if not refused or not status.sealed:
         return ""
-    if "observer" in refused:
+    if Refusal.OBSERVER in refused:
         return "what the ground control station sends is refused: this station may not command by the order"
-    answers = [session["commands"] for session in status["sessions"] if session["state"].startswith("open")]
-    waiting = [answer for answer in answers if answer != READY]
-    return f"commands were refused: {waiting[0]}" if waiting else ""
+    opened = [session for session in status.sessions if session.state is SessionState.OPEN]
+    refusals = [session.refusal for session in opened if session.refusal]
+    return f"commands were refused: {wording.REFUSAL[refusals[0]]}" if refusals else ""
 
 
-def _link_lossy(status: Status) -> str:
-    for link in _uses(status, "link"):
-        if link["loss_percent"] >= LOSS_TOLD_PERCENT:
-            lost = f"{link['loss_percent']:.0f} %"
-            return f"the link {link['endpoint']} loses {lost}: range, antenna, interference, or more video than it carries"
+def _link_lossy(status: GroundStatus) -> str:
+    for link in status.of_use(Use.LINK):
+        if (lost := link.loss_percent or 0) >= LOSS_TOLD_PERCENT:
+            return (
+                f"the link {link.endpoint} loses {lost:.0f} %: range, antenna, interference, or more video than it carries"
+            )
     return ""
 
 
-def _no_gcs(status: Status) -> str:
-    gcs = _uses(status, "gcs")
-    if not gcs or any(end["state"] != "idle" for end in gcs):
+def _no_gcs(status: GroundStatus) -> str:
+    gcs = status.of_use(Use.GCS)
+    if not gcs or any(end.state is not State.IDLE for end in gcs):
         return ""
-    if gcs[0]["endpoint"].startswith("udpout:"):
+    if not gcs[0].listens:
         return ""  # it can be started at any time, and is found by itself
-    return f"no ground control station has come to {gcs[0]['endpoint']}: connect it there"
+    return f"no ground control station has come to {gcs[0].endpoint}: connect it there"
 
 
-_AIR: tuple[Callable[[Status], str], ...] = (
+_AIR: tuple[Callable[[AirStatus], str], ...] = (
     *(_links_down, _kept_out, _fc_down, _fc_silent, _fc_noise, _order_over, _unsaved),
     *(_link_slow, _one_link_down, _oversize, _late_commands, _kept_back),
 )
-_GROUND: tuple[Callable[[Status], str], ...] = (
+_GROUND: tuple[Callable[[GroundStatus], str], ...] = (
     *(
         _links_down,
         _kept_out,

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
+from gateway.report.role_status import AlarmStatus
 from keys.printable import printable
 
 EVENT_LASTS_S = 300.0
@@ -182,13 +183,13 @@ class Alarms:
         """Those that are live, in the order in which they began."""
         return [alarm.text for alarm in self._live.values()]
 
-    def by_reason(self) -> dict[str, dict[str, object]]:
+    def by_reason(self) -> dict[str, AlarmStatus]:
         """Of each reason since the start: how often it began, how many are live, and the words of the first of these."""
         live: dict[Reason, list[str]] = {reason: [] for reason in self._began}
         for (reason, _), alarm in self._live.items():
             live[reason].append(alarm.text)
         return {
-            reason.label: {"began": count, "live": len(live[reason]), "text": live[reason][0] if live[reason] else ""}
+            reason.label: AlarmStatus(count, len(live[reason]), live[reason][0] if live[reason] else "")
             for reason, count in self._began.items()
         }
 

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterable
 
 from firmware_shims import mavlink
+from gateway.report.role_status import ComponentStatus
 
 SEQ_MODULUS = 256
 ROWS_MAX = 256
@@ -41,6 +42,6 @@ class FrameCounts:
                 row.lost += gap
                 row.last_seq = seq
 
-    def status(self) -> dict[str, dict[str, int]]:
+    def status(self) -> dict[str, ComponentStatus]:
         """By "system/component"."""
-        return {f"{s}/{c}": {"frames": row.frames, "rx_lost_est": row.lost} for (s, c), row in sorted(self.rows.items())}
+        return {f"{s}/{c}": ComponentStatus(row.frames, row.lost) for (s, c), row in sorted(self.rows.items())}

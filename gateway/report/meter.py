@@ -1,6 +1,6 @@
 """Meter: what the endpoints of a role carry, as counters since the start and as rates of the last seconds.
 
-What lives here: arithmetic on counters. What must not: words for people (status.py, advice.py).
+What lives here: arithmetic on counters. What must not: words for people (wording.py, advice.py).
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ import dataclasses
 import itertools
 from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import NamedTuple, Protocol
 
 from gateway.endpoints import Endpoint
+from gateway.report.in_clear import LISTENS
+from gateway.report.role_status import EndpointStatus, Use
 
 OVER_S = 2.0  # rates are of so long; a status is published twice a second
-_RATES = {"rx_per_s": ("rx_datagrams", 1.0), "tx_per_s": ("tx_datagrams", 1.0)}
-_RATES |= {"rx_kbit": ("rx_bytes", 8 / 1000), "tx_kbit": ("tx_bytes", 8 / 1000), "late_per_s": ("late_drop", 1.0)}
+KBIT = 8 / 1000  # of a byte
 
 
 class Reception(Protocol):
@@ -30,65 +31,78 @@ class Reception(Protocol):
 
 
 class Meter:
-    """`uses` maps what endpoints are for ("link", "fc", "camera", "gcs", "player") to them.
+    """`uses` maps what endpoints are for to them.
 
     `receptions` are the links' in their order, at a ground.
     """
 
-    def __init__(self, uses: Mapping[str, Sequence[Endpoint]], receptions: Sequence[Reception] = ()) -> None:
-        received = {"link": receptions}
+    def __init__(self, uses: Mapping[Use, Sequence[Endpoint]], receptions: Sequence[Reception] = ()) -> None:
+        received = {Use.LINK: receptions}
         self._rows = [
             _Row(use, endpoint, reception)
             for use, endpoints in uses.items()
             for endpoint, reception in itertools.zip_longest(endpoints, received.get(use, ()))
         ]
 
-    def read(self, now: float) -> list[dict[str, Any]]:
-        """One object for each endpoint."""
+    def read(self, now: float) -> list[EndpointStatus]:
+        """Of each endpoint."""
         return [row.read(now) for row in self._rows]
 
 
+class Grown(NamedTuple):
+    """By how much each counter has grown, and in how many seconds."""
+
+    counts: dict[str, int]
+    seconds: float
+
+    def per_s(self, *names: str, scale: float = 1.0) -> float:
+        """Of these counters together."""
+        return round(sum(self.counts[name] for name in names) * scale / self.seconds, 1)
+
+
 class Growth:
-    """What counters have grown by lately. The same names each time."""
+    """What counters have grown by in the last seconds. The same names each time."""
 
     def __init__(self) -> None:
         self._past: deque[tuple[float, Mapping[str, int]]] = deque()
 
-    def take(self, now: float, counts: Mapping[str, int]) -> tuple[dict[str, int], float]:
-        """How much each of `counts` has grown in the last OVER_S seconds or less, and in how many seconds."""
+    def take(self, now: float, counts: Mapping[str, int]) -> Grown:
+        """Of the last OVER_S seconds or less."""
         self._past.append((now, counts))
         while now - self._past[0][0] > OVER_S:
             self._past.popleft()
         began, before = self._past[0]
-        return {name: count - before[name] for name, count in counts.items()}, (now - began) or 1.0
+        return Grown({name: count - before[name] for name, count in counts.items()}, (now - began) or 1.0)
 
 
 class _Row:
-    def __init__(self, use: str, endpoint: Endpoint, reception: Reception | None) -> None:
+    def __init__(self, use: Use, endpoint: Endpoint, reception: Reception | None) -> None:
         self._use, self._endpoint, self._reception = use, endpoint, reception
         self._growth = Growth()
 
-    def read(self, now: float) -> dict[str, Any]:
+    def read(self, now: float) -> EndpointStatus:
         endpoint, counts = self._endpoint, dataclasses.asdict(self._endpoint.counters)
         if self._reception:
             counts |= {"rx_expected": self._reception.expected, "rx_known": self._reception.received}
-        return {
-            "use": self._use,
-            "endpoint": str(endpoint.address),
-            "state": endpoint.state,
-            "last_error": endpoint.last_error,
-            "clients": endpoint.clients(),
+        grown = self._growth.take(now, counts)
+        return EndpointStatus(
+            use=self._use,
+            endpoint=str(endpoint.address),
+            listens=endpoint.address.kind in LISTENS,
+            state=endpoint.state,
+            last_error=endpoint.last_error,
+            clients=endpoint.clients(),
+            rx_per_s=grown.per_s("rx_datagrams"),
+            tx_per_s=grown.per_s("tx_datagrams"),
+            rx_kbit=grown.per_s("rx_bytes", scale=KBIT),
+            tx_kbit=grown.per_s("tx_bytes", scale=KBIT),
+            late_per_s=grown.per_s("late_drop"),
+            rx_lost_est=self._reception.lost if self._reception else None,
+            loss_percent=_loss_percent(grown.counts) if self._reception else None,
             **counts,
-            **self._rates(*self._growth.take(now, counts)),
-        }
+        )
 
-    def _rates(self, grown: Mapping[str, int], seconds: float) -> dict[str, float]:
-        rates = {name: round(grown[counter] * scale / seconds, 1) for name, (counter, scale) in _RATES.items()}
-        if self._reception:
-            expected = grown["rx_expected"]
-            lost = max(0, expected - grown["rx_known"])
-            rates |= {
-                "rx_lost_est": self._reception.lost,
-                "loss_percent": round(100 * lost / expected, 1) if expected else 0,
-            }
-        return rates
+
+def _loss_percent(grown: Mapping[str, int]) -> float:
+    expected = grown["rx_expected"]
+    return round(100 * max(0, expected - grown["rx_known"]) / expected, 1) if expected else 0.0

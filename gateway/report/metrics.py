@@ -9,21 +9,25 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import enum
 import ipaddress
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.table import Table
 
-from gateway.core.barrier import Barrier
+from gateway.core.session_state import SessionState
+from gateway.endpoints.endpoint import State
 from gateway.errors import ConfigError, NotRunning
 from gateway.report.log import say
+from gateway.report.role_status import Status, encoded
 from gateway.report.scrape import serve
+from gateway.report.status import SESSION_SHOWN
 from gateway.report.status_socket import read_all
 from keys.commands.terminal import json_text, show
 from keys.printable import printable
@@ -35,23 +39,26 @@ ROLES = ("air", "ground")
 
 Labels = Mapping[str, str]
 
-_barrier = Barrier()  # before what stands in the folder of the sockets
-
 
 class Metric(NamedTuple):
-    """`where` in a status: keys in their order. What it goes through on the way gives the labels.
+    """`where` in a status: fields in their order. What it goes through on the way gives the labels.
 
-    "[]" is each object of a list, labelled by its keys in `OF_ITEM`; "{x}" each value of an object, its key the label x.
+    "[]" is each item of a list, labelled by its fields in `OF_ITEM`; "{x}" each value of a mapping, its key the label x.
+    `one_if`: of a state, those that count as 1; all others are 0.
     """
 
     name: str
     kind: str  # counter or gauge
     where: str
     help: str
+    one_if: frozenset[enum.Enum] = frozenset()
 
 
-OF_ITEM = {"endpoints": ("use", "endpoint"), "sessions": ("session",)}
-SESSION_SHOWN = 8  # hexadecimal digits, as `zegel status` prints it
+OF_ITEM: dict[str, dict[str, Callable[[str], str]]] = {
+    "endpoints": {"use": str, "endpoint": str},
+    "sessions": {"session": lambda name: name[:SESSION_SHOWN]},
+}
+UP_STATES = frozenset[enum.Enum]({State.CONNECTED, State.IDLE})
 
 TABLE = (
     Metric("zegel_sealed", "gauge", "sealed", "1 if a link is up (air), or an aircraft is heard and open (ground)"),
@@ -116,10 +123,28 @@ TABLE = (
     Metric("zegel_rx_known_total", "counter", "endpoints [] rx_known", "Of a link: those of them that came"),
     Metric("zegel_rx_lost_est", "gauge", "endpoints [] rx_lost_est", "Of a link: the difference; late ones lower it again"),
     Metric("zegel_clients", "gauge", "endpoints [] clients", "Of a listening endpoint: who is answered"),
-    Metric("zegel_endpoint_up", "gauge", "endpoints [] state", "1 if it is connected, or idle: it listens and nobody came"),
+    Metric(
+        "zegel_endpoint_up",
+        "gauge",
+        "endpoints [] state",
+        "1 if it is connected, or idle: it listens and nobody came",
+        UP_STATES,
+    ),
     Metric("zegel_session_epoch", "gauge", "sessions [] epoch", "Number of the traffic keys of a session that is heard"),
     Metric("zegel_session_boot_number", "gauge", "sessions [] boot_counter", "Starts of its aircraft"),
-    Metric("zegel_session_open", "gauge", "sessions [] state", "1 if this station opens it"),
+    Metric(
+        "zegel_session_open",
+        "gauge",
+        "sessions [] state",
+        "1 if this station opens it",
+        frozenset({SessionState.OPEN}),
+    ),
+    Metric(
+        "zegel_session_pending",
+        "gauge",
+        "sessions [] pending",
+        "1 if it flies under an order that is not here",
+    ),
     Metric("zegel_beat_age_seconds", "gauge", "sessions [] beat_age_s", "Since its last beat"),
     Metric(
         "zegel_beat_late_seconds", "gauge", "sessions [] late_s", "By how much its last beat was later than the soonest"
@@ -131,17 +156,17 @@ TABLE = (
     Metric("zegel_feed_subscriptions", "gauge", "feed subscriptions {topic}", "Subscribers of the feed, by topic"),
 )
 UP = Metric("zegel_up", "gauge", "", "1 if the role runs on this computer and publishes its status")
-# Prometheus makes rates and percentages itself; a session's flags are bits, which zegel status spells out as its state.
-LEFT_OUT = {"rx_per_s", "tx_per_s", "rx_kbit", "tx_kbit", "late_per_s", "unopened_per_s", "loss_percent", "flags", "pid"}
-GOOD_STATES = ("connected", "idle", "open")
+# Prometheus makes rates and percentages itself; a session's flags are bits, which its state and `pending` spell out.
+LEFT_OUT = {"rx_per_s", "tx_per_s", "rx_kbit", "tx_kbit", "late_per_s", "unopened_per_s", "loss_percent"}
+LEFT_OUT |= {"flags", "pid", "listens"}
 
 
 # --- a status to samples ---
 
 
-def text(statuses: list[dict[str, Any]], roles: tuple[str, ...] = ROLES) -> str:
+def text(statuses: Sequence[Status], roles: tuple[str, ...] = ROLES) -> str:
     """Prometheus' text format. A role of `roles` that does not run is a zegel_up of 0."""
-    running = {status["role"] for status in statuses}
+    running = {status.role for status in statuses}
     ups = [({"role": role}, int(role in running)) for role in sorted({*roles, *running})]
     lines = [*_family(UP, ups)]
     for metric in TABLE:
@@ -149,11 +174,11 @@ def text(statuses: list[dict[str, Any]], roles: tuple[str, ...] = ROLES) -> str:
     return "\n".join(lines) + "\n"
 
 
-def samples(metric: Metric, status: Mapping[str, Any]) -> Iterator[tuple[Labels, float]]:
+def samples(metric: Metric, status: Status) -> Iterator[tuple[Labels, float]]:
     """The values of one metric in one status, with their labels."""
-    labels = {"role": status["role"], "name": status["name"]}
+    labels = {"role": status.role, "name": status.name}
     for more, value in _walk(status, metric.where.split(), ""):
-        if (number := _number(value)) is not None:
+        if (number := _number(value, metric.one_if)) is not None:
             yield {**labels, **more}, number
 
 
@@ -164,22 +189,22 @@ def _walk(value: Any, where: list[str], came_by: str) -> Iterator[tuple[dict[str
     step, rest = where[0], where[1:]
     if step == "[]":
         for item in value:
-            labels = {key: item[key][:SESSION_SHOWN] if key == "session" else item[key] for key in OF_ITEM[came_by]}
+            labels = {name: cut(getattr(item, name)) for name, cut in OF_ITEM[came_by].items()}
             for more, found in _walk(item, rest, step):
                 yield {**labels, **more}, found
     elif step.startswith("{"):
         for key, item in value.items() if isinstance(value, dict) else ():
             for more, found in _walk(item, rest, step):
                 yield {step[1:-1]: key, **more}, found
-    elif isinstance(value, dict) and value.get(step) is not None:
-        yield from _walk(value[step], rest, step)
+    elif (found := getattr(value, step, None)) is not None:
+        yield from _walk(found, rest, step)
 
 
-def _number(value: Any) -> float | None:
+def _number(value: Any, one_if: Set[enum.Enum]) -> float | None:
     if isinstance(value, list):
         return len(value)
-    if isinstance(value, str):
-        return int(value.startswith(GOOD_STATES))
+    if isinstance(value, enum.Enum):
+        return int(value in one_if)
     return value if isinstance(value, int | float) else None
 
 
@@ -199,20 +224,12 @@ def _escaped(word: str) -> str:
     return printable(word).replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
 
 
-def _statuses() -> list[dict[str, Any]]:
+def _statuses() -> list[Status]:
+    """One that is not of the form that a role publishes costs itself alone."""
     try:
-        return [status for status in read_all() if _readable(status)]
+        return read_all()
     except NotRunning:
         return []
-
-
-def _readable(status: Mapping[str, Any]) -> bool:
-    """One that is not of the form that a role publishes costs itself alone."""
-    with _barrier:
-        for metric in TABLE:
-            list(samples(metric, status))
-        return True
-    return False
 
 
 # --- where it goes ---
@@ -228,7 +245,7 @@ def write_text(path: Path, roles: tuple[str, ...]) -> None:
 
 def write_lines(path: Path) -> None:
     """One JSON object for each running role; at LINES_OCTETS_MAX the file makes room for a new one."""
-    lines = "".join(json_text({"time": round(time.time(), 3), **status}) + "\n" for status in _statuses())
+    lines = "".join(json_text({"time": round(time.time(), 3), **encoded(status)}) + "\n" for status in _statuses())
     if str(path) == "-":
         show(lines, end="")
         return
@@ -282,8 +299,6 @@ def _repeat(args: argparse.Namespace, roles: tuple[str, ...]) -> None:
     if args.every <= 0:
         raise ConfigError("--every is a number of seconds above 0", hint=f"--every {EVERY_S:g}")
     while True:
-        for place in _barrier.news():
-            say("metrics", f"a status that no role publishes was left out, at {place}")
         try:
             write_text(args.textfile, roles) if args.textfile else write_lines(args.json)
         except BrokenPipeError:

@@ -1,20 +1,34 @@
 """`zegel status`: what every running role of this computer says of itself, for people.
 
-What lives here: the words and their order. What must not: how a status comes here (status_socket.py), what is wrong
-(advice.py). Counter names follow mavlink-router-rs where it has them.
+What lives here: the command, and what it shows in which order. What must not: what a status consists of (role_status.py),
+how it comes here (status_socket.py), sentences for states (wording.py), what is wrong (advice.py).
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from gateway.core.wire import DropReason
+from gateway.endpoints.endpoint import State
 from gateway.errors import NotRunning
+from gateway.report import wording
 from gateway.report.advice import advise
-from gateway.report.status_socket import read_all
+from gateway.report.role_status import (
+    AirStatus,
+    EndpointStatus,
+    FeedStatus,
+    GroundStatus,
+    SessionStatus,
+    Status,
+    decoded,
+)
+from gateway.report.status_socket import read_raw
 from keys.commands.terminal import json_text, show
 from keys.printable import printable
+
+SESSION_SHOWN = 8  # hexadecimal digits of a session_id
 
 
 def command(parser: argparse.ArgumentParser) -> None:
@@ -26,98 +40,100 @@ def command(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    statuses = read_all()
-    if not statuses:
+    found = read_raw()
+    if not found:
         raise NotRunning(
             "no zegel air or ground of this user is running here",
             hint="start one: zegel air --help; of the services tells: sudo zegel status",
         )
     if args.json:
-        show(json_text(statuses, 2))
+        show(json_text(found, 2))
     else:
-        show("\n\n".join(_text_or_why_not(status) for status in statuses))
+        show("\n\n".join(_text_or_why_not(said) for said in found))
     return 0
 
 
-def _text_or_why_not(status: dict[str, Any]) -> str:
+def _text_or_why_not(said: Mapping[str, Any]) -> str:
     """A process of another version may say less than this one shows, and a stranger's anything."""
-    try:
-        return _text(status)
-    except Exception:
-        name = printable(f"{status['role']} {status['name']}")
-        return f"{name}: not shown, it is another version's; zegel status --json has it, and a restart mends it"
+    if status := decoded(said):
+        return text(status)
+    name = printable(f"{said['role']} {said['name']}")
+    return f"{name}: not shown, it is another version's; zegel status --json has it, and a restart mends it"
 
 
-def in_one_line(status: Mapping[str, Any]) -> str:
-    """How it is, and what is wrong if something is: for the service manager."""
-    return "; ".join(filter(None, (_word(status), advise(status))))
-
-
-def _word(status: Mapping[str, Any]) -> str:
-    if status["role"] == "ground":
-        return "open" if status["sealed"] else "nothing to open"
-    return "sealed" if status["sealed"] else "no link: nothing is sent"
-
-
-def _text(status: dict[str, Any]) -> str:
-    lines = [f"{status['role']} {status['name']}: {_word(status)}", f"  operation  {status['operation']}"]
-    if "session" in status:
-        lines.append(f"  session    {status['session'][:8]}  boot {status['boot_counter']}  epoch {status['epoch']}")
-    lines += [
-        f"  session    {s['session'][:8]}  {_aircraft(s)}  boot {s['boot_counter']}  {s['state']}; {s['commands']}"
-        for s in status.get("sessions", ())
-    ]
-    counts = status.get("lanes") or status.get("opened") or {}
-    lines.append("  datagrams  " + (_pairs(counts) or "none yet"))
-    for name, row in status["frames"].items():
-        lines.append(f"  vehicle    {name}: {row['frames']} frames, {row['rx_lost_est']} lost before they came here")
-    lines += [_endpoint(end) for end in status["endpoints"]]
-    if feed := status.get("feed"):
-        refused = f", refused: {feed['refused']} messages" if feed["refused"] else ""
-        subscribed = _pairs(feed["subscriptions"]) or "nobody"
-        lines.append(f"  feed       {feed['address']}  {feed['state']}, subscribed: {subscribed}{refused}")
-    drops = {name: count for name, count in status["drops"].items() if count}
-    if others := drops.pop("not_granted", 0):
-        lines.append(f"  for others {others} datagrams of lanes that this station's role does not have")
-    lines.append("  dropped    " + (_pairs(drops) or "nothing"))
-    lines += [f"  unexpected {place}: {count}" for place, count in status["unexpected"].items()]
-    lines += [
-        f"  kept back  {message}, {count} times, from {station}"
-        for station, counts in status["kept_back"].items()
-        for message, count in counts.items()
-    ]
-    lines += [f"  kept back  {message}, {count} times: for no one aircraft" for message, count in _of(status, "misrouted")]
-    lines += [
-        f"  foreign    {device}: {kind}, {count}: list it to let it pass"
-        for device, counts in _of(status, "foreign")
-        for kind, count in counts.items()
-    ]
-    if not status["memory_locked"]:
+def text(status: Status) -> str:
+    """All that a person sees of one role, in lines that are escaped."""
+    lines = [f"{status.role} {status.name}: {wording.role(status)}", f"  operation  {status.operation}"]
+    lines += _air(status) if isinstance(status, AirStatus) else _ground(status)
+    for name, row in status.frames.items():
+        lines.append(f"  vehicle    {name}: {row.frames} frames, {row.rx_lost_est} lost before they came here")
+    lines += map(_endpoint, status.endpoints)
+    lines += _feed(status.feed) if isinstance(status, GroundStatus) and status.feed else []
+    lines += _dropped(status)
+    if not status.memory_locked:
         lines.append("  memory     not locked, so keys may reach swap")
-    lines += [f"  alarm      {alarm}" for alarm in status["alarms"]]
+    lines += [f"  alarm      {alarm}" for alarm in status.alarms]
     if line := advise(status):
         lines.append(f"  wrong      {line}")
     return "\n".join(map(printable, lines))
 
 
-def _aircraft(session: Mapping[str, Any]) -> str:
-    systems = ", ".join(map(str, session["systems"])) or "not known"
-    return f"{session['device']}, system {systems}"
+def _air(status: AirStatus) -> list[str]:
+    session = f"{status.session[:SESSION_SHOWN]}  boot {status.boot_counter}  epoch {status.epoch}"
+    return [f"  session    {session}", _datagrams(status.lanes)]
 
 
-def _of(status: Mapping[str, Any], counts: str) -> Iterable[tuple[str, Any]]:
-    """What only a ground counts; nothing of air."""
-    return status[counts].items() if status["role"] == "ground" else ()
+def _ground(status: GroundStatus) -> list[str]:
+    return [*map(_session, status.sessions), _datagrams(status.opened)]
 
 
-def _endpoint(end: Mapping[str, Any]) -> str:
-    text = f"  {end['use']:<9}  {end['endpoint']}  {end['state']}"
-    if end["state"] == "reconnecting":
-        return f"{text}, {end['last_error']}"
-    text += f", in {end['rx_per_s']:g}/s {end['rx_kbit']:g} kbit/s, out {end['tx_per_s']:g}/s {end['tx_kbit']:g} kbit/s"
-    if "loss_percent" in end:
-        text += f", {end['loss_percent']:g} % lost"
-    return text + (f", for {' '.join(end['clients'])}" if end["clients"] else "")
+def _session(session: SessionStatus) -> str:
+    systems = ", ".join(map(str, session.systems)) or "not known"
+    whose = f"{session.device}, system {systems}  boot {session.boot_counter}"
+    return f"  session    {session.session[:SESSION_SHOWN]}  {whose}  {wording.session(session)}"
+
+
+def _datagrams(counts: Mapping[str, int]) -> str:
+    return f"  datagrams  {_pairs(counts) or 'none yet'}"
+
+
+def _endpoint(end: EndpointStatus) -> str:
+    line = f"  {end.use:<9}  {end.endpoint}  {end.state}"
+    if end.state is State.RECONNECTING:
+        return f"{line}, {end.last_error}"
+    line += f", in {end.rx_per_s:g}/s {end.rx_kbit:g} kbit/s, out {end.tx_per_s:g}/s {end.tx_kbit:g} kbit/s"
+    if end.loss_percent is not None:
+        line += f", {end.loss_percent:g} % lost"
+    return line + (f", for {' '.join(end.clients)}" if end.clients else "")
+
+
+def _feed(feed: FeedStatus) -> list[str]:
+    refused = f", refused: {feed.refused} messages" if feed.refused else ""
+    subscribed = _pairs(feed.subscriptions) or "nobody"
+    return [f"  feed       {feed.address}  {feed.state}, subscribed: {subscribed}{refused}"]
+
+
+def _dropped(status: Status) -> Iterator[str]:
+    drops = {name: count for name, count in status.drops.items() if count}
+    if others := drops.pop(DropReason.NOT_GRANTED, 0):
+        yield f"  for others {others} datagrams of lanes that this station's role does not have"
+    yield "  dropped    " + (_pairs(drops) or "nothing")
+    for place, count in status.unexpected.items():
+        yield f"  unexpected {place}: {count}"
+    for station, counts in status.kept_back.items():
+        for message, count in counts.items():
+            yield f"  kept back  {message}, {count} times, from {station}"
+    if isinstance(status, GroundStatus):
+        yield from _of_others(status)
+
+
+def _of_others(status: GroundStatus) -> Iterator[str]:
+    """What is for no aircraft, or comes from an aircraft under an id that is not its own."""
+    for message, count in status.misrouted.items():
+        yield f"  kept back  {message}, {count} times: for no one aircraft"
+    for device, kinds in status.foreign.items():
+        for kind, count in kinds.items():
+            yield f"  foreign    {device}: {kind}, {count}: list it to let it pass"
 
 
 def _pairs(counts: Mapping[str, int]) -> str:

@@ -12,15 +12,16 @@ import re
 import stat
 import tempfile
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import zmq
 
 from gateway.errors import NotRunning
 from gateway.loop import hardening
 from gateway.report.log import say
+from gateway.report.role_status import Status, decoded, encoded
 
 SERVICES = Path("/run/zegel")  # RuntimeDirectory= of packaging/*.service
 STATUS_OCTETS_MAX = 1 << 20
@@ -72,14 +73,19 @@ class Publisher:
         if self._path:
             self._path.unlink(missing_ok=True)
 
-    def send(self, status: Mapping[str, object]) -> None:
+    def send(self, status: Status) -> None:
         if self._path:
-            ours = {"pid": os.getpid(), "memory_locked": self._locked}
-            self._socket.send(json.dumps({**ours, **status}).encode(), zmq.NOBLOCK)
+            whole = msgspec.structs.replace(status, pid=os.getpid(), memory_locked=self._locked)
+            self._socket.send(json.dumps(encoded(whole)).encode(), zmq.NOBLOCK)
 
 
-def read_all(within_s: float = ANSWER_WITHIN_S) -> list[dict[str, Any]]:
-    """The newest status of every process of this user, and of the services if he may see them, by role and name."""
+def read_all(within_s: float = ANSWER_WITHIN_S) -> list[Status]:
+    """The newest status of every process of this user, and of the services if this user may see them, by role and name."""
+    return [status for said in read_raw(within_s) if (status := decoded(said))]
+
+
+def read_raw(within_s: float = ANSWER_WITHIN_S) -> list[dict[str, Any]]:
+    """The same as JSON has it; a process of another version may say something else than a Status."""
     context = zmq.Context()
     poller, waiting, found = zmq.Poller(), {}, []
     try:

@@ -12,7 +12,7 @@ from gateway.batch import Batch
 from gateway.core.air.announcer import Announcer
 from gateway.core.air.uplink_opener import UplinkOpener
 from gateway.core.bundle import Bundler
-from gateway.core.ground.commander import Refusal
+from gateway.core.refusal import Refusal
 from gateway.core.wire import LINK_MTU
 from tests.memory_link import LANES, Aircraft, World, verified
 

@@ -31,6 +31,7 @@ from gateway.ground.order_file import OrderFile
 from gateway.ground.succession import Succession
 from gateway.ground.uplink import GroundUplink
 from gateway.report.alarms import Alarms
+from gateway.report.role_status import AlarmStatus
 from keys import cose
 from keys.folders.device import DeviceFolder
 from keys.folders.station import StationFolder
@@ -134,7 +135,7 @@ class Scene(World):
 
     def began(self, alarms: Alarms, reason: str) -> dict[str, int]:
         """How often this alarm began, which it must have."""
-        return only({reason: alarms.by_reason().get(reason, {"began": 0})["began"]}, reason)
+        return only({reason: alarms.by_reason().get(reason, AlarmStatus(0, 0, "")).began}, reason)
 
     def goes_on(self) -> bool:
         """Whether the pilot takes a new order of the agency up, and it comes into force."""

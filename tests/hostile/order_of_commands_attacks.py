@@ -10,7 +10,7 @@ from pymavlink.dialects.v20 import all as dialect
 from gateway.batch import Batch
 from gateway.core import sframe
 from gateway.core.air.uplink_opener import UplinkOpener
-from gateway.report.advice import READY
+from gateway.report.wording import READY
 from keys.lanes import Lane, uplink_kid
 from keys.order import Policy
 from tests.hostile.row import Row, only

@@ -58,7 +58,7 @@ class Subscribed:
         return bool(self.honest.poll(500)) and self.honest.recv_multipart()[1] == b"frame"
 
     def row(self, attack: str, sent: str, happened: str, *names: str) -> Row:
-        counters = {"refused": self.feed.status()["refused"]} if names else {}
+        counters = {"refused": self.feed.refused} if names else {}
         self.stranger.close()
         self._context.destroy(linger=0)
         self.feed.close()
@@ -69,7 +69,7 @@ def rubbish_to_the_feed() -> Row:
     scene = Subscribed()
     messages = (b"", b"\2", b"\7x", b"\xff" * 100)
     scene.stranger.says(*messages)
-    until(lambda: scene.tick() or scene.feed.status().get("refused") == len(messages))
+    until(lambda: scene.tick() or scene.feed.refused == len(messages))
     assert scene.hears()
     what = "a program sends what is no subscription to the feed"
     return scene.row(what, f"{len(messages)} messages, an empty one among them", "counted; the feed goes on", "refused")

@@ -10,7 +10,7 @@ import random
 import pytest
 
 from gateway.core import sframe
-from gateway.core.ground.commander import Refusal
+from gateway.core.refusal import Refusal
 from gateway.core.sealer import Sealer
 from keys.keyring import REJECT_AFTER_PACKETS, SendKey
 from keys.lanes import Lane, uplink_kid

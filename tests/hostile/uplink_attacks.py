@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from firmware_shims.guard import Guard
 from gateway.core import sframe
-from gateway.core.ground.commander import Refusal
+from gateway.core.refusal import Refusal
 from keys.lanes import Lane
 from tests.hostile.row import Row, only
 from tests.hostile.scene import moved

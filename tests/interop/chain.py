@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gateway.demo.stage import HOST, Program, free_port
-from gateway.report.advice import READY
+from gateway.report.wording import READY
 from tests.relay import Weather
 from tests.system.house import JOIN_WITHIN_S, House
 

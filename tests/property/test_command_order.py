@@ -18,7 +18,7 @@ from gateway.batch import AGED_S, Batch
 from gateway.core import sframe
 from gateway.core.air.command_order import BEHIND_FOR_S, BEHIND_SEVERAL_FOR_S
 from gateway.core.air.uplink_opener import UplinkOpener
-from gateway.core.ground.commander import Refusal
+from gateway.core.refusal import Refusal
 from keys import keyring
 from keys.lanes import Lane, uplink_kid
 from keys.order import Policy

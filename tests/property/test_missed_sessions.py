@@ -12,7 +12,7 @@ import pytest
 
 from gateway.core import sframe
 from gateway.core.air.uplink_opener import UplinkOpener
-from gateway.core.ground.commander import Refusal
+from gateway.core.refusal import Refusal
 from keys.lanes import Lane, uplink_kid
 from tests.memory_link import PILOT, Aircraft, World, command, mavlink_frame
 

@@ -8,7 +8,7 @@ import random
 import pytest
 
 from gateway.core.air.uplink_opener import UplinkOpener
-from gateway.core.ground.commander import Refusal
+from gateway.core.refusal import Refusal
 from keys.lanes import Role
 from tests.memory_link import OBSERVER, PILOT, Aircraft, Station, World, lossy, mavlink_frame, verified
 

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from gateway.core import sframe
-from gateway.core.ground.commander import Refusal
+from gateway.core.refusal import Refusal
 from keys.order import Policy
 from tests.memory_link import PILOT, World, command, lossy, mavlink_frame
 

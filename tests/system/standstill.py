@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pymavlink.dialects.v20 import all as dialect
 
 from gateway.demo.stage import Program, drain
-from gateway.report.advice import READY
+from gateway.report.wording import READY
 from tests.system.house import Flight
 from tests.system.test_links import Traffic
 

@@ -10,6 +10,7 @@ import sys
 
 from gateway.demo.stage import HOST, Listener
 from gateway.report.advice import advise
+from gateway.report.role_status import decoded
 from tests.memory_link import mavlink_frame
 from tests.system.house import Flight, House, zegel
 
@@ -37,7 +38,7 @@ class Cockpit:
 
     def advice(self) -> dict[str, str]:
         """The line of each process, as `zegel status` prints it."""
-        return {status["name"]: advise(status) for status in json.loads(self._status("--json"))}
+        return {status.name: advise(status) for status in map(decoded, json.loads(self._status("--json")))}
 
     def _status(self, *words: str) -> str:
         """`zegel status` while everything flies on."""

@@ -13,7 +13,9 @@ import shutil
 import pytest
 
 from gateway.core.ground.session import LASTED_S
-from gateway.report.advice import READY, advise
+from gateway.report.advice import advise
+from gateway.report.role_status import decoded
+from gateway.report.wording import READY
 from tests.system.card import Card
 from tests.system.house import Flight, zegel
 from tests.system.test_links import Traffic
@@ -61,7 +63,7 @@ def stored(flight: Flight) -> int:
 
 
 def advice(role: str) -> str:
-    return next(advise(status) for status in json.loads(zegel("status", "--json")) if status["role"] == role)
+    return next(advise(status) for status in map(decoded, json.loads(zegel("status", "--json"))) if status.role == role)
 
 
 def test_a_card_that_cannot_be_written_costs_no_feed_and_heals(house, card, fly, traffic):

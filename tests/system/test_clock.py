@@ -14,7 +14,9 @@ import pytest
 from pymavlink.dialects.v20 import all as dialect
 
 from gateway.demo.stage import Listener, drain
-from gateway.report.advice import READY, advise
+from gateway.report.advice import advise
+from gateway.report.role_status import decoded
+from gateway.report.wording import READY
 from tests.system.house import Flight, zegel
 from tests.system.test_links import Traffic
 
@@ -150,5 +152,5 @@ def test_a_clock_that_jumps_beyond_the_order_is_an_alarm_and_cuts_nothing(pair):
     scene.flight.run(1.0)
     assert scene.nothing_was_lost(), scene.flight.logs()
     assert scene.pilot.frames == scene.traffic.sent
-    advice = [advise(status) for status in json.loads(zegel("status", "--json"))]
+    advice = [advise(status) for status in map(decoded, json.loads(zegel("status", "--json")))]
     assert "load a newer one" in advice[0]

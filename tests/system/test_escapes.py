@@ -15,8 +15,11 @@ import pytest
 
 from gateway import cli
 from gateway.demo.stage import HOST, free_port
-from gateway.report.status_socket import Publisher
+from gateway.endpoints.endpoint import State
+from gateway.report.role_status import ComponentStatus, Use, encoded
 from keys.folders import inbox
+from tests.unit.gateway.report.published import published
+from tests.unit.gateway.report.statuses import end, feed, ground, session
 
 ESCAPE = "\x1b[2J\x1b]0;title\x07"
 HOSTILE = f"{ESCAPE}\u202e\u200b\x9b31m"
@@ -113,49 +116,26 @@ def test_an_answer_in_the_device_folder(house):
 
 def test_a_status_of_another_process(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
-    end = {"use": "link", "endpoint": HOSTILE, "state": "reconnecting", "last_error": f"{HOSTILE}\n  dropped    nothing"}
-    session = {
-        "session": HOSTILE,
-        "device": HOSTILE,
-        "systems": [1],
-        "boot_counter": 1,
-        "state": HOSTILE,
-        "commands": HOSTILE,
-    }
-    status = {
-        "role": "ground",
-        "name": HOSTILE,
-        "operation": HOSTILE,
-        "sealed": False,
-        "uptime_s": 1,
-        "sessions": [session],
-    }
-    status |= {
-        "opened": {HOSTILE: 1},
-        "endpoints": [end],
-        "feed": None,
-        "frames": {},
-        "commands": {},
-        "drops": {HOSTILE: 1},
-    }
-    status |= {"alarms": [HOSTILE], "alarm_reasons": {}, "unexpected": {HOSTILE: 1}, "kept_back": {HOSTILE: {HOSTILE: 1}}}
-    status |= {"misrouted": {HOSTILE: 1}, "foreign": {HOSTILE: {HOSTILE: 1}}}
-    there, over = threading.Event(), threading.Event()
-
-    def publish() -> None:
-        with Publisher("ground", "pilot") as publisher:
-            there.set()
-            while not over.wait(0.05):
-                publisher.send(status)
-
-    thread = threading.Thread(target=publish)
-    thread.start()
-    assert there.wait(10)
-    try:
+    kept = {HOSTILE: {HOSTILE: 1}}
+    link = end(Use.LINK, endpoint=HOSTILE, state=State.RECONNECTING, last_error=f"{HOSTILE}\n  dropped    nothing")
+    status = ground(
+        name=HOSTILE,
+        operation=HOSTILE,
+        sessions=[session(session=HOSTILE, device=HOSTILE)],
+        opened={HOSTILE: 1},
+        endpoints=[link, end(Use.GCS, endpoint=HOSTILE, clients=[HOSTILE])],
+        feed=feed(address=HOSTILE, subscriptions={HOSTILE: 1}),
+        frames={HOSTILE: ComponentStatus(1, 1)},
+        drops={HOSTILE: 1},
+        unexpected={HOSTILE: 1},
+        alarms=[HOSTILE],
+        kept_back=kept,
+        misrouted={HOSTILE: 1},
+        foreign=kept,
+    )
+    another = {"role": "ground", "name": f"{HOSTILE} of another version"}
+    with published(tmp_path / "zegel", encoded(status), another):
         shown, as_json = run("status"), run("status", "--json")
-    finally:
-        over.set()
-        thread.join()
     assert is_harmless(shown)
     assert is_harmless(as_json)
     assert json.loads(as_json)[0]["name"] == HOSTILE

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from gateway.demo.stage import HOST, Listener, Program, drain_from, free_port, run_until, udp_socket
-from gateway.report.advice import READY
+from gateway.report.wording import READY
 from keys.folders.station import StationFolder
 from tests.hostile.fleet import GCS_BEAT, arm, beat, position, waypoint
 from tests.system.house import JOIN_WITHIN_S, House, zegel

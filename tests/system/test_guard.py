@@ -10,7 +10,7 @@ import pytest
 from pymavlink.dialects.v20 import all as dialect
 
 from gateway.demo.flight import FlightController
-from gateway.report.advice import READY
+from gateway.report.wording import READY
 from tests import guarded
 from tests.system.house import Flight, zegel
 

@@ -11,7 +11,7 @@ import pytest
 from pymavlink.dialects.v20 import all as dialect
 
 from gateway.demo.stage import HOST, Program, drain, drain_from, run_until
-from gateway.report.advice import READY
+from gateway.report.wording import READY
 from tests.memory_link import mavlink_frame
 from tests.system.house import House, zegel
 from tests.system.namespaces import Cable, Host, two_hosts

@@ -109,8 +109,7 @@ def test_a_ground_that_restarts_after_its_aircraft_has_gone_opens_no_recording_o
         pilot.start()
         assert flight.until(lambda: "listening" in pilot.program.output())
         attacker.play(pilot, begin, gone)
-        states = [session["state"] for session in of_ground()["sessions"]]
-        assert all("unproved" in state for state in states if state.startswith("open"))
+        assert not any(session["proved"] for session in of_ground()["sessions"] if session["state"] == "open")
         flight.run(0.5)
         delivered[how] = len(pilot.frames)
         assert all(gone - attacker.sent[frame] < STORE_EVERY_S + SLACK_S for frame in pilot.frames)
@@ -127,7 +126,7 @@ def test_a_link_that_begins_to_delay_everything_opens_nothing_and_the_status_nam
     attacker.holds = lambda _: 4.0
     flight.run(5.0)  # the lease ends, and what was delayed begins to come
     before = len(pilot.frames)
-    assert flight.until(lambda: str(of_ground()["sessions"][0]["state"]).startswith("delayed"))
+    assert flight.until(lambda: of_ground()["sessions"][0]["state"] == "delayed")
     status = of_ground()
     assert status["drops"]["late_beat"] > 0
     assert 3.0 < status["sessions"][0]["late_s"] < 6.0

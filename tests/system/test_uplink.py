@@ -11,7 +11,7 @@ from pymavlink.dialects.v20 import all as dialect
 from gateway.core import sframe
 from gateway.demo.flight import FlightController
 from gateway.demo.stage import HOST, drain, udp_socket
-from gateway.report.advice import READY
+from gateway.report.wording import READY
 from tests.system.house import Flight, zegel
 
 GCS = dialect.MAVLink(None, srcSystem=255, srcComponent=190)
@@ -63,7 +63,7 @@ def test_a_pilots_commands_arrive_byte_exact_and_in_order_and_nothing_else_does(
     assert scene.status("air", "drone-7")["commands"] == {"pilot": {"accepted": len(sent), "guarded": 0}}
     ground = scene.status("ground", "pilot")
     assert ground["commands"] == {"sent": len(sent)}
-    assert [session["commands"] for session in ground["sessions"]] == [READY]
+    assert [session["refusal"] for session in ground["sessions"]] == [None]
 
 
 def test_an_observers_commands_are_refused_at_its_own_ground_and_said_once(scene):

@@ -10,7 +10,7 @@ import pytest
 
 from gateway.core import sframe
 from gateway.demo.flight import FlightController
-from gateway.report.advice import READY
+from gateway.report.wording import READY
 from tests.hostile.way_up import COMMANDS, FasterRelay, HoldingRelay
 from tests.system.house import Flight, zegel
 from tests.system.test_uplink import command

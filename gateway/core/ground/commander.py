@@ -13,13 +13,13 @@ Sans-IO: time and random bytes are arguments.
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Sequence
 
 from gateway.core import bundle
 from gateway.core.ground.challenges import Challenges, Way
 from gateway.core.ground.instance import Instance
 from gateway.core.ground.session import Session
+from gateway.core.refusal import Refusal
 from gateway.core.sealer import Sealer
 from gateway.core.wire import UPLINK_OVERHEAD, Control
 from keys.beat import NONCE_SIZE, Flag
@@ -29,20 +29,6 @@ from keys.order import OrderStation
 from keys.policy import Policy
 
 HOLD_EVERY_S = 1.0
-
-
-class Refusal(enum.StrEnum):
-    """Why a station commands nothing at this moment."""
-
-    OBSERVER = "no role command in the order"
-    NO_AIRCRAFT = "no aircraft is heard"
-    NOBODYS = "no aircraft has this system id (zegel order systems lists it)"
-    FOR_ALL = "it is for all systems, and several aircraft are commanded"
-    ENDED = "the session is over or silent"
-    NO_KEYS = "our keys have not come yet"
-    PENDING = "it flies under an order that has not come yet"
-    LATE = "it had waited in this computer since before the beats that it knows"
-    NOT_FRESH = "no challenge of ours was answered in the last 10 s"
 
 
 class Commander:

@@ -1,6 +1,6 @@
 """Session: what a ground knows of one start of one aircraft. Its beat, its epochs, the keys it was granted.
 
-What lives here: state, moved only by the listener and only with what verified. SPEC.md sections 5.5 and 7.
+What lives here: what is known, changed only by the listener and only with what verified. SPEC.md sections 5.5 and 7.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from gateway.core.ground.lateness import Lateness
 from gateway.core.ground.listed import Listed
+from gateway.core.session_state import SessionState
 from gateway.core.wire import BEYOND_BEAT_BY, KEEP_EPOCH_S
 from keys.announcement import Announcement, Grant
 from keys.beat import Beat, Flag
@@ -84,6 +85,7 @@ class Session:
         self._commitments: dict[tuple[int, int], bytes] = {}
         self._replaced_at: dict[int, float] = {}  # full epoch -> when a later one became current
         self._young: deque[Beat] = deque()  # beats whose counters may still be on their way, oldest first
+        self.closed = False  # a beat has said so, and no later one takes it back
         self._over = False  # closed, and what was still on its way has had its time
 
     @property
@@ -91,9 +93,18 @@ class Session:
         """Flying under an order that we do not have."""
         return self.order is None
 
-    @property
-    def closed(self) -> bool:
-        return self.beat is not None and bool(self.beat.flags & Flag.SESSION_CLOSED)
+    def state(self, station: int, now: float) -> SessionState:
+        """What it is to the station of this index in the order."""
+        if self.beat is None:
+            return SessionState.STATED
+        if self.closed:
+            return SessionState.CLOSED
+        if not self.alive(now):
+            return SessionState.DELAYED if self.comes_late(now) else SessionState.SILENT
+        if self.granted:
+            return SessionState.OPEN
+        listed = self.beat.fragments
+        return SessionState.UNLISTED if listed and station not in listed else SessionState.BEATING
 
     @property
     def heard(self) -> bool:
@@ -184,6 +195,7 @@ class Session:
             self._replace(beat.epoch, now)
         self.listed.follow(beat)
         self._count(now)
+        self.closed = self.closed or bool(beat.flags & Flag.SESSION_CLOSED)
         self.beat, self.seq, self.newest_message = beat, beat.seq, message
         self._note_latest(beat)
         if self.latest is beat:

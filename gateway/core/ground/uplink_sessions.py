@@ -15,11 +15,12 @@ from firmware_shims import target
 from gateway.core import order_fragments
 from gateway.core.barrier import Barrier
 from gateway.core.ground.challenges import Way
-from gateway.core.ground.commander import Commander, Refusal
+from gateway.core.ground.commander import Commander
 from gateway.core.ground.instance import Instance
 from gateway.core.ground.order_uploader import MAY_CARRY, OrderUploader
 from gateway.core.ground.session import Session
 from gateway.core.ground.systems import Systems
+from gateway.core.refusal import Refusal
 from keys.beat import Flag
 from keys.epoch import Entropy
 from keys.order import OrderStation, VerifiedOrder
@@ -156,6 +157,13 @@ class UplinkSessions:
         """Why no aircraft may be told anything now; None if one may."""
         refusals = [commander.refusal(now) for commander in self.commanded] or [Refusal.NO_AIRCRAFT]
         return refusals[-1] if all(refusals) else None
+
+    def refusal_of(self, session: Session, now: float) -> Refusal | None:
+        """Why this session may not be told anything now; None if it may."""
+        commander = self.commanders.get(session.session_id)
+        if commander is None:
+            return Refusal.NO_KEYS
+        return commander.refusal(now) if commander in self.commanded else Refusal.OTHER_SESSION
 
     def seal(self, frames: Sequence[bytes], now: float, came_at: float | None = None) -> Sealed:
         """`frames` in their order, each for the aircraft that it is for.

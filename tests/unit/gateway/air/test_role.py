@@ -71,13 +71,13 @@ def test_frames_leave_in_one_datagram_for_commanders_and_one_for_observers(pair:
     pair.from_fc(PING, PING)
     on_air = sent(pair, Lane.OBSERVER_TELEMETRY)
     assert (on_air[Lane.TELEMETRY], on_air[Lane.OBSERVER_TELEMETRY]) == (1, 1)
-    assert pair.air.frames.status()["1/1"]["frames"] == 2
+    assert pair.air.frames.status()["1/1"].frames == 2
 
 
 def test_what_holds_a_signing_key_stays_aboard(pair: SteppedPair):
     pair.from_fc(SIGNING, PING)
     sent(pair, Lane.TELEMETRY)
-    assert pair.air.frames.status()["1/1"]["frames"] == 1
+    assert pair.air.frames.status()["1/1"].frames == 1
     assert pair.air.uplink.drops()["guarded"] == 1
 
 

@@ -9,6 +9,7 @@ from firmware_shims.guard import UNJUDGED, Guard
 from gateway.air.uplink import AirUplink
 from gateway.core.sealer import Sealer
 from gateway.report.alarms import Alarms
+from gateway.report.role_status import StationCommands
 from keys.keyring import SendKey
 from keys.lanes import Lane, Role, uplink_kid
 from tests.memory_link import PILOT, World, command, verified
@@ -53,13 +54,13 @@ def scene() -> Scene:
 def test_what_may_pass_reaches_the_flight_controller_one_frame_a_datagram(scene: Scene):
     frames = [HEARTBEAT, ARM] * 50
     assert scene.send(1, *frames) == frames
-    assert scene.uplink.commands() == {"station-1": {"accepted": 100, "guarded": 0}}
+    assert scene.uplink.commands() == {"station-1": StationCommands(100, 0)}
     assert scene.alarms.texts == []
 
 
 def test_each_station_has_its_own_policy(scene: Scene):
     assert scene.send(2, PING, ARM, PING, HEARTBEAT, ARM) == [PING, PING]
-    assert scene.uplink.commands() == {"station-2": {"accepted": 2, "guarded": 3}}
+    assert scene.uplink.commands() == {"station-2": StationCommands(2, 3)}
     assert scene.uplink.kept_back() == {"station-2": {"COMMAND_LONG COMPONENT_ARM_DISARM": 2, "HEARTBEAT": 1}}
     assert scene.uplink.drops() == {"guarded": 3}
     assert scene.alarms.texts == [
@@ -103,7 +104,7 @@ def test_a_ninth_sender_with_one_stations_key_raises_an_alarm(scene: Scene):
         scene.link.put(Sealer(session.session_id).seal_one(key, session.beat.nonce + ARM))
         scene.uplink.receive(scene.link, scene.now)
     assert scene.fc.drained == [ARM] * 8
-    assert scene.alarms.by_reason()["too_many_senders"]["began"] == 1
+    assert scene.alarms.by_reason()["too_many_senders"].began == 1
     assert scene.uplink.drops() == {"too_many_instances": 1, "guarded": 0}
 
 
@@ -114,7 +115,7 @@ def test_what_comes_up_in_the_session_before_is_judged_by_the_new_order(scene: S
     (late,) = scene.stations[1].seal([PING], scene.now)
     scene.uplink.follow(scene.world.after(scene.aircraft, scene.now).announcer)
     assert scene.send(1, PING, ARM) == [PING]
-    assert scene.uplink.commands() == {"station-1": {"accepted": 1, "guarded": 1}}
+    assert scene.uplink.commands() == {"station-1": StationCommands(1, 1)}
     scene.link.put(late)
     scene.uplink.receive(scene.link, scene.now + 3.1)
     assert scene.fc.drained == []
@@ -141,4 +142,4 @@ def test_what_was_at_hand_while_the_process_stood_still_does_not_reach_the_fligh
         stands.pop(0)
     assert arrived == [1, 1, 1, 1]
     assert {name: gate.drops()[name] for name in ("stale_echo", "late")} == {"stale_echo": 1, "late": 2}
-    assert gate.commands() == {"station-1": {"accepted": 1, "guarded": 0}}
+    assert gate.commands() == {"station-1": StationCommands(1, 0)}

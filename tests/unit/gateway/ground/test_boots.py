@@ -88,7 +88,7 @@ def test_a_full_disk_is_an_alarm_and_is_tried_again(tmp_path):
     for _ in two.fly(RETRY_EVERY_S + STEP_S):
         pass
     assert set(two.stored()) == {0, 1}
-    assert "boots_unsaved" not in {reason for reason, alarm in two.alarms.by_reason().items() if alarm["live"]}
+    assert "boots_unsaved" not in {reason for reason, alarm in two.alarms.by_reason().items() if alarm.live}
 
 
 def test_at_the_end_the_newest_is_stored(tmp_path):

@@ -14,14 +14,15 @@ import pytest
 from gateway import clock
 from gateway.config import GroundConfig
 from gateway.core.ground.reorder import WAIT_S
+from gateway.core.ground.session import Session
 from gateway.core.ground.starts import Start
 from gateway.core.sframe import DOWNLINK_FIRST
 from gateway.demo.stage import drain
 from gateway.endpoints.endpoint import State
 from gateway.errors import ConfigError
 from gateway.ground.role import Ground, named_start
-from gateway.report.advice import READY
 from keys.lanes import Lane
+from keys.statement import Statement
 from tests.memory_link import World, mavlink_frame
 from tests.property.inner_flight import heartbeat
 from tests.stepped_pair import SteppedPair, stepped_pair
@@ -131,17 +132,17 @@ def test_what_was_said_of_sessions_that_are_gone_is_forgotten(monkeypatch):
     held, said = dict[bytes, Any](), list[str]()
     monkeypatch.setattr("gateway.ground.role.say", lambda _, text: said.append(text))
     ground: Any = SimpleNamespace(
-        listener=SimpleNamespace(sessions=held),
+        listener=SimpleNamespace(sessions=held, me=SimpleNamespace(index=1)),
         station=SimpleNamespace(name="pilot"),
-        uplink=SimpleNamespace(may_command=True, state=lambda *_: READY),
+        uplink=SimpleNamespace(may_command=True, sessions=SimpleNamespace(refusal_of=lambda *_: None)),
         _shown={},
         _commanded=set(),
-        _state=lambda *_: "open",
     )
     for number in range(50):
-        name = number.to_bytes(16, "big")
+        session = Session(Statement(bytes(32), 0, bytes(32), number, 0), b"device")
+        name = session.session_id
         held.clear()
-        held[name[:8]] = SimpleNamespace(session_id=name)
+        held[name[:8]] = session
         for _ in range(2):
             Ground._show_sessions(ground, 0.0)
             Ground._show_commands(ground, 0.0)

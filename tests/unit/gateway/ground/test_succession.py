@@ -200,7 +200,7 @@ def test_an_order_file_that_cannot_be_read_is_one_alarm_with_its_cure_until_it_i
             post.succession.look_at_file(turn / 2)
     (text,) = post.alarms.texts
     assert "op.order cannot be read: permission denied; sudo chown" in text
-    assert post.alarms.by_reason()["file_order_refused"]["began"] == 1
+    assert post.alarms.by_reason()["file_order_refused"].began == 1
     post.succession.look_at_file(3.0)
     assert post.alarms.texts == []
     assert post.listener.order.content.serial == 8
@@ -217,7 +217,7 @@ def test_an_order_file_that_the_clock_refuses_is_one_alarm_until_the_clock_is_ri
     for turn in range(10):
         post.succession.look_at_file(turn / 2)
     assert len(post.alarms.texts) == 1
-    assert post.alarms.by_reason()["file_order_refused"]["began"] == 1
+    assert post.alarms.by_reason()["file_order_refused"].began == 1
     assert post.listener.order.content.serial == 7
     monkeypatch.setattr(time, "time", lambda: NOW + HOUR)
     post.succession.look_at_file(6.0)

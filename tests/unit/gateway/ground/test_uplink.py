@@ -4,9 +4,8 @@ import pytest
 from pymavlink.dialects.v20 import all as dialect
 
 from firmware_shims.guard import UNJUDGED, Guard
-from gateway.core.ground.commander import Refusal
+from gateway.core.refusal import Refusal
 from gateway.ground.uplink import GroundUplink
-from gateway.report.advice import READY
 from gateway.report.alarms import Alarms
 from tests.hostile.fleet import GCS_BEAT, Two, arm, position
 from tests.memory_link import OBSERVER, PILOT, World, command
@@ -36,9 +35,9 @@ class Scene:
             self.aircraft.receive(self.station.control(self.now), self.now)
             self.station.receive(self.aircraft.control(self.now), self.now)
 
-    def state(self) -> str:
+    def refusal(self) -> Refusal | None:
         (session,) = self.station.listener.sessions.values()
-        return self.uplink.state(session, self.now)
+        return self.station.sessions.refusal_of(session, self.now)
 
 
 @pytest.fixture
@@ -58,7 +57,7 @@ def test_what_any_gcs_sends_goes_up_by_every_link(pilot: Scene):
         pilot.aircraft.receive(link.drained, pilot.now)
     assert [frame for _, frame in pilot.aircraft.commands] == [HEARTBEAT, ARM, ARM, HEARTBEAT]
     assert (pilot.uplink.sent, pilot.uplink.refused, pilot.alarms.texts) == (4, {}, [])
-    assert pilot.state() == READY
+    assert pilot.refusal() is None
 
 
 def test_what_the_policy_holds_back_is_counted_and_said_and_the_rest_goes(pilot: Scene):
@@ -113,7 +112,7 @@ def test_an_observers_frames_go_nowhere_and_it_is_said():
     assert scene.uplink.refused == {"observer": 2}
     refused = "this station may not command by the order: what its ground control station sends is refused"
     assert scene.alarms.texts == [refused]
-    assert scene.state() == Refusal.OBSERVER
+    assert scene.refusal() is Refusal.OBSERVER
     assert not scene.uplink.may_command
 
 
@@ -149,7 +148,7 @@ def test_each_address_of_every_link_has_challenges_of_its_own_and_what_comes_bac
     assert set(pilot.links[0].proved) == {"there"}
     assert len(pilot.links[0].proved) >= 3
     assert pilot.links[1].proved == []
-    assert pilot.state() == READY
+    assert pilot.refusal() is None
 
 
 def test_a_frame_that_cannot_be_judged_is_kept_back_and_the_next_is_judged(pilot: Scene, monkeypatch):

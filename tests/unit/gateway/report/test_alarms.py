@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.report.alarms import ARGUMENT_MAX, EVENT_LASTS_S, LIVE_MAX, Alarms, Reason, kind_of
+from gateway.report.role_status import AlarmStatus
 from keys.errors import BadSignature, KeysError
 
 GATEWAY = Path(__file__).parents[4] / "gateway"
@@ -56,8 +57,8 @@ def test_each_key_is_an_alarm_of_its_own_and_reasons_are_counted(alarms):
     text = "station 'station-2' sent an order that does not succeed the one in force: refused"
     assert alarms.texts == [text]
     assert alarms.by_reason() == {
-        "carried_unfit": {"began": 2, "live": 1, "text": text},
-        "state_unsaved": {"began": 1, "live": 0, "text": ""},
+        "carried_unfit": AlarmStatus(began=2, live=1, text=text),
+        "state_unsaved": AlarmStatus(began=1, live=0, text=""),
     }
 
 
@@ -77,7 +78,7 @@ def test_one_reason_crowds_no_other_out_and_says_no_more_than_it_shows(alarms, s
     alarms.raise_(Reason.ORDER_OVER, 1000.0, limit="ended")
     assert len(alarms.texts) == LIVE_MAX
     assert alarms.texts[-1].startswith("the order ended")
-    assert alarms.by_reason()["inbox_refused"]["live"] == LIVE_MAX - 1
+    assert alarms.by_reason()["inbox_refused"].live == LIVE_MAX - 1
 
 
 def test_two_reasons_that_crowd_come_to_rest(alarms, said):

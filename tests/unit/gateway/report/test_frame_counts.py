@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from gateway.report.frame_counts import FrameCounts
+from gateway.report.role_status import ComponentStatus
 
 
 def frame(seq: int, sysid: int = 1, compid: int = 1) -> bytes:
@@ -12,8 +13,8 @@ def test_loss_is_counted_for_each_component():
     table.count([frame(seq) for seq in (250, 251, 254, 255, 0, 1)])
     table.count([frame(seq, compid=2) for seq in (7, 8)])
     assert table.status() == {
-        "1/1": {"frames": 6, "rx_lost_est": 2},
-        "1/2": {"frames": 2, "rx_lost_est": 0},
+        "1/1": ComponentStatus(frames=6, rx_lost_est=2),
+        "1/2": ComponentStatus(frames=2, rx_lost_est=0),
     }
 
 

@@ -8,6 +8,7 @@ from gateway.core.ground.session import Lease, Session
 from gateway.endpoints import open_endpoint, open_link
 from gateway.endpoints.address import parse
 from gateway.report.meter import OVER_S, Meter
+from gateway.report.role_status import Use
 from keys.keyring import ReceiveKey
 from keys.lanes import Lane
 from keys.statement import Statement
@@ -19,7 +20,7 @@ def link():
 
 
 def test_rates_are_of_the_last_seconds_and_counters_of_all_time(link):
-    meter = Meter({"fc": [open_endpoint(parse("udpin:127.0.0.1:14560"))], "link": [link]})
+    meter = Meter({Use.FC: [open_endpoint(parse("udpin:127.0.0.1:14560"))], Use.LINK: [link]})
     link.counters.tx_datagrams = 1_000_000
     for step in range(41):
         fc, row = meter.read(step * 0.5)
@@ -27,27 +28,27 @@ def test_rates_are_of_the_last_seconds_and_counters_of_all_time(link):
             link.counters.tx_datagrams += 50
             link.counters.tx_bytes += 5_000
         if step == 10:
-            assert (row["tx_per_s"], row["tx_kbit"], row["rx_per_s"]) == (100, 80, 0)
-    assert (row["use"], row["tx_per_s"], row["tx_kbit"]) == ("link", 0, 0)
-    assert row["tx_datagrams"] == 1_001_000
-    assert (fc["use"], fc["tx_per_s"]) == ("fc", 0)
-    assert "loss_percent" not in row
+            assert (row.tx_per_s, row.tx_kbit, row.rx_per_s) == (100, 80, 0)
+    assert (row.use, row.tx_per_s, row.tx_kbit) == (Use.LINK, 0, 0)
+    assert row.tx_datagrams == 1_001_000
+    assert (fc.use, fc.tx_per_s) == (Use.FC, 0)
+    assert row.loss_percent is None
 
 
 def test_loss_of_a_link_is_recent_in_percent_and_whole_in_count(link):
     reception, key = Reception(), ReceiveKey(bytes(32), 0x1A0)
     lease = Lease(Session(Statement(bytes(32), 0, bytes(32), 1, 0), b""), Lane.TELEMETRY, key, 1 << 28, 0)
-    meter = Meter({"link": [link]}, [reception])
+    meter = Meter({Use.LINK: [link]}, [reception])
     meter.read(0.0)
     reception.count(Arrival(lease, range(3), [0, 1, 3]))
     (row,) = meter.read(0.5)
-    assert (row["rx_lost_est"], row["loss_percent"]) == (1, 25)
+    assert (row.rx_lost_est, row.loss_percent) == (1, 25)
     reception.count(Arrival(lease, range(4), [4, 5, 6, 7]))
     (row,) = meter.read(0.5 + OVER_S)
-    assert (row["rx_lost_est"], row["loss_percent"]) == (1, 0)
+    assert (row.rx_lost_est, row.loss_percent) == (1, 0)
 
 
 def test_a_first_reading_has_no_rate(link):
     link.counters.rx_datagrams = 5
-    (row,) = Meter({"link": [link]}).read(100.0)
-    assert row["rx_per_s"] == 0
+    (row,) = Meter({Use.LINK: [link]}).read(100.0)
+    assert row.rx_per_s == 0

@@ -8,15 +8,18 @@ import sys
 import threading
 import time
 
+import msgspec
 import pytest
 import zmq
 
 from gateway.errors import NotRunning
 from gateway.loop import hardening
 from gateway.report import log, status_socket
+from gateway.report.role_status import decoded, encoded
 from gateway.report.status_socket import ASKED_OCTETS_MAX, Publisher
 from tests.hostile.zmtp import Stranger
 from tests.unit.gateway.endpoints.wires import until
+from tests.unit.gateway.report.statuses import air
 
 
 @pytest.fixture
@@ -26,14 +29,17 @@ def runtime(tmp_path, monkeypatch):
 
 
 def test_what_is_published_is_read(runtime):
+    status = air(name="drone 7/x")
     with Publisher("air", "drone 7/x") as publisher:
-        code = "import json, gateway.report.status_socket as s; print(json.dumps(s.read_all(10)))"
+        code = "import json, gateway.report.status_socket as s; print(json.dumps(s.read_raw(10)))"
         reader = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
         while reader.poll() is None:
-            publisher.send({"role": "air", "name": "drone 7/x", "n": 1})
+            publisher.send(status)
             time.sleep(0.05)
-        ours = {"pid": os.getpid(), "memory_locked": hardening.locked()}
-        assert json.loads(reader.stdout.read()) == [{**ours, "role": "air", "name": "drone 7/x", "n": 1}]
+        (found,) = json.loads(reader.stdout.read())
+    ours = {"pid": os.getpid(), "memory_locked": hardening.locked()}
+    assert found == {**encoded(status), **ours}
+    assert decoded(found) == msgspec.structs.replace(status, **ours)
     assert list(runtime.iterdir()) == []
 
 
@@ -61,7 +67,7 @@ def test_a_folder_that_others_can_enter_is_not_used(runtime, capfd):
     runtime.mkdir(mode=0o777)
     runtime.chmod(0o777)
     with Publisher("air", "drone") as publisher:
-        publisher.send({})
+        publisher.send(air())
     log.flush()
     assert "not ours alone" in capfd.readouterr().out
     with pytest.raises(NotRunning, match="not ours alone"):
@@ -77,7 +83,7 @@ def test_what_is_sent_to_a_publisher_ends_nothing(runtime):
         for messages in ((b"",), (b"\2", b"\7x"), (b"\0", b"\1" * 100), (b"\1" + bytes(ASKED_OCTETS_MAX),)):
             stranger = Stranger(path)
             stranger.says(*messages)
-            publisher.send({"role": "air", "name": "drone"})
+            publisher.send(air(name="drone"))
             if len(messages[0]) > ASKED_OCTETS_MAX:
                 assert stranger.hung_up_on()
             stranger.close()
@@ -88,7 +94,7 @@ def test_what_is_sent_to_a_publisher_ends_nothing(runtime):
         with honest.socket(zmq.SUB) as reader:
             reader.connect(f"ipc://{path}")
             reader.subscribe(b"")
-            until(lambda: publisher.send({"role": "air", "name": "drone"}) or bool(reader.poll(10)))
+            until(lambda: publisher.send(air(name="drone")) or bool(reader.poll(10)))
             assert json.loads(reader.recv())["name"] == "drone"
         honest.destroy(linger=0)
 
@@ -103,7 +109,7 @@ def test_what_is_no_status_is_left_out(runtime, said):
     with context.socket(zmq.PUB) as false:
         false.bind(f"ipc://{runtime / f'air-false.{os.getpid()}'}")
         found: list[object] = []
-        reader = threading.Thread(target=lambda: found.append(status_socket.read_all(1.0)))
+        reader = threading.Thread(target=lambda: found.append(status_socket.read_raw(1.0)))
         reader.start()
         while reader.is_alive():
             false.send(said)

@@ -9,8 +9,9 @@ import pytest
 
 from gateway.core import sframe
 from gateway.core.ground.challenges import CHALLENGE_EVERY_S, FIRST_REPEAT_AFTER_S, REPEAT_AFTER_S
-from gateway.core.ground.commander import Commander, Refusal
+from gateway.core.ground.commander import Commander
 from gateway.core.ground.session import ALIVE_FOR_S
+from gateway.core.refusal import Refusal
 from gateway.core.wire import CHALLENGE_FOR_S, LINK_MTU, Control, Kind
 from keys.beat import Flag
 from keys.lanes import Lane, Role

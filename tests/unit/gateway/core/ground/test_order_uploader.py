@@ -7,9 +7,9 @@ import dataclasses
 import pytest
 
 from gateway.batch import Batch
-from gateway.core.ground.commander import Refusal
 from gateway.core.ground.order_uploader import GIVE_UP_AFTER_S, PENDING_FOR_S
 from gateway.core.order_fragments import Gathering
+from gateway.core.refusal import Refusal
 from gateway.core.wire import Control, DropReason
 from keys.lanes import Lane, Role
 from tests.memory_link import LANES, OBSERVER, PILOT, World, join, mavlink_frame

@@ -8,8 +8,8 @@ import pytest
 from pymavlink.dialects.v20 import all as dialect
 
 from gateway.core import sframe
-from gateway.core.ground.commander import Refusal
 from gateway.core.ground.uplink_sessions import GONE_AFTER_S, OVERDUE_AFTER_S, SILENT_AFTER_S
+from gateway.core.refusal import Refusal
 from gateway.core.wire import Kind
 from keys.beat import Flag
 from keys.keyring import instance_after

@@ -1,0 +1,183 @@
+"""Role status: what a running air or ground says of itself, as values. Published by the roles, read by all the others.
+
+What lives here: what a status consists of. Its states are Enums: the texts of alarms, `last_error` and `unsaved` are only
+shown, and nothing is decided by them. What must not: finding the values out (the roles), words for people (wording.py,
+advice.py), the socket (status_socket.py). Names of counters follow mavlink-router-rs where it has them.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from typing import Any, ClassVar, TypeAlias
+
+import msgspec
+
+from gateway.core.refusal import Refusal
+from gateway.core.session_state import SessionState
+from gateway.endpoints.endpoint import State
+from keys.beat import Flag
+
+
+class Use(enum.StrEnum):
+    """What an endpoint is for."""
+
+    LINK = "link"
+    FC = "fc"
+    CAMERA = "camera"
+    GCS = "gcs"
+    PLAYER = "player"
+
+
+class EndpointStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The counters are those of gateway.endpoints.endpoint.Counters, the rates of the last seconds.
+
+    `listens`: others come to it. The last four are of a ground's link.
+    """
+
+    use: Use
+    endpoint: str
+    listens: bool
+    state: State
+    last_error: str
+    clients: list[str]
+    rx_datagrams: int
+    tx_datagrams: int
+    rx_bytes: int
+    tx_bytes: int
+    dropped_tx: int
+    late_drop: int
+    resync_bytes: int
+    kept_out: int
+    oversize: int
+    largest_oversize: int
+    reopened: int
+    rx_per_s: float
+    tx_per_s: float
+    rx_kbit: float
+    tx_kbit: float
+    late_per_s: float
+    rx_expected: int | None = None
+    rx_known: int | None = None
+    rx_lost_est: int | None = None
+    loss_percent: float | None = None
+
+
+class SessionStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A session at a ground. `refusal`: why nothing is commanded there; None: commands go up."""
+
+    session: str  # its session_id, in hexadecimal
+    device: str
+    systems: list[int]
+    boot_counter: int
+    state: SessionState
+    pending: bool  # its order is not here
+    refusal: Refusal | None
+    epoch: int | None
+    beat_age_s: float | None
+    late_s: float
+    proved: bool
+    clock_agrees: bool | None
+    flags: int  # of the newest beat
+
+    @property
+    def order_expired(self) -> bool:
+        return bool(self.flags & Flag.ORDER_EXPIRED)
+
+
+class ComponentStatus(msgspec.Struct, frozen=True):
+    """A component of a MAVLink system."""
+
+    frames: int
+    rx_lost_est: int
+
+
+class StationCommands(msgspec.Struct, frozen=True):
+    """Frames of one station that the aircraft passed on, and that its guard policy kept back."""
+
+    accepted: int
+    guarded: int
+
+
+class AlarmStatus(msgspec.Struct, frozen=True):
+    """Of one reason: how often it began, how many are live, the text of the first of these."""
+
+    began: int
+    live: int
+    text: str
+
+
+class FeedStatus(msgspec.Struct, frozen=True, kw_only=True):
+    address: str
+    state: State
+    last_error: str
+    published: dict[str, int]
+    subscriptions: dict[str, int]
+    refused: int
+    kept_out: int
+
+
+class _Status(msgspec.Struct, frozen=True, kw_only=True, tag_field="role"):
+    """What both roles say. The process itself adds the last two."""
+
+    role: ClassVar[str]
+    name: str
+    operation: str
+    order: int  # its serial number
+    sealed: bool
+    uptime_s: float
+    endpoints: list[EndpointStatus]
+    frames: dict[str, ComponentStatus]  # by "system/component"
+    kept_back: dict[str, dict[str, int]]  # by station and message
+    drops: dict[str, int]
+    unexpected: dict[str, int]  # by place
+    alarms: list[str]
+    alarm_reasons: dict[str, AlarmStatus]  # by the label of gateway.report.alarms.Reason
+    pid: int = 0
+    memory_locked: bool = False
+
+    def of_use(self, use: Use) -> list[EndpointStatus]:
+        return [end for end in self.endpoints if end.use is use]
+
+
+class AirStatus(_Status, frozen=True, kw_only=True, tag="air"):
+    role: ClassVar[str] = "air"
+    session: str
+    boot_counter: int
+    epoch: int
+    phase: str
+    lanes: dict[str, int]
+    roles: dict[str, list[str]]
+    late_per_s: float
+    commands: dict[str, StationCommands]  # by station
+    unsaved: str  # why the folder cannot be written; empty if it can
+
+
+class GroundStatus(_Status, frozen=True, kw_only=True, tag="ground"):
+    role: ClassVar[str] = "ground"
+    sessions: list[SessionStatus]
+    opened: dict[str, int]  # by lane
+    reordered: int
+    feed: FeedStatus | None
+    commands: dict[str, int]  # frames of ground control stations: sent, or by why not
+    misrouted: dict[str, int]
+    foreign: dict[str, dict[str, int]]  # by device and kind
+    unopened_per_s: float
+
+
+Status: TypeAlias = AirStatus | GroundStatus
+
+
+def encoded(status: Status) -> dict[str, Any]:
+    """As JSON has it."""
+    found: dict[str, Any] = msgspec.to_builtins(status)
+    return found
+
+
+def decoded(said: Mapping[str, Any]) -> Status | None:
+    """What a process said; None if it is no status of this version."""
+    try:
+        found: Status = msgspec.convert(said, AirStatus | GroundStatus)
+    except (msgspec.ValidationError, UnicodeEncodeError):  # the latter where half a surrogate pair stands for a state
+        return None
+    return found

@@ -1,0 +1,90 @@
+"""Statuses of roles with which all is well, and with whatever a test changes."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from gateway.core.session_state import SessionState
+from gateway.endpoints.endpoint import Counters, State
+from gateway.report.role_status import (
+    AirStatus,
+    AlarmStatus,
+    ComponentStatus,
+    EndpointStatus,
+    FeedStatus,
+    GroundStatus,
+    SessionStatus,
+    StationCommands,
+    Use,
+)
+
+LOST = {"state": State.RECONNECTING, "last_error": "it is gone: was it unplugged?", "rx_per_s": 0}
+SILENT = {"rx_per_s": 0}
+LIVE, OVER = AlarmStatus(1, 1, "an alarm"), AlarmStatus(1, 0, "")
+KEPT = {"a": {"HEARTBEAT": 9, "REQUEST_X": 1}}
+
+
+def end(use: Use, **more: Any) -> EndpointStatus:
+    good = {"endpoint": f"the-{use}", "listens": use is not Use.PLAYER, "state": State.CONNECTED, "last_error": ""}
+    rates = dict.fromkeys(("tx_per_s", "rx_kbit", "tx_kbit", "late_per_s"), 0.0)
+    counters = dataclasses.asdict(Counters())
+    return EndpointStatus(**{"use": use, "clients": [], **good, **counters, **rates, "rx_per_s": 9.0, **more})
+
+
+def session(state: SessionState = SessionState.OPEN, **more: Any) -> SessionStatus:
+    good = {"session": 32 * "a", "device": "drone-7", "systems": [1], "boot_counter": 5, "pending": False, "refusal": None}
+    good |= {"epoch": 0, "beat_age_s": 0.2, "late_s": 0.0, "proved": True, "clock_agrees": True, "flags": 0}
+    return SessionStatus(**{**good, "state": state, **more})
+
+
+COMMON: dict[str, Any] = {
+    "operation": "Night Watch",
+    "order": 7,
+    "sealed": True,
+    "uptime_s": 60.0,
+    "frames": {"1/1": ComponentStatus(20, 1)},
+    "kept_back": {},
+    "drops": {},
+    "unexpected": {},
+    "alarms": [],
+    "alarm_reasons": {},
+    "memory_locked": True,
+}
+
+
+def air(**more: Any) -> AirStatus:
+    good = {
+        "name": "drone-7",
+        "session": 32 * "a",
+        "boot_counter": 5,
+        "epoch": 0,
+        "phase": "steady",
+        "lanes": {"video_a": 3},
+    }
+    good |= {
+        "roles": {"pilot": ["command"]},
+        "late_per_s": 0.0,
+        "commands": {"pilot": StationCommands(3, 0)},
+        "unsaved": "",
+    }
+    ends = [end(Use.FC), end(Use.LINK), end(Use.LINK, endpoint="other-link"), end(Use.CAMERA)]
+    return AirStatus(**{**COMMON, **good, "endpoints": ends, **more})
+
+
+def ground(**more: Any) -> GroundStatus:
+    good: dict[str, Any] = {
+        "name": "pilot",
+        "sessions": [session()],
+        "opened": {"video_a": 3},
+        "reordered": 0,
+        "feed": None,
+    }
+    good |= {"commands": {"sent": 3}, "misrouted": {}, "foreign": {}, "unopened_per_s": 0.0}
+    links = [end(Use.LINK, loss_percent=0.0), end(Use.LINK, endpoint="other-link", loss_percent=0.0)]
+    return GroundStatus(**{**COMMON, **good, "endpoints": [*links, end(Use.GCS), end(Use.PLAYER)], **more})
+
+
+def feed(**more: Any) -> FeedStatus:
+    good: dict[str, Any] = {"address": "tcp://127.0.0.1:5700", "state": State.IDLE, "last_error": "", "published": {}}
+    return FeedStatus(**{**good, "subscriptions": {}, "refused": 0, "kept_out": 0, **more})
