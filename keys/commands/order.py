@@ -17,6 +17,7 @@ from keys.certificate import fingerprint, utc
 from keys.commands import account, arguments
 from keys.commands.arguments import COMPARE, Listing
 from keys.commands.terminal import show
+from keys.errors import FolderError
 from keys.folders import files, roots, station_public, store
 from keys.folders.agency import AgencyFolder
 from keys.folders.files import Kind
@@ -218,7 +219,11 @@ def _amend(args: argparse.Namespace, change: Callable[[Order], Order]) -> Order:
         return changed
 
     with owner.acting():
-        issued = folder.amend(data, in_time)
+        interrupted = folder.interrupted
+    written = _written(interrupted)
+    with owner.acting():
+        folder.record_interrupted(written)
+        issued = folder.amend(data, in_time, args.output)
     order = issued.content
     store.write(args.output, issued.raw, new=True)
     with owner.acting():
@@ -229,6 +234,16 @@ def _amend(args: argparse.Namespace, change: Callable[[Order], Order]) -> Order:
     _say_weaknesses(issued)
     show(f"next, aboard, also in flight: {_load(args.output)}; and a copy of the order to each station")
     return order
+
+
+def _written(output: Path | None) -> bytes:
+    """What an interrupted command has written there; empty if nothing."""
+    if output is None:
+        return b""
+    try:
+        return store.read_public(output)
+    except FolderError:
+        return b""
 
 
 def _order_show(args: argparse.Namespace) -> int:

@@ -43,7 +43,7 @@ from keys.errors import (
 )
 from keys.folders import private_key, roots, state, store
 from keys.folders.state import Count
-from keys.order import OP_ID_SIZE, Order, VerifiedOrder, issue_order, verify_order
+from keys.order import OP_ID_SIZE, Order, VerifiedOrder, claimed_hash, issue_order, verify_order
 from keys.order_device import OrderDevice
 
 ISSUED_MAX = 256
@@ -66,11 +66,20 @@ class RootState(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     generation: Count = 0  # of the newest signer
 
 
+class Begun(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """An order that amends another one, from its number on until its file is written and recorded."""
+
+    operation: str  # op_id
+    rank: Rank
+    output: str  # the whole path
+
+
 class SignerState(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     serial: Count = 0  # of the newest order; it rises over all operations of the agency
     issued: dict[str, str] = {}  # serial -> order_hash of the last ISSUED_MAX orders; they reveal a copy of signer/
     operations: dict[str, Rank] = {}  # op_id -> its newest order, for the OPERATIONS_MAX operations that had one last
     newest: list[Rank] = []  # the newest of their operations, as stated by the person who restored the folder
+    begun: Begun | None = None  # the last command was interrupted: its output may be there
 
 
 class AgencyFolder:
@@ -171,8 +180,8 @@ class AgencyFolder:
         self.published(issued)
         return issued
 
-    def amend(self, data: bytes, change: Callable[[Order], Order]) -> VerifiedOrder:
-        """The order that replaces the one in `data`; call `published` after it is stored.
+    def amend(self, data: bytes, change: Callable[[Order], Order], output: Path) -> VerifiedOrder:
+        """The order that replaces the one in `data`; call `published` after it is written to `output`.
 
         OlderOrder if that is not the newest of its operation, or nothing here says that it is: a station or aircraft that
         was revoked in between would be listed again. NumberTwice if it is an order of this signer that this folder did not
@@ -189,7 +198,8 @@ class AgencyFolder:
             )
         begins = [int(signer.not_valid_before_utc.timestamp()) for signer in self._signer_certificates()]
         begin = max(old.content.not_before, *begins)
-        return self._sign(dataclasses.replace(change(old.content), not_before=begin, previous=old.order_hash), old)
+        new = dataclasses.replace(change(old.content), not_before=begin, previous=old.order_hash)
+        return self._sign(new, (old, output))
 
     def _require_issued_here(self, old: VerifiedOrder) -> None:
         """By the records of this folder."""
@@ -226,15 +236,35 @@ class AgencyFolder:
             return known.newest
         return [*known.newest, (certificate.generation(self._signer_certificates()[0]), known.serial)]
 
-    def published(self, amended: VerifiedOrder) -> None:
+    def published(self, issued: VerifiedOrder) -> None:
         """Record that this is the newest order of its operation."""
         with store.FolderLock(self._signer, wait=True):
             known = self._read_state()
-            _note_newest(known, amended)
+            _note_newest(known, issued.content.op_id.hex(), issued.rank)
+            known.begun = None
             state.write(self._signer, known)
 
-    def _sign(self, order: Order, amended: VerifiedOrder | None = None) -> VerifiedOrder:
-        """`order` with the next serial, signed, and verified in the way that a device will."""
+    @property
+    def interrupted(self) -> Path | None:
+        """Where a command was to write its order that did not record that it has."""
+        self._require(self._signer, "the signer's key signs orders")
+        begun = self._read_state().begun
+        return Path(begun.output) if begun else None
+
+    def record_interrupted(self, written: bytes) -> None:
+        """Record that order, if this is it: the one before it must not be amended again."""
+        with store.FolderLock(self._signer, wait=True):
+            known, found = self._read_state(), claimed_hash(written)
+            if known.begun and found and found.hex() == known.issued.get(str(known.begun.rank[1])):
+                _note_newest(known, known.begun.operation, known.begun.rank)
+                known.begun = None
+                state.write(self._signer, known)
+
+    def _sign(self, order: Order, amended: tuple[VerifiedOrder, Path] | None = None) -> VerifiedOrder:
+        """`order` with the next serial, signed, and verified in the way that a device will.
+
+        `amended`: the order that it replaces, and where the new one is to be written.
+        """
         signed_by = self._signer_certificates()
         end = min(int(signer.not_valid_after_utc.timestamp()) for signer in signed_by)
         if order.not_after > end:
@@ -250,7 +280,7 @@ class AgencyFolder:
             cure = f"; {error.hint}" if isinstance(error, ClassicalKey) else ""
             raise MalformedOrder(str(error), hint=f"nothing was written: change the command{cure}") from None
 
-    def _numbered(self, order: Order, amended: VerifiedOrder | None) -> Order:
+    def _numbered(self, order: Order, amended: tuple[VerifiedOrder, Path] | None) -> Order:
         """With the next serial, stored before it is used: a gap does no harm, but a repeated serial would.
 
         The statements about a restored folder are kept in the same write, because the order of this number may fail. If an
@@ -259,10 +289,13 @@ class AgencyFolder:
         with store.FolderLock(self._signer, wait=True):
             known = self._read_state()
             known.newest = self._said_to_be_newest(known)
-            if amended:
-                known.newest = [rank for rank in known.newest if rank != amended.rank]
-                _note_newest(known, amended)
             known.serial += 1
+            if amended:
+                old, output = amended
+                known.newest = [rank for rank in known.newest if rank != old.rank]
+                _note_newest(known, old.content.op_id.hex(), old.rank)
+                rank = certificate.generation(self._signer_certificates()[0]), known.serial
+                known.begun = Begun(operation=old.content.op_id.hex(), rank=rank, output=str(output.absolute()))
             order = dataclasses.replace(order, serial=known.serial)
             known.issued[str(known.serial)] = order.hash().hex()
             for serial in sorted(map(int, known.issued))[:-ISSUED_MAX]:
@@ -294,10 +327,9 @@ class AgencyFolder:
         return roots.certificates(store.read_public(self._signer / SIGNER_CERTIFICATE))
 
 
-def _note_newest(known: SignerState, order: VerifiedOrder) -> None:
+def _note_newest(known: SignerState, operation: str, rank: Rank) -> None:
     """Record it as the newest of its operation; if there are too many, the one with the oldest order is forgotten."""
-    operation = order.content.op_id.hex()
-    known.operations[operation] = max(order.rank, known.operations.get(operation, order.rank))
+    known.operations[operation] = max(rank, known.operations.get(operation, rank))
     if len(known.operations) > OPERATIONS_MAX:
         newest = sorted(known.operations, key=known.operations.__getitem__)[-OPERATIONS_MAX:]
         known.operations = {operation: known.operations[operation] for operation in newest}
