@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import enum
 import select
 import socket
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from gateway import config
 from gateway.board import holder
@@ -24,11 +27,28 @@ RTP_HEADER, RTP_VERSION = 12, 2  # RFC 3550 section 5.1
 RTCP_TYPES = range(192, 224)  # where a payload type would be: RFC 5761 section 4
 TS_PACKET, TS_SYNC = 188, 0x47
 MAVLINK = b"\xfd\xfe"
-RTCP = "RTCP"
 START_CODE = b"\0\0\1"
 
 SMALLER = "pkt_size=1200 (ffmpeg -f rtp 'rtp://127.0.0.1:{port}?pkt_size=1200'), mtu=1200 (GStreamer rtph264pay mtu=1200)"
 SMALLER_TS = "pkt_size=1128 (ffmpeg -f mpegts 'udp://127.0.0.1:{port}?pkt_size=1128'), alignment=6 (GStreamer mpegtsmux)"
+
+
+class Kind(enum.Enum):
+    """What a datagram is."""
+
+    NONE = enum.auto()  # none came
+    RTP = enum.auto()
+    RTCP = enum.auto()
+    MPEG_TS = enum.auto()
+    MAVLINK = enum.auto()
+    OTHER = enum.auto()
+
+
+class Stream(NamedTuple):
+    """What most datagrams of a port are, and the same for a person."""
+
+    kind: Kind
+    text: str
 
 
 def look(subject: Subject) -> Iterator[Finding]:
@@ -87,18 +107,18 @@ def _from_status(subject: Subject, settings: AirConfig) -> Iterator[Finding]:
 
 
 def _judged(address: Address, came: list[bytes], settings: AirConfig, *, heard_one: bool) -> Finding:
-    kind = _kind(came)
-    if kind in {"", RTCP}:
+    kind, text = _stream(came)
+    if kind in {Kind.NONE, Kind.RTCP}:
         return _silent(address, kind, settings, heard_one=heard_one)
     largest, limit = max(map(len, came)), settings.mtu - DOWNLINK_OVERHEAD
-    seen = f"{kind} comes to {address}, datagrams of up to {largest} bytes"
+    seen = f"{text} comes to {address}, datagrams of up to {largest} bytes"
     if largest > limit:
-        smaller = (SMALLER_TS if kind.startswith("MPEG-TS") else SMALLER).format(port=address.port)
+        smaller = (SMALLER_TS if kind is Kind.MPEG_TS else SMALLER).format(port=address.port)
         text = f"{seen}: sealed, the link of {settings.mtu} carries {limit}, and larger ones are dropped"
         return do("camera", text, f"set at the encoder {smaller}")
-    if kind.startswith(("RTP", "MPEG-TS")):
+    if kind in {Kind.RTP, Kind.MPEG_TS}:
         return ok("camera", f"{seen}; {limit} fit")
-    if kind.startswith("MAVLink"):
+    if kind is Kind.MAVLINK:
         return do("camera", seen, f"this is the camera's port: let the flight controller's router send to {settings.fc}")
     return do(
         "camera",
@@ -107,10 +127,10 @@ def _judged(address: Address, came: list[bytes], settings: AirConfig, *, heard_o
     )
 
 
-def _silent(address: Address, kind: str, settings: AirConfig, *, heard_one: bool) -> Finding:
+def _silent(address: Address, kind: Kind, settings: AirConfig, *, heard_one: bool) -> Finding:
     """An encoder sends the reports on its RTP to the port above: RFC 3550 section 11. They are no second camera."""
     seen = f"no video comes to {address} in {LISTEN_S:g} s"
-    if kind == RTCP:
+    if kind is Kind.RTCP:
         seen += f", only reports (RTCP) on what is sent to port {address.port - 1}"
     if heard_one and settings.video == AirConfig(device="", link=()).video:
         return ok("camera", f"{seen}: as it should be with one camera")
@@ -119,20 +139,20 @@ def _silent(address: Address, kind: str, settings: AirConfig, *, heard_one: bool
     )
 
 
-def _kind(came: list[bytes]) -> str:
-    """What most of them are, in a word or two; empty if there are none."""
-    kinds = [_one_kind(datagram) for datagram in came]
-    return max(sorted(set(kinds)), key=kinds.count, default="")
+def _stream(came: list[bytes]) -> Stream:
+    counts = Counter(map(_one, came))
+    return max(sorted(counts, key=lambda stream: stream.text), key=counts.__getitem__, default=Stream(Kind.NONE, ""))
 
 
-def _one_kind(datagram: bytes) -> str:
+def _one(datagram: bytes) -> Stream:
     size = len(datagram)
     if size and size % TS_PACKET == 0 and set(datagram[::TS_PACKET]) == {TS_SYNC}:
-        return "MPEG-TS"
+        return Stream(Kind.MPEG_TS, "MPEG-TS")
     if START_CODE in datagram[:4]:
-        return "H.264 or H.265 without RTP"
+        return Stream(Kind.OTHER, "H.264 or H.265 without RTP")
     if datagram[:1] and datagram[0] in MAVLINK:
-        return "MAVLink"
+        return Stream(Kind.MAVLINK, "MAVLink")
     if size >= RTP_HEADER and datagram[0] >> 6 == RTP_VERSION:
-        return RTCP if datagram[1] in RTCP_TYPES else f"RTP (payload type {datagram[1] & 0x7F})"
-    return f"something that begins with {datagram[:4].hex(' ')}"
+        rtp = Stream(Kind.RTP, f"RTP (payload type {datagram[1] & 0x7F})")
+        return Stream(Kind.RTCP, "RTCP") if datagram[1] in RTCP_TYPES else rtp
+    return Stream(Kind.OTHER, f"something that begins with {datagram[:4].hex(' ')}")

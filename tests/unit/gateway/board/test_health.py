@@ -3,6 +3,8 @@ from __future__ import annotations
 import pytest
 
 from gateway.board import computer, health
+from gateway.board.subject import Subject
+from keys.commands.account import caller
 
 PLACES = {"MODEL": computer.MODEL, "CLOCK": health.CLOCK, "TEMPERATURE": health.TEMPERATURE, "THROTTLED": health.THROTTLED}
 
@@ -40,7 +42,6 @@ def test_what_the_system_does_not_say_is_left_out(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        ("", ""),
         ("0x0", "no"),
         ("0x50000", "no; earlier: under-voltage, throttled"),
         ("0x50005", "under-voltage, throttled"),
@@ -48,4 +49,21 @@ def test_what_the_system_does_not_say_is_left_out(tmp_path, monkeypatch):
     ],
 )
 def test_flags_in_words(flags, words):
-    assert health.held_back(flags) == words
+    assert str(health.limits(int(flags, 16))) == words
+
+
+@pytest.mark.parametrize(
+    ("flags", "state", "cure"),
+    [("0", "ok", ""), ("50005", "do this", "5.1 V"), ("10000", "do this", "5.1 V"), ("8", "do this", "cool it")],
+)
+def test_the_cure_is_that_of_the_cause(tmp_path, flags, state, cure):
+    put(tmp_path, THROTTLED=flags)
+    subject = Subject(role="air", path=tmp_path / "air.toml", settings=None, user=caller(), root=tmp_path)
+    (finding,) = health.look(subject)
+    assert (finding.state, cure in finding.cure) == (state, True)
+
+
+def test_a_board_that_does_not_say_is_not_judged(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    subject = Subject(role="air", path=tmp_path / "air.toml", settings=None, user=caller(), root=tmp_path)
+    assert [*health.look(subject)] == []
