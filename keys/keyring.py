@@ -45,14 +45,13 @@ def instance_after(uplink_key: bytes, former: bytes) -> bytes:
 class SendKey:
     """Seals under one (base_key, KID). Each counter is used once."""
 
-    __slots__ = ("ahead", "cipher", "kid", "next_ctr", "salt")
+    __slots__ = ("cipher", "kid", "next_ctr", "salt")
 
     def __init__(self, base_key: bytes, kid: int) -> None:
         key, self.salt = derive(base_key, kid)
         self.cipher = AESGCM(key)
         self.kid = kid
         self.next_ctr = 0
-        self.ahead: object = None  # what is made ahead for the counters to come; it goes with the key
 
     def reserve(self, count: int) -> int:
         """The first of `count` counters, which no later call returns again. KeyExhausted past the limit."""
@@ -66,11 +65,10 @@ class SendKey:
 class ReceiveKey:
     """Opens under one (base_key, KID)."""
 
-    __slots__ = ("ahead", "cipher", "kid", "salt", "window")
+    __slots__ = ("cipher", "kid", "salt", "window")
 
     def __init__(self, base_key: bytes, kid: int, window: int = DOWNLINK_WINDOW, start: int = 0) -> None:
         key, self.salt = derive(base_key, kid)
         self.cipher = AESGCM(key)
         self.kid = kid
         self.window = ReplayWindow(window, start)
-        self.ahead: object = None  # what is made ahead for the counters to come; it goes with the key

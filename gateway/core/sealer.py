@@ -2,7 +2,7 @@
 
 The flow, and the functions in its order:
   1  `seal`            the batch of one lane: bundles of frames, or video datagrams, each in its slot
-  2  `_strip`          counters from the lane's send key: their headers, nonces (salt XOR CTR) and additional data
+  2  `_block`          counters from the lane's send key: their headers, nonces (salt XOR CTR) and additional data
                        (header || session_id), made 256 at a time
   3  `_encrypt`        one AEAD call per datagram, in place
   4  `_lay_headers`    the SFrame header goes into the headroom in front of each
@@ -21,11 +21,12 @@ from keys.keyring import SendKey
 class Sealer:
     """Seals for one session. The counters live in the send keys, so two sealers can never share one by mistake."""
 
-    __slots__ = ("_session_id", "_single")
+    __slots__ = ("_blocks", "_session_id", "_single")
 
     def __init__(self, session_id: bytes) -> None:
         self._session_id = session_id
         self._single = Batch(1)
+        self._blocks: dict[int, HeaderBlock] = {}  # by lane
 
     def seal(self, key: SendKey, batch: Batch, first: int = 0, count: int | None = None) -> None:
         """Seal the datagrams of `batch` in place: `count` from slot `first` on, all by default.
@@ -35,18 +36,19 @@ class Sealer:
         end = batch.count if count is None else first + count
         ctr, slot = key.reserve(end - first), first
         while slot < end:
-            strip = self._strip(key, ctr)
-            at = ctr - strip.first
-            run = min(end - slot, strip.end - ctr)
-            self._encrypt(key, batch, slot, strip.pairs[at : at + run])
-            self._lay_headers(batch, slot, strip.headers[at : at + run])
+            block = self._block(key, ctr)
+            at = ctr - block.first
+            run = min(end - slot, block.end - ctr)
+            self._encrypt(key, batch, slot, block.pairs[at : at + run])
+            self._lay_headers(batch, slot, block.headers[at : at + run])
             ctr, slot = ctr + run, slot + run
 
-    def _strip(self, key: SendKey, ctr: int) -> HeaderBlock:
-        if not (isinstance(key.ahead, HeaderBlock) and key.ahead.holds(ctr)):
-            key.ahead = HeaderBlock(key.kid, key.salt, self._session_id, ctr)
-        assert isinstance(key.ahead, HeaderBlock)
-        return key.ahead
+    def _block(self, key: SendKey, ctr: int) -> HeaderBlock:
+        """Of the lane's newest key; one salt makes the same nonces, so a block of another key is never taken."""
+        block = self._blocks.get(key.kid >> 8)
+        if block is None or block.salt is not key.salt or not block.holds(ctr):
+            block = self._blocks[key.kid >> 8] = HeaderBlock(key.kid, key.salt, self._session_id, ctr)
+        return block
 
     def _lay_headers(self, batch: Batch, first: int, headers: Octets) -> None:
         count, size = headers.shape

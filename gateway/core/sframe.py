@@ -22,7 +22,7 @@ SHORT_BELOW = 8  # a KID or CTR below this is held in the config byte
 DOWNLINK_FIRST = 0x90  # X = 1, K = 1: a two-byte KID
 UPLINK_FIRST = 0xF0  # X = 1, K = 7: an eight-byte KID
 DOWNLINK_KID, UPLINK_KID = 2, 8  # bytes
-STRIP = 256  # counters made ahead at a time: what NumPy asks for a call is then spread over as many datagrams
+BLOCK_SIZE = 256  # counters made ahead at a time: what NumPy asks for a call is then spread over as many datagrams
 CTR_BYTES_MAX = 4  # a key is rejected after 2^28 packets
 DOWNLINK_HEADER_MIN = 1 + DOWNLINK_KID
 DOWNLINK_HEADER_MAX = DOWNLINK_HEADER_MIN + CTR_BYTES_MAX
@@ -102,22 +102,23 @@ class HeaderBlock:
     """Made ahead: what each of some consecutive counters of one KID needs. Their headers are equally long.
 
     `first`    the first of the counters, and `end` the one behind the last
-    `begin`    the bytes that their headers begin with, up to the CTR
+    `prefix`   the bytes that their headers begin with, up to the CTR
+    `salt`     that of the key they are for
     `headers`  (n, size) octets
     `pairs`    n nonces, each with its additional data
     """
 
-    __slots__ = ("begin", "end", "first", "headers", "pairs", "size")
+    __slots__ = ("end", "first", "headers", "pairs", "prefix", "salt", "size")
 
     def __init__(self, kid: int, salt: bytes, metadata: bytes, first: int) -> None:
-        """`STRIP` counters from `first` on, fewer if the CTR grows by a byte in between."""
+        """`BLOCK_SIZE` counters from `first` on, fewer if the CTR grows by a byte in between."""
         width = int(np.searchsorted(_CTR_STEPS, first, side="right"))
-        grows_at = int(_CTR_STEPS[width]) if width < len(_CTR_STEPS) else first + STRIP
-        ctrs = np.arange(first, min(first + STRIP, grows_at), dtype=np.int64)
-        self.first, self.end = first, first + len(ctrs)
+        grows_at = int(_CTR_STEPS[width]) if width < len(_CTR_STEPS) else first + BLOCK_SIZE
+        ctrs = np.arange(first, min(first + BLOCK_SIZE, grows_at), dtype=np.int64)
+        self.salt, self.first, self.end = salt, first, first + len(ctrs)
         self.headers = _equal_headers(kid, ctrs, width)
         self.size = self.headers.shape[1]
-        self.begin = self.headers[0, : self.size - width].tobytes()
+        self.prefix = self.headers[0, : self.size - width].tobytes()
         self.pairs = pairs(salt, self.headers, ctrs, metadata)
 
     def holds(self, ctr: int) -> bool:

@@ -162,7 +162,7 @@ class InnerFlight:
         announcer._round_at = announcer._beat_at = 0.0
         if self.steps % 2:  # what was made ahead for datagrams in their order
             for lease in (lease for leases in listener.leases.values() for lease in leases):
-                lease.key.ahead = None
+                lease.key.block = None
         cipher = ControlCipher(announcer.order.content.op_id)
         message = (cipher.open(announcer._statement[0]) or b"")[CONTROL_HEADER_SIZE:]
         (forged,) = map(cipher.seal, split(Kind.STATEMENT, message[:-1] + self.random.randbytes(1)))

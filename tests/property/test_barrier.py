@@ -43,7 +43,7 @@ A_FEW = (
     "keys.order.verify_order",
     "keys.cose.loads",
     "gateway.core.ground.listener.Listener.control",
-    "gateway.core.ground.opener.Opener._open_next",
+    "gateway.core.ground.opener.Opener._open_in_order",
     "gateway.core.air.uplink_opener.UplinkOpener.open",
     "firmware_shims.mavlink.Framer.feed",
     "firmware_shims.guard.Guard.held",

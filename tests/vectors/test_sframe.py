@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from gateway.batch import Batch
 from gateway.core import sframe
-from gateway.core.ground.session import Lease, Session
+from gateway.core.ground.session import Lease, OpeningKey, Session
 from gateway.core.sealer import Sealer
 from keys import keyring
-from keys.keyring import ReceiveKey, SendKey
+from keys.keyring import SendKey
 from keys.lanes import Lane
 from keys.statement import Statement
 from tests.memory_link import World
@@ -139,7 +139,7 @@ def test_the_opener_opens_the_suite_5_ciphertext():
     session = Session(Statement(bytes(32), 0, bytes(32), 1, 0), b"")
     session.session_id = METADATA  # a session_id is a hash; this one has to be the vector's
     opener = World().station().opener
-    opener.listener.leases = {KID: (Lease(session, Lane.VIDEO_A, ReceiveKey(BASE_KEY, KID), below=CTR + 1, epoch=0),)}
+    opener.listener.leases = {KID: (Lease(session, Lane.VIDEO_A, OpeningKey(BASE_KEY, KID), below=CTR + 1, epoch=0),)}
     batch = Batch()
     batch.append(AEADS[1].ciphertext)
     assert opener.open(batch, 0.0).video == {Lane.VIDEO_A: [0]}

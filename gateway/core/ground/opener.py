@@ -1,15 +1,16 @@
 """Opener: sealed datagrams to plain ones, a batch at a time. This and sealer.py are the data path.
 
 The flow, and the functions in its order:
-  1  `open`          control datagrams go to the listener; the rest must have the downlink's form
-  2  `_open_next`    the datagrams of one KID, if they go on where its lane stands, as nearly all do: what their headers
-                     must be was made ahead, so that comparing is all the parsing there is
-  3  `_open_alike`   all others: whole, in the header's one right form, and a lease is needed;
-     `_open_lease`   the counter must be within the beat and new to the window
-  4  `_decrypt`      one AEAD call per datagram, in place; what fails is wiped in the same breath; only then does the
-                     window move
-  5  `_deliver`      marks the plain datagrams; telemetry must be whole frames and zeros; beats and orders go to the
-                     listener; video is opaque; of telemetry and video what had waited here for over a second is late
+  1  `open`              control datagrams go to the listener; the rest must have the downlink's form
+  2  `_open_kind`        KID to leases, for the datagrams that begin with the same bytes
+  3  `_open_in_order`    if they go on where their lane stands, as nearly all do: what their headers must be was made
+                         ahead, so that comparing is all the parsing there is
+     `_open_general`     all others: whole, in the header's one right form, and a lease is needed;
+     `_open_lease`       the counter must be within the beat and new to the window
+  4  `_decrypt`          one AEAD call per datagram, in place; what fails is wiped in the same breath; only then does the
+                         window move
+  5  `_deliver`          marks the plain datagrams; telemetry must be whole frames and zeros; beats and orders go to the
+                         listener; video is opaque; of telemetry and video what had waited here for over a second is late
 
 Everything from the air that is not right is a counted DropReason, never an exception. SPEC.md sections 4, 5.5 and 12.
 """
@@ -29,6 +30,7 @@ from gateway.batch import CAPACITY, HEADROOM, SLOT_SIZE, SLOTS, TAG_SIZE, Batch
 from gateway.core import bundle, sframe
 from gateway.core.barrier import Barrier
 from gateway.core.ground.listener import Listener
+from gateway.core.ground.opened import Arrival, Bundle, Opened
 from gateway.core.ground.session import Lease
 from gateway.core.sframe import HeaderBlock
 from gateway.core.wire import CONTROL_BELOW, DropReason, Evidence
@@ -45,69 +47,28 @@ _VIDEO = (Lane.VIDEO_A, Lane.VIDEO_B)
 _LIVE = _TELEMETRY + _VIDEO  # worth nothing when it is late
 
 
-class Bundle(NamedTuple):
-    """The frames of one telemetry datagram, and where in its lane it stands; none if it was padding alone.
-
-    `waited`: seconds for which it had waited before it was read; 0 if it came just now.
-    """
-
-    lease: Lease
-    ctr: int
-    frames: list[memoryview]
-    waited: float = 0.0
-
-
-class Arrival(NamedTuple):
-    """What came of one lease, new or a copy: a copy too says that the link it came by is up. n slots and counters."""
-
-    lease: Lease
-    slots: Sequence[int]
-    ctrs: Sequence[int]
-
-
 class _Rows(NamedTuple):
     """Datagrams of one KID that are being opened, with headers of one size. (n,) slots and counters."""
 
-    at: Indices
+    slots: Indices
     ctrs: Indices
     size: int
-    slots: slice | Indices  # the same as `at`, to index with
+    selector: slice | Indices  # the same as `slots`, to index with
 
     def where(self, good: Mask) -> _Rows:
         """Those that are good; not copied if they all are."""
         if np.count_nonzero(good) == good.size:
             return self
-        at = self.at[good]
-        return _Rows(at, self.ctrs[good], self.size, _chosen(at.tolist()))
+        slots = self.slots[good]
+        return _Rows(slots, self.ctrs[good], self.size, _as_index(slots.tolist()))
 
 
-def _chosen(slots: Sequence[int]) -> slice | Indices:
-    """What to index arrays with: a slice where they stand side by side, for an array of numbers is dear."""
+def _as_index(slots: Sequence[int]) -> slice | Indices:
+    """What to index arrays with: a slice where the slots are consecutive, since indexing with an array copies."""
     if not slots:
         return _NONE
     begin, end = slots[0], slots[-1] + 1
     return slice(begin, end) if end - begin == len(slots) else np.array(slots, np.int64)
-
-
-class Opened:
-    """What one batch held: bundles as they came, and for each video lane the slots that hold its datagrams.
-
-    `fresh`: the slots that prove their senders worth an answer: tag right, counter new, and of the lane that fewest hold
-    the key of.
-    """
-
-    __slots__ = ("arrivals", "bundles", "fresh", "video")
-
-    def __init__(self) -> None:
-        self.bundles: list[Bundle] = []
-        self.video: dict[Lane, list[int]] = {}
-        self.fresh: list[int] = []
-        self.arrivals: list[Arrival] = []
-
-    @property
-    def frames(self) -> list[memoryview]:
-        """The frames of all bundles, as they came."""
-        return [frame for bundle in self.bundles for frame in bundle.frames]
 
 
 class Opener:
@@ -123,34 +84,37 @@ class Opener:
     def open(self, batch: Batch, now: float) -> Opened:
         """Open `batch` in place. The result refers to its slots and is valid until the batch is filled again."""
         opened = Opened()
-        begins = sframe.rows(batch.octets[: batch.count, HEADROOM : HEADROOM + sframe.DOWNLINK_HEADER_MIN])
-        kinds = dict.fromkeys(begins)
+        prefixes = sframe.rows(batch.octets[: batch.count, HEADROOM : HEADROOM + sframe.DOWNLINK_HEADER_MIN])
+        kinds = dict.fromkeys(prefixes)
         sealed = [kind for kind in kinds if kind[0] >> 4 == sframe.DOWNLINK_FIRST >> 4]
         if len(sealed) < len(kinds):
-            self._other(batch, [at for at, kind in enumerate(begins) if kind not in sealed], now)
+            self._other(batch, [slot for slot, prefix in enumerate(prefixes) if prefix not in sealed], now)
         for kind in sealed:
             if now > self.listener.next_change:  # also by what a beat allows that came in its time and is read now
                 self.listener.settle(now)
-            alike = [at for at, begin in enumerate(begins) if begin == kind] if len(kinds) > 1 else range(batch.count)
-            self._open_kind(batch, kind, alike, opened, now)
+            same_kid = (
+                [slot for slot, prefix in enumerate(prefixes) if prefix == kind] if len(kinds) > 1 else range(batch.count)
+            )
+            self._open_kind(batch, kind, same_kid, opened, now)
         return opened
 
-    def _open_kind(self, batch: Batch, kind: bytes, alike: Sequence[int], opened: Opened, now: float) -> None:
+    def _open_kind(self, batch: Batch, prefix: bytes, same_kid: Sequence[int], opened: Opened, now: float) -> None:
         """If something unexpected is met, once more one by one, so that one datagram costs itself alone.
 
         That is safe wherever it was met: what is in `opened` has moved its window and counts as replayed, and what was
         opened but not delivered fails its tag and is wiped.
         """
+        leases = self.listener.leases.get(prefix[1] << 8 | prefix[2], ())
         try:
-            if not self._open_next(batch, kind, alike, opened, now):
-                self._open_alike(batch, alike, opened, now)
+            if len(leases) != 1 or not self._open_in_order(batch, prefix, same_kid, leases[0], opened, now):
+                self._open_general(batch, same_kid, leases, opened, now)
         except Exception as error:
-            if len(alike) == 1:
+            if len(same_kid) == 1:
                 self._unexpected(error)
                 return
             self.barrier.note(error)
-            for at in alike:
-                self._open_kind(batch, kind, [at], opened, now)
+            for slot in same_kid:
+                self._open_kind(batch, prefix, [slot], opened, now)
 
     def _unexpected(self, error: Exception) -> None:
         self.drops[DropReason.UNEXPECTED] += 1
@@ -191,82 +155,82 @@ class Opener:
         """Those that are good; the others are counted."""
         kept = rows.where(good)
         if kept is not rows:
-            self.drops[reason] += rows.at.size - kept.at.size
+            self.drops[reason] += rows.slots.size - kept.slots.size
         return kept
 
-    # --- 2: what was expected ---
+    # --- 3: one KID, what was expected ---
 
-    def _open_next(self, batch: Batch, begin: bytes, alike: Sequence[int], opened: Opened, now: float) -> bool:
+    def _open_in_order(
+        self, batch: Batch, prefix: bytes, same_kid: Sequence[int], lease: Lease, opened: Opened, now: float
+    ) -> bool:
         """Open datagrams with consecutive counters, newer than any before. False, and nothing done, if they are not that.
 
-        `begin` is what their headers begin with, `alike` their slots.
+        `prefix` is what their headers begin with, `same_kid` their slots.
         """
-        leases = self.listener.leases.get(begin[1] << 8 | begin[2], ())
-        strip = leases[0].key.ahead if len(leases) == 1 else None
-        if not isinstance(strip, HeaderBlock) or strip.begin != begin:
+        block = lease.key.block
+        if block is None or block.prefix != prefix:
             return False
-        lease, count, slots = leases[0], len(alike), _chosen(alike)
-        at, body = alike[0] * SLOT_SIZE + HEADROOM, HEADROOM + strip.size
-        ctr = int.from_bytes(batch.arena[at + len(begin) : at + strip.size], "big")
-        first = ctr - strip.first
-        lengths = batch.lengths[slots] - (strip.size + TAG_SIZE)
+        count, index = len(same_kid), _as_index(same_kid)
+        at, body = same_kid[0] * SLOT_SIZE + HEADROOM, HEADROOM + block.size
+        ctr = int.from_bytes(batch.arena[at + len(prefix) : at + block.size], "big")
+        first = ctr - block.first
+        lengths = batch.lengths[index] - (block.size + TAG_SIZE)
         if (
-            not max(strip.first, lease.key.window.top + 1) <= ctr <= min(strip.end, lease.below) - count
-            or batch.octets[slots, HEADROOM:body].tobytes() != strip.headers[first : first + count].tobytes()
+            not max(block.first, lease.key.window.top + 1) <= ctr <= min(block.end, lease.below) - count
+            or batch.octets[index, HEADROOM:body].tobytes() != block.headers[first : first + count].tobytes()
             or min(lengths.tolist()) < 0
         ):
             return False
-        views = batch.cut(SLOTS[slots] + body, lengths)
-        wrong = self._decrypt(lease, strip.pairs[first : first + count], views, last=True)
-        came = Arrival(lease, alike, range(ctr, ctr + count))
+        views = batch.cut(SLOTS[index] + body, lengths)
+        wrong = self._decrypt(lease, block.pairs[first : first + count], views, last=True)
+        arrival = Arrival(lease, same_kid, range(ctr, ctr + count))
         if wrong:
             good = [row for row in range(count) if row not in wrong]
-            came = Arrival(lease, [alike[row] for row in good], [ctr + row for row in good])
-            lease.key.window.accept(np.array(came.ctrs, np.int64))
+            arrival = Arrival(lease, [same_kid[row] for row in good], [ctr + row for row in good])
+            lease.key.window.accept(np.array(arrival.ctrs, np.int64))
         else:
             lease.key.window.extend(ctr, count)
-        if came.slots:
-            opened.arrivals.append(came)
-        self._deliver(batch, came, strip.size, opened, now)
+        if arrival.slots:
+            opened.arrivals.append(arrival)
+        self._deliver(batch, arrival, block.size, opened, now)
         return True
 
-    # --- 3: one KID ---
+    # --- 3: one KID, all others ---
 
-    def _open_alike(self, batch: Batch, alike: Sequence[int], opened: Opened, now: float) -> None:
+    def _open_general(
+        self, batch: Batch, same_kid: Sequence[int], leases: Sequence[Lease], opened: Opened, now: float
+    ) -> None:
         """Datagrams that begin with the same three bytes: one KID, headers of one size."""
-        at, slots = np.array(alike, np.int64), _chosen(alike)
-        heads = batch.octets[slots, HEADROOM : HEADROOM + sframe.DOWNLINK_HEADER_MAX]
-        rows = _Rows(at, *sframe.counters(heads, sframe.DOWNLINK_KID), slots)
-        whole = self._keep(rows, batch.lengths[rows.slots] >= rows.size + TAG_SIZE, DropReason.TOO_SHORT)
+        slots, index = np.array(same_kid, np.int64), _as_index(same_kid)
+        heads = batch.octets[index, HEADROOM : HEADROOM + sframe.DOWNLINK_HEADER_MAX]
+        rows = _Rows(slots, *sframe.counters(heads, sframe.DOWNLINK_KID), index)
+        whole = self._keep(rows, batch.lengths[rows.selector] >= rows.size + TAG_SIZE, DropReason.TOO_SHORT)
         rows = self._keep(whole, whole.ctrs >= sframe.least(heads), DropReason.BAD_HEADER)
-        if rows.at.size:
-            self._open_kid(batch, int(heads[0, 1]) << 8 | int(heads[0, 2]), rows, opened, now)
-
-    def _open_kid(self, batch: Batch, kid: int, rows: _Rows, opened: Opened, now: float) -> None:
-        leases = self.listener.leases.get(kid, ())
-        if not leases:
-            self.drops[self._why_closed(kid)] += rows.at.size
+        if not leases and rows.slots.size:
+            self.drops[self._why_closed(int(heads[0, 1]) << 8 | int(heads[0, 2]))] += rows.slots.size
         for lease in leases:
-            if rows.at.size:
-                rows = self._open_lease(batch, lease, rows, opened, now, last=lease is leases[-1])
+            if rows.slots.size:
+                rows = self._open_lease(batch, lease, leases, rows, opened, now)
 
     def _why_closed(self, kid: int) -> DropReason:
         if not any(kid in session.known_kids() for session in self.listener.sessions.values()):
             return DropReason.UNKNOWN_KID
         return DropReason.LANE_CLOSED if kid >> 8 in self.listener.my_lanes else DropReason.NOT_GRANTED
 
-    def _open_lease(self, batch: Batch, lease: Lease, rows: _Rows, opened: Opened, now: float, *, last: bool) -> _Rows:
-        """Open what is this lease's. Returns what is left for the next one, if its KID is shared by two sessions."""
-        window, usable, copies = lease.key.window, rows, _NONE
+    def _open_lease(
+        self, batch: Batch, lease: Lease, leases: Sequence[Lease], rows: _Rows, opened: Opened, now: float
+    ) -> _Rows:
+        """Open what is this lease's. Returns what is left for the next of `leases`, if two sessions share their KID."""
+        last, window, usable, copies = lease is leases[-1], lease.key.window, rows, _NONE
         if not window.follows(rows.ctrs) or rows.ctrs[-1] >= lease.below:
             usable, copies = self._look(lease, rows, last)
         mine = usable.where(self._verified(batch, lease, usable, last))
-        came = self._arrival(lease, rows, mine, copies)
-        if came.slots:
-            opened.arrivals.append(came)
+        arrival = _arrival(lease, rows, mine, copies if len(leases) == 1 else _NONE)
+        if arrival.slots:
+            opened.arrivals.append(arrival)
         fresh = self._keep(mine, window.accept(mine.ctrs), DropReason.REPLAYED)
-        self._deliver(batch, Arrival(lease, fresh.at.tolist(), fresh.ctrs.tolist()), rows.size, opened, now)
-        return rows if last else rows.where(~np.isin(rows.at, mine.at))
+        self._deliver(batch, Arrival(lease, fresh.slots.tolist(), fresh.ctrs.tolist()), rows.size, opened, now)
+        return rows if last else rows.where(~np.isin(rows.slots, mine.slots))
 
     def _look(self, lease: Lease, rows: _Rows, last: bool) -> tuple[_Rows, Indices]:
         """What may be tried of `rows`, and the slots of what was accepted before."""
@@ -279,22 +243,15 @@ class Opener:
                 (seen, DropReason.REPLAYED),
             ):
                 self.drops[reason] += int(np.count_nonzero(mask))
-        return rows.where(~(too_old | seen | beyond)), rows.at[seen]
-
-    def _arrival(self, lease: Lease, rows: _Rows, mine: _Rows, copies: Indices) -> Arrival:
-        """A copy counts only if no other session could have sent it."""
-        if not copies.size or self.listener.leases[lease.key.kid] != (lease,):
-            return Arrival(lease, mine.at.tolist(), mine.ctrs.tolist())
-        came = np.isin(rows.at, np.concatenate((mine.at, copies)))
-        return Arrival(lease, rows.at[came].tolist(), rows.ctrs[came].tolist())
+        return rows.where(~(too_old | seen | beyond)), rows.slots[seen]
 
     def _verified(self, batch: Batch, lease: Lease, rows: _Rows, last: bool) -> Mask:
         """Which of the datagrams verified."""
-        right: Mask = np.full(rows.at.size, True)
-        if rows.at.size:
-            slots, body = rows.slots, HEADROOM + rows.size
-            views = batch.cut(SLOTS[slots] + body, batch.lengths[slots] - (rows.size + TAG_SIZE))
-            heads = batch.octets[slots, HEADROOM:body]
+        right: Mask = np.full(rows.slots.size, True)
+        if rows.slots.size:
+            body = HEADROOM + rows.size
+            views = batch.cut(SLOTS[rows.selector] + body, batch.lengths[rows.selector] - (rows.size + TAG_SIZE))
+            heads = batch.octets[rows.selector, HEADROOM:body]
             pairs = sframe.pairs(lease.key.salt, heads, rows.ctrs, lease.session.session_id)
             right[self._decrypt(lease, pairs, views, last)] = False
         return right
@@ -327,32 +284,32 @@ class Opener:
 
     def _deliver(self, batch: Batch, fresh: Arrival, size: int, opened: Opened, now: float) -> None:
         """What verified and is new, behind headers of `size` bytes."""
-        lease, at, ctrs = fresh
-        if not at:
+        lease, slots, ctrs = fresh
+        if not slots:
             return
-        slots = _chosen(at)
-        batch.starts[slots] = HEADROOM + size
-        batch.lengths[slots] -= size + TAG_SIZE
+        index = _as_index(slots)
+        batch.starts[index] = HEADROOM + size
+        batch.lengths[index] -= size + TAG_SIZE
         _look_ahead(lease)
         if batch.oldest > bundle.DROP_AFTER_S and lease.lane in _LIVE:
-            at, ctrs = self._in_time(batch, at, ctrs)
+            slots, ctrs = self._in_time(batch, slots, ctrs)
         if lease.proves:
-            opened.fresh += at
-        self.opened[lease.lane] += len(at)
+            opened.fresh += slots
+        self.opened[lease.lane] += len(slots)
         if lease.lane in _VIDEO:
-            opened.video.setdefault(lease.lane, []).extend(self._unpadded(batch, at) if self._pad_video else at)
+            opened.video.setdefault(lease.lane, []).extend(self._unpadded(batch, slots) if self._pad_video else slots)
         elif lease.lane in _TELEMETRY:
-            for index, ctr in zip(at, ctrs, strict=True):
-                opened.bundles.append(Bundle(lease, ctr, self._frames(batch.view(index)), batch.age(index)))
+            for slot, ctr in zip(slots, ctrs, strict=True):
+                opened.bundles.append(Bundle(lease, ctr, self._frames(batch.view(slot)), batch.age(slot)))
         else:
-            for index in at:
-                self._take(self._control, bytes(batch.view(index)), lease, now - batch.sure_age(index))
+            for slot in slots:
+                self._take(self._control, bytes(batch.view(slot)), lease, now - batch.sure_age(slot))
 
-    def _in_time(self, batch: Batch, at: Sequence[int], ctrs: Sequence[int]) -> tuple[list[int], list[int]]:
+    def _in_time(self, batch: Batch, slots: Sequence[int], ctrs: Sequence[int]) -> tuple[list[int], list[int]]:
         """Of slots and their counters those that had not waited here for too long."""
-        kept = [(index, ctr) for index, ctr in zip(at, ctrs, strict=True) if batch.age(index) <= bundle.DROP_AFTER_S]
-        self.drops[DropReason.LATE] += len(at) - len(kept)
-        return [index for index, _ in kept], [ctr for _, ctr in kept]
+        kept = [(slot, ctr) for slot, ctr in zip(slots, ctrs, strict=True) if batch.age(slot) <= bundle.DROP_AFTER_S]
+        self.drops[DropReason.LATE] += len(slots) - len(kept)
+        return [slot for slot, _ in kept], [ctr for _, ctr in kept]
 
     def _frames(self, plain: memoryview) -> list[memoryview]:
         try:
@@ -363,12 +320,12 @@ class Opener:
             self._unexpected(error)
         return []
 
-    def _unpadded(self, batch: Batch, at: Sequence[int]) -> list[int]:
+    def _unpadded(self, batch: Batch, slots: Sequence[int]) -> list[int]:
         kept = []
-        for index in at:
+        for slot in slots:
             try:
-                batch.lengths[index] = bundle.video_length(batch.view(index))
-                kept.append(index)
+                batch.lengths[slot] = bundle.video_length(batch.view(slot))
+                kept.append(slot)
             except ValueError:
                 self.drops[DropReason.BAD_PADDING] += 1
             except Exception as error:
@@ -388,9 +345,17 @@ class Opener:
         return None
 
 
+def _arrival(lease: Lease, rows: _Rows, mine: _Rows, copies: Indices) -> Arrival:
+    """What verified, and `copies` of what came before: those of a KID that no other session uses."""
+    if not copies.size:
+        return Arrival(lease, mine.slots.tolist(), mine.ctrs.tolist())
+    came = np.isin(rows.slots, np.concatenate((mine.slots, copies)))
+    return Arrival(lease, rows.slots[came].tolist(), rows.ctrs[came].tolist())
+
+
 def _look_ahead(lease: Lease) -> None:
     """Make what the next counters need, so that a full batch of them finds it; only what verified leads here."""
     key, ahead = lease.key, lease.key.window.top + 1
-    strip = key.ahead
-    if not isinstance(strip, HeaderBlock) or not strip.first <= ahead <= strip.end - CAPACITY:
-        key.ahead = HeaderBlock(key.kid, key.salt, lease.session.session_id, ahead)
+    block = key.block
+    if block is None or not block.first <= ahead <= block.end - CAPACITY:
+        key.block = HeaderBlock(key.kid, key.salt, lease.session.session_id, ahead)

@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Hashable, Iterable
 from typing import TypeAlias
 
-from gateway.core.ground.opener import Arrival
+from gateway.core.ground.opened import Arrival
 from gateway.core.ground.session import Session
 from keys.lanes import Lane
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
 
 from gateway.core.bundle import DROP_AFTER_S
-from gateway.core.ground.opener import Bundle
+from gateway.core.ground.opened import Bundle
 from gateway.core.ground.session import Session
 from keys.lanes import Lane
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from gateway.core.ground.lateness import Lateness
 from gateway.core.ground.listed import Listed
 from gateway.core.session_state import SessionState
+from gateway.core.sframe import HeaderBlock
 from gateway.core.wire import BEYOND_BEAT_BY, KEEP_EPOCH_S
 from keys.announcement import Announcement, Grant
 from keys.beat import Beat, Flag
@@ -29,13 +30,23 @@ BEATS_AT_ONCE, BEATS_A_SECOND = 50, 10  # more than an aircraft says; a seq beyo
 LASTED_S, A_BEAT_COUNTS_S = 5.0, 1.0  # its beats went on for so long, each counting for so much at most
 
 
+class OpeningKey(ReceiveKey):
+    """`block`: what was made ahead for the counters that come next; it goes with the key."""
+
+    __slots__ = ("block",)
+
+    def __init__(self, base_key: bytes, kid: int, start: int = 0) -> None:
+        super().__init__(base_key, kid, start=start)
+        self.block: HeaderBlock | None = None
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Lease:
     """Leave to open one KID of one session, up to a counter."""
 
     session: Session
     lane: Lane
-    key: ReceiveKey
+    key: OpeningKey
     below: int  # the first CTR that is beyond the beat
     epoch: int  # the whole number; the KID holds four bits of it
     proves: bool = False  # of the lanes granted here the one that fewest hold the key of: its senders are worth an answer
@@ -80,7 +91,7 @@ class Session:
         self._named_at = float("-inf")
         self.listed, self.listed_late = Listed(), Listed()  # by the newest beat; by a newer one that came late
         self.uplink_keys: dict[int, bytes] = {}  # by epoch; for the uplink
-        self._receive: dict[int, dict[int, ReceiveKey]] = {}  # full epoch -> KID -> key
+        self._receive: dict[int, dict[int, OpeningKey]] = {}  # full epoch -> KID -> key
         self._bounds: dict[int, dict[int, int]] = {}  # full epoch -> KID -> first CTR beyond the newest beat
         self._commitments: dict[tuple[int, int], bytes] = {}
         self._replaced_at: dict[int, float] = {}  # full epoch -> when a later one became current
@@ -268,7 +279,7 @@ class Session:
         """
         if epoch not in self._receive:
             stands = self.beat.next_ctr if self.beat and self.beat.epoch == epoch else {}
-            keys = {kid: ReceiveKey(key, kid, start=stands.get(kid, 0)) for kid, key in grant.base_keys.items()}
+            keys = {kid: OpeningKey(key, kid, start=stands.get(kid, 0)) for kid, key in grant.base_keys.items()}
             self._receive[epoch] = keys
             self.uplink_keys[epoch] = grant.uplink_key
             self.opened = True

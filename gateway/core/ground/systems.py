@@ -17,7 +17,7 @@ from typing import NamedTuple
 from firmware_shims import heartbeat, mavlink
 from firmware_shims.mavlink import V2
 from gateway.core.barrier import Barrier
-from gateway.core.ground.opener import Bundle
+from gateway.core.ground.opened import Bundle
 from keys.order import Order
 
 NAMES_MAX = 32  # kinds of foreign frames that are told apart, of each device

@@ -109,7 +109,7 @@ def test_what_fails_before_the_tag_fails_one_by_one(monkeypatch, error):
     poisoned = sframe.decode_header(sent[12])[1]
     once = failing(sframe.counters, lambda heads, _: poisoned in heads[:, 3:4], error)  # CTRs of one byte
     monkeypatch.setattr(sframe, "counters", once)
-    monkeypatch.setattr(Opener, "_open_next", lambda *_: False)
+    monkeypatch.setattr(Opener, "_open_in_order", lambda *_: False)
     scene.station.receive(sent, scene.now)
     assert scene.station.video[Lane.VIDEO_A] == pictures[:12] + pictures[13:]
     assert scene.station.drops == {UNEXPECTED: 1}

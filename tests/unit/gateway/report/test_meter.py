@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.core.ground.opener import Arrival
+from gateway.core.ground.opened import Arrival
 from gateway.core.ground.paths import Reception
 from gateway.core.ground.session import Lease, Session
 from gateway.endpoints import open_endpoint, open_link

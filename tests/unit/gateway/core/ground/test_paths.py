@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from gateway.core.ground.opener import Arrival
+from gateway.core.ground.opened import Arrival
 from gateway.core.ground.paths import PATHS_MAX, UP_FOR_S, Paths
 from gateway.core.ground.session import Lease, Session
 from keys.beat import Beat

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from gateway.core.ground.opener import Bundle
+from gateway.core.ground.opened import Bundle
 from gateway.core.ground.reorder import WAIT_S, WAITING_MAX, Reorder
 from gateway.core.ground.session import Lease, Session
 from keys.keyring import ReceiveKey

@@ -61,11 +61,13 @@ def test_both_ways_open_the_same_in_any_weather(seed: int, start: int, monkeypat
         for lane in (Lane.VIDEO_A, *([Lane.VIDEO_B] if rng.random() < 0.1 else []))
     ]
     taken: list[bool] = []
-    monkeypatch.setattr(short, "_open_next", lambda *words: taken.append(Opener._open_next(short, *words)) or taken[-1])
+    monkeypatch.setattr(
+        short, "_open_in_order", lambda *words: taken.append(Opener._open_in_order(short, *words)) or taken[-1]
+    )
     for batch in stormy(rng, sealed):
         for leases in long.listener.leases.values():
             for lease in leases:
-                lease.key.ahead = None
+                lease.key.block = None
         assert opened(short, batch) == opened(long, batch)
         assert short.drops == long.drops
     assert taken.count(True) > 5 < taken.count(False)
@@ -80,9 +82,9 @@ def test_what_is_not_verified_makes_nothing_ahead():
     aboard.join(station)
     (lease,) = station.listener.leases[aboard.kid(Lane.VIDEO_A)]
     station.receive([damaged(aboard.sealed(Lane.VIDEO_A, b"x", ctr)) for ctr in range(9, 90)], 0.0)
-    assert lease.key.ahead is None
+    assert lease.key.block is None
     station.receive([aboard.sealed(Lane.VIDEO_A, b"x", 9)], 0.0)
-    ahead = lease.key.ahead
+    ahead = lease.key.block
     assert ahead is not None
     station.receive([damaged(aboard.sealed(Lane.VIDEO_A, b"x", 50_000))], 0.0)
-    assert lease.key.ahead is ahead
+    assert lease.key.block is ahead
