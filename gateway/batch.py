@@ -1,10 +1,10 @@
 """Batch: the unit of the data path. Up to 64 datagrams handled together.
 
-What lives here: one preallocated arena of equal slots, and where in its slot each datagram stands.
+What lives here: one preallocated arena of equal slots, and the position of each datagram in its slot.
 What must not: sockets, keys, the protocol. This module imports nothing of ours.
 
-A datagram arrives at offset `HEADROOM` of its slot. Sealing writes a header in front of it and a tag behind it,
-opening strips both, so neither direction ever copies a datagram:
+A datagram arrives at offset `HEADROOM` of its slot. Sealing writes a header before it and a tag after it,
+and opening strips both, so neither direction ever copies a datagram:
 
     slot   | headroom | datagram ........ | tailroom |
              ^start (moves)    length (moves)
@@ -22,17 +22,17 @@ SLOT_SIZE = 2048
 HEADROOM = 32  # an SFrame header is at most 17 bytes (RFC 9605 section 4.3)
 TAG_SIZE = 16  # of AES-GCM
 TAILROOM = 32  # for the tag
-VIEWS_MAX = 2048  # kept of one batch; some 500 kB, if every size comes in every slot
-ROOM = SLOT_SIZE - HEADROOM - TAILROOM  # the largest datagram that a slot takes in: 1,984 bytes
-AGED_S = 0.15  # what has waited less before it was read counts as having come just now
+VIEWS_MAX = 2048  # kept per batch; some 500 kB, if every size comes in every slot
+ROOM = SLOT_SIZE - HEADROOM - TAILROOM  # the largest datagram that fits a slot: 1,984 bytes
+AGED_S = 0.15  # a datagram that has waited less before it was read counts as having just arrived
 NUMBERS = np.arange(CAPACITY, dtype=np.int64)  # of all slots
-SLOTS = NUMBERS * SLOT_SIZE  # where each slot begins in the arena
+SLOTS = NUMBERS * SLOT_SIZE  # the begin of each slot in the arena
 
 
 class _Views(dict[int, tuple[memoryview, memoryview]]):
-    """Pieces of an arena by `offset * SLOT_SIZE + length`, made when they are first asked for: plain, and with its tag.
+    """Pieces of an arena by `offset * SLOT_SIZE + length`, made when first needed: plain, and with room for the tag.
 
-    Most of a video is datagrams of one size, and making a piece costs a tenth of sealing what stands in it.
+    Most datagrams of a video have one size, and making a piece costs a tenth of sealing its content.
     """
 
     def __init__(self, arena: memoryview) -> None:
@@ -51,15 +51,15 @@ class _Views(dict[int, tuple[memoryview, memoryview]]):
 class Batch:
     """`capacity` slots of `SLOT_SIZE` bytes.
 
-    `address`  where the slots begin in memory, for system calls
+    `address`  the begin of the slots in memory, for system calls
     `arena`    memoryview of all slots, writable, `capacity * SLOT_SIZE` bytes
     `octets`   the same memory as a NumPy array, shape (capacity, SLOT_SIZE), uint8
     `starts`   int64 (capacity,): offset of each datagram inside its slot
     `lengths`  int64 (capacity,): length of each datagram in bytes
     `count`    how many of the slots hold a datagram
-    `oldest`   seconds that the datagram which waited longest can have waited before it was read
+    `oldest`   the most seconds that any datagram can have waited before it was read
     `ages`     float64 (capacity,): the same of each; only if `oldest` is AGED_S or more
-    `sure`     float64 (capacity,): seconds that each had waited for certain; as `ages`, or 0 where nothing tells
+    `sure`     float64 (capacity,): seconds that each had waited for certain; as `ages`, or 0 if unknown
     """
 
     __slots__ = (
@@ -128,7 +128,7 @@ class Batch:
             self.ages[: self.count], self.sure[: self.count] = other.ages[chosen], other.sure[chosen]
 
     def keep(self, slots: Sequence[int] | npt.NDArray[np.int64]) -> None:
-        """Drop the datagrams of all other slots; what stays keeps its order."""
+        """Drop the datagrams of all other slots; the others keep their order."""
         self.copy_from(self, slots)
 
     def waited(
@@ -137,10 +137,10 @@ class Batch:
         ages: npt.NDArray[np.float64] | None = None,
         sure: npt.NDArray[np.float64] | None = None,
     ) -> None:
-        """Note how long the datagrams had waited before they were read.
+        """Record how long the datagrams had waited before they were read.
 
-        Without `ages` nothing tells it: none of them longer than the oldest, and perhaps not at all. Without `sure`, `ages`
-        are what they are for certain.
+        Without `ages` this is unknown: none of them longer than the oldest, and perhaps not at all. Without `sure`, `ages`
+        are certain.
         """
         self.oldest = oldest
         if oldest >= AGED_S:
@@ -148,18 +148,18 @@ class Batch:
             self.sure[: self.count] = sure if sure is not None else 0.0 if ages is None else ages
 
     def age(self, index: int) -> float:
-        """Seconds that the datagram in slot `index` can have waited before it was read; 0 if it came just now.
+        """The most seconds that the datagram in slot `index` can have waited before it was read; 0 if it has just arrived.
 
-        By this no frame passes for younger than it is.
+        With this value no frame counts as younger than it is.
         """
         return float(self.ages[index]) if self.oldest >= AGED_S else 0.0
 
     def sure_age(self, index: int) -> float:
-        """Seconds that it had waited for certain; 0 if nothing tells. By this no beat passes for one that came sooner."""
+        """Seconds that it had waited for certain; 0 if unknown. So no beat counts as earlier than it arrived."""
         return float(self.sure[index]) if self.oldest >= AGED_S else 0.0
 
     def leave_out_late(self, limit: float) -> int:
-        """Drop what had waited longer than `limit` seconds, which is at least AGED_S; how many that were."""
+        """Drop datagrams that had waited longer than `limit` seconds, which is at least AGED_S; how many."""
         if self.oldest <= limit:
             return 0
         before = self.count
@@ -180,7 +180,7 @@ class Batch:
         return self.arena[at : at + int(self.lengths[index])]
 
     def cut(self, offsets: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> list[tuple[memoryview, memoryview]]:
-        """From each of `offsets` in the arena on, `lengths` bytes without and with a tag behind them; not copied."""
+        """From each of `offsets` in the arena, `lengths` bytes without and with a tag after them; not copied."""
         return [self._views[place] for place in (offsets * SLOT_SIZE + lengths).tolist()]
 
     def datagrams(self) -> list[bytes]:

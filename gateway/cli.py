@@ -1,6 +1,6 @@
 """`zegel`: parse and dispatch, nothing else.
 
-Sub-commands are found by entry point (group "zegel.commands"), so this file imports none of them and only the one
+Sub-commands are found by entry point (group "zegel.commands"), so this file imports none of them, and only the one
 that is asked for is loaded. Each is a function that fills its argparse parser and sets `run`.
 """
 
@@ -18,7 +18,7 @@ from keys.errors import KeysError
 from keys.printable import printable
 
 GROUP = "zegel.commands"
-INTERRUPTED = 130  # as shells report a program that SIGINT ended
+INTERRUPTED = 130  # as shells report a program that SIGINT has ended
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -26,14 +26,14 @@ def main(argv: list[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     commands = {command.name: command for command in entry_points(group=GROUP)}
     args, unknown = _parser(commands, words).parse_known_args(words)
-    if unknown:  # argparse would answer with the usage of the whole program
+    if unknown:  # argparse would print the usage of the whole program
         args.parser.error(f"there is no {printable(' '.join(unknown))} here")
     if getattr(args, "holds_key", False) and not hardening.harden():
         show(f"zegel: {hardening.NOT_LOCKED}", errors=True)
     try:
         return int(args.run(args) or 0)
     except (GatewayError, KeysError) as error:
-        log.flush()  # what was said before stands above it
+        log.flush()  # so that earlier output appears before it
         show(f"zegel: {printable(error)}", errors=True)
         if error.hint:
             show(f"  hint: {printable(error.hint)}", errors=True)
@@ -43,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:  # `zegel ... | head`
         sys.stderr.close()
         return 0
-    except OSError as error:  # a full disk, a path that is not there: the system says it well enough
+    except OSError as error:  # a full disk, a path that does not exist: the system's message is sufficient
         where = f": {error.filename}" if error.filename else ""
         show(f"zegel: {printable(f'{error.strerror or error}{where}')}", errors=True)
         return GatewayError.exit_code

@@ -1,7 +1,7 @@
-"""Clock: the seconds that everything here is timed by. They go on while a computer sleeps, and no correction moves them.
+"""Clock: the time in seconds for everything here. It continues while a computer sleeps, and no correction moves it.
 
 A command that waited while a lid was closed, and a beat that was sent before an aircraft was suspended, are as old as the
-time that has passed. A clock that stops meanwhile would call both of them fresh.
+time that has passed. A clock that stops meanwhile would make both look fresh.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Configuration: TOML to frozen, strict structures. An unknown key is an error that names it.
 
     air.toml      the file that --config names
-    air.d/*.toml  what stands beside it, in order of name: a later file's key counts more, and the command line's most
+    air.d/*.toml  files over it, in order of name: a later file overrides an earlier one, and the command line all
 
-What lives here: what may be asked for, with its defaults and ranges. An error names the file that holds the mistake.
+What lives here: the keys, with their defaults and ranges. An error names the file that holds the mistake.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ from gateway.errors import ConfigError
 VIDEO_LANES = 2
 LINK_KBIT = (10, 1_000_000)
 SYSTEM_IDS = (1, 255)
-WIDE_BPS = 8_000_000  # what a link that is not serial is taken for
+WIDE_BPS = 8_000_000  # assumed for a link that is not serial
 LINK_KINDS = ("udpin", "udpout", "serial")
 SETUP_FILE = "50-setup.toml"
 UID_MAX = 2**32 - 2
 USER_NAME_MAX = 256  # characters; LOGIN_NAME_MAX of Linux
 NOBODY = ("nobody", "65534", 65_534)
-BITS_ON_THE_LINE = 10  # for the eight of a byte: a serial line adds a start and a stop bit
+BITS_ON_THE_LINE = 10  # per byte: a serial line adds a start and a stop bit
 
 
 class Tuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """`tuning.toml`: what suits one board, found by `zegel bench tune`. The keys are those of the roles."""
+    """`tuning.toml`: the settings that suit one board, from `zegel bench tune`. The keys are those of the roles."""
 
-    batch: int = CAPACITY  # datagrams handled together at most
+    batch: int = CAPACITY  # the most datagrams handled together
     flush_ms: float = FLUSH_S * 1000  # how long a frame may wait for others
-    buffer_kib: int = BUFFER >> 10  # datagrams that a socket is asked to keep, each way
+    buffer_kib: int = BUFFER >> 10  # datagrams that a socket is asked to keep, in each direction
 
 
 PlainUser: TypeAlias = str | int  # a user of this computer, by name or uid
@@ -53,10 +53,10 @@ TUNING_RANGES = {"batch": (2, CAPACITY), "flush_ms": (0, FLUSH_MAX_S * 1000), "b
 class _Role(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     link: tuple[str, ...]
     mtu: int = wire.LINK_MTU  # largest UDP payload that the link carries whole
-    tuning: str | None = None  # a tuning.toml; what is given beside it counts more
+    tuning: str | None = None  # a tuning.toml; other given keys override it
     batch: int = Tuning().batch
     buffer_kib: int = Tuning().buffer_kib
-    plain_users: tuple[PlainUser, ...] = ()  # whose programs on this computer may be at the plain ends, beside our own
+    plain_users: tuple[PlainUser, ...] = ()  # users whose programs may use the plain endpoints, besides root and our own
 
 
 class AirConfig(_Role, frozen=True, kw_only=True):
@@ -67,10 +67,10 @@ class AirConfig(_Role, frozen=True, kw_only=True):
     video: tuple[str, ...] = ("udpin:127.0.0.1:5602", "udpin:127.0.0.1:5603")
     link_kbit: int | None = None  # rate of the narrowest link; announcements take at most 5 % of it
     flush_ms: float = Tuning().flush_ms
-    system_id: int = SYSTEM  # MAVLink's number of this aircraft
+    system_id: int = SYSTEM  # MAVLink system id of this aircraft
 
     def link_bps(self) -> int:
-        """Rate of the narrowest link in bits a second: as given, else a serial link's by its baud rate."""
+        """Rate of the narrowest link in bits a second: as given, otherwise that of a serial link by its baud rate."""
         if self.link_kbit is not None:
             return self.link_kbit * 1000
         return min((WIDE_BPS, *(serial_bps(endpoint(text)) for text in self.link)))
@@ -84,18 +84,18 @@ class GroundConfig(_Role, frozen=True, kw_only=True):
     link: tuple[str, ...] = ("udpin:0.0.0.0:14600",)
     gcs: tuple[str, ...] = ("udpout:127.0.0.1:14550",)
     video: tuple[str, ...] = ("udpout:127.0.0.1:5600", "udpout:127.0.0.1:5601")
-    feed: str | None = None  # the opened feed for other programs; off unless it is asked for
+    feed: str | None = None  # the feed of opened data for other programs; off by default
     accept_older_session: str | None = None  # one start, as NAME:COUNTER, although a later one is known
 
 
 Config = TypeVar("Config", AirConfig, GroundConfig)
 Kind = TypeVar("Kind", AirConfig, GroundConfig, Tuning)
 Values: TypeAlias = dict[str, object]
-Where: TypeAlias = defaultdict[str, str]  # key -> who gave it, for errors
+Where: TypeAlias = defaultdict[str, str]  # key -> its source, for errors
 
 
 def load(kind: type[Config], args: argparse.Namespace) -> Config:
-    """The file named by `--config`, if any, with the fields that the command line gives put over it."""
+    """The file named by `--config`, if any, overridden by the command line."""
     command_line = "command line"
     values, where = _gathered(kind, Path(args.config)) if args.config else ({}, _from(command_line))
     for field in kind.__struct_fields__:
@@ -117,7 +117,7 @@ def add_plain_users(parser: argparse.ArgumentParser) -> None:
         dest="plain_users",
         metavar="USER",
         action="append",
-        help="whose programs on this computer may be at the plain ends beside this user's and root's; repeatable",
+        help="a user whose programs may use the plain endpoints, besides this user and root; repeatable",
     )
 
 
@@ -133,7 +133,7 @@ def files(path: Path) -> list[Path]:
         over = sorted(one for one in beside.iterdir() if one.suffix == ".toml") if beside.is_dir() else []
         return [path, *over] if path.exists() or not over else over
     except OSError as error:
-        raise ConfigError(f"{beside}: {error.strerror}", hint="check who may read it") from None
+        raise ConfigError(f"{beside}: {error.strerror}", hint="check its permissions") from None
 
 
 def is_there(path: Path) -> bool:
@@ -168,7 +168,7 @@ def _gathered(kind: type[Config], path: Path) -> tuple[Values, Where]:
 
 
 def _from(somebody: str) -> Where:
-    """All keys from here, as long as nothing else is said; also those that are missing."""
+    """All keys from this source, unless stated otherwise; also the missing ones."""
     return defaultdict(lambda: somebody)
 
 
@@ -177,7 +177,7 @@ def _required(kind: type[Config]) -> list[str]:
 
 
 def read(path: Path) -> Values:
-    """The keys of a file, spelled with - or _ as their writer likes."""
+    """The keys of a file; - and _ are equal in them."""
     try:
         values = msgspec.toml.decode(path.read_bytes(), type=Values)
     except OSError as error:
@@ -212,7 +212,7 @@ def tuning(path: Path) -> Tuning:
 
 
 def _tuned(kind: type[Config], values: Values) -> Values:
-    """`values` over those of the tuning that they name, as far as this role has them."""
+    """`values` over those of the named tuning, as far as this role has them."""
     name = values.get("tuning")
     if not isinstance(name, str):
         return values
@@ -269,7 +269,7 @@ def _check_plain_users(where: str, config: AirConfig | GroundConfig) -> None:
             )
         if user in NOBODY:
             raise ConfigError(
-                f"{where}: plain_users names {user!r}, which may be anybody",
+                f"{where}: plain_users names {user!r}, which can be any user",
                 hint="Linux shows this user wherever it cannot show the right one",
             )
 
@@ -293,13 +293,13 @@ def _check_links(where: str, config: AirConfig | GroundConfig) -> None:
     for text, kind in zip(config.link, kinds, strict=True):
         if kind not in LINK_KINDS:
             raise ConfigError(
-                f"{where}: {text} is no link: a lost packet would hold up all that follows it",
+                f"{where}: {text} is not a link: a lost packet would delay all packets after it",
                 hint="a link is udpout:HOST:14600, udpin:0.0.0.0:14600 or serial:/dev/ttyUSB0:57600",
             )
     if isinstance(config, AirConfig) and set(kinds) == {"udpin"}:
         raise ConfigError(
             f"{where}: no link says where to send",
-            hint="the aircraft sends only to stations that it is told of, or has verified: add udpout:HOST:14600",
+            hint="the aircraft sends only to configured or verified stations: add udpout:HOST:14600",
         )
     _check_distinct(where, "link", config.link)
 
@@ -319,7 +319,7 @@ def _check_video(where: str, config: AirConfig | GroundConfig) -> None:
 
 def _check_distinct(where: str, name: str, endpoints: tuple[str, ...]) -> None:
     if len({str(endpoint(text)) for text in endpoints}) < len(endpoints):
-        raise ConfigError(f"{where}: {name} names one endpoint twice", hint="each is another one")
+        raise ConfigError(f"{where}: {name} names one endpoint twice", hint="name each endpoint once")
 
 
 def feed(text: str) -> str:
@@ -330,12 +330,12 @@ def feed(text: str) -> str:
 
 
 def serial_bps(address: Address) -> int:
-    """What a serial line carries, in bits a second of payload; of any other endpoint, what is assumed of it."""
+    """The rate of a serial line, in bits a second of payload; for any other endpoint, the assumed rate."""
     return address.baud * 8 // BITS_ON_THE_LINE if address.kind == "serial" else WIDE_BPS
 
 
 def endpoint(text: str, where: str = "") -> Address:
-    """The address that `text` spells; ConfigError, which begins with `where` that stands."""
+    """The address that `text` names; ConfigError, which begins with `where`, its place."""
     try:
         return parse(text)
     except AddressError as error:

@@ -1,15 +1,15 @@
-"""The errors a person meets when running the gateway. Rubbish from the air is never one: it is a counted DropReason.
+"""The errors that a user of the gateway sees. Invalid input from the air is never one: it is a counted DropReason.
 
 GatewayError
- +-- ConfigError      the command line or a .toml file asks for something that cannot be      exit 2
+ +-- ConfigError      the command line or a .toml file asks for something impossible           exit 2
  +-- OrderExpired     the order is past its dates or limits and the aircraft is on the ground  exit 3
- +-- NotRunning       `zegel status` found nothing to ask                                      exit 4
- +-- DemoFailed       the demo saw something that is not as it should be                       exit 1
- +-- NotGuarded       something beside Zegel may leave on a ground link                        exit 1
+ +-- NotRunning       `zegel status` found no running role                                      exit 4
+ +-- DemoFailed       the demo saw something unexpected                                        exit 1
+ +-- NotGuarded       another program may send on a ground link                                exit 1
  +-- ActionNeeded       `zegel doctor` found something that has to be done                       exit 9
 
 Every leaf says what is wrong in its message and what to do in its `hint`. The keys have a tree of their own;
-gateway/cli.py prints both alike.
+gateway/cli.py prints both in the same way.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Local users: whose programs on this computer may be at the plain endpoints of a role, by its configuration, and in words.
+"""Local users: whose programs on this computer may use the plain endpoints of a role, by its configuration.
 
-What lives here: names to uids, and what to tell a person. The rule itself, and the endpoints that hold it, are
-gateway/endpoints/plain_users.py's.
+What lives here: names to uids, and the alarms for people. The rule itself is in gateway/endpoints/plain_users.py, which
+the endpoints use.
 """
 
 from __future__ import annotations
@@ -22,26 +22,26 @@ if sys.platform != "win32":
     import pwd
 
 ROOT = 0
-KNOWN_MAX = 32  # users who are told by name, each in an alarm of its own
+KNOWN_MAX = 32  # users that are reported by name, each in an alarm of its own
 
 
 class LocalUsers:
-    """Of one role: root, its own user, and those that are `named`. `file` is the configuration, if there is one; `own` the
-    role's uid, if it is not this process's.
+    """The users of one role: root, its own user, and those that are `named`. `file` is the configuration, if there is one;
+    `own` is the role's uid, if it is not this process's.
 
-    `rule` is None where the system does not tell.
+    `rule` is None if the system cannot show users.
     """
 
     def __init__(self, named: Sequence[PlainUser] = (), file: Path | None = None, own: int | None = None) -> None:
         self._named, self._file = tuple(named), file
-        self._known: dict[int, tuple[str, str]] = {}  # of those who were kept out: the name, and what lets them in
+        self._known: dict[int, tuple[str, str]] = {}  # of users that were kept out: the name, and the line that admits them
         found = {user: uid_of(user) for user in named}
         self._unknown = [user for user, uid in found.items() if uid is None]
         uids = {uid for uid in found.values() if uid is not None}
         self.rule = PlainUsers({ROOT, os.geteuid() if own is None else own, *uids}) if AVAILABLE else None
 
     def tell(self, alarms: Alarms, now: float) -> None:
-        """Alarm about those that were kept out lately, and about what is wrong here; call it about once a second."""
+        """Raise alarms about users kept out recently, and about faults here; call it about once a second."""
         for user in self._unknown:
             alarms.raise_(Reason.PLAIN_USER_UNKNOWN, now, key=user, user=user)
         if self.rule is None:
@@ -69,8 +69,8 @@ class LocalUsers:
     def _known_as(self, user: int) -> tuple[object, tuple[str, str]]:
         """The key of the alarm, the name, and the cure.
 
-        One account may have thousands of users (subuid(5)): after the first ones they share an alarm, so that they do not
-        fill the log, and are not looked up, since a directory that is asked for a name may keep the loop waiting.
+        One account may have thousands of users (subuid(5)). After the first ones they share an alarm, so that they do not
+        fill the log, and their names are not looked up, since a look-up in a directory may block the loop.
         """
         if user not in self._known:
             if len(self._known) >= KNOWN_MAX:
@@ -80,10 +80,10 @@ class LocalUsers:
         return user, self._known[user]
 
     def cure(self, user: PlainUser) -> str:
-        """What lets programs of that user in."""
+        """The line that admits programs of that user."""
         if self._file is None:
             return f"--plain-user {user}"
-        line = json.dumps([*self._named, user])  # spelled in TOML as in JSON
+        line = json.dumps([*self._named, user])  # the same form in TOML and in JSON
         return f"plain_users = {line} in {config.file_for(self._file, 'plain_users')}, and start it again"
 
 

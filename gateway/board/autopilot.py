@@ -1,6 +1,6 @@
-"""Autopilot: whether a flight controller is heard, and at which baud rate. Listens; nothing is ever written to it.
+"""Autopilot: whether a flight controller sends, and at which baud rate. It only listens, and never writes.
 
-Frames are cut as `zegel air` cuts them (gateway.loop.frame_reader), so what is heard here will be heard there.
+Frames are read as in `zegel air` (gateway.loop.frame_reader), so both find the same frames.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ TRY_S = 1.4  # each other baud rate: long enough for one
 BAUDS = (57_600, 115_200, 921_600, 1_500_000, 460_800, 230_400)
 LOOK_EVERY_S = 0.005
 USUAL_BAUD = 921_600  # at a companion computer
-PORTS_MAX = 4  # listened to where no configuration says which
+PORTS_MAX = 4  # tried if no configuration names a port
 PARAMETERS = (
     "SERIAL2_PROTOCOL = 2, SERIAL2_BAUD = {kbaud} (ArduPilot); MAV_1_CONFIG = TELEM 2, SER_TEL2_BAUD = {baud} (PX4)"
 )
@@ -41,12 +41,12 @@ class Heard:
     error: str = ""
 
     def is_of(self, system: int | None) -> bool:
-        """Whether an autopilot of this system was heard; of any, for None."""
+        """Whether an autopilot of this system sent a heartbeat; of any, for None."""
         return self.autopilot is not None and system in (None, self.autopilot.sysid)
 
 
 def look(subject: Subject) -> Iterator[Finding]:
-    """The endpoint of the configuration; without one, every serial port that there is."""
+    """The endpoint of the configuration; without one, every serial port of this computer."""
     if subject.running and subject.air:
         yield _from_status(subject)
     elif subject.air:
@@ -79,13 +79,15 @@ def _told(address: Address, subject: Subject) -> Iterator[Finding]:
     if address.kind == "udpout":
         yield unknown(
             "flight controller",
-            f"{address} is only heard once it has been sent to, and this does not send",
+            f"{address} sends only after it has received something, and this check does not send",
             "zegel status, in flight",
         )
         return
     if others := _taken(address):
         where = f"{address} is in use by {', '.join(others)}"
-        yield unknown("flight controller", f"{where}, so nothing can be heard there", "end that program, then ask again")
+        yield unknown(
+            "flight controller", f"{where}, so nothing can be received there", "end that program, then run this again"
+        )
         return
     heard = listen(address, LISTEN_S, subject.air.system_id if subject.air else None)
     if heard.autopilot or address.kind != "serial" or not heard.octets or heard.others:
@@ -99,7 +101,7 @@ def _told(address: Address, subject: Subject) -> Iterator[Finding]:
         if again.autopilot:
             yield do(
                 "flight controller",
-                f"it speaks {baud} baud at {address.device}, and {subject.path.name} says {address.baud}",
+                f"it sends at {baud} baud on {address.device}, and {subject.path.name} says {address.baud}",
                 f'fc = "{other}" in {subject.path}; or, faster, at the flight controller: {_parameters(address.baud)}',
             )
             return
@@ -135,7 +137,7 @@ def _judged(address: Address, heard: Heard) -> Finding:
         armed = "armed" if heard.autopilot.armed else "disarmed"
         return ok(what, f"heartbeat of vehicle {name}, {armed}, at {address}")
     if heard.error:
-        return do(what, heard.error, f"mend that, then ask again; zegel air tries {address} for ever")
+        return do(what, heard.error, f"correct that, then run this again; zegel air tries {address} without end")
     if heard.others:
         return do(
             what, f"only others' heartbeats at {address}: a ground station, a camera", "connect the flight controller"
@@ -147,9 +149,7 @@ def _judged(address: Address, heard: Heard) -> Finding:
             "SERIAL2_OPTIONS = 0 (ArduPilot), MAV_1_MODE = Onboard (PX4)",
         )
     if heard.octets:
-        return do(
-            what, f"something comes to {address}, but no MAVLink", f"point MAVLink there, and nothing else: {address}"
-        )
+        return do(what, f"data comes to {address}, but no MAVLink", f"point MAVLink there, and nothing else: {address}")
     if address.kind != "serial":
         return do(
             what,
@@ -165,7 +165,7 @@ def _parameters(baud: int) -> str:
 
 
 def listen(address: Address, seconds: float, system: int | None = None) -> Heard:
-    """What comes in, until an autopilot of this system, or of any, is heard or the time is over. Never writes."""
+    """Received heartbeats, until an autopilot of this system, or of any, is found or the time is over. Never writes."""
     endpoint, heard = open_endpoint(address, large=True), Heard()
     reader, until = FrameReader(endpoint), time.monotonic() + seconds
     try:

@@ -1,4 +1,4 @@
-"""Camera: what comes to the video ports, and whether it fits the link once it is sealed."""
+"""Camera: the datagrams at the video ports, and whether they fit the link when sealed."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from gateway.endpoints.address import Address
 from gateway.endpoints.mmsg import DATAGRAM_MAX
 from gateway.report.role_status import Use
 
-LISTEN_S = 2.5  # some key frames of any encoder: those fill their datagrams
-MOST = 5000  # datagrams looked at
+LISTEN_S = 2.5  # enough for some key frames of any encoder, whose datagrams are full
+MOST = 5000  # datagrams inspected
 RTP_HEADER, RTP_VERSION = 12, 2  # RFC 3550 section 5.1
-RTCP_TYPES = range(192, 224)  # where a payload type would be: RFC 5761 section 4
+RTCP_TYPES = range(192, 224)  # values at the position of a payload type: RFC 5761 section 4
 TS_PACKET, TS_SYNC = 188, 0x47
 MAVLINK = b"\xfd\xfe"
 START_CODE = b"\0\0\1"
@@ -70,7 +70,7 @@ def look(subject: Subject) -> Iterator[Finding]:
 
 
 def listen(addresses: Sequence[Address], seconds: float) -> tuple[dict[Address, list[bytes]], dict[Address, list[str]]]:
-    """(what came to each; who has those that cannot be had)."""
+    """(datagrams at each port; the holders of the ports that are in use)."""
     came: dict[Address, list[bytes]] = {address: [] for address in addresses}
     taken: dict[Address, list[str]] = {}
     with contextlib.ExitStack() as stack:
@@ -122,21 +122,19 @@ def _judged(address: Address, came: list[bytes], settings: AirConfig, *, heard_o
         return do("camera", seen, f"this is the camera's port: let the flight controller's router send to {settings.fc}")
     return do(
         "camera",
-        f"{seen}: no player would know what to do with it",
+        f"{seen}: no player can show it",
         f"send RTP: ffmpeg -f rtp 'rtp://127.0.0.1:{address.port}?pkt_size=1200', or rtph264pay before udpsink",
     )
 
 
 def _silent(address: Address, kind: Kind, settings: AirConfig, *, heard_one: bool) -> Finding:
-    """An encoder sends the reports on its RTP to the port above: RFC 3550 section 11. They are no second camera."""
+    """An encoder sends the reports on its RTP to the port above: RFC 3550 section 11. They are not a second camera."""
     seen = f"no video comes to {address} in {LISTEN_S:g} s"
     if kind is Kind.RTCP:
-        seen += f", only reports (RTCP) on what is sent to port {address.port - 1}"
+        seen += f", only reports (RTCP) on the stream to port {address.port - 1}"
     if heard_one and settings.video == AirConfig(device="", link=()).video:
-        return ok("camera", f"{seen}: as it should be with one camera")
-    return do(
-        "camera", seen, "start the encoder; without a camera there take the port out of video, with none at all: video = []"
-    )
+        return ok("camera", f"{seen}: correct with one camera")
+    return do("camera", seen, "start the encoder; for a missing camera remove the port from video; without any: video = []")
 
 
 def _stream(came: list[bytes]) -> Stream:
@@ -155,4 +153,4 @@ def _one(datagram: bytes) -> Stream:
     if size >= RTP_HEADER and datagram[0] >> 6 == RTP_VERSION:
         rtp = Stream(Kind.RTP, f"RTP (payload type {datagram[1] & 0x7F})")
         return Stream(Kind.RTCP, "RTCP") if datagram[1] in RTCP_TYPES else rtp
-    return Stream(Kind.OTHER, f"something that begins with {datagram[:4].hex(' ')}")
+    return Stream(Kind.OTHER, f"data that begins with {datagram[:4].hex(' ')}")

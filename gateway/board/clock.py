@@ -1,4 +1,4 @@
-"""Clock: whether the date can be true, who keeps it, and whether random bytes are to be had."""
+"""Clock: whether the date is plausible, whether a time service sets it, and whether random bytes are available."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gateway.board.subject import Subject
 from keys.certificate import utc
 from keys.order import EARLIEST, LATEST
 
-TIME_ERROR = 5  # adjtimex(2): nobody keeps this clock right
+TIME_ERROR = 5  # adjtimex(2): no time service sets this clock
 TIMEX_SIZE = 512  # more than struct timex, which is read with no bit of `modes` set: nothing is adjusted
 SET = "sudo timedatectl set-ntp true, or: sudo timedatectl set-time 'YYYY-MM-DD hh:mm:ss'"
 
@@ -22,11 +22,11 @@ def look(subject: Subject) -> Iterator[Finding]:
     """The date; entropy."""
     now = int(time.time())
     if EARLIEST <= now < LATEST:
-        yield ok("clock", f"{utc(now)}, {'kept by a time service' if _kept() else 'kept by nobody at the moment'}")
+        yield ok("clock", f"{utc(now)}, {'set by a time service' if _kept() else 'no time service sets it at the moment'}")
     elif subject.role == "air":
         yield unknown(
             "clock",
-            f"it says {utc(now)}: the aircraft flies all the same and takes the order's beginning for the time,"
+            f"it says {utc(now)}: the aircraft still flies, and uses the order's beginning as the time,"
             " but does not notice the order's end",
             SET,
         )
@@ -47,5 +47,5 @@ def _entropy() -> Finding:
     try:
         os.getrandom(32, os.GRND_NONBLOCK)
     except BlockingIOError:
-        return do("entropy", "no random bytes yet: keys wait for them", "wait a minute, or: sudo apt install rng-tools5")
-    return ok("entropy", "random bytes are there")
+        return do("entropy", "no random bytes yet: no key can be drawn", "wait a minute, or: sudo apt install rng-tools5")
+    return ok("entropy", "random bytes are available")

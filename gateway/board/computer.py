@@ -1,4 +1,4 @@
-"""Computer: what it is, by its own words. Anything that the system does not say is left out."""
+"""Computer: board, processor and memory, as the system reports them. Unknown values are left out."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from gateway.board.subject import Subject
 
 ROOT = Path("/")
 MODEL = "proc/device-tree/model"
-AES_FLAGS = {"aes"}  # /proc/cpuinfo names them alike on x86-64 (flags) and aarch64 (Features)
-ANSWER_WITHIN_S = 3.0  # a program that is asked
-MEMORY_MIN_MIB = 100  # of free memory: `zegel air` takes 65, and the kernel its buffers
+AES_FLAGS = {"aes"}  # /proc/cpuinfo has the same name on x86-64 (flags) and aarch64 (Features)
+ANSWER_WITHIN_S = 3.0  # seconds for the answer of a program
+MEMORY_MIN_MIB = 100  # of free memory: `zegel air` needs 65, and the kernel its buffers
 
 
 def look(subject: Subject) -> Iterator[Finding]:
@@ -26,7 +26,7 @@ def look(subject: Subject) -> Iterator[Finding]:
     aes = (
         "AES instructions"
         if has_aes(subject.root)
-        else "no AES instructions: sealing 8 Mbit/s takes 2 to 4 % of a core where a Pi 5 takes a tenth of that"
+        else "no AES instructions: sealing 8 Mbit/s takes 2 to 4 % of a core; a Pi 5 takes a tenth of that"
     )
     yield ok("board", f"{name}, {os.cpu_count()} cores, {aes}")
     if struct.calcsize("P") == 4:  # noqa: PLR2004 - bytes of a pointer
@@ -41,7 +41,7 @@ def look(subject: Subject) -> Iterator[Finding]:
 
 
 def model(root: Path = ROOT) -> str:
-    """The board's name, such as "Raspberry Pi 5 Model B Rev 1.0"; empty where no device tree says."""
+    """The board's name, such as "Raspberry Pi 5 Model B Rev 1.0"; empty without a device tree."""
     return text(root / MODEL)
 
 
@@ -50,7 +50,7 @@ def is_pi(name: str) -> bool:
 
 
 def processor(root: Path = ROOT) -> str:
-    """The name that the processor gives itself, or its architecture."""
+    """The name of the processor, or its architecture."""
     found = re.search(r"^(?:model name|Model)\s*:\s*(.+)$", text(root / "proc/cpuinfo"), re.MULTILINE)
     return found[1] if found else platform.processor() or platform.machine()
 
@@ -62,13 +62,13 @@ def has_aes(root: Path = ROOT) -> bool:
 
 
 def memory_mib(field: str = "MemTotal", root: Path = ROOT) -> int:
-    """A line of /proc/meminfo; 0 if it is not there."""
+    """A line of /proc/meminfo; 0 if it is missing."""
     found = re.search(rf"^{field}:\s+(\d+) kB", text(root / "proc/meminfo"), re.MULTILINE)
     return int(found[1]) >> 10 if found else 0
 
 
 def text(path: Path) -> str:
-    """What a file of the system says, without the ends of C strings and lines; empty if it is not there."""
+    """The text of a system file, without the ends of C strings and lines; empty if it is missing."""
     try:
         return path.read_text(errors="replace").strip("\0\n ")
     except OSError:
@@ -76,7 +76,7 @@ def text(path: Path) -> str:
 
 
 def told(*words: str) -> str:
-    """What a program of the system prints; empty if there is none, or it fails, or takes too long."""
+    """The output of a system program; empty if it is missing, fails, or takes too long."""
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=ANSWER_WITHIN_S, check=True)  # noqa: S603
     except (OSError, subprocess.SubprocessError):

@@ -1,7 +1,7 @@
-"""`zegel doctor`: looks at the board and all that Zegel needs of it, and says of each thing that it is well or what to do.
+"""`zegel doctor`: checks the board and everything that Zegel needs there, and says for each item "ok" or what to do.
 
-What lives here: which looks there are, their order, and how they are shown. Each is another file's, and on its own: one
-that fails is a line like any other. Those that listen go on at the same time, so that all of it takes some ten seconds.
+What lives here: the list of checks, their order, and their display. Each check has a file of its own and is independent: a
+failed check is a line like any other. Checks that listen run at the same time, so that the whole takes some ten seconds.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ WHAT_WIDTH = len("ground control station")
 
 
 def command(parser: argparse.ArgumentParser) -> None:
-    """say whether this board is fit to fly with, and what to do where it is not"""
+    """check whether this board is ready to fly, and say what to do if it is not"""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = (
         "example:\n  sudo zegel doctor\n  zegel doctor ground --config ground.toml\n\n"
         "exit code: 0 if nothing has to be done, 9 if something has. It listens, and writes to no flight controller."
     )
-    parser.add_argument("role", nargs="?", choices=("air", "ground"), help="default: the one whose configuration is there")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="default /etc/zegel/ROLE.toml, if it is there")
+    parser.add_argument("role", nargs="?", choices=("air", "ground"), help="default: the one that has a configuration")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="default /etc/zegel/ROLE.toml, if it exists")
     parser.add_argument("--json", action="store_true", help="a list of JSON objects: what, state, text, cure")
     parser.set_defaults(run=_run)
 
@@ -68,7 +68,7 @@ def _run(args: argparse.Namespace) -> int:
         show(json_text([dataclasses.asdict(finding) for finding in found], 2))
     if count := sum(finding.state is State.DO for finding in found):
         things = "1 thing needs" if count == 1 else f"{count} things need"
-        raise ActionNeeded(f"{things} a hand", hint="what to do stands under each line that begins with: do this")
+        raise ActionNeeded(f"{things} a hand", hint="the remedy follows each line that begins with: do this")
     return 0
 
 
@@ -81,7 +81,7 @@ def _line(finding: Finding) -> Text:
 
 
 def examine(role: Role | None, path: Path | None, console: Console) -> Iterator[Finding]:
-    """Everything that was found, in order, as it is found; `console` is told what is being waited for."""
+    """All findings, in order, as they come; `console` shows what the doctor waits for."""
     role, path = _which(role, path)
     settings, finding = _settings(role, path)
     yield finding
@@ -90,21 +90,21 @@ def examine(role: Role | None, path: Path | None, console: Console) -> Iterator[
     subject = dataclasses.replace(subject, running=service.running(subject))
     for name, look in QUICK.items():
         yield from _isolated(name, look, subject)
-    with ThreadPoolExecutor(len(LISTENING)) as pool, console.status("listening to what comes, ten seconds at most"):
+    with ThreadPoolExecutor(len(LISTENING)) as pool, console.status("listening for data, ten seconds at most"):
         if not console.is_terminal:
-            show("listening to what comes, ten seconds at most", errors=True)
+            show("listening for data, ten seconds at most", errors=True)
         answers = [pool.submit(_isolated, name, look, subject) for name, look in LISTENING.items()]
         for answer in answers:
             yield from answer.result()
 
 
 def _isolated(name: str, look: Look, subject: Subject) -> list[Finding]:
-    """What it found; a look that fails is a line of its own and spoils no other."""
+    """Its findings; a failed check is a line of its own and does not stop the others."""
     found: list[Finding] = []
     try:
         found.extend(look(subject))
     except Exception as error:
-        found.append(unknown(name, f"this look failed, {type(error).__name__}: {error}", "please report this line"))
+        found.append(unknown(name, f"this check failed, {type(error).__name__}: {error}", "please report this line"))
     return found
 
 
@@ -112,7 +112,7 @@ def _isolated(name: str, look: Look, subject: Subject) -> list[Finding]:
 
 
 def _which(role: Role | None, path: Path | None) -> tuple[Role, Path]:
-    """As asked for; else the role that the file is for, or whose file is there, or air."""
+    """As given; otherwise the role that the file is for, or the one whose file exists, or air."""
     if role is None:
         role = _role_of(path) if path else _role_there()
     return role, path or default_path(role)

@@ -1,7 +1,7 @@
-"""`zegel egress`: nothing beside the seal leaves on the ground links. Show, apply, check and remove the rules that hold it.
+"""`zegel egress`: nothing leaves on the ground links but Zegel's own datagrams. Show, apply, check and remove the rules.
 
-What lives here: which interfaces are meant, what may pass beside Zegel, and the command. The rules themselves are
-nftables.py's, the tries of `check` leak.py's.
+What lives here: the choice of interfaces, the exceptions, and the command. nftables.py makes the rules, and leak.py the
+attempts of `check`.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from keys.printable import printable
 CONFIG = Path("/etc/zegel/egress.toml")
 ROLES = (Path("/etc/zegel/air.toml"), Path("/etc/zegel/ground.toml"))
 USER = "zegel"
-_NAME = re.compile(r"[A-Za-z0-9_.:@-]{1,15}")  # an interface's, of those that people give; Linux allows more
+_NAME = re.compile(r"[A-Za-z0-9_.:@-]{1,15}")  # of an interface, as people name them; Linux allows more
 _WHY = re.compile(r"[A-Za-z0-9 ,.:;()/_-]{1,100}")
 PORTS = range(1, 65_536)
 NAME_SHOWN = 40
 
 
 class Allow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One hole in egress.toml. What is not given does not matter."""
+    """One exception in egress.toml. A missing key matches everything."""
 
     why: str
     user: str | None = None
@@ -56,15 +56,15 @@ class Allow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 class EgressConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """`egress.toml`."""
 
-    interface: tuple[str, ...] = ()  # those of the ground links; if none is named, those that lead to the roles' links
-    port: tuple[int, ...] = ()  # UDP ports of this computer where a radio's program (wfb_tx) takes what it sends
+    interface: tuple[str, ...] = ()  # of the ground links; if none is named, those of the routes to the roles' links
+    port: tuple[int, ...] = ()  # UDP ports of this computer at which a radio's program (wfb_tx) receives
     user: str = USER
     setup: bool = True  # DHCP, router solicitations, WPA: at most 10 short packets a minute each
     allow: tuple[Allow, ...] = ()
 
 
 def read(path: Path, given: argparse.Namespace) -> tuple[Guard, list[str]]:
-    """The guard by `path`, if it is there, under what the command line gives; and notes for a person. ConfigError."""
+    """The guard from `path`, if it exists, with the command line over it; and notes for a person. ConfigError."""
     values = config.read(path) if path.exists() or path != CONFIG else {}
     for field in ("interface", "user"):
         if getattr(given, field, None):
@@ -93,7 +93,7 @@ def _check_interface(name: str) -> None:
             "lo is no ground link", hint="for a radio's program on this computer name its UDP port: port = [14600]"
         )
     if not _NAME.fullmatch(name):
-        raise ConfigError(f"{name!r} is no interface", hint="such as usb0 or wlan1; ip link shows those that are there")
+        raise ConfigError(f"{name!r} is no interface", hint="such as usb0 or wlan1; ip link lists them")
 
 
 def _uid(user: str) -> int:
@@ -112,12 +112,12 @@ def _hole(allow: Allow, path: Path) -> Hole:
     if not _WHY.fullmatch(allow.why):
         raise ConfigError(f"{where}: why is a line of letters and digits, 100 at most", hint='why = "SSH for maintenance"')
     if allow.protocol is None and allow.user is None and allow.fwmark is None:
-        raise ConfigError(f"{where} would let everything out", hint="give it a protocol, a user or a fwmark")
+        raise ConfigError(f"{where} would permit everything", hint="give it a protocol, a user or a fwmark")
     if (allow.from_port or allow.to_port) and allow.protocol not in {"tcp", "udp"}:
         raise ConfigError(f"{where} names a port but not whether tcp or udp", hint='protocol = "tcp"')
     if allow.protocol in {"tcp", "udp"} and not (allow.from_port or allow.to_port or allow.user or allow.fwmark):
         raise ConfigError(
-            f"{where} would let out all {allow.protocol}", hint="give it a from_port, a to_port, a user or a fwmark"
+            f"{where} would permit all {allow.protocol}", hint="give it a from_port, a to_port, a user or a fwmark"
         )
     if not all(port in PORTS for port in (allow.from_port, allow.to_port) if port is not None):
         raise ConfigError(f"{where}: a port is a number from 1 to {PORTS[-1]}", hint="from_port = 22")
@@ -133,7 +133,7 @@ def _hole(allow: Allow, path: Path) -> Hole:
 
 
 def _check_network(to: str, where: str) -> None:
-    """Also without a scope, which is text of any kind and would stand in a rule as it is."""
+    """An address, also without a scope, which could be any text and would get into a rule unchanged."""
     if "%" in to:
         address, _, interface = to.partition("%")
         raise ConfigError(
@@ -176,9 +176,9 @@ def _links(path: Path) -> list[str]:
 def _leads_to(link: Address) -> tuple[str, str]:
     """The interface, or none, and a note on why."""
     if link.kind == "serial":
-        return "", f"a serial line is no network: who may open {link.device} may send there"
+        return "", f"a serial line is not a network: any user that may open {link.device} may send there"
     if link.host in {EVERY_INTERFACE, "::"}:
-        return "", "it listens everywhere: name the interfaces of the ground links"
+        return "", "it listens on every interface: name those of the ground links"
     if "%" in link.host:
         return link.host.partition("%")[2], "by the interface that it names"
     try:
@@ -214,21 +214,23 @@ def _ip(*words: str) -> list[dict[str, Any]]:
 
 
 def command(parser: argparse.ArgumentParser) -> None:
-    """let only Zegel's user send on the ground links, by nftables; prove it by trying"""
+    """let only Zegel's user send on the ground links, by nftables; and test it"""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = (
         "example:\n  zegel egress show --interface usb0\n  sudo zegel egress apply\n  sudo zegel egress check\n"
-        f"\nWithout --interface it is what {CONFIG} says, else where the links of air.toml and ground.toml lead."
+        f"\nWithout --interface, those of {CONFIG}, or the routes of the links in air.toml and ground.toml."
     )
     parser.add_argument(
         "do",
         choices=("show", "apply", "check", "remove"),
-        help="show the rules; put them into the kernel; try to send past them, as others and as root; take them away",
+        help="show the rules; load them into the kernel; try to send past them, as others and as root; remove them",
     )
     parser.add_argument("--interface", metavar="IF", action="append", help="of a ground link, such as usb0; repeatable")
-    parser.add_argument("--user", metavar="USER", help=f"who runs zegel air or ground, by name or number; default {USER}")
+    parser.add_argument(
+        "--user", metavar="USER", help=f"the user of zegel air or ground, by name or number; default {USER}"
+    )
     parser.add_argument("--config", metavar="egress.toml", default=str(CONFIG), help=f"default {CONFIG}")
-    parser.add_argument("--json", action="store_true", help="what check tried and what came of it, as JSON objects")
+    parser.add_argument("--json", action="store_true", help="the attempts of check and their results, as JSON objects")
     parser.set_defaults(run=_run)
 
 
@@ -257,17 +259,17 @@ def _apply(guard: Guard) -> int:
 
 def _told(guard: Guard, raw: tuple[str, ...]) -> Iterator[str]:
     for name in guard.interfaces:
-        there = "" if nftables.present(name) else ", which is not there yet"
+        there = "" if nftables.present(name) else ", which does not exist yet"
         yield f"{name}{there}: only the user {guard.uid} sends" + ("" if name in raw else "; raw frames are NOT guarded")
     away = [name for name in guard.interfaces if name not in raw and not nftables.present(name)]
     if away:
-        yield f"before Linux 6.16 apply again when {' and '.join(away)} is there (the package's udev rule does it)"
+        yield f"before Linux 6.16 apply again when {' and '.join(away)} exists (the package's udev rule does it)"
     elif set(guard.interfaces) - set(raw):
         yield "this kernel has no netdev egress hook (Linux 5.16): a program with CAP_NET_RAW can send past the guard"
     for port in guard.ports:
         yield f"UDP port {port} of this computer: only the user {guard.uid} sends there"
     for hole in guard.holes:
-        yield f"may leave beside Zegel, in clear: {hole.why}"
+        yield f"exception, may leave in clear: {hole.why}"
 
 
 # --- check ---

@@ -1,4 +1,4 @@
-"""Finding: what one look at one thing found."""
+"""Finding: the result of one check."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ class State(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Finding:
-    """One line. `what` is what was looked at, `text` what was seen; `cure` is the command, the key of the configuration or
-    the parameter that mends it, and stands only where something has to be done or could be."""
+    """One line. `what` names the item, `text` is the result; `cure` is the command, the key of the configuration or the
+    parameter that corrects it, and is present only if something has to be done or could be."""
 
     what: str
     state: State

@@ -1,4 +1,4 @@
-"""Folder: the device's or the station's, and the disk beneath it. The boot counter is written there at every start."""
+"""Folder: the device's or the station's folder, and its disk. The boot counter is written there at every start."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from keys.folders import store
 from keys.folders.device import KEY
 from keys.folders.station import PUBLIC
 
-FREE_MIN = 16 << 20  # bytes: an order, a state, and room for the journal beside them
+FREE_MIN = 16 << 20  # bytes: an order, a state, and room for the file system's journal
 VOLATILE = {"tmpfs", "ramfs"}
-OVERLAY_WORDS = ("boot=overlay", "overlayroot=")  # raspi-config's, on the kernel's command line: what is written is lost
-TRIAL = ".doctor.", ".tmp"  # a name that zegel clears away should we die with it
+OVERLAY_WORDS = ("boot=overlay", "overlayroot=")  # of raspi-config, in the kernel's command line: writes are lost
+TRIAL = ".doctor.", ".tmp"  # a name that zegel removes later, should this process die first
 
 
 class Place(NamedTuple):
-    """What a configuration says of its folder."""
+    """The folder of a configuration."""
 
     path: Path
     holding: str
@@ -61,7 +61,7 @@ def look(subject: Subject) -> Iterator[Finding]:
         except FolderError as error:
             yield _refused(user, error)
             return
-        yield ok("folder", f"{path} is {user.name}'s alone")
+        yield ok("folder", f"only {user.name} can enter {path}")
         yield _disk(path, subject)
         yield _written(path)
         yield _space(path)
@@ -81,11 +81,11 @@ def _refused(user: Account, error: FolderError) -> Finding:
 
 
 def _disk(path: Path, subject: Subject) -> Finding:
-    """Whether what is written is there after the power was cut."""
+    """Whether written data survives a power cut."""
     kind = _filesystem(path)
     overlaid = kind == "overlay" and any(word in text(subject.root / "proc/cmdline") for word in OVERLAY_WORDS)
     if kind not in VOLATILE and not overlaid:
-        return ok("disk", f"{path} is on {kind or 'a file system that nobody names'}")
+        return ok("disk", f"{path} is on {kind or 'an unknown file system'}")
     beneath = "an overlay in memory" if overlaid else kind
     aboard = "the boot counter is lost, and stations refuse the aircraft"
     lost = aboard if subject.role == "air" else "the seed is lost, and this station opens nothing"
@@ -97,7 +97,7 @@ def _disk(path: Path, subject: Subject) -> Finding:
 
 
 def _filesystem(path: Path) -> str:
-    """The type of what is mounted over `path`, by /proc/self/mountinfo."""
+    """The type of the file system of `path`, by /proc/self/mountinfo."""
     best, kind = -1, ""
     resolved = path.resolve()
     for line in text(Path("/proc/self/mountinfo")).splitlines():
@@ -109,7 +109,7 @@ def _filesystem(path: Path) -> str:
 
 
 def _written(path: Path) -> Finding:
-    """By trying, for modes do not tell of a disk that has become read-only or is full."""
+    """Tested by writing, because modes do not show that a disk has become read-only or is full."""
     try:
         handle, name = tempfile.mkstemp(dir=path, prefix=TRIAL[0], suffix=TRIAL[1])
     except OSError as error:
@@ -122,7 +122,7 @@ def _written(path: Path) -> Finding:
     finally:
         os.close(handle)
         Path(name).unlink(missing_ok=True)
-    return ok("writing", f"{path} takes a file")
+    return ok("writing", f"{path} can be written")
 
 
 def _mend(path: Path, error: OSError) -> str:

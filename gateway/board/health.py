@@ -1,6 +1,6 @@
-"""Health: how fast a board runs at the moment, and whether heat or a weak supply hold it back.
+"""Health: the present clock rate of a board, and whether heat or a weak supply throttles it.
 
-What lives here: reading the system's own words. Anything that the system does not say is left out.
+What lives here: reading the system's reports. Unknown values are left out.
 """
 
 from __future__ import annotations
@@ -51,15 +51,15 @@ class HeldBack(NamedTuple):
 
 
 def look(subject: Subject) -> Iterator[Finding]:
-    """Nothing where the board does not say."""
+    """Nothing if the board does not report it."""
     if (held := held_back(subject.root)) is None:
         return
     limits = held.now | held.earlier
     if not limits:
         warmth = _scaled(subject.root / TEMPERATURE)
-        yield ok("power", "never held back since it was started" + f", {warmth} degrees C" * bool(warmth))
+        yield ok("power", "never throttled since it was started" + f", {warmth} degrees C" * bool(warmth))
     elif Limit.UNDER_VOLTAGE in limits:
-        yield do("power", f"held back: {held}", "feed the board 5.1 V at 3 A (Pi 4) or 5 A (Pi 5) by a short, thick cable")
+        yield do("power", f"held back: {held}", "give the board 5.1 V at 3 A (Pi 4) or 5 A (Pi 5) by a short, thick cable")
     else:
         yield do("power", f"held back: {held}", "cool it: a heat sink in the airflow")
 

@@ -1,4 +1,4 @@
-"""Holder: which process has a device or a port, by Linux's own tables. Of other users' processes only root is told."""
+"""Holder: which process has a device or a port, by Linux's own tables. Only root sees other users' processes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def of_device(path: str, ours: int = 0) -> list[str]:
 
 
 def of_port(port: int, kind: str = "udp") -> list[str]:
-    """Other processes that listen on the port; [UNSEEN] if it is taken all the same."""
+    """Other processes that listen on the port; [UNSEEN] if it is in use and none is visible."""
     inodes = {f"socket:[{row[INODE]}]" for row in _sockets(kind) if int(row[LOCAL].rpartition(":")[2], 16) == port}
     return _holding(inodes) or [UNSEEN] * bool(inodes)
 
@@ -55,9 +55,9 @@ def _open_files(process: Path) -> Iterator[str]:
 
 
 def taken(what: str, address: object, holders: list[str], cure: str) -> Finding:
-    """That others have the address of `what`; whether that is a fault cannot be told of those whom we cannot see."""
+    """The finding that others have the address of `what`; for invisible processes it is unknown whether this is a fault."""
     text = f"{address} is in use by {', '.join(holders)}"
-    return unknown(what, text, "sudo zegel doctor says by which") if holders == [UNSEEN] else do(what, text, cure)
+    return unknown(what, text, "sudo zegel doctor shows which") if holders == [UNSEEN] else do(what, text, cure)
 
 
 def runs(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Kernel: what Zegel is fast by, found out by doing it on loopback, and the buffers that a socket is given."""
+"""Kernel: the functions that make Zegel fast, tested on loopback, and the buffers that a socket gets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def look(subject: Subject) -> Iterator[Finding]:
     if new_mover is not Mmsg:
         yield unknown("kernel", "no recvmmsg on this system: plain sockets are used, good enough for a ground")
     elif missing:
-        yield do("kernel", f"no {' and no '.join(missing)}: it works, and takes twice the processor time", NEWER)
+        yield do("kernel", f"no {' and no '.join(missing)}: it works, but takes twice the processor time", NEWER)
     else:
         yield ok("kernel", "recvmmsg, GSO and GRO work")
     yield _buffers(subject)
@@ -40,11 +40,11 @@ def _buffers(subject: Subject) -> Finding:
             given[name] = made.getsockopt(socket.SOL_SOCKET, option) // 2  # Linux keeps as much again for its own use
     short = {name: size for name, size in given.items() if size < asked}
     if not short:
-        return ok("buffers", f"{asked >> 10} KiB each way, as asked for")
+        return ok("buffers", f"{asked >> 10} KiB in each direction, as requested")
     lines = "; ".join(f"net.core.{name} = {asked}" for name in short)
     return do(
         "buffers",
-        f"a socket gets {min(short.values()) >> 10} KiB of the {asked >> 10} asked for: bursts of video are lost",
+        f"a socket gets {min(short.values()) >> 10} KiB of the {asked >> 10} requested: bursts of video are lost",
         f"echo '{lines}' | tr ';' '\\n' | sudo tee /etc/sysctl.d/60-zegel.conf && sudo sysctl --system",
     )
 
@@ -83,7 +83,7 @@ def _cut_apart(near: socket.socket, far: socket.socket) -> bool:
 
 
 def _as_one(near: socket.socket, far: socket.socket) -> bool:
-    """Several sent as one, received as one, and taken apart."""
+    """Several sent as one, received as one, and split."""
     mover = Gro(far)
     if not far.getsockopt(SOL_UDP, UDP_GRO):
         return False

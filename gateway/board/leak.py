@@ -1,8 +1,8 @@
-"""Leak: tries to send past the egress guard, as an attacker would, and looks at what reached the device.
+"""Leak: tries to send past the egress guard, as an attacker would, and observes what reached the device.
 
-Each try carries 16 random bytes, or goes to a random address, and a packet socket on the same interface sees whatever the
-device was given: so a try that left is known by its mark, whatever the system call said. Nothing that is tried means
-anything to anybody who receives it.
+Each try carries 16 random bytes, or goes to a random address, and a packet socket on the same interface sees every packet
+of the device. So a try that left is recognised by its mark, whatever the system call returned. No packet has a meaning for
+a receiver.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ OTHERS = ("nobody", "root")
 ANY_FRAME, ARP, IPV4, EXPERIMENTAL = 0x0003, 0x0806, 0x0800, 0x88B5  # EtherTypes
 SOL_PACKET, PACKET_QDISC_BYPASS = 263, 20
 SIOCGIFFLAGS, IFF_UP = 0x8913, 1  # netdevice(7)
-EVERYBODY, ALL_NODES = "224.0.0.1", "ff02::1"  # reached without knowing anybody
-BENCHMARK = 198 << 24 | 18 << 16  # 198.18.0.0/15 belongs to nobody (RFC 2544)
+EVERYBODY, ALL_NODES = "224.0.0.1", "ff02::1"  # needs no knowledge of other hosts
+BENCHMARK = 198 << 24 | 18 << 16  # 198.18.0.0/15 belongs to no host (RFC 2544)
 MAVLINK_PORT, SOME_TCP_PORT = 14550, 5760
 MARK_OCTETS = 16
-SETTLE_S = 0.1  # for what the kernel sends by itself, such as the question for an address
-FRAGMENTED = 4_000  # octets, more than a frame of any such link
+SETTLE_S = 0.1  # for packets that the kernel sends itself, such as ARP
+FRAGMENTED = 4_000  # bytes, more than a frame of any such link
 
 Act = Callable[[str, bytes], None]  # sends `mark` by an interface; OSError if refused
 
@@ -43,7 +43,7 @@ class Try(msgspec.Struct, frozen=True):
     outcome: str
     tried: bool = True
     left: bool = False
-    may: bool = False  # whether it ought to leave
+    may: bool = False  # whether it should leave
 
     @property
     def well(self) -> bool:
@@ -64,7 +64,7 @@ def _plain(device: str, family: socket.AddressFamily, kind: socket.SocketKind, p
 
 
 def _mavlink(mark: bytes) -> bytes:
-    """Looks like a MAVLink 2 frame of 16 octets."""
+    """Looks like a MAVLink 2 frame of 16 bytes."""
     return bytes((0xFD, MARK_OCTETS, 0, 0, 0, 1, 1, 0, 0, 0)) + mark + b"\0\0"
 
 
@@ -97,7 +97,7 @@ def _tcp(device: str, mark: bytes) -> None:
 
 
 def _address(mark: bytes) -> bytes:
-    """Of nobody. It is in the first segment, and in the question who has it."""
+    """An address of no host. It appears in the first segment, and in the ARP request."""
     return (BENCHMARK | int.from_bytes(mark[:4], "big") & 0x1FFFF).to_bytes(4, "big")
 
 
@@ -141,7 +141,7 @@ WAYS: dict[str, Act] = {
 def try_interface(device: str, zegel: int) -> Iterator[Try]:
     """Every way as others, then one as Zegel's user `zegel`, which must pass."""
     if not present(device):
-        yield Try(device, "", "", "it is not there: nothing could be tried; it is guarded by its name", tried=False)
+        yield Try(device, "", "", "it does not exist: nothing could be tried; it is guarded by its name", tried=False)
         return
     if not _is_up(device):
         yield Try(device, "", "", "it is down: nothing could be tried", tried=False)
@@ -153,7 +153,7 @@ def try_interface(device: str, zegel: int) -> Iterator[Try]:
 
 
 def try_port(port: int, zegel: int) -> Iterator[Try]:
-    """The same for a UDP port of this computer, behind which a radio sends what comes."""
+    """The same for a UDP port of this computer, at which a radio's program receives."""
 
     def act(_device: str, mark: bytes) -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
@@ -179,7 +179,7 @@ def _try(device: str, who: str, uid: int, way: str, act: Act, *, may: bool = Fal
         time.sleep(SETTLE_S / 2)
         sought = _address(mark) if act is _tcp else mark
         left = any(sought in frame for frame in _leaving(seen))
-        if way == PAST_QUEUES:  # where nobody else looks, so the system call's word must do
+        if way == PAST_QUEUES:  # no packet socket here, so the result of the system call decides
             left = not refusal
     outcome = "LEFT" if left and not may else "passes" if left else f"stopped{f': {refusal}' if refusal else ''}"
     return Try(device, who, way, outcome, left=left, may=may)
@@ -194,7 +194,7 @@ def _leaving(seen: socket.socket) -> Iterator[bytes]:
 
 
 def _as_user(uid: int, act: Callable[[], None]) -> str:
-    """Do it in a child process that is this user: empty, or the system's refusal."""
+    """Do it in a child process as this user: empty, or the system's refusal."""
     ours, theirs = os.pipe()
     child = os.fork()
     if child == 0:
@@ -219,11 +219,11 @@ def _be_child(uid: int, act: Callable[[], None], answer: int) -> None:
     else:
         os._exit(0)
     finally:
-        os._exit(1)  # no more of the parent's: neither its buffers nor its handlers
+        os._exit(1)  # nothing of the parent's: neither its buffers nor its handlers
 
 
 def forwarding() -> str:
-    """Whether this computer passes on what comes from its other interfaces, in words."""
+    """Whether this computer forwards packets of its other interfaces, in words."""
     switches = [Path("/proc/sys/net/ipv4/ip_forward"), Path("/proc/sys/net/ipv6/conf/all/forwarding")]
     on = any(path.read_text().strip() == "1" for path in switches if path.exists())
     return "on in this kernel; the rules stop it, which was not tried" if on else "off in this kernel"

@@ -1,7 +1,7 @@
-"""Link: whether there is a way to the other side, and whether sealed datagrams pass it whole. Sends nothing.
+"""Link: whether there is a route to the other side, and whether sealed datagrams pass it whole. Sends nothing.
 
-The width is the kernel's own answer for a connected socket (IP_MTU, ip(7)): that of the interface by which it would leave,
-or less if the way beyond has been found to be narrower.
+The MTU is the kernel's answer for a connected socket (IP_MTU, ip(7)): that of the outgoing interface, or less if the path
+is known to have a smaller one.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ ENOUGH = 10  # datagrams of zegel
 
 
 def look(subject: Subject) -> Iterator[Finding]:
-    """Each link; at a station, the programs that the opened feed is for."""
+    """Each link; at a station, also the programs that receive the opened data."""
     if subject.settings is None:
         return
     for address in map(config.endpoint, subject.settings.link):
@@ -64,7 +64,7 @@ def _way(address: Address, subject: Subject) -> Finding:
     name = _interface(where[0])
     way = f"{address} leaves by {name or source}"
     if not width:
-        return ok("link", f"{way}; its MTU is not told on this system")
+        return ok("link", f"{way}; this system does not report its MTU")
     need = subject.settings.mtu + HEADERS[family]
     if need <= width:
         return ok("link", f"{way}, MTU {width}: datagrams of {subject.settings.mtu} pass whole")
@@ -104,7 +104,7 @@ def _narrower(width: int, family: socket.AddressFamily, name: str, subject: Subj
     if fits >= wire.MTU_RANGE[0]:
         return f"mtu = {fits} in {subject.path}; encoders then send at most {fits - wire.DOWNLINK_OVERHEAD} bytes"
     least = wire.MTU_RANGE[0] + HEADERS[family]
-    return f"sudo ip link set {name or 'INTERFACE'} mtu 1500; it takes {least} at least, so a narrower link cannot be used"
+    return f"sudo ip link set {name or 'INTERFACE'} mtu 1500; a link with less than {least} cannot be used"
 
 
 def _reach(address: Address, error: OSError) -> str:
@@ -115,7 +115,7 @@ def _reach(address: Address, error: OSError) -> str:
     return f"ip route get {address.host}"
 
 
-# --- where they are awaited ---
+# --- where datagrams are received ---
 
 
 def _listens(address: Address, subject: Subject) -> Finding:
@@ -132,7 +132,7 @@ def _listens(address: Address, subject: Subject) -> Finding:
     except OSError as error:
         if others := holder.of_port(address.port):
             return holder.taken("link", address, others, "end that program, or name another port in link")
-        return do("link", f"{address}: {reason(error, address)}", "ip -brief address shows which addresses there are")
+        return do("link", f"{address}: {reason(error, address)}", "ip -brief address shows the addresses of this computer")
 
 
 def _heard(address: Address, made: socket.socket) -> Finding:
@@ -146,16 +146,18 @@ def _heard(address: Address, made: socket.socket) -> Finding:
     if count:
         return ok("link", f"{address} is free, and sealed datagrams arrive")
     if others:
-        return do("link", f"what comes to {address} is not zegel", f"let nothing else send to port {address.port}")
+        return do(
+            "link", f"the datagrams at {address} are not Zegel's", f"stop other programs that send to port {address.port}"
+        )
     return unknown(
         "link",
         f"{address} is free, and nothing came in {LISTEN_S:g} s: fine while no aircraft sends here",
-        f"else: does its link name this computer, and does the firewall let UDP {address.port} in?",
+        f"otherwise: does its link name this computer, and does the firewall allow UDP {address.port}?",
     )
 
 
 def _is_zegel(datagram: bytes) -> bool:
-    """By its first byte, which is all that can be told without keys."""
+    """By its first byte; without keys nothing more is known."""
     sealed = len(datagram) >= sframe.DOWNLINK_HEADER_MIN + TAG_SIZE and datagram[0] >> 4 == sframe.DOWNLINK_FIRST >> 4
     return sealed or wire.is_sealed_control(datagram)
 
@@ -173,11 +175,11 @@ def _programs(subject: Subject) -> Iterator[Finding]:
                 text = f"{', '.join(others)} listens on {address.port}"
                 yield next(_kept_out(use, text, address.port, subject), ok(use, text))
             else:
-                yield unknown(use, f"nobody listens on UDP {address.port} yet: it can be started later")
+                yield unknown(use, f"no program listens on UDP {address.port} yet: it can be started later")
 
 
 def _kept_out(use: str, text: str, port: int, subject: Subject) -> Iterator[Finding]:
-    """Each of its users whom the role would keep out there."""
+    """Each of its users that the role would keep out."""
     assert subject.ground
     users = LocalUsers(subject.ground.plain_users, subject.path, subject.user.uid)
     if users.rule is None:
@@ -185,4 +187,4 @@ def _kept_out(use: str, text: str, port: int, subject: Subject) -> Iterator[Find
     for uid in socket_users.udp_ports().get(port, frozenset()) - users.rule.uids:
         if uid is not None:
             who = f"user {name_of(uid) or '?'!r} (uid {uid})"
-            yield do(use, f"{text} as {who}, and would neither be heard nor sent to", users.cure(name_of(uid) or uid))
+            yield do(use, f"{text} as {who}, who is not allowed: it would get no data", users.cure(name_of(uid) or uid))

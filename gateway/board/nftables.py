@@ -1,10 +1,11 @@
-"""nftables: the rules by which only Zegel's user sends on the ground links, and how they are put into the kernel.
+"""nftables: the rules by which only Zegel's user sends on the ground links, and their loading into the kernel.
 
-Two tables, one list of rules. `inet`, at the end of postrouting, sees all IP that leaves: of programs, forwarded, after
-any NAT; it goes by the names of interfaces, so one that is not there yet is guarded when it comes. `netdev`, at the device
-itself (Linux 5.16), sees every frame, raw ones (AF_PACKET) too; before 6.16 a kernel takes it only for devices it has.
+Two tables, one list of rules. `inet`, at the end of postrouting, sees all outgoing IP: of programs, forwarded, after any
+NAT. It uses the names of interfaces, so an interface that does not exist yet is guarded when it appears. `netdev`, at the
+device itself (Linux 5.16), sees every frame, raw ones (AF_PACKET) too; before 6.16 a kernel accepts it only for existing
+devices.
 
-What lives here: text of rules, and `nft`. What must not: which interfaces are meant (egress.py).
+What lives here: text of rules, and `nft`. What must not: the choice of interfaces (egress.py).
 """
 
 from __future__ import annotations
@@ -20,13 +21,13 @@ from gateway.errors import NotGuarded
 
 TABLE = "zegel_egress"
 AFTER_NAT = 300  # priority in postrouting; source NAT is at 100
-DHCP_OCTETS_MAX = 600  # a client's message is at most 576, and its frame's header
+DHCP_OCTETS_MAX = 600  # a client's message has at most 576 bytes, plus the frame's header
 EAPOL, EAPOL_OCTETS_MAX = 0x888E, 512
 PLACES = ("inet", "netdev")
 
 
 class Hole(msgspec.Struct, frozen=True, kw_only=True):
-    """Something beside Zegel that may leave; what is None does not matter. `uid` None: any program, and the kernel."""
+    """An exception that may leave; None matches everything. `uid` None: any program, and the kernel."""
 
     why: str
     uid: int | None = None
@@ -58,17 +59,17 @@ class Hole(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Guard(msgspec.Struct, frozen=True, kw_only=True):
-    """What is guarded: the interfaces of the ground links, and UDP ports of a radio's program on this computer."""
+    """The guarded interfaces of the ground links, and guarded UDP ports of a radio's program on this computer."""
 
     uid: int
     interfaces: tuple[str, ...]
     ports: tuple[int, ...] = ()
-    setup: bool = True  # whether DHCP, router solicitations and WPA's keys may pass, narrowly
+    setup: bool = True  # whether DHCP, router solicitations and WPA's keys may pass, within limits
     holes: tuple[Hole, ...] = ()
 
 
 def rule_set(guard: Guard, devices: Sequence[str] | None) -> str:
-    """A script for `nft -f` that replaces what was loaded in one step.
+    """A script for `nft -f` that replaces the loaded rules in one step.
 
     `devices` get the rules of the netdev table; None: the kernel has no such table.
     """
@@ -97,7 +98,7 @@ def _egress(*devices: str) -> str:
 
 
 def _gone(place: str) -> tuple[str, str]:
-    """Delete a table whether it is there or not: `destroy` came with nft 1.0.7."""
+    """Delete a table whether it exists or not: `destroy` needs nft 1.0.7."""
     return f"table {place} {TABLE}", f"delete table {place} {TABLE}"
 
 
@@ -111,13 +112,13 @@ def _table(place: str, chains: dict[str, Iterable[str]]) -> Iterator[str]:
 
 
 def _only_zegel(guard: Guard) -> Iterator[str]:
-    """The order matters: what a program sends is judged first; what comes after has no program, the kernel made it."""
+    """The order matters: packets of programs are judged first; the remaining ones have no program, the kernel made them."""
     yield f'meta skuid {guard.uid} counter accept comment "Zegel"'
     pings = [hole for hole in guard.holes if hole.protocol == "ping"]
     yield from (hole.rule() for hole in guard.holes if hole not in pings)
     if guard.setup:
         yield from _setup()
-    # A packet without a socket of a program has no user, neither this one nor another.
+    # A packet without a program's socket has no user, neither this one nor another.
     yield f'meta skuid != {guard.uid} counter drop comment "another program"'
     yield 'meta protocol arp meta length <= 46 counter accept comment "who has this address: the kernel\'s"'
     types = "{ nd-neighbor-solicit, nd-neighbor-advert, nd-router-solicit }"
@@ -128,7 +129,7 @@ def _only_zegel(guard: Guard) -> Iterator[str]:
 
 
 def _setup() -> Iterator[str]:
-    """What other programs say for a link to come up: seldom, short, and from ports or sockets that take privileges."""
+    """Packets of other programs that set a link up: rare, short, and from ports or sockets that need privileges."""
     few = "limit rate 10/minute burst 10 packets counter accept"
     yield f'udp sport 68 udp dport 67 meta length <= {DHCP_OCTETS_MAX} {few} comment "DHCP"'
     yield f'udp sport 546 udp dport 547 meta length <= {DHCP_OCTETS_MAX} {few} comment "DHCPv6"'
@@ -140,13 +141,13 @@ def _setup() -> Iterator[str]:
 
 
 def present(name: str) -> bool:
-    return name in {known for _, known in socket.if_nameindex()}  # of this network namespace, which /sys may not be of
+    return name in {known for _, known in socket.if_nameindex()}  # of this network namespace; /sys may show another one
 
 
 def load(guard: Guard) -> tuple[str, ...]:
-    """Put the rules into the kernel, all or nothing: the interfaces whose raw frames are guarded too.
+    """Load the rules into the kernel, all or nothing; the result is the interfaces whose raw frames are guarded too.
 
-    NotGuarded if not even the inet table is taken.
+    NotGuarded if not even the inet table is accepted.
     """
     there = tuple(name for name in guard.interfaces if present(name))
     error = ""
@@ -155,24 +156,24 @@ def load(guard: Guard) -> tuple[str, ...]:
         if not error:
             return devices or ()
     hint = "as root: sudo zegel egress apply"
-    raise NotGuarded(f"nft does not take the rules: {error}", hint=hint if "permitted" in error else "zegel egress show")
+    raise NotGuarded(f"nft refuses the rules: {error}", hint=hint if "permitted" in error else "zegel egress show")
 
 
 def remove() -> None:
-    """Take the rules away, if they are there."""
+    """Remove the rules, if there are any."""
     for place in PLACES:
         error = _nft("-f", "-", script="\n".join(_gone(place)) + "\n")
         if error and place in loaded():
-            raise NotGuarded(f"nft does not take the rules away: {error}", hint="as root: sudo zegel egress remove")
+            raise NotGuarded(f"nft does not remove the rules: {error}", hint="as root: sudo zegel egress remove")
 
 
 def loaded() -> str:
-    """The rules of both tables as the kernel has them, with their counters; empty if there are none."""
+    """The rules of both tables in the kernel, with their counters; empty if there are none."""
     return "".join(_run("list", "table", place, TABLE).stdout for place in PLACES)
 
 
 def _nft(*words: str, script: str) -> str:
-    """Empty, or the first line of what it complains about."""
+    """Empty, or the first line of its error."""
     done = _run(*words, script=script)
     return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[0]
 

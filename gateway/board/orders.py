@@ -1,4 +1,4 @@
-"""Orders: which one a role would fly or listen under, until when, and whether another follows. Changes nothing."""
+"""Orders: the order that a role would use, its end, and whether another follows. Changes nothing."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ SOON_S = 3600
 
 
 def look(subject: Subject) -> Iterator[Finding]:
-    """Enrolment and order aboard; the order's file at a station. Nothing of a folder that cannot be entered."""
+    """Enrolment and order aboard; the order's file at a station. Nothing if the folder cannot be entered."""
     found = folder.place(subject)
     if found is None:
         return
-    with subject.user.acting(), contextlib.suppress(FolderError):  # folder.py has said why
+    with subject.user.acting(), contextlib.suppress(FolderError):  # folder.py has reported the reason
         store.check_folder(found.path, found.holding, found.kind)
         try:
             if subject.ground:
@@ -43,7 +43,7 @@ def look(subject: Subject) -> Iterator[Finding]:
 
 
 def _aboard(path: Path, user: Account, system: int | None = None) -> Iterator[Finding]:
-    """`system`: MAVLink's number of this aircraft by the configuration, if there is one."""
+    """`system`: the MAVLink system id of this aircraft in the configuration, if there is one."""
     load = folder.as_user(user, f"zegel device load-order {shlex.quote(str(path))} op.order", path)
     flying = store.holder(path)  # its start is counted already, and no limit ends a flight
     device = DeviceFolder.view(path)
@@ -67,7 +67,7 @@ def _aboard(path: Path, user: Account, system: int | None = None) -> Iterator[Fi
     if damage := device.damage():
         yield do("state", damage, "keep a copy of the card, and replace it")
     if (path / inbox.ORDER).exists():
-        yield ok("next order", "another one has been handed over, and is taken by zegel air when it runs")
+        yield ok("next order", "another one is in the inbox; zegel air loads it when it runs")
 
 
 def _at_station(path: Path, file: str) -> Iterator[Finding]:

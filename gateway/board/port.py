@@ -1,7 +1,7 @@
-"""Port: the serial lines of a configuration. Is it there, may we, and who else wants it: a console, a modem's manager,
+"""Port: the serial lines of a configuration. Does it exist, may we open it, and what else uses it: a console, ModemManager,
 Bluetooth, another program.
 
-What lives here: everything that can be known without opening it. Listening is autopilot.py's.
+What lives here: everything that can be known without opening it. autopilot.py listens.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def look(subject: Subject) -> Iterator[Finding]:
 
 
 def present() -> list[str]:
-    """Serial lines that a flight controller may be at, by the names that last longest."""
+    """Serial lines that may lead to a flight controller, by their most permanent names."""
     found = sorted(map(str, BY_ID.glob("*"))) if BY_ID.is_dir() else []
     found += [name for name in ("/dev/serial0", "/dev/ttyAMA0") if Path(name).exists()][:1]
     return found
@@ -53,7 +53,7 @@ def _one(address: Address, subject: Subject) -> Iterator[Finding]:
         yield ok(
             "serial port",
             f"{address.device} is there, free, and {subject.user.name} may open it"
-            + (f"; {steady} is the same and keeps its name" if usb else ""),
+            + (f"; {steady} is the same port and keeps its name" if usb else ""),
         )
 
 
@@ -72,7 +72,7 @@ def _boot_file(name: str, subject: Subject) -> str:
 
 
 def _console(device: Path, subject: Subject) -> Iterator[Finding]:
-    """Whether the kernel talks on it, or will at the next start, or offers a login."""
+    """Whether the kernel writes to it, or will at the next start, or offers a login."""
     name = device.resolve().name
     active = text(subject.root / "sys/class/tty/console/active").split()
     words = text(subject.root / _boot_file("cmdline.txt", subject).lstrip("/")).split()
@@ -88,11 +88,11 @@ def _console(device: Path, subject: Subject) -> Iterator[Finding]:
         if computer.is_pi(computer.model(subject.root))
         else (f"take console={name} from the kernel's command line; sudo systemctl disable --now serial-getty@{name}")
     )
-    yield do("serial console", f"{device} is {what}: it would speak to the flight controller", cure)
+    yield do("serial console", f"{device} is {what}: its output would go to the flight controller", cure)
 
 
 def _bluetooth(device: Path, subject: Subject) -> Iterator[Finding]:
-    """On a Pi 3 and 4 Bluetooth has the good UART, and the pins get one whose baud rate follows the processor's clock."""
+    """On a Pi 3 and 4 Bluetooth has the full UART, and the pins get one whose baud rate follows the processor's clock."""
     name = device.resolve().name
     if not computer.is_pi(computer.model(subject.root)) or "Pi 5" in computer.model(subject.root):
         return
@@ -109,7 +109,7 @@ def _bluetooth(device: Path, subject: Subject) -> Iterator[Finding]:
 
 
 def _modem_manager(device: Path) -> Iterator[Finding]:
-    """It opens every new USB serial port and asks it whether it is a modem."""
+    """ModemManager opens every new USB serial port and asks whether it is a modem."""
     if not USB.fullmatch(device.resolve().name) or not holder.runs("ModemManager"):
         return
     properties = dict(
@@ -123,7 +123,7 @@ def _modem_manager(device: Path) -> Iterator[Finding]:
     rule = f'SUBSYSTEM=="tty", ATTRS{{idVendor}}=="{vendor}", ENV{{ID_MM_DEVICE_IGNORE}}="1"'
     yield do(
         "ModemManager",
-        f"it runs, and writes to {device} whenever that is plugged in",
+        f"it runs, and writes to {device} each time that it is plugged in",
         "sudo systemctl disable --now ModemManager; if a modem needs it: "
         f"echo '{rule}' | sudo tee /etc/udev/rules.d/99-zegel.rules && sudo udevadm control --reload",
     )
@@ -140,7 +140,7 @@ def _held(address: Address, others: list[str]) -> Iterator[Finding]:
 
 
 def _not_allowed(device: Path, user: Account) -> Iterator[Finding]:
-    """By being that user, if we can; by the modes otherwise."""
+    """Tested as that user, if we can; otherwise by the modes."""
     if not user.ours:
         yield unknown("serial port", f"whether {user.name} may open {device}", "sudo zegel doctor")
         return

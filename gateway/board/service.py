@@ -1,4 +1,4 @@
-"""Service: the systemd unit of a role, and what the process itself says if one runs."""
+"""Service: the systemd unit of a role, and the status of its process if one runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PROPERTIES = "LoadState,ActiveState,UnitFileState,Result,NRestarts"
 
 
 def running(subject: Subject) -> Status | None:
-    """What the process of this role with these endpoints says of itself; None if none runs, or none that we may ask."""
+    """The status of the process of this role with these endpoints; None if none runs, or none that we may ask."""
     meant = {str(address) for address in subject.addresses()}
     try:
         found = [each for each in read_all() if each.role == subject.role]
@@ -35,7 +35,7 @@ def look(subject: Subject) -> Iterator[Finding]:
         name = f"zegel {subject.role} runs, process {subject.running.pid}"
         yield do("running", f"{name}: {line}", "zegel status") if line else ok("running", f"{name}, and all is well")
         if not subject.running.memory_locked:
-            yield unknown("memory", hardening.NOT_LOCKED, "as a service it may: LimitMEMLOCK=infinity stands in its unit")
+            yield unknown("memory", hardening.NOT_LOCKED, "as a service it may: its unit has LimitMEMLOCK=infinity")
     yield from _unit(subject, f"zegel-{subject.role}")
 
 

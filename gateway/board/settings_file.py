@@ -1,4 +1,4 @@
-"""Settings file: what root writes for the user of a service to read, whatever root's umask is.
+"""Settings file: written by root, and readable by the user of a service whatever root's umask is.
 
 Many computers give root the umask 077. A file of the configuration that only root can read keeps a service from starting.
 """
@@ -13,13 +13,13 @@ FILE_MODE, FOLDER_MODE = 0o644, 0o755
 
 
 def make_folder(folder: Path) -> None:
-    """If it is not there."""
+    """Make the folder if it does not exist."""
     if not folder.exists():
         folder.mkdir()
         folder.chmod(FOLDER_MODE)
 
 
 def write(path: Path, data: bytes) -> None:
-    """Whole or not at all. FolderError."""
+    """Write it, completely or not at all. FolderError."""
     store.write(path, data, FILE_MODE)
     path.chmod(FILE_MODE)

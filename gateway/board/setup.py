@@ -1,6 +1,6 @@
 """`zegel setup`: asks five questions, writes the configuration of a role, and says what to wire, to set and to do next.
 
-What lives here: the questions, their defaults, the file. The words about wires, parameters and keys are wiring.py's.
+What lives here: the questions, their defaults, the file. wiring.py has the texts about wires, parameters and keys.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from keys.printable import printable
 Values: TypeAlias = dict[str, object]
 LINK_PORT = 14600
 USB_BAUD, PINS_BAUD = 115_200, 921_600
-NONE = "none"  # the answer where nothing is wanted
+NONE = "none"  # the answer for nothing
 
 
 @dataclasses.dataclass(frozen=True)
 class Question:
-    """`key` is that of the configuration and of the flag; `comment` stands above it in the file, if it goes there."""
+    """`key` is the name in the configuration and of the flag; `comment` precedes it in the file, if it is written there."""
 
     key: str
     text: str
@@ -48,12 +48,12 @@ QUESTIONS: dict[Role, tuple[Question, ...]] = {
         Question("device", "device folder", "The folder with the device's key and order."),
         Question("fc", "flight controller", "The flight controller."),
         Question("video", f"cameras send to, or {NONE}", "Where cameras send RTP or MPEG-TS on this computer.", True),
-        Question("link", "stations are at", "Where sealed datagrams go; several are sent the same.", True),
+        Question("link", "stations are at", "Where sealed datagrams go; several links carry the same datagrams.", True),
         Question("autopilot", f"flight controller runs {' or '.join(wiring.AUTOPILOTS)}"),
     ),
     "ground": (
         Question("station", "station folder", "The folder with the station's key."),
-        Question("order", "operation order", "The order that lists this station; a newer one put over it counts at once."),
+        Question("order", "operation order", "The order that lists this station; a replaced file counts at once."),
         Question(
             "link", "sealed datagrams come in at", "Where sealed datagrams come in; several are received together.", True
         ),
@@ -78,7 +78,7 @@ def command(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="FILE.d/50-setup.toml is written, without the .toml of FILE; default /etc/zegel/ROLE.toml",
     )
-    parser.add_argument("--yes", action="store_true", help="ask nothing: what is not given is taken as it is found")
+    parser.add_argument("--yes", action="store_true", help="ask nothing, and use the defaults that were found")
     parser.add_argument("--device", metavar="DIR", help="air: the device folder")
     parser.add_argument("--fc", metavar="ENDPOINT", help="air: the flight controller")
     parser.add_argument("--autopilot", choices=wiring.AUTOPILOTS, help="air: whose parameters to show")
@@ -123,7 +123,7 @@ def _refuse_others_flags(args: argparse.Namespace) -> None:
             raise ConfigError(f"--{other} is not for zegel {args.role}", hint=f"zegel setup {args.role} --help")
 
 
-# --- what is found by looking ---
+# --- defaults ---
 
 
 def _there(path: Path, role: Role) -> Values:
@@ -137,7 +137,7 @@ def _there(path: Path, role: Role) -> Values:
 
 
 def _found(role: Role) -> Values:
-    """Defaults, by what this computer has."""
+    """Defaults, by the hardware of this computer."""
     if role == "ground":
         defaults = GroundConfig(station=str(station.SERVICE), order=str(station.SERVICE.with_name("op.order")))
         return {question.key: _plain(getattr(defaults, question.key)) for question in QUESTIONS[role]}
@@ -162,7 +162,7 @@ def _flight_controller() -> str:
 
 
 def _neighbour() -> str:
-    """The first address of the first network that this computer is in, or the second if the first is its own: a guess."""
+    """A guess: the first address of the first network of this computer, or the second if the first is its own."""
     try:
         links = json.loads(told("ip", "-json", "-4", "address", "show", "scope", "global") or "[]")
         own = [ipaddress.ip_interface(f"{a['local']}/{a['prefixlen']}") for link in links for a in link["addr_info"]]
@@ -175,8 +175,8 @@ def _neighbour() -> str:
 
 
 def _asked(role: Role, given: Mapping[str, object], found: Mapping[str, object]) -> Values:
-    """An answer for each question that no flag has answered; a wrong one is asked for again."""
-    show(f"zegel {role}: Enter takes what stands in brackets; separate several by a space")
+    """An answer for each question without a flag; after a wrong answer the question is repeated."""
+    show(f"zegel {role}: press Enter for the value in brackets; separate several by a space")
     return {q.key: _answer(q, role, found) for q in QUESTIONS[role] if q.key not in given}
 
 
@@ -203,7 +203,7 @@ def _answer(question: Question, role: Role, found: Mapping[str, object]) -> obje
 
 
 def _minimum(role: Role) -> Values:
-    """What lets one answer be judged alone."""
+    """The other values that are needed to check one answer alone."""
     return {"device": "x", "link": ["udpout:127.0.0.1:1"]} if role == "air" else {"station": "x", "order": "x"}
 
 
@@ -213,12 +213,12 @@ def _parsed(question: Question, value: object) -> object:
             f"{value!r} is none of {', '.join(wiring.AUTOPILOTS)}", hint="which firmware the flight controller has"
         )
     if not value:
-        raise ConfigError("there is no answer to this that goes without saying", hint=f"--{question.key}, see --help")
+        raise ConfigError("this question has no default", hint=f"--{question.key}, see --help")
     return [] if question.key == "video" and value == [NONE] else value
 
 
 def _check(role: Role, values: Mapping[str, object]) -> None:
-    """ConfigError if `zegel air` or `zegel ground` would not have it."""
+    """ConfigError if `zegel air` or `zegel ground` would refuse it."""
     asked = argparse.Namespace(config=None, **values)
     settings = config.load(AirConfig, asked) if role == "air" else config.load(GroundConfig, asked)
     for text in (settings.fc,) if isinstance(settings, AirConfig) else settings.gcs:
@@ -245,24 +245,24 @@ def _is_service(path: Path) -> bool:
 
 
 def _write(path: Path, role: Role, values: Mapping[str, object]) -> None:
-    """Whole or not at all; what was there is kept beside it. `path` itself stays as the package or a person wrote it."""
+    """Write it, completely or not at all; a former file is kept. `path` itself stays unchanged."""
     file = config.setup_file(path)
     with account.owner(path).acting():
         said = _save(file, _toml(role, {**_kept(file), **values}))
     show(said)
     for key in values:
         if (counts := config.file_for(path, key)).name > file.name:
-            show(f"note: {counts} says {key} too, and counts more")
+            show(f"note: {counts} sets {key} too, and overrides it")
 
 
 def _save(file: Path, text: str) -> str:
-    """What was done."""
+    """Write it; the result is a sentence about it."""
     for folder in (file.parent.parent, file.parent):
         settings_file.make_folder(folder)
     before = ""
     if file.exists():
         if (old := file.read_bytes()) == text.encode():
-            return f"{file} says this already"
+            return f"{file} has these values already"
         kept = file.with_name(f"{file.name}.old")
         settings_file.write(kept, old)
         before = f"{file} existed already: it is now {kept}\n"
@@ -271,7 +271,7 @@ def _save(file: Path, text: str) -> str:
 
 
 def _kept(file: Path) -> Values:
-    """What a person wrote into the file of an earlier setup."""
+    """The values that a person wrote into the file of an earlier setup."""
     with contextlib.suppress(ConfigError):
         return config.read(file)
     return {}
@@ -280,10 +280,10 @@ def _kept(file: Path) -> Values:
 def _toml(role: Role, values: Mapping[str, object]) -> str:
     comments = {question.key: question.comment for question in QUESTIONS[role]}
     lines = [
-        f"# zegel {role}. Written by zegel setup, over {role}.toml; the other keys that there are: zegel {role} --help",
+        f"# zegel {role}. Written by zegel setup, over {role}.toml; for the other keys: zegel {role} --help",
     ]
     for key, value in values.items():
-        # A string, a number and a list of strings are spelled in TOML as they are in JSON.
+        # A string, a number and a list of strings have the same form in TOML and in JSON.
         lines += [
             "",
             *([f"# {comments[key]}"] if key in comments else []),
@@ -292,7 +292,7 @@ def _toml(role: Role, values: Mapping[str, object]) -> str:
     return "\n".join(lines) + "\n"
 
 
-# --- what is next ---
+# --- the next steps ---
 
 
 def _next(path: Path, role: Role, values: Mapping[str, object]) -> str:

@@ -1,4 +1,4 @@
-"""Subject: what the doctor looks at. A role, its configuration if there is one, its user, and what runs of it."""
+"""Subject of the doctor: a role, its configuration if there is one, its user, and its running process."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FOLDER = Path("/etc/zegel")  # where the services read ROLE.toml
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Subject:
-    """`running` is the status of the process of this role, None if none answers; `root` is where the system's files are."""
+    """`running` is the status of the process of this role, None if none answers; `root` is the root of the file system."""
 
     role: Role
     path: Path

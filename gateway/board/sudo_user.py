@@ -1,9 +1,9 @@
-"""The person who called sudo to install or to set up: whose programs are at the plain endpoints of a role.
+"""The user who called sudo to install or to set up: this user's programs may use the plain endpoints of a role.
 
     python -m gateway.board.sudo_user air ground
 
-What lives here: writing that person's name into a file of its own beside a role's configuration, once. Nothing that stands
-there already is changed, and whoever is root without sudo is not written: root may anyway.
+What lives here: writing that user's name into a separate file of a role's configuration, once. No existing file is
+changed, and root without sudo is not written, because root is always allowed.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from gateway.local_users import name_of, uid_of
 from keys.commands.terminal import show
 from keys.errors import KeysError
 
-FILE = "10-plain-users.toml"  # what a person writes beside it counts more
+FILE = "10-plain-users.toml"  # files of the administrator override it
 ROOT = 0
 TEXT = """\
-# Whoever called sudo to set zegel up: whose programs on this computer may be at the plain endpoints, beside root's and
-# zegel's own. Written once; change it as you like, then start zegel again.
+# The user who called sudo to set zegel up: programs of this user may use the plain endpoints, like those of root and of
+# zegel's own user. Written once; change it as you like, then start zegel again.
 plain_users = [{}]
 """
 
 
 def name() -> str:
-    """Of the person who called sudo or pkexec; empty if nobody did, or it was root."""
+    """The name of the user who called sudo or pkexec; empty if no one did, or if it was root."""
     if sys.platform == "win32" or os.geteuid() != ROOT:
         return ""
     found = os.environ.get("SUDO_USER", "")
@@ -41,9 +41,9 @@ def name() -> str:
 
 
 def let_in(path: Path) -> Path | None:
-    """Write that person into a file beside the configuration `path`; which, or None if there was nothing to write.
+    """Write that user into a file of the configuration `path`; its path, or None if there was nothing to write.
 
-    ConfigError if what stands there cannot be read, KeysError or OSError if nothing can be written.
+    ConfigError if the configuration cannot be read, KeysError or OSError if nothing can be written.
     """
     person, beside = name(), path.with_suffix(".d")
     if not person or any("plain_users" in config.read(file) for file in config.files(path) if file.exists()):
@@ -54,12 +54,12 @@ def let_in(path: Path) -> Path | None:
 
 
 def told(path: Path) -> str:
-    """`let_in`, and what to tell about it; empty if nothing."""
+    """`let_in`, and the line to print about it; empty if nothing was done."""
     try:
         file = let_in(path)
     except (ConfigError, KeysError, OSError) as error:
-        return f"nobody was added to plain_users: {error}"
-    return f"wrote {file}: programs of {name()} may be at the plain endpoints" if file else ""
+        return f"no user was added to plain_users: {error}"
+    return f"wrote {file}: programs of {name()} may use the plain endpoints" if file else ""
 
 
 def main(roles: list[Role]) -> None:

@@ -1,7 +1,7 @@
-"""Wiring: which pins go where, and which parameters a flight controller needs. Words to read; nothing is ever set by us.
+"""Wiring: the connection of pins, and the parameters that a flight controller needs. Text only; Zegel sets no parameter.
 
 Pins: raspberrypi.com/documentation (40-pin header), Pixhawk connector standard DS-009 (TELEM2). Parameters: ardupilot.org
-"Complete Parameter List", docs.px4.io "Parameter Reference"; both change names between versions, which is said where known.
+"Complete Parameter List", docs.px4.io "Parameter Reference"; both change names between versions, noted where known.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ wire, with both powered off; both sides are 3.3 V:
   Raspberry Pi pin 8   (GPIO14, TX)  to  TELEM2 pin 3 (RX)      crossed: TX to RX
   Raspberry Pi pin 10  (GPIO15, RX)  to  TELEM2 pin 2 (TX)
   Raspberry Pi pin 6   (ground)      to  TELEM2 pin 6 (ground)  always: without it there is only noise
-  leave TELEM2 pin 1 (5 V) open: the Pi has a supply of its own; pins 4 and 5 (CTS, RTS) stay open, there is no flow control
+  leave TELEM2 pin 1 (5 V) open: the Pi has its own supply; pins 4 and 5 (CTS, RTS) stay open, there is no flow control
 and once on the Pi:
   sudo raspi-config nonint do_serial_cons 1 && sudo raspi-config nonint do_serial_hw 0
   Pi 4: dtoverlay=disable-bt   Pi 5: dtparam=uart0=on   in /boot/firmware/config.txt, then: sudo reboot"""
@@ -32,43 +32,43 @@ PARAMETERS_ARDUPILOT = """\
 set at the flight controller (ArduPilot), with your ground station, then restart it:
   SERIAL2_PROTOCOL = 2        MAVLink 2 on TELEM2
   SERIAL2_BAUD = {kbaud:<8}     {baud} baud
-  BRD_SER2_RTSCTS = 0         no flow control: the wires are not there
+  BRD_SER2_RTSCTS = 0         no flow control: there are no wires for it
   SYSID_THISMAV = 1 ...       another number for each aircraft (MAV_SYSID from 4.7 on), and as system_id in air.toml
   SYSID_MYGCS = 255           the ground station that may steer and whose loss is a failsafe (MAV_GCS_SYSID from 4.7 on)
-  signing stays as it is: signed frames pass untouched, and its key never crosses the link"""
+  signing needs no change: signed frames pass unchanged, and the signing key never crosses the link"""
 
 PARAMETERS_ARDUPILOT_USB = """\
 set at the flight controller (ArduPilot), with your ground station, then restart it:
   SERIAL0_PROTOCOL = 2        MAVLink 2 on USB
   SYSID_THISMAV = 1 ...       another number for each aircraft (MAV_SYSID from 4.7 on), and as system_id in air.toml
   SYSID_MYGCS = 255           the ground station that may steer and whose loss is a failsafe (MAV_GCS_SYSID from 4.7 on)
-  signing stays as it is: signed frames pass untouched, and its key never crosses the link"""
+  signing needs no change: signed frames pass unchanged, and the signing key never crosses the link"""
 
 PARAMETERS_PX4 = """\
 set at the flight controller (PX4), with QGroundControl, then restart it:
-  MAV_1_CONFIG = TELEM 2      and restart once before the next ones show
+  MAV_1_CONFIG = TELEM 2      then restart once, so that the next ones appear
   MAV_1_MODE = {mode}
-  MAV_1_RATE = 0              half of what the line carries; lower it for a narrow link
-  MAV_1_FLOW_CTRL = Force off: the wires are not there
+  MAV_1_RATE = 0              half of the line's rate; lower it for a narrow link
+  MAV_1_FLOW_CTRL = Force off: there are no wires for it
   MAV_1_FORWARD = Disabled
   SER_TEL2_BAUD = {baud} 8N1
   MAV_SYS_ID = 1 ...          another number for each aircraft, and as system_id in air.toml
-  signing stays as it is: signed frames pass untouched, and its key never crosses the link"""
+  signing needs no change: signed frames pass unchanged, and the signing key never crosses the link"""
 
 PARAMETERS_PX4_USB = """\
 set at the flight controller (PX4), with QGroundControl, then restart it:
   USB speaks MAVLink by itself (SYS_USB_AUTO = Auto-detect or MAVLink; USB_MAV_MODE = Onboard)
   MAV_SYS_ID = 1 ...          another number for each aircraft, and as system_id in air.toml
-  signing stays as it is: signed frames pass untouched, and its key never crosses the link"""
+  signing needs no change: signed frames pass unchanged, and the signing key never crosses the link"""
 
 NETWORK = """\
-let the flight controller, or what routes its MAVLink, speak to {endpoint}; and there:
+let the flight controller, or its MAVLink router, send to {endpoint}; and there:
   ArduPilot (Ethernet)  NET_P1_TYPE = 1 (UDP client), NET_P1_PROTOCOL = 2, NET_P1_IP0..3 and NET_P1_PORT = this computer
   PX4 (Ethernet)        MAV_2_CONFIG = Ethernet, MAV_2_REMOTE_PRT = that port; docs.px4.io, "Ethernet Setup\""""
 
 STATION = """\
 at this station, while zegel ground runs:
-  QGroundControl   hears UDP 14550 by itself; Application Settings, Video: source "UDP h.264 Video Stream", port 5600
+  QGroundControl   listens on UDP 14550 by itself; Application Settings, Video: source "UDP h.264 Video Stream", port 5600
   Mission Planner  at the top right UDP, Connect, port 14550; video: right click on the HUD, Video, Set GStreamer source:
                    udpsrc port=5600 caps="application/x-rtp, media=(string)video, clock-rate=(int)90000,
                    encoding-name=(string)H264" ! rtph264depay ! avdec_h264 ! videoconvert ! video/x-raw,format=BGRA
@@ -76,7 +76,7 @@ at this station, while zegel ground runs:
   MAVProxy         mavproxy.py --master=udpin:127.0.0.1:14550"""
 
 KEYS_ABOARD = """\
-then the keys; what the agency does is marked, and only public files travel:
+then the keys; the agency's steps are marked, and only public files are exchanged:
   {sudo}zegel device init {device} --name drone-7
   {sudo}zegel device request {device} > drone-7.csr
   agency: zegel agency certify-device agency drone-7.csr -o drone-7.crt
@@ -86,18 +86,18 @@ then the keys; what the agency does is marked, and only public files travel:
   {sudo}zegel device load-order {device} op.order"""
 
 KEYS_AT_STATION = """\
-then the keys; what the agency does is marked, and only public files travel:
+then the keys; the agency's steps are marked, and only public files are exchanged:
   {sudo}zegel station init {station} --name pilot --root root.crt
   {sudo}zegel station public {station} > pilot.pub
   agency: zegel order issue agency --operation NAME --device drone-7.crt:1 --hours 8 \\
             --station pilot.pub:telemetry,video,command -o op.order
   {put}"""
 
-NARROW_BAUD = 115_200  # at this rate and below a companion's streams would fill the line
+NARROW_BAUD = 115_200  # at this rate and below, the streams for a companion would fill the line
 
 
 def aboard(fc: Address, autopilot: str) -> str:
-    """What to wire, and what to set, for a flight controller at this endpoint."""
+    """The wiring and the parameters for a flight controller at this endpoint."""
     if fc.kind != "serial":
         return NETWORK.format(endpoint=fc)
     usb = is_usb(fc.device)
@@ -111,7 +111,7 @@ def aboard(fc: Address, autopilot: str) -> str:
 
 
 def is_usb(device: str) -> bool:
-    """Whether it is the USB port of a flight controller; an adapter (ttyUSB) is wired to pins as a Pi is."""
+    """Whether it is the USB port of a flight controller; an adapter (ttyUSB) is wired to pins, like a Pi."""
     return "ttyACM" in Path(device).resolve().name
 
 

@@ -1,12 +1,12 @@
-"""Barrier: stands at each entry of hostile input. What a parser threw that nobody expected is counted, and goes no further.
+"""Barrier: at each entry of hostile input. An unexpected exception of a parser is counted, and goes no further.
 
-The parsers refuse what is wrong in ways that their docstrings name, and those refusals are handled where they are called.
-But a library throws what it likes, and one datagram must not end a flight. So what else comes out of the handling of
-one input costs that input alone: it is counted by its place, which `zegel status` shows and the log names. A place is a
-line of our code and the type of the exception, never its text, which may hold what somebody sent.
+The parsers refuse bad input with the exceptions that their docstrings name, and the callers handle those. But a library can
+raise any exception, and one datagram must not end a flight. So any other exception in the handling of one input costs only
+that input: it is counted by its place, which `zegel status` and the log show. A place is a line of our code and the type of
+the exception, never its text, which may contain the input.
 
-What fails while this side speaks by itself (a beat, a new session) is no input: it ends the process, and the service
-manager begins a new one under new keys.
+A failure in our own sending (a beat, a new session) is not caused by input: it ends the process, and the service manager
+starts a new one under new keys.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from collections import Counter
 from types import TracebackType
 
 OURS = ("gateway", "keys", "firmware_shims")
-PLACES_MAX = 64  # kept apart; there are not so many lines that can fail at once
+PLACES_MAX = 64  # places that are counted separately; fewer lines than that can fail
 ELSEWHERE = "elsewhere"
-ENDS = (KeyboardInterrupt, SystemExit, GeneratorExit)  # a panic of Rust code is no Exception either, and does not pass
+ENDS = (KeyboardInterrupt, SystemExit, GeneratorExit)  # a panic of Rust code is not an Exception, and is caught too
 
 
 class Barrier:
-    """A context manager, entered as often as one likes: `with barrier:` around the handling of one input.
+    """A context manager that can be entered any number of times: `with barrier:` around the handling of one input.
 
-    `places`  how often each place was met
-    `struck`  something was met; whoever runs a loop sets it back
+    `places`  how often each place failed
+    `struck`  something failed; the loop resets it
     """
 
     __slots__ = ("_told", "places", "struck")
@@ -57,14 +57,14 @@ class Barrier:
         return self.places.total()
 
     def news(self) -> list[str]:
-        """The places that were met since the last call."""
+        """The places that failed since the last call."""
         grown = self.places - self._told
         self._told = self.places.copy()
         return list(grown)
 
 
 def place_of(error: BaseException) -> str:
-    """The innermost line of ours that it came through, and its type: "keys.certificate:71 KeyError"."""
+    """The innermost line of our code in its traceback, and its type: "keys.certificate:71 KeyError"."""
     found, trace = ELSEWHERE, error.__traceback__
     while trace is not None:
         module = str(trace.tb_frame.f_globals.get("__name__", ""))

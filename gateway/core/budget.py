@@ -1,8 +1,8 @@
-"""Budget: how much of something dear an unauthenticated sender may cause. A token bucket; time is an argument."""
+"""Budget: how much expensive work an unauthenticated sender can cause. A token bucket; time is an argument."""
 
 from __future__ import annotations
 
-BURST_S = 0.25  # what may be spent at once unless it is said, in seconds of the rate
+BURST_S = 0.25  # default size of the bucket, in seconds of the rate
 
 
 class Budget:
@@ -15,7 +15,7 @@ class Budget:
     def spend(self, now: float) -> bool:
         """Take one, if there is one."""
         self._left = min(self.burst, self._left + max(0.0, now - self._at) * self.rate)
-        self._at = max(self._at, now)  # what came earlier may be read later
+        self._at = max(self._at, now)  # an earlier arrival may be read later
         if self._left < 1:
             return False
         self._left -= 1

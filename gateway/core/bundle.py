@@ -1,6 +1,6 @@
 """Bundles: several MAVLink frames in one plaintext, and back. SPEC.md section 4.4.
 
-The bundler decides how long a frame may wait for company; the sealer does not care what is inside. Frames are never
+The bundler decides how long a frame may wait for others; the sealer does not read the content. Frames are never
 changed, cut or put in another order.
 """
 
@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from gateway.batch import HEADROOM, Batch
 from gateway.core.wire import DOWNLINK_OVERHEAD
 
-FLUSH_S = 0.002  # how long the first frame of a bundle waits for others
+FLUSH_S = 0.002  # the first frame of a bundle waits this long for others
 FLUSH_MAX_S = 0.005
-PADDING_ONLY_AFTER_S = 0.5  # a silent telemetry lane still shows that it lives, and hides that the FC is silent
-ANSWER_WITHIN_S = 0.05  # what the flight controller says so soon after a command may be the answer to it
+PADDING_ONLY_AFTER_S = 0.5  # a silent telemetry lane still shows that it is alive, and hides that the FC is silent
+ANSWER_WITHIN_S = 0.05  # a frame so soon after a command may be its answer
 DROP_AFTER_S = 1.0  # a frame that waited this long is late: a signed or timed one would do harm
 FRAMES_MAX = 4096  # frames waiting; at 57,600 baud more than a minute's worth
 
@@ -30,13 +30,13 @@ class Bundler:
         self.limit = mtu - DOWNLINK_OVERHEAD
         self.repad(pad)
         self.flush_s = flush_s
-        self.late = 0  # frames dropped because the link did not take them in time
+        self.late = 0  # frames dropped because the link did not accept them in time
         self._frames: deque[tuple[float, bytes]] = deque()
         self._last = now  # when something was last sealed
-        self._answer_by = now  # a frame that comes before then waits for no company
+        self._answer_by = now  # a frame that comes before this time does not wait for others
 
     def repad(self, pad: tuple[int, ...]) -> None:
-        """From now on pad to these sizes, as another order asks."""
+        """From now on pad to these sizes, by a new order."""
         self.pad = tuple(size for size in sorted(pad) if size <= self.limit)
 
     def add(self, frames: list[bytes], now: float) -> None:
@@ -46,7 +46,7 @@ class Bundler:
             self.late += 1
 
     def expect_answer(self, now: float) -> None:
-        """A command went to the flight controller: what comes next leaves at once, for a dialogue waits at each step."""
+        """A command went to the flight controller: the next frame is sent at once: a dialogue waits at each step."""
         self._answer_by = now + ANSWER_WITHIN_S
 
     def next_due(self) -> float:
@@ -55,14 +55,14 @@ class Bundler:
             return self._last + PADDING_ONLY_AFTER_S
         if self._frames[0][0] < self._answer_by:
             return self._frames[0][0]
-        # Company is worth waiting for only where frames come close together: an answer after a silence goes at once.
+        # Waiting is useful only if frames come close together: an answer after a silence goes at once.
         return max(self._frames[0][0], min(self._last, self._frames[0][0]) + self.flush_s)
 
     def bundle_into(self, batch: Batch, now: float, room: float = math.inf) -> None:
         """Append bundles until the frames or the slots run out; one of padding alone if nothing came for long.
 
-        `room` is how many octets of sealed bundles the link takes: what is more goes on waiting. It is passed by less
-        than one bundle, and one frame goes however little it is.
+        `room` is how many bytes of sealed bundles the link accepts: further frames wait. The result exceeds it by less
+        than one bundle, and one frame is sent even if `room` is smaller.
         """
         while self._frames and now - self._frames[0][0] > DROP_AFTER_S:
             self._frames.popleft()
@@ -77,7 +77,7 @@ class Bundler:
             self._last = self._answer_by = now
 
     def _next_bundle(self, room: float) -> bytes:
-        """At least one frame; what it is padded to anyway is filled with frames."""
+        """At least one frame; the room up to its pad size is filled with frames."""
         parts: list[bytes] = []
         size = 0
         wanted = min(self.limit, room - DOWNLINK_OVERHEAD)
@@ -100,7 +100,7 @@ def pack(frames: Sequence[bytes], limit: int) -> list[bytes]:
 
 
 def padded(plain: bytes, pad: Sequence[int]) -> bytes:
-    """Zeros to the next of the rising `pad` sizes: 00 does not begin a MAVLink frame, so the end is plain to see."""
+    """Zeros up to the next of the rising `pad` sizes: 00 does not begin a MAVLink frame, so the end is unambiguous."""
     size = next((size for size in pad if size >= len(plain)), len(plain))
     return plain.ljust(size, b"\0")
 
@@ -121,7 +121,7 @@ def pad_videos(batch: Batch, pad: tuple[int, ...], limit: int) -> None:
 
 
 def video_length(padded: bytes | memoryview) -> int:
-    """Length of the datagram inside `pad_video`'s result; ValueError if it was not padded so."""
+    """Length of the datagram inside `pad_video`'s result; ValueError if it does not have this padding."""
     bare = bytes(padded).rstrip(b"\0")
     if not bare.endswith(b"\x80"):
         raise ValueError("the padding of a video datagram is damaged")

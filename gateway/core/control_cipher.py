@@ -1,8 +1,8 @@
 """Control cipher: control datagrams sealed under the operation's key, and opened again. SPEC.md section 4.1.
 
-It keeps statements, beats and announcements from those who never had an order file of the operation. It tells nobody from
-anybody who had one, and AES-GCM-SIV does not commit to its key, so nothing may rest on which key opened a datagram: whom to
-believe is decided by signatures.
+It hides statements, beats and announcements from those who never had an order file of the operation. It does not
+authenticate a sender among those who had one, and AES-GCM-SIV does not commit to its key, so nothing may depend on which
+key opened a datagram: signatures decide.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 from gateway.core.wire import FIRST_CONTROL
 from keys.operation_key import control_key
 
-OPERATIONS_MAX = 4  # keys that are tried: what a flood of forgeries may cost
+OPERATIONS_MAX = 4  # keys that are tried; this bounds the cost of a flood of forgeries
 _FIRST = bytes([FIRST_CONTROL])
-_NONCE = bytes(12)  # the same for all: AES-GCM-SIV then tells apart what differs, and equal datagrams stay equal
+_NONCE = bytes(12)  # the same for all: with AES-GCM-SIV, equal datagrams look equal and others differ
 
 
 class ControlCipher:
@@ -29,11 +29,11 @@ class ControlCipher:
         self._aead = AESGCMSIV(control_key(op_id))
 
     def seal(self, datagram: bytes) -> bytes:
-        """A control datagram (gateway.core.fragment) as it goes on the air, 16 bytes longer."""
+        """A control datagram (gateway.core.fragment) in its form on the air, 16 bytes longer."""
         return _FIRST + self._aead.encrypt(_NONCE, datagram[1:], _FIRST)
 
     def open(self, sealed: bytes) -> bytes | None:
-        """The control datagram, not looked into; None if it is no operation's of this key."""
+        """The control datagram, not parsed; None if this key does not open it."""
         try:
             return _FIRST + self._aead.decrypt(_NONCE, sealed[1:], _FIRST)
         except InvalidTag:
@@ -41,7 +41,7 @@ class ControlCipher:
 
 
 class ControlCiphers:
-    """Of the operations whose orders a process runs; of more than `OPERATIONS_MAX` the last ones are left out."""
+    """The ciphers of the operations that a process runs; beyond `OPERATIONS_MAX` the last ones are left out."""
 
     def __init__(self, op_ids: Iterable[bytes]) -> None:
         self._ciphers = [ControlCipher(op_id) for op_id in list(dict.fromkeys(op_ids))[:OPERATIONS_MAX]]

@@ -1,7 +1,7 @@
 """Control messages as datagrams, and back. SPEC.md section 4.1.
 
-These are the opened datagrams: what seals them for the air is gateway/core/control_cipher.py.
-A reassembler is only ever given fragments that a verified beat lists, so what it can hold is bounded by the beat.
+These are the opened datagrams: gateway/core/control_cipher.py seals them for the air.
+A reassembler gets only fragments that a verified beat lists, so the beat bounds its size.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def split(kind: Kind, message: bytes) -> list[bytes]:
 
 
 def listed_hash(datagram: bytes) -> bytes:
-    """What a beat lists of an announcement's fragment: SHA-256 of the opened control datagram, cut to 16 bytes."""
+    """The hash of an announcement's fragment in a beat: SHA-256 of the opened control datagram, truncated to 16 bytes."""
     return hashlib.sha256(datagram).digest()[:FRAGMENT_HASH_SIZE]
 
 
@@ -38,7 +38,7 @@ class Reassembler:
         self._parts: dict[tuple[bytes, int], dict[int, bytes]] = {}
 
     def add(self, header: ControlHeader, fragment: bytes) -> bytes | None:
-        """The whole message once its last fragment is in, else None. ValueError if it is not what its id says."""
+        """The whole message when its last fragment has arrived, otherwise None. ValueError if it does not match its id."""
         key = (header.message_id, header.count)
         parts = self._parts.setdefault(key, {})
         parts[header.index] = fragment
@@ -51,5 +51,5 @@ class Reassembler:
         return message
 
     def clear(self) -> None:
-        """Forget what is incomplete; called when a beat stops listing it."""
+        """Forget incomplete messages; called when a beat no longer lists them."""
         self._parts.clear()

@@ -1,15 +1,15 @@
 """Order fragments: an operation order in pieces that fit a sealed datagram, and back. SPEC.md section 4.6.
 
-What lives here: the form of a piece and the gathering of one order. Whom to believe is not asked: every station holds the
-keys of the lanes that carry these pieces, so what was gathered is verified like a file that a stranger handed over. Nor is
-anything parsed: when that is done is gateway/core/order_intake.py's.
+What lives here: the form of a piece and the collection of one order. Pieces are not authenticated by their sender: every
+station holds the keys of the lanes that carry them, so a collected order is verified like a file of unknown origin. Nothing
+is parsed either: gateway/core/order_intake.py decides when that is done.
 """
 
 from __future__ import annotations
 
 from keys.order import VerifiedOrder, claimed_hash
 
-NAME_SIZE = 16  # of an order_hash, in front of each piece
+NAME_SIZE = 16  # of an order_hash, at the beginning of each piece
 HEAD_SIZE = NAME_SIZE + 2
 PIECE_MAX = 1100
 PIECES_MAX = 16
@@ -29,7 +29,7 @@ def name_of(content: bytes) -> bytes:
 
 
 class Gathering:
-    """The pieces of one order at a time; a piece of another one begins anew, so what is held is bounded."""
+    """The pieces of one order at a time; a piece of another order replaces them, so the size is bounded."""
 
     __slots__ = ("_name", "_pieces")
 
@@ -38,7 +38,7 @@ class Gathering:
         self._pieces: dict[int, bytes] = {}
 
     def add(self, content: bytes) -> bytes | None:
-        """The file, once its last piece is in. ValueError for no fragment, or an order that has not this name."""
+        """The file, when its last piece has arrived. ValueError if it is no fragment, or the name is wrong."""
         index, count, piece = _parse(content)
         name = content[:NAME_SIZE] + bytes([count])
         if name != self._name:

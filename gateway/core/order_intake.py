@@ -1,9 +1,9 @@
-"""Order intake: which order that came by the link is looked into next, and which never again. SPEC.md section 4.6.
+"""Order intake: which order from the link is parsed next, and which is never parsed again. SPEC.md section 4.6.
 
-Every holder of a lane's key can send orders in it at the rate of the link, and to look into one (COSE, CBOR, certificates,
-signatures) takes a hundred times as long as to send one. So each source has its turn: a station aboard, a session at a
-ground. What lives here: the pieces of each source, the whole order that waits, whose turn it is, and what was looked into
-in vain. What an order is worth is its caller's. Sans-IO: time is an argument.
+Every holder of a lane's key can send orders in it at the rate of the link, and parsing one (COSE, CBOR, certificates,
+signatures) takes a hundred times as long as sending one. So each source has its turn: a station aboard, a session at a
+ground. What lives here: the pieces of each source, its waiting complete order, the turns, and the refused orders. The
+caller judges an order. Sans-IO: time is an argument.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Source = TypeVar("Source", bound=Hashable)
 
 
 class _Waiting:
-    """Of one source: what is gathered, and the newest whole order that was not looked into yet."""
+    """The state of one source: the collected pieces, and the newest complete order that was not parsed yet."""
 
     __slots__ = ("due", "gathering", "whole")
 
@@ -33,17 +33,17 @@ class _Waiting:
 
 
 class OrderIntake(Generic[Source]):
-    """A source holds two orders at most. The caller bounds how many sources there are, with `keep`."""
+    """A source holds at most two orders. The caller bounds the number of sources, with `keep`."""
 
     def __init__(self) -> None:
-        self._sources: dict[Source, _Waiting] = {}  # the one that had a turn last comes last
+        self._sources: dict[Source, _Waiting] = {}  # the source of the last turn comes last
         self._refused: dict[bytes, None] = {}  # SHA-256 of files, the newest last
         self._due = float("-inf")
 
     def add(self, source: Source, content: bytes) -> None:
-        """An order fragment. ValueError if it is none, or completes an order that has not its name.
+        """An order fragment. ValueError if it is not one, or completes an order that does not have its name.
 
-        Nothing is parsed. An order that was refused is not kept; one that waits gives way to a newer one of its source.
+        Nothing is parsed. A refused order is not kept; a newer one of the same source replaces a waiting one.
         """
         waiting = self._sources.setdefault(source, _Waiting())
         whole = waiting.gathering.add(content)
@@ -51,9 +51,9 @@ class OrderIntake(Generic[Source]):
             waiting.whole = whole
 
     def take(self, now: float) -> tuple[Source, bytes] | None:
-        """(source, file) of the order whose turn it is; None if none waits, or may be looked into yet.
+        """(source, file) of the order whose turn it is; None if none waits, or none may be parsed yet.
 
-        It counts as refused from now on, whatever happens to the caller meanwhile: `look_again` if that does not last.
+        It counts as refused from now on, even if the caller fails meanwhile; `look_again` cancels this.
         """
         if now < self._due:
             return None
@@ -69,15 +69,15 @@ class OrderIntake(Generic[Source]):
         return None
 
     def look_again(self, data: bytes) -> None:
-        """What `take` gave was refused by the clock or by the disk: once it comes again, it is as good as new."""
+        """The order of `take` was refused because of the clock or the disk: when it comes again, it is treated as new."""
         self._refused.pop(_digest(data), None)
 
     def forget_refusals(self) -> None:
-        """Another order is in force, and what did not succeed the last one may succeed this."""
+        """Another order is in force, and a refused order may succeed this one."""
         self._refused.clear()
 
     def keep(self, sources: Collection[Source]) -> None:
-        """Let go of the sources that are not among these."""
+        """Forget the sources that are not among these."""
         self._sources = {source: waiting for source, waiting in self._sources.items() if source in sources}
 
     def _refuse(self, data: bytes) -> None:
@@ -86,7 +86,7 @@ class OrderIntake(Generic[Source]):
             del self._refused[next(iter(self._refused))]
 
     def _was_refused(self, data: bytes) -> bool:
-        """It counts as refused just now then: what comes again and again is what has to be remembered."""
+        """If so, it counts as refused just now, because repeated orders must be remembered."""
         digest = _digest(data)
         if digest not in self._refused:
             return False

@@ -5,8 +5,8 @@ The flow, and the functions in its order:
   2  `_block`          counters from the lane's send key: their headers, nonces (salt XOR CTR) and additional data
                        (header || session_id), made 256 at a time
   3  `_encrypt`        one AEAD call per datagram, in place
-  4  `_lay_headers`    the SFrame header goes into the headroom in front of each
-  5                    starts and lengths now mark the sealed datagrams; the endpoint sends them as they lie
+  4  `_lay_headers`    the SFrame header is written into the headroom before each
+  5                    starts and lengths now mark the sealed datagrams; the endpoint sends them from there
 
 RFC 9605 section 4.4; SPEC.md section 4.
 """
@@ -63,7 +63,7 @@ class Sealer:
             encrypt(nonce, plain, aad, sealed)
 
     def seal_one(self, key: SendKey, plaintext: bytes) -> bytes:
-        """One datagram, for what is rare: a beat in the evidence lane."""
+        """One datagram, for rare cases: a beat in the evidence lane."""
         self._single.clear()
         self._single.append(plaintext)
         self.seal(key, self._single)

@@ -1,7 +1,7 @@
 """The SFrame codec (RFC 9605 section 4.3): headers, nonces and additional data, one at a time and per batch.
 
 What lives here: arithmetic on bytes. What must not: keys and state. The scalar functions are the reference that the
-official vectors check; the batch functions are what the data path runs, and the tests hold the two together.
+official vectors check; the data path runs the batch functions, and the tests compare the two.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ from keys.keyring import NONCE_SIZE
 Octets = npt.NDArray[np.uint8]
 Integers = npt.NDArray[np.int64]
 
-LONG_KID = 0x80  # X: the KID stands in its own bytes
-LONG_CTR = 0x08  # Y: the CTR stands in its own bytes
+LONG_KID = 0x80  # X: the KID has bytes of its own
+LONG_CTR = 0x08  # Y: the CTR has bytes of its own
 SHORT_BELOW = 8  # a KID or CTR below this is held in the config byte
 DOWNLINK_FIRST = 0x90  # X = 1, K = 1: a two-byte KID
 UPLINK_FIRST = 0xF0  # X = 1, K = 7: an eight-byte KID
 DOWNLINK_KID, UPLINK_KID = 2, 8  # bytes
-BLOCK_SIZE = 256  # counters made ahead at a time: what NumPy asks for a call is then spread over as many datagrams
+BLOCK_SIZE = 256  # counters prepared at a time, so that the cost of a NumPy call is shared by as many datagrams
 CTR_BYTES_MAX = 4  # a key is rejected after 2^28 packets
 DOWNLINK_HEADER_MIN = 1 + DOWNLINK_KID
 DOWNLINK_HEADER_MAX = DOWNLINK_HEADER_MIN + CTR_BYTES_MAX
 UPLINK_HEADER_MIN = 1 + UPLINK_KID
 UPLINK_HEADER_MAX = UPLINK_HEADER_MIN + CTR_BYTES_MAX
 
-# From how many on a CTR needs 1, 2, 3, 4 bytes of its own.
+# The values from which a CTR needs 1, 2, 3, 4 bytes of its own.
 _CTR_STEPS = np.array([SHORT_BELOW, 1 << 8, 1 << 16, 1 << 24], np.int64)
 
-# By config byte: how many bytes the CTR has of its own, what it is if it has none, how far to shift four bytes so that
-# its own remain, and the least that may stand there.
+# By config byte: the number of the CTR's own bytes, its value if it has none, the shift by which four bytes are reduced to
+# its own, and the least value that is allowed there.
 _NEVER = 1 << 62
 _CONFIG = np.arange(256, dtype=np.int64)
 _CTR_WIDTH = np.where(_CONFIG & LONG_CTR, (_CONFIG & 7) + 1, 0)
 _CTR_SHORT = np.where(_CONFIG & LONG_CTR, 0, _CONFIG & 7)
 _CTR_SHIFT = 8 * np.maximum(CTR_BYTES_MAX - _CTR_WIDTH, 0)
-_CTR_LEAST = np.array([0, *_CTR_STEPS, *[_NEVER] * 4], np.int64)[_CTR_WIDTH]  # no key lives that long
+_CTR_LEAST = np.array([0, *_CTR_STEPS, *[_NEVER] * 4], np.int64)[_CTR_WIDTH]  # no key is used that long
 
 
 def encode_header(kid: int, ctr: int) -> bytes:
@@ -59,7 +59,7 @@ def encode_header(kid: int, ctr: int) -> bytes:
 
 
 def decode_header(data: bytes) -> tuple[int, int, int]:
-    """(KID, CTR, header length). ValueError if `data` is cut short or a field is not in its fewest bytes."""
+    """(KID, CTR, header length). ValueError if `data` is truncated or a field is not in its fewest bytes."""
     if not data:
         raise ValueError("no header")
     config, at = data[0], 1
@@ -99,9 +99,9 @@ def pairs(salt: bytes, headers: Octets, ctrs: Integers, metadata: bytes) -> list
 
 
 class HeaderBlock:
-    """Made ahead: what each of some consecutive counters of one KID needs. Their headers are equally long.
+    """Prepared data for some consecutive counters of one KID. Their headers are equally long.
 
-    `first`    the first of the counters, and `end` the one behind the last
+    `first`    the first of the counters, and `end` the one after the last
     `prefix`   the bytes that their headers begin with, up to the CTR
     `salt`     that of the key they are for
     `headers`  (n, size) octets
@@ -164,5 +164,5 @@ def counters(heads: Octets, kid_size: int) -> tuple[Integers, int]:
 
 
 def least(heads: Octets) -> int:
-    """The least CTR that may stand in these headers: what would fit in fewer bytes must not, nor a KID that would."""
+    """The least CTR that is allowed in these headers: a CTR or a KID that fits in fewer bytes is not."""
     return int(_CTR_LEAST[heads[0, 0]]) if heads[0, 1] else _NEVER

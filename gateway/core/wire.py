@@ -1,6 +1,6 @@
 """The outermost bytes of the link: control header, sizes, and the reasons to drop. SPEC.md sections 4 and 12.
 
-What lives here: constants computed in the open, and nothing that needs a key.
+What lives here: constants with their computation, and nothing that needs a key.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from gateway.batch import TAG_SIZE
 from gateway.core import sframe
 
 LINK_MTU = 1472  # UDP payload of an Ethernet frame: 1500 - 20 (IPv4) - 8 (UDP)
-MTU_RANGE = (1232, 1952)  # 1280 (least IPv6 MTU) - 40 - 8, which holds a control datagram; what a slot takes in
+MTU_RANGE = (1232, 1952)  # 1280 (least IPv6 MTU) - 40 - 8, which holds a control datagram; the size of a slot
 DOWNLINK_OVERHEAD = sframe.DOWNLINK_HEADER_MAX + TAG_SIZE
 UPLINK_OVERHEAD = sframe.UPLINK_HEADER_MAX + TAG_SIZE
 
@@ -26,14 +26,14 @@ CONTROL_MAX = CONTROL_OVERHEAD + FRAGMENT_MAX  # of a control datagram on the ai
 FRAGMENTS_MAX = 16
 MESSAGE_ID_SIZE = 8
 
-BEAT_AFTER_PACKETS = 16_384  # of one lane since the last beat: three of those may be lost before the next line holds
+BEAT_AFTER_PACKETS = 16_384  # of one lane since the last beat: three such beats may be lost before the next limit applies
 BEYOND_BEAT_BY = 65_536  # REJECT: a CTR this far past the newest beat's next CTR
-KEEP_EPOCH_S = 10.0  # a previous epoch's uplink keys at either end, for what is still on its way
-CHALLENGE_FOR_S = 10.0  # a challenge is answered, and its answer is worth something, for so long
+KEEP_EPOCH_S = 10.0  # a previous epoch's uplink keys at both ends, for datagrams that are still on their way
+CHALLENGE_FOR_S = 10.0  # a challenge is answered, and its answer is valid, for this time
 
 
 class Kind(enum.IntEnum):
-    """What a control datagram carries a fragment of."""
+    """The kind of message of which a control datagram carries a fragment."""
 
     STATEMENT = 1
     ANNOUNCEMENT = 2
@@ -41,7 +41,7 @@ class Kind(enum.IntEnum):
 
 
 class Evidence(enum.IntEnum):
-    """First byte of a plaintext of the evidence lane. Kinds 2 and 3 are settled in SPEC.md and not sent yet."""
+    """First byte of a plaintext of the evidence lane. Kinds 2 and 3 are specified in SPEC.md and not sent yet."""
 
     BEAT = 1
     CHECKPOINT = 2
@@ -50,7 +50,7 @@ class Evidence(enum.IntEnum):
 
 
 class Control(enum.IntEnum):
-    """What follows the echo in a plaintext of the control lane. 3, 4 and 6 are settled in SPEC.md and not sent yet."""
+    """The byte after the echo in a plaintext of the control lane. 3, 4 and 6 are specified in SPEC.md and not sent yet."""
 
     CHALLENGE = 1
     ORDER_FRAGMENT = 2
@@ -61,7 +61,7 @@ class Control(enum.IntEnum):
 
 
 class DropReason(enum.StrEnum):
-    """Why something was counted and not delivered. SPEC.md section 12 says what each means and what to do."""
+    """Why an input was counted and not delivered. SPEC.md section 12 explains each and says what to do."""
 
     TOO_SHORT = "too_short"
     NOT_ZEGEL = "not_zegel"
@@ -116,7 +116,7 @@ class ControlHeader:
 
 
 def is_sealed_control(datagram: bytes) -> bool:
-    """Whether it has the form of a control datagram on the air, which is all that can be told without the key."""
+    """Whether it has the form of a control datagram on the air; without the key, nothing more is known."""
     return CONTROL_OVERHEAD < len(datagram) <= CONTROL_MAX and datagram[0] == FIRST_CONTROL
 
 

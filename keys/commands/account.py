@@ -1,7 +1,7 @@
 """Account: the users of this computer that a command acts for, and acting as one of them for a moment.
 
 A command under sudo reads and writes a person's files as that person, and a folder of keys as its owner. So it can read in
-a home that nobody else may enter (mode 0700), or on a medium that not even root may, and no key comes to belong to root.
+a home folder of mode 0700, or on a medium that root may not enter, and no key belongs to root.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if sys.platform != "win32":
 
 ROOT = 0
 SERVICE = "zegel"  # the user that the packages make
-INVOKERS = ("SUDO_UID", "PKEXEC_UID")  # what sudo(8) and pkexec(1) tell root of the person who called
+INVOKERS = ("SUDO_UID", "PKEXEC_UID")  # sudo(8) and pkexec(1) give the caller's user id in these
 OVERFLOW_UID = 65_534  # user_namespaces(7): shown for a user that this namespace does not know
 PR_GET_DUMPABLE, PR_SET_DUMPABLE = 3, 4  # prctl(2)
 
@@ -37,9 +37,9 @@ class Account(NamedTuple):
 
     @contextlib.contextmanager
     def acting(self) -> Iterator[None]:
-        """Within, this process has the rights of this user and no others, if root started it; no other thread may run.
+        """Within, this process has only the rights of this user, if root started it; no other thread may run.
 
-        Within another one it is this user's alone, too.
+        A nested use has only the rights of the inner user, too.
         """
         if sys.platform == "win32" or os.getuid() != ROOT or os.geteuid() == self.uid:
             yield
@@ -53,7 +53,7 @@ class Account(NamedTuple):
 
 
 def _become(uid: int, gid: int, groups: list[int]) -> None:
-    """A process that was kept out of core files (gateway/loop/hardening.py) stays so, which Linux else undoes."""
+    """Keep the process out of core files (gateway/loop/hardening.py), which Linux would otherwise undo."""
     libc = ctypes.CDLL(None) if sys.platform == "linux" else None
     dumpable = libc.prctl(PR_GET_DUMPABLE, 0, 0, 0, 0) if libc else 1
     os.seteuid(ROOT)
@@ -77,18 +77,18 @@ def by_sudo() -> bool:
 
 
 def through_sudo() -> bool:
-    """Whether sudo started this process, as whichever user."""
+    """Whether sudo started this process, as any user."""
     return bool(_told(INVOKERS))
 
 
 def forget_invoker() -> None:
-    """From here on this process acts for itself, as one does that makes a folder of its own and clears it away."""
+    """From here on this process acts for itself, because it makes and removes a folder of its own."""
     for name in INVOKERS:
         os.environ.pop(name, None)
 
 
 def invoker() -> Account:
-    """The person who called sudo or pkexec; as `caller` if nobody did."""
+    """The person who called sudo or pkexec; as `caller` if no one did."""
     if not by_sudo():
         return caller()
     uid, gid = _told(INVOKERS), _told(("SUDO_GID",))
@@ -96,9 +96,9 @@ def invoker() -> Account:
 
 
 def owner(path: Path) -> Account:
-    """The owner of a file or folder; of one that is not there, the owner of the folder that it would be in.
+    """The owner of a file or folder; for a missing one, the owner of the folder that would hold it.
 
-    As `caller` where this process cannot know, or Linux cannot show whose it is.
+    As `caller` if this process cannot know the owner, or Linux cannot show it.
     """
     if sys.platform == "win32":
         return caller()
@@ -111,12 +111,12 @@ def owner(path: Path) -> Account:
 
 
 def _told(names: Sequence[str]) -> str:
-    """What the environment says first under one of these names."""
+    """The first of these variables of the environment that is set."""
     return next((value for name in names if (value := os.environ.get(name))), "")
 
 
 def _of(uid: int, gid: int) -> Account:
-    """`gid` counts only for a number that has no user here."""
+    """`gid` is used only for a uid without a user here."""
     try:
         found = pwd.getpwuid(uid)
     except KeyError:

@@ -112,7 +112,7 @@ def test_a_machine_that_is_well_needs_no_hand(kept, figure):
     assert "RTP (payload type 96)" in says(findings, "camera")
     assert "'Night Watch', number 1: until" in says(findings, "order")
     assert "datagrams of 1472 pass whole" in says(findings, "link")
-    assert not [f for f in findings if "this look failed" in f["text"]]
+    assert not [f for f in findings if "this check failed" in f["text"]]
     assert house.order.exists()
 
 
@@ -196,7 +196,7 @@ def test_a_machine_with_seven_things_wrong_hears_of_all_and_of_their_cures(kept,
     # 7: the order has ended.
     assert "order: 'Short', number 2: ended at" in todo
     assert f"-> load a newer one: zegel device load-order {card} op.order" in todo
-    assert not [f for f in findings if "this look failed" in f["text"]]
+    assert not [f for f in findings if "this check failed" in f["text"]]
 
 
 def test_while_zegel_flies_it_is_asked_and_nothing_is_taken_from_it(house, fly):

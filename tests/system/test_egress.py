@@ -270,7 +270,7 @@ def test_apply_twice_is_apply_once_and_remove_leaves_the_rules_of_others(board):
 def test_an_interface_that_comes_later_is_guarded_from_its_first_moment(board, tmp_path):
     words = closed(tmp_path, interfaces=("usb0", "radio"))
     done = board.egress("apply", *words)
-    assert "usb0, which is not there yet: only the user 4711 sends" in done.stdout
+    assert "usb0, which does not exist yet: only the user 4711 sends" in done.stdout
     later = Cable("usb0", 3, (board.aboard, board.station))
     seen = board.station.capture(later.name)
     if "before Linux 6.16" in done.stdout:

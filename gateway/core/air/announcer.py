@@ -1,10 +1,10 @@
-"""Announcer: the aircraft's side of a session. Which keys are current, and what is said about them, when.
+"""Announcer: the aircraft's side of a session. Which keys are current, and which messages about them are due.
 
 The flow:
-  1  `Announcer(...)`  draws the session key, states the session (session_id = hash of the statement), draws epoch 0
-  2  `datagrams`       whatever is due now: the beat, as a control datagram and in the evidence lane, then statement and
+  1  `Announcer(...)`  draws the session key, states the session (session_id = hash of the statement), draws epoch 0 2
+  `datagrams`       everything that is due now: the beat, as a control datagram and in the evidence lane, then statement and
                        announcements in turn, never more than 5 % of the link
-  3  `_turn_epoch`     ahead of REKEY_AFTER_PACKETS or the order's rekey_s the next epoch is drawn and announced; after
+  3  `_turn_epoch`     before REKEY_AFTER_PACKETS or the order's rekey_s the next epoch is drawn and announced; after
                        the lead time it becomes current and the old send keys are dropped
   4  `close`           a last beat says that the session is over
 
@@ -36,20 +36,20 @@ from keys.statement import Statement
 BEAT_EVERY_S = 0.5
 NARROW_BELOW_BPS = 250_000
 NARROW_BEAT_EVERY_S = 1.0  # as a control datagram and in the evidence lane, in turn
-NARROW_FIRST_BEATS = 4  # of a session, as control datagrams and as often as on other links: nobody has its keys yet
-BEATS_APART_S = 0.1  # at least, where one is sent for an answer's sake
+NARROW_FIRST_BEATS = 4  # first beats of a session, control datagrams as on other links: no station has the keys yet
+BEATS_APART_S = 0.1  # least time to the last beat, for one that answers a challenge
 START_ROUNDS = 5  # rounds of announcements in the first second of an epoch
 START_ROUND_EVERY_S = 0.2
-ANNOUNCE_SHARE = 0.05  # of the link, beats apart
+ANNOUNCE_SHARE = 0.05  # of the link, beats not counted
 NARROW_START_SHARE, NARROW_START_S = 0.25, 10.0  # of a narrow link, when a session begins
 LEAD_ROUNDS = 3
-STATEMENT_EVERY = 4  # datagrams of a round: on a narrow link who comes new need not wait for its end
+STATEMENT_EVERY = 4  # datagrams of a round: on a narrow link a new station need not wait for its end
 REKEY_AFTER_PACKETS = REJECT_AFTER_PACKETS // 2  # far enough ahead that no lead time can reach the limit
 
 
 class Phase(enum.Enum):
     STEADY = "steady"
-    LEAD = "lead"  # the next epoch is drawn and announced, the current one still seals
+    LEAD = "lead"  # the next epoch is drawn and announced; the current one still seals
     CLOSED = "closed"
 
 
@@ -69,7 +69,7 @@ class Announcer:
         now: float,
         unix_time: int = 0,
     ) -> None:
-        """`device` is (index in the order, device key, boot counter); `lanes` those that this session has."""
+        """`device` is (index in the order, device key, boot counter); `lanes` are those of this session."""
         self.order, self.lanes, self.link_bps = order, lanes, link_bps
         self._entropy = entropy
         self._session_key = Ed25519PrivateKey.from_private_bytes(entropy(32))
@@ -87,8 +87,8 @@ class Announcer:
         self._began = now
         self._beat_at = now
         self._beat_sent_at = float("-inf")
-        self._answered: set[int] = set()  # stations that have challenged
-        self._beaten: dict[int, int] = {}  # KID -> next CTR, as the last beat said
+        self._answered: set[int] = set()  # stations that have sent a challenge
+        self._beaten: dict[int, int] = {}  # KID -> next CTR, as in the last beat
         self._bytes_left = self._bytes_a_second = link_bps * ANNOUNCE_SHARE / 8
         self._counted_at = now
         self._outbox: deque[bytes] = deque()
@@ -97,14 +97,14 @@ class Announcer:
         self._closed_at = float("inf")
         self._install(self._draw(0), now)
 
-    # --- what the data path asks ---
+    # --- for the data path ---
 
     def send_key(self, lane: Lane) -> SendKey | None:
         """The key that seals `lane` now; None if this session has no such lane or is closed."""
         if self.phase is Phase.CLOSED or (key := self.current.send_keys.get(lane)) is None:
             return None
         if key.next_ctr - self._beaten.get(key.kid, 0) > BEAT_AFTER_PACKETS:
-            self._beat_at = float("-inf")  # nobody opens what is too far beyond a beat
+            self._beat_at = float("-inf")  # no station opens a datagram that is too far beyond a beat
         return key
 
     @property
@@ -112,7 +112,7 @@ class Announcer:
         return self.current.number
 
     def uplink_keys(self, now: float) -> dict[int, dict[int, bytes]]:
-        """Epoch -> station -> uplink key, of the epochs whose uplink is taken now: SPEC.md section 4.7."""
+        """Epoch -> station -> uplink key, of the epochs whose uplink is accepted now: SPEC.md section 4.7."""
         if now - self._closed_at > self.freshness.fresh_s:
             return {}
         taken = {drawn.number: drawn.uplink_keys for drawn in (self.current, self._next) if drawn}
@@ -121,13 +121,13 @@ class Announcer:
         return taken
 
     def answer(self, station: int, now: float) -> None:
-        """This station has challenged: the first answer that it gets in a session does not wait for its turn."""
+        """This station has sent a challenge: its first answer in a session does not wait for the next regular beat."""
         if station not in self._answered:
             self._answered.add(station)
             self._beat_at = min(self._beat_at, max(now, self._beat_sent_at + BEATS_APART_S))
 
     def next_due(self) -> float:
-        """When `datagrams` has something to say again."""
+        """When `datagrams` will return something again."""
         if self.phase is Phase.CLOSED:
             return float("inf")
         turn = self._switch_at if self.phase is Phase.LEAD else self._rekey_at - self.lead_s
@@ -135,7 +135,7 @@ class Announcer:
         allowed = self._counted_at + max(0.0, missing) / self._rate(self._counted_at)
         return min(self._beat_at, self._round_at, allowed, turn)
 
-    # --- what goes out ---
+    # --- sending ---
 
     def datagrams(self, now: float, unix_time: int = 0) -> list[bytes]:
         """Everything that is due at `now`, in order. `unix_time` is the board clock's claim, 0 if not believed."""
@@ -148,9 +148,9 @@ class Announcer:
         return out + self._share_of_link(now)
 
     def close(self, now: float, unix_time: int = 0) -> list[bytes]:
-        """The last beat; after it this session seals nothing, and its send keys are gone.
+        """The last beat; after it this session seals nothing, and its send keys are deleted.
 
-        What comes up in it is opened for fresh_ms more (uplink_opener.py); then the caller drops the announcer.
+        Its uplink is opened for fresh_ms more (uplink_opener.py); then the caller drops the announcer.
         """
         if self.phase is Phase.CLOSED:
             return []
@@ -202,12 +202,12 @@ class Announcer:
     # --- announcements ---
 
     def _rate(self, now: float) -> float:
-        """Bytes a second for announcements. Where a round takes seconds, nobody commands a new session before it is out."""
+        """Bytes a second for announcements. If a round takes seconds, no station commands a new session before its end."""
         begins = self.link_bps < NARROW_BELOW_BPS and now - self._began < NARROW_START_S
         return self._bytes_a_second * (NARROW_START_SHARE / ANNOUNCE_SHARE if begins else 1)
 
     def _share_of_link(self, now: float) -> list[bytes]:
-        """What of the queued round the link's share allows now (a token bucket of one second)."""
+        """The part of the queued round that the link's share allows now (a token bucket of one second)."""
         out = []
         burst = max(self._bytes_a_second, CONTROL_MAX)
         self._bytes_left = min(burst, self._bytes_left + (now - self._counted_at) * self._rate(self._counted_at))
@@ -218,10 +218,10 @@ class Announcer:
         return out
 
     def _next_round(self, now: float) -> list[bytes]:
-        """The statement, with one round queued behind it, unless the last one still waits for its share of the link.
+        """The statement, with one round queued after it, unless the last one still waits for its share of the link.
 
         A receiver needs statement, beat and announcements in this order: on a wide link a round brings its own beat,
-        so whoever comes new joins within one round.
+        so a station that starts late joins within one round.
         """
         if self._outbox:
             self._round_at = now + START_ROUND_EVERY_S
@@ -240,7 +240,7 @@ class Announcer:
         return self._statement[:]
 
     def _sealed(self, opened: Iterable[bytes]) -> list[bytes]:
-        """Control datagrams as they go on the air."""
+        """Control datagrams, sealed for the air."""
         return [self._cipher.seal(datagram) for datagram in opened]
 
     def _announce(self, announced: Epoch, now: float) -> None:
@@ -249,7 +249,7 @@ class Announcer:
         self._listed = {i: [fragment.listed_hash(d) for d in parts] for i, parts in opened.items()}
         self._fragments = parts = self._sealed(itertools.chain(*opened.values()))
         statements = 1 + len(parts) // STATEMENT_EVERY
-        # How long one round takes at its share of the link.
+        # Duration of one round at its share of the link.
         self.round_s = (sum(map(len, parts)) + statements * sum(map(len, self._statement))) / self._bytes_a_second
         self._outbox.clear()
         self._rounds = 0
@@ -258,7 +258,7 @@ class Announcer:
 
     @property
     def lead_s(self) -> float:
-        """How long ahead a new epoch is announced: three rounds of announcements, or the order's lead_s if longer."""
+        """The lead time of a new epoch: three rounds of announcements, or the order's lead_s if longer."""
         return max(self.order.content.policy.lead_s, LEAD_ROUNDS * self.round_s)
 
     # --- epochs ---
@@ -270,7 +270,7 @@ class Announcer:
     def _install(self, drawn: Epoch, now: float) -> None:
         self.current = drawn
         self._announce(drawn, now)
-        # On a link so narrow that the next epoch's lead would begin at once, this one must be announced first.
+        # On a link so narrow that the next lead time would begin at once, announce this epoch first.
         self._rekey_at = now + max(self.order.content.policy.rekey_s, 2 * self.lead_s)
         self._switch_at = self._rekey_at
 

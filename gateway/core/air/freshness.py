@@ -1,7 +1,7 @@
-"""Freshness: what an aircraft remembers to tell a fresh uplink from a delayed one. SPEC.md section 6.
+"""Freshness: the state with which an aircraft distinguishes a fresh uplink from a delayed one. SPEC.md section 6.
 
 What lives here: the nonces of its last beats with their numbers and times, and the stations' newest challenges. Both
-leave by age, so neither grows: beats are two a second, stations fifteen.
+are removed by age, so neither grows: there are two beats a second and fifteen stations.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from gateway.core.wire import CHALLENGE_FOR_S
 
 
 class Freshness:
-    """`fresh_s`: how old, by the time of its sending, the beat may be that an uplink echoes."""
+    """`fresh_s`: the largest age, from its sending, of a beat that an uplink echoes."""
 
     __slots__ = ("_beats", "_challenges", "fresh_s")
 
     def __init__(self, fresh_s: float) -> None:
         self.fresh_s = fresh_s
         self._beats: deque[tuple[float, bytes, int]] = deque()  # (sent, nonce, seq), oldest first
-        self._challenges: dict[int, tuple[float, bytes]] = {}  # station -> (heard, challenge)
+        self._challenges: dict[int, tuple[float, bytes]] = {}  # station -> (received, challenge)
 
     def beat(self, seq: int, nonce: bytes, now: float) -> None:
-        """Beat number `seq` leaves now, with this nonce."""
+        """Beat number `seq` is sent now, with this nonce."""
         self._forget(now)
         self._beats.append((now, nonce, seq))
 
@@ -32,7 +32,7 @@ class Freshness:
         return next((seq for _, sent, seq in self._beats if nonce == sent), None)
 
     def challenge(self, station: int, value: bytes, now: float) -> None:
-        """A verified challenge; the next beats bring it back."""
+        """A verified challenge; the next beats return it."""
         self._challenges[station] = (now, value)
 
     def challenges(self, now: float) -> dict[int, bytes]:

@@ -1,6 +1,6 @@
-"""Instances: which starts of a station's ground the aircraft knows, by the names that they seal under.
+"""Instances: the starts of a station's ground that the aircraft knows, by the names under which they seal.
 
-SPEC.md section 4.7, steps 3 and 5, and how they go on in the session that takes the place of this one. Sans-IO: time is
+SPEC.md section 4.7, steps 3 and 5, and how they continue in the session that replaces this one. Sans-IO: time is
 an argument.
 """
 
@@ -16,7 +16,7 @@ from keys.order import OrderStation
 from keys.replay import UPLINK_WINDOW
 
 INSTANCES_MAX = 8  # of a station: a ground that restarts again and again
-IDLE_FOR = 2  # times fresh_ms: by then the echo refuses all that an instance ever sent
+IDLE_FOR = 2  # times fresh_ms: after this time the echo refuses all former datagrams of an instance
 WHO = ~(0xF0FF << 48)  # of a KID, all but lane and epoch
 
 
@@ -24,12 +24,14 @@ WHO = ~(0xF0FF << 48)  # of a KID, all but lane and epoch
 class Instance:
     """One start of a station's ground: it keeps its name in both lanes and all epochs of a session.
 
-    Until it is heard it may have one of two names, by what its ground knows of the sessions before.
+    Until its first datagram it may have one of two names, depending on the previous sessions that its ground knows.
     """
 
     station: OrderStation
     heard_at: float
-    follows: dict[int, bytes] = dataclasses.field(default_factory=dict)  # by KID: from which name of an earlier session
+    follows: dict[int, bytes] = dataclasses.field(
+        default_factory=dict
+    )  # by KID: the name of an earlier session from which it is derived
     heard_as: int | None = None  # the KID, without lane and epoch
     keys: dict[tuple[int, int], ReceiveKey] = dataclasses.field(default_factory=dict, repr=False)  # by KID, whole epoch
     taken: Trail[tuple[int, int]] = dataclasses.field(default_factory=Trail)  # (epoch, CTR) of its commands
@@ -41,17 +43,17 @@ class Instance:
         return self.keys[kid, epoch]
 
     def handed_on(self) -> list[bytes]:
-        """From which names that of its ground in the next session may follow.
+        """The names from which its ground may derive that of the next session.
 
-        A ground goes on from its name here once we have answered it, and until then from the name that this one
-        followed from: SPEC.md section 4.7.
+        After our answer a ground derives it from its name here, and before that from the name from which this one
+        was derived: SPEC.md section 4.7.
         """
         heard = [] if self.heard_as is None else [self.heard_as.to_bytes(8, "big")[-INSTANCE_SIZE:]]
         return [*heard, *self.follows.values()]
 
 
 class Instances:
-    """The live ones of one session."""
+    """The live instances of one session."""
 
     def __init__(self) -> None:
         self._named: dict[int, Instance] = {}  # by KID without lane and epoch; one that has two names is here twice
@@ -65,7 +67,7 @@ class Instances:
     def follow(
         self, former: Instances, stations: Iterable[OrderStation], session_id: bytes, uplink_keys: Mapping[int, bytes]
     ) -> None:
-        """Have live those of the session before whose station is among these, by the same key."""
+        """Add the live instances of the previous session whose station is among these, with the same key."""
         listed = {station.pub: station for station in stations}
         for live in former:
             if station := listed.get(live.station.pub):
@@ -75,7 +77,7 @@ class Instances:
                 self._named |= dict.fromkeys(follows, Instance(station, live.heard_at, follows))
 
     def hear(self, kid: int, instance: Instance, now: float, fresh_s: float) -> bool:
-        """It has proven itself under this KID. Whether it has a slot: one that has been idle gives way."""
+        """It has verified under this KID. Whether it gets a slot: it may replace an idle one."""
         if kid & WHO not in self._named and not self._make_room(instance.station, now - IDLE_FOR * fresh_s):
             return False
         who, instance.heard_at = kid & WHO, now
@@ -100,7 +102,7 @@ class Instances:
         self._named = {who: live for who, live in self._named.items() if live is not instance}
 
     def keep(self, epochs: Container[int]) -> None:
-        """Let go of the keys of epochs that are over."""
+        """Delete the keys of epochs that are over."""
         for live in self:
             if any(epoch not in epochs for _, epoch in live.keys):
                 live.keys = {place: key for place, key in live.keys.items() if place[1] in epochs}

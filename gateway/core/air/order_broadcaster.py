@@ -1,8 +1,8 @@
 """Order broadcaster: brings one order to the stations of a session, piece by piece. SPEC.md sections 4.6 and 7.
 
-In the evidence lane before the session that changes to it, until each station that is there says that it holds it; in the
-order lane over and over, until each station has shown by a challenge that it has it. Never more than 5 % of the link, apart
-from announcements. Sans-IO.
+Before the change it sends in the evidence lane, until each present station says that it holds the order; after the change
+in the order lane, again and again, until each station has shown by a challenge that it has the order. Never more than 5 %
+of the link, in addition to announcements. Sans-IO.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from keys.order import VerifiedOrder
 
 ORDER_SHARE = 0.05  # of the link
 BUSY_FOR_S = 60.0  # after the change: a round every announce_s, once the first ones are out
-IDLE_EVERY_S = 30.0  # and then, for whoever was out of reach
+IDLE_EVERY_S = 30.0  # and then, for stations that were out of reach
 
 
 class OrderBroadcaster:
@@ -25,26 +25,26 @@ class OrderBroadcaster:
         self._announcer, self._lane, self._begin = announcer, lane, begin
         self._fragments = order_fragments.split(order)
         self._bytes_a_second = announcer.link_bps * ORDER_SHARE / 8
-        self.round_s = sum(map(len, self._fragments)) / self._bytes_a_second  # how long one round takes at its share
+        self.round_s = sum(map(len, self._fragments)) / self._bytes_a_second  # duration of one round at its share
         self._expected = {station.index for station in announcer.order.content.stations}
         self._have: set[int] = set()  # stations
         self._expect(begin)
         self._place = 0  # of the next fragment in its round
         self._round_at = self._due = begin
-        self.rounds = 0  # sent whole
+        self.rounds = 0  # rounds sent completely
 
     @property
     def done(self) -> bool:
-        """Whether nothing is left to be said."""
+        """Whether nothing is left to send."""
         said = self.rounds > 0 or self._lane is Lane.ORDER
         return (said and self._expected <= self._have) or self._announcer.send_key(self._lane) is None
 
     def arrived(self, station: int) -> None:
-        """This station has it: it says so, or it speaks under this order."""
+        """This station has it: it says so, or it sends under this order."""
         self._have.add(station)
 
     def _expect(self, now: float) -> None:
-        """Ahead of the change who has not been heard of late is not waited for."""
+        """Before the change, stations that have not been received recently are not waited for."""
         if self._lane is Lane.EVIDENCE:
             self._expected = {*self._announcer.freshness.challenges(now)}
 

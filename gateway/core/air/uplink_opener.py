@@ -1,15 +1,15 @@
-"""Uplink opener: the aircraft's side of the uplink. Which datagrams it opens, and which of them it believes.
+"""Uplink opener: the aircraft's side of the uplink. Which datagrams it opens, and which of them it accepts.
 
 The flow, SPEC.md section 4.7, and the functions in its order:
-  1  `open`        only the uplink's form goes on
-  2  `_addressed`  session byte, station and lane by the order, an epoch that is taken now; no key was derived yet
-  3  `_key_of`     a live instance has its keys, of every epoch; an unknown one costs a derivation of the one budget
+  1  `open`        only datagrams of the uplink's form continue
+  2  `_addressed`  session byte, station and lane by the order, an epoch that is accepted now; no key was derived yet
+  3  `_key_of`     a live instance has its keys, of every epoch; an unknown one costs a derivation from the one budget
   4  `_open_kid`   replay window, AES-GCM, echo; then an unknown instance takes its slot, then the window moves
   5  `_carry_out`  the commands of a read in the order of their sealing, without those that come long after later ones
   6  `_deliver`    frames, challenges, order fragments
 
-Every refusal is a counted DropReason, never an exception. Sans-IO: time is an argument. What a commander may tell the
-flight controller is not decided here but frame by frame outside (firmware_shims.guard).
+Every refusal is a counted DropReason, never an exception. Sans-IO: time is an argument. The permissions of a commander are
+not checked here, but frame by frame outside (firmware_shims.guard).
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ from keys.keyring import ReceiveKey
 from keys.lanes import Lane, Role, uplink_head
 from keys.order import OrderStation
 
-DERIVE_A_SECOND = 1_000  # keys of unknown instances, whoever asks; 8 microseconds each
+DERIVE_A_SECOND = 1_000  # keys of unknown instances, for all senders together; 8 microseconds each
 DERIVE_BURST = 100.0
-PLAIN_MIN = NONCE_SIZE + 1  # nothing shorter has content
+PLAIN_MIN = NONCE_SIZE + 1  # a shorter one has no content
 ORDERS_FROM = Role.COMMAND | Role.CONTROL
 
 Indices = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 Found: TypeAlias = tuple[Indices, Indices, Indices]  # slots, counters and header lengths of the datagrams of one KID
-SenderOf: TypeAlias = Callable[[int], Hashable]  # by which address the datagram in a slot came
+SenderOf: TypeAlias = Callable[[int], Hashable]  # the sender's address of the datagram in a slot
 
 
 class _Command(NamedTuple):
-    """What verified of lane 16 and is new, in which slot, and what stood behind its echo."""
+    """A verified new datagram of lane 16: its slot, and the plaintext after its echo."""
 
     instance: Instance
     place: Place
@@ -60,9 +60,9 @@ class _Command(NamedTuple):
 
 @dataclasses.dataclass(slots=True)
 class Accepted:
-    """What one batch held, in order: frames and order fragments by station index, who challenged, and in which slots.
+    """The accepted content of one batch, in order: frames and order fragments by station index, challenges, and the slots.
 
-    `copies`: slots of what had come before, by another link or again.
+    `copies`: slots of datagrams that were received before, by another link or again.
     """
 
     frames: list[tuple[int, bytes]] = dataclasses.field(default_factory=list)
@@ -76,7 +76,7 @@ class UplinkOpener:
     """Opens the uplink of one session. `drops` counts datagrams by reason, `opened` those accepted by station."""
 
     def __init__(self, announcer: Announcer, barrier: Barrier | None = None, former: UplinkOpener | None = None) -> None:
-        """`former` is that of a session which is closed, in whose place this one comes: what was counted goes on."""
+        """`former` is that of the closed session which this one replaces: its counts continue."""
         self.announcer = announcer
         self.barrier = barrier or Barrier()
         self.drops: Counter[DropReason] = former.drops if former else Counter()
@@ -89,18 +89,18 @@ class UplinkOpener:
             self._permitted[uplink_head(Lane.UPLINK, station.index)] = bool(station.roles & Role.COMMAND)
         self._live = Instances()
         self._command_orders = {index: CommandOrder() for index in self._stations}
-        self._waiting: dict[int, list[_Command]] = {}  # by station: what of the read at hand was believed
+        self._waiting: dict[int, list[_Command]] = {}  # by station: what was accepted of the present read
         self._sender_of: SenderOf = _one_sender
         self._budget = Budget(DERIVE_A_SECOND, DERIVE_BURST)
         if former:
             former._go_on_under(announcer.order.content.stations)
             self._budget = former._budget
-            # Whom the former session knew is known in this one: no flood holds up its first word.
+            # This session knows the instances of the former one: no flood delays their first command.
             mine = (announcer.session_id, announcer.current.uplink_keys)
             self._live.follow(former._live, self._stations.values(), *mine)
 
     def _go_on_under(self, stations: Iterable[OrderStation]) -> None:
-        """The session is closed. The commands go on of those who may command, by the same index and key, in `stations`."""
+        """The session is closed. Commands continue from stations that may command by `stations`, under index and key."""
         later = {(station.index, station.pub) for station in stations if station.roles & Role.COMMAND}
         kept = [index for index, station in self._stations.items() if (index, station.pub) in later]
         commands = np.zeros(256, np.bool_)
@@ -109,14 +109,14 @@ class UplinkOpener:
         self._former = None
 
     def tick(self, now: float) -> None:
-        """Let go of the session before, and of its keys, once its time is over; call it now and then."""
+        """Delete the previous session and its keys when its time is over; call it now and then."""
         if self._former and not self._former.announcer.uplink_keys(now):
             self._former = None
 
     # --- 1: forms ---
 
     def open(self, batch: Batch, now: float, sender_of: SenderOf | None = None) -> Accepted:
-        """What of `batch` is to be believed; the plaintexts are copies, the batch may be filled again."""
+        """The accepted content of `batch`; the plaintexts are copies, so the batch may be filled again."""
         accepted = Accepted()
         self._sender_of = sender_of or _one_sender
         lengths = batch.lengths[: batch.count]
@@ -138,7 +138,7 @@ class UplinkOpener:
     def _without_former(
         self, batch: Batch, columns: tuple[Indices, ...], accepted: Accepted, now: float
     ) -> tuple[Indices, ...]:
-        """The rows of `columns` that are not of the session before this one; those go first, for as long as it lasts."""
+        """The rows of `columns` that are not of the previous session; the rows of that one go first, while it is open."""
         self.tick(now)
         former = self._former
         if former is None:
@@ -150,7 +150,7 @@ class UplinkOpener:
         return tuple(column[~theirs] for column in columns)
 
     def _take(self, batch: Batch, columns: tuple[Indices, ...], accepted: Accepted, now: float) -> None:
-        """Steps 2 to 6, of the rows whose form is right."""
+        """Steps 2 to 6, for the rows of the right form."""
         self._live.keep(self.announcer.uplink_keys(now))
         at, kids, ctrs, sizes = self._addressed(columns, now)
         for kid in dict.fromkeys(kids.tolist()):
@@ -159,9 +159,9 @@ class UplinkOpener:
         self._carry_out(batch, accepted, now)
 
     def _try_kid(self, batch: Batch, kid: int, found: Found, accepted: Accepted, now: float) -> None:
-        """If something unexpected is met, once more one by one, so that one datagram costs itself alone.
+        """After an unexpected exception, again one by one, so that one datagram costs only itself.
 
-        What is in `accepted` or waits for its turn has moved the window and counts as replayed.
+        Datagrams that are in `accepted` or wait for their turn have moved the window and count as replayed.
         """
         try:
             self._open_kid(batch, kid, found, accepted, now)
@@ -191,7 +191,7 @@ class UplinkOpener:
     # --- 2: the KID ---
 
     def _addressed(self, columns: tuple[Indices, ...], now: float) -> tuple[Indices, ...]:
-        """The rows whose KID is of this session, of a station and lane by the order, and of an epoch taken now."""
+        """The rows whose KID is of this session, of a station and lane by the order, and of an epoch accepted now."""
         ours = _session_byte(columns[1]) == self.announcer.session_id[0]
         columns = self._keep(ours, DropReason.UNKNOWN_SESSION, *columns)
         columns = self._keep(self._permitted[columns[1] >> 56 & 0xFF], DropReason.NOT_PERMITTED, *columns)
@@ -203,7 +203,7 @@ class UplinkOpener:
     def _key_of(self, kid: int, now: float) -> tuple[Instance, int, ReceiveKey] | None:
         """The instance of this KID, the epoch and the key; None if the budget is spent.
 
-        A live one costs one derivation for each lane and epoch and no budget, so that no flood shuts it out.
+        A live one costs one derivation for each lane and epoch and no budget, so that no flood excludes it.
         """
         epoch, bases = next(item for item in self.announcer.uplink_keys(now).items() if item[0] & 0xFF == kid >> 48 & 0xFF)
         instance = self._live.get(kid)
@@ -248,7 +248,7 @@ class UplinkOpener:
     def _opened(
         self, batch: Batch, key: ReceiveKey, index: int, ctr: int, size: int, now: float
     ) -> tuple[int, bytes] | None:
-        """The number of the echoed beat and the plaintext behind the echo, if tag and echo are right."""
+        """The number of the echoed beat and the plaintext after the echo, if tag and echo are right."""
         datagram = batch.view(index)
         aad = bytes(datagram[:size]) + self.announcer.session_id
         try:
@@ -302,7 +302,9 @@ class UplinkOpener:
             return False
         self.opened[station.index] += 1
         if self._former and lane is Lane.UPLINK:
-            self._former._permitted[uplink_head(Lane.UPLINK, station.index)] = False  # it has moved
+            self._former._permitted[uplink_head(Lane.UPLINK, station.index)] = (
+                False  # the station has moved to the new session
+            )
         return True
 
     def _frames(self, station: OrderStation, plain: bytes, accepted: Accepted) -> DropReason | None:
@@ -332,7 +334,7 @@ class UplinkOpener:
 
 
 def _one_sender(_slot: int) -> None:
-    """Of a link at whose other end there is one peer."""
+    """For a link with one peer."""
 
 
 def _session_byte(kids: Indices) -> Indices:
@@ -340,7 +342,7 @@ def _session_byte(kids: Indices) -> Indices:
 
 
 def _why_not_uplink(datagram: memoryview) -> DropReason:
-    """What a datagram is that has not the uplink's form."""
+    """The reason for a datagram that does not have the uplink's form."""
     if not len(datagram):
         return DropReason.TOO_SHORT
     first = datagram[0]

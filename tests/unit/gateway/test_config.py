@@ -39,7 +39,7 @@ def test_the_command_line_overrides_the_file(tmp_path):
         ("device = 7", "device"),
         ("device = 'x'\nlink = []", "no link"),
         ("device = 'x'\nlink = ['udpin:0.0.0.0:14600']", "no link says where to send"),
-        ("device = 'x'\nlink = ['tcp:192.0.2.1:14600']", "would hold up all that follows"),
+        ("device = 'x'\nlink = ['tcp:192.0.2.1:14600']", "would delay all packets after it"),
         ("device = 'x'\nlink = ['udp:h:1']", "udp"),
         (f"device = 'x'\nlink = ['{LINK}']\nmtu = 500", "mtu"),
         (f"device = 'x'\nlink = ['{LINK}']\nflush_ms = 9", "flush_ms"),

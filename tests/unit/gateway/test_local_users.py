@@ -135,8 +135,8 @@ def test_a_system_that_tells_nothing_says_so(alarms, monkeypatch):
         ("[-1]", "is no user"),
         ("[4294967295]", "is no user"),
         ("[1.5]", "plain_users"),
-        ('["nobody"]', "may be anybody"),
-        ("[65534]", "may be anybody"),
+        ('["nobody"]', "can be any user"),
+        ("[65534]", "can be any user"),
     ],
 )
 def test_what_is_no_user_is_refused_with_its_file(tmp_path, value, wrong):

@@ -103,7 +103,7 @@ def test_another_baud_rate_is_found_and_named(tmp_path, uart):
     line = uart(heartbeat(), 115_200)
     finding = asked(tmp_path, f"serial:{line.device}:921600")
     assert (finding.state, line.written) == ("do this", b"")
-    assert finding.text == f"it speaks 115200 baud at {line.device}, and air.toml says 921600"
+    assert finding.text == f"it sends at 115200 baud on {line.device}, and air.toml says 921600"
     assert f'fc = "serial:{line.device}:115200" in {tmp_path}/air.toml' in finding.cure
     assert "SERIAL2_BAUD = 921 (ArduPilot)" in finding.cure
     assert "SER_TEL2_BAUD = 921600 (PX4)" in finding.cure

@@ -22,7 +22,7 @@ def test_a_look_that_fails_is_a_line_and_spoils_no_other(tmp_path, monkeypatch):
     found = list(examine("air", tmp_path / "none.toml", Console(file=io.StringIO())))
     assert [f.what for f in found] == ["configuration", "first", "strange", "clock", "entropy", "first", "link"]
     assert found[2].state is State.UNKNOWN
-    assert found[2].text == "this look failed, RuntimeError: a strange board"
+    assert found[2].text == "this check failed, RuntimeError: a strange board"
 
 
 def test_every_look_works_where_nothing_of_zegel_is(tmp_path, monkeypatch, capsys):
@@ -30,5 +30,5 @@ def test_every_look_works_where_nothing_of_zegel_is(tmp_path, monkeypatch, capsy
     monkeypatch.setenv("PATH", str(tmp_path))
     cli.main(["doctor", "air", "--json"])
     found = json.loads(capsys.readouterr().out)
-    assert not [f for f in found if "this look failed" in f["text"]]
+    assert not [f for f in found if "this check failed" in f["text"]]
     assert {"board", "memory", "clock", "entropy", "kernel", "buffers"} <= {f["what"] for f in found}

@@ -25,8 +25,8 @@ def guard(tmp_path, text: str):
         ('interface = ["lo"]', "lo is no ground link"),
         ('interface = ["usb0\\" accept"]', "is no interface"),
         ("port = [70000]", "a number from 1 to 65535"),
-        ('port = [1]\n[[allow]]\nwhy = "x"', "would let everything out"),
-        ('port = [1]\n[[allow]]\nwhy = "x"\nprotocol = "udp"', "would let out all udp"),
+        ('port = [1]\n[[allow]]\nwhy = "x"', "would permit everything"),
+        ('port = [1]\n[[allow]]\nwhy = "x"\nprotocol = "udp"', "would permit all udp"),
         ('port = [1]\n[[allow]]\nwhy = "x"\nuser = "root"\nto_port = 5', "not whether tcp or udp"),
         ('port = [1]\n[[allow]]\nwhy = "x\\""\nprotocol = "ping"', "letters and digits"),
         ('port = [1]\n[[allow]]\nwhy = "x"\nprotocol = "ping"\nto = "nowhere"', "no network"),
@@ -71,9 +71,9 @@ def test_interfaces_are_derived_from_the_links_of_a_role_and_it_is_said(tmp_path
     found, notes = guard(tmp_path, "")
     assert (found.interfaces, found.ports) == ((), (14600,))
     assert "its port 14600 is guarded" in notes[0]
-    assert "who may open /dev/ttyUSB0" in notes[1]
+    assert "any user that may open /dev/ttyUSB0" in notes[1]
     role.write_text('link = ["udpin:0.0.0.0:14600"]')
-    with pytest.raises(ConfigError, match="listens everywhere"):
+    with pytest.raises(ConfigError, match="listens on every interface"):
         guard(tmp_path, "")
 
 

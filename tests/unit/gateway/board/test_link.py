@@ -44,6 +44,6 @@ def found(tmp_path, gcs, plain_users: str):
 def test_a_ground_control_station_that_would_be_kept_out_is_named_with_the_line_that_lets_it_in(tmp_path, gcs):
     finding = found(tmp_path, gcs, "")
     assert finding.state is State.DO
-    assert f"(uid {OTHER}), and would neither be heard nor sent to" in finding.text
+    assert f"(uid {OTHER}), who is not allowed" in finding.text
     assert f"{tmp_path}/ground.d/50-setup.toml, and start it again" in finding.cure
     assert found(tmp_path, gcs, f"plain_users = [{OTHER}]").state is State.OK

@@ -82,7 +82,7 @@ def test_its_own_file_is_kept_with_what_a_person_wrote_into_it(tmp_path, capsys)
     found = config.load_file(AirConfig, path)
     assert (found.fc, found.plain_users, found.link) == ("udpin:127.0.0.1:14560", ("root",), (LINK[1],))
     assert setup(path, "air") == 0
-    assert f"{written} says this already" in capsys.readouterr().out
+    assert f"{written} has these values already" in capsys.readouterr().out
 
 
 def test_a_later_file_that_counts_more_is_told(tmp_path, capsys):
@@ -90,7 +90,7 @@ def test_a_later_file_that_counts_more_is_told(tmp_path, capsys):
     later.parent.mkdir()
     later.write_text('fc = "udpin:127.0.0.1:14570"\n')
     assert setup(path, "air", "--fc", "udpin:127.0.0.1:14560", *LINK) == 0
-    assert f"note: {later} says fc too, and counts more" in capsys.readouterr().out
+    assert f"note: {later} sets fc too, and overrides it" in capsys.readouterr().out
 
 
 def test_a_configuration_that_cannot_be_read_is_said_before_anything_is_asked(tmp_path, capsys):

@@ -53,7 +53,7 @@ def test_the_services_user_reads_it_whatever_roots_umask_is(path, monkeypatch):
 def test_where_it_cannot_be_written_the_installation_goes_on(path, monkeypatch):
     monkeypatch.setenv("SUDO_USER", PERSON.pw_name)
     path.with_suffix(".d").write_text("no folder")
-    assert sudo_user.told(path).startswith("nobody was added to plain_users: ")
+    assert sudo_user.told(path).startswith("no user was added to plain_users: ")
 
 
 @pytest.mark.parametrize("where", ["ground.toml", "ground.d/50-setup.toml", "ground.d/10-plain-users.toml"])
@@ -93,5 +93,5 @@ def test_setup_writes_the_person_too(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("SUDO_USER", PERSON.pw_name)
     path = tmp_path / "ground.toml"
     assert cli.main(["setup", "ground", "--config", str(path), "--yes", "--station", "s", "--order", "o"]) == 0
-    assert f"10-plain-users.toml: programs of {PERSON.pw_name} may be" in capsys.readouterr().out
+    assert f"10-plain-users.toml: programs of {PERSON.pw_name} may use" in capsys.readouterr().out
     assert config.load_file(GroundConfig, path).plain_users == (PERSON.pw_name,)
