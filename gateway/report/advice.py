@@ -1,4 +1,4 @@
-"""Advice: what is wrong, and what to do, in one line.
+"""Advice: one line that says what is wrong and what to do.
 
 What lives here: pure functions of a status to the words for a person. What must not: finding it out, printing it. No
 function here compares or searches a text: what it decides by are Enums, numbers, and the keys of counters.
@@ -18,10 +18,10 @@ from gateway.report.role_status import AirStatus, EndpointStatus, GroundStatus, 
 from keys.grant import Profile
 from keys.order import OrderStation
 
-SETTLED_AFTER_S = 5.0  # a process this young is still opening its endpoints
+SETTLED_AFTER_S = 5.0  # a younger process is still opening its endpoints
 LOSS_TOLD_PERCENT = 10.0
-UNOPENED_TOLD_A_SECOND = 0.5  # the least that an aircraft says on a narrow link
-ROUND_ADVISED_S = 10.0  # who joins waits for a round of announcements; longer than this is felt
+UNOPENED_TOLD_A_SECOND = 0.5  # the lowest rate of control datagrams of an aircraft on a narrow link
+ROUND_ADVISED_S = 10.0  # a station that joins waits for a round of announcements; a pilot notices a longer wait
 UP = {State.CONNECTED, State.IDLE}
 NOT_HEARD = {SessionState.SILENT, SessionState.CLOSED}
 NOT_REFUSED = {"sent", DropReason.GUARDED}  # of what a ground counts of commands
@@ -29,19 +29,19 @@ HEARTBEAT = "HEARTBEAT"  # as MAVLink's definitions name it
 
 
 def too_large_for_link(round_s: float, stations: Iterable[OrderStation]) -> bool:
-    """Whether the order's announcements are; False if nothing smaller exists."""
+    """Whether the announcements of the order are too large; False if there is no smaller profile."""
     return round_s > ROUND_ADVISED_S and any(station.profile is not Profile.X25519 for station in stations)
 
 
 def advise(status: Status) -> str:
-    """The first thing that is wrong, and what to do, in one line; empty if all is well. Causes come before effects."""
+    """The first fault and what to do, in one line; empty if there is none. Causes come before their effects."""
     if isinstance(status, AirStatus):
         return next(filter(None, (look(status) for look in _AIR)), "")
     return next(filter(None, (look(status) for look in _GROUND)), "")
 
 
 def in_one_line(status: Status) -> str:
-    """How it is, and what is wrong if something is: for the service manager."""
+    """The state of the role, and the fault if there is one: for the service manager."""
     return "; ".join(filter(None, (wording.role(status), advise(status))))
 
 
@@ -75,23 +75,24 @@ def _is_lost(end: EndpointStatus) -> bool:
 
 
 def _kept_out(status: Status) -> str:
-    """Another user's program at a plain endpoint."""
+    """A program of another user at a plain endpoint."""
     return _live(status, Reason.USER_KEPT_OUT)
 
 
 def _kept_back(status: Status) -> str:
-    """While it happens. HEARTBEAT comes from every ground control station, so under some policies it always is."""
+    """Only while it happens. Every ground control station sends HEARTBEAT, and some policies always keep it back."""
     if not _live(status, Reason.GUARDED, Reason.GUARDED_HERE):
         return ""
     held = [(name, station) for station, counts in status.kept_back.items() for name in counts if name != HEARTBEAT]
     if not held:
         return ""
     name, station = held[-1]
-    return f"{name} from station {station!r} is kept back by its guard policy: if it needs that, the order must say another"
+    held_back = f"{name} from station {station!r} is kept back by its guard policy"
+    return f"{held_back}: if the station needs it, the order must name another policy"
 
 
 def _devices(status: Status) -> str:
-    """Aircraft that may not be what they say, and what could not be told to one of them."""
+    """Aircraft that may not be those that they claim to be, and commands that are for no one aircraft."""
     return _live(status, Reason.REVOKED_HEARD, Reason.SYSTEM_TWICE, Reason.NOT_ROUTED)
 
 
@@ -118,7 +119,7 @@ def _fc_noise(status: AirStatus) -> str:
 
 
 def _link_slow(status: AirStatus) -> str:
-    """Late in a link's own queue, or before it was sealed, because no link that is up had room."""
+    """Data became too old in the queue of a link, or before it was sealed, because no link that is up had room."""
     links = status.of_use(Use.LINK)
     slow = [link for link in links if link.late_per_s]
     if status.late_per_s:
@@ -152,7 +153,7 @@ def _late_commands(status: AirStatus) -> str:
     count = status.drops.get(DropReason.STALE_ECHO)
     if not count:
         return ""
-    return f"{count} commands came too late and were refused: a slow or lossy link, or somebody who held them back"
+    return f"{count} commands came too late and were refused: the link is slow or lossy, or somebody held them back"
 
 
 # --- at a station ---
@@ -177,24 +178,24 @@ def _wrong_order(status: GroundStatus) -> str:
 def _refused(status: GroundStatus) -> str:
     if not status.drops.get(DropReason.OLDER_SESSION) or status.sealed:
         return ""
-    return "an older session is refused: a recording played back, or an aircraft that was rolled back; see the alarm"
+    return "an older session is refused: a recording is played back, or an aircraft was rolled back; see the alarm"
 
 
 def _delayed(status: GroundStatus) -> str:
     late = [session.late_s for session in status.sessions if session.state is SessionState.DELAYED]
     if not late or status.sealed:
         return ""
-    return f"what comes is {late[0]:.1f} s later than before, so it is not opened: the link is overloaded, or held back"
+    return f"data comes {late[0]:.1f} s later than before, so it is not opened: an overloaded link, or somebody delays it"
 
 
 def _not_ours(status: GroundStatus) -> str:
     if status.sessions or not status.drops.get(DropReason.NOT_ZEGEL):
         return ""
-    return "what comes on the link is not zegel: another program sends to this port"
+    return "the data on the link is not from zegel: another program sends to this port"
 
 
 def _another_operation(status: GroundStatus) -> str:
-    """Only if it comes steadily: a control datagram that the radio damaged does not open either."""
+    """Only if such datagrams come steadily: a control datagram that the radio damaged does not open either."""
     ours = {session.state for session in status.sessions} - NOT_HEARD
     if ours or not _settled(status) or status.unopened_per_s < UNOPENED_TOLD_A_SECOND:
         return ""
@@ -204,14 +205,14 @@ def _another_operation(status: GroundStatus) -> str:
 def _no_session(status: GroundStatus) -> str:
     if status.sessions or not _settled(status):
         return ""
-    return "datagrams come, but no aircraft of this order: is it the right order, and the right aircraft?"
+    return "datagrams come, but none from an aircraft of this order: is it the right order, and the right aircraft?"
 
 
 def _waiting_for_keys(status: GroundStatus) -> str:
     waiting = any(session.state is SessionState.BEATING for session in status.sessions)
     if status.sealed or not waiting or not _settled(status):
         return ""
-    return "the aircraft is heard, its keys for this station are not yet: on a narrow or lossy link this takes a while"
+    return "the aircraft is heard, but not yet its keys for this station: on a narrow or lossy link this takes a while"
 
 
 def _closed_to_us(status: GroundStatus) -> str:
@@ -225,9 +226,7 @@ def _order_pending(status: GroundStatus) -> str:
     heard = [session for session in status.sessions if session.state in {SessionState.BEATING, SessionState.OPEN}]
     if not any(session.pending for session in heard):
         return ""
-    return (
-        "the aircraft flies under a newer order, which comes by the link: commands wait for it; a copy by file is quicker"
-    )
+    return "the aircraft flies under a newer order, which comes by the link: commands wait for it; a copy by file is faster"
 
 
 def _order_expired(status: GroundStatus) -> str:
@@ -237,7 +236,7 @@ def _order_expired(status: GroundStatus) -> str:
 
 
 def _no_commands(status: GroundStatus) -> str:
-    """Only where somebody wanted to command."""
+    """Only if a ground control station sent commands."""
     refused = {name for name, count in status.commands.items() if count} - NOT_REFUSED
     if not refused or not status.sealed:
         return ""
@@ -262,7 +261,7 @@ def _no_gcs(status: GroundStatus) -> str:
     if not gcs or any(end.state is not State.IDLE for end in gcs):
         return ""
     if not gcs[0].listens:
-        return ""  # it can be started at any time, and is found by itself
+        return ""  # a program there can be started at any time, and the ground sends to it by itself
     return f"no ground control station has come to {gcs[0].endpoint}: connect it there"
 
 

@@ -1,11 +1,11 @@
-"""Alarms: what a person must know, in words that are fixed here. Of either role.
+"""Alarms: what a person must know, in sentences that are fixed here. For both roles.
 
-What lives here: the vocabulary, and what is alarmed at this moment. What must not: finding it out, printing it.
+What lives here: the sentences, and which alarms are live. What must not: detecting a fault, printing a line.
 
-An alarm is a reason, and a key where one reason may have several causes at once, such as a station. Only its arguments come
-from elsewhere, and they are bounded and escaped, so no sender of an order or a name writes a sentence of it. An event
-is something that happened: it leaves when it has not happened again for EVENT_LASTS_S. A state is something that is so: it
-stays until `clear` says that it is over.
+An alarm is a reason, and a key where one reason can have several causes at once, such as a station. Only its arguments come
+from elsewhere. They are bounded and escaped, so whoever writes an order or a name cannot write a sentence here. An event
+is something that happened: its alarm ends when it has not happened again for EVENT_LASTS_S. A state is something that
+lasts: its alarm ends when `clear` is called.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from gateway.report.role_status import AlarmStatus
 from keys.printable import printable
 
 EVENT_LASTS_S = 300.0
-STRANGER_LASTS_S = 10.0  # a program that stays is seen twice a second
-LIVE_MAX = 64  # alarms at once; beyond it a reason that has many makes room for one that has few
+STRANGER_LASTS_S = 10.0  # a program that is still there is seen twice a second
+LIVE_MAX = 64  # live alarms; then a reason that has many makes room for one that has few
 ARGUMENT_MAX = 200  # characters of one argument, escaped
 
 
@@ -38,7 +38,7 @@ class _State(NamedTuple):
 class Reason(enum.Enum):
     """Why there is an alarm. `words` names the arguments that `Alarms.raise_` takes with it."""
 
-    # --- either ---
+    # --- both roles ---
     UNEXPECTED = _Event("something unexpected was met and dropped, at {place}: please report this line")  # core/barrier.py
     USER_KEPT_OUT = _Event(
         "a program of user '{user}' (uid {uid}) at {peer} is kept out of {endpoint}: it is neither heard nor sent to;"
@@ -46,18 +46,18 @@ class Reason(enum.Enum):
         STRANGER_LASTS_S,
     )
     SENDER_UNTOLD = _Event(
-        "what came to {endpoint} from {peer} on this computer was not heard: no program that can be told has that port, or"
-        " one has just left it; if yours is there, another shares its port: give yours one of its own, or connect by TCP",
+        "data for {endpoint} from {peer} on this computer was dropped: no known program has that port, or"
+        " one has just closed it; if yours has it, another shares the port: give yours its own port, or connect by TCP",
         STRANGER_LASTS_S,
     )
     USERS_HIDDEN = _Event(
-        "a program of user nobody at {peer} is kept out of {endpoint}: Linux shows every user so whom zegel may not see"
-        " (PrivateUsers= in a unit, a container), and none of them is let in",
+        "a program of user nobody at {peer} is kept out of {endpoint}: Linux shows that name for every user"
+        " that zegel may not see (PrivateUsers= in a unit, or a container), and none of them is let in",
         STRANGER_LASTS_S,
     )
-    USERS_UNREADABLE = _State("nobody on this computer is heard: whose programs they are cannot be read, {error}")
-    USERS_NOT_TOLD = _State("this system does not tell whose a port is: any program here may be at the plain endpoints")
-    PLAIN_USER_UNKNOWN = _State("plain_users names '{user}', whom this computer does not know: that lets nobody in")
+    USERS_UNREADABLE = _State("no program on this computer is let in: the users of its programs cannot be read, {error}")
+    USERS_NOT_TOLD = _State("this system does not say which user has a port: any program here can use the plain endpoints")
+    PLAIN_USER_UNKNOWN = _State("plain_users names '{user}', which is no user of this computer: it lets no program in")
 
     PLAIN_IN_CLEAR = _State("{what} in clear between this computer and {where}")
 
@@ -72,15 +72,15 @@ class Reason(enum.Enum):
     STATE_UNSAVED = _State("not stored: {error}")
     GUARDED = _Event("kept back: {message}, {times} (guard policy '{policy}' of station '{station}')")
     TOO_MANY_SENDERS = _Event(
-        "more than {limit} senders at once with one station's key: it restarts in a loop, or is copied"
+        "more than {limit} senders at once with the key of one station: it restarts in a loop, or its key was copied"
     )
     VIDEO_OVERSIZE = _Event(
         "a video datagram of {size} bytes does not fit: sealed, the link of {mtu} takes {limit};"
         " ask the encoder for smaller ones (ffmpeg pkt_size=1200, GStreamer rtph264pay mtu=1200)"
     )
     ANNOUNCEMENTS_SLOW = _State(
-        "on this narrow link the keys of all stations take {seconds} s, and who joins waits so long:"
-        " make the stations with --profile x25519 for such a link"
+        "on this narrow link the keys of all stations take {seconds} s, and a station that joins waits that long:"
+        " create the stations with --profile x25519 for such a link"
     )
 
     # --- at a station ---
@@ -93,22 +93,22 @@ class Reason(enum.Enum):
     FEED_IN_CLEAR = _State("the feed at {address} is in clear, and not only this computer can read it")
     BOOTS_UNSAVED = _State("starts of aircraft are not stored: {error}")
     OLDER_SESSION = _Event(
-        "refused a session of '{device}' with boot counter {heard}, {known} was heard before: a recording played back, an"
-        " aircraft whose folder was rolled back, or its key is in other hands; if it is the real one:"
+        "refused a session of '{device}' with boot counter {heard}, although {known} was heard before: a recording, an"
+        " aircraft whose folder was rolled back, or an attacker has its key; if it is the real aircraft:"
         " --accept-older-session {device}:{heard}"
     )
-    TWO_AIRCRAFT = _Event("two aircraft: two sessions of one device key are alive, one of them is a copy")
+    TWO_AIRCRAFT = _Event("two aircraft: two sessions of one device key are alive, and one of them is a copy")
     NOT_MAVLINK = _Event(
-        "what connected to {endpoint} does not begin with MAVLink, and was hung up on: another kind of program of this"
-        " computer, or a page in its browser that tries to command"
+        "a program that connected to {endpoint} does not begin with MAVLink, and was disconnected: another kind of"
+        " program of this computer, or a page in its browser that tries to command"
     )
     MAY_NOT_COMMAND = _Event("this station may not command by the order: what its ground control station sends is refused")
     REVOKED_HEARD = _Event(
-        "the revoked aircraft '{device}' is heard: who has it, or its key, transmits; nothing of it is believed"
+        "the revoked aircraft '{device}' is heard: somebody who has it, or its key, transmits; nothing from it is accepted"
     )
     SYSTEM_TWICE = _Event(
         "aircraft '{device}' sends as system {system}, which is that of '{owner}': dropped. Give each aircraft a number of"
-        " its own (SYSID_THISMAV, MAV_SYS_ID) and list it in the order; or the key of one of them is in other hands"
+        " its own (SYSID_THISMAV, MAV_SYS_ID) and list it in the order; or an attacker has the key of one of them"
     )
     NOT_ROUTED = _Event("kept back: {message}, {times}: {why}")
     GUARDED_HERE = _Event("kept back: {message}, {times} (guard policy '{policy}')")
@@ -127,22 +127,22 @@ class _Alarm:
 
 class _Arguments(dict[str, str]):
     def __missing__(self, name: str) -> str:
-        """An argument that was forgotten costs a word, and no flight."""
+        """A missing argument costs one word of a sentence, and never a flight."""
         return "?"
 
 
 class Alarms:
-    """Those of one process. `say` prints one line: when an alarm begins, and when it is over."""
+    """The alarms of one process. `say` prints one line when an alarm begins, and one when it is over."""
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
-        self._live: dict[tuple[Reason, str], _Alarm] = {}  # in the order in which they began
+        self._live: dict[tuple[Reason, str], _Alarm] = {}  # in the order of their beginning
         self._began: Counter[Reason] = Counter()
 
     def raise_(self, reason: Reason, now: float, *, key: object = "", **arguments: object) -> None:
-        """It is so at `now`, on the monotonic clock; said when it begins. Tell it as often as it is found.
+        """The reason holds at `now`, on the monotonic clock. Call it each time that this is found; the first prints a line.
 
-        `key` is one of few that the caller knows, such as an index in the order: never text that somebody sent.
+        `key` is one of a few values that the caller knows, such as an index in the order: never a text that was received.
         """
         text = _text(reason, arguments)
         if alarm := self._live.get((reason, str(key))):
@@ -155,19 +155,19 @@ class Alarms:
         self._say(f"alarm: {text}")
 
     def clear(self, reason: Reason, *, key: object = "") -> None:
-        """It is not so any more; nothing if it was not."""
+        """The reason no longer holds. Nothing happens if there was no such alarm."""
         if alarm := self._live.pop((reason, str(key)), None):
             self._say(f"over: {alarm.text}")
 
     def tick(self, now: float) -> None:
-        """Let go of what has not happened again; call it about once a second."""
+        """End the alarms of events that have not happened again; call it about once a second."""
         for reason, key in [each for each, alarm in self._live.items() if now - alarm.heard_at > each[0].value.lasts_s]:
             self.clear(reason, key=key)
 
     def _make_room(self, reason: Reason) -> bool:
-        """The reason that has most alarms loses the one that was silent longest, but to no reason that has as many.
+        """End the oldest alarm of the reason that has most, unless the new alarm's reason has as many.
 
-        So what has too many causes is said for the first of them, not again and again for each in turn.
+        So a reason that has too many causes is printed for the first of them, and not again and again for each in turn.
         """
         counts = Counter(each for each, _ in self._live)
         crowd, count = counts.most_common(1)[0]
@@ -180,11 +180,11 @@ class Alarms:
 
     @property
     def texts(self) -> list[str]:
-        """Those that are live, in the order in which they began."""
+        """The live alarms, in the order in which they began."""
         return [alarm.text for alarm in self._live.values()]
 
     def by_reason(self) -> dict[str, AlarmStatus]:
-        """Of each reason since the start: how often it began, how many are live, and the words of the first of these."""
+        """By reason, since the start: how many alarms began, how many are live, and the text of the first live one."""
         live: dict[Reason, list[str]] = {reason: [] for reason in self._began}
         for (reason, _), alarm in self._live.items():
             live[reason].append(alarm.text)
@@ -195,9 +195,9 @@ class Alarms:
 
 
 def kind_of(error: Exception) -> str:
-    """What an error is, in words of ours: its class, "bad signature" for BadSignature. For errors of what came by the link.
+    """The name of an error's class in words: "bad signature" for BadSignature. For errors of data that came by the link.
 
-    The text of such an error may quote what it is about, and then it is the sender's.
+    The text of such an error may quote the data, so the sender could write it.
     """
     return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in type(error).__name__).strip()
 

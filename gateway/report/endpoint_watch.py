@@ -1,7 +1,7 @@
-"""Endpoint watch: tells a person, once, that an endpoint cannot work, and once that it works again.
+"""Endpoint watch: prints one line when an endpoint is down, and one when it is back.
 
-A gateway that reopens for ever is a gateway that says nothing while a cable is missing; `zegel status` is for who asks,
-this is for who does not.
+A gateway reopens its endpoints again and again, and would otherwise print nothing while a cable is missing. A person who
+does not look at `zegel status` sees it here.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterable
 from gateway.endpoints import Endpoint
 from gateway.endpoints.endpoint import State
 
-PATIENCE_S = 3.0  # a restart of a router, a slow USB port
+PATIENCE_S = 3.0  # for the restart of a router, or a slow USB port
 
 
 class EndpointWatch:
     """`say` prints one line."""
 
     def __init__(self, endpoints: Iterable[Endpoint], say: Callable[[str], None]) -> None:
-        self._since: dict[Endpoint, float | None] = dict.fromkeys(endpoints)  # missing since then
+        self._since: dict[Endpoint, float | None] = dict.fromkeys(endpoints)  # since when it is down
         self._told: set[Endpoint] = set()
         self._say = say
 
@@ -34,6 +34,4 @@ class EndpointWatch:
                 self._since[endpoint] = now
             elif now - since > PATIENCE_S and endpoint not in self._told:
                 self._told.add(endpoint)
-                self._say(
-                    f"{endpoint.address} does not work: {endpoint.last_error or 'no answer'}; it is tried again for ever"
-                )
+                self._say(f"{endpoint.address} is down: {endpoint.last_error or 'no answer'} (retrying)")

@@ -15,7 +15,7 @@ REORDER_MAX = 128  # a MAVLink sequence step of more than this is one back, not 
 
 @dataclasses.dataclass(slots=True)
 class Row:
-    """Of one component of one system."""
+    """The counters of one component of one system."""
 
     frames: int
     lost: int
@@ -23,7 +23,7 @@ class Row:
 
 
 class FrameCounts:
-    """Of what one role sees."""
+    """The frames that one role passes on."""
 
     def __init__(self) -> None:
         self.rows: dict[tuple[int, int], Row] = {}  # by (system id, component id)
@@ -34,7 +34,7 @@ class FrameCounts:
             row = self.rows.get((sysid, compid))
             if row is None:
                 if len(self.rows) >= ROWS_MAX:
-                    continue  # noise on the line, or a reader who forges; no vehicle has so many parts
+                    continue  # noise on the line, or a forger with a reader's key; no vehicle has so many components
                 row = self.rows[sysid, compid] = Row(0, 0, (seq - 1) % SEQ_MODULUS)
             gap = (seq - row.last_seq - 1) % SEQ_MODULUS
             row.frames += 1

@@ -1,8 +1,8 @@
-"""In clear: which plain endpoints lead off this computer. That is a choice (a tablet flies, a camera has a cable), so it is
-an alarm and no refusal.
+"""In clear: which plain endpoints lead to another computer. An operator may choose that (a tablet as the ground control
+station, a network camera), so it is an alarm and not a refusal.
 
-A serial line and loopback are this computer's own. A name other than localhost counts as another computer's: what it
-leads to may change.
+A serial line and loopback belong to this computer. A name other than localhost counts as another computer, because its
+address can change.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ LISTENS = ("udpin", "tcpin")
 
 
 def alarm(alarms: Alarms, mavlink: Iterable[Endpoint], video: Iterable[Endpoint], now: float) -> None:
-    """One for each endpoint that carries this in clear to another computer."""
+    """Raise one alarm for each endpoint that carries data in clear to another computer."""
     for what, endpoints in ((MAVLINK, mavlink), (VIDEO, video)):
         for address in (endpoint.address for endpoint in endpoints):
             if address.leaves_computer:

@@ -1,13 +1,13 @@
-"""Log: lines to the person at the terminal or to the journal. Saying one never waits.
+"""Log: lines for the person at the terminal or for the journal. `say` never waits.
 
-A terminal that is stopped (Ctrl-S), a pipe that nobody empties, a network that went away under ssh: writing to them blocks.
-So a thread of its own writes, and `say` hands it the line. What does not fit its short queue is left out and counted, and
-the count is said when the output goes on. A full card or a closed pipe costs the line.
+Writing blocks if a terminal is stopped (Ctrl-S), if nothing reads a pipe, or if the network under ssh is down. So a thread
+of its own writes, and `say` only queues the line. Lines that do not fit the short queue are left out and counted, and the
+count is printed when the output goes on. If the card is full or the pipe is closed, the line is lost.
 
 A link that comes and goes all day must not fill the journal over months: of each text, and of all together, a few lines are
 written at once and then one line in a while.
 
-The descriptors stay as they are: O_NONBLOCK would change them for the shell and every other program that shares them.
+The descriptors stay blocking: O_NONBLOCK would also change them for the shell and every other program that shares them.
 """
 
 from __future__ import annotations
@@ -25,49 +25,49 @@ from typing import TextIO
 
 from keys.printable import printable
 
-LINES_MAX = 256  # waiting to be written
-LINE_MAX = 1000  # characters of one
-END_WITHIN_S = 0.5  # what a stopped terminal may delay the end of the process
-AGAIN_S = 0.1  # another program has made the descriptor non-blocking, and it is full
-SAME_AT_ONCE, SAME_EVERY_S = 5, 600.0  # of one text
-ALL_AT_ONCE, ALL_EVERY_S = 1000, 10.0  # of all: holds back what runs wild, and nobody at work
+LINES_MAX = 256  # that wait to be written
+LINE_MAX = 1000  # characters of one line
+END_WITHIN_S = 0.5  # how long a stopped terminal may delay the end of the process
+AGAIN_S = 0.1  # pause, if another program has made the descriptor non-blocking and it is full
+SAME_AT_ONCE, SAME_EVERY_S = 5, 600.0  # of lines with one text
+ALL_AT_ONCE, ALL_EVERY_S = 1000, 10.0  # of all lines together: limits a fault that prints without end, and no normal use
 TEXTS_MAX = 256
 
 Write = Callable[[bytes], None]
 
 
 def say(role: str, text: str) -> None:
-    """One line, escaped. What is said again and again is left out, and counted."""
+    """Print one line, escaped. Lines that repeat too often are left out and counted."""
     line = _limiter.admit(printable(text, LINE_MAX), time.monotonic())
     if line is not None:
         _writer.put(f"{role}: {line}")
 
 
 def flush() -> None:
-    """Wait until what was said is written, but no longer than END_WITHIN_S."""
+    """Wait until all lines are written, but no longer than END_WITHIN_S."""
     _writer.flush(END_WITHIN_S)
 
 
 @contextlib.contextmanager
 def by_queue() -> Iterator[None]:
-    """Whatever Python itself writes meanwhile (warnings, tracebacks of threads) is said like a line, and blocks nothing."""
+    """Within, what Python itself writes (warnings, tracebacks of threads) goes to the queue too, and blocks nothing."""
     with contextlib.redirect_stdout(_Lines()), contextlib.redirect_stderr(_Lines()):
         yield
 
 
 class Writer:
-    """`put` never waits; `write` is called in another thread, and may block."""
+    """The queue and its thread. `put` never waits; `write` is called in the thread and may block."""
 
     def __init__(self, write: Write) -> None:
         self._write = write
         self._lines: SimpleQueue[str] = SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._lock = threading.Lock()  # of several threads that put; the one that writes does not take it
-        self._taken = self._left_out = 0  # of lines; only `put` moves them
-        self._done = self._failed = self._told = 0  # only the thread moves them
+        self._lock = threading.Lock()  # between threads that call `put`; the writing thread does not take it
+        self._taken = self._left_out = 0  # counts of lines, changed by `put` only
+        self._done = self._failed = self._told = 0  # changed by the writing thread only
 
     def put(self, line: str) -> None:
-        """Take the line, or leave it out."""
+        """Queue the line, or leave it out."""
         with self._lock:
             if self._lines.qsize() >= LINES_MAX or not self._runs():
                 self._left_out += 1
@@ -85,7 +85,7 @@ class Writer:
             thread = threading.Thread(target=self._run, name="log", daemon=True)
             try:
                 thread.start()
-            except RuntimeError:  # no memory for its stack: it may pass
+            except RuntimeError:  # no memory for its stack; a later attempt may succeed
                 return False
             self._thread = thread
         return True
@@ -104,7 +104,7 @@ class Writer:
 
 
 def _to_output(data: bytes) -> None:
-    # Not print: what its buffer could not write would be tried again at exit, and fail the program then.
+    # Not print: Python would write the rest of its buffer at exit, and the program would fail then.
     out: TextIO | None = sys.__stdout__
     if out is None:
         raise OSError("started without a standard output")
@@ -116,7 +116,7 @@ def _to_output(data: bytes) -> None:
 
 
 class _Lines(io.TextIOBase):
-    """A text stream whose whole lines are put into the queue."""
+    """A text stream that queues each whole line."""
 
     def __init__(self) -> None:
         self._begun = ""
@@ -129,7 +129,7 @@ class _Lines(io.TextIOBase):
         return len(text)
 
 
-# --- what is said again and again ---
+# --- lines that repeat ---
 
 
 class _Bucket:
@@ -156,9 +156,9 @@ class LogLimiter:
         self._all = _Bucket(ALL_AT_ONCE, ALL_EVERY_S, 0.0)
 
     def admit(self, text: str, now: float) -> str | None:
-        """What to say: `text`, with how many were left out before it; None if this one is."""
+        """The line to write: `text`, and how many lines were left out before it; None if this one is left out."""
         bucket = self._texts.pop(text, None) or _Bucket(SAME_AT_ONCE, SAME_EVERY_S, now)
-        self._texts[text] = bucket  # the newest stand last
+        self._texts[text] = bucket  # the newest last
         if len(self._texts) > TEXTS_MAX:
             self._texts.pop(next(iter(self._texts)))
         if not bucket.allow(now):

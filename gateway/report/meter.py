@@ -1,4 +1,4 @@
-"""Meter: what the endpoints of a role carry, as counters since the start and as rates of the last seconds.
+"""Meter: the traffic of the endpoints of a role, as counters since the start and as rates over the last seconds.
 
 What lives here: arithmetic on counters. What must not: words for people (wording.py, advice.py).
 """
@@ -15,12 +15,12 @@ from gateway.endpoints import Endpoint
 from gateway.report.in_clear import LISTENS
 from gateway.report.role_status import EndpointStatus, Use
 
-OVER_S = 2.0  # rates are of so long; a status is published twice a second
+OVER_S = 2.0  # rates are averages over this time; a status is published twice a second
 KBIT = 8 / 1000  # of a byte
 
 
 class Reception(Protocol):
-    """What a ground counts of one link: datagrams that it should have brought, that it did bring, and that are lost."""
+    """What a ground counts of one link: datagrams that should have come by it, those that came, and those that are lost."""
 
     @property
     def expected(self) -> int: ...
@@ -31,9 +31,9 @@ class Reception(Protocol):
 
 
 class Meter:
-    """`uses` maps what endpoints are for to them.
+    """`uses` maps each use to its endpoints.
 
-    `receptions` are the links' in their order, at a ground.
+    `receptions` are those of a ground's links, in their order.
     """
 
     def __init__(self, uses: Mapping[Use, Sequence[Endpoint]], receptions: Sequence[Reception] = ()) -> None:
@@ -45,18 +45,18 @@ class Meter:
         ]
 
     def read(self, now: float) -> list[EndpointStatus]:
-        """Of each endpoint."""
+        """The status of each endpoint."""
         return [row.read(now) for row in self._rows]
 
 
 class Grown(NamedTuple):
-    """By how much each counter has grown, and in how many seconds."""
+    """By how much each counter has grown, and over how many seconds."""
 
     counts: dict[str, int]
     seconds: float
 
     def per_s(self, *names: str, scale: float = 1.0) -> float:
-        """Of these counters together."""
+        """The sum of these counters a second."""
         return round(sum(self.counts[name] for name in names) * scale / self.seconds, 1)
 
 
@@ -67,7 +67,7 @@ class Growth:
         self._past: deque[tuple[float, Mapping[str, int]]] = deque()
 
     def take(self, now: float, counts: Mapping[str, int]) -> Grown:
-        """Of the last OVER_S seconds or less."""
+        """The growth over the last OVER_S seconds or less."""
         self._past.append((now, counts))
         while now - self._past[0][0] > OVER_S:
             self._past.popleft()

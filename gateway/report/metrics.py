@@ -1,8 +1,8 @@
-"""`zegel metrics`: what the running roles say of themselves, for Prometheus, or as JSON lines.
+"""`zegel metrics`: the status of the running roles for Prometheus, or as JSON lines.
 
-A process of its own that reads what `zegel status` reads, so nobody who asks it can slow a flight down. `TABLE` is what
-each number of a status means, and the only place that says so: HELP and TYPE come from it, and `zegel metrics --table`.
-A counter begins anew with its role, as Prometheus expects of a process that restarts.
+It is a process of its own that reads what `zegel status` reads, so no client of it can slow a flight down. `TABLE` says
+what each number of a status means, and is the only place that does: HELP, TYPE and `zegel metrics --table` come from it.
+A counter starts at zero with its role, as Prometheus expects of a process that restarts.
 """
 
 from __future__ import annotations
@@ -225,7 +225,7 @@ def _escaped(word: str) -> str:
 
 
 def _statuses() -> list[Status]:
-    """One that is not of the form that a role publishes costs itself alone."""
+    """Those of this version; none if there is no folder to look in."""
     try:
         return read_all()
     except NotRunning:
@@ -236,7 +236,7 @@ def _statuses() -> list[Status]:
 
 
 def write_text(path: Path, roles: tuple[str, ...]) -> None:
-    """Into a file for node_exporter's textfile collector, whole or not at all."""
+    """Write a file for node_exporter's textfile collector, whole or not at all."""
     new = path.with_name(f".{path.name}.new")
     new.write_text(text(_statuses(), roles))
     new.chmod(0o644)
@@ -259,7 +259,7 @@ def write_lines(path: Path) -> None:
 
 
 def command(parser: argparse.ArgumentParser) -> None:
-    """give what the running roles say of themselves to Prometheus, on a loopback port or in a file, or as JSON lines"""
+    """give the status of the running roles to Prometheus, on a loopback port or in a file, or write it as JSON lines"""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = "example:\n  zegel metrics\n  curl http://127.0.0.1:9477/metrics\n  zegel metrics --table"
     way = parser.add_mutually_exclusive_group()
@@ -303,7 +303,7 @@ def _repeat(args: argparse.Namespace, roles: tuple[str, ...]) -> None:
             write_text(args.textfile, roles) if args.textfile else write_lines(args.json)
         except BrokenPipeError:
             raise
-        except OSError as error:  # a full card costs this, and nothing else
+        except OSError as error:  # a full card costs this write and nothing else
             say("metrics", f"cannot write {error.filename or args.textfile or args.json}: {error.strerror}")
         time.sleep(args.every)
 

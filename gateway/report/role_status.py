@@ -1,7 +1,7 @@
-"""Role status: what a running air or ground says of itself, as values. Published by the roles, read by all the others.
+"""Role status: the status of a running air or ground as values. The roles publish it; all other programs read it.
 
-What lives here: what a status consists of. Its states are Enums: the texts of alarms, `last_error` and `unsaved` are only
-shown, and nothing is decided by them. What must not: finding the values out (the roles), words for people (wording.py,
+What lives here: what a status consists of. Its states are Enums. The texts of alarms, `last_error` and `unsaved` are only
+shown: no program decides by them. What must not: finding the values out (the roles), words for people (wording.py,
 advice.py), the socket (status_socket.py). Names of counters follow mavlink-router-rs where it has them.
 """
 
@@ -30,9 +30,9 @@ class Use(enum.StrEnum):
 
 
 class EndpointStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The counters are those of gateway.endpoints.endpoint.Counters, the rates of the last seconds.
+    """The counters are those of gateway.endpoints.endpoint.Counters, the rates those of the last seconds.
 
-    `listens`: others come to it. The last four are of a ground's link.
+    `listens`: other programs connect or send to it. Only a link of a ground has the last four.
     """
 
     use: Use
@@ -118,7 +118,7 @@ class FeedStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Status(msgspec.Struct, frozen=True, kw_only=True, tag_field="role"):
-    """What both roles say. The process itself adds the last two."""
+    """What both roles have. The publisher adds the last two."""
 
     role: ClassVar[str]
     name: str

@@ -1,7 +1,7 @@
 """Scrape: the HTTP by which Prometheus asks for the metrics. GET /metrics, and nothing else.
 
-Any program of this computer can connect, and through a browser any page can (DNS rebinding): so a request must name this
-computer by an address or as localhost, a client has ASK_WITHIN_S for all that it says, and there are CLIENTS_MAX at most.
+Any program of this computer can connect, and by a browser any page can (DNS rebinding). So a request must name this
+computer by an address or as localhost, a client has ASK_WITHIN_S for its whole request, and there are CLIENTS_MAX at most.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 from gateway.report.log import say
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-ASK_WITHIN_S = 5.0  # a whole request; a client that says it letter by letter has no longer
+ASK_WITHIN_S = 5.0  # for a whole request, also if a client sends it letter by letter
 CLIENTS_MAX = 16
 _HOST = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9.-]+))(?::\d{1,5})?")
 
@@ -28,7 +28,7 @@ _HOST = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[A-Za-z0-9.-]+))(?::
 def names_us(host: str, bound: str) -> bool:
     """Whether a Host header names this computer: localhost, a loopback address, or `bound`, which the client reached.
 
-    No other name: a page of a foreign name that was made to lead here sends its own.
+    No other name is accepted: a page whose own name was made to resolve to this computer sends that name.
     """
     place = _HOST.fullmatch(host)
     if place is None:
@@ -44,7 +44,7 @@ def names_us(host: str, bound: str) -> bool:
 
 
 class _Until(io.RawIOBase):
-    """What a socket gives until a moment on the monotonic clock; TimeoutError after it."""
+    """Reads of a socket until a moment on the monotonic clock; TimeoutError after it."""
 
     def __init__(self, made: socket.socket, until: float) -> None:
         self._made, self._until = made, until
@@ -114,16 +114,16 @@ class _Server(http.server.ThreadingHTTPServer):
             self._room.release()
 
     def handle_error(self, *_: object) -> None:
-        """A client that hangs up is no news."""
+        """A client that disconnects is worth no line."""
 
 
 def server(host: str, port: int, body: Callable[[], str]) -> http.server.ThreadingHTTPServer:
-    """One that answers with `body()`."""
+    """A server that answers with `body()`."""
     return _Server((host, port), type("Handler", (_Handler,), {"body": staticmethod(body)}))
 
 
 def serve(host: str, port: int, body: Callable[[], str]) -> None:
-    """Answer with `body()`, until the end of the process."""
+    """Answer with `body()` until the end of the process."""
     with server(host, port, body) as made:
         say("metrics", f"http://{host}:{made.server_port}/metrics")
         made.serve_forever()

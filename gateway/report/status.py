@@ -1,4 +1,4 @@
-"""`zegel status`: what every running role of this computer says of itself, for people.
+"""`zegel status`: shows the status of every running role of this computer to a person.
 
 What lives here: the command, and what it shows in which order. What must not: what a status consists of (role_status.py),
 how it comes here (status_socket.py), sentences for states (wording.py), what is wrong (advice.py).
@@ -44,7 +44,7 @@ def _run(args: argparse.Namespace) -> int:
     if not found:
         raise NotRunning(
             "no zegel air or ground of this user is running here",
-            hint="start one: zegel air --help; of the services tells: sudo zegel status",
+            hint="start one: zegel air --help; for the services: sudo zegel status",
         )
     if args.json:
         show(json_text(found, 2))
@@ -54,7 +54,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _text_or_why_not(said: Mapping[str, Any]) -> str:
-    """A process of another version may say less than this one shows, and a stranger's anything."""
+    """A process of another version may publish less than this one shows, and a stranger anything."""
     if status := decoded(said):
         return text(status)
     name = printable(f"{said['role']} {said['name']}")
@@ -62,7 +62,7 @@ def _text_or_why_not(said: Mapping[str, Any]) -> str:
 
 
 def text(status: Status) -> str:
-    """All that a person sees of one role, in lines that are escaped."""
+    """All that a person sees of one role, escaped."""
     lines = [f"{status.role} {status.name}: {wording.role(status)}", f"  operation  {status.operation}"]
     lines += _air(status) if isinstance(status, AirStatus) else _ground(status)
     for name, row in status.frames.items():
@@ -128,7 +128,7 @@ def _dropped(status: Status) -> Iterator[str]:
 
 
 def _of_others(status: GroundStatus) -> Iterator[str]:
-    """What is for no aircraft, or comes from an aircraft under an id that is not its own."""
+    """Commands that are for no aircraft, and frames of an aircraft under an id that is not its own."""
     for message, count in status.misrouted.items():
         yield f"  kept back  {message}, {count} times: for no one aircraft"
     for device, kinds in status.foreign.items():

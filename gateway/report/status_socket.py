@@ -25,12 +25,12 @@ from gateway.report.role_status import Status, decoded, encoded
 
 SERVICES = Path("/run/zegel")  # RuntimeDirectory= of packaging/*.service
 STATUS_OCTETS_MAX = 1 << 20
-ASKED_OCTETS_MAX = 512  # a subscription, or the greeting of one who may send it
+ASKED_OCTETS_MAX = 512  # a subscription, or the greeting of a client that subscribes
 ANSWER_WITHIN_S = 1.5  # a process publishes every half second
 
 
 def runtime_folder() -> Path:
-    """Where the sockets stand: what systemd gave this service, $XDG_RUNTIME_DIR/zegel, or a folder of this user's under
+    """Where the sockets are: the folder that systemd gave this service, $XDG_RUNTIME_DIR/zegel, or a folder of this user in
     the temporary one; 0700."""
     if given := os.environ.get("RUNTIME_DIRECTORY"):
         return Path(given)
@@ -38,14 +38,14 @@ def runtime_folder() -> Path:
     user = os.getuid() if hasattr(os, "getuid") else "user"
     folder = Path(base) / "zegel" if base else Path(tempfile.gettempdir()) / f"zegel-{user}"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    info = folder.lstat()  # anybody can make a folder, or a link, of that name in /tmp
+    info = folder.lstat()  # any user can make a folder, or a link, of that name in /tmp
     if hasattr(os, "getuid") and (not stat.S_ISDIR(info.st_mode) or info.st_uid != os.getuid() or info.st_mode & 0o077):
         raise OSError(f"{folder} is not ours alone")
     return folder
 
 
 class Publisher:
-    """Context manager: `send` publishes one status. A socket that cannot be made costs the status, not the flight."""
+    """Context manager: `send` publishes one status. Without a socket there is no status, and the flight goes on."""
 
     def __init__(self, role: str, name: str) -> None:
         self._name = f"{role}-{re.sub(r'[^A-Za-z0-9_-]', '-', name)[:32]}.{os.getpid()}"
@@ -85,7 +85,7 @@ def read_all(within_s: float = ANSWER_WITHIN_S) -> list[Status]:
 
 
 def read_raw(within_s: float = ANSWER_WITHIN_S) -> list[dict[str, Any]]:
-    """The same as JSON has it; a process of another version may say something else than a Status."""
+    """The same as in JSON; a process of another version may publish something else than a Status."""
     context = zmq.Context()
     poller, waiting, found = zmq.Poller(), {}, []
     try:
@@ -117,7 +117,7 @@ def read_raw(within_s: float = ANSWER_WITHIN_S) -> list[dict[str, Any]]:
 
 
 def _read(data: bytes) -> dict[str, Any] | None:
-    """A status; None if it is not even one by its form."""
+    """An object with a role and a name; None if it is something else."""
     try:
         found = json.loads(data)
     except (ValueError, RecursionError):

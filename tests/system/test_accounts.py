@@ -327,5 +327,5 @@ def test_who_shares_the_port_for_one_datagram_is_alarmed(scene, figure):
         scene.until(lambda: False, pause_s)
     taken = sum(command(1000 + number) in scene.to_fc for number in range(tries))
     figure(f"another user at the station, shares the pilot's port for one command and is gone: {taken} of {tries} taken")
-    assert "no program that can be told has that port" in scene.ground.output()
+    assert "no known program has that port" in scene.ground.output()
     assert scene.pilot_commands(command(102)), scene.logs()

@@ -21,7 +21,7 @@ from tests.system.house import Flight, zegel
 from tests.system.test_links import Traffic
 
 FULL, READ_ONLY = "no space left on device", "read-only file system"
-ROLLED_BACK = "alarm: refused a session of 'drone-7' with boot counter 1, 1 was heard before"
+ROLLED_BACK = "alarm: refused a session of 'drone-7' with boot counter 1, although 1 was heard before"
 
 
 @pytest.fixture

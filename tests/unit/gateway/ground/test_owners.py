@@ -99,5 +99,5 @@ def test_a_revoked_aircraft_that_is_heard_is_an_alarm(station, alarms):
     two.talk(2.0)
     owners.alarm(alarms, two.now)
     assert alarms.texts == [
-        "the revoked aircraft 'drone-2' is heard: who has it, or its key, transmits; nothing of it is believed"
+        "the revoked aircraft 'drone-2' is heard: somebody who has it, or its key, transmits; nothing from it is accepted"
     ]

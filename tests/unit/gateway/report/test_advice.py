@@ -40,7 +40,7 @@ WRONG: list[tuple[Status, str]] = [
     (air(drops={"oversize": 3}), "3 video datagrams were too large"),
     (air(drops={"stale_echo": 2}), "2 commands came too late"),
     (air(alarm_reasons={"guarded": LIVE}, kept_back=KEPT), "REQUEST_X from station 'a' is kept back"),
-    (ground(alarm_reasons={"guarded_here": LIVE}, kept_back=KEPT), "the order must say another"),
+    (ground(alarm_reasons={"guarded_here": LIVE}, kept_back=KEPT), "the order must name another policy"),
     (
         ground(alarm_reasons={"not_routed": AlarmStatus(1, 1, "kept back: X to system 0")}),
         "kept back: X to system 0",
@@ -62,7 +62,7 @@ WRONG: list[tuple[Status, str]] = [
     (ground(sealed=False, drops={"older_session": 4}, sessions=[]), "an older session is refused"),
     (ground(sealed=False, sessions=[session(SessionState.DELAYED, late_s=4.25)]), "4.2 s later than before"),
     (ground(sealed=False, drops={"not_zegel": 4}, sessions=[]), "another program sends to this port"),
-    (ground(sealed=False, sessions=[]), "no aircraft of this order"),
+    (ground(sealed=False, sessions=[]), "none from an aircraft of this order"),
     (ground(sealed=False, sessions=[], unopened_per_s=0.5), "control of another operation, or forgeries"),
     (ground(sealed=False, sessions=[session(SessionState.SILENT)], unopened_per_s=9.0), "load the right order"),
     (ground(sealed=False, sessions=[session(SessionState.CLOSED)], unopened_per_s=9.0), "load the right order"),

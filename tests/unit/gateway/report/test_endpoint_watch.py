@@ -13,7 +13,7 @@ def test_an_outage_is_told_once_and_so_is_its_end(tmp_path):
         line.tick(tick / 10)
         watch.look(tick / 10)
     assert len(said) == 1
-    assert said[0].startswith(f"serial:{path}:57600 does not work: ")
+    assert said[0].startswith(f"serial:{path}:57600 is down: ")
     assert "ttyNONE" in said[0]
     line.close()  # no more reconnecting: closed by us
     watch.look(11.0)
