@@ -219,15 +219,18 @@ def _amend(args: argparse.Namespace, change: Callable[[Order], Order]) -> Order:
         return changed
 
     with owner.acting():
-        interrupted = folder.interrupted
-    written = _written(interrupted)
-    with owner.acting():
-        folder.record_interrupted(written)
-        issued = folder.amend(data, in_time, args.output)
+        lock = folder.hold()
+    with lock:
+        with owner.acting():
+            interrupted = folder.interrupted
+        written = _written(interrupted)
+        with owner.acting():
+            folder.record_interrupted(written)
+            issued = folder.amend(data, in_time, args.output)
+        store.write(args.output, issued.raw, new=True)
+        with owner.acting():
+            folder.published(issued)
     order = issued.content
-    store.write(args.output, issued.raw, new=True)
-    with owner.acting():
-        folder.published(issued)
     show(f"{args.output}: order {order.serial} for {arguments.title(order)}, until {utc(order.not_after)}")
     for listed in order.stations:
         show(f"  {_said(listed)}")

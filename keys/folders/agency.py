@@ -180,8 +180,13 @@ class AgencyFolder:
         self.published(issued)
         return issued
 
+    def hold(self) -> store.Lock:
+        """While it is held no other command amends an order: two that run at once would both amend the same one."""
+        self._require(self._signer, "the signer's key signs orders")
+        return store.Lock(self._signer / ROOT_CERTIFICATE, wait=True)
+
     def amend(self, data: bytes, change: Callable[[Order], Order], output: Path) -> VerifiedOrder:
-        """The order that replaces the one in `data`; call `published` after it is written to `output`.
+        """The order that replaces the one in `data`; call `published` after it is written to `output`, and `hold` before.
 
         OlderOrder if that is not the newest of its operation, or nothing here says that it is: a station or aircraft that
         was revoked in between would be listed again. NumberTwice if it is an order of this signer that this folder did not
@@ -247,7 +252,6 @@ class AgencyFolder:
     @property
     def interrupted(self) -> Path | None:
         """Where a command was to write its order that did not record that it has."""
-        self._require(self._signer, "the signer's key signs orders")
         begun = self._read_state().begun
         return Path(begun.output) if begun else None
 

@@ -1,4 +1,4 @@
-"""The commands that hold a private key, as processes: what the system keeps of them."""
+"""The commands that hold a private key, as processes: what the system keeps of them, and two at once."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ from pathlib import Path
 import pytest
 
 from gateway.loop.hardening import NOT_LOCKED
+from keys import amendment
+from keys.errors import OlderOrder
+from keys.folders import store
+from keys.folders.agency import AgencyFolder
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="hardening is Linux's")
 ZEGEL = (sys.executable, "-m", "gateway.cli")
@@ -48,6 +52,23 @@ def test_a_command_without_a_key_says_nothing_of_it(house):
     with started("order", "show", house.order) as command:
         _, errors = command.communicate()
     assert errors == ""
+
+
+def test_of_two_commands_at_once_the_second_waits_and_amends_nothing(house):
+    """The first one may be a revocation, and an order that amends the same one would not have it."""
+    folder, output = AgencyFolder(house.folder / "agency"), house.folder / "first.order"
+    words = ("--hours", 1, "--agency", house.folder / "agency", "-o", house.folder / "second.order")
+    with folder.hold():
+        first = folder.amend(house.order.read_bytes(), lambda old: amendment.extended(old, 60), output)
+        second = started("order", "extend", house.order, *words)
+        with pytest.raises(subprocess.TimeoutExpired):
+            second.wait(3.0)
+        store.write(output, first.raw, new=True)
+        folder.published(first)
+    _, errors = second.communicate()
+    assert second.returncode == OlderOrder.exit_code
+    assert "number 2 of its operation was issued after it" in errors
+    assert not (house.folder / "second.order").exists()
 
 
 def test_a_role_says_it_at_the_terminal_and_in_its_status(house, fly, monkeypatch):
