@@ -350,6 +350,7 @@ class Air:
             **uplink,
             "late": self.bundler.late + self.late + uplink.get(DropReason.LATE.value, 0),
             "link_down": self.unsent,
+            "fc_down": self.uplink.not_taken,
             "link_full": self.crowded,
             "oversize": self.oversize.total,
             "resync_bytes": self.fc_frames.resync_bytes,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import groupby
 
 from firmware_shims import guard
 from firmware_shims.guard import UNJUDGED, Guard
@@ -39,7 +40,8 @@ class AirUplink:
     ) -> None:
         self._fc, self._alarms, self._barrier, self._clock = fc, alarms, barrier or Barrier(), clock
         self._crowds = 0  # datagrams of surplus senders that already raised an alarm
-        self._passed: Counter[str] = Counter()  # frames, by the station's name
+        self._passed: Counter[str] = Counter()  # frames that were handed to the flight controller, by the station's name
+        self.not_taken = 0  # frames for which it was not there
         self._kept: dict[str, KeptBack] = {}  # by the station's name
         self._kept_aboard = 0
         self._batch, self._frames = Batch(), Batch()
@@ -69,7 +71,7 @@ class AirUplink:
         link.authenticated(accepted.slots, now)
         if accepted.copies:
             link.renew(accepted.copies, now)
-        self._to_fc([frame for station, frame in accepted.frames if self._may(station, frame, now)], now)
+        self._to_fc([(station, frame) for station, frame in accepted.frames if self._may(station, frame, now)], now)
         crowds = self.opener.drops[DropReason.TOO_MANY_INSTANCES]
         if crowds > self._crowds:
             self._crowds = crowds
@@ -82,7 +84,6 @@ class AirUplink:
         with self._barrier:
             held = self._guards[station].held(frame)
         if held is None:
-            self._passed[listed.name] += 1
             return True
         kept = self._kept.setdefault(listed.name, KeptBack())
         name = kept.count(held)
@@ -92,11 +93,16 @@ class AirUplink:
         )
         return False
 
-    def _to_fc(self, frames: Sequence[bytes], now: float) -> None:
+    def _to_fc(self, commands: Sequence[tuple[int, bytes]], now: float) -> None:
+        """In order, and counted by station: what was handed over, and what found no flight controller."""
         batch = self._frames
-        for begin in range(0, len(frames), batch.capacity):
-            batch.hold(frames[begin : begin + batch.capacity])
-            self._fc.send(batch, now)
+        for station, sent in groupby(commands, key=lambda command: command[0]):
+            frames = [frame for _, frame in sent]
+            for begin in range(0, len(frames), batch.capacity):
+                batch.hold(frames[begin : begin + batch.capacity])
+                taken = self._fc.send(batch, now)
+                self._passed[self._stations[station].name] += taken
+                self.not_taken += batch.count - taken
 
     # --- down ---
 
@@ -117,7 +123,7 @@ class AirUplink:
     # --- what a person sees ---
 
     def commands(self) -> dict[str, StationCommands]:
-        """Frames accepted of each station that sent any, and those that its guard policy kept back."""
+        """The frames of each station that were handed to the flight controller, and those that its policy kept back."""
         heard, none = sorted({*self._passed, *self._kept}), KeptBack()
         return {name: StationCommands(self._passed[name], self._kept.get(name, none).total) for name in heard}
 

@@ -97,8 +97,11 @@ class Endpoint(ABC):
         """
 
     @abstractmethod
-    def send(self, batch: Batch, now: float) -> None:
-        """Send all of `batch`, to all peers. A datagram that cannot be sent is dropped whole and counted."""
+    def send(self, batch: Batch, now: float) -> int:
+        """Send all of `batch`, to all peers; how many were sent to at least one, or wait.
+
+        A datagram that cannot be sent is dropped whole and counted.
+        """
 
     @property
     def waiting(self) -> bool:

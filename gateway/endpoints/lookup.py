@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 import threading
@@ -9,6 +10,9 @@ from typing import TypeAlias
 
 SockAddr: TypeAlias = tuple[str, int] | tuple[str, int, int, int]
 Target: TypeAlias = tuple[socket.AddressFamily, SockAddr]
+
+LOOK_UP_EVERY_S = 60.0
+LOOK_UP_SILENT_S = 5.0  # the same, while nothing is heard; and what counts as silence
 
 
 class Lookup:
@@ -22,18 +26,43 @@ class Lookup:
     def __init__(self, host: str, port: int, kind: socket.SocketKind) -> None:
         self._asked = (host, port, kind)
         self._thread: threading.Thread | None = None
-        self._result: Target | OSError | None = None
+        self._result: list[Target] | OSError = []
+        self._moves = False  # it is a name, and what it leads to may change
+        self._looked_at = float("-inf")
 
     def answer(self) -> Target | None:
         """None while it is not known, then call again; OSError if there is no such name."""
         if self._thread is None:
             try:
-                return self._look_up(socket.AI_NUMERICHOST)
+                return self._look_up(socket.AI_NUMERICHOST)[0]
             except socket.gaierror:
-                self._result = None
-                self._begin()
-        if self._thread is None or self._thread.is_alive():
+                self._moves = True
+        return found[0] if (found := self._answers()) else None
+
+    def moved(self, target: Target, heard_at: float, now: float) -> Target | None:
+        """The new address if the name no longer leads to `target`; else None. To be called often.
+
+        The name is looked up every minute, and more often while nothing is heard from there. `heard_at`: when anything was
+        heard last, or the endpoint opened. Of several addresses the present one is kept, also without an answer.
+        """
+        if not self._moves:
             return None
+        every_s = LOOK_UP_EVERY_S if now - heard_at < LOOK_UP_SILENT_S else LOOK_UP_SILENT_S
+        if self._thread is None and now - self._looked_at < every_s:
+            return None
+        found: list[Target] = []
+        with contextlib.suppress(OSError):
+            found = self._answers()
+        self._looked_at = now
+        return None if target in found else next(iter(found), None)
+
+    def _answers(self) -> list[Target]:
+        """All of them, looked up in a thread; none while it runs."""
+        if self._thread is None:
+            self._result = []
+            self._begin()
+        if self._thread is None or self._thread.is_alive():
+            return []
         self._thread = None
         if isinstance(self._result, OSError):
             raise self._result
@@ -53,11 +82,11 @@ class Lookup:
         except OSError as error:
             self._result = error
 
-    def _look_up(self, flags: int) -> Target:
+    def _look_up(self, flags: int) -> list[Target]:
         host, port, kind = self._asked
         found = socket.getaddrinfo(host, port, type=kind, flags=flags)
-        family, _, _, _, where = min(found, key=lambda entry: entry[0] != socket.AF_INET)
-        return family, where  # type: ignore[return-value]  # (int, bytes) is for a Python without IPv6
+        found.sort(key=lambda entry: entry[0] != socket.AF_INET)
+        return [(entry[0], entry[4]) for entry in found]  # type: ignore[misc]  # (int, bytes) is for a Python without IPv6
 
 
 def in_words(address: SockAddr) -> str:

@@ -8,7 +8,7 @@ get only challenges.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Sequence
 
 from gateway.batch import Batch
 from gateway.endpoints.address import Address
@@ -49,13 +49,10 @@ class ProvedLink(UdpLink):
             self._tried.pop(address, None)
             self._welcome([address], now)
 
-    def _welcome(self, peers: Iterable[Peer], now: float) -> None:
-        for peer in peers:
-            if peer not in self._clients and len(self._clients) >= self._most:
-                unproved = (client for client in self._clients if not self._is_proved(client, now))
-                if (gives_way := next(unproved, None)) is not None:  # the one that was added first
-                    del self._clients[gives_way]
-            super()._welcome([peer], now)
+    def _gives_way(self, now: float) -> Peer | None:
+        """The unproved address that was added first; if there is none, a proved one that has fallen silent."""
+        unproved = (client for client in self._clients if not self._is_proved(client, now))
+        return next(unproved, None) or super()._gives_way(now)
 
     def _is_proved(self, peer: Peer, now: float) -> bool:
         return now - self._proved.get(peer, float("-inf")) <= PROVED_FOR_S

@@ -91,16 +91,19 @@ class Stream:
 
     # --- out ---
 
-    def write(self, frames: Iterable[bytes], now: float) -> None:
-        """Send these frames. OSError when the connection has ended."""
+    def write(self, frames: Iterable[bytes], now: float) -> int:
+        """Send these frames; how many go or wait. OSError when the connection has ended."""
         self._drop_late(now)
+        taken = 0
         for frame in frames:
             if self._size + len(frame) > QUEUE_MAX:
                 self._counters.dropped_tx += 1
                 continue
             self._waiting.append((now, frame))
             self._size += len(frame)
+            taken += 1
         self._write_on()
+        return taken
 
     def flush(self, now: float) -> None:
         """Write as much waiting data as the line accepts now. OSError when the connection has ended."""
@@ -161,14 +164,15 @@ class StreamEndpoint(Endpoint):
             self._lost(error, now)
             return 0
 
-    def send(self, batch: Batch, now: float) -> None:
+    def send(self, batch: Batch, now: float) -> int:
         if self._stream is None:
             self.counters.dropped_tx += batch.count
-            return
+            return 0
         try:
-            self._stream.write(self._frames(batch), now)
+            return self._stream.write(self._frames(batch), now)
         except OSError as error:
             self._lost(error, now)
+            return 0
 
     def interests(self) -> list[tuple[int, int]]:
         return [] if self._stream is None else [self._stream.interests()]

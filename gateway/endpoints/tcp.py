@@ -133,15 +133,17 @@ class TcpServer(Endpoint):
                 return batch.count
         return 0
 
-    def send(self, batch: Batch, now: float) -> None:
+    def send(self, batch: Batch, now: float) -> int:
         if self._listener is None:
             self.counters.dropped_tx += batch.count
         frames = batch.datagrams() if self._clients else []
+        taken = 0
         for client in tuple(self._clients):
             try:
-                client.write(frames, now)
+                taken = max(taken, client.write(frames, now))
             except OSError:
                 self._part_with(client)
+        return taken
 
     def interests(self) -> list[tuple[int, int]]:
         listening = [] if self._listener is None else [(self._listener.fileno(), READ)]

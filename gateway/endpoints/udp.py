@@ -20,7 +20,7 @@ from gateway.endpoints.address import Address
 from gateway.endpoints.age import Age
 from gateway.endpoints.endpoint import READ, Endpoint, State
 from gateway.endpoints.gro import new_link_mover
-from gateway.endpoints.lookup import Lookup, SockAddr, in_words, listen_on
+from gateway.endpoints.lookup import Lookup, SockAddr, Target, in_words, listen_on
 from gateway.endpoints.mmsg import FULL, ONLY_THIS_ONE, Mover, Peer, Sent, new_mover
 from gateway.endpoints.pieces import new_large_mover
 from gateway.endpoints.plain_users import LOOK_ABSENT_EVERY_S, LOOK_EVERY_S, Peers
@@ -31,6 +31,8 @@ CLIENT_IDLE_S = 60.0  # as in mavp2p: a sender that was silent for this time is 
 CLIENTS_MAX = 16
 VOUCHED_FOR_S = 5.0  # a sender of an authentic datagram is answered for this time
 VOUCHED_MAX = 4
+GIVES_WAY_AFTER_S = 2.0  # a newcomer replaces one of these only after so much silence
+STEADY_FOR_S = 5.0  # a client that was heard more than once keeps its place for this time
 
 
 class _Udp(Endpoint):
@@ -41,6 +43,8 @@ class _Udp(Endpoint):
     def __init__(self, address: Address) -> None:
         super().__init__(address)
         self._lookup = Lookup(address.host, address.port, socket.SOCK_DGRAM)
+        self._target: Target | None = None  # what the name of its host led to
+        self._heard_at = float("-inf")
         self._socket: socket.socket | None = None
         self._mover: Mover | None = None
         self._age, self._stamped = Age(), False
@@ -67,6 +71,8 @@ class _Udp(Endpoint):
         self._regard_senders(self._mover, batch, now)
         if (longest := batch.longest()) > ROOM:
             self._leave_out_oversize(batch, longest)
+        if batch.count:
+            self._heard_at = now
         self.counters.rx_datagrams += batch.count
         self.counters.rx_bytes += batch.total()
         return batch.count
@@ -117,10 +123,11 @@ class _Udp(Endpoint):
         self._slots = self._slots[slots]
         batch.keep(slots)
 
-    def _count(self, batch: Batch, sent: Sent) -> None:
+    def _count(self, batch: Batch, sent: Sent) -> int:
         self.counters.tx_datagrams += sent.datagrams
         self.counters.tx_bytes += sent.octets
         self.counters.dropped_tx += batch.count - sent.datagrams
+        return sent.datagrams
 
     def _new_socket(self, family: socket.AddressFamily) -> socket.socket:
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
@@ -134,6 +141,28 @@ class _Udp(Endpoint):
 
     def _move(self, made: socket.socket) -> Mover:
         return new_large_mover(made) if self.large else new_mover(made)
+
+    def _open(self, now: float) -> None:
+        if target := self._lookup.answer():
+            self._open_at(target, now)
+
+    def _open_at(self, target: Target, now: float) -> None:
+        """Open at this address."""
+        self._target, self._heard_at = target, now
+        self._reach(*target, now)
+
+    @abstractmethod
+    def _reach(self, family: socket.AddressFamily, where: SockAddr, now: float, /) -> None:
+        """Make the socket for this address, and call `_opened`."""
+
+    def _upkeep(self, now: float) -> None:
+        """Follow the name if it leads somewhere else: dynamic DNS, or a station that went to another network."""
+        if self._target and (target := self._lookup.moved(self._target, self._heard_at, now)):
+            self._release()
+            try:
+                self._open_at(target, now)
+            except OSError as error:
+                self._lost(error, now)
 
     def _opened(self, state: State, now: float) -> None:
         super()._opened(state, now)
@@ -154,31 +183,54 @@ class UdpIn(_Udp):
     def __init__(self, address: Address) -> None:
         super().__init__(address)
         self._clients: dict[Peer, float] = {}  # -> when it was last accepted
+        self._steady: set[Peer] = set()  # the clients that were accepted more than once
         self._scope = 0  # number of the interface, if the address has one (fe80::1%wlan0)
 
     def clients(self) -> list[str]:
         return [] if self._mover is None else [in_words(self._mover.address(peer)) for peer in self._clients]
 
-    def send(self, batch: Batch, now: float) -> None:
+    def send(self, batch: Batch, now: float) -> int:
+        self._upkeep(now)
         if self._mover is None:
             self.counters.dropped_tx += batch.count
-            return
-        self._upkeep(now)
-        for peer in self._clients:
-            self._count(batch, self._mover.send(batch, peer))
+            return 0
+        return max((self._count(batch, self._mover.send(batch, peer)) for peer in self._clients), default=0)
 
     def _regard_senders(self, mover: Mover, batch: Batch, now: float, /) -> None:
         self._welcome(self._admitted(mover, batch, now), now)
 
     def _welcome(self, peers: Iterable[Peer], now: float) -> None:
         for peer in peers:
-            if peer in self._clients or len(self._clients) < self._most:
-                self._clients[peer] = now
-            else:  # do not replace a present one: a flood of newcomers must not displace the pilot
-                self.last_error = f"{self._most} clients already: others are read, but not answered"
+            if peer in self._clients:
+                self._steady.add(peer)
+            elif len(self._clients) >= self._most:
+                if (gone := self._gives_way(now)) is None:
+                    self.last_error = f"{self._most} clients already: others are read, but not answered"
+                    continue
+                self._part_with(gone)
+            self._clients[peer] = now
         self.state = State.CONNECTED if self._clients else State.IDLE
 
+    def _gives_way(self, now: float) -> Peer | None:
+        """The client that a newcomer replaces: the one silent longest, such as the old port of a restarted program.
+
+        Clients that were heard more than once, and recently, come last: a flood of newcomers must not displace the pilot.
+        """
+
+        def rank(peer: Peer) -> tuple[bool, float]:
+            heard = self._clients[peer]
+            return peer in self._steady and now - heard < STEADY_FOR_S, heard
+
+        return min(self._clients, key=rank)
+
+    def _part_with(self, peer: Peer) -> None:
+        del self._clients[peer]
+        self._steady.discard(peer)
+
     def _upkeep(self, now: float) -> None:
+        super()._upkeep(now)
+        if self._mover is None:
+            return
         if self._scope:
             try:
                 socket.if_indextoname(self._scope)
@@ -189,27 +241,26 @@ class UdpIn(_Udp):
         if self._peers is not None:
             gone.update(self._peers.review(self._clients, now))
         for peer in gone:
-            del self._clients[peer]
+            self._part_with(peer)
         self.state = State.CONNECTED if self._clients else State.IDLE
 
     def _has_left(self, _peer: Peer, heard: float, now: float) -> bool:
         return now - heard > self._idle_s
 
-    def _open(self, now: float) -> None:
-        if (target := self._lookup.answer()) is None:
-            return
-        made = self._new_socket(target[0])
-        listen_on(made, target[1])
-        self._scope = target[1][3] if len(target[1]) > 2 else 0  # noqa: PLR2004 - host and port: IPv4
+    def _reach(self, family: socket.AddressFamily, where: SockAddr, now: float, /) -> None:
+        made = self._new_socket(family)
+        listen_on(made, where)
+        self._scope = where[3] if len(where) > 2 else 0  # noqa: PLR2004 - host and port: IPv4
         self._mover = self._move(made)
         if self.users is not None:
-            loopback = host_of(target[1]).is_loopback
+            loopback = host_of(where).is_loopback
             self._peers = Peers(self.users, str(self.address), self._mover.address, all_here=loopback, look_s=self.look_s)
         self._opened(State.IDLE, now)
 
     def _release(self) -> None:
         super()._release()
         self._clients.clear()
+        self._steady.clear()
 
 
 class UdpLink(UdpIn):
@@ -227,6 +278,11 @@ class UdpLink(UdpIn):
     def renew(self, slots: Sequence[int], now: float) -> None:
         self._welcome([peer for peer in self.senders(slots) if peer in self._clients], now)
 
+    def _gives_way(self, now: float) -> Peer | None:
+        """Only a client that fell silent: a NAT may have changed its address. A faster relay displaces nobody."""
+        peer = min(self._clients, key=self._clients.__getitem__)
+        return peer if now - self._clients[peer] >= GIVES_WAY_AFTER_S else None
+
     def _regard_senders(self, _mover: Mover, _batch: Batch, _now: float, /) -> None:
         """A datagram alone proves nothing about its sender."""
 
@@ -239,25 +295,26 @@ class UdpOut(_Udp):
     """
 
     _peer: Peer = None
-    _broadcast = False
+    _many = False  # a broadcast or multicast address: each receiver answers from its own address
     _listener: SockAddr | None = None  # its program must be looked up: the address is one of this computer
     _let_in = True
     _looked_at = float("-inf")
 
-    def send(self, batch: Batch, now: float) -> None:
+    def send(self, batch: Batch, now: float) -> int:
         if self._mover is None:
             self.counters.dropped_tx += batch.count
-            return
+            return 0
         if not self._let_in:
             self.counters.kept_out += batch.count
-            return
+            return 0
         sent = self._mover.send(batch, self._peer)
         self._count(batch, sent)
         if sent.error and sent.error not in FULL | ONLY_THIS_ONE:
             self._lost(OSError(sent.error, os.strerror(sent.error)), now)
+        return sent.datagrams
 
     def _regard_senders(self, mover: Mover, batch: Batch, now: float, /) -> None:
-        if self._broadcast:  # a receiver of a broadcast answers from its own address
+        if self._many:
             self._admitted(mover, batch, now)
             return
         if mover.only != self._peer:
@@ -268,6 +325,7 @@ class UdpOut(_Udp):
             self._keep_out(batch, np.zeros(batch.count, np.bool_))
 
     def _upkeep(self, now: float) -> None:
+        super()._upkeep(now)
         if self._peers is not None:
             self._peers.review((), now)
         if now >= self._looked_at + (LOOK_EVERY_S if self._let_in else LOOK_ABSENT_EVERY_S):
@@ -291,20 +349,19 @@ class UdpOut(_Udp):
         self._let_in = self.users.may_have(users, in_words(self._listener), str(self.address), now)
         self.state = State.CONNECTED if self._let_in else State.IDLE
 
-    def _open(self, now: float) -> None:
-        if (target := self._lookup.answer()) is None:
-            return
-        family, where = target
-        self._broadcast = _is_broadcast(family, where)
+    def _reach(self, family: socket.AddressFamily, where: SockAddr, now: float, /) -> None:
+        broadcast = _is_broadcast(family, where)
+        self._many = broadcast or host_of(where).is_multicast
         made = self._new_socket(family)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, self._broadcast)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, broadcast)
         self._mover = self._move(made)
         self._peer = self._mover.peer(where)
+        self._peers, self._listener, self._let_in = None, None, True
         self._opened(State.CONNECTED, now)
-        if self.users is not None and self._broadcast:
+        if self.users is not None and self._many:
             self._peers = Peers(self.users, str(self.address), self._mover.address, all_here=False)
         elif self.users is not None:
-            self._listener, self._let_in = (where if is_here(where) else None), True
+            self._listener = where if is_here(where) else None
             self._look(now)
 
 

@@ -16,6 +16,7 @@ class PlainEnd(Endpoint):
         self.stream = stream  # type: ignore[misc] - one class for both kinds
         self.to_come: list[tuple[int, float, list[bytes]]] = []  # (connection, how long it waited, what one call gives)
         self.drained: list[bytes] = []
+        self.takes: int | None = None  # at most so many of a batch; None: all
         self.vouched: list[int] = []
         self.kept: list[int] = []
         self.known: list[Hashable] = [self.address]  # what `addresses` says
@@ -33,8 +34,10 @@ class PlainEnd(Endpoint):
             batch.waited(waited)
         return batch.count
 
-    def send(self, batch: Batch, _now: float) -> None:
-        self.drained += batch.datagrams()
+    def send(self, batch: Batch, _now: float) -> int:
+        taken = batch.datagrams()[: self.takes]
+        self.drained += taken
+        return len(taken)
 
     def authenticated(self, slots: Sequence[int], _now: float) -> None:
         self.vouched += slots

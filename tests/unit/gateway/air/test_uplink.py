@@ -58,6 +58,18 @@ def test_what_may_pass_reaches_the_flight_controller_one_frame_a_datagram(scene:
     assert scene.alarms.texts == []
 
 
+def test_what_no_flight_controller_is_there_for_is_not_called_accepted(scene: Scene):
+    scene.fc.takes = 3
+    assert scene.send(1, *[HEARTBEAT] * 5) == [HEARTBEAT] * 3
+    scene.fc.takes = 0
+    assert scene.send(2, PING) == []
+    assert scene.uplink.commands() == {
+        "station-1": {"accepted": 3, "guarded": 0},
+        "station-2": {"accepted": 0, "guarded": 0},
+    }
+    assert scene.uplink.not_taken == 3
+
+
 def test_each_station_has_its_own_policy(scene: Scene):
     assert scene.send(2, PING, ARM, PING, HEARTBEAT, ARM) == [PING, PING]
     assert scene.uplink.commands() == {"station-2": StationCommands(2, 3)}

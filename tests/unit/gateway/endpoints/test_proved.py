@@ -120,6 +120,13 @@ def test_where_all_are_proved_a_new_one_waits_and_it_is_said(link, sockets: Sock
     assert link.last_error
 
 
+def test_one_that_is_proved_and_has_fallen_silent_gives_way(link, sockets: Sockets):
+    """A NAT gives the aircraft another address every second."""
+    for number, client in enumerate(sockets(12)):
+        link.prove(vouched(link, client, float(number)), float(number))
+        assert answered(link, [client], float(number)) == [True]
+
+
 def test_those_that_are_tried_are_few_the_newest_and_only_while_they_send(link, sockets: Sockets):
     clients = sockets(TRIED_MAX + 2)
     addresses = [proposed(link, client, 1.0) for client in clients]

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 
@@ -136,17 +136,63 @@ def test_all_clients_of_the_last_minute_are_answered(make):
     assert server.counters.dropped_tx == 0
 
 
-def test_a_flood_of_newcomers_does_not_push_out_the_first(make):
+def shares(server: Endpoint, clients: list[Endpoint], now: float) -> list[int]:
+    """How many datagrams each gets of one that the server sends."""
+    server.send(batch_of([b"answer"]), now)
+    return [client.receive_into(Batch(), now) for client in clients]
+
+
+def test_the_newest_of_many_restarts_of_a_program_is_answered(make):
     port = free_port()
     server = make(f"udpin:{HOST}:{port}")
     clients = [make(f"udpout:{HOST}:{port}") for _ in range(20)]
-    for client in clients:
+    for number, client in enumerate(clients):
+        for _ in range(2):
+            client.send(batch_of([b"hello"]), float(number))
+            received(server, 1, float(number))
+    assert shares(server, clients, 19.0) == [0] * 4 + [1] * 16
+    assert server.last_error == ""
+
+
+def test_a_flood_of_newcomers_does_not_push_out_who_is_heard(make):
+    port = free_port()
+    server = make(f"udpin:{HOST}:{port}")
+    clients = [make(f"udpout:{HOST}:{port}") for _ in range(60)]
+    for client in (clients[0], *clients):
         client.send(batch_of([b"hello"]), 0.0)
         received(server, 1)
-    server.send(batch_of([b"answer"]), 0.0)
-    answered = [client.receive_into(Batch(), 0.0) for client in clients]
-    assert answered == [1] * 16 + [0] * 4
-    assert "16 clients already" in server.last_error
+    assert shares(server, clients, 0.0) == [1] + [0] * 44 + [1] * 15
+
+
+@pytest.mark.parametrize("every_s", [1.0, 0.6])
+def test_a_link_follows_a_peer_whose_nat_gives_it_another_address_again_and_again(make, every_s):
+    link = opened(open_link(parse(f"udpin:{HOST}:{free_port()}")))
+    clients = [make(f"udpout:{HOST}:{link.address.port}") for _ in range(20)]
+    for number, client in enumerate(clients):
+        client.send(batch_of([b"authentic"]), 0.0)
+        received(link, 1, number * every_s)
+        link.authenticated([0], number * every_s)
+        link.send(batch_of([b"answer"]), number * every_s)
+        assert client.receive_into(Batch(), 0.0) == 1
+    assert link.last_error == ""
+    link.close()
+
+
+def test_who_relays_faster_from_ever_new_addresses_pushes_nobody_out_of_a_link(make):
+    link = opened(open_link(parse(f"udpin:{HOST}:{free_port()}")))
+    mine, *relays = [make(f"udpout:{HOST}:{link.address.port}") for _ in range(30)]
+    for number, client in enumerate([mine, *relays]):
+        now = number * 0.3
+        client.send(batch_of([b"authentic"]), now)
+        received(link, 1, now)
+        link.authenticated([0], now)
+        if number % 5 == 0:  # its own copy comes second: every 1.5 s
+            mine.send(batch_of([b"authentic"]), now)
+            received(link, 1, now)
+            link.renew([0], now)
+        link.send(batch_of([b"answer"]), now)
+        assert mine.receive_into(Batch(), now) == 1
+    link.close()
 
 
 def test_only_the_address_it_sends_to_is_heard(make):
@@ -171,6 +217,88 @@ def test_a_broadcast_address_is_allowed_and_its_answers_are_heard(make):
     assert received(server, 1) == [b"anybody"]
     server.send(batch_of([b"me"]), 0.0)
     assert received(client, 1) == [b"me"]
+
+
+def test_answers_to_a_multicast_group_are_heard():
+    in_a_network_of_its_own("""
+        import struct
+        ip("link", "set", "up", "multicast", "on")
+        subprocess.run("ip route add default dev lo".split(), check=True)
+        group = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        group.bind(("", 14550))
+        joined = socket.inet_aton("239.255.145.50") + socket.inet_aton("127.0.0.1")
+        group.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, joined)
+        client = opened(open_endpoint(parse("udpout:239.255.145.50:14550")))
+        client.send(batch_of([b"anybody"]), 0)
+        told, where = group.recvfrom(100)
+        assert told == b"anybody"
+        for answer in (b"one", b"two"):
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as station:
+                station.sendto(answer, where)
+            assert received(client, 1) == [answer]
+    """)
+
+
+@pytest.fixture
+def names(monkeypatch) -> dict[str, list[str]]:
+    """Name -> addresses, as a name server has them that these tests command."""
+    known: dict[str, list[str]] = {}
+    genuine = socket.getaddrinfo
+
+    def look_up(host, *args, flags=0, **more):
+        if flags & socket.AI_NUMERICHOST or host not in known:
+            return genuine(host, *args, flags=flags, **more)
+        return [entry for address in known[host] for entry in genuine(address, *args, **more)]
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    return known
+
+
+def ticked(endpoint: Endpoint, times: Iterable[float]) -> None:
+    """At each of these times the endpoint is looked after until it has its answer."""
+    for now in times:
+        endpoint.tick(now)
+        until(lambda: endpoint._lookup._thread is None or not endpoint._lookup._thread.is_alive())
+        endpoint.tick(now)
+
+
+@pytest.mark.parametrize("heard", [False, True], ids=["nothing comes from there", "something comes from there"])
+def test_a_name_that_leads_somewhere_else_is_followed(make, names, heard: bool):
+    """As dynamic DNS does: g4klx/DMRGateway#42, sm0svx/svxlink#330. Names of several addresses change their order."""
+    port = free_port()
+    names["station.example"] = ["127.0.0.1"]
+    client = make(f"udpout:station.example:{port}")
+    first, second = (make(f"udpin:127.0.0.{number}:{port}") for number in (1, 2))
+    names["station.example"] = ["127.0.0.2", "127.0.0.1"]
+    ticked(client, (6.0, 12.0))
+    client.send(batch_of([b"one"]), 12.0)
+    assert received(first, 1) == [b"one"]
+    names["station.example"] = ["127.0.0.2"]
+    if heard:
+        first.send(batch_of([b"here"]), 0.0)
+        received(client, 1, 13.0)
+        ticked(client, (14.0, 17.0))
+        client.send(batch_of([b"two"]), 17.0)
+        assert received(first, 1) == [b"two"]
+        for now in range(18, 73):
+            first.send(batch_of([b"here"]), 0.0)
+            received(client, 1, float(now))
+            ticked(client, (float(now),))
+    else:
+        ticked(client, (18.0,))
+    client.send(batch_of([b"three"]), 73.0)
+    assert received(second, 1) == [b"three"]
+    assert (client.state, client.counters.reopened) == ("connected", 1)
+
+
+def test_a_name_server_that_has_no_answer_changes_nothing(make, names):
+    port = free_port()
+    names["station.example"] = ["127.0.0.1"]
+    client, server = make(f"udpout:station.example:{port}"), make(f"udpin:127.0.0.1:{port}")
+    del names["station.example"]
+    ticked(client, (6.0, 12.0, 80.0))
+    client.send(batch_of([b"still there"]), 80.0)
+    assert received(server, 1) == [b"still there"]
 
 
 def test_names_are_asked_for_again_while_they_are_not_known():
@@ -392,3 +520,16 @@ def sockets() -> Iterator[Callable[[int], list[socket.socket]]]:
     yield some
     for one in made:
         one.close()
+
+
+def test_what_was_handed_over_is_told(make):
+    port = free_port()
+    server, client = make(f"udpin:{HOST}:{port}"), make(f"udpout:{HOST}:{port}")
+    batch = batch_of([b"one", b"two"])
+    assert (server.send(batch, 0.0), client.send(batch, 0.0)) == (0, 2)
+    received(server, 2)
+    make(f"udpout:{HOST}:{port}").send(batch, 0.0)
+    received(server, 2)
+    assert server.send(batch, 0.0) == 2, "to two, and still two of them"
+    client.close()
+    assert client.send(batch, 0.0) == 0
