@@ -64,8 +64,8 @@ def test_what_no_flight_controller_is_there_for_is_not_called_accepted(scene: Sc
     scene.fc.takes = 0
     assert scene.send(2, PING) == []
     assert scene.uplink.commands() == {
-        "station-1": {"accepted": 3, "guarded": 0},
-        "station-2": {"accepted": 0, "guarded": 0},
+        "station-1": StationCommands(3, 0),
+        "station-2": StationCommands(0, 0),
     }
     assert scene.uplink.not_taken == 3
 
