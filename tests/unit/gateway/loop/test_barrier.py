@@ -14,6 +14,7 @@ from gateway.core.barrier import Barrier
 from gateway.loop.background import BackgroundTask
 from gateway.loop.barrier import breathe, refusing
 from gateway.loop.frame_reader import SETTLE_S, FrameReader, together
+from gateway.report.role_status import StationCommands
 from keys.errors import KeysError, NotListed
 from keys.folders import inbox
 from keys.folders.device import DeviceFolder
@@ -123,7 +124,7 @@ def test_a_command_that_cannot_be_judged_is_held_and_the_next_one_passes(monkeyp
     scene = Scene()
     monkeypatch.setattr(Guard, "held", failing(Guard.held, lambda _, frame: frame == ARM))
     assert scene.send(1, HEARTBEAT, ARM, HEARTBEAT) == [HEARTBEAT, HEARTBEAT]
-    assert scene.uplink.commands()["station-1"] == {"accepted": 2, "guarded": 1}
+    assert scene.uplink.commands()["station-1"] == StationCommands(2, 1)
 
 
 def test_a_frame_that_cannot_be_judged_stays_aboard_and_the_others_leave(monkeypatch):
