@@ -6,7 +6,6 @@ What must not: rates, rounds, tables.
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from bench import load
 from bench.clock import cpu_of, system_share, ticks_of
 from bench.compiler import Absent
 from bench.workspace import Scene
-from gateway.demo.stage import port_of, udp_socket
+from gateway.demo.stage import free_port
 
 READY_WITHIN_S = 20.0
 PROBES, PROBE_RATE = 10, 100  # datagrams, and how many of them a second
@@ -95,8 +94,7 @@ class Ports(NamedTuple):
 
 def free_ports(count: int) -> list[int]:
     """So many different ports that are free now, for processes that are started in the next moment."""
-    with contextlib.ExitStack() as held:
-        return [port_of(held.enter_context(udp_socket())) for _ in range(count)]
+    return [free_port() for _ in range(count)]
 
 
 def pair(scene: Scene, peer: Peer, ports: Ports, opens: Sequence[object], seals: Sequence[object]) -> Relay:

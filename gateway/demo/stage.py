@@ -5,6 +5,9 @@ What lives here: real sockets and real `zegel` processes. What is shown and what
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+import os
 import re
 import select
 import socket
@@ -24,6 +27,8 @@ FIRST_SFRAME = 0x90
 END_WITHIN_S = 5.0
 SAYS_OPEN = f": {wording.SESSION[SessionState.OPEN]}"  # a ground, of a session whose keys it has
 GCS_PORT, PLAYER_PORT = 14550, 5600  # QGroundControl's own
+_FIRST_PORT, _PORTS_COUNT = 16_000, 16_000
+_PORTS = itertools.cycle(_FIRST_PORT + (os.getpid() * 997 + n) % _PORTS_COUNT for n in range(_PORTS_COUNT))
 
 
 def udp_socket(port: int = 0) -> socket.socket:
@@ -39,10 +44,17 @@ def port_of(made: socket.socket) -> int:
     return int(made.getsockname()[1])
 
 
-def free_port() -> int:
-    """A port that is free now, for a process that is started in the next moment."""
-    with udp_socket() as made:
-        return port_of(made)
+def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
+    """A port that is free now, for a process that is started in the next moment.
+
+    It is none of those that the system gives to whoever asks for any port (Linux: 32768 and above), and no port is given
+    twice; each process begins at another one, so that two that run beside each other do not meet.
+    """
+    for port in _PORTS:
+        with socket.socket(socket.AF_INET, kind) as made, contextlib.suppress(OSError):
+            made.bind((HOST, port))
+            return port
+    raise AssertionError("unreachable: the ports go round")
 
 
 def drain(made: socket.socket) -> list[bytes]:

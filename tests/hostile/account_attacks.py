@@ -18,7 +18,7 @@ from unittest.mock import patch
 import pytest
 
 from gateway.batch import Batch
-from gateway.demo.stage import HOST
+from gateway.demo.stage import HOST, free_port
 from gateway.endpoints import Endpoint, departures, open_endpoint
 from gateway.endpoints.address import parse
 from gateway.endpoints.departures import Departures
@@ -29,7 +29,7 @@ from tests.guarded import command
 from tests.hostile.row import Row, only
 from tests.memory_link import PILOT, World
 from tests.memory_link import command as join
-from tests.unit.gateway.endpoints.wires import batch_of, free_port, opened, until
+from tests.unit.gateway.endpoints.wires import batch_of, opened, until
 from tests.unit.gateway.plain_end import PlainEnd
 
 ROOT, SOMEBODY_ELSE = 0, 4_000_000

@@ -13,6 +13,7 @@ import pytest
 from pymavlink.dialects.v20 import all as dialect
 
 from gateway.batch import Batch
+from gateway.demo.stage import free_port
 from gateway.endpoints import Endpoint, open_endpoint, open_link
 from gateway.endpoints.address import parse
 from gateway.ground.uplink import GroundUplink
@@ -23,7 +24,7 @@ from tests.hostile.row import Row, only
 from tests.memory_link import PILOT, Aircraft, Station, World, batches, command, mavlink_frame
 from tests.system.house import Flight, House, zegel
 from tests.system.standstill import Standstill
-from tests.unit.gateway.endpoints.wires import HOST, free_port, opened, until
+from tests.unit.gateway.endpoints.wires import HOST, opened, until
 from tests.unit.gateway.plain_end import PlainEnd
 
 FRESH_MS = 1000  # the least that an order may have

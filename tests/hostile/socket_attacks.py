@@ -19,7 +19,7 @@ from cryptography.x509 import UnsupportedGeneralNameType
 
 from gateway.core.fragment import split
 from gateway.core.wire import Kind
-from gateway.demo.stage import HOST, Program
+from gateway.demo.stage import HOST, Program, free_port
 from gateway.endpoints.feed import Feed
 from keys import beat
 from tests.hostile.row import Row, only
@@ -27,7 +27,7 @@ from tests.hostile.scene import Scene, moved
 from tests.hostile.zmtp import Stranger
 from tests.memory_link import command, mavlink_frame
 from tests.system.house import House
-from tests.unit.gateway.endpoints.wires import free_port, until
+from tests.unit.gateway.endpoints.wires import until
 
 FLOOD = 5_000
 CONNECTIONS = 300

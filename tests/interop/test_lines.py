@@ -12,9 +12,10 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from gateway.batch import CAPACITY, ROOM, Batch
+from gateway.demo.stage import free_port
 from gateway.endpoints import Endpoint, open_endpoint
 from gateway.endpoints.address import parse
-from tests.unit.gateway.endpoints.wires import HOST, batch_of, free_port, received, until
+from tests.unit.gateway.endpoints.wires import HOST, batch_of, received, until
 
 pytestmark = pytest.mark.skipif(shutil.which("socat") is None, reason="needs socat (apt-get install socat)")
 SIZE = 100_000

@@ -28,7 +28,7 @@ from gateway.core import order_fragments
 from gateway.core.control_cipher import ControlCipher
 from gateway.core.fragment import split
 from gateway.core.wire import CONTROL_HEADER_SIZE, Evidence, Kind
-from gateway.demo.stage import HOST, drain, port_of, udp_socket
+from gateway.demo.stage import HOST, drain, free_port, port_of, udp_socket
 from gateway.endpoints import slip
 from gateway.ground.role import Ground
 from gateway.local_users import LocalUsers
@@ -40,7 +40,6 @@ from keys.lanes import Lane
 from keys.order import claimed_hash
 from tests.memory_link import mavlink_frame
 from tests.system.house import House
-from tests.unit.gateway.endpoints.wires import free_port
 
 WITHIN_S = 20.0
 ORDERS_EVERY = 8  # steps

@@ -7,10 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from gateway.demo.stage import HOST
+from gateway.demo.stage import HOST, free_port
 from tests.system.house import zegel
 from tests.system.test_air import heartbeat
-from tests.unit.gateway.endpoints.wires import free_port
 
 ROOT = Path(__file__).parents[2]
 

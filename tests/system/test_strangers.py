@@ -19,7 +19,6 @@ from tests.hostile.zmtp import GREETING, Stranger, ready
 from tests.memory_link import mavlink_frame
 from tests.system.house import zegel
 from tests.system.insider import Insider
-from tests.unit.gateway.endpoints import wires
 
 POISON = b"an order that a library throws at"
 # What stands in the way of every import of the processes that are started: a library that throws what nobody expects.
@@ -90,8 +89,8 @@ def test_an_order_at_which_a_library_throws_ends_neither_role(house, fly, tmp_pa
 def open_doors(fly):
     """A flight whose ground has all the sockets that there are, and their ports."""
     ports = {
-        "feed": wires.free_port(socket.SOCK_STREAM),
-        "tcpin": wires.free_port(socket.SOCK_STREAM),
+        "feed": free_port(socket.SOCK_STREAM),
+        "tcpin": free_port(socket.SOCK_STREAM),
         "udpin": free_port(),
     }
     plain = ("--gcs", f"tcpin:{HOST}:{ports['tcpin']}", "--gcs", f"udpin:{HOST}:{ports['udpin']}")

@@ -14,11 +14,12 @@ import pytest
 
 from gateway import clock
 from gateway.batch import AGED_S, Batch
+from gateway.demo.stage import free_port
 from gateway.endpoints import Endpoint, mmsg, open_endpoint, open_link, slip, udp
 from gateway.endpoints.address import parse
 from gateway.endpoints.age import COMPARE_EVERY_S, SETTLE_S, STAMPS_AFTER_S, STOOD_STILL_S, Age
 from gateway.endpoints.mmsg import Mmsg, OneByOne
-from tests.unit.gateway.endpoints.wires import HOST, batch_of, free_port, opened, until
+from tests.unit.gateway.endpoints.wires import HOST, batch_of, opened, until
 
 YEAR_1970, YEAR_2026 = 10.0, 1_780_000_000.0
 WAITS_S = AGED_S + 0.1

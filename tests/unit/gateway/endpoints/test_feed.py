@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import zmq
 
+from gateway.demo.stage import free_port
 from gateway.endpoints.feed import (
     DESCRIPTORS_MAX,
     EVENT_MAX,
@@ -25,7 +26,7 @@ from gateway.endpoints.feed import (
 from gateway.endpoints.plain_users import PlainUsers
 from gateway.endpoints.socket_users import AVAILABLE
 from tests.hostile.zmtp import GREETING, Stranger, ready
-from tests.unit.gateway.endpoints.wires import HOST, free_port, no_descriptors, until
+from tests.unit.gateway.endpoints.wires import HOST, no_descriptors, until
 
 
 @pytest.fixture

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from gateway.batch import ROOM, Batch
+from gateway.demo.stage import free_port
 from gateway.endpoints import mmsg, open_endpoint
 from gateway.endpoints.address import parse
 from gateway.endpoints.mmsg import AS_ONE_MAX, Mmsg, OneByOne
 from gateway.endpoints.pieces import Large, new_large_mover
-from tests.unit.gateway.endpoints.wires import HOST, batch_of, free_port, opened, received
+from tests.unit.gateway.endpoints.wires import HOST, batch_of, opened, received
 
 SIZES = (0, 1, 280, ROOM, ROOM + 1, 2 * ROOM, 9000, AS_ONE_MAX)
 

@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from gateway.batch import Batch
+from gateway.demo.stage import free_port
 from gateway.endpoints import Endpoint, mmsg, open_endpoint, plain_users, socket_users, udp
 from gateway.endpoints import departures as departures_of
 from gateway.endpoints.address import parse
 from gateway.endpoints.plain_users import LEFT_FOR_S, LOOKS_MAX, OVERFLOW_UID, PEERS_MAX, STRANGERS_MAX, Peers, PlainUsers
 from tests.hostile.account_attacks import is_told
-from tests.unit.gateway.endpoints.wires import HOST, batch_of, free_port, opened, received, received_bytes, until
+from tests.unit.gateway.endpoints.wires import HOST, batch_of, opened, received, received_bytes, until
 
 pytestmark = pytest.mark.skipif(not socket_users.AVAILABLE, reason="this system shows no tables of sockets")
 departures = pytest.mark.skipif(not is_told(), reason="this system does not tell that a socket left a port")

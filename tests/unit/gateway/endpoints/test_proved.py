@@ -8,10 +8,11 @@ from collections.abc import Callable, Hashable, Iterator
 
 import pytest
 
+from gateway.demo.stage import free_port
 from gateway.endpoints import Endpoint, mmsg, open_link, udp
 from gateway.endpoints.address import parse
 from gateway.endpoints.proved import TRIED_MAX, ProvedLink
-from tests.unit.gateway.endpoints.wires import HOST, batch_of, free_port, opened, received
+from tests.unit.gateway.endpoints.wires import HOST, batch_of, opened, received
 
 Sockets = Callable[[int], list[socket.socket]]
 

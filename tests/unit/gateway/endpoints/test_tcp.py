@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from gateway.batch import CAPACITY, ROOM, Batch
+from gateway.demo.stage import free_port
 from gateway.endpoints import Endpoint, open_endpoint, tcp
 from gateway.endpoints.address import parse
 from tests.unit.gateway.endpoints.wires import (
     HOST,
     batch_of,
     framed,
-    free_port,
     indexes,
     opened,
     read_all,

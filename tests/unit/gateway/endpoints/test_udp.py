@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterable, Iterator
 import pytest
 
 from gateway.batch import CAPACITY, ROOM, Batch
+from gateway.demo.stage import free_port
 from gateway.endpoints import Endpoint, mmsg, open_endpoint, open_link, udp
 from gateway.endpoints.address import parse
-from tests.unit.gateway.endpoints.wires import HOST, batch_of, free_port, opened, received, until
+from tests.unit.gateway.endpoints.wires import HOST, batch_of, opened, received, until
 
 
 @pytest.fixture(params=[mmsg.Mmsg, mmsg.OneByOne], ids=["mmsg", "one by one"], autouse=True)

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from gateway.batch import CAPACITY
+from gateway.demo.stage import free_port
 from gateway.endpoints import open_endpoint
 from gateway.endpoints.address import parse
 from gateway.loop.frame_reader import BATCHES_A_READ, SENDERS, SETTLE_S, FrameReader, together
 from tests.memory_link import mavlink_frame
-from tests.unit.gateway.endpoints.wires import HOST, free_port, opened, until
+from tests.unit.gateway.endpoints.wires import HOST, opened, until
 from tests.unit.gateway.plain_end import PlainEnd
 
 RNG = random.Random(1)

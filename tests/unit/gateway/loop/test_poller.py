@@ -11,11 +11,12 @@ from collections.abc import Iterator
 import pytest
 
 from gateway.batch import CAPACITY, ROOM, Batch
+from gateway.demo.stage import free_port
 from gateway.endpoints import Endpoint, open_endpoint
 from gateway.endpoints.address import parse
 from gateway.loop import poller as poller_module
 from gateway.loop.poller import Poller
-from tests.unit.gateway.endpoints.wires import HOST, batch_of, free_port, opened, until
+from tests.unit.gateway.endpoints.wires import HOST, batch_of, opened, until
 
 
 @pytest.fixture(autouse=True)
