@@ -8,6 +8,7 @@ from pathlib import Path
 
 GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
 COMMAND = 0x04
+TIMEOUT_S = 30
 
 
 def frame(body: bytes, flags: int = 0) -> bytes:
@@ -28,10 +29,10 @@ class Stranger:
         """At a host's port, or at a socket in the file system."""
         if isinstance(where, Path):
             self.socket = socket.socket(socket.AF_UNIX)
-            self.socket.settimeout(5)
+            self.socket.settimeout(TIMEOUT_S)
             self.socket.connect(str(where))
         else:
-            self.socket = socket.create_connection(where, 5)
+            self.socket = socket.create_connection(where, TIMEOUT_S)
         self.socket.sendall(GREETING + ready())
         self.heard = b""
         while b"READY" not in self.heard:
@@ -42,7 +43,7 @@ class Stranger:
             self.socket.sendall(b"".join(map(frame, messages)))
 
     def hung_up_on(self) -> bool:
-        """Whether the other side has ended the connection, within five seconds."""
+        """Whether the other side has ended the connection, within `TIMEOUT_S`."""
         try:
             while data := self.socket.recv(1 << 16):
                 self.heard += data

@@ -12,7 +12,7 @@ from gateway import cli
 from gateway.demo.stage import HOST, Listener, Program, Radio, free_port, run_until
 
 NAMES = (b"Harbour Police", b"Night Watch", b"drone-7", b"pilot", b"observer", b"visitor", b"Coast Guard")
-JOIN_WITHIN_S = 20.0
+JOIN_WITHIN_S = 60.0
 
 
 def zegel(*words: object) -> str:

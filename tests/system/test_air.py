@@ -13,10 +13,11 @@ import pytest
 from pymavlink.dialects.v20 import minimal
 
 from gateway.demo.stage import HOST, Program, udp_socket
+from keys.order import parse_order
 from tests.memory_link import mavlink_frame
 from tests.system.house import zegel
 
-SHORT_H = "0.0006"  # two seconds
+SHORT_S, FLIGHT_S = 2, 15  # how long an order lasts that is over before the flight, and one that ends in flight
 
 
 def heartbeat(*, armed: bool, system: int = 1) -> bytes:
@@ -32,10 +33,10 @@ def to():
         yield lambda port, data: out.sendto(data, (HOST, port))
 
 
-def expired(house) -> None:
+def expired(house, seconds: float = SHORT_S) -> None:
     order = house.folder / "short.order"
     zegel(
-        *("order", "issue", house.folder / "agency", "--operation", "Night Watch", "--hours", SHORT_H, "-o", order),
+        *("order", "issue", house.folder / "agency", "--operation", "Night Watch", "--hours", seconds / 3600, "-o", order),
         *(
             "--device",
             house.folder / "drone-7.crt",
@@ -47,13 +48,13 @@ def expired(house) -> None:
     house.order = order
 
 
-def after_it_ended() -> None:
-    time.sleep(3)
+def after_it_ended(house) -> None:
+    time.sleep(max(0.0, parse_order(house.order.read_bytes()).not_after + 1 - time.time()))
 
 
 def test_an_expired_order_keeps_an_aircraft_on_the_ground(house, fly, to):
     expired(house)
-    after_it_ended()
+    after_it_ended(house)
     flight = fly(())
     flight.step_more = lambda: to(flight.fc_port, heartbeat(armed=False))
     assert flight.until(lambda: not flight.air.running)
@@ -67,7 +68,7 @@ def test_an_expired_order_keeps_an_aircraft_on_the_ground(house, fly, to):
 def test_another_aircrafts_heartbeat_grounds_no_aircraft(house, fly, to, own):
     """The order is over, and the flight controller passes on that system 2 is disarmed: in one datagram, as routers do."""
     expired(house)
-    after_it_ended()
+    after_it_ended(house)
     flight = fly(())
     flight.step_more = lambda: to(flight.fc_port, own + heartbeat(armed=False, system=2))
     assert flight.until(lambda: flight.radio.sealed > 0 or not flight.air.running)
@@ -78,7 +79,7 @@ def test_another_aircrafts_heartbeat_grounds_no_aircraft(house, fly, to, own):
 
 def test_the_number_of_an_aircraft_is_its_own(house, fly, to):
     expired(house)
-    after_it_ended()
+    after_it_ended(house)
     flight = fly((), more=("--system-id", "2"))
     flight.step_more = lambda: to(flight.fc_port, heartbeat(armed=False, system=2))
     assert flight.until(lambda: not flight.air.running)
@@ -87,12 +88,12 @@ def test_the_number_of_an_aircraft_is_its_own(house, fly, to):
 
 def test_an_order_that_ends_in_flight_cuts_nothing_and_alarms_at_both_ends(house, fly, to):
     """A running session, and a restart while armed: the stations that joined in time stay open."""
-    expired(house)
+    expired(house, FLIGHT_S)
     flight = fly()
     flight.step_more = lambda: to(flight.fc_port, heartbeat(armed=True))
     flight.wait_open()
     flight.air.kill()
-    after_it_ended()
+    after_it_ended(house)
     flight.start_air()
     assert flight.until(lambda: flight.stations["pilot"].says(": open, order expired")), flight.logs()
     assert "alarm: the order ended at" in flight.air.output()
@@ -102,12 +103,12 @@ def test_an_order_that_ends_in_flight_cuts_nothing_and_alarms_at_both_ends(house
 
 def test_an_alarm_ends_with_its_cause(house, fly):
     """The order ends in flight at both ends, and is extended."""
-    expired(house)
+    expired(house, FLIGHT_S)
     flight = fly()
     flight.wait_open()
     (pilot,) = flight.stations.values()
     flight.air.end()
-    after_it_ended()
+    after_it_ended(house)
     flight.start_air()  # nothing is heard of the flight controller, which counts as airborne
     assert flight.until(lambda: pilot.says("alarm: the order has ended")), flight.logs()
     assert flight.until(lambda: "alarm: the order ended at" in flight.air.output()), flight.logs()
@@ -124,7 +125,7 @@ def test_an_alarm_ends_with_its_cause(house, fly):
 
 def test_a_silent_flight_controller_counts_as_airborne(house, fly):
     expired(house)
-    after_it_ended()
+    after_it_ended(house)
     flight = fly(())
     assert flight.until(lambda: flight.radio.sealed > 0)
     assert "the aircraft may be in flight, so it goes on" in flight.air.output()

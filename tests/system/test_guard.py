@@ -122,7 +122,7 @@ class Scene:
     def heard(self, *frames: bytes) -> bool:
         """Whether these came, and after a while nothing else."""
         whole = b"".join(frames)
-        self.flight.until(lambda: len(self.fc.heard) >= len(whole), 5.0)
+        self.flight.until(lambda: len(self.fc.heard) >= len(whole))
         self.flight.run(0.5)
         found, self.fc.heard[:] = bytes(self.fc.heard), b""
         return found == whole

@@ -52,7 +52,7 @@ def flown(fly):
 
 
 def scrape(program: Program) -> str:
-    assert run_until(lambda: "http://" in program.output(), lambda: time.sleep(0.05), (), 10), program.output()
+    assert run_until(lambda: "http://" in program.output(), lambda: time.sleep(0.05), (), 60), program.output()
     url = re.search(r"http://\S+", program.output())[0]
     with urllib.request.urlopen(url, timeout=10) as answer:  # noqa: S310 - our own
         assert answer.headers["Content-Type"] == CONTENT_TYPE
@@ -76,8 +76,9 @@ def check_by_promtool(text: str) -> None:
 
 
 def test_a_scrape_says_what_status_says(fly, start):
-    flight = flown(fly)
-    text = scrape(start("--listen", f"{HOST}:0"))
+    flight, server = flown(fly), start("--listen", f"{HOST}:0")
+    assert flight.until(lambda: "http://" in server.output()), server.output()  # and the radio goes on meanwhile
+    text = scrape(server)
     check_by_promtool(text)
     found = samples(text)
     assert found["zegel_up", 'role="air"'] == found["zegel_up", 'role="ground"'] == 1

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 
 import pytest
 
@@ -14,11 +13,12 @@ from keys.commands.account import caller
 
 RTP = bytes([0x80, 96]) + bytes(10)
 RTCP = bytes([0x80, 200]) + bytes(26)
+LISTEN_S = 1.0  # long enough for the thread that sends to have its turn on a loaded machine
 TS = (b"\x47" + bytes(187)) * 7
 
 
 def asked(tmp_path, datagram: bytes, monkeypatch, mtu: int = 1472):
-    monkeypatch.setattr(camera, "LISTEN_S", 0.3)
+    monkeypatch.setattr(camera, "LISTEN_S", LISTEN_S)
     port = free_port()
     settings = AirConfig(device="d", link=("udpout:127.0.0.1:9",), video=(f"udpin:{HOST}:{port}",), mtu=mtu)
     over = threading.Event()
@@ -63,18 +63,21 @@ def test_transport_streams_that_are_too_large_get_a_size_of_whole_packets(tmp_pa
 
 
 def test_the_reports_of_one_encoder_are_no_second_camera(tmp_path, monkeypatch):
-    monkeypatch.setattr(camera, "LISTEN_S", 0.3)
+    monkeypatch.setattr(camera, "LISTEN_S", LISTEN_S)
     settings = AirConfig(device="d", link=("udpout:127.0.0.1:9",))
     subject = Subject(role="air", path=tmp_path / "air.toml", settings=settings, user=caller())
 
+    over = threading.Event()
+
     def send() -> None:
-        time.sleep(0.1)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as made:
-            made.sendto(RTP, (HOST, 5602))
-            made.sendto(RTCP, (HOST, 5603))
+            while not over.wait(0.02):
+                made.sendto(RTP, (HOST, 5602))
+                made.sendto(RTCP, (HOST, 5603))
 
     thread = threading.Thread(target=send)
     thread.start()
     findings = list(camera.look(subject))
+    over.set()
     thread.join()
     assert [finding.state for finding in findings] == ["ok", "ok"]

@@ -26,7 +26,7 @@ from gateway.endpoints.feed import (
 from gateway.endpoints.plain_users import PlainUsers
 from gateway.endpoints.socket_users import AVAILABLE
 from tests.hostile.zmtp import GREETING, Stranger, ready
-from tests.unit.gateway.endpoints.wires import HOST, no_descriptors, until
+from tests.unit.gateway.endpoints.wires import HOST, WITHIN_S, no_descriptors, until
 
 
 @pytest.fixture
@@ -305,8 +305,11 @@ def test_a_message_of_a_strangers_own_lends_it_nobodys_subscription(make, monkey
         first = Stranger(place)
         first.says(b"\2")
         time.sleep(0.2)  # each of the three is there before the next, and all before the feed looks
-        honest.connect(feed.address)
-        honest.subscribe(b"telemetry")
+        with honest.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED) as monitor:
+            honest.connect(feed.address)
+            honest.subscribe(b"telemetry")
+            assert monitor.poll(1000 * WITHIN_S)
+            honest.disable_monitor()
         time.sleep(0.3)
         second = Stranger(place)
         second.says(b"\0x")
