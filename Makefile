@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: build demo test soak hours coverage budget lint docs docs-demo files install uninstall deb release clean
+.PHONY: build demo test peers soak hours coverage budget lint docs docs-demo files install uninstall deb release clean
 
 build: .venv/ready
 	@echo "zegel is built: $(BIN)/zegel --help. Next:"
@@ -14,13 +14,26 @@ build: .venv/ready
 demo: .venv/ready
 	@$(BIN)/zegel demo $(if $(STAY),--stay)
 
-test: .venv/ready-test
-	@$(BIN)/python -m pytest
+# Most tests wait for real processes, so they run in twice as many processes as there are cores. What measures, or needs the
+# machine, is marked `alone` and follows, also if one of the others failed.
+# They start zegel some hundred times, which compiles itself each time where Python may not keep what it compiled.
+JOBS ?= $(shell expr 2 \* $$(nproc))
+PYTEST = $(BIN)/python -m pytest
+tests = @export PYTHONDONTWRITEBYTECODE=; failed=0; $(PYTEST) -n $(JOBS) --dist=loadgroup --no-loadscope-reorder -m "($(1)) and not alone" $(2) || failed=$$?; \
+	$(PYTEST) -m "($(1)) and alone" $(2) && exit $$failed
 
-# The long forms: 200 kills, a minute under load, millions of inputs, HOURS of flight. Prints what it tried.
+test: .venv/ready-test
+	$(call tests,not soak and not peers)
+
+# Programs of other people, as far as they take long: MAVSDK, MAVProxy, ffmpeg, GStreamer.
+peers: .venv/ready-test
+	$(call tests,peers and not soak)
+
+# The long forms, and the peers: 200 kills, a minute under load, millions of inputs, HOURS of flight. Prints what it tried.
 HOURS ?= 2
+soak: export ZEGEL_HOURS = $(HOURS)
 soak: .venv/ready-test
-	@ZEGEL_HOURS=$(HOURS) $(BIN)/python -m pytest -m soak --durations=25
+	$(call tests,soak or peers,--durations=25)
 
 # Of those, the hours alone.
 hours: .venv/ready-test

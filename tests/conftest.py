@@ -1,8 +1,11 @@
-"""What all tests share: a place for the figures that a run measured, printed at its end."""
+"""What all tests share: a folder for the status sockets, figures that are printed at the end, and who runs beside whom."""
 
 from __future__ import annotations
 
+import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +13,9 @@ from gateway.loop import hardening
 from keys.commands import account
 
 FIGURES = pytest.StashKey[list[str]]()
+LEFT = pytest.StashKey[Counter[str]]()
+ELSEWHERE = {"peers": "make peers", "soak": "make soak"}  # marks that `make test` leaves out, and what runs them
+SPREAD = ("system", "interop", "property", "hostile")  # folders of long tests, each of which may run in any process
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -26,10 +32,59 @@ def _for_itself() -> None:
     account.forget_invoker()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _own_status_sockets() -> Iterator[None]:
+    """Of this process: `zegel status` would list the roles of tests that run beside it. A short path: sockets need one."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", folder)
+        yield
+
+
 @pytest.fixture
 def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Note one line; timing is never asserted, so this is where it shows."""
     return request.config.stash.setdefault(FIGURES, []).append
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Which tests of a parallel run stay in one process (`--dist=loadgroup`), and in which order they begin.
+
+    What is short, and what shares a fixture of its module, stays with its file. What takes longest begins first.
+    """
+    items.sort(key=lambda item: (*SPREAD, _folder(item)).index(_folder(item)))
+    for item in items:
+        if _folder(item) not in SPREAD or _shares(item):
+            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+
+
+def _folder(item: pytest.Item) -> str:
+    return item.path.relative_to(Path(__file__).parent).parts[0]
+
+
+def _shares(item: pytest.Item) -> bool:
+    made = item._fixtureinfo.name2fixturedefs.values()
+    return any(each.scope in ("class", "module") for fixtures in made for each in fixtures)
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    """Count what the other commands run, where the last part of `make test`, or pytest alone, leaves it out."""
+    config = items[0].config
+    if "not alone" not in config.option.markexpr:
+        left = [mark for mark in ELSEWHERE if f"not {mark}" in config.option.markexpr]
+        counts = Counter(mark for item in items for mark in left if item.get_closest_marker(mark))
+        config.stash.setdefault(LEFT, Counter()).update(counts)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """The figures of a worker are in its own stash: hand them to the process that prints them."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["figures"] = session.config.stash.get(FIGURES, [])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error: object) -> None:
+    figures = getattr(node, "workeroutput", {}).get("figures", [])  # a worker that died told none
+    node.config.stash.setdefault(FIGURES, []).extend(figures)
 
 
 def pytest_terminal_summary(terminalreporter, config) -> None:
@@ -37,3 +92,5 @@ def pytest_terminal_summary(terminalreporter, config) -> None:
         terminalreporter.section("measured, not asserted")
         for line in lines:
             terminalreporter.write_line(line)
+    for mark, count in config.stash.get(LEFT, {}).items():
+        terminalreporter.write_line(f"{count} tests are left to `{ELSEWHERE[mark]}`")

@@ -18,6 +18,7 @@ from tests.system.namespaces import Host
 ROOT = Path(__file__).parents[2]
 PICTURES = 25
 WITHIN_S = 30
+pytestmark = pytest.mark.peers
 CAMERA = """
 import time
 from gateway.demo.clip import Camera

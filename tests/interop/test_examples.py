@@ -149,6 +149,7 @@ def until(done, what) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.peers
 @pytest.mark.parametrize(
     "camera", [name if name in BRIEF else pytest.param(name, marks=pytest.mark.soak) for name in FLOWS]
 )

@@ -14,7 +14,10 @@ import pytest
 from gateway.demo.stage import HOST, drain, port_of, udp_socket
 from tests.system.house import Flight
 
-pytestmark = pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
+pytestmark = [
+    pytest.mark.peers,
+    pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed"),
+]
 
 SHOT, SHOWN = 60, 50  # pictures; a player holds the last ones back until the stream ends, which RTP does not tell
 ENCODERS = {

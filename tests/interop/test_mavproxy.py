@@ -15,7 +15,10 @@ from tests.interop.chain import Chain, Sealed, Straight, ending
 
 peers = pytest.importorskip("tests.interop.mavsdk_peers", reason="needs mavsdk (pip install '.[interop]')")
 PROGRAM = shutil.which("mavproxy.py", path=str(Path(sys.executable).parent))
-pytestmark = pytest.mark.skipif(PROGRAM is None, reason="needs MAVProxy (pip install '.[interop]')")
+pytestmark = [
+    pytest.mark.peers,
+    pytest.mark.skipif(PROGRAM is None, reason="needs MAVProxy (pip install '.[interop]')"),
+]
 WAIT_S = 30.0
 
 
@@ -75,6 +78,7 @@ def day(chain: Chain, folder: Path) -> dict[str, float]:
         return took
 
 
+@pytest.mark.alone
 def test_a_day_straight_and_through_zegel(house, tmp_path, figure):
     straight, sealed = day(Straight(), tmp_path), day(Sealed(house), tmp_path)
     for name, took in straight.items():

@@ -13,6 +13,8 @@ peers = pytest.importorskip("tests.interop.mavsdk_peers", reason="needs mavsdk (
 RADIO = Weather(delay_ms=10, kbit=8_000)  # each way; no radio is as fast as loopback
 CALM = Weather()
 
+pytestmark = pytest.mark.peers
+
 
 def day(chain: Chain, tmp_path) -> dict[str, list[float]]:
     """One ground control station's day over a chain; seconds by transaction."""
@@ -30,6 +32,7 @@ def told(seconds: list[float]) -> str:
     return f"{1000 * min(seconds):.1f} (median {1000 * statistics.median(seconds):.1f})"
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(("over", "weathers"), [("loopback", ()), ("radio", (RADIO,))])
 def test_a_day_straight_and_through_zegel(over, weathers, house, tmp_path, figure):
     straight = day(Straight(*weathers), tmp_path)

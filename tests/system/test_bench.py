@@ -12,6 +12,8 @@ from bench.relay import free_ports
 from bench.workspace import scene
 from bench.zegel_pair import ZegelPair
 
+pytestmark = pytest.mark.alone
+
 
 @pytest.fixture
 def here():

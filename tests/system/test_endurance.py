@@ -25,6 +25,7 @@ SILENT_S_MAX = 10.0  # of a station whose link is up again; the pause before a r
 LASTING = ("air", "observer")  # the pilot's starts anew all the time
 
 
+@pytest.mark.alone
 @pytest.mark.soak
 def test_nothing_grows_in_hours(house, figure):
     check(house, HOURS * 3600, ROUND_S, figure)

@@ -28,7 +28,7 @@ RUNS = 20
 STEADY_S, AFTER_S, GIVE_UP_S = 3.0, 8.0, 60.0
 FC_EVERY_S = 0.05
 
-pytestmark = pytest.mark.soak
+pytestmark = [pytest.mark.soak, pytest.mark.alone]
 
 
 class Stand:

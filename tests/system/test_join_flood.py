@@ -40,12 +40,16 @@ class Air:
 
     def record(self, seconds: float) -> None:
         """Some starts of the aircraft, the last one so long."""
-        for _ in range(STARTS - 1):
+        for begun in range(1, STARTS):
             self.flight.air.kill()
             self.flight.start_air()
+            assert self.flight.until(lambda: len(self._sessions()) > begun), self.flight.logs()  # noqa: B023
             self.flight.run(SETTLE_S)
         self.flight.run(seconds)
-        self._session = re.findall(r"session (\w+), boot", self.flight.air.output())[-1]
+        self._session = self._sessions()[-1]
+
+    def _sessions(self) -> list[str]:
+        return re.findall(r"session (\w+), boot", self.flight.air.output())
 
     def recorded(self, kind: Kind) -> list[bytes]:
         """Of this kind, in the order in which they were sent, each once."""
@@ -123,6 +127,7 @@ def test_a_station_joins_under_a_flood(air: Air, what: str, figure):
     figure(f"joined under {sent:,.0f} control datagrams a second, {what}: {took:.2f} s")
 
 
+@pytest.mark.alone
 @pytest.mark.soak
 @pytest.mark.parametrize(
     ("a_second", "what"), [(0, OUTSIDER), *itertools.product((5_000, 20_000), (OUTSIDER, BEATS, STATEMENTS))]
@@ -135,6 +140,7 @@ def test_how_long_it_takes_to_join_under_a_flood(air: Air, what: str, a_second: 
     figure(f"joining under {statistics.mean(rates):,.0f} control datagrams a second, {what}: {found}")
 
 
+@pytest.mark.alone
 def test_open_feeds_lose_nothing_to_who_holds_op_id(air: Air, figure):
     pilot = air.flight.stations["pilot"]
     pilot.forget()

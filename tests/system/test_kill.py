@@ -122,6 +122,7 @@ def test_twenty_kills(fly, house, figure):
     kill_many(house, fly(("pilot", "observer")), 20, figure)
 
 
+@pytest.mark.alone
 @pytest.mark.soak
 def test_two_hundred_kills(fly, house, figure):
     kill_many(house, fly(("pilot", "observer")), 200, figure)

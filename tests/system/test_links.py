@@ -72,6 +72,7 @@ def two_links(fly):
     slow.socket.close()
 
 
+@pytest.mark.alone
 def test_a_link_that_dies_and_returns_costs_no_frame_and_no_order(two_links):
     flight, slow, traffic = two_links
     pilot, fast = flight.stations["pilot"], flight.radio.listeners
@@ -92,6 +93,7 @@ def test_a_link_that_dies_and_returns_costs_no_frame_and_no_order(two_links):
     assert ground["reordered"] == 0
 
 
+@pytest.mark.alone
 def test_what_the_fast_link_loses_the_slow_one_brings_in_its_place(two_links):
     flight, _, traffic = two_links
     pilot, rng, lossless = flight.stations["pilot"], random.Random(8), flight.radio.send

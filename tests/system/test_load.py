@@ -66,15 +66,18 @@ def check(house: House, seconds: float, figure: Callable[[str], None]) -> None:
     assert 0 < memory["ground"] < MEMORY_MB_MAX
 
 
+@pytest.mark.alone
 def test_load_for_a_moment(house, figure):
     check(house, 5, figure)
 
 
+@pytest.mark.alone
 @pytest.mark.soak
 def test_load_for_a_minute(house, figure):
     check(house, 60, figure)
 
 
+@pytest.mark.alone
 def test_time_to_the_first_sealed_frame(fly, figure):
     """From the start of the process to a telemetry datagram on the link; printed, since timing is for the bench."""
     frame = mavlink_frame(World(1).random, 0)

@@ -29,7 +29,9 @@ def drops(role: str) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("who", ["ground", "air"])
-@pytest.mark.parametrize("seconds", [5, pytest.param(8, marks=pytest.mark.soak), pytest.param(20, marks=pytest.mark.soak)])
+@pytest.mark.parametrize(
+    "seconds", [5, *(pytest.param(long, marks=[pytest.mark.soak, pytest.mark.alone]) for long in (8, 20))]
+)
 def test_what_waited_meanwhile_is_not_passed_on_as_fresh(scene: Standstill, who: str, seconds: float, figure):
     program = scene.flight.air if who == "air" else scene.pilot.program
     scene.stands(program, seconds)
@@ -41,6 +43,7 @@ def test_what_waited_meanwhile_is_not_passed_on_as_fresh(scene: Standstill, who:
     assert scene.flight.until(lambda: len(scene.up) > 10 and len(scene.down) > 10), scene.flight.logs()
 
 
+@pytest.mark.alone
 @pytest.mark.soak
 @pytest.mark.parametrize("who", ["ground", "air"])
 def test_however_it_is_cut_into_pieces(scene: Standstill, who: str, figure):
