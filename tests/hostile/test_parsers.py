@@ -109,7 +109,7 @@ def framed(data: bytes) -> list[bytes]:
 def datagram_framed(data: bytes) -> list[bytes]:
     framer = mavlink.Framer()
     frames = framer.datagrams([data])
-    assert sum(map(len, frames)) + framer.skipped_bytes == len(data)
+    assert sum(map(len, frames)) + framer.skipped_bytes + len(framer._rest) == len(data)
     for frame in frames:
         heartbeat.read(frame)
         mavlink.key(frame)
