@@ -9,8 +9,9 @@ What lives here: the keys, with their defaults and ranges. An error names the fi
 from __future__ import annotations
 
 import argparse
-import re
+import contextlib
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
@@ -24,6 +25,9 @@ from gateway.endpoints.address import Address, AddressError, parse
 from gateway.endpoints.endpoint import BUFFER
 from gateway.endpoints.feed import parse_feed
 from gateway.errors import ConfigError
+from keys.errors import WrongToml
+from keys.folders import toml
+from keys.folders.toml import Values
 
 VIDEO_LANES = 2
 LINK_KBIT = (10, 1_000_000)
@@ -90,7 +94,6 @@ class GroundConfig(_Role, frozen=True, kw_only=True):
 
 Config = TypeVar("Config", AirConfig, GroundConfig)
 Kind = TypeVar("Kind", AirConfig, GroundConfig, Tuning)
-Values: TypeAlias = dict[str, object]
 Where: TypeAlias = defaultdict[str, str]  # key -> its source, for errors
 
 
@@ -178,13 +181,16 @@ def _required(kind: type[Config]) -> list[str]:
 
 def read(path: Path) -> Values:
     """The keys of a file; - and _ are equal in them."""
+    with _as_config_error():
+        return toml.read(path)
+
+
+@contextlib.contextmanager
+def _as_config_error() -> Iterator[None]:
     try:
-        values = msgspec.toml.decode(path.read_bytes(), type=Values)
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}", hint="check the path") from None
-    except msgspec.DecodeError as error:
-        raise ConfigError(f"{path} is not TOML: {error}", hint='a line reads: key = "value"') from None
-    return {key.replace("-", "_"): value for key, value in values.items()}
+        yield
+    except WrongToml as error:
+        raise ConfigError(str(error), hint=error.hint) from None
 
 
 def _of(kind: type[Config], path: Path) -> Values:
@@ -195,16 +201,16 @@ def _of(kind: type[Config], path: Path) -> Values:
         if key in other.__struct_fields__:
             role = "air" if other is AirConfig else "ground"
             raise ConfigError(f"{path} is for zegel {role}: it has the key {key}", hint=f"zegel {role} --config {path}")
-        raise ConfigError(f"{path} has the key {key}, which does not exist", hint=f"the keys are {', '.join(known)}")
+    with _as_config_error():
+        toml.require_known(kind, values, path)
     return values
 
 
 def tuning(path: Path) -> Tuning:
     """A tuning.toml; ConfigError names the key that is wrong."""
     values = read(path)
-    if unknown := values.keys() - set(Tuning.__struct_fields__):
-        known = ", ".join(Tuning.__struct_fields__)
-        raise ConfigError(f"{path} has the key {min(unknown)}, which is no tuning", hint=f"the keys are {known}")
+    with _as_config_error():
+        toml.require_known(Tuning, values, path, "is no tuning")
     where = _from(str(path))
     found = _converted(Tuning, values, where)
     _check_tuning(where, found)
@@ -222,10 +228,9 @@ def _tuned(kind: type[Config], values: Values) -> Values:
 
 def _converted(kind: type[Kind], values: Values, where: Where) -> Kind:
     try:
-        return msgspec.convert(values, kind)
-    except msgspec.ValidationError as error:
-        key = re.search(r"\$\.(\w+)", str(error))  # msgspec ends with: - at `$.link[0]`
-        raise ConfigError(f"{where[key[1] if key else '']}: {error}", hint=_hint(str(error))) from None
+        return toml.convert(kind, values, where)
+    except WrongToml as error:
+        raise ConfigError(str(error), hint=_hint(str(error))) from None
 
 
 def _checked(kind: type[Config], values: Values, where: Where) -> Config:

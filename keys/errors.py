@@ -7,6 +7,7 @@ KeysError                          exit 1
  |         +-- ClassicalKey        a confidential order to a key that is not post-quantum
  +-- WrongType                     a COSE message of another kind or algorithm
  +-- BadName                       a name that cannot be shown unchanged
+ +-- WrongToml                     a .toml file that asks for something that cannot be       exit 2
  +-- GrantError                    a key or a grant that does not fit its profile or its commitments
  +-- ClockWrong                    the board's clock cannot be believed                         exit 6
  +-- Untrusted                     exit 5
@@ -75,6 +76,10 @@ class WrongType(KeysError):
 
 class BadName(KeysError):
     advice = "a name has 1 to 64 bytes of printable text"
+
+
+class WrongToml(KeysError):
+    exit_code = 2
 
 
 class GrantError(KeysError):
