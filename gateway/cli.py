@@ -13,6 +13,7 @@ from importlib.metadata import EntryPoint, entry_points, version
 from gateway.errors import GatewayError
 from gateway.loop import hardening
 from gateway.report import log
+from keys import typo
 from keys.commands.terminal import show
 from keys.errors import KeysError
 from keys.printable import printable
@@ -27,7 +28,8 @@ def main(argv: list[str] | None = None) -> int:
     commands = {command.name: command for command in entry_points(group=GROUP)}
     args, unknown = _parser(commands, words).parse_known_args(words)
     if unknown:  # argparse would print the usage of the whole program
-        args.parser.error(f"there is no {printable(' '.join(unknown))} here")
+        near = typo.meant(unknown[0], args.parser._option_string_actions)
+        args.parser.error(f"there is no {printable(' '.join(unknown))} here; {near}".rstrip("; "))
     if getattr(args, "holds_key", False) and not hardening.harden():
         show(f"zegel: {hardening.NOT_LOCKED}", errors=True)
     try:

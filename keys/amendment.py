@@ -9,23 +9,21 @@ import dataclasses
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 
-from keys.certificate import groups
-from keys.errors import MalformedOrder, NotListed, NumberTwice, RevokedAgain
+from keys import typo
+from keys.certificate import groups, utc
+from keys.errors import MalformedOrder, NotListed, NumberTwice, OrderExpired, RevokedAgain
 from keys.lanes import STATIONS_MAX, Role
-from keys.order import GUARDS, Order, OrderStation, VerifiedOrder
-from keys.order_device import OrderDevice
+from keys.order import GUARDS, Order, OrderStation, VerifiedOrder, default_guard
+from keys.order_device import TO_END, OrderDevice
 
 
 def revoked(order: Order, name: str) -> Order:
     """`order` without the station of this name; NotListed, MalformedOrder if no station is left."""
     left = tuple(station for station in order.stations if station.name != name)
     if len(left) == len(order.stations):
-        names = ", ".join(station.name for station in left)
-        raise NotListed(f"the order lists no station {name!r}", hint=f"it lists {names}")
+        raise _not_listed("station", name, [station.name for station in left])
     if not left:
-        raise MalformedOrder(
-            f"{name!r} is the only station of the order", hint="to end an operation, destroy the seeds of its stations"
-        )
+        raise MalformedOrder(f"{name!r} is the only station of the order", hint=TO_END)
     return dataclasses.replace(order, stations=left)
 
 
@@ -47,8 +45,12 @@ def relisted(order: Order, name: str, systems: tuple[int, ...]) -> Order:
 def _place(order: Order, name: str) -> int:
     names = [device.name for device in order.devices]
     if name not in names:
-        raise NotListed(f"the order lists no aircraft {name!r}", hint=f"it lists {', '.join(names)}")
+        raise _not_listed("aircraft", name, names)
     return names.index(name)
+
+
+def _not_listed(what: str, name: str, names: list[str]) -> NotListed:
+    return NotListed(f"the order lists no {what} {name!r}", hint=f"{typo.meant(name, names)}it lists {', '.join(names)}")
 
 
 def _with(order: Order, place: int, device: OrderDevice) -> Order:
@@ -58,6 +60,30 @@ def _with(order: Order, place: int, device: OrderDevice) -> Order:
 def extended(order: Order, seconds: int) -> Order:
     """`order` with a later end."""
     return dataclasses.replace(order, not_after=order.not_after + seconds)
+
+
+def ended(order: Order, now: int) -> Order:
+    """`order` with its end now, or as soon as it begins; OrderExpired if it has ended already."""
+    if now > order.not_after:
+        raise OrderExpired(f"the order ended at {utc(order.not_after)}", hint="there is nothing left to end")
+    return dataclasses.replace(order, not_after=min(order.not_after, max(now, order.not_before + 1)))
+
+
+def changed(order: Order, name: str, roles: Role, guard: str | None) -> Order:
+    """`order` with these roles for the station of this name. NotListed; MalformedOrder if it has them already.
+
+    Without a guard policy a station that could command keeps its own: what is not said is not widened.
+    """
+    names = [station.name for station in order.stations]
+    if name not in names:
+        raise _not_listed("station", name, names)
+    place = names.index(name)
+    old = order.stations[place]
+    kept = old.guard if old.roles & roles & Role.COMMAND else default_guard(roles)
+    new = dataclasses.replace(old, roles=roles, guard=guard or kept)
+    if new == old:
+        raise MalformedOrder(f"{name!r} has these roles already", hint="take its name out of what you asked for")
+    return dataclasses.replace(order, stations=(*order.stations[:place], new, *order.stations[place + 1 :]))
 
 
 def joined(order: Order, stations: Iterable[OrderStation]) -> Order:
@@ -81,6 +107,12 @@ def succeeds(new: VerifiedOrder, old: VerifiedOrder) -> bool:
         and all(indexes.get(station.pub, station.index) == station.index for station in old.content.stations)
         and new.content.policy.flags == old.content.policy.flags
     )
+
+
+def ends(new: VerifiedOrder, old: VerifiedOrder) -> bool:
+    """Whether `new` ends early what goes on under `old`: those who have that one take it also when its end has passed."""
+    begins, end = old.content.not_before, old.content.not_after
+    return succeeds(new, old) and begins <= new.content.not_before and new.content.not_after < end
 
 
 def require_one_signer(new: VerifiedOrder, known: VerifiedOrder) -> None:

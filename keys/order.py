@@ -49,6 +49,11 @@ EARLIEST = 1_577_836_800  # 2020-01-01: an earlier date in an order or a clock i
 LATEST = 4_102_444_800  # 2100-01-01: a clock beyond it is not believed
 
 
+def default_guard(roles: Role) -> str:
+    """Of a station for which nobody says one."""
+    return "pilot" if roles & Role.COMMAND else "observer"
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class OrderStation:
     index: int  # 1..15, the same in all orders of the operation
@@ -229,9 +234,12 @@ def classical_keys(order: Order) -> list[OrderStation | OrderRecording]:
 
 
 def _require_distinct(what: str, part: str, values: Iterable[object]) -> None:
-    seen = list(values)
-    if len(set(seen)) < len(seen):
-        raise MalformedOrder(f"two {what} of the order have the same {part}")
+    seen: set[object] = set()
+    for value in values:
+        if value in seen:
+            which = certificate.fingerprint(value) if isinstance(value, bytes) else repr(value)
+            raise MalformedOrder(f"two {what} of the order have the same {part}, {which}")
+        seen.add(value)
 
 
 def _station(value: object) -> OrderStation:

@@ -17,6 +17,7 @@ from keys.errors import MalformedOrder
 
 SYSTEMS_MAX = 16  # MAVLink system ids of one device
 SYSTEM_MAX = 255  # they are one byte, and 0 means all
+TO_END = "to end an operation: zegel order end, and destroy the seeds of its stations"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -68,9 +69,7 @@ def require_consistent(devices: Sequence[OrderDevice]) -> None:
     """MalformedOrder if no device may fly, or if two that may fly have one system id."""
     flying = [device for device in devices if not device.void]
     if not flying:
-        raise MalformedOrder(
-            "every device of the order is void", hint="to end an operation, destroy the seeds of its stations"
-        )
+        raise MalformedOrder("every device of the order is void", hint=TO_END)
     owners: dict[int, str] = {}
     for device in flying:
         for system in device.systems:

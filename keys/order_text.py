@@ -5,7 +5,7 @@ What lives here: text. What must not: any check; the order may be unverified. Pu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from cryptography import x509
 
@@ -14,22 +14,26 @@ from keys.certificate import fingerprint, groups, utc
 from keys.cose import Alg
 from keys.lanes import Role
 from keys.operation_key import op_tag
-from keys.order import Order, OrderStation, VerifiedOrder, classical_keys, fits_link
+from keys.order import LINK_MAX, Order, OrderStation, VerifiedOrder, classical_keys, fits_link
 from keys.order_device import OrderDevice
 from keys.policy import Policy, PolicyFlag
 
 _UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
-TOO_LARGE = "too large for the link: carry it to the aircraft and to each station as a file"
 _INDENT = " " * 6
+Times = Callable[[int], str]  # of Unix seconds
 
 
-def describe(order: Order | VerifiedOrder, claimed: Sequence[int] = ()) -> str:
+def describe(
+    order: Order | VerifiedOrder, claimed: Sequence[int] = (), *, now: int | None = None, when: Times = utc
+) -> str:
     """The whole order, several lines without a final newline. For a verified one, also who signed it.
 
-    `claimed` are the algorithms of the unverified signatures.
+    `claimed` are the algorithms of the unverified signatures. `now` is the time of a plausible clock, and `when` formats a
+    time.
     """
     content = order.content if isinstance(order, VerifiedOrder) else order
-    parts = [_head(content), _devices(content), _stations(content), _recording(content), _policy(content.policy)]
+    head = _head(content, now, when)
+    parts = [head, _devices(content), _stations(content), _recording(content), _policy(content.policy)]
     parts.append(_reference(content))
     lines = [line for part in parts for line in (*part, "")]
     return "\n".join([*lines, *_signatures(order, claimed)])
@@ -43,6 +47,25 @@ def duration(seconds: int) -> str:
         if count:
             words.append(f"{count} {unit}{'s' if count > 1 else ''}")
     return " ".join(words[:2]) or "no time"
+
+
+def standing(order: Order, now: int) -> str:
+    """Whether it is in force at this time, how long still, how long not yet or how long not any more."""
+    if now > order.not_after:
+        return f"ENDED {duration(now - order.not_after)} ago"
+    if now < order.not_before:
+        return f"NOT BEGUN: begins in {duration(order.not_before - now)}, ends in {duration(order.not_after - now)}"
+    return f"in force, ends in {duration(order.not_after - now)}"
+
+
+def too_large(data: bytes) -> str | None:
+    """What is to be said of an order file that does not go by the link; None if it does."""
+    if fits_link(data):
+        return None
+    return (
+        f"too large for the link ({len(data):,} bytes, at most {LINK_MAX:,}): carry it to the aircraft and to each station"
+        " as a file"
+    )
 
 
 def agency_fingerprint(roots: Iterable[x509.Certificate]) -> str:
@@ -116,10 +139,12 @@ def unlisted(order: Order) -> str | None:
 # --- the parts ---
 
 
-def _head(order: Order) -> Iterator[str]:
+def _head(order: Order, now: int | None, when: Times) -> Iterator[str]:
     yield f"ORDER for operation {order.operation!r} of {order.agency!r}"
-    dates = f"from {utc(order.not_before)} to {utc(order.not_after)}"
+    dates = f"from {when(order.not_before)} to {when(order.not_after)}"
     yield f"  valid           {dates}: {duration(order.not_after - order.not_before)}"
+    if now is not None:
+        yield f"  now             {standing(order, now)}"
     yield f"  classification  {order.classification}"
 
 
@@ -191,8 +216,8 @@ def _reference(order: Order) -> Iterator[str]:
 def _signatures(order: Order | VerifiedOrder, claimed: Sequence[int]) -> Iterator[str]:
     if isinstance(order, VerifiedOrder):
         yield f"VERIFIED: {signed_by(order)}"
-        if not fits_link(order.raw):
-            yield f"It is {TOO_LARGE}."
+        if large := too_large(order.raw):
+            yield f"It is {large}."
     else:
         yield "NOT VERIFIED: anyone can write a file that reads like this one."
         if claimed:

@@ -84,7 +84,7 @@ class Reason(enum.Enum):
     )
 
     # --- at a station ---
-    ORDER_ENDED = _State("the order has ended; this station accepted it in time, and goes on as long as the aircraft does")
+    ORDER_ENDED = _State("the order has ended; this station goes on as long as the aircraft does")
     ORDER_UNSAVED = _State("the order is not stored: {error}")
     LINK_ORDER_REFUSED = _Event("an order that came by the link is refused: {kind}")
     LINK_ORDER_UNFIT = _Event("an order that came by the link does not succeed the one in force: refused")

@@ -14,18 +14,19 @@ import operator
 import re
 import shlex
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cryptography import x509
 
+from keys import typo
 from keys.certificate import load_certificate, utc
 from keys.commands import account
 from keys.errors import ClockWrong, Denied
 from keys.folders import files
 from keys.folders.files import Kind
 from keys.lanes import Role, role_names
-from keys.order import EARLIEST, GUARDS, LATEST, Order
+from keys.order import EARLIEST, GUARDS, LATEST, Order, default_guard
 from keys.order_device import SYSTEM_MAX, SYSTEMS_MAX
 
 ALL_ROLES = Role(sum(Role))
@@ -92,28 +93,49 @@ def read_certificate(path: Path) -> x509.Certificate:
 
 def now() -> int:
     """The clock of a computer that has one; ClockWrong if it cannot be right."""
-    claimed = int(time.time())
-    if not EARLIEST <= claimed < LATEST:
-        raise ClockWrong(f"this computer's clock says {utc(claimed)}")
+    claimed = believable_now()
+    if claimed is None:
+        raise ClockWrong(f"this computer's clock says {utc(int(time.time()))}")
     return claimed
 
 
-def add_stations(parser: argparse.ArgumentParser) -> None:
+def believable_now() -> int | None:
+    """The clock, or None if it cannot be right: for a command that says something else too."""
+    claimed = int(time.time())
+    return claimed if EARLIEST <= claimed < LATEST else None
+
+
+def when(unix_time: int) -> str:
+    """Date and time to the minute: UTC, and as the clock on the wall of this computer has it where that differs."""
+    local = time.localtime(unix_time)
+    if not local.tm_gmtoff:
+        return utc(unix_time)
+    same_day = time.strftime("%Y-%m-%d", local) == utc(unix_time)[:10]
+    return f"{utc(unix_time)} ({time.strftime('%H:%M' if same_day else '%Y-%m-%d %H:%M', local)} {local.tm_zone})"
+
+
+def add_stations(
+    parser: argparse.ArgumentParser,
+    metavar: str = "FILE:ROLES[:POLICY]",
+    what: str = "a station's public file; what it may do",
+    *,
+    required: bool = True,
+) -> None:
     parser.add_argument(
         "--station",
-        required=True,
+        required=required,
         action="append",
         type=listing,
-        metavar="FILE:ROLES[:POLICY]",
-        help=f"a station's public file; what it may do: {', '.join(role_names(ALL_ROLES))}; and which commands of it reach"
+        metavar=metavar,
+        help=f"{what}: {', '.join(role_names(ALL_ROLES))}; and which commands of it reach"
         f" the flight controller: {', '.join(GUARDS)}, by default pilot if it has the role command; repeatable",
     )
 
 
-def add_devices(parser: argparse.ArgumentParser, metavar: str, what: str) -> None:
+def add_devices(parser: argparse.ArgumentParser, metavar: str, what: str, *, required: bool) -> None:
     parser.add_argument(
         "--device",
-        required=True,
+        required=required,
         action="append",
         type=devices,
         metavar=metavar,
@@ -134,31 +156,53 @@ def word(path: Path) -> str:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Listing:
-    """FILE:ROLES or FILE:ROLES:POLICY: a station's public file, what it may do, and which commands of it pass."""
+    """A station's public file, or the name of one that is listed already; what it may do, and which commands of it pass."""
 
-    path: Path
+    name: str
     roles: Role
-    guard: str
+    policy: str | None  # None: not said
+
+    @property
+    def guard(self) -> str:
+        return self.policy or default_guard(self.roles)
 
 
 def listing(text: str) -> Listing:
-    """The default policy is pilot for a station that may command, and observer for every other one."""
-    path, _, last = text.rpartition(":")
+    """FILE:ROLES or FILE:ROLES:POLICY."""
+    name, _, last = text.rpartition(":")
     policy = None
-    if not _roles(last) and _roles(path.rpartition(":")[2]):
-        policy, (path, _, last) = last, path.rpartition(":")
-    roles = _roles(last)
-    if not path or not roles:
-        known = ", ".join(role_names(ALL_ROLES))
+    if not _known(last) and _known(name.rpartition(":")[2]):
+        policy, (name, _, last) = last, name.rpartition(":")
+    if not name or not _known(last):
+        known = role_names(ALL_ROLES)
+        near = next(filter(None, (typo.meant(word, known) for word in last.split(",") if word not in known)), "")
         form = "FILE:ROLES such as pilot.pub:telemetry,video, or FILE:ROLES:POLICY"
-        raise argparse.ArgumentTypeError(f"{text!r} is not {form}; roles are {known}")
-    default = "pilot" if roles & Role.COMMAND else "observer"
-    guard = default if policy is None else policy
-    if guard not in GUARDS:
-        raise argparse.ArgumentTypeError(f"{guard!r} is not a guard policy; they are {', '.join(GUARDS)}")
-    if guard != default and not roles & Role.COMMAND:
-        raise argparse.ArgumentTypeError(f"{text!r} has the guard policy {guard!r}, but not the role command")
-    return Listing(Path(path), roles | (Role.TELEMETRY if roles & Role.COMMAND else Role(0)), guard)
+        raise argparse.ArgumentTypeError(f"{text!r} is not {form}; {near}roles are {', '.join(known)}")
+    return station_listing(name, last.split(","), policy)
+
+
+def station_listing(name: str, roles: Sequence[str], policy: str | None) -> Listing:
+    """ArgumentTypeError for a role or a policy that does not exist, and for a policy of who may not command."""
+    known = role_names(ALL_ROLES)
+    for role in roles:
+        if role not in known:
+            raise argparse.ArgumentTypeError(
+                f"{role!r} is not a role; {typo.meant(role, known)}roles are {', '.join(known)}"
+            )
+    if not roles:
+        raise argparse.ArgumentTypeError(f"{name!r} has no role; roles are {', '.join(known)}")
+    may = functools.reduce(operator.or_, (Role[role.upper()] for role in roles))
+    if policy is not None and policy not in GUARDS:
+        near = typo.meant(policy, GUARDS)
+        raise argparse.ArgumentTypeError(f"{policy!r} is not a guard policy; {near}they are {', '.join(GUARDS)}")
+    if policy not in (None, default_guard(may)) and not may & Role.COMMAND:
+        raise argparse.ArgumentTypeError(f"{name!r} has the guard policy {policy!r}, but not the role command")
+    return Listing(name, may | (Role.TELEMETRY if may & Role.COMMAND else Role(0)), policy)
+
+
+def _known(names: str) -> bool:
+    """Whether these are roles, between commas."""
+    return all(name in role_names(ALL_ROLES) for name in names.split(","))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -174,21 +218,19 @@ def devices(text: str) -> Devices:
     name, colon, last = text.rpartition(":")
     if not colon or not _NUMBERS.fullmatch(last):
         name, last = text, ""
-    systems = sorted(map(int, last.split(","))) if last else []
     if not name:
         raise argparse.ArgumentTypeError(f"{text!r} names no aircraft; the form is drone.crt:1 or drone.crt:1,51")
+    return device_listing(name, list(map(int, last.split(","))) if last else [])
+
+
+def device_listing(name: str, systems: Sequence[int]) -> Devices:
+    """ArgumentTypeError for ids that cannot be."""
     if not all(1 <= system <= SYSTEM_MAX for system in systems) or len({*systems}) < len(systems):
-        raise argparse.ArgumentTypeError(f"{last!r} are not different system ids from 1 to {SYSTEM_MAX}")
+        said = ",".join(map(str, systems))
+        raise argparse.ArgumentTypeError(f"{said!r} are not different system ids from 1 to {SYSTEM_MAX}")
     if len(systems) > SYSTEMS_MAX:
         raise argparse.ArgumentTypeError(f"{len(systems)} system ids are more than the {SYSTEMS_MAX} of one aircraft")
-    return Devices(name, tuple(systems))
-
-
-def _roles(names: str) -> Role:
-    """The roles of these names, between commas; none if one of them is not known."""
-    listed = names.split(",")
-    known = all(name in role_names(ALL_ROLES) for name in listed)
-    return functools.reduce(operator.or_, (Role[name.upper()] for name in listed), Role(0)) if known else Role(0)
+    return Devices(name, tuple(sorted(systems)))
 
 
 def hours(text: str) -> int:
@@ -205,7 +247,11 @@ def hours(text: str) -> int:
 def start(text: str) -> int:
     """Unix seconds; a time without a zone is UTC."""
     try:
-        time_ = datetime.datetime.fromisoformat(text)
+        return unix(datetime.datetime.fromisoformat(text))
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 2031-05-09T18:00") from None
+
+
+def unix(time_: datetime.datetime) -> int:
+    """Unix seconds; a time without a zone is UTC."""
     return int((time_ if time_.tzinfo else time_.replace(tzinfo=datetime.UTC)).timestamp())

@@ -8,23 +8,26 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+from cryptography import x509
+
 from keys import certificate, order_text
-from keys.certificate import fingerprint, utc
+from keys.certificate import fingerprint
 from keys.commands import account, arguments
 from keys.commands.arguments import COMPARE
 from keys.commands.terminal import show
 from keys.errors import FolderInUse, KeysError
 from keys.folders import device as device_folder
-from keys.folders import files, inbox, roots, store
+from keys.folders import files, inbox, public_files, roots, store
 from keys.folders import station as station_folder
 from keys.folders.agency import ROOT, SIGNER, AgencyFolder
 from keys.folders.device import KEY, REQUEST, DeviceFolder
 from keys.folders.files import Kind
 from keys.folders.station import PUBLIC, StationFolder
 from keys.grant import Profile
-from keys.order import parse_order
+from keys.order import Order, parse_order
 
 OF_SERVICE = "its folder; default %(default)s, which the packages use"
 SERVICE_STARTS = "sudo systemctl enable --now zegel-air; one that runs already has taken it"
@@ -52,6 +55,8 @@ def agency(parser: argparse.ArgumentParser) -> None:
     certify.add_argument("dir", type=Path, metavar="DIR", help="the agency's folder, with root/ in it")
     certify.add_argument("request", type=Path, metavar="device.csr", help="made by zegel device init")
     arguments.add_output(certify, "device.crt")
+    look = add("show", _agency_show, "say whose keys are in a folder, and until when they are valid", "agency")
+    look.add_argument("dir", type=Path, metavar="DIR", help="the agency's folder, with root/ or signer/ in it")
     renew = add("new-signer", _agency_new_signer, "replace the order signer's key; needs the root key", "agency")
     renew.add_argument("dir", type=Path, metavar="DIR", help="the agency's folder, with root/ in it")
 
@@ -76,7 +81,7 @@ def _agency_certify(args: argparse.Namespace) -> int:
         issued = AgencyFolder(args.dir).certify_device(request, arguments.now())
     store.write(args.output, certificate.pem(issued), store.PUBLIC_MODE, new=True)
     end = int(issued.not_valid_after_utc.timestamp())
-    show(f"{args.output}: certificate of device {certificate.name_of(issued)!r}, until {utc(end)}")
+    show(f"{args.output}: certificate of device {certificate.name_of(issued)!r}, until {arguments.when(end)}")
     show(f"  key fingerprint {fingerprint(issued)}; compare it with what zegel device init showed")
     show(f"next: zegel device enrol DIR {arguments.word(args.output)} --root root.crt")
     return 0
@@ -86,9 +91,35 @@ def _agency_new_signer(args: argparse.Namespace) -> int:
     with account.owner(args.dir).acting():
         signer = AgencyFolder(args.dir).new_signer(arguments.now())[0]
     end = int(signer.not_valid_after_utc.timestamp())
-    show(f"{args.dir / SIGNER}: a new signer's key of generation {certificate.generation(signer)}, until {utc(end)}")
+    until = arguments.when(end)
+    show(f"{args.dir / SIGNER}: a new signer's key of generation {certificate.generation(signer)}, until {until}")
     show("next: issue an order; an aircraft that has loaded it refuses each order of an earlier signer")
     return 0
+
+
+def _agency_show(args: argparse.Namespace) -> int:
+    with account.owner(args.dir).acting():
+        known = AgencyFolder(args.dir).known()
+    show(f"agency {certificate.name_of(known.roots[0])!r} in {args.dir}")
+    show(f"  {order_text.root_key(known.roots)}")
+    root = (
+        f"the root key, {_until(known.roots)}" if known.has_root else "not here: the root key is elsewhere, as it should be"
+    )
+    show(f"  {args.dir / ROOT}: {root}")
+    if not known.signers:
+        show(f"  {args.dir / SIGNER}: not here: the signer's key is elsewhere")
+        return 0
+    generation = certificate.generation(known.signers[0])
+    show(f"  {args.dir / SIGNER}: signer {generation}, {_until(known.signers)}")
+    show(f"  orders: {known.serial} so far; operations that the folder remembers: {known.operations}")
+    return 0
+
+
+def _until(issued: Sequence[x509.Certificate]) -> str:
+    end = min(int(each.not_valid_after_utc.timestamp()) for each in issued)
+    now = arguments.believable_now()
+    left = "" if now is None else f": {order_text.duration(end - now)} from now" if end > now else ": EXPIRED"
+    return f"certificate until {arguments.when(end)}{left}"
 
 
 # --- device ---
@@ -109,6 +140,8 @@ def device(parser: argparse.ArgumentParser) -> None:
     request = add("request", _device_request, "print the request for its certificate", "> drone-7.csr")
     request.add_argument("dir", nargs="?", type=Path, default=device_folder.SERVICE, metavar="DIR", help=OF_SERVICE)
     request.set_defaults(holds_key=False)
+    look = add("show", _device_show, "show the agency of a device and its order", "drone7")
+    look.add_argument("dir", nargs="?", type=Path, default=device_folder.SERVICE, metavar="DIR", help=OF_SERVICE)
     load = add("load-order", _device_load, "put an order in force for the next flights", "drone7 op.order")
     load.add_argument("dir", type=Path, metavar="DIR", help="the device's folder")
     load.add_argument("order", type=Path, metavar="op.order", help="made by zegel order issue")
@@ -147,8 +180,42 @@ def _device_enrol(args: argparse.Namespace) -> int:
     return 0
 
 
+def _device_show(args: argparse.Namespace) -> int:
+    with account.owner(args.dir).acting():
+        folder, user = DeviceFolder.view(args.dir), store.holder(args.dir)
+        order = _order_in_words(folder) if folder.roots else []
+    show(f"device {folder.name!r} in {args.dir}{f', in use by {user}' if user else ''}")
+    show(f"  key fingerprint {fingerprint(folder.key.public_key())}")
+    if not folder.roots:
+        show(f"  not enrolled: {_zegel()} device enrol {arguments.word(args.dir)} device.crt --root root.crt")
+        return 0
+    show(f"  enrolled with {certificate.name_of(folder.roots[0])!r}, {order_text.root_key(folder.roots)}")
+    show(f"  starts so far: {folder.boot_counter}")
+    for line in order:
+        show(f"  {line}")
+    if damage := folder.damage():
+        show(f"  note: {damage}")
+    return 0
+
+
+def _order_in_words(folder: DeviceFolder) -> list[str]:
+    try:
+        order, listed = folder.order().content, folder.listed()
+    except KeysError as error:
+        return [f"order: {error}{f'; {error.hint}' if error.hint else ''}"]
+    return [f"order {order.serial} for {arguments.title(order)}, {order_text.systems(listed)}", _dates(order)]
+
+
+def _dates(order: Order) -> str:
+    """From when to when, and what that means now, if the clock is plausible."""
+    now = arguments.believable_now()
+    standing = "" if now is None else f": {order_text.standing(order, now)}"
+    return f"from {arguments.when(order.not_before)} to {arguments.when(order.not_after)}{standing}"
+
+
 def _device_load(args: argparse.Namespace) -> int:
     data = files.read(Kind.ORDER, args.order)
+    now = int(time.time())
     with account.owner(args.dir).acting():
         try:
             opened = DeviceFolder.open(args.dir)
@@ -158,14 +225,17 @@ def _device_load(args: argparse.Namespace) -> int:
             _say_handed_over(data)
             return 0
         with opened as folder:
-            verified = folder.load_order(data, int(time.time()))
-            damage = folder.damage()
-    show(f"device {folder.name!r} flies from now on under the order for {arguments.title(verified.content)}")
-    show(f"  in force from {utc(verified.content.not_before)} to {utc(verified.content.not_after)}")
+            verified = folder.load_order(data, now)
+            damage, ended = folder.damage(), folder.limits(now) is not None
+    begin = "begins no new flight" if ended else "flies from now on"
+    show(f"device {folder.name!r} {begin} under the order for {arguments.title(verified.content)}")
+    show(f"  {_dates(verified.content)}")
     show(f"  {order_text.signed_by(verified)}")
     if damage:
         show(f"  note: {damage}")
-    if verified.content.not_before > time.time():
+    if ended:
+        return 0
+    if verified.content.not_before > now:
         show("  note: by this board's clock it has not begun; aircraft and stations use it from its beginning")
     by_hand = f"zegel air --device {arguments.word(args.dir)} --fc serial:/dev/ttyAMA0:921600 --link udpout:STATION:14600"
     show(f"next: {SERVICE_STARTS if args.dir == device_folder.SERVICE else by_hand}")
@@ -193,6 +263,9 @@ def station(parser: argparse.ArgumentParser) -> None:
     public = add("public", _station_public, "print its public file, which the agency lists in an order", "> pilot.pub")
     public.add_argument("dir", nargs="?", type=Path, default=station_folder.SERVICE, metavar="DIR", help=OF_SERVICE)
     public.set_defaults(holds_key=False)
+    listing = add("list", _station_list, "list the stations whose public files are in a folder, or one below it", ".")
+    listing.add_argument("dir", type=Path, metavar="DIR", help="where the station.pub files are")
+    listing.set_defaults(holds_key=False)
     trust = add("trust", _station_trust, "trust the root of another agency too", "visitor --root harbour-root.crt")
     trust.add_argument("dir", type=Path, metavar="DIR", help="the station's folder")
     arguments.add_root(trust)
@@ -220,6 +293,20 @@ def _station_public(args: argparse.Namespace) -> int:
         store.check_folder(args.dir, PUBLIC, "station")
         data = files.read(Kind.STATION, args.dir / PUBLIC)
     show(data.decode(), end="")
+    return 0
+
+
+def _station_list(args: argparse.Namespace) -> int:
+    found, unfit = public_files.stations(args.dir)
+    for path, public in found.items():
+        show(f"{public.name}, of {public.agency!r}, {public.profile.label}: {path}")
+        show(f"  key fingerprint {public.fingerprint}")
+    for path, error in unfit.items():
+        show(f"note: {path} is left out: {error}")
+    if not found:
+        raise KeysError(
+            f"there is no station's public file in {args.dir}", hint="zegel station init makes one: station.pub"
+        )
     return 0
 
 

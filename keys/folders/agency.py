@@ -19,14 +19,14 @@ import contextlib
 import dataclasses
 import os
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, mldsa
 
-from keys import certificate, cose
+from keys import certificate, cose, order_limits
 from keys.certificate import Issuer, RootKey, Roots, Usage, alg_of, der, utc
 from keys.cose import Alg, Signer
 from keys.errors import (
@@ -42,14 +42,12 @@ from keys.errors import (
     WrongFile,
 )
 from keys.folders import private_key, roots, state, store
+from keys.folders.signer_state import Begun, Rank, SignerState
 from keys.folders.state import Count
 from keys.order import OP_ID_SIZE, Order, VerifiedOrder, claimed_hash, issue_order, verify_order
 from keys.order_device import OrderDevice
 
-ISSUED_MAX = 256
-OPERATIONS_MAX = 4096  # with the largest possible numbers, this is a third of what `store` reads
 ROOT, SIGNER = "root", "signer"
-Rank = tuple[Count, Count]  # (generation, serial)
 ROOT_CERTIFICATE, SIGNER_CERTIFICATE = "root.crt", "signer.crt"
 
 
@@ -66,20 +64,15 @@ class RootState(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     generation: Count = 0  # of the newest signer
 
 
-class Begun(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    """An order that amends another one, from its number on until its file is written and recorded."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class Known:
+    """What a folder tells without its keys."""
 
-    operation: str  # op_id
-    rank: Rank
-    output: str  # the whole path
-
-
-class SignerState(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
-    serial: Count = 0  # of the newest order; it rises over all operations of the agency
-    issued: dict[str, str] = {}  # serial -> order_hash of the last ISSUED_MAX orders; they reveal a copy of signer/
-    operations: dict[str, Rank] = {}  # op_id -> its newest order, for the OPERATIONS_MAX operations that had one last
-    newest: list[Rank] = []  # the newest of their operations, as stated by the person who restored the folder
-    begun: Begun | None = None  # the last command was interrupted: its output may be there
+    roots: Roots
+    has_root: bool
+    signers: Sequence[x509.Certificate]  # of the present signer; none if signer/ is away
+    serial: int  # of the newest order
+    operations: int
 
 
 class AgencyFolder:
@@ -102,6 +95,14 @@ class AgencyFolder:
             state.write(folder / ROOT, RootState())
             cls(folder).new_signer(now)
         return made
+
+    def known(self) -> Known:
+        """By whichever half is here; MissingFile if none is."""
+        if not self._signer.exists():
+            self._require(self._root, "neither is the signer's")
+            return Known(roots.of_agency(self._root / ROOT_CERTIFICATE), True, (), 0, 0)
+        state_ = self._read_state()
+        return Known(self.roots, self._root.exists(), self._signer_certificates(), state_.serial, len(state_.operations))
 
     # --- with the root ---
 
@@ -201,9 +202,8 @@ class AgencyFolder:
                 f"the order is number {old.content.serial}, and number {newest[1]} of its operation was issued after it",
                 hint="amend the newest order: a revoked station or aircraft could be listed again",
             )
-        begins = [int(signer.not_valid_before_utc.timestamp()) for signer in self._signer_certificates()]
-        begin = max(old.content.not_before, *begins)
-        new = dataclasses.replace(change(old.content), not_before=begin, previous=old.order_hash)
+        begin = max(old.content.not_before, _begin(self._signer_certificates()))
+        new = change(dataclasses.replace(old.content, not_before=begin, previous=old.order_hash))
         return self._sign(new, (old, output))
 
     def _require_issued_here(self, old: VerifiedOrder) -> None:
@@ -245,7 +245,7 @@ class AgencyFolder:
         """Record that this is the newest order of its operation."""
         with store.FolderLock(self._signer, wait=True):
             known = self._read_state()
-            _note_newest(known, issued.content.op_id.hex(), issued.rank)
+            known.note_newest(issued.content.op_id.hex(), issued.rank)
             known.begun = None
             state.write(self._signer, known)
 
@@ -260,7 +260,7 @@ class AgencyFolder:
         with store.FolderLock(self._signer, wait=True):
             known, found = self._read_state(), claimed_hash(written)
             if known.begun and found and found.hex() == known.issued.get(str(known.begun.rank[1])):
-                _note_newest(known, known.begun.operation, known.begun.rank)
+                known.note_newest(known.begun.operation, known.begun.rank)
                 known.begun = None
                 state.write(self._signer, known)
 
@@ -269,7 +269,14 @@ class AgencyFolder:
 
         `amended`: the order that it replaces, and where the new one is to be written.
         """
+        order_limits.require_possible(order)
         signed_by = self._signer_certificates()
+        begin = _begin(signed_by)
+        if order.not_before < begin:
+            raise ExpiredCertificate(
+                f"the order begins at {utc(order.not_before)}, and the signer's certificate at {utc(begin)}",
+                hint="begin the order later",
+            )
         end = min(int(signer.not_valid_after_utc.timestamp()) for signer in signed_by)
         if order.not_after > end:
             raise ExpiredCertificate(
@@ -297,13 +304,11 @@ class AgencyFolder:
             if amended:
                 old, output = amended
                 known.newest = [rank for rank in known.newest if rank != old.rank]
-                _note_newest(known, old.content.op_id.hex(), old.rank)
+                known.note_newest(old.content.op_id.hex(), old.rank)
                 rank = certificate.generation(self._signer_certificates()[0]), known.serial
                 known.begun = Begun(operation=old.content.op_id.hex(), rank=rank, output=str(output.absolute()))
             order = dataclasses.replace(order, serial=known.serial)
-            known.issued[str(known.serial)] = order.hash().hex()
-            for serial in sorted(map(int, known.issued))[:-ISSUED_MAX]:
-                del known.issued[str(serial)]
+            known.note_issued(order.hash())
             state.write(self._signer, known)
         return order
 
@@ -331,14 +336,6 @@ class AgencyFolder:
         return roots.certificates(store.read_public(self._signer / SIGNER_CERTIFICATE))
 
 
-def _note_newest(known: SignerState, operation: str, rank: Rank) -> None:
-    """Record it as the newest of its operation; if there are too many, the one with the oldest order is forgotten."""
-    known.operations[operation] = max(rank, known.operations.get(operation, rank))
-    if len(known.operations) > OPERATIONS_MAX:
-        newest = sorted(known.operations, key=known.operations.__getitem__)[-OPERATIONS_MAX:]
-        known.operations = {operation: known.operations[operation] for operation in newest}
-
-
 def _write_certificates(path: Path, certificates: Roots) -> None:
     store.write(path, b"".join(map(certificate.pem, certificates)), store.PUBLIC_MODE)
 
@@ -352,8 +349,13 @@ def _near(path: Path) -> str:
     return ""
 
 
+def _begin(issued: Iterable[x509.Certificate]) -> int:
+    """The first second in which all of them are valid."""
+    return max(int(each.not_valid_before_utc.timestamp()) for each in issued)
+
+
 def _require_clock(whose: str, issued: Iterable[x509.Certificate], now: int) -> None:
-    begin = max(int(each.not_valid_before_utc.timestamp()) for each in issued)
+    begin = _begin(issued)
     if now < begin:
         raise ClockWrong(
             f"this computer's clock says {utc(now)}, and the agency made {whose} at {utc(begin)}",

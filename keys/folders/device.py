@@ -43,6 +43,7 @@ from keys.folders import files, private_key, roots, state, store
 from keys.folders.files import Kind
 from keys.folders.state import Count
 from keys.order import EARLIEST, LATEST, Order, VerifiedOrder, verify_order
+from keys.order_device import OrderDevice
 from keys.order_text import duration
 
 KEY, REQUEST, CERTIFICATE, ORDER = "device.key", "device.csr", "device.crt", "order"
@@ -159,7 +160,8 @@ class DeviceFolder:
         """Put an order in force. `unix_now` is the time of the board's clock; 1970 or beyond 2100 is ignored.
 
         Untrusted, MalformedMessage, NotListed, DeviceRevoked, OlderOrder, NumberTwice, RevokedAgain, OrderExpired,
-        FolderError. To load the order in force again is no error: it repairs a damaged file.
+        FolderError. To load the order in force again is no error: it repairs a damaged file. An order that ends the order
+        in force early is accepted also after its end: no flight begins under it, and a flight in the air is not cut.
         """
         self._require_lock()
         files.expect(Kind.ORDER, data, "the file")
@@ -168,7 +170,8 @@ class DeviceFolder:
         verified = verify_order(data, self._pinned(), self._state.lower_bound)
         self.device_index(verified.content)
         self._require_newer(verified)
-        self._require_not_expired(verified.content, unix_now)
+        if self._order is None or not amendment.ends(verified, self._order):
+            self._require_not_expired(verified.content, unix_now)
         store.write(self.path / ORDER, data)
         self._adopt(verified, unix_now)
         try:
@@ -267,6 +270,16 @@ class DeviceFolder:
             f"the order is not for this device, {self.name!r} with key {fingerprint(mine[1])}; it is for {names}",
             hint="ask the agency for an order with this device's certificate",
         )
+
+    @property
+    def boot_counter(self) -> int:
+        """Starts so far."""
+        return self._state.boot_counter
+
+    def listed(self) -> OrderDevice:
+        """This device as the order in force lists it; NotListed, DeviceRevoked, and what `order` raises."""
+        order = self.order().content
+        return order.devices[self.device_index(order)]
 
     def limits(self, unix_now: int) -> str | None:
         """Why the order in force is past its dates or limits, to follow "the order", or None if it is not.

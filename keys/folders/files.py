@@ -31,6 +31,7 @@ _MARKS = {
     b"-----BEGIN PRIVATE KEY-----": Kind.PRIVATE_KEY,
     b"-----BEGIN ZEGEL STATION-----": Kind.STATION,
 }
+MARK_MAX = 256  # bytes at the beginning of a file that tell its kind, with blanks before them
 _ORIGINS = {
     Kind.ORDER: "zegel order issue makes it: op.order",
     Kind.CERTIFICATE: "root.crt is in the agency's folder root/; zegel agency certify-device makes a device's",
@@ -46,9 +47,22 @@ _NAMES = {  # the names in our folders
 }
 
 
+def _kind(data: bytes) -> Kind | None:
+    return next((known for mark, known in _MARKS.items() if data.lstrip().startswith(mark)), None)
+
+
+def begins_like(kind: Kind, path: Path) -> bytes | None:
+    """The bytes of a file that begins as this kind does; None of any other file, and of what is none. OSError."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        head = file.read(MARK_MAX)
+        return head + file.read(store.SIZE_MAX - MARK_MAX) if _kind(head) is kind else None
+
+
 def expect(kind: Kind, data: bytes, name: object) -> bytes:
     """`data`, if it begins like this kind of file; otherwise WrongFile says what kind it is."""
-    found = next((known for mark, known in _MARKS.items() if data.lstrip().startswith(mark)), None)
+    found = _kind(data)
     if found is kind:
         return data
     other = f"is {found.value}, not {kind.value}" if found else f"is not {kind.value}"

@@ -168,9 +168,10 @@ class StationFolder:
         """The order, if a trusted agency signed it, it lists this station and is in force now.
 
         An order that was accepted while it was in force is accepted after its end: a station that restarts in flight must
-        still open the data of an aircraft that flies on. Untrusted, MalformedMessage, NotListed, ClockWrong,
-        OrderNotYetValid, OrderExpired, OlderOrder if a newer one of the same operation was accepted before, NumberTwice if
-        another one of its number was, RevokedAgain if one had revoked an aircraft that this one does not revoke.
+        still open the data of an aircraft that flies on. So is an order that ends the newest of its operation early.
+        Untrusted, MalformedMessage, NotListed, ClockWrong, OrderNotYetValid, OrderExpired, OlderOrder if a newer one of the
+        same operation was accepted before, NumberTwice if another one of its number was, RevokedAgain if one had revoked an
+        aircraft that this one does not revoke.
         """
         files.expect(Kind.ORDER, data, "the file")
         found = verify_order(data, self.roots, 0)
@@ -184,7 +185,9 @@ class StationFolder:
             amendment.require_devices_kept(found, newest)
         if known and found.rank > (known.generation, known.serial):
             amendment.require_void_kept(found.content, {bytes.fromhex(key) for key in known.void}, known.serial)
-        require_in_force(found.content, unix_now)
+        require_begun(found.content, unix_now)
+        if newest is None or not amendment.ends(found, newest):
+            found.content.require_not_expired(unix_now)
         verified = verify_order(data, self.roots, unix_now)  # a signer that has expired since then could back-date
         self._keep(verified)
         return verified
@@ -368,10 +371,15 @@ def _forget(unsaved: dict[str, Value], stored: Mapping[str, Value]) -> None:
 
 def require_in_force(order: Order, unix_now: int) -> None:
     """ClockWrong if the dates of a verified order show that the clock is wrong; OrderNotYetValid, OrderExpired."""
+    require_begun(order, unix_now)
+    order.require_not_expired(unix_now)
+
+
+def require_begun(order: Order, unix_now: int) -> None:
+    """ClockWrong, OrderNotYetValid."""
     if not order.not_before - DAY_S <= unix_now < LATEST:
         raise ClockWrong(
             f"this computer's clock says {utc(unix_now)}, and the order begins at {utc(order.not_before)}",
             hint="set the clock of this computer; if it is right, wait until the order begins",
         )
     order.require_begun(unix_now)
-    order.require_not_expired(unix_now)

@@ -100,4 +100,4 @@ def test_the_numbers_of_the_policy_are_those_that_issue_writes():
     assert {"rekey_s", "lead_s", "announce_s", "fresh_ms", "segment_s", "segment_max"} <= written.keys()
     for name, (number, *limits) in written.items():
         assert (number, tuple(limits)) == (getattr(Policy(), name), RANGES[name]), name
-    assert "policy=Policy(flags=" in (ROOT / "keys/commands/order.py").read_text()
+    assert "policy=Policy(flags=" in (ROOT / "keys/commands/issue.py").read_text()

@@ -12,9 +12,11 @@ import time
 import pytest
 
 from gateway.demo.stage import HOST, Listener, Program
+from gateway.errors import OrderExpired
 from keys.order import parse_order
 from tests.memory_link import mavlink_frame
 from tests.system.house import zegel
+from tests.system.test_air import heartbeat
 
 BLIND_WITHIN_S = 2.0
 
@@ -92,6 +94,53 @@ def test_a_station_joins_in_flight_and_nobody_waits_for_it(house, fly, feed):
     flight.radio.listeners.append(late.port)
     assert flight.until(lambda: bool(late.frames and late.packets)), flight.logs()
     assert flight.until(lambda: flight.stations["pilot"].says("goes on under order 2") == 1), flight.logs()
+
+
+def test_an_operation_that_is_ended_cuts_no_flight_and_begins_none(house, fly, feed):
+    """The order that ends it has ended when it comes: by file aboard, by the link to the stations. Then one restarts."""
+    flight = fly(("pilot", "observer"))
+    feed(flight)
+    flight.wait_open()
+    amend(house, "end")
+    order = parse_order((house.folder / "new.order").read_bytes())
+    assert flight.until(lambda: time.time() > order.not_after + 1 or not flight.air.running)
+    load(flight)
+    stations = list(flight.stations.values())
+    assert flight.until(lambda: all(station.says("goes on under order 2") for station in stations)), flight.logs()
+    pilot = stations[0]
+    pilot.program.kill()
+    pilot.start()
+    for station in stations:
+        station.forget()
+    assert flight.until(lambda: all(station.frames and station.packets for station in stations)), flight.logs()
+    assert flight.until(lambda: all(station.says("alarm: the order has ended") for station in stations)), flight.logs()
+    assert "alarm: the order ended at" in flight.air.output()
+    assert (flight.air.running, flight.air.output().count("sealed: operation")) == (True, 2)
+    flight.air.end()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as fc:
+        flight.step_more = lambda: fc.sendto(heartbeat(armed=False), (HOST, flight.fc_port))
+        flight.start_air()
+        assert flight.until(lambda: not flight.air.running)
+    assert flight.air.end() == OrderExpired.exit_code
+    assert "and the aircraft is on the ground" in flight.air.output()
+
+
+def test_a_station_that_is_given_other_roles_opens_by_them(house, fly, feed):
+    """Without its file: the order comes by the link."""
+    flight = fly(("pilot", "observer"))
+    feed(flight)
+    flight.wait_open()
+    pilot, observer = flight.stations["pilot"], flight.stations["observer"]
+    amend(house, "change", "--station", "observer:video")
+    load(flight)
+    assert flight.until(lambda: observer.says("goes on under order 2") == 1), flight.logs()
+    flight.run(BLIND_WITHIN_S)
+    observer.forget()
+    pilot.forget()
+    flight.run(2.0)
+    assert (observer.frames, bool(observer.packets)) == ([], True)
+    assert pilot.frames
+    assert pilot.packets
 
 
 def test_a_restarted_station_goes_on_with_the_order_of_the_link(house, fly, feed):

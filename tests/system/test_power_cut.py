@@ -20,6 +20,7 @@ import pytest
 from keys.errors import KeysError
 from keys.folders.device import DeviceFolder
 from keys.folders.station import StationFolder
+from keys.order import parse_order
 from tests.system.house import House, zegel
 
 PAIRS = (("state.json", "state-copy.json"),)
@@ -154,25 +155,36 @@ def interrupted(folder: Path, act: Callable[[Path], object]) -> Iterator[Path]:
         yield copy
 
 
-def test_an_order_that_an_interrupted_command_wrote_is_the_newest_and_else_the_one_before_is(house, figure):
+AMENDMENTS = {
+    "revoke": ("--station", "observer"),
+    "change": ("--station", "observer:telemetry"),
+    "extend": ("--hours", 1),
+    "end": (),
+}
+
+
+@pytest.mark.parametrize("verb", AMENDMENTS)
+def test_an_order_that_an_interrupted_command_wrote_is_the_newest_and_else_the_one_before_is(house, figure, verb):
     """Else a revoked station would come back with the next amendment, or the operation could not go on."""
 
-    def revoke(folder: Path) -> None:
-        zegel("order", "revoke", folder / "op.order", "--station", "observer", *by(folder), "-o", folder / "2.order")
+    def amend(folder: Path) -> None:
+        zegel("order", verb, folder / "op.order", *AMENDMENTS[verb], *by(folder), "-o", folder / "2.order")
 
     def by(folder: Path) -> tuple[object, ...]:
         return "--agency", folder / "agency"
 
     outcomes = []
-    for folder in interrupted(house.folder, revoke):
+    for folder in interrupted(house.folder, amend):
         outcomes.append(written := (folder / "2.order").exists())
         newest = folder / ("2.order" if written else "op.order")
         if written:
             with pytest.raises(AssertionError, match="number 2 of its operation was issued after it"):
                 zegel("order", "extend", folder / "op.order", "--hours", 1, *by(folder), "-o", folder / "back.order")
         zegel("order", "extend", newest, "--hours", 1, *by(folder), "-o", folder / "3.order")
+        serials = [parse_order(path.read_bytes()).serial for path in folder.glob("*.order")]
+        assert len(set(serials)) == len(serials), "two orders have one number"
     assert set(outcomes) == {False, True}
-    figure(f"power cut, zegel order revoke: {len(outcomes)} steps, the new order is there after {sum(outcomes)}")
+    figure(f"power cut, zegel order {verb}: {len(outcomes)} steps, the new order is there after {sum(outcomes)}")
 
 
 def test_a_station_goes_on_whenever_the_power_fails_while_it_takes_an_order(flown, figure):

@@ -9,7 +9,7 @@ import pytest
 
 from keys import amendment
 from keys.certificate import groups
-from keys.errors import MalformedOrder, NotListed, NumberTwice
+from keys.errors import MalformedOrder, NotListed, NumberTwice, OrderExpired
 from keys.grant import Profile
 from keys.lanes import Role
 from keys.order import GUARDS, Signature, VerifiedOrder, issue_order, verify_order
@@ -93,6 +93,33 @@ def test_an_order_that_moves_nobody_succeeds(changes):
 @pytest.mark.parametrize("changes", STRANGERS.values(), ids=STRANGERS)
 def test_an_order_that_moves_somebody_does_not(changes):
     assert not amendment.succeeds(newer(**changes), verified(OLD))
+
+
+EARLIER = OLD.not_after - 1
+ENDING = {
+    "an earlier end": ({"not_after": EARLIER}, True),
+    "an earlier end, and a later beginning": ({"not_after": EARLIER, "not_before": OLD.not_before + 1}, True),
+    "the same end": ({}, False),
+    "a later end": ({"not_after": OLD.not_after + 1}, False),
+    "another time, before it": ({"not_after": EARLIER, "not_before": OLD.not_before - 1}, False),
+    "another operation": ({"not_after": EARLIER, "op_id": bytes(16)}, False),
+    "without a device": ({"not_after": EARLIER, "devices": OLD.devices[1:]}, False),
+}
+
+
+@pytest.mark.parametrize(("changes", "ends"), ENDING.values(), ids=ENDING)
+def test_which_order_ends_another_one_early(changes, ends):
+    assert amendment.ends(newer(**changes), verified(OLD)) is ends
+
+
+def test_an_order_ends_now_or_as_it_begins_and_once():
+    at = OLD.not_before + 60
+    ended = amendment.ended(OLD, at)
+    assert ended == dataclasses.replace(OLD, not_after=at)
+    assert amendment.ended(OLD, OLD.not_before - 60).not_after == OLD.not_before + 1
+    assert amendment.ended(OLD, OLD.not_after) == OLD
+    with pytest.raises(OrderExpired):
+        amendment.ended(OLD, OLD.not_after + 1)
 
 
 def test_what_is_void_stays_void():

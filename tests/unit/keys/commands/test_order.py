@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
 import stat
+import time
 from pathlib import Path
 
 import pytest
 
-from keys.errors import OlderOrder
-from keys.folders import agency, store
+from keys import amendment
+from keys.errors import OlderOrder, OrderExpired
+from keys.folders import signer_state, store
+from keys.folders.device import DeviceFolder
+from keys.folders.station import StationFolder
 from keys.lanes import Role
 from keys.order import GUARDS, parse_order
 from tests.unit.keys.commands.test_custody import HOUR, ISSUE, NOW, good, here, made, zegel
@@ -119,6 +124,184 @@ def test_extend_moves_the_end(here, good):
     old, new = content("op.order"), content("new.order")
     assert new.not_after == old.not_after + 2 * HOUR
     assert (new.stations, new.devices, new.policy) == (old.stations, old.devices, old.policy)
+
+
+def test_extend_of_an_order_that_has_ended_tells_its_true_end(here, good, zegel, monkeypatch):
+    """The end of op.order is 16:00; two hours more would be 18:00, which is no end of any order."""
+    monkeypatch.setattr("time.time", lambda: NOW + 11 * HOUR)
+    answer = zegel("order extend op.order --hours 2 -o new.order")
+    end = "2027-01-15 16:00 UTC, 3 hours ago"
+    assert (answer.code, answer.error) == (3, f"the order ended at {end}, and 2 hours from then are over too")
+    assert answer.hint == "the hours count from that end: give at least 4"
+    said = good("order extend op.order --hours 4 -o new.order")
+    assert "until 2027-01-15 20:00 UTC: in force, ends in 1 hour" in said
+    assert "note: it had ended at 2027-01-15 16:00 UTC, and is in force again" in said
+    assert "had ended" not in good("order extend new.order --hours 1 -o longer.order")
+
+
+# --- dates ---
+
+
+@pytest.mark.parametrize(
+    ("now", "says"),
+    [
+        (NOW - HOUR, "now             NOT BEGUN: begins in 1 hour, ends in 9 hours"),
+        (NOW + HOUR, "now             in force, ends in 7 hours"),
+        (NOW + 8 * HOUR + 60, "now             ENDED 1 minute ago"),
+    ],
+)
+def test_show_says_whether_the_order_is_in_force(here, good, monkeypatch, now, says):
+    monkeypatch.setattr("time.time", lambda: now)
+    assert says in good("order show op.order")
+
+
+def test_show_says_nothing_of_now_by_a_clock_that_cannot_be_right(here, good, monkeypatch):
+    monkeypatch.setattr("time.time", lambda: 1_000)
+    said = good("order show op.order")
+    assert "  now " not in said
+    assert "This computer's clock says 1970-01-01 00:16 UTC, which cannot be." in said
+
+
+def test_verify_says_in_how_long_it_ends(here, good, monkeypatch):
+    monkeypatch.setattr("time.time", lambda: NOW + 7 * HOUR)
+    said = good("order verify op.order --root agency/root/root.crt")
+    assert said.endswith("ends at 2027-01-15 16:00 UTC: in force, ends in 1 hour\n")
+
+
+@pytest.mark.parametrize(
+    ("zone", "says"),
+    [
+        ("Europe/Madrid", "from 2027-01-15 08:00 UTC (09:00 CET) to 2027-01-15 16:00 UTC (17:00 CET)"),
+        ("Asia/Tokyo", "to 2027-01-15 16:00 UTC (2027-01-16 01:00 JST)"),
+        ("UTC", "from 2027-01-15 08:00 UTC to 2027-01-15 16:00 UTC"),
+    ],
+)
+def test_times_are_told_in_utc_and_as_the_wall_clock_has_them(here, good, monkeypatch, zone, says):
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        assert says in good("order show op.order")
+        assert says in good("device load-order drone op.order")
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+# --- end ---
+
+
+def test_end_makes_a_successor_that_ends_now(here, good, monkeypatch):
+    monkeypatch.setattr("time.time", lambda: NOW + HOUR)
+    said = good("order end op.order -o ended.order")
+    old, new = content("op.order"), content("ended.order")
+    assert dataclasses.replace(new, serial=1, not_after=old.not_after, previous=None) == old
+    assert (new.not_after, new.previous) == (NOW + HOUR, old.hash())
+    assert "ended.order: order 2 for operation 'Night Watch' of 'Harbour Police', ends at 2027-01-15 09:00 UTC" in said
+    assert "a flight in the air continues" in said
+
+
+def test_who_has_the_order_takes_its_end_also_later(here, good, zegel, monkeypatch):
+    """To carry it to them takes time: by then it has ended. To a station that never had the operation it is nothing."""
+    order = content("op.order")
+    monkeypatch.setattr("time.time", lambda: NOW + HOUR)
+    station = StationFolder.open(Path("pilot"))
+    station.accept_order(Path("op.order").read_bytes(), NOW + HOUR)
+    good("order end op.order -o ended.order")
+    monkeypatch.setattr("time.time", lambda: NOW + 2 * HOUR)
+    said = good("device load-order drone ended.order")
+    assert "device 'drone-7' begins no new flight under the order for operation 'Night Watch'" in said
+    assert "to 2027-01-15 09:00 UTC: ENDED 1 hour ago" in said
+    assert "zegel air" not in said
+    with DeviceFolder.open(Path("drone")) as device:
+        assert device.limits(NOW + 2 * HOUR) == "ended at 2027-01-15 09:00 UTC"
+    data = Path("ended.order").read_bytes()
+    assert station.accept_order(data, NOW + 2 * HOUR).content.serial == order.serial + 1
+    assert StationFolder.open(Path("pilot")).newest_order(Path("op.order").read_bytes(), NOW + 2 * HOUR).raw == data
+    with pytest.raises(OrderExpired):
+        StationFolder.open(Path("visitor")).accept_order(data, NOW + 2 * HOUR)
+
+
+def test_only_an_earlier_end_is_taken_after_it(here, good, zegel, monkeypatch):
+    """An order that lasts longer, or as long, and is over: nobody flies under it by mistake."""
+    good("order extend op.order --hours 1 -o longer.order")
+    good("order change longer.order --station visitor:telemetry -o changed.order")
+    monkeypatch.setattr("time.time", lambda: NOW + 10 * HOUR)
+    station = StationFolder.open(Path("pilot"))
+    station.accept_order(Path("op.order").read_bytes(), NOW)
+    for name in ("longer.order", "changed.order"):
+        assert zegel(f"device load-order drone {name}").code == OrderExpired.exit_code
+        with pytest.raises(OrderExpired):
+            station.accept_order(Path(name).read_bytes(), NOW + 10 * HOUR)
+
+
+def test_an_order_that_has_ended_is_not_ended_again_and_lasts_on_by_extend(here, good, zegel, monkeypatch):
+    monkeypatch.setattr("time.time", lambda: NOW + HOUR)
+    good("order end op.order -o ended.order")
+    monkeypatch.setattr("time.time", lambda: NOW + 2 * HOUR)
+    answer = zegel("order end ended.order -o again.order")
+    assert (answer.code, answer.error) == (3, "the order ended at 2027-01-15 09:00 UTC")
+    good("device load-order drone ended.order")
+    good("order extend ended.order --hours 2 -o longer.order")
+    assert "flies from now on" in good("device load-order drone longer.order")
+
+
+def test_an_order_that_has_not_begun_ends_as_it_begins(here, good):
+    good(f"{ISSUE} --start 2027-01-16T06:30 -o later.order")
+    said = good("order end later.order -o ended.order")
+    assert content("ended.order").not_after == content("later.order").not_before + 1
+    assert "it had not begun: it ends as it begins, at 2027-01-16 06:30 UTC" in said
+
+
+def test_no_clock_of_the_past_ends_an_operation(here, zegel, monkeypatch):
+    monkeypatch.setattr("time.time", lambda: NOW - 365 * 24 * HOUR)
+    assert zegel("order end op.order -o ended.order").code == 6
+    assert not Path("ended.order").exists()
+
+
+def test_an_end_comes_after_a_new_signer_that_was_made_in_the_same_second(here, good, monkeypatch):
+    monkeypatch.setattr("time.time", lambda: NOW + HOUR)
+    good("agency new-signer agency")
+    good("order end op.order -o ended.order")
+    assert content("ended.order").not_after == content("ended.order").not_before + 1
+
+
+# --- change ---
+
+
+def test_change_gives_a_listed_station_other_roles(here, good):
+    said = good("order change op.order --station visitor:telemetry,command --station pilot:telemetry,command -o new.order")
+    old, new = content("op.order"), content("new.order")
+    roles = Role.TELEMETRY | Role.COMMAND
+    assert new.stations == tuple(dataclasses.replace(station, roles=roles, guard="pilot") for station in old.stations)
+    assert (new.devices, new.not_after, new.previous) == (old.devices, old.not_after, old.hash())
+    assert "pilot: roles removed, as soon as the aircraft has this order: video\n" in said
+    lines = "roles added: telemetry, command; roles removed, as soon as the aircraft has this order: video"
+    assert f"visitor: {lines}; guard policy pilot, before observer\n" in said
+
+
+def test_change_keeps_the_guard_policy_that_is_not_named(here, good):
+    """What is not said is not widened."""
+    good("order change op.order --station pilot:telemetry,video,command:observer -o 2.order")
+    good("order change 2.order --station pilot:telemetry,command -o 3.order")
+    assert [content(f"{n}.order").stations[0].guard for n in (2, 3)] == ["observer", "observer"]
+    good("order change 3.order --station pilot:telemetry -o 4.order")
+    good("order change 4.order --station pilot:command -o 5.order")
+    assert [content(f"{n}.order").stations[0].guard for n in (4, 5)] == ["observer", "pilot"]
+
+
+def test_change_refuses_what_changes_nothing(here, zegel):
+    answer = zegel("order change op.order --station visitor:video -o new.order")
+    assert (answer.code, answer.error) == (1, "'visitor' has these roles already")
+
+
+def test_a_change_is_taken_by_aircraft_and_stations(here, good):
+    station = StationFolder.open(Path("visitor"))
+    first = station.accept_order(Path("op.order").read_bytes(), NOW)
+    good("order change op.order --station visitor:telemetry,video -o new.order")
+    good("device load-order drone new.order")
+    new = station.accept_order(Path("new.order").read_bytes(), NOW)
+    assert amendment.succeeds(new, first)
+    assert not amendment.drops(new.content, first.content)
 
 
 def test_add_lists_the_station_and_shows_its_fingerprint(here, good):
@@ -278,7 +461,7 @@ def test_a_folder_made_anew_amends_what_it_is_told_is_the_newest(here, good, zeg
 
 
 def test_what_a_folder_remembers_of_its_orders_is_bounded(here, good, monkeypatch):
-    monkeypatch.setattr("keys.folders.agency.ISSUED_MAX", 2)
+    monkeypatch.setattr("keys.folders.signer_state.ISSUED_MAX", 2)
     for number in range(2, 6):
         good(f"{ISSUE} -o {number}.order")
     assert list(json.loads(Path("agency/signer/state.json").read_text())["issued"]) == ["4", "5"]
@@ -289,8 +472,8 @@ def test_a_folder_forgets_the_operation_of_which_it_has_issued_nothing_for_longe
     """An order of it is then refused like one that the folder never knew, also if it was once named as the newest."""
     write_state("agency/signer", '{"serial": 1}')
     good("order extend op.order --hours 1 -o 2.order")
-    monkeypatch.setattr("keys.folders.agency.ISSUED_MAX", 2)
-    monkeypatch.setattr("keys.folders.agency.OPERATIONS_MAX", 3)
+    monkeypatch.setattr("keys.folders.signer_state.ISSUED_MAX", 2)
+    monkeypatch.setattr("keys.folders.signer_state.OPERATIONS_MAX", 3)
     for number in range(3, 6):
         good(f"{ISSUE} -o {number}.order")
     assert list(json.loads(Path("agency/signer/state.json").read_text())["operations"].values()) == [[1, 3], [1, 4], [1, 5]]
@@ -306,15 +489,15 @@ def test_a_folder_is_read_however_many_operations_it_has_had(here, good):
     most = 2**32 - 9
     known |= {
         "serial": most,
-        "operations": {f"{number:032x}": [1, most - number] for number in range(agency.OPERATIONS_MAX)},
+        "operations": {f"{number:032x}": [1, most - number] for number in range(signer_state.OPERATIONS_MAX)},
     }
-    known["issued"] = {str(most - number): "f" * 64 for number in range(agency.ISSUED_MAX)}
+    known["issued"] = {str(most - number): "f" * 64 for number in range(signer_state.ISSUED_MAX)}
     write_state("agency/signer", json.dumps(known))
     for number in range(2):
         good(f"{ISSUE} -o more-{number}.order")
     state = Path("agency/signer/state.json")
     operations = json.loads(state.read_text())["operations"]
-    assert len(operations) == agency.OPERATIONS_MAX
+    assert len(operations) == signer_state.OPERATIONS_MAX
     assert state.stat().st_size < store.SIZE_MAX / 2
     good("order extend more-1.order --hours 1 -o longer.order")
 
@@ -350,10 +533,19 @@ def test_the_agency_may_stand_elsewhere(here, good):
     good(f"{ISSUE.replace('agency', 'office', 1)} -o other.order")
 
 
-@pytest.mark.parametrize("name", ["pilto", ""])
-def test_a_wrong_name_revokes_nobody(here, zegel, name):
-    answer = zegel(f"order revoke op.order --station '{name}' -o new.order")
-    assert answer.hint == "it lists pilot, visitor"
+@pytest.mark.parametrize(
+    ("line", "hint"),
+    [
+        ("revoke op.order --station pilto", "did you mean pilot? it lists pilot, visitor"),
+        ("revoke op.order --station ''", "it lists pilot, visitor"),
+        ("revoke op.order --device drone7", "did you mean drone-7? it lists drone-7"),
+        ("systems op.order --device dron-7:1", "did you mean drone-7? it lists drone-7"),
+        ("change op.order --station vistor:video", "did you mean visitor? it lists pilot, visitor"),
+    ],
+)
+def test_a_wrong_name_changes_nobody_and_the_nearest_one_is_named(here, zegel, line, hint):
+    answer = zegel(f"order {line} -o new.order")
+    assert (answer.code, answer.hint) == (1, hint)
     assert not Path("new.order").exists()
 
 

@@ -1,0 +1,197 @@
+"""`zegel order revoke`, `extend`, `add`, `change`, `systems` and `end`: an order that replaces another.
+
+What lives here: arguments and sentences. What must not: a rule about orders (keys.amendment) or files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+from keys import amendment, order_text
+from keys.certificate import fingerprint
+from keys.commands import account, arguments, issued
+from keys.commands.arguments import COMPARE, HOUR_S
+from keys.commands.terminal import show
+from keys.errors import FolderError, OrderExpired
+from keys.folders import files, store
+from keys.folders.agency import AgencyFolder
+from keys.folders.files import Kind
+from keys.lanes import role_names
+from keys.order import Order, OrderStation
+
+NAMED_BY = "--agency DIR"
+
+
+def add_commands(add: arguments.Add) -> None:
+    what = "remove stations from an order, or revoke the keys of lost aircraft"
+    revoke = add("revoke", _revoke, what, "op.order --station observer -o new.order")
+    revoke.add_argument("--station", default=[], action="append", metavar="NAME", help="by its name; repeatable")
+    revoke.add_argument("--device", default=[], action="append", metavar="NAME", help="an aircraft; repeatable")
+    extend = add("extend", _extend, "extend the validity of an order", "op.order --hours 2 -o new.order")
+    extend.add_argument("--hours", required=True, type=arguments.hours, help="how much later it ends")
+    end = add("end", _end, "end an operation now; a flight in the air is not cut", "op.order -o ended.order")
+    join = add("add", _join, "add stations to an order", "op.order --station late.pub:video -o new.order")
+    arguments.add_stations(join)
+    what = "give stations other roles, or another guard policy"
+    change = add("change", _change, what, "op.order --station observer:telemetry,video,command:pilot -o new.order")
+    arguments.add_stations(change, "NAME:ROLES[:POLICY]", "a station of the order; all roles that it has from now on")
+    systems = add("systems", _systems, "list MAVLink system ids", "op.order --device drone-7:1,51 -o new.order")
+    arguments.add_devices(systems, "NAME[:IDS]", "an aircraft", required=True)
+    for amend in (revoke, extend, end, join, change, systems):
+        amend.add_argument("order", type=Path, metavar="op.order", help="the newest order of the operation")
+        amend.add_argument(
+            "--agency", type=Path, default=Path("agency"), metavar="DIR", help="the agency's folder; default ./agency"
+        )
+        arguments.add_output(amend, "new.order")
+
+
+def _revoke(args: argparse.Namespace) -> int:
+    if not args.station and not args.device:
+        args.parser.error("name what is revoked: --station NAME or --device NAME")
+    _amend(args, lambda old: _revoked(old, args.station, args.device))
+    if args.station:
+        show(f"{', '.join(args.station)}: can open nothing that is sealed after the aircraft has this order")
+    if args.device:
+        show(f"{', '.join(args.device)}: no station that has this order believes it or sends to it")
+    return 0
+
+
+def _revoked(old: Order, stations: list[str], devices: list[str]) -> Order:
+    return functools.reduce(amendment.voided, devices, functools.reduce(amendment.revoked, stations, old))
+
+
+def _systems(args: argparse.Namespace) -> int:
+    def relisted(old: Order) -> Order:
+        return functools.reduce(lambda order, given: amendment.relisted(order, given.name, given.systems), args.device, old)
+
+    amended = _amend(args, relisted)
+    for device in amended.devices:
+        show(f"  {device.name}: {order_text.systems(device)}")
+    return 0
+
+
+def _extend(args: argparse.Namespace) -> int:
+    now, had_ended = arguments.now(), list[int]()
+
+    def later(old: Order) -> Order:
+        extended = amendment.extended(old, args.hours)
+        if now > old.not_after:
+            had_ended.append(old.not_after)
+        if now > extended.not_after:
+            ago, more = now - old.not_after, order_text.duration(args.hours)
+            end = f"{arguments.when(old.not_after)}, {order_text.duration(ago)} ago"
+            raise OrderExpired(
+                f"the order ended at {end}, and {more} from then are over too",
+                hint=f"the hours count from that end: give at least {math.floor(ago / HOUR_S) + 1}",
+            )
+        return extended
+
+    _amend(args, later)
+    for end in had_ended:
+        show(f"  note: it had ended at {arguments.when(end)}, and is in force again")
+    return 0
+
+
+def _end(args: argparse.Namespace) -> int:
+    now = arguments.now()
+    with account.owner(args.agency).acting():
+        AgencyFolder(args.agency, NAMED_BY).require_clock(now)
+    order = _amend(args, lambda old: amendment.ended(old, now), ends=True)
+    if order.not_after > now:
+        show(f"it had not begun: it ends as it begins, at {arguments.when(order.not_after)}")
+    show("no flight begins under it once the aircraft has it; a flight in the air continues, with all its stations")
+    show("an aircraft without a clock cannot know that it has ended: do not start it")
+    show("after the flight, at each station: zegel station destroy DIR")
+    return 0
+
+
+def _join(args: argparse.Namespace) -> int:
+    publics = issued.publics(args.station)
+    with account.owner(args.agency).acting():
+        issuer = AgencyFolder(args.agency, NAMED_BY).name
+    stations = issued.listed(args.station, publics, issuer)
+    amended = _amend(args, lambda old: amendment.joined(old, stations))
+    for listed in amended.stations[-len(stations) :]:
+        show(f"  {listed.name}: key fingerprint {fingerprint(listed.pub)}; {COMPARE}")
+    return 0
+
+
+def _change(args: argparse.Namespace) -> int:
+    before: dict[str, OrderStation] = {}
+
+    def changed(old: Order) -> Order:
+        before.update((station.name, station) for station in old.stations)
+        return functools.reduce(
+            lambda order, given: amendment.changed(order, given.name, given.roles, given.policy), args.station, old
+        )
+
+    amended = _amend(args, changed)
+    for station in amended.stations:
+        if station != before[station.name]:
+            show(f"{station.name}: {_difference(before[station.name], station)}")
+    return 0
+
+
+def _difference(old: OrderStation, new: OrderStation) -> str:
+    gains, loses = role_names(new.roles & ~old.roles), role_names(old.roles & ~new.roles)
+    parts = [f"roles added: {', '.join(gains)}"] * bool(gains)
+    parts += [f"roles removed, as soon as the aircraft has this order: {', '.join(loses)}"] * bool(loses)
+    parts += [f"guard policy {new.guard}, before {old.guard}"] * (old.guard != new.guard)
+    return "; ".join(parts)
+
+
+def _amend(args: argparse.Namespace, change: Callable[[Order], Order], *, ends: bool = False) -> Order:
+    """Write the order that replaces the named one, and say what it is."""
+    store.require_free(args.output)
+    data = files.read(Kind.ORDER, args.order)
+    folder, now, owner = AgencyFolder(args.agency, NAMED_BY), arguments.now(), account.owner(args.agency)
+
+    def in_time(old: Order) -> Order:
+        changed = change(old)
+        if not ends:
+            _require_not_expired(changed, now)
+        return changed
+
+    with owner.acting():
+        lock = folder.hold()
+    with lock:
+        with owner.acting():
+            interrupted = folder.interrupted
+        written = _written(interrupted)
+        with owner.acting():
+            folder.record_interrupted(written)
+            amended = folder.amend(data, in_time, args.output)
+        store.write(args.output, amended.raw, new=True)
+        with owner.acting():
+            folder.published(amended)
+    order = amended.content
+    end = arguments.when(order.not_after)
+    dates = f"ends at {end}" if ends else f"until {end}: {order_text.standing(order, now)}"
+    show(f"{args.output}: order {order.serial} for {arguments.title(order)}, {dates}")
+    for listed in order.stations:
+        show(f"  {issued.said(listed)}")
+    issued.say_weaknesses(amended)
+    show(f"next, aboard, also in flight: {issued.load(args.output)}; and a copy of the order to each station")
+    return order
+
+
+def _written(output: Path | None) -> bytes:
+    """What an interrupted command has written there; empty if nothing."""
+    if output is None:
+        return b""
+    try:
+        return store.read_public(output)
+    except FolderError:
+        return b""
+
+
+def _require_not_expired(order: Order, now: int) -> None:
+    try:
+        order.require_not_expired(now)
+    except OrderExpired as error:
+        cure = "zegel order extend lets it go on, zegel order issue begins another operation"
+        raise OrderExpired(str(error), hint=cure) from None
