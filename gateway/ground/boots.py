@@ -1,6 +1,6 @@
-"""Boots: the starts of aircraft that a station remembers, on their way from the listener to its folder.
+"""Boots: the starts of aircraft that a station remembers, from the listener to the station folder.
 
-What lives here: when they are written. What must not: which of them count (core/ground/starts.py), and how they are stored
+What lives here: when they are written. What must not: which of them count (core/ground/starts.py), how they are stored
 (keys.folders.station).
 """
 
@@ -14,12 +14,12 @@ from gateway.loop.background import BackgroundTask
 from gateway.report.alarms import Alarms, Reason
 from keys.folders.station import StationFolder
 
-WRITE_EVERY_S = 1.0  # at most, so that nobody wears the card out with one start after another
+WRITE_EVERY_S = 1.0  # at most, so that an attacker cannot wear out the card with one start after another
 RETRY_EVERY_S = 5.0  # while the folder cannot be written
 
 
 class Boots:
-    """Of one station. The order in force is the listener's; its agency is that of all that come after it."""
+    """The starts at one station. The listener has the order in force; later orders are of the same agency."""
 
     def __init__(self, station: StationFolder, listener: Listener, alarms: Alarms, background: BackgroundTask) -> None:
         self._station, self._listener, self._alarms, self._background = station, listener, alarms, background
@@ -27,7 +27,7 @@ class Boots:
         self._write_at = 0.0
 
     def record(self) -> None:
-        """Have the folder remember what changed; call it after every batch."""
+        """Put what changed into the folder's memory; call it after every batch."""
         self._remember(self._listener.take_heard())
 
     def _remember(self, heard: Iterable[NewSession]) -> None:
@@ -36,7 +36,7 @@ class Boots:
             self._station.record_boot(self._agency_id, one.device_public, *start, named=one.named)
 
     def write(self, now: float) -> None:
-        """Write what was remembered, in the background, if it is time; call it some ten times a second."""
+        """Write it in the background when it is due; call it about ten times a second."""
         if trouble := self._background.take_trouble():
             self._write_at = now + RETRY_EVERY_S
             self._alarms.raise_(Reason.BOOTS_UNSAVED, now, error=trouble)
@@ -46,7 +46,7 @@ class Boots:
             self._write_at = now + WRITE_EVERY_S
 
     def finish(self) -> None:
-        """At the end: what there is, at once."""
+        """At the end of the process: write everything at once."""
         self._background.finish()
         self._remember(self._listener.starts.lasting())
         if self._station.unsaved:

@@ -1,4 +1,4 @@
-"""Ground's command: what is typed, and what a process is before it listens."""
+"""Ground's command: its arguments, and how a process prepares before it listens."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def command(parser: argparse.ArgumentParser) -> None:
 def _run(args: argparse.Namespace) -> int:
     settings = config.load(GroundConfig, args)
     hardening.harden()
-    hardening.ignore("SIGTTOU")  # some terminals stop what writes in their background
+    hardening.ignore("SIGTTOU")  # some terminals stop a background process that writes
     station = StationFolder.open(Path(settings.station))
     order = station.newest_order(order_file.read(settings.order), int(time.time()))
     with log.by_queue(), watchdog.Manager() as manager, station.hold():

@@ -1,6 +1,6 @@
 """Order file: an order on disk that somebody may replace while a program runs.
 
-What lives here: noticing that. What an order says, and whether it is accepted, is keys'.
+What lives here: noticing the replacement. What an order means, and whether it is accepted, is decided in keys/.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ def read(path: str) -> bytes:
 
 
 class OrderFile:
-    """That was read before this is made counts as unseen: another file may have come under its name since then."""
+    """A file that was read before this object is made counts as unseen, since it may have been replaced meanwhile."""
 
     def __init__(self, path: str) -> None:
         self.path = path
         self._seen: tuple[int, ...] | None = None
 
     def changed(self) -> bytes | None:
-        """The bytes of another file than last time; None while it is the same or away. FolderError until it can be read."""
+        """The bytes of the file if it was replaced since the last call; else None. FolderError while it cannot be read."""
         found = self._look()
         if found in (None, self._seen):
             return None
@@ -33,7 +33,7 @@ class OrderFile:
         return data
 
     def look_again(self) -> None:
-        """Take the file for another one, though it may be the same."""
+        """Read the file again at the next call, even if it is the same."""
         self._seen = None
 
     def _look(self) -> tuple[int, ...] | None:

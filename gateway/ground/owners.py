@@ -1,6 +1,6 @@
-"""Owners: what a station remembers of its aircraft, and tells of their MAVLink system ids and of those that are revoked.
+"""Owners: what a station stores of its aircraft, and what a person sees of their system ids and of revoked aircraft.
 
-What must not live here: deciding whose an id is (core/ground/systems.py), whom to believe (core/ground/listener.py).
+What must not live here: who owns an id (core/ground/systems.py), which sessions are accepted (core/ground/listener.py).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from keys.order_device import OrderDevice
 def recall(
     station: StationFolder, agency_id: bytes, devices: Iterable[OrderDevice], starts: Starts, systems: Systems
 ) -> None:
-    """Have the core know what the folder remembers of `devices`: at the start, and of those that a newer order adds."""
+    """Give the core what the folder has of `devices`: at the start, and for those that a newer order adds."""
     for device in devices:
         if boot := station.boot(agency_id, device.pub):
             starts.remember(device.pub, boot)
@@ -28,7 +28,7 @@ def recall(
 
 
 class Owners:
-    """Of one station. The order in force is the listener's; its agency is that of all that come after it."""
+    """The aircraft of one station. The listener has the order in force; later orders are of the same agency."""
 
     def __init__(self, systems: Systems, listener: Listener, station: StationFolder) -> None:
         self._systems, self._listener, self._station = systems, listener, station
@@ -36,7 +36,7 @@ class Owners:
         recall(station, self._agency_id, listener.order.content.devices, listener.starts, systems)
 
     def record(self) -> None:
-        """Have the folder remember what was learned; it is written in the background."""
+        """Put what was learned into the folder's memory; it is written in the background."""
         for device, system in self._systems.take_learned():
             self._station.record_system(self._agency_id, device, system)
 
@@ -51,7 +51,7 @@ class Owners:
             alarms.raise_(Reason.SYSTEM_TWICE, now, key=key, device=sender, system=system, owner=names[owner])
 
     def foreign(self) -> dict[str, dict[str, int]]:
-        """Of each device, what came from it under ids that are not its own."""
+        """By device, counts of frames under ids that are not its own."""
         names, counts = self._names(), dict[str, dict[str, int]]()
         for (device, system, message), count in self._systems.foreign.items():
             kind = "others" if (system, message) == OTHERS else f"system {system}, {definitions.name_of(message)}"

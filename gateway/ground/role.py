@@ -1,4 +1,4 @@
-"""Ground: the role at a station. Connects the link to the opener, and the opener to the programs people use.
+"""Ground: the role at a station. Connects the link to the opener, and the opener to the programs that people use.
 
 One turn of the loop, and the functions in its order:
   1  `turn`          wait for an endpoint or a deadline
@@ -8,7 +8,7 @@ One turn of the loop, and the functions in its order:
   5  `_take_gcs`     what a ground control station sends goes up, if this station may command (gateway.ground.uplink)
   6  `_housekeep`    reopening, status, a newer order (succession.py), starts to the station folder (boots.py)
 
-When the link is silent so is the plain side: nothing is made up.
+When the link is silent, so is the plain side: no frame is made up.
 """
 
 from __future__ import annotations
@@ -58,14 +58,14 @@ from keys.folders.station import StationFolder
 from keys.lanes import Lane
 from keys.order import VerifiedOrder
 
-BATCHES_A_TURN = 8  # of one link before the others and the housekeeping have their turn
+BATCHES_A_TURN = 8  # of one link, before the other links and the upkeep have their turn
 HOUSEKEEP_EVERY_S = 0.1
 STATUS_EVERY_S = 0.5
 VIDEO_LANES = (Lane.VIDEO_A, Lane.VIDEO_B)
 
 
 class Ground:
-    """One station listening under one order. Once it is made, `turn` may be called."""
+    """One station that listens under one order. `turn` may be called as soon as it is made."""
 
     def __init__(
         self,
@@ -110,8 +110,8 @@ class Ground:
         self._watch = EndpointWatch(self.endpoints, lambda text: say("ground", f"{station.name}: {text}"))
         self._shown: dict[bytes, session_report.Seen] = {}
         self._unopened = Growth()
-        self._older_seen = 0  # datagrams of older sessions, as far as they were alarmed
-        self._commanded: set[bytes] = set()  # sessions to which commands go up, as it was said
+        self._older_seen = 0  # datagrams of older sessions for which an alarm was raised
+        self._commanded: set[bytes] = set()  # sessions to which commands go up, according to the log
 
     @property
     def order(self) -> VerifiedOrder:
@@ -141,13 +141,13 @@ class Ground:
     # --- 1: a turn ---
 
     def turn(self) -> None:
-        """At each entry of what others send stands the barrier: what fails there costs that input alone."""
+        """The barrier is at each entry of hostile input: an input that fails there costs itself alone."""
         ready = self.poller.wait(min(self._housekeep_at, self.reorder.next_due(), self.uplink.next_due()) - clock.now())
         now = clock.now()
-        self._links_in_turn.rotate()  # the one that is always read first would be the one that always brings the news
+        self._links_in_turn.rotate()  # so that no link is always read first and wins as the first copy
         if now >= self._housekeep_at:
             self._housekeep(now)
-            ready = {*self.endpoints}  # some move what waits in them, or find out that they are broken
+            ready = {*self.endpoints}  # some send what waits in them, or notice that they are broken
         for number, link in self._links_in_turn:
             if link in ready:
                 with self.barrier:
@@ -219,7 +219,7 @@ class Ground:
         for player in self.players:
             with self.barrier:
                 if player in ready:
-                    player.receive_into(self._plain, now)  # its receiver reports (RTCP), and who listens to a udpin
+                    player.receive_into(self._plain, now)  # receiver reports (RTCP), and the address of a player at a udpin
 
     # --- 6: upkeep ---
 
@@ -248,7 +248,7 @@ class Ground:
     # --- what a person sees ---
 
     def _show_sessions(self, now: float) -> None:
-        """One line whenever what this station can open changes. What is not held any more is forgotten."""
+        """Print one line when the state of a session changes. Sessions that the listener dropped are forgotten."""
         for session in self.listener.sessions.values():
             seen = session_report.seen(session, self.listener.me.index, now)
             if self._shown.get(session.session_id) != seen:
@@ -259,7 +259,7 @@ class Ground:
         self._commanded &= held
 
     def _show_alarms(self, now: float) -> None:
-        """What is so at this moment, and what is over."""
+        """Raise the alarms whose reason holds, and end the others."""
         for place in self.barrier.news():
             self.alarms.raise_(Reason.UNEXPECTED, now, key=place, place=place)
         older = self.opener.drops[DropReason.OLDER_SESSION]
@@ -287,7 +287,7 @@ class Ground:
             self.alarms.clear(Reason.ORDER_UNSAVED)
 
     def _show_commands(self, now: float) -> None:
-        """One line whenever commands begin or cease to go up to a session."""
+        """Print one line when commands to a session begin or cease to go up."""
         for session in self.listener.sessions.values() if self.uplink.may_command else ():
             refusal, name = self.uplink.sessions.refusal_of(session, now), session.session_id
             if (refusal is None) != (name in self._commanded):
@@ -338,7 +338,7 @@ class Ground:
         )
 
     def _unopened_per_s(self, now: float) -> float:
-        """Control datagrams that no order of ours opens, in the last seconds."""
+        """Control datagrams a second that no order of ours opens, over the last seconds."""
         unopened = DropReason.UNOPENED_CONTROL
         return self._unopened.take(now, {unopened: self.opener.drops[unopened]}).per_s(unopened)
 
@@ -351,7 +351,7 @@ class Ground:
 
 
 def named_start(settings: GroundConfig, order: VerifiedOrder) -> Start | None:
-    """What --accept-older-session names; ConfigError."""
+    """The start that --accept-older-session names; ConfigError if it names none."""
     text = settings.accept_older_session
     if text is None:
         return None

@@ -1,4 +1,4 @@
-"""Session report: a session at a ground as its status has it."""
+"""Session report: how a session at a ground appears in the status and in the log."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from gateway.report import wording
 from gateway.report.role_status import SessionStatus
 from keys.beat import Flag
 
-CLAIM_WITHIN_S = 30  # F2: an aircraft's clock this near to ours is worth showing as fresh
+CLAIM_WITHIN_S = 30  # F2: the clocks of aircraft and ground agree if they differ by no more
 
 
 class Seen(NamedTuple):
-    """What of a session a line of the log is worth, when it changes."""
+    """What of a session is worth a line of the log when it changes."""
 
     state: SessionState
     pending: bool
@@ -29,7 +29,7 @@ class Seen(NamedTuple):
 
 
 def seen(session: Session, station: int, now: float) -> Seen:
-    """By the station of this index in the order."""
+    """For the station of this index in the order."""
     expired = session.beat is not None and bool(session.beat.flags & Flag.ORDER_EXPIRED)
     return Seen(session.state(station, now), session.pending, expired)
 

@@ -1,7 +1,7 @@
-"""Succession: how a station goes on under a newer order, out of the link or put over its order file. SPEC.md section 7.
+"""Succession: how a station goes on under a newer order that comes by the link or by its order file. SPEC.md section 7.
 
-What lives here: which order is taken, and what a person is told. What must not: a rule of orders (keys.amendment), the turn
-of those that came by the link (gateway.core.order_intake).
+What lives here: which order is accepted, and which alarm is raised. What must not: rules of orders (keys.amendment), the
+sequence of orders that came by the link (gateway.core.order_intake).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LOOK_AGAIN_S = 1.0  # at an order file that may be accepted although nothing of 
 
 
 class Succession:
-    """Of one station. The order in force is the listener's."""
+    """The orders of one station. The listener has the one in force."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Succession:
     # --- by the link ---
 
     def look_at_link(self, now: float) -> None:
-        """The order whose turn it is, if one came whole; call it some ten times a second."""
+        """Look at the next complete order, if there is one; call it about ten times a second."""
         data = self._listener.pop_candidate_order(now)
         if data is None:
             return
@@ -58,17 +58,17 @@ class Succession:
             self._alarms.raise_(Reason.LINK_ORDER_REFUSED, now, key=kind_of(error), kind=kind_of(error))
 
     def _take_carried(self, data: bytes) -> bool:
-        """False if it does not succeed ours: then it is not stored either, however good it may be."""
+        """False if it does not succeed ours: then it is not stored either, even if it is valid."""
         found, ours = verify_order(data, self._station.roots, 0), self._listener.order
         amendment.require_one_signer(found, ours)
         if found.operation == ours.operation and found.rank <= ours.rank:
-            return True  # an aircraft has not got the newest yet
+            return True  # that aircraft does not have the newest order yet
         return amendment.succeeds(found, ours) and self._take(data)
 
     # --- by file ---
 
     def look_at_file(self, now: float) -> None:
-        """The order file, if it has changed, or if only a clock or a disk refused it."""
+        """Look at the order file if it was replaced, or if only the clock or the disk was the reason to refuse it."""
         if now < self._file_at:
             return
         try:
@@ -94,14 +94,14 @@ class Succession:
     # --- either ---
 
     def _take(self, data: bytes) -> bool:
-        """False if it is a good one, but not one to go on under.
+        """False if it is valid, but does not succeed ours.
 
-        It is stored before it is used, so the loop waits for the disk: once for each order that the agency signs, for what
-        the link brings is stored only if it succeeds ours.
+        An order is stored before it is used, so the loop waits for the disk. That happens once for each order that the
+        agency signs, because an order from the link is stored only if it succeeds ours.
         """
         newest = self._station.newest_order(data, int(time.time()))
         if amendment.succeeds(newest, self._listener.order):
-            added = newest.content.devices[len(self._listener.order.content.devices) :]  # the others stay in their places
+            added = newest.content.devices[len(self._listener.order.content.devices) :]  # the index of each device stays
             recall(self._station, newest.agency_id, added, self._listener.starts, self._uplink.sessions.systems)
             self._listener.adopt(newest)
             self._uplink.adopt(newest)

@@ -1,4 +1,4 @@
-"""Ground uplink: from the ground control stations through this station's guard policy and the sessions to the links.
+"""Ground uplink: from the ground control stations, through the guard policy and the sessions, to the links.
 
 What must not live here: when a station may command (gateway.core.ground.commander), what a policy lets through
 (firmware_shims.guard).
@@ -25,11 +25,11 @@ from gateway.report.kept_back import KeptBack
 from keys.lanes import Role
 from keys.order import VerifiedOrder
 
-_MISROUTED = (Refusal.NOBODYS, Refusal.FOR_ALL)  # what a person can mend
+_MISROUTED = (Refusal.NOBODYS, Refusal.FOR_ALL)  # a person can change what causes these
 
 
 class GroundUplink:
-    """Of one station."""
+    """The uplink of one station."""
 
     def __init__(
         self,
@@ -40,17 +40,17 @@ class GroundUplink:
         barrier: Barrier | None = None,
     ) -> None:
         self.sessions, self._barrier = sessions, barrier or Barrier()
-        self.refused: Counter[str] = Counter()  # frames, by why they went nowhere
+        self.refused: Counter[str] = Counter()  # frames that were not sent, by reason
         self.sent = 0
-        self.kept, self.misrouted = KeptBack(), KeptBack()  # by the guard policy; since no one aircraft was meant
+        self.kept, self.misrouted = KeptBack(), KeptBack()  # by the guard policy; because they are for no one aircraft
         self._readers = [FrameReader(endpoint, self._barrier, only_mavlink=True) for endpoint in gcs]
         self._links, self._alarms = links, alarms
         self._guard = Guard(sessions.station.guard)
         self._batch = Batch()
-        self._came_at = float("-inf")  # what was sealed last
+        self._came_at = float("-inf")  # arrival of the frames that were sealed last
 
     def adopt(self, order: VerifiedOrder) -> None:
-        """Go on under an order that succeeds the one so far."""
+        """Go on under an order that succeeds the present one."""
         self.sessions.adopt(order)
         self._guard = Guard(self.sessions.station.guard)
 
@@ -58,7 +58,7 @@ class GroundUplink:
         return min((reader.next_due() for reader in self._readers), default=float("inf"))
 
     def relay(self, ready: Set[Endpoint], now: float) -> None:
-        """Read what the ground control stations that are ready send, and send it up or count why not."""
+        """Read the ground control stations that are ready; send their frames up, or count why not."""
         for reader in self._readers:
             if reader.endpoint in ready or now >= reader.next_due():
                 with self._barrier:
@@ -69,7 +69,7 @@ class GroundUplink:
                         self._alarms.raise_(Reason.NOT_MAVLINK, now, endpoint=reader.endpoint.address)
 
     def _command(self, frames: list[bytes], waited: float, now: float) -> None:
-        """`frames` had waited here for so many seconds: they go up as they would have gone then, or not at all."""
+        """`frames` had waited here for `waited` seconds. They go up with the echo of that time, or not at all."""
         self.sessions.systems.hear_stations(frames)
         if waited > self.sessions.order.content.policy.fresh_ms / 1000:
             self.refused[DropReason.LATE.value] += len(frames)
@@ -89,7 +89,7 @@ class GroundUplink:
         self._send(sealed.datagrams, now)
 
     def _when(self, waited: float, now: float) -> float:
-        """When frames came that had waited so long at most; of several that came just now, in the order of reading."""
+        """The arrival of frames that waited for `waited` seconds at most; it never decreases for those that just came."""
         came_at = max(now - waited, self._came_at) if waited < AGED_S else now - waited
         self._came_at = max(self._came_at, came_at)
         return came_at
@@ -114,7 +114,7 @@ class GroundUplink:
             self._alarms.raise_(Reason.NOT_ROUTED, now, key=name, message=name, times=times, why=text)
 
     def challenge(self, sessions: Iterable[Session], now: float) -> None:
-        """Follow the sessions that there are, and send the challenges that are due, each to one address."""
+        """Follow the present sessions, and send the challenges that are due, each to one address."""
         self.sessions.follow(sessions, now)
         ways = [(number, address) for number, link in enumerate(self._links) for address in link.addresses()]
         for (number, address), datagram in self.sessions.challenges(ways, now):
@@ -134,7 +134,7 @@ class GroundUplink:
     # --- what a person sees ---
 
     def kept_back(self) -> dict[str, dict[str, int]]:
-        """What this station's guard policy kept back, as the aircraft tells it of every station."""
+        """What this station's guard policy kept back, in the form that the aircraft uses for all stations."""
         return {self.sessions.station.name: dict(self.kept.counts)} if self.kept.counts else {}
 
     @property

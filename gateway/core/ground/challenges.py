@@ -17,18 +17,18 @@ from gateway.core.wire import CHALLENGE_FOR_S
 from keys.beat import CHALLENGE_SIZE, Beat
 from keys.epoch import Entropy
 
-CHALLENGE_EVERY_S = 3.0  # a fresh one for each way, the ways in turn
-REPEAT_AFTER_S = 1.0  # of a challenge that has not come back: at 30 % loss F3 would else be lost once a minute
+CHALLENGE_EVERY_S = 3.0  # a new challenge for each way; the ways take turns
+REPEAT_AFTER_S = 1.0  # a challenge that was not answered; without it F3 would be lost once a minute at 30 % loss
 FIRST_REPEAT_AFTER_S = 0.25  # in the first 3 s, until one is back: a new session is not commanded before
-KNOWN_FOR_S = 60.0  # every second turn is for the ways that led there lately: they may only be lossy
+KNOWN_FOR_S = 60.0  # every second turn is for ways that were answered in this time: they may only be lossy
 FIRSTS_A_SECOND, FIRSTS_AT_ONCE = 4.0, 8.0  # out of turn, while none was answered: strangers can name new ways
 
-Way: TypeAlias = tuple[int, Hashable]  # number of the link, who is at its other end
+Way: TypeAlias = tuple[int, Hashable]  # number of the link, address at its other end
 
 
 @dataclasses.dataclass(slots=True)
 class _State:
-    """Of one way: its newest challenge."""
+    """The newest challenge of one way."""
 
     value: bytes = b""
     drawn_at: float = float("-inf")
@@ -43,13 +43,13 @@ class _State:
 
 
 class Challenges:
-    """Of one station to one session."""
+    """The challenges of one station to one session."""
 
     def __init__(self, entropy: Entropy) -> None:
         self._entropy = entropy
         self._ways: dict[Way, _State] = {}
-        self._drawn: deque[tuple[float, bytes, Way]] = deque()  # those of the last 10 s that were not answered
-        self._answered_at = float("-inf")  # when the newest challenge was drawn that came back
+        self._drawn: deque[tuple[float, bytes, Way]] = deque()  # unanswered challenges of the last 10 s
+        self._answered_at = float("-inf")  # when the newest answered challenge was drawn
         self._proved: list[Way] = []
         self._heard: Beat | None = None  # the newest beat whose answer was read
         self._beat_came = False  # since the last challenge
@@ -76,23 +76,23 @@ class Challenges:
                 self._ways[way].proved_at = now
 
     def answered(self, now: float) -> bool:
-        """F3: a challenge that was drawn at most 10 s ago has come back, whichever way it went."""
+        """F3: a challenge that was drawn at most 10 s ago was answered, by whichever way it went."""
         return now - self._answered_at <= CHALLENGE_FOR_S
 
     @property
     def asked(self) -> dict[bytes, float]:
-        """Those of the last 10 s that were not answered, and when each was drawn."""
+        """The unanswered challenges of the last 10 s, and when each was drawn."""
         return {value: drawn_at for drawn_at, value, _ in self._drawn}
 
     def take_proved(self) -> list[Way]:
-        """The ways whose challenges have come back since this was asked last."""
+        """The ways whose challenges were answered since the last call."""
         proved, self._proved = self._proved, []
         return proved
 
     # --- what is due ---
 
     def due(self, ways: Sequence[Way], now: float) -> list[tuple[Way, bytes]]:
-        """The challenges to send now, each by its way. `ways` are those that there are."""
+        """The challenges to send now, each with its way. `ways` are the present ones."""
         self._ways = {way: self._ways.get(way) or _State() for way in ways}
         out = [] if self.answered(now) else [self._fresh(way, now) for way in ways if self._may_begin(way, now)]
         if now - self._began < CHALLENGE_EVERY_S and self._answered_at == float("-inf"):
@@ -107,14 +107,14 @@ class Challenges:
         return not self._ways[way].value and self._firsts.spend(now)
 
     def _in_turn(self, now: float) -> list[tuple[Way, bytes]]:
-        """One challenge, if any is due. Whose turn it is changes with each that is sent."""
+        """One challenge, if one is due. Each challenge that is sent passes the turn on."""
         known = [] if self._common_turn else [way for way, state in self._ways.items() if state.known(now)]
         out = self._one_of(known, now) or self._one_of([*self._ways], now)
         self._common_turn ^= bool(out)
         return out
 
     def _one_of(self, ways: Sequence[Way], now: float) -> list[tuple[Way, bytes]]:
-        """A fresh one for the way that has waited longest, all of them evenly apart; else the repeat of one."""
+        """A new one for the way that has waited longest, with equal intervals between ways; else a repeat."""
         state = self._ways
         due = [way for way in ways if now - state[way].drawn_at >= CHALLENGE_EVERY_S]
         if due and now - self._fresh_at >= CHALLENGE_EVERY_S / len(state):

@@ -1,4 +1,4 @@
-"""Commander: a station's side of one session's uplink. May it speak, under which key, and what it says.
+"""Commander: a station's side of the uplink of one session. Whether it may send, under which key, and what it sends.
 
 The flow, SPEC.md sections 4.7 and 6:
   1  `challenges`  those that are due, each for one way up (challenges.py)
@@ -58,7 +58,7 @@ class Commander:
     # --- 1: challenges ---
 
     def challenges(self, ways: Sequence[Way], now: float) -> list[tuple[Way, bytes]]:
-        """The sealed challenges that are due, each with the way that it is for; `ways` are all that there are."""
+        """The sealed challenges that are due, each with its way; `ways` are all present ones."""
         self.instance.keep(self.session.uplink_keys)
         if self.session.pending or not self._may_ask(now):
             return []
@@ -68,7 +68,7 @@ class Commander:
         return [(way, self._say(kind + value)) for way, value in due]
 
     def hold(self, name: bytes, now: float) -> list[bytes]:
-        """That we hold the order of this name, once a second while the beats say that one is ahead."""
+        """The message that we hold the order of this name: once a second, while the beats announce a change of order."""
         beat = self.session.beat
         ahead = beat is not None and beat.flags & Flag.ORDER_CHANGE_AHEAD
         if not ahead or now < self._hold_at or self.session.pending or not self._may_speak(now):
@@ -82,15 +82,15 @@ class Commander:
             self.session.proved |= self._challenges.answered(now)
 
     def answered(self, now: float) -> bool:
-        """F3: a challenge that we drew at most 10 s ago has come back in a beat."""
+        """F3: a beat has answered a challenge that we drew at most 10 s ago."""
         self._read_answers(now)
         return self._challenges.answered(now)
 
     def take_proved(self) -> list[Way]:
-        """The ways whose challenges have come back since this was asked last."""
+        """The ways whose challenges were answered since the last call."""
         return self._challenges.take_proved()
 
-    # --- 2: leave ---
+    # --- 2: permission ---
 
     def refusal(self, now: float) -> Refusal | None:
         """Why nothing may be commanded now; None if it may."""
@@ -105,14 +105,14 @@ class Commander:
         return None if self.answered(now) else Refusal.NOT_FRESH
 
     def closing(self, now: float) -> bool:
-        """The session is closed, and the aircraft that goes on under another order takes its commands for a while."""
+        """The session is closed, and the aircraft, which goes on under another order, still accepts its commands."""
         return self.session.closed and now - self.session.beat_at <= self._fresh_s
 
     def _may_speak(self, now: float) -> bool:
         return self.session.alive(now) and self._granted()
 
     def _may_ask(self, now: float) -> bool:
-        """Also a session whose beats come late: whether they do, or a clock ran wrong, is shown by an answer."""
+        """Also a session whose beats come late: an answer shows whether they do, or whether a clock ran wrong."""
         return self._may_speak(now) or (self.session.comes_late(now) and self._granted())
 
     def _granted(self) -> bool:
@@ -129,8 +129,8 @@ class Commander:
     def seal(self, frames: Sequence[bytes], now: float, came_at: float | None = None) -> list[bytes] | Refusal:
         """The datagrams that carry `frames`, whole MAVLink frames in their order; or why there are none.
 
-        Behind the echo of the beat that was the newest when they came, at `came_at`: the aircraft then counts the time
-        that they waited here. A ground that stood still cannot make an old command fresh.
+        They follow the echo of the beat that was the newest when they came, at `came_at`. So the aircraft counts the time
+        that they waited here, and a ground that stood still cannot make an old command fresh.
         """
         refusal = self.refusal(now)
         if refusal:
@@ -142,11 +142,11 @@ class Commander:
         return [self._seal(Lane.UPLINK, echo, packed) for packed in bundles]
 
     def carry(self, fragment: bytes, now: float) -> bytes | None:
-        """The datagram that carries an order fragment up; None if nobody hears us."""
+        """The datagram that carries an order fragment up; None if the session is not alive or our keys are not here."""
         return self._say(bytes([Control.ORDER_FRAGMENT]) + fragment) if self._may_speak(now) else None
 
     def _say(self, content: bytes) -> bytes:
-        """In lane 17, now."""
+        """Sealed in lane 17."""
         assert self.session.latest is not None
         return self._seal(Lane.CONTROL, self.session.latest.nonce, content)
 

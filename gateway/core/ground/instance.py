@@ -1,4 +1,4 @@
-"""Instance: what one start of a ground seals under in one session. Five bytes of its own, and the send key of each lane.
+"""Instance: under what one start of a ground seals in one session. Five bytes of its own, and the send key of each lane.
 
 SPEC.md section 4.7. An instance counts from 0 once under each epoch's key, and epochs rise; so whatever is lost of it makes
 another one. Sans-IO: random bytes are an argument.
@@ -12,7 +12,7 @@ from keys.epoch import Entropy
 from keys.keyring import SendKey, instance_after
 from keys.lanes import INSTANCE_SIZE, Lane, uplink_kid
 
-FOLLOWED_MAX = 4_096  # sessions of a device: 100 bytes for each, and a copied key begins as many as it likes
+FOLLOWED_MAX = 4_096  # sessions of a device, 100 bytes each; an attacker with a copied key can begin any number
 
 
 class Instance:
@@ -48,7 +48,7 @@ class Instance:
         return key
 
     def _begin(self, uplink_keys: Mapping[int, bytes]) -> bytes | None:
-        """Its name, if it has one, or if that follows from the former one's."""
+        """Its name, if it has one or if that follows from the former name."""
         if self._name is None and self._former and 0 in uplink_keys and self._may_follow():
             self._followed.add(self._session_id)
             self._name = instance_after(uplink_keys[0], self._former)
@@ -65,5 +65,5 @@ class Instance:
         return self._name if answered or self._former is None else self._former
 
     def keep(self, epochs: Container[int]) -> None:
-        """Let go of the keys of all other epochs."""
+        """Drop the keys of all other epochs."""
         self._keys = {lane: known for lane, known in self._keys.items() if known[0] in epochs}

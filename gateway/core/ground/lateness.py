@@ -1,7 +1,7 @@
-"""Lateness: how late a session's beats come, by what field 11 says and when they arrive. SPEC.md section 5.7.
+"""Lateness: how late the beats of a session come, by their field 11 and their arrival. SPEC.md section 5.7.
 
-A beat says how long its session has lasted. Who withholds beats, or plays them again, can make them come later than that,
-never earlier: so the beat that came soonest shows how far the two clocks are apart, and every other one how late it is.
+A beat says how long its session has lasted. An attacker who withholds or replays beats can only make them come later, never
+earlier. So the beat that came soonest shows the difference of the two clocks, and every other beat how late it is.
 
 A clock that ran wrong for a while makes one beat seem to have come sooner than any can, and all after it late. The way back
 is a beat that answers a challenge: it was made after that was drawn, whatever it says of itself.
@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from keys.beat import SESSION_MS_MAX, Beat
 
-DRIFT = 500e-6  # two clocks may run apart by so much
+DRIFT = 500e-6  # the largest difference in rate of two clocks
 
 
 class Lateness:
-    """Of one session. `lag_s`: how late the beat was that was asked for last, in seconds."""
+    """Of one session. `lag_s`: how late the last beat was that `of` was asked about, in seconds."""
 
     __slots__ = ("_at", "_least", "_newest", "lag_s")
 
@@ -27,13 +27,13 @@ class Lateness:
         self._at = float("-inf")  # when the least was told
 
     def of(self, beat: Beat, now: float) -> float:
-        """Seconds for which a beat that arrives now was on its way, beyond the soonest; 0 if nothing tells."""
+        """How many seconds later than the soonest a beat comes that arrives now; 0 if it cannot be known."""
         told = self._least < float("inf") and beat.session_ms < SESSION_MS_MAX
         self.lag_s = max(0.0, _offset(beat, now) - self._least_at(now)) if told else 0.0
         return self.lag_s
 
     def take(self, beat: Beat, now: float) -> float:
-        """Go by this beat, too. Returns how late the beat before it was, as can be told now."""
+        """Take this beat into account. Returns how late the beat before it was, as is known now."""
         before, self._newest = self._newest, _offset(beat, now)
         self._least = min(self._newest, self._least_at(now))
         self._at = max(self._at, now)
@@ -49,7 +49,7 @@ class Lateness:
             self._least, self._at = max(self._least_at(now), _offset(beat, drawn_at)), max(self._at, now)
 
     def due(self, beat: Beat) -> float:
-        """When the beat would have come that is not late at all."""
+        """When this beat would have come if it were not late at all."""
         return self._least + beat.session_ms / 1000
 
     def _least_at(self, now: float) -> float:

@@ -1,7 +1,7 @@
-"""Listener: the ground's side of the control plane. Whom it believes, and which keys that opens.
+"""Listener: the ground's side of the control plane. Which statements and beats it accepts, and which keys they open.
 
 The flow of a control datagram, SPEC.md section 5.5:
-  1  lengths, the operation's key, the header  nothing else is looked at before a signature verified
+  1  lengths, the operation's key, the header  nothing else is read before a signature verified
   2  statement: a device key of our order, boot counter not older than the one we know   -> a `Session`
   3  beat: the session's key, a rising seq, not late -> opens the lanes of its epoch, bounds their counters
   4  announcement fragment: only if the newest beat lists it; whole, signed, ours -> HPKE, commitments -> keys installed;
@@ -35,10 +35,10 @@ from keys.lanes import DOWNLINK_LANES, Lane, downlink_kid, lanes_for
 from keys.order import VerifiedOrder
 
 VERIFY_A_SECOND = 200  # signatures of statements, and as many of beats in control datagrams
-NEWEST_A_SECOND = 50  # besides, of such beats that may be the next (Session.may_be_newest): a recording has none for long
+NEWEST_A_SECOND = 50  # more, for beats that can be the next one (Session.may_be_newest); a recording soon has none
 SESSIONS_MAX = 8  # per device; only the holder of a device key can make one
-STATEMENTS_MAX = 4_096  # whose signatures were verified, so that a repeat costs none
-OVERLAP_S = 1.0  # what is still on its way when an aircraft starts again
+STATEMENTS_MAX = 4_096  # verified ones that are remembered, so that a repeat costs no signature check
+OVERLAP_S = 1.0  # datagrams can still be on their way for so long when an aircraft starts again
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -61,13 +61,13 @@ class Listener:
         named: Start | None = None,
     ) -> None:
         self.me = me
-        self._orders: dict[bytes, VerifiedOrder] = {}  # by order_hash: the newest, and those that it came after
-        self.orders: OrderIntake[bytes] = OrderIntake()  # that came by the link, by session as `sessions` has it
+        self._orders: dict[bytes, VerifiedOrder] = {}  # by order_hash: the newest, and those before it
+        self.orders: OrderIntake[bytes] = OrderIntake()  # that came by the link, by the keys of `sessions`
         self.revoked = Revoked()
         self._take_up(order)
         self.sessions: dict[bytes, Session] = {}  # by the first 8 bytes of the session_id, as announcements name it
         self.leases: dict[int, tuple[Lease, ...]] = {}  # by KID; two sessions may share one
-        self.next_change = float("inf")  # when leases end or windows move next, if no beat comes
+        self.next_change = float("inf")  # when leases end or windows move next without a beat
         self.starts = Starts(known, self.sessions, named)
         self._statement_budget, self._beat_budget = Budget(VERIFY_A_SECOND), Budget(VERIFY_A_SECOND)
         self._newest_budget = Budget(NEWEST_A_SECOND)
@@ -81,7 +81,7 @@ class Listener:
         self._devices = [cose.load_public(device.alg, device.pub) for device in order.content.devices]
 
     def _lanes_under(self, order: VerifiedOrder | None) -> tuple[Lane, ...]:
-        """Those of our roles; under an order that we do not have, any that are granted."""
+        """The lanes of our roles; under an order that we do not have, any that are granted."""
         if order is None:
             return DOWNLINK_LANES
         return next(lanes_for(s.roles) for s in order.content.stations if s.index == self.me.index)
@@ -93,7 +93,7 @@ class Listener:
     # --- 1: from the air ---
 
     def control(self, datagram: bytes, now: float) -> DropReason | None:
-        """Take one control datagram; None if it was of use or a repeat, else why it was dropped."""
+        """Process one control datagram; None if it was accepted or a repeat, else why it was dropped."""
         if not is_sealed_control(datagram):
             return DropReason.BAD_CONTROL
         opened = self._ciphers.open(datagram)
@@ -114,7 +114,7 @@ class Listener:
     # --- 2: statements ---
 
     def _statement(self, identity: bytes, message: bytes, now: float) -> DropReason | None:
-        """Only that its signature verified is remembered: what it is refused for may be over when it comes again."""
+        """Only the verified signature is remembered: the reason for a refusal may be gone when it is repeated."""
         if identity not in self._stated:
             index = statement.claimed_device(message)
             if index is None or index >= len(self._devices):
@@ -131,7 +131,7 @@ class Listener:
         return self._open_session(self._stated[identity], now)
 
     def _open_session(self, stated: statement.Statement, now: float) -> DropReason | None:
-        """None if the session stands in `sessions` now, or why it does not."""
+        """None if the session is in `sessions` now, or why it is not."""
         hint, device = stated.session_id()[:8], self.order.content.devices[stated.device_index].pub
         if hint in self.sessions:
             return None
@@ -147,17 +147,17 @@ class Listener:
         return None
 
     def _make_room(self, device_public: bytes, now: float) -> bool:
-        """An aircraft may start again and again: what is not alive gives way, and may come again.
+        """Drop a session that is not alive if there are too many; an aircraft may start again and again.
 
-        But what was open here does not give way to some messages of a copied key: not before it has been silent for a
-        while, and never once it has lasted.
+        A session that was open here is not dropped for a few messages with a copied key: only after it has been silent for
+        a while, and never once it has lasted.
         """
         theirs = [session for session in self.sessions.values() if session.device_public == device_public]
         if len(theirs) < SESSIONS_MAX:
             return True
         spare = [session for session in theirs if self.starts.gives_way(session, now)]
         if not spare:
-            return False  # eight copies of one aircraft at once; "two aircraft" has been said long before
+            return False  # eight copies of one aircraft at once; the alarm "two aircraft" was raised long before
         self.starts.drop(min(spare, key=lambda s: (s.opened, s.beat_at, s.boot_counter)))
         return True
 
@@ -184,14 +184,14 @@ class Listener:
     def _may_check(self, session: Session | RevokedSession, seq: int, now: float) -> bool:
         """Whether a signature check may be spent on a beat of this seq.
 
-        A recording opens too, and its beats are genuine. None of them is above the aircraft's next one, so that one has a
-        budget which a recording uses only the first time that it is played through.
+        A recording can be opened too, and its beats are genuine, but none is above the next one of the aircraft. So that
+        one has a budget of its own, which a recording can use only the first time that it is played.
         """
         newest = isinstance(session, Session) and session.may_be_newest(seq, now)
         return (newest and self._newest_budget.spend(now)) or self._beat_budget.spend(now)
 
     def sealed_beat(self, session: Session, message: bytes, now: float) -> DropReason | None:
-        """A beat out of the session's evidence lane: outsiders cannot forge it, so it costs no budget."""
+        """A beat from the evidence lane of the session: an outsider cannot forge it, so it costs no budget."""
         return None if message == session.newest_message else self._beat(session, message, now)
 
     def _beat(self, session: Session, message: bytes, now: float) -> DropReason | None:
@@ -214,7 +214,7 @@ class Listener:
     # --- 4: announcements ---
 
     def _announcement_fragment(self, header: ControlHeader, part: bytes, opened: bytes, now: float) -> DropReason | None:
-        """For every session whose beat lists it: a malicious aircraft may list what is another's."""
+        """Take it for every session whose beat lists it: a malicious aircraft may list fragments of another one."""
         digest = fragment.listed_hash(opened)
         outcomes = [
             self._take_fragment(session, listed, header, part, now)
@@ -275,7 +275,7 @@ class Listener:
     # --- 5: orders ---
 
     def order_fragment(self, session: Session, content: bytes) -> DropReason | None:
-        """A piece of an order out of a sealed lane of `session`; every reader of that lane can have forged it."""
+        """An order fragment from a sealed lane of `session`; every reader of that lane can have forged it."""
         name = order_fragments.name_of(content)
         if any(known.startswith(name) for known in self._orders):
             return None
@@ -286,12 +286,12 @@ class Listener:
         return None
 
     def pop_candidate_order(self, now: float) -> bytes | None:
-        """An order that came whole and whose turn it is, for the caller to verify and store."""
+        """The next complete order, for the caller to verify and store."""
         found = self.orders.take(now)
         return found and found[1]
 
     def adopt(self, order: VerifiedOrder) -> None:
-        """Go on under an order that succeeds ours (keys.amendment) and lists us; what waited for it waits no more."""
+        """Go on under an order that succeeds ours (keys.amendment) and lists us; its sessions are not pending any more."""
         self._take_up(order)
         self.orders.forget_refusals()
         for session in self.sessions.values():
@@ -302,7 +302,7 @@ class Listener:
             self.revoked.add(RevokedSession(session.session_id, session.public, session.device_public, session.seq))
 
     def _end(self, session: Session) -> None:
-        """At once: nothing more is opened."""
+        """End a session at once: no more of it is opened."""
         del self.sessions[session.session_id[:8]]
         left = {kid: tuple(each for each in leases if each.session is not session) for kid, leases in self.leases.items()}
         self.leases = {kid: leases for kid, leases in left.items() if leases}
@@ -310,7 +310,7 @@ class Listener:
     # --- upkeep ---
 
     def tick(self, now: float) -> None:
-        """Let old epochs and superseded sessions go; call it about once a second."""
+        """Drop old epochs and superseded sessions; call it about once a second."""
         for session in self.sessions.values():
             session.expire(now)
         self._retire([*self.sessions.values()], now)
@@ -318,13 +318,13 @@ class Listener:
         self.settle(now)
 
     def _retire(self, sessions: Iterable[Session], now: float) -> None:
-        """Drop those that later ones have taken the place of."""
+        """Drop those that later ones have replaced."""
         for session in sessions:
             if self.starts.is_over(session, now):
                 self.starts.drop(session)
 
     def settle(self, now: float) -> None:
-        """Move windows with time, and make the table of leases: what the data path may open from now on."""
+        """Move the windows with time, and make the table of leases, by which the data path opens from now on."""
         leases: dict[int, tuple[Lease, ...]] = {}
         for session in self.sessions.values():
             session.settle(now)
@@ -334,7 +334,7 @@ class Listener:
         self.next_change = min((session.next_change(now) for session in self.sessions.values()), default=float("inf"))
 
     def two_aircraft(self, now: float) -> bool:
-        """An older session of a device beats on beside a newer one: a copied key, or a copied aircraft."""
+        """Whether an older session of a device still beats while a newer one does: a copied key, or a copied aircraft."""
         alive = [s for s in self.sessions.values() if s.alive(now)]
         return any(
             old.device_public == new.device_public

@@ -1,6 +1,6 @@
 """Order uploader: carries a station's newest order up to an aircraft that flies under another one. SPEC.md section 7.
 
-Whether the aircraft takes it is the aircraft's; an uploader only stops when the session is over, is under this order, or a
+The aircraft decides whether it accepts it. An uploader only stops when the session is over or under this order, or when a
 minute has passed. Sans-IO.
 """
 
@@ -12,7 +12,7 @@ from keys.lanes import Role
 from keys.order import VerifiedOrder, fits_link
 
 MAY_CARRY = Role.COMMAND | Role.CONTROL
-PENDING_FOR_S = 3.0  # a session under an order that we do not have: most often that order is on its way to us
+PENDING_FOR_S = 3.0  # wait, if we do not have the order of a session: most often it is on its way to us
 EVERY_S = 0.25  # between fragments: 37 kbit/s
 ROUND_EVERY_S = 5.0
 GIVE_UP_AFTER_S = 60.0

@@ -1,4 +1,4 @@
-"""Paths: which links bring a session's datagrams now, and how many of them each link loses.
+"""Paths: which links carry datagrams of a session now, and how many of them each link loses.
 
 A path is a link of ours and the sender at its other end: an aircraft may reach one port of ours by two radios, and
 several aircraft may share one link. Sans-IO: time is an argument.
@@ -15,16 +15,16 @@ from gateway.core.ground.session import Session
 from keys.lanes import Lane
 
 UP_FOR_S = 2.0  # since its last datagram; a session sends at least one a second
-PATHS_MAX = 16  # of a session; a copy is not authenticated, so its sender's address may be anything
+PATHS_MAX = 16  # of a session; a copy is not authenticated, so an attacker can choose its source address
 
-Path: TypeAlias = tuple[int, Hashable]  # number of the link, who sends there
+Path: TypeAlias = tuple[int, Hashable]  # number of the link, address of the sender
 
 
 class Reception:
-    """One link: datagrams that it should have brought, and did; the cumulative loss of RFC 3550 section 6.4.1.
+    """One link: the datagrams that should have come by it, and those that came; cumulative loss of RFC 3550 section 6.4.1.
 
-    It should have brought every counter from the first to the highest that it did bring, of each lane and epoch.
-    A copy that comes twice by the same link makes up for one that is lost: the figure is an estimate, as in RTP.
+    Expected is every counter from the first to the highest that came, of each lane and epoch. A copy that comes twice by
+    the same link hides one that is lost, so the figure is an estimate, as in RTP.
     """
 
     __slots__ = ("_tops", "expected", "received")
@@ -38,7 +38,7 @@ class Reception:
         return max(0, self.expected - self.received)
 
     def count(self, arrival: Arrival) -> None:
-        """Take in an arrival that is not empty."""
+        """Count an arrival that is not empty."""
         lease, ctrs = arrival.lease, arrival.ctrs
         tops = self._tops.setdefault(lease.session, {})
         lane = lease.lane, lease.epoch
@@ -58,7 +58,7 @@ def _forget_old(tops: dict[tuple[Lane, int], int], session: Session) -> None:
 
 
 class Paths:
-    """Of all links of a ground. `links` counts them."""
+    """The paths of all links of a ground. `links` is the number of links."""
 
     def __init__(self, links: int) -> None:
         self.receptions = [Reception() for _ in range(links)]
@@ -76,5 +76,5 @@ class Paths:
                 del heard[path]
 
     def several(self, session: Session, now: float) -> bool:
-        """Whether more than one path brings this session now."""
+        """Whether datagrams of this session come by more than one path now."""
         return sum(now - at <= UP_FOR_S for at in self._heard.get(session, {}).values()) > 1

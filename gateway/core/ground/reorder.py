@@ -1,4 +1,4 @@
-"""Reorder: telemetry in the order in which it was sealed, although it comes by several links.
+"""Reorder: hands telemetry on in the order in which it was sealed, although it comes by several links.
 
 The first copy of a datagram has won before it comes here (the replay window). Of two links one is slower, so what the
 faster one lost arrives behind what followed it: while more than one link of a session is up, a bundle behind a gap
@@ -19,7 +19,7 @@ from gateway.core.ground.opened import Bundle
 from gateway.core.ground.session import Session
 from keys.lanes import Lane
 
-WAIT_S = 0.050  # for a gap
+WAIT_S = 0.050  # for the datagrams of a gap
 WAITING_MAX = 512  # bundles of one lane; more than the fastest flight controller fills in WAIT_S
 
 Frames: TypeAlias = list[bytes | memoryview]
@@ -54,7 +54,7 @@ class _Lane:
         return [frame for frames in in_time for frame in frames], len(gone) - len(in_time)
 
     def overdue(self, now: float) -> int:
-        """How many must not wait any longer: those that have waited long enough, and what stands in front of them."""
+        """How many must not wait any longer: those that have waited long enough, and all before them."""
         return max((i + 1 for i, (_, since, _) in enumerate(self.waiting) if since + WAIT_S <= now), default=0)
 
 
@@ -76,7 +76,7 @@ class Reorder:
         self._waiting: list[_Lane] = []  # those in which something waits
 
     def put(self, bundles: Iterable[Bundle], now: float) -> Frames:
-        """The frames that may go on now, in order. Views stay views; only what has to wait is copied."""
+        """The frames that may go on now, in order. Only frames that have to wait are copied."""
         out: Frames = []
         for bundle in bundles:
             lease = bundle.lease
@@ -104,12 +104,12 @@ class Reorder:
         return frames
 
     def next_due(self) -> float:
-        """When `release` has something to hand out."""
+        """When `release` has frames next."""
         since = [entry[1] for lane in self._waiting for entry in lane.waiting]
         return min(since, default=float("inf")) + WAIT_S
 
     def release(self, now: float) -> Frames:
-        """The frames behind gaps that nobody has filled in time."""
+        """The frames behind gaps that were not filled in time."""
         out: Frames = []
         for lane in self._waiting:
             out += self._take(lane, lane.overdue(now), now)

@@ -1,4 +1,4 @@
-"""Revoked: the devices whose keys our newest order says are void, and what is still heard of them. SPEC.md section 5.5.
+"""Revoked: the devices that our newest order makes void, and what is still heard of them. SPEC.md section 5.5.
 
 Of a session of such a device no more is kept than tells its newer beats from forgeries and from repeats: that somebody who
 has a lost aircraft transmits is an alarm, and whoever has its key makes as many beats as they like. Sans-IO.
@@ -16,12 +16,12 @@ from keys import beat
 from keys.errors import KeysError
 from keys.order_device import OrderDevice
 
-SESSIONS_MAX = 8  # of one device; the oldest gives way
+SESSIONS_MAX = 8  # of one device; a new one replaces the oldest
 
 
 @dataclasses.dataclass(slots=True)
 class RevokedSession:
-    """What is kept of one."""
+    """What is kept of one session of a revoked device."""
 
     session_id: bytes
     public: Ed25519PublicKey
@@ -36,11 +36,11 @@ class Revoked:
         self._heard: set[bytes] = set()
 
     def adopt(self, devices: Iterable[OrderDevice]) -> None:
-        """Those of our newest order."""
+        """Take the revoked devices of our newest order."""
         self.devices = frozenset(device.pub for device in devices if device.void)
 
     def add(self, session: RevokedSession) -> None:
-        """A session of such a device, whose statement verified."""
+        """Note a session of such a device, whose statement verified."""
         hint, device = session.session_id[:8], session.device_public
         if hint in self._sessions:
             return
@@ -50,11 +50,11 @@ class Revoked:
         self._sessions[hint] = session
 
     def session(self, hint: bytes) -> RevokedSession | None:
-        """The one that a beat says it is of, by the first 8 bytes of the session_id."""
+        """The session that a beat names by the first 8 bytes of its session_id."""
         return self._sessions.get(hint)
 
     def beat(self, session: RevokedSession, message: bytes) -> DropReason:
-        """A beat of one of these sessions: a newer one, rightly signed, says that the key is in use."""
+        """A beat of one of these sessions. A newer one with a valid signature shows that the key is in use."""
         try:
             newest = beat.of_session(message, session.public, session.session_id)
         except KeysError:
@@ -66,6 +66,6 @@ class Revoked:
         return DropReason.REVOKED_DEVICE
 
     def take_heard(self) -> set[bytes]:
-        """The public keys of those that were heard since the last call."""
+        """The public keys of the devices that were heard since the last call."""
         heard, self._heard = self._heard, set()
         return heard

@@ -1,4 +1,4 @@
-"""Session: what a ground knows of one start of one aircraft. Its beat, its epochs, the keys it was granted.
+"""Session: what a ground knows of one start of one aircraft. Its beats, its epochs, and the granted keys.
 
 What lives here: what is known, changed only by the listener and only with what verified. SPEC.md sections 5.5 and 7.
 """
@@ -22,12 +22,12 @@ from keys.order import VerifiedOrder
 from keys.statement import Statement
 
 ALIVE_FOR_S = 3.0  # since the last verified beat
-ECHOES = 64  # nonces of beats kept for what came before it was read: many seconds' worth
-LATE_S, LATE_NARROW_S = 2.0, 3.0  # REJECT a beat that was longer on its way than the soonest
-LEASE_S, LEASE_NARROW_S = 3.0, 6.0  # after the newest beat nothing is opened any more
-NAMED_FOR_S = 1.0  # a seq that somebody has named in a beat counts as the highest, unless a higher one is named
-BEATS_AT_ONCE, BEATS_A_SECOND = 50, 10  # more than an aircraft says; a seq beyond is nobody's next
-LASTED_S, A_BEAT_COUNTS_S = 5.0, 1.0  # its beats went on for so long, each counting for so much at most
+ECHOES = 64  # nonces of beats that are kept, for frames that waited before they were read: of many seconds
+LATE_S, LATE_NARROW_S = 2.0, 3.0  # REJECT a beat that comes later than the soonest by more than this
+LEASE_S, LEASE_NARROW_S = 3.0, 6.0  # this long after the newest beat no datagram is opened any more
+NAMED_FOR_S = 1.0  # a seq that was named in a beat counts as the highest for so long, unless a higher one is named
+BEATS_AT_ONCE, BEATS_A_SECOND = 50, 10  # more than an aircraft sends; a seq beyond cannot be the next one
+LASTED_S, A_BEAT_COUNTS_S = 5.0, 1.0  # how long its beats must go on; each gap counts for the latter at most
 
 
 class OpeningKey(ReceiveKey):
@@ -42,14 +42,14 @@ class OpeningKey(ReceiveKey):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Lease:
-    """Leave to open one KID of one session, up to a counter."""
+    """Permission to open one KID of one session, up to a counter."""
 
     session: Session
     lane: Lane
     key: OpeningKey
-    below: int  # the first CTR that is beyond the beat
-    epoch: int  # the whole number; the KID holds four bits of it
-    proves: bool = False  # of the lanes granted here the one that fewest hold the key of: its senders are worth an answer
+    below: int  # the first CTR that is too far beyond the beat
+    epoch: int  # the full number; the KID has its lowest four bits
+    proves: bool = False  # of the granted lanes, the one whose key fewest stations have: its senders may be answered
     only_beats: bool = (
         False  # nothing else is taken: beats were missed, and one that comes in its time tells what is current
     )
@@ -73,21 +73,21 @@ class Session:
         self.device_public = device_public
         self.boot_counter = statement.boot_counter
         self.beat: Beat | None = None
-        self.seq = seq  # of the newest beat; what is not above is stale
+        self.seq = seq  # of the newest beat; a beat whose seq is not higher is stale
         self.beat_at = float("-inf")  # when the newest beat came, on our clock
-        self._nonces: deque[tuple[float, bytes]] = deque(maxlen=ECHOES)  # (when its beat came, nonce), oldest first
+        self._nonces: deque[tuple[float, bytes]] = deque(maxlen=ECHOES)  # (arrival of its beat, nonce), oldest first
         self.first_beat_at = float("inf")
         self.latest: Beat | None = None  # the newest that verified, also if it came late
-        self.late_at = float("-inf")  # when that came last which was late
-        self.asked: Mapping[bytes, float] = {}  # challenges of ours that no beat has answered: when each was drawn
-        self.opened = False  # whether it was ever granted anything here
-        self.lasted = False  # whether it was opened and kept up for a while: what it says of itself is worth storing
-        self._kept_up_s = 0.0  # for how long its beats have gone on, of each gap A_BEAT_COUNTS_S at most
-        self.proved = False  # whether a challenge of ours ever came back in a beat: no recording can do that
-        self.stored_at = float("-inf")  # when the beat came that was last handed out to be stored
+        self.late_at = float("-inf")  # arrival of the last late beat
+        self.asked: Mapping[bytes, float] = {}  # our challenges that no beat has answered, and when each was drawn
+        self.opened = False  # whether a grant was ever installed here
+        self.lasted = False  # whether it was open and its beats went on for LASTED_S: then its start is stored
+        self._kept_up_s = 0.0  # for how long its beats have gone on
+        self.proved = False  # whether a beat ever answered a challenge of ours: no recording can do that
+        self.stored_at = float("-inf")  # arrival of the beat that was last handed out to be stored
         self.lateness = lateness or Lateness()
         self.newest_message = b""
-        self.highest_seq = 0  # that a beat in a control datagram has named lately, whoever sent it
+        self.highest_seq = 0  # that a beat in a control datagram has named in the last second; it may be forged
         self._named_at = float("-inf")
         self.listed, self.listed_late = Listed(), Listed()  # by the newest beat; by a newer one that came late
         self.uplink_keys: dict[int, bytes] = {}  # by epoch; for the uplink
@@ -96,12 +96,12 @@ class Session:
         self._commitments: dict[tuple[int, int], bytes] = {}
         self._replaced_at: dict[int, float] = {}  # full epoch -> when a later one became current
         self._young: deque[Beat] = deque()  # beats whose counters may still be on their way, oldest first
-        self.closed = False  # a beat has said so, and no later one takes it back
-        self._over = False  # closed, and what was still on its way has had its time
+        self.closed = False  # a beat said so; no later beat changes it
+        self._over = False  # closed, and no datagram can be on its way any more
 
     @property
     def pending(self) -> bool:
-        """Flying under an order that we do not have."""
+        """Whether its order is not here."""
         return self.order is None
 
     def state(self, station: int, now: float) -> SessionState:
@@ -145,7 +145,7 @@ class Session:
         return self.beat is not None and bool(self.beat.flags & Flag.NARROW_LINK)
 
     def is_late(self, beat: Beat, now: float) -> bool:
-        """Whether a newer verified beat was withheld, or its link has become too slow."""
+        """Whether a newer verified beat comes late: somebody withheld it, or the link has become too slow."""
         if answers := self.asked.keys() & {*beat.challenges.values()}:
             self.lateness.answered(beat, max(self.asked[value] for value in answers), now)
         late = self.lateness.of(beat, now) > self._late_s
@@ -161,7 +161,7 @@ class Session:
         return newer
 
     def comes_late(self, now: float) -> bool:
-        """Whether it is heard, but too late to be believed; the same beats again do not count."""
+        """Whether new beats come, but too late to be accepted; repeats do not count."""
         return not self.closed and now - self.late_at <= ALIVE_FOR_S
 
     def _lease_is_over(self, now: float) -> bool:
@@ -175,7 +175,7 @@ class Session:
         return min(self.beat_at + self._lease_s, old_at)
 
     def settle(self, now: float) -> None:
-        """What was sent before a beat that is old by now comes too late."""
+        """Move the windows past datagrams that were sent before a beat that is old by now."""
         while self._young and self._old_at(self._young[0]) < now:
             self._begin_at(self._young.popleft())
 
@@ -183,7 +183,7 @@ class Session:
         return self.lateness.due(beat) + self._late_s
 
     def _begin_at(self, beat: Beat) -> None:
-        """Nothing is opened from now on that was sent before this beat."""
+        """From now on, open no datagram that was sent before this beat."""
         for table in (self._receive, self._bounds):
             for epoch in [epoch for epoch in table if epoch < beat.epoch]:
                 del table[epoch]
@@ -195,10 +195,10 @@ class Session:
     # --- what is current ---
 
     def hear(self, beat: Beat, message: bytes, now: float) -> None:
-        """A newer verified beat that is not late: what is current, and up to which counter.
+        """Take a newer verified beat that is not late: it says which epoch is current, and up to which counter.
 
-        Where nothing says that what it follows was sent of late, windows begin at its counters: at the first beat, at one
-        after the lease was over, and at one that shows the beat before it to have been late.
+        Windows begin at its counters if datagrams before it may be old: at the first beat, at one after the end of the
+        lease, and at one that shows that the beat before it was late.
         """
         begins = self.beat is None or self._lease_is_over(now)
         begins = self.lateness.take(beat, now) > self._late_s or begins
@@ -222,13 +222,13 @@ class Session:
             self._await(beat)
 
     def _count(self, now: float) -> None:
-        """A beat comes. A few that are far apart do not last; but a gap undoes nothing, since a jammer can make gaps."""
+        """Count the time since the last beat, a gap for little. It is never reset, since a jammer can make gaps."""
         if self.beat is not None:
             self._kept_up_s += min(max(0.0, now - self.beat_at), A_BEAT_COUNTS_S)
         self.lasted = self.lasted or (self.opened and self._kept_up_s >= LASTED_S)
 
     def _replace(self, epoch: int, now: float) -> None:
-        """This epoch is current now. What was sent in the one before it may still be on its way; of no other."""
+        """Make this epoch current. Datagrams of the one before it may still be on their way, and of no other."""
         for table in (self.uplink_keys, self._receive, self._bounds, self._replaced_at):
             for old in [old for old in table if old < epoch - 1]:
                 del table[old]
@@ -237,13 +237,13 @@ class Session:
         self._commitments = {(of, kid): value for (of, kid), value in self._commitments.items() if of >= epoch}
 
     def _await(self, beat: Beat) -> None:
-        """Of a millisecond the last beat counts, so that only as many are kept as `late` has milliseconds."""
+        """Keep one beat for each millisecond, so that their number is bounded by the time that makes a beat late."""
         if self._young and self._young[-1].session_ms >= beat.session_ms:
             self._young.pop()
         self._young.append(beat)
 
     def may_be_newest(self, seq: int, now: float) -> bool:
-        """Whether the aircraft's next beat may have this seq, and nobody has named a higher one that it may have lately."""
+        """Whether the next beat of the aircraft can have this seq, and no beat has named a higher possible one recently."""
         since = now - self.beat_at
         if self.beat is not None and seq > self.seq + BEATS_AT_ONCE + BEATS_A_SECOND * since:
             return False
@@ -253,11 +253,11 @@ class Session:
         return newest
 
     def nonce_at(self, came_at: float) -> bytes | None:
-        """That of the beat that was the newest at `came_at`; None if that is longer ago than what is kept."""
+        """The nonce of the beat that was the newest at `came_at`; None if that is too long ago."""
         return next((nonce for heard_at, nonce in reversed(self._nonces) if heard_at <= came_at), None)
 
     def listing(self, fragment_hash: bytes) -> Listed | None:
-        """By which an announcement fragment is listed. The newest beat goes before one that came late."""
+        """The list that has this announcement fragment. That of the newest beat precedes that of a late one."""
         return next((listed for listed in (self.listed, self.listed_late) if listed.lists(fragment_hash)), None)
 
     @property
@@ -265,17 +265,17 @@ class Session:
         return self.beat is not None and self.beat.ms_to_next > 0
 
     def commit(self, announced: Announcement) -> bool:
-        """Note the signed commitments while their epoch lasts; False if two differ, which is proof of equivocation."""
+        """Keep the signed commitments while their epoch lasts; False if two differ, which proves equivocation."""
         for kid, value in announced.commitments.items():
             if self._commitments.setdefault((announced.epoch, kid), value) != value:
                 return False
         return True
 
     def install(self, epoch: int, grant: Grant) -> None:
-        """Make receive keys; a grant that is already installed is a no-op, so no window is ever emptied.
+        """Make receive keys. A grant that is already installed changes nothing, so a window is never emptied.
 
-        What was sent before we joined is not for us: a window begins where the newest beat says that the lane stands, so
-        that nobody can play the epoch so far to a station that comes late or restarts.
+        A window begins at the counter that the newest beat says, so that an attacker cannot replay the epoch so far to a
+        station that joins late or restarts.
         """
         if epoch not in self._receive:
             stands = self.beat.next_ctr if self.beat and self.beat.epoch == epoch else {}
@@ -285,18 +285,18 @@ class Session:
             self.opened = True
 
     def install_late(self, epoch: int, uplink_key: bytes) -> None:
-        """The key for the way up alone, by an announcement that only a late beat lists. A challenge that is sealed under it
-        is the way back for who missed a rekey; nothing is opened by it.
+        """Install the uplink key alone, from an announcement that only a late beat lists. It opens no datagram. A challenge
+        sealed under it lets a station recover that missed a rekey.
         """
         near = {beat.epoch + ahead for beat in (self.beat, self.latest) if beat for ahead in (-1, 0, 1)}
         self.uplink_keys.setdefault(epoch, uplink_key)
         self.uplink_keys = {of: key for of, key in self.uplink_keys.items() if of in near}
 
     def leases(self, now: float) -> list[Lease]:
-        """What may be opened now: the beat's epoch, the next in lead time, the previous for what is on its way.
+        """What may be opened now: the epoch of the beat, the next in lead time, the previous for datagrams on their way.
 
-        After the lease a beat of the evidence lane may still bring the next one: those of control datagrams are checked
-        within a budget, which a flood of forgeries takes.
+        After the end of the lease, a beat in the evidence lane can still renew it: beats in control datagrams are checked
+        within a budget that a flood of forgeries uses up.
         """
         ended = self._lease_is_over(now)
         out: list[Lease] = []
@@ -312,7 +312,7 @@ class Session:
         return out
 
     def known_kids(self) -> set[int]:
-        """KIDs that the newest beat speaks of, whether or not we were granted them."""
+        """KIDs that the newest beat names, whether or not they are granted to us."""
         return set(self.beat.next_ctr) if self.beat else set()
 
     def _below(self, epoch: int, kid: int) -> int:

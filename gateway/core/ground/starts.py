@@ -1,4 +1,4 @@
-"""Starts: which session of a device may begin to open, and what is remembered of it. SPEC.md sections 5.5 and 6, F1.
+"""Starts: which session of a device may begin to open, and what a station remembers of it. SPEC.md sections 5.5, 6 (F1).
 
 A device key may be in other hands. So a session counts beyond its own life only once it has lasted, and one that is open
 here goes on whatever a later one says.
@@ -17,9 +17,9 @@ from gateway.core.ground.session import Session
 from keys.statement import Statement
 
 BOOT_JUMP_MAX = 1_000
-SUPERSEDED_AFTER_S = 10.0  # an older session that is silent this long beside a newer one is over
+SUPERSEDED_AFTER_S = 10.0  # an older session that is silent for so long while a newer one is heard is over
 LEFT_MAX = 64  # dropped sessions of a device of which something is kept
-STORE_EVERY_S = 5.0  # how old the seq of a session that was handed out to be stored becomes
+STORE_EVERY_S = 5.0  # how old the stored seq of a session can become
 
 
 class Known(NamedTuple):
@@ -38,14 +38,14 @@ class Start(NamedTuple):
 
 
 class Left(NamedTuple):
-    """What stays of a session that was dropped, or heard before this process began."""
+    """What is kept of a session that was dropped, or heard before this process began."""
 
     seq: int  # of its newest beat
     lateness: Lateness
 
 
 class Refused(NamedTuple):
-    """A start, and the boot counter that it is not above, or too far above."""
+    """A refused start, and the boot counter that it is not above, or too far above."""
 
     heard: int
     known: int
@@ -54,20 +54,20 @@ class Refused(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class NewSession:
-    """A session that lasted: what a station has to remember of it."""
+    """A session that lasted, as a station has to store it."""
 
     device_public: bytes
     boot_counter: int
     session_id: bytes
     seq: int
-    named: bool  # by the operator: it takes the place of a newer one
+    named: bool  # by the operator: it replaces a newer one
 
 
 _NOTHING = Known(-1, b"")
 
 
 class Starts:
-    """Of all devices. `known`: what was remembered of each, by its public key, as `Known` has it.
+    """The starts of all devices. `known`: what was stored of each, by its public key, in the form of `Known`.
 
     `sessions` are those that the listener holds. `named`: the start that is taken although a newer one is known.
     """
@@ -84,7 +84,7 @@ class Starts:
     # --- who may ---
 
     def admits(self, device_public: bytes, stated: Statement, now: float) -> bool:
-        """Whether a session may begin to open: none of no lower counter is heard beside it, and F1 by what has lasted."""
+        """Whether a session may begin to open: no other with the same or a higher counter is heard, and F1 allows it."""
         if self._named == (device_public, stated.boot_counter):
             return True
         later = self._earlier_than(device_public, stated, now)
@@ -94,7 +94,7 @@ class Starts:
         return False
 
     def _earlier_than(self, device_public: bytes, stated: Statement, now: float) -> int | None:
-        """The boot counter of a session that it is not later than, or too far ahead of."""
+        """The boot counter of a session that forbids it: it is not later than that one, or too far ahead."""
         session_id, counter, known = stated.session_id(), stated.boot_counter, self._of(device_public)
         for other in self._of_device(device_public):
             heard = now - other.beat_at <= SUPERSEDED_AFTER_S
@@ -105,18 +105,18 @@ class Starts:
         return known.boot_counter
 
     def may_begin(self, session: Session, now: float) -> bool:
-        """The same of a session that is held. One that is open goes on."""
+        """The same for a session that is held. One that was open goes on."""
         return session.opened or self.admits(session.device_public, session.statement, now)
 
     def left(self, device_public: bytes, session_id: bytes) -> Left:
-        """What is remembered of this session, if anything is: a seq of -1 is below all."""
+        """What is remembered of this session; a seq of -1, which is below all, if nothing is."""
         known = self._of(device_public)
         stored = known.seq if known.session_id == session_id else -1
         seq, lateness = self._left.get(device_public, {}).get(session_id) or Left(-1, Lateness())
         return Left(max(stored, seq), lateness)
 
     def drop(self, session: Session) -> None:
-        """Let go of it. If it is stated again, what was heard of it before stays old, and what was withheld is late."""
+        """Drop it. If it is stated again, beats that were heard stay old, and beats that were withheld are late."""
         del self._sessions[session.session_id[:8]]
         left = self._left.setdefault(session.device_public, {})
         left.pop(session.session_id, None)
@@ -125,9 +125,9 @@ class Starts:
             del left[next(iter(left))]
 
     def is_over(self, session: Session, now: float) -> bool:
-        """Whether a later one has taken its place.
+        """Whether a later one has replaced it.
 
-        What is only silent stays until the later one has lasted: some messages of a copied key end no flight.
+        If it is only silent, it stays until the later one has lasted: a few messages with a copied key must end no flight.
         """
         silent = now - session.beat_at > SUPERSEDED_AFTER_S and not self._is_named(session)
         return any(
@@ -138,13 +138,13 @@ class Starts:
         )
 
     def gives_way(self, session: Session, now: float) -> bool:
-        """Whether one that has only been stated may take its place."""
+        """Whether one that has only been stated may replace it."""
         if session.opened:
             return not self._counts(session) and now - session.beat_at > SUPERSEDED_AFTER_S
         return not session.alive(now)
 
     def _counts(self, session: Session) -> bool:
-        """Whether it has lasted, and none that the operator has named is remembered in its place."""
+        """Whether it has lasted, and the operator has not named an older one instead."""
         return session.lasted and session.boot_counter <= self._of(session.device_public).boot_counter
 
     def beside(self, session: Session) -> list[Session]:
@@ -154,11 +154,11 @@ class Starts:
     # --- what is remembered ---
 
     def remember(self, device_public: bytes, remembered: Sequence[Any]) -> None:
-        """What was remembered of a device in an earlier process, as `Known` has it."""
+        """Take what was stored of a device by an earlier process, in the form of `Known`."""
         self._known[device_public] = Known(*remembered)
 
     def hear(self, session: Session, now: float) -> None:
-        """A beat of it was taken. What lasted counts from now on, after a restart too."""
+        """Note that a beat of it was accepted. A session that lasted counts from now on, also after a restart."""
         if not session.lasted or not self._is_newest(session, now):
             return
         self._known[session.device_public] = Known(session.boot_counter, session.session_id, session.seq)
@@ -168,12 +168,12 @@ class Starts:
                 self._heard[one.device_public] = self._heard_of(one)
 
     def take_heard(self) -> list[NewSession]:
-        """What is to be stored: once one of the sessions that lasted is due, all, so that one write is enough."""
+        """What is to be stored. When one session that lasted is due, all of them are, so that one write is enough."""
         heard, self._heard = self._heard, {}
         return [*heard.values()]
 
     def lasting(self) -> list[NewSession]:
-        """What there is to store at the end."""
+        """What is to be stored at the end of the process."""
         return [self._heard_of(session) for session in self._remembered()]
 
     def _remembered(self) -> list[Session]:
@@ -181,7 +181,7 @@ class Starts:
         return [s for s in self._sessions.values() if self._of(s.device_public).session_id == s.session_id]
 
     def _is_newest(self, session: Session, now: float) -> bool:
-        """Whether none that lasted is later; but the one that the operator has named goes before all while it is heard."""
+        """Whether none that lasted is later; but one that the operator has named precedes all others while it is heard."""
         known = self._of(session.device_public)
         if any(self._is_named(other) and other.lasted and other.alive(now) for other in self.beside(session)):
             return False

@@ -1,4 +1,4 @@
-"""Systems: which device a MAVLink system id belongs to, by the order or by who came first with it. SPEC.md section 7.4.
+"""Systems: which device owns a MAVLink system id, by the order or because it used it first. SPEC.md section 7.4.
 
 The flow of a bundle that was opened:
   1  `sift`     frames whose sender is known to pass do, by one look into a set
@@ -20,7 +20,7 @@ from gateway.core.barrier import Barrier
 from gateway.core.ground.opened import Bundle
 from keys.order import Order
 
-NAMES_MAX = 32  # kinds of foreign frames that are told apart, of each device
+NAMES_MAX = 32  # kinds of foreign frames that are counted apart, of each device
 OTHERS = -1, -1  # system and message of the rest
 
 
@@ -33,7 +33,7 @@ class Foreign(NamedTuple):
 
 
 class Clash(NamedTuple):
-    """A device sent under an id that is another's."""
+    """A device sent under an id that another device owns."""
 
     device: bytes
     system: int
@@ -58,7 +58,7 @@ class Systems:
         self.adopt(order)
 
     def adopt(self, order: Order) -> None:
-        """Go on under a newer order; its lists decide."""
+        """Go on under a newer order, by its lists."""
         self._flying = [device for device in order.devices if not device.void]
         self._settle()
 
@@ -73,12 +73,12 @@ class Systems:
         return learned
 
     def take_clashes(self) -> set[Clash]:
-        """Who sent under another's id since the last call."""
+        """The devices that sent under the id of another one since the last call."""
         clashes, self._clashes = self._clashes, set()
         return clashes
 
     def _settle(self) -> None:
-        """Who owns what, after something changed; what passes is to be found again."""
+        """Determine the owners again after a change, and forget which ids pass."""
         self._listed = {device.pub: device.systems for device in self._flying if device.systems}
         self._owners = {system: device for device, systems in self._listed.items() for system in systems}
         for device in self._flying:
@@ -101,7 +101,7 @@ class Systems:
         return sorted(system for system, owner in self._owners.items() if owner == device)
 
     def hear_stations(self, frames: Iterable[bytes]) -> None:
-        """What the ground control stations at this ground say of themselves."""
+        """Note the system ids of the ground control stations at this ground."""
         for frame in frames:
             heard = heartbeat.read(frame)
             if heard and not heard.from_autopilot and heard.sysid not in self._stations:
@@ -111,7 +111,7 @@ class Systems:
     # --- down ---
 
     def sift(self, bundles: Iterable[Bundle]) -> list[Bundle]:
-        """The bundles, without the frames of ids that are not their device's."""
+        """The bundles without frames of ids that their device does not own."""
         return [self._sifted(bundle) for bundle in bundles]
 
     def _sifted(self, bundle: Bundle) -> Bundle:

@@ -1,6 +1,6 @@
-"""Uplink sessions: those that a station may speak to, with a Commander for each, and which one of a device is commanded.
+"""Uplink sessions: the sessions to which a station may send, a Commander for each, and which one of a device is commanded.
 
-To those that fly under another order than our newest an OrderUploader carries that one up, if our role allows it.
+If a session is under another order than our newest, an OrderUploader carries ours up, if our role allows it.
 
 SPEC.md section 7. Sans-IO: time and random bytes are arguments.
 """
@@ -26,13 +26,13 @@ from keys.epoch import Entropy
 from keys.order import OrderStation, VerifiedOrder
 
 SILENT_AFTER_S = 2.5  # without a beat, which a narrow link has once a second
-OVERDUE_AFTER_S = 1.5
-OFTEN = 1.5  # beats a second on an average, which no narrow link has for long
-GONE_AFTER_S = 10.0  # without a beat: no gap of a link that flickers, and a person has long seen that it is not heard
+OVERDUE_AFTER_S = 1.5  # without a beat, where OFTEN beats come
+OFTEN = 1.5  # beats a second on average; a narrow link has fewer
+GONE_AFTER_S = 10.0  # without a beat: longer than a gap of an unstable link, and visible to the pilot
 
 
 class Sealed(NamedTuple):
-    """What became of frames: the datagrams, how many frames are in them, and why the others are in none."""
+    """The result for some frames: the datagrams, how many frames are in them, and why the others are in none."""
 
     datagrams: list[bytes]
     sent: int
@@ -40,7 +40,7 @@ class Sealed(NamedTuple):
 
 
 class UplinkSessions:
-    """All aircraft of `order` as the station of this `index` may command them, each by the order that it flies under."""
+    """All aircraft of `order`, as the station of this `index` may command them, each by the order under which it flies."""
 
     def __init__(
         self, order: VerifiedOrder, index: int, mtu: int, entropy: Entropy, barrier: Barrier | None = None
@@ -50,7 +50,7 @@ class UplinkSessions:
         self.commanders: dict[bytes, Commander] = {}  # by session_id
         self._index, self._mtu, self._entropy = index, mtu, entropy
         self._uploaders: dict[bytes, OrderUploader] = {}  # by session_id
-        self._commanded: dict[bytes, bytes] = {}  # a device's public key -> session_id
+        self._commanded: dict[bytes, bytes] = {}  # public key of a device -> session_id
         self._handed_on: dict[bytes, tuple[int, bytes]] = {}  # by device: boot counter and instance
         self._followed = defaultdict[bytes, set[bytes]](set)  # by device: sessions in which our instance followed
 
@@ -60,7 +60,7 @@ class UplinkSessions:
         return _listed(self.order, self._index)
 
     def adopt(self, order: VerifiedOrder) -> None:
-        """Go on under an order that succeeds the one so far. To devices that it makes void nothing more is said."""
+        """Go on under an order that succeeds the present one. Nothing is sent to devices that it makes void."""
         self.order = order
         self.systems.adopt(order.content)
         void = {device.pub for device in order.content.devices if device.void}
@@ -69,10 +69,10 @@ class UplinkSessions:
         self._uploaders = {name: uploader for name, uploader in self._uploaders.items() if name not in gone}
 
     def follow(self, sessions: Iterable[Session], now: float) -> None:
-        """Take note of the sessions that there are; call it whenever they may have changed."""
+        """Take the present sessions; call it whenever they may have changed."""
         self._hand_on(now)
         closing = [commander.session for commander in self.commanders.values() if commander.closing(now)]
-        known = [*closing, *(session for session in sessions if session.heard)]  # a listener lets go of what is closed
+        known = [*closing, *(session for session in sessions if session.heard)]  # the listener may have dropped closed ones
         self.commanders = {session.session_id: self._commander(session) for session in known}
         for device in {session.device_public for session in known}:
             self._choose(device, now)
@@ -88,14 +88,14 @@ class UplinkSessions:
         return Commander(session, station, order.content.policy, self._mtu, self._entropy, instance)
 
     def _instance(self, session: Session) -> Instance:
-        """Ours in a session that we have not spoken to: the aircraft knows it if this one takes the place of another."""
+        """Our instance in a new session. If it follows from a former one, the aircraft can tell that."""
         device = session.device_public
         boot_counter, name = self._handed_on.get(device, (0, None))
         former = name if boot_counter < session.boot_counter else None
         return Instance(session.session_id, self._index, self._entropy, former, self._followed[device])
 
     def _hand_on(self, now: float) -> None:
-        """Note what follows from the sessions that are commanded: they may be gone when the next one is heard."""
+        """Keep the names of the commanded sessions' instances: the sessions may be gone when the next one is heard."""
         for device, commander in self._by_device().items():
             session = commander.session
             name = commander.instance.hand_on(answered=session.proved)
@@ -103,7 +103,7 @@ class UplinkSessions:
                 self._handed_on[device] = session.boot_counter, name
 
     def _send_uploaders(self, now: float) -> None:
-        """One to each session that is not under our newest order."""
+        """Have one uploader for each session that is not under our newest order."""
         others = {
             name: commander
             for name, commander in self.commanders.items()
@@ -115,13 +115,13 @@ class UplinkSessions:
         }
 
     def _flies_under_another(self, commander: Commander) -> bool:
-        """And not for long, if its beats say that a change of order is ahead."""
+        """Whether a session is under another order, and its beats announce no change of order."""
         session = commander.session
         ahead = session.beat is not None and session.beat.flags & Flag.ORDER_CHANGE_AHEAD
         return session.order is not self.order and not ahead
 
     def _choose(self, device: bytes, now: float) -> None:
-        """The uplink stays where it is while that session beats: the newer one may be a copy of the aircraft."""
+        """Choose the session to command. It stays while it beats: a newer one may be a copy of the aircraft."""
         theirs = [commander for commander in self.commanders.values() if commander.session.device_public == device]
         current = self.commanders.get(self._commanded.get(device, b""))
         beating = [c for c in theirs if not c.session.closed and now - c.session.beat_at <= SILENT_AFTER_S]
@@ -138,15 +138,15 @@ class UplinkSessions:
         return {device: self.commanders[name] for device, name in self._commanded.items() if name in self.commanders}
 
     def challenges(self, ways: Sequence[Way], now: float) -> list[tuple[Way, bytes]]:
-        """Those that are due, to every live session, so that F3 is there if the uplink moves; each by its way."""
+        """The challenges that are due, to every live session, so that each can be commanded at once; each with its way."""
         return [due for commander in self.commanders.values() for due in commander.challenges(ways, now)]
 
     def take_proved(self) -> list[Way]:
-        """The ways by which a session has been reached since this was asked last."""
+        """The ways by which a session was reached since the last call."""
         return [way for commander in self.commanders.values() for way in commander.take_proved()]
 
     def control(self, now: float) -> list[bytes]:
-        """What is due by every way: our order and its name, to those that fly under another one."""
+        """What is due by every way: our order and its name, to sessions under another one."""
         out: list[bytes] = []
         for commander in self.commanders.values():
             if commander.session.order is not self.order:
@@ -154,21 +154,21 @@ class UplinkSessions:
         return out + [datagram for uploader in self._uploaders.values() for datagram in uploader.datagrams(now)]
 
     def refusal(self, now: float) -> Refusal | None:
-        """Why no aircraft may be told anything now; None if one may."""
+        """Why no aircraft may be commanded now; None if one may."""
         refusals = [commander.refusal(now) for commander in self.commanded] or [Refusal.NO_AIRCRAFT]
         return refusals[-1] if all(refusals) else None
 
     def refusal_of(self, session: Session, now: float) -> Refusal | None:
-        """Why this session may not be told anything now; None if it may."""
+        """Why this session may not be commanded now; None if it may."""
         commander = self.commanders.get(session.session_id)
         if commander is None:
             return Refusal.NO_KEYS
         return commander.refusal(now) if commander in self.commanded else Refusal.OTHER_SESSION
 
     def seal(self, frames: Sequence[bytes], now: float, came_at: float | None = None) -> Sealed:
-        """`frames` in their order, each for the aircraft that it is for.
+        """Seal `frames` in their order, each for its aircraft.
 
-        `came_at`: when the first of them came to this computer; now, if it is not told.
+        `came_at`: when the first of them came to this computer; default `now`.
         """
         commanders, shares, missed = self._by_device(), defaultdict[bytes, list[int]](list), dict[int, Refusal]()
         for place, frame in enumerate(frames):
@@ -191,7 +191,7 @@ class UplinkSessions:
         return Sealed(out, len(taken), refused)
 
     def _devices_for(self, frame: bytes, commanders: dict[bytes, Commander], now: float) -> Sequence[bytes] | Refusal:
-        """Their public keys; or why it is for none of them. SPEC.md section 7.4."""
+        """The public keys of its devices; or why it is for none of them. SPEC.md section 7.4."""
         if not commanders:
             return Refusal.NO_AIRCRAFT
         system = target.system(frame)
@@ -212,7 +212,7 @@ class UplinkSessions:
 def _stays(current: Commander, beating: Sequence[Commander], now: float) -> bool:
     """Whether the uplink stays at `current` though others of that device are heard.
 
-    A closed session serves until another one can. One that is overdue gives way to a later start that has answered us.
+    A closed session is commanded until another one can be. A later start that has answered us replaces an overdue one.
     """
     ready = [other.session for other in beating if other is not current and other.refusal(now) is None]
     if current.session.closed:
@@ -222,10 +222,10 @@ def _stays(current: Commander, beating: Sequence[Commander], now: float) -> bool
 
 
 def _may_be_meant(commander: Commander, now: float) -> bool:
-    """By a command that names no aircraft: only if it was ever granted a key here.
+    """Whether a command that names no aircraft may mean this one: only if a key of it was ever granted here.
 
-    One that is silent only just now may be: nothing goes up to it, but the only other one must not carry out what was
-    meant for it.
+    That includes one that has just become silent: no command goes up to it, but the only other aircraft must not carry out
+    a command that was meant for it.
     """
     session = commander.session
     if not (session.opened or session.uplink_keys):
@@ -234,7 +234,7 @@ def _may_be_meant(commander: Commander, now: float) -> bool:
 
 
 def _overdue(session: Session, now: float) -> bool:
-    """It has beaten twice a second, as on all links but the narrow ones, and missed three."""
+    """Whether its beats came twice a second, as on all but narrow links, and three are missing."""
     beat = session.beat
     return beat is not None and now - session.beat_at > OVERDUE_AFTER_S and beat.seq >= OFTEN * beat.session_ms / 1000
 
