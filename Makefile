@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: build demo test peers soak hours coverage budget lint docs docs-demo files install uninstall deb release clean
+.PHONY: build demo test peers soak hours coverage budget lint docs docs-demo files install uninstall deb release lock clean
 
 build: .venv/ready
 	@echo "zegel is built: $(BIN)/zegel --help. Next:"
@@ -103,8 +103,11 @@ deb: .venv/ready
 
 # What a release consists of, in dist/: wheel, source archive, both packages, SHA256SUMS. It tags and pushes nothing.
 release: .venv/ready
-	@$(INSTALL) '.[release]'
 	@packaging/release "$(abspath $(BIN)/python)"
+
+# What zegel is installed with and built by, pinned anew to the newest versions.
+lock: .venv/ready
+	@packaging/lock "$(abspath $(BIN)/python)"
 
 .venv/ready: setup.cfg pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("zegel needs Python 3.11 or newer: make PYTHON=python3.11") if sys.version_info < (3, 11) else 0'

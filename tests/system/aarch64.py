@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -34,19 +33,14 @@ sys.exit(cli.main(sys.argv[1:]))
 """
 
 
-def requirements() -> list[str]:
-    """What zegel needs, from setup.cfg."""
-    text = (ROOT / "setup.cfg").read_text().partition("install_requires =")[2].partition("[")[0]
-    return re.findall(r"^    ([a-z].*)$", text, re.MULTILINE)
+LOCKED = ("--require-hashes", "--requirement", str(ROOT / "packaging/requirements.txt"))
 
 
 def resolve(python: str, *more: str) -> None:
-    """Find wheels of everything for an aarch64 board with this Python; AssertionError, with pip's words, without."""
+    """Find the locked wheels for an aarch64 board with this Python; AssertionError, with pip's words, without."""
     kind = ("--only-binary", ":all:", "--implementation", "cp", "--python-version", python)
     platforms = [word for name in PLATFORMS for word in ("--platform", name)]
-    done = subprocess.run(
-        [*PIP, "install", *kind, *platforms, *more, *requirements()], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([*PIP, "install", *kind, *platforms, *more, *LOCKED], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 

@@ -29,17 +29,16 @@ useradd bob
 SUDO_USER=alice make --silent install ROLE=ground
 cat /etc/zegel/ground.d/10-plain-users.toml
 cd /tmp
-as="setpriv --reuid=zegel --regid=zegel --init-groups zegel"
 zegel agency init agency --name "Harbour Police"
-$as device init /var/lib/zegel/air --name drone-7
+zegel device init /var/lib/zegel/air --name drone-7
 zegel agency certify-device agency /var/lib/zegel/air/device.csr -o drone-7.crt
-install -m 644 agency/root/root.crt drone-7.crt /srv/
-$as device enrol /var/lib/zegel/air /srv/drone-7.crt --root /srv/root.crt
-$as station init /var/lib/zegel/ground --name pilot --root /srv/root.crt
+install -m 600 agency/root/root.crt drone-7.crt /srv/
+zegel device enrol /var/lib/zegel/air /srv/drone-7.crt --root /srv/root.crt
+zegel station init /var/lib/zegel/ground --name pilot --root /srv/root.crt
 zegel order issue agency --operation "Night Watch" --hours 8 -o op.order --device drone-7.crt \\
     --station /var/lib/zegel/ground/station.pub:telemetry,video,command
 install -o zegel -m 600 op.order /var/lib/zegel/op.order
-$as device load-order /var/lib/zegel/air /var/lib/zegel/op.order
+zegel device load-order /var/lib/zegel/air /var/lib/zegel/op.order
 printf 'fc = "udpin:127.0.0.1:14560"\\nlink = ["udpout:127.0.0.1:14600"]\\n' > /etc/zegel/air.d/50-here.toml
 ip link set lo up
 exec /opt/zegel/bin/python "$1"

@@ -4,38 +4,41 @@ container, where real services in their sandbox are killed and stopped and come 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
+import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import FIGURES
+from tests.system.test_sbom import faults
 
 pytestmark = pytest.mark.soak
 
 SOURCE = Path(__file__).parents[2]
 SUITE, MIRROR = "bookworm", "http://deb.debian.org/debian"
-PACKAGES = "python3,systemd,systemd-sysv,dbus"  # what Raspberry Pi OS Lite has, as far as it matters
+PACKAGES = "python3,systemd,systemd-sysv,dbus,sudo"  # what Raspberry Pi OS Lite has, as far as it matters
 CLEAN = ("env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C")
-LOAD = ("runuser", "-u", "zegel", "--", "zegel", "device", "load-order", "/var/lib/zegel/air", "/srv/op.order")
+LOAD = ("zegel", "device", "load-order", "/var/lib/zegel/air", "/srv/op.order")
 SET_UP = """set -e
 cd /srv
-as="runuser -u zegel -- zegel"
 zegel agency init agency --name "Harbour Police"
-$as device init /var/lib/zegel/air --name drone-7
+zegel device init /var/lib/zegel/air --name drone-7
 zegel agency certify-device agency /var/lib/zegel/air/device.csr -o drone-7.crt
 install -m 644 agency/root/root.crt .
-$as device enrol /var/lib/zegel/air drone-7.crt --root root.crt
-$as station init /var/lib/zegel/ground --name pilot --root root.crt
+zegel device enrol /var/lib/zegel/air drone-7.crt --root root.crt
+zegel station init /var/lib/zegel/ground --name pilot --root root.crt
 zegel order issue agency --operation "Night Watch" --hours 8 -o op.order --device drone-7.crt \
     --station /var/lib/zegel/ground/station.pub:telemetry,video,command
 install -o zegel -m 600 op.order /var/lib/zegel/op.order
-chmod 644 op.order
 echo 'link = ["udpout:127.0.0.1:14600"]' > /etc/zegel/air.d/link.toml
 """
 
@@ -63,7 +66,7 @@ def debian() -> Path:
     if os.geteuid() or not shutil.which("debootstrap"):
         pytest.skip("needs root and debootstrap: apt-get install debootstrap debian-archive-keyring")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zegel-bench"
-    made = cache / f"debian-{SUITE}"
+    made = cache / f"debian-{SUITE}-{hashlib.sha256(PACKAGES.encode()).hexdigest()[:12]}"
     if not made.is_dir():
         scratch = cache / f".debian-{os.getpid()}"
         cache.mkdir(parents=True, exist_ok=True)
@@ -80,6 +83,54 @@ def package(request) -> Path:
     figures = request.config.stash.setdefault(FIGURES, [])
     figures.append(f"{made.name}: {made.stat().st_size / 1e6:.0f} MB")
     return made
+
+
+def test_another_build_elsewhere_makes_the_same_bytes(package, tmp_path, figure):
+    """Of the same source in another folder, at another time, by a user whose files only that user may read."""
+    copy, tracked = (
+        tmp_path / "zegel",
+        subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=SOURCE,
+            capture_output=True,
+            check=True,
+        ),
+    )
+    copy.mkdir()
+    tar = f"tar -C {shlex.quote(str(SOURCE))} --null -T - -c | tar -C {shlex.quote(str(copy))} -x --touch"
+    subprocess.run(["sh", "-c", tar], input=tracked.stdout, check=True)
+    subprocess.run(["chmod", "-R", "go=", copy], check=True)
+    epoch = subprocess.run(
+        ["git", "log", "-1", "--format=%ct"], cwd=SOURCE, capture_output=True, text=True, check=True
+    ).stdout
+    arch = package.stem.rpartition("_")[2]
+    command = ["sh", "-c", 'umask 077; exec packaging/deb "$@"', "sh", sys.executable, arch]
+    subprocess.run(
+        command, cwd=copy, env={**os.environ, "SOURCE_DATE_EPOCH": epoch.strip()}, check=True, capture_output=True
+    )
+    (again,) = (copy / "dist").glob("*.deb")
+    first, second = (hashlib.sha256(path.read_bytes()).hexdigest() for path in (package, again))
+    figure(f"built twice: {first}, {second}")
+    assert first == second
+
+
+def test_the_bill_of_materials_is_of_what_is_in_the_package(package, tmp_path):
+    subprocess.run(["dpkg-deb", "--extract", package, tmp_path], check=True)
+    text = (tmp_path / "usr/share/doc/zegel/zegel.cdx.json").read_text()
+    assert faults(text) is None
+    assert package.with_suffix(".cdx.json").read_text() == text, "and it stands beside the package"
+    made = json.loads(text)
+    listed = {
+        file["name"]: file["hashes"][0]["content"]
+        for library in (made["metadata"]["component"], *made["components"])
+        for file in library["components"]
+    }
+    wheels = (tmp_path / "usr/share/zegel/wheels").glob("*.whl")
+    assert listed == {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in wheels}
+    parts = {
+        part["name"] for one in made["components"] for file in one["components"] for part in file.get("components", ())
+    }
+    assert any("openssl" in name.lower() for name in parts), parts
 
 
 @pytest.fixture
@@ -141,6 +192,57 @@ def test_what_the_package_promises(root):
         check=True,
     )
     assert left.stdout.split() == [f"{root.path}/root/zegel.deb"]
+
+
+# --- typed by a person ---
+
+
+def next_lines(role: str) -> list[str]:
+    """What the package says to do next."""
+    text = (SOURCE / f"packaging/{role}.toml").read_text()
+    return re.findall(r"^# next: (?:at the agency: )?(.*)$", text, re.MULTILINE)
+
+
+def test_the_lines_that_it_prints_work_from_a_home_that_nobody_else_may_enter(root):
+    """Real sudo(8) and Bookworm's mode of a home. Nobody starts a service here, or answers the questions of setup."""
+    root.run("useradd", "--create-home", "--shell", "/bin/bash", "alice")
+    root.run("chmod", "700", "/home/alice")
+    (root.path / "etc/sudoers.d/alice").write_text("alice ALL=(ALL) NOPASSWD: ALL\n")
+    root.run("dpkg", "--install", "/root/zegel.deb")
+    air, ground = next_lines("air"), next_lines("ground")
+    agency = ['zegel agency init agency --name "Harbour Police"', "cp agency/root/root.crt ."]
+    lines = [*agency, *air[:4], *ground[:4], *air[4:]]
+    typed = [line for line in lines if "systemctl" not in line]
+    assert len(typed) == len(lines) - 1
+    for line in typed:
+        answers = " --yes --link udpout:127.0.0.1:14600" if line == "sudo zegel setup air" else ""
+        root.run("runuser", "-u", "alice", "--", "sh", "-c", f"cd && {line}{answers}")
+    assert root.run("find", "/var/lib/zegel", "!", "-user", "zegel") == ""
+    assert root.run("find", "/home/alice", "!", "-user", "alice") == ""
+    told = json.JSONDecoder().raw_decode(root.run("zegel", "doctor", "air", "--json", code=None))[0]
+    states = {one["what"]: one["state"] for one in told}
+    assert [states[what] for what in ("configuration", "folder", "enrolled", "order")] == ["ok"] * 4, told
+
+
+def test_an_upgrade_after_setup_asks_nothing(root, tmp_path):
+    """A package whose air.toml has changed. Where a conffile was changed too, dpkg asks, and stops where nobody answers."""
+    root.run("dpkg", "--install", "/root/zegel.deb")
+    root.run("zegel", "setup", "air", "--yes", "--link", "udpout:127.0.0.1:14600")
+    written = (root.path / "etc/zegel/air.d/50-setup.toml").read_text()
+    unpacked = tmp_path / "newer"
+    subprocess.run(["dpkg-deb", "--raw-extract", root.path / "root/zegel.deb", unpacked], check=True)
+    with (unpacked / "etc/zegel/air.toml").open("a") as file:
+        file.write("# newer\n")
+    control = unpacked / "DEBIAN/control"
+    control.write_text(re.sub(r"^Version: .*", "Version: 99", control.read_text(), flags=re.MULTILINE))
+    subprocess.run(
+        ["dpkg-deb", "-Zgzip", "-z1", "--build", unpacked, root.path / "root/newer.deb"], check=True, capture_output=True
+    )
+    said = root.run("sh", "-c", "dpkg --install /root/newer.deb </dev/null")
+    assert "onfiguration file" not in said
+    assert root.run("dpkg-query", "--show", "--showformat", "${Version} ${Status}", "zegel") == "99 install ok installed"
+    assert (root.path / "etc/zegel/air.toml").read_text().endswith("# newer\n")
+    assert (root.path / "etc/zegel/air.d/50-setup.toml").read_text() == written
 
 
 # --- booted ---
