@@ -1,8 +1,8 @@
-"""Contents: what stands in a frame that a policy lets through only for some of it. SPEC.md section 4.7.
+"""Contents: the content of frames that a policy allows only in part. SPEC.md section 4.7.
 
-What lives here: a question for each such message, answered None (it may pass) or in a few words, which name what is held.
-What must not: whether the frame is whole (guard.py), the lists (policies.py). The words are of MAVLink's definitions or
-numbers, never text out of a frame, so that there are few of them.
+What lives here: a check for each such message; its result is None (it may pass) or a few words that name the denied part.
+What must not: whether the frame is whole (guard.py), the lists (policies.py). The words come from MAVLink's definitions or
+are numbers, never text of a frame, so that there are few of them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TypeAlias
 from firmware_shims import policies
 from firmware_shims.definitions import COMMANDS, FILE_OPERATIONS, NUMBER_OF, TUNNELS, Message
 
-# (the policy, the message, its payload) -> what of it is held, or None
+# (the policy, the message, its payload) -> the denied part, or None
 Question: TypeAlias = Callable[[str, Message, bytes], str | None]
 
 _LONG = ("param1", "param2", "param3", "param4", "param5", "param6", "param7")
@@ -61,7 +61,7 @@ def _is_among(value: float, values: frozenset[float]) -> bool:
 
 
 def _becomes(value: float, values: frozenset[float]) -> bool:
-    """Whether a receiver that makes an integer of it, by cutting off or by rounding, finds one of these."""
+    """Whether a receiver that truncates or rounds it to an integer gets one of these."""
     return math.isfinite(value) and not values.isdisjoint({float(math.floor(value)), float(math.ceil(value))})
 
 
@@ -90,7 +90,7 @@ def _file(_policy: str, message: Message, payload: bytes) -> str | None:
 
 
 def _held_path(raw: bytes) -> str | None:
-    """The pattern that holds this path. A card's file system (FAT) takes no notice of dots and spaces behind a name."""
+    """The pattern that denies this path. A card's file system (FAT) ignores dots and spaces at the end of a name."""
     steps = [step for step in raw.decode("latin-1").lower().replace("\\", "/").split("/") if step not in {"", "."}]
     names = [step.rstrip(" .") for step in steps]
     return _match(_HELD_FILES, "/".join(names)) if all(names) else ".."
@@ -103,14 +103,14 @@ def _tunnel(_policy: str, message: Message, payload: bytes) -> str | None:
 
 
 def _clock(policy: str, message: Message, payload: bytes) -> str | None:
-    """TIMESYNC with tc1 is an answer, by which PX4 sets its offset; who only asks sends none."""
+    """TIMESYNC with tc1 is an answer, by which PX4 sets its offset; a mere question has none."""
     return "an answer" if policy != "pilot" and message.number_in(payload, "tc1") else None
 
 
 def _corrections(_policy: str, message: Message, payload: bytes) -> str | None:
-    """GPS_RTCM_DATA goes to the receiver as it is: whole RTCM 3 messages, or the first piece of one that begins so.
+    """GPS_RTCM_DATA goes to the receiver unchanged: whole RTCM 3 messages, or the first piece of one, with its beginning.
 
-    A later piece cannot be judged alone. GPS_INJECT_DATA, which carries any bytes, is a maintainer's.
+    A later piece cannot be judged alone. GPS_INJECT_DATA, which carries any bytes, is only for a maintainer.
     """
     flags, length = message.number_in(payload, "flags"), message.number_in(payload, "len")
     data = message.bytes_in(payload, "data")[: int(length)]
@@ -126,7 +126,7 @@ def _rtcm_length(data: bytes) -> int:
 
 
 def _is_rtcm(data: bytes) -> bool:
-    """Whether this is nothing but whole RTCM 3 messages, at least one."""
+    """Whether these are only whole RTCM 3 messages, at least one."""
     at = 0
     while data[at : at + 1] == bytes([_RTCM_START]):
         stop = at + _RTCM_HEAD + _rtcm_length(data[at:]) + _RTCM_CRC

@@ -1,7 +1,7 @@
-"""What MAVLink defines, as far as it must be known here: the table in mavlink.txt, read once.
+"""The definitions of MAVLink that are needed here: the table in mavlink.txt, read once.
 
-What lives here: lengths, CRC_EXTRA, where a field stands, names. What must not: which of it may pass.
-`firmware_shims.mavlink_table` makes the table out of the XML of the MAVLink project; its head says of which commit.
+What lives here: lengths, CRC_EXTRA, positions of fields, names. What must not: what may pass.
+`firmware_shims.mavlink_table` makes the table from the XML of the MAVLink project; its head names the commit.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Message(NamedTuple):
     fields: dict[str, tuple[int, struct.Struct]]
 
     def number_in(self, payload: bytes, field: str) -> float:
-        """A field of a payload. MAVLink 2 leaves zeros at the end out, and a receiver reads zeros there."""
+        """A field of a payload. MAVLink 2 truncates zeros at the end, and a receiver reads zeros there."""
         return cast("float", self._read(payload, field))
 
     def bytes_in(self, payload: bytes, field: str) -> bytes:
@@ -60,6 +60,6 @@ COMMAND_NUMBER_OF = {name: number for number, name in COMMANDS.items()}
 
 
 def name_of(number: int) -> str:
-    """The name of a message; a number where MAVLink's definitions have none."""
+    """The name of a message; its number if MAVLink's definitions do not have it."""
     message = MESSAGES.get(number)
     return message.name if message else f"message {number}"

@@ -1,12 +1,12 @@
-"""Guard policies: what of a station's frames reaches the flight controller. SPEC.md section 4.7.
+"""Guard policies: which frames of a station reach the flight controller. SPEC.md section 4.7.
 
-What lives here: one question about one frame, and whether a receiver takes it as a whole. What must not: who sent it, keys,
-counters; the lists (policies.py), what stands in a frame (contents.py), what MAVLink defines (definitions.py).
+What lives here: one check of one frame, and whether a receiver accepts it as a whole. What must not: the sender, keys,
+counters; the lists (policies.py), the content of a frame (contents.py), MAVLink's definitions (definitions.py).
 
-A frame is judged by its message, and where a message may carry what is held, by what it carries. That judges what the
-flight controller will do only if it takes the frame as a whole: the C parser gives a frame up at an incompatibility flag
-that it does not know or at a wrong checksum, and where it is built to, at a length that it does not know; then it looks for
-the next start byte, be it inside. So who is not allowed everything is allowed only frames that hide no other.
+A frame is judged by its message, and by its content if the message can carry something denied. This is sufficient only if
+the flight controller accepts the frame as a whole: the C parser abandons a frame at an unknown incompatibility flag or at a
+wrong checksum, and, if it is built that way, at an unknown length; then it searches for the next start byte, also inside
+the frame. Therefore every policy but maintainer allows only frames that hide no other.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from firmware_shims.definitions import MESSAGES, Message, name_of
 from firmware_shims.policies import LISTED, MAY_SEND
 
 SETUP_SIGNING = 256  # it holds the signing key: it crosses no link, not even a sealed one (mavlink.io, message_signing)
-POLICIES = (*LISTED, "maintainer")  # each may all that the one before may
-UNJUDGED = "what cannot be judged"  # its name where judging it failed
+POLICIES = (*LISTED, "maintainer")  # each allows everything that the one before allows
+UNJUDGED = "what cannot be judged"  # its name if the check failed
 _CRC_START = 0xFFFF
 
 
@@ -32,9 +32,9 @@ class Guard:
         self._may_send = None if policy == "maintainer" else MAY_SEND[policy]
 
     def held(self, frame: bytes | memoryview) -> str | None:
-        """None if a whole frame may go to the flight controller; otherwise its name, and what in it is why.
+        """None if a whole frame may go to the flight controller; otherwise its name, and the part that is the reason.
 
-        Names are few and fixed: those of MAVLink's definitions, or a number where these have none.
+        Names are few and fixed: those of MAVLink's definitions, or a number if they have none.
         """
         if self._may_send is None:
             return _held_from_everybody(frame)
@@ -61,7 +61,7 @@ def may_cross(frame: bytes | memoryview) -> bool:
 
 
 def _held_from_everybody(frame: bytes | memoryview) -> str | None:
-    """A receiver gives up at flags that it does not know, and would find a SETUP_SIGNING behind them."""
+    """A receiver abandons the frame at unknown flags, and would find a SETUP_SIGNING hidden after them."""
     if may_cross(frame) and not _has_unknown_flags(frame):
         return None
     name = name_of(mavlink.message_id(frame))
@@ -78,25 +78,25 @@ def _payload(frame: bytes | memoryview) -> bytes:
 
 
 def _flaw(frame: bytes | memoryview, payload: bytes, message: Message) -> str | None:
-    """Why a parser might not take the frame from its first byte to its last, or None."""
+    """Why a parser might not accept the frame from its first byte to its last, or None."""
     if _has_unknown_flags(frame):
         return "unknown flags"
     stop = (mavlink.V2_HEADER if frame[0] == mavlink.V2 else mavlink.V1_HEADER) + len(payload)
     checksum = mcrf4xx(bytes(frame[1:stop]) + bytes([message.crc_extra]), _CRC_START)
     if checksum != int.from_bytes(frame[stop : stop + mavlink.CHECKSUM_SIZE], "little"):
         return "wrong checksum"
-    # Longer than we know is what a definition with new extension fields makes, and MAVLink 1 leaves nothing out.
+    # New extension fields make a payload longer than our definition, and MAVLink 1 truncates nothing.
     fits = len(payload) <= message.length and (frame[0] == mavlink.V2 or len(payload) >= message.least)
     return None if fits or not _hides_a_frame(bytes(frame[1:])) else "a frame inside"
 
 
 def _hides_a_frame(rest: bytes) -> bool:
-    """Whether a parser that gave up at the start byte before this may find a message in it, or the beginning of one."""
+    """Whether a parser that abandoned the frame before this start byte may find a message here, or its beginning."""
     return any(rest[at] in (mavlink.V1, mavlink.V2) and _may_begin_a_frame(rest[at:]) for at in range(len(rest)))
 
 
 def _may_begin_a_frame(data: bytes) -> bool:
-    """`data` begins with a start byte. What reaches beyond its end the next frame may finish, so only the header tells."""
+    """`data` begins with a start byte. The next frame may complete a hidden one, so only the header decides."""
     version2 = data[0] == mavlink.V2
     if len(data) < (mavlink.V2_HEADER if version2 else mavlink.V1_HEADER):
         return True

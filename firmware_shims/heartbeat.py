@@ -1,6 +1,6 @@
-"""HEARTBEAT, the one message that is read: is this an autopilot, and is it armed. Read with pymavlink, off the data path.
+"""HEARTBEAT, the only message that is decoded: is this an autopilot, and is it armed. By pymavlink, off the data path.
 
-What must not live here: what follows from it. The dialect is MAVLink's smallest, which holds HEARTBEAT and little else.
+What must not live here: decisions. The dialect is MAVLink's smallest, which has HEARTBEAT and little else.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ from pymavlink.dialects.v20 import minimal
 from firmware_shims import mavlink
 
 AUTOPILOT = minimal.MAV_COMP_ID_AUTOPILOT1
-SYSTEM = 1  # of an aircraft whose number was never changed: SYSID_THISMAV (ArduPilot), MAV_SYS_ID (PX4)
+SYSTEM = 1  # the default of an aircraft: SYSID_THISMAV (ArduPilot), MAV_SYS_ID (PX4)
 _DECODER = minimal.MAVLink(None)
 _NOT_AUTOPILOTS = (minimal.MAV_TYPE_GCS, minimal.MAV_TYPE_ONBOARD_CONTROLLER)
 
 
 class Heartbeat(NamedTuple):
-    """What a valid HEARTBEAT says of its sender."""
+    """The content of a valid HEARTBEAT about its sender."""
 
     sysid: int
     compid: int
@@ -41,15 +41,15 @@ def read(frame: bytes | memoryview) -> Heartbeat | None:
 
 
 class Autopilots:
-    """What the autopilots on a line say of themselves, as far as it was heard.
+    """The state of the autopilots on a line, by their heartbeats.
 
-    A gimbal or a camera may call itself an autopilot, and flight controllers and routers pass on the heartbeats of other
-    aircraft: only component 1 of this aircraft's own system can say that it stands. Anybody can say that it does not, and
-    one such word is enough: where two aircraft have one number, the two answers alternate.
+    A gimbal or a camera may call itself an autopilot, and flight controllers and routers forward the heartbeats of other
+    aircraft: only component 1 of this aircraft's own system can say that it is on the ground. Any sender can say that it is
+    not, and one such heartbeat is enough: if two aircraft have one system id, their answers alternate.
     """
 
     def __init__(self, system: int = SYSTEM) -> None:
-        self.armed = False  # one of them was
+        self.armed = False  # one of them was armed
         self.others: set[int] = set()  # systems that are not this aircraft
         self._system, self._disarmed = system, False
 

@@ -1,4 +1,4 @@
-"""MAVLink by length: where frames begin and end, and the little that must be read inside them.
+"""MAVLink by length: where frames begin and end, and the few fields that must be read in them.
 
 What lives here: the framer for byte streams and datagrams, `split` for the plaintext of a bundle, the sender of a frame.
 What must not: dialects, message parsers, policies. Frames pass byte for byte, known or not, so there is no table of
@@ -27,23 +27,23 @@ FRAME_MAX = V2_HEADER + 255 + CHECKSUM_SIZE + SIGNATURE_SIZE  # 280 bytes
 
 STARTS = b"\xfd\xfe"
 _START = re.compile(rb"[\xfd\xfe]")
-_HEAD = 3  # the bytes that tell the length; no frame is shorter
+_HEAD = 3  # the bytes that give the length; no frame is shorter
 
-_STEPS = frozenset(mcrf4xx(bytes([byte]), 0) for byte in range(256))  # what one byte can add to a checksum
+_STEPS = frozenset(mcrf4xx(bytes([byte]), 0) for byte in range(256))  # the possible contributions of one byte to a checksum
 
 
 class Framer:
-    """Cuts a mixed MAVLink 1 and 2 stream of one sender into frames, however reads or datagrams cut it.
+    """Cuts a mixed MAVLink 1 and 2 stream of one sender into frames, whatever the boundaries of reads or datagrams.
 
-    A frame is delivered the moment it is complete if its checksum fits for one of the 256 values of CRC_EXTRA: messages
-    that nobody here knows fit as well, and noise fits once in 256. The check is spared in the middle of a run: where the
-    frame before, this one and the start of the next one touch each other and name one sender. Otherwise the first byte
-    of a candidate is skipped as noise and the bytes behind it are looked at, since its false length may cover real
-    frames. A candidate is waited for until it is complete, which takes at most the 280 bytes of one frame.
+    A frame is delivered as soon as it is complete if its checksum fits for one of the 256 values of CRC_EXTRA: unknown
+    messages fit as well, and noise fits once in 256. The check is omitted in the middle of a run, where the previous frame,
+    this one and the start of the next one are adjacent and name one sender. Otherwise the first byte of a candidate is
+    skipped as noise and the bytes after it are checked, because its false length may cover real frames. An incomplete
+    candidate waits for its end, which takes at most the 280 bytes of one frame.
 
     `frames`         frames delivered
-    `skipped_bytes`  noise: bytes that were no part of a delivered frame
-    `incomplete`     frames that were cut off: the line was closed, or a whole frame came in their place
+    `skipped_bytes`  noise: bytes that were not part of a delivered frame
+    `incomplete`     truncated frames: the line was closed, or a whole frame replaced them
     """
 
     __slots__ = ("_behind", "_rest", "frames", "incomplete", "skipped_bytes")
@@ -61,15 +61,15 @@ class Framer:
         return bool(self._rest)
 
     def feed(self, data: bytes | memoryview) -> list[bytes]:
-        """The frames that `data`, the next of a byte stream, completes, in order."""
+        """The frames that `data`, the next bytes of a stream, completes, in order."""
         return self._take(self._rest + data, quiet=False)
 
     def datagrams(self, datagrams: Iterable[bytes]) -> list[bytes]:
-        """The frames that these complete, in order. A bridge that knows nothing of MAVLink cuts frames where it likes."""
+        """The frames that these complete, in order. A bridge that does not know MAVLink may split frames anywhere."""
         frames: list[bytes] = []
         for data in datagrams:
             if self._is_frame(data):
-                self.frames += 1  # as nearly all: one frame, which begins and ends with it
+                self.frames += 1  # the usual case: one frame, which begins and ends with it
                 frames.append(data)
             else:
                 frames += self.feed(data)
@@ -87,15 +87,15 @@ class Framer:
         return False
 
     def end_of_burst(self) -> list[bytes]:
-        """The line has been quiet for 5 ms: deliver what only that confirms. Cheap when nothing waits.
+        """The line has been quiet for 5 ms: deliver frames that only this confirms. Cheap if nothing waits.
 
-        A frame cut by the pause is kept (USB adapters pause inside frames) but gives way to a later, complete one
+        A frame interrupted by the pause is kept (USB adapters pause inside frames), but replaced by a later, complete one
         whose checksum and end both fit: the flight controller was reset, or the start byte was noise.
         """
         return self._take(self._rest, quiet=True) if self._rest else []
 
     def reset(self) -> None:
-        """The line was closed: what has begun will not be finished."""
+        """The line was closed: an unfinished frame will not be completed."""
         self._behind = b""
         if self._rest:
             self.incomplete += 1
@@ -136,9 +136,9 @@ class Framer:
 
 
 def split(payload: bytes | memoryview) -> list[tuple[int, int]]:
-    """(offset, length) of each of the whole frames that `payload` consists of; zeros may follow the last.
+    """(offset, length) of each whole frame of `payload`; zeros may follow the last.
 
-    For bundles after opening. ValueError if anything else is in there.
+    For opened bundles. ValueError if it holds anything else.
     """
     spans, at, end = [], 0, len(payload)
     while at < end and payload[at] in STARTS:
@@ -173,7 +173,7 @@ def message_id(frame: bytes | memoryview) -> int:
 def _run(data: bytes, at: int, sender: bytes, frames: list[bytes]) -> int:
     """Append to `frames` those of MAVLink 2 from `at` on, as long as another one of `sender` begins where each ends.
 
-    Where the first begins of which that is not so.
+    The result is the begin of the first frame of which this is not true.
     """
     system, component = sender
     last = len(data) - V2_HEADER
@@ -190,7 +190,7 @@ def _run(data: bytes, at: int, sender: bytes, frames: list[bytes]) -> int:
 
 
 def _frame_size(data: bytes | memoryview, at: int) -> int:
-    """Length of the frame that starts at `at`, or at least more than there is if its head has not come yet."""
+    """Length of the frame that starts at `at`, or more than the present bytes if its head is incomplete."""
     if len(data) - at < _HEAD:
         return _HEAD
     if data[at] == V1:

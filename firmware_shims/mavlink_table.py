@@ -1,9 +1,9 @@
-"""Makes the table of MAVLink's messages, commands, tunnels and file operations out of MAVLink's own definitions.
+"""Makes the table of MAVLink's messages, commands, tunnels and file operations from MAVLink's own definitions.
 
-    python -m firmware_shims.mavlink_table FOLDER     reads FOLDER/*.xml and README.md there, writes mavlink.txt beside this
+    python -m firmware_shims.mavlink_table FOLDER     reads FOLDER/*.xml and README.md there, writes mavlink.txt here
 
-A tool of the developer's, run when the definitions change; no flight imports it. The XML is read, and CRC_EXTRA computed,
-by pymavlink's generator, which every other implementation is generated with. README.md says which commit the XML is of.
+A tool for developers, run when the definitions change; no flight imports it. pymavlink's generator, which also generates
+the other implementations, reads the XML and computes CRC_EXTRA. README.md names the commit of the XML.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ TABLE = Path(__file__).with_name("mavlink.txt")
 _ENUMS = ("MAV_CMD", "MAV_FTP_OPCODE", "MAV_TUNNEL_PAYLOAD_TYPE")
 _PARAMS = "param1 param2 param3 param4"
 _READ_IN_ALL = ("target_system",)
-_READ = {  # and what else is read
+_READ = {  # the other fields that are read
     "COMMAND_INT": f"{_PARAMS} x y z command",
     "COMMAND_LONG": f"{_PARAMS} param5 param6 param7 command",
     "FILE_TRANSFER_PROTOCOL": "payload",
@@ -62,7 +62,7 @@ def made(folder: Path) -> str:
 def _parsed(path: Path) -> Any:
     from pymavlink.generator import mavparse  # here: only who makes the table needs the generator  # noqa: PLC0415
 
-    with contextlib.redirect_stdout(io.StringIO()):  # it tells of bitmasks that are none
+    with contextlib.redirect_stdout(io.StringIO()):  # it warns about bitmasks that are not
         return mavparse.MAVXML(str(path), "2.0")
 
 

@@ -1,8 +1,8 @@
-"""Policies: what each guard policy lets through, as lists of names. SPEC.md section 4.7; POLICIES.md shows all of it.
+"""Policies: what each guard policy allows, as lists of names. SPEC.md section 4.7; POLICIES.md shows all of it.
 
-What lives here: allow-lists of messages and commands, and of what a parameter, a file or a tunnel may be. What must not:
-reading a frame (guard.py, contents.py). Names are those of MAVLink's definitions; one that they do not have is a KeyError
-when this is imported. A policy may also do what the policies before it may.
+What lives here: allow-lists of messages and commands, and lists for parameters, files and tunnels. What must not:
+reading a frame (guard.py, contents.py). Names are those of MAVLink's definitions; an unknown name is a KeyError
+when this is imported. A policy also allows everything that the policies before it allow.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from firmware_shims.definitions import COMMAND_NUMBER_OF, NUMBER_OF
 
 
 class Group(NamedTuple):
-    """What `policy` and those after it may send, and in a few words what it does."""
+    """The names that `policy` and those after it allow, and in a few words their effect."""
 
     policy: str
     does: str
     names: str
 
 
-LISTED = ("observer", "camera-operator", "pilot")  # a maintainer's frames are not looked at
+LISTED = ("observer", "camera-operator", "pilot")  # a maintainer's frames are not inspected
 
-# HEARTBEAT, MANUAL_CONTROL and RC_CHANNELS_OVERRIDE keep the failsafe of a lost ground control station from firing, if they
-# have its system id (ArduPilot's sysid_mygcs_seen; PX4 takes HEARTBEAT). All three are the pilot's.
+# HEARTBEAT, MANUAL_CONTROL and RC_CHANNELS_OVERRIDE prevent the failsafe for a lost ground control station, if they
+# have its system id (ArduPilot's sysid_mygcs_seen; PX4 uses HEARTBEAT). All three are only for the pilot.
 MESSAGES = (
     Group(
         "observer",
@@ -33,7 +33,7 @@ MESSAGES = (
         " FENCE_FETCH_POINT RALLY_FETCH_POINT AUTOPILOT_VERSION_REQUEST REQUEST_EVENT GOPRO_GET_REQUEST",
     ),
     Group("observer", "carries a command", "COMMAND_INT COMMAND_LONG"),
-    # Not MOUNT_CONTROL: ArduPilot turns a copter whose mount has no pan by the yaw in it.
+    # Not MOUNT_CONTROL: by its yaw ArduPilot turns a copter whose mount has no pan.
     Group(
         "camera-operator",
         "moves a camera or makes it record",
@@ -42,7 +42,7 @@ MESSAGES = (
     ),
     Group(
         "pilot",
-        "says that the pilot's station is there",
+        "reports that the pilot's station is present",
         "HEARTBEAT CHANGE_OPERATOR_CONTROL SYSTEM_TIME STATUSTEXT COMMAND_ACK RADIO_STATUS RADIO",
     ),
     Group(
@@ -64,7 +64,7 @@ MESSAGES = (
     Group("pilot", "reads logs and files", "LOG_REQUEST_LIST LOG_REQUEST_DATA LOG_REQUEST_END FILE_TRANSFER_PROTOCOL"),
     Group(
         "pilot",
-        "tells where things are: the aircraft, its target, traffic, obstacles",
+        "reports positions: of the aircraft, its target, traffic, obstacles",
         "GPS_RTCM_DATA GPS_INPUT GLOBAL_POSITION_INT GLOBAL_POSITION_SENSOR RANGING_BEACON VISION_POSITION_ESTIMATE"
         " VISION_SPEED_ESTIMATE VISION_POSITION_DELTA GLOBAL_VISION_POSITION_ESTIMATE VICON_POSITION_ESTIMATE ATT_POS_MOCAP"
         " ODOMETRY OPTICAL_FLOW OPTICAL_FLOW_RAD DISTANCE_SENSOR OBSTACLE_DISTANCE OBSTACLE_DISTANCE_3D LANDING_TARGET"
@@ -158,7 +158,7 @@ COMMANDS = (
 
 
 def numbers_of(groups: tuple[Group, ...], policy: str, number_of: dict[str, int]) -> frozenset[int]:
-    """What of these groups a policy may send."""
+    """The names of these groups that a policy allows."""
     reach = LISTED[: LISTED.index(policy) + 1]
     return frozenset(number_of[name] for group in groups if group.policy in reach for name in group.names.split())
 
@@ -168,46 +168,46 @@ MAY_COMMAND = {policy: numbers_of(COMMANDS, policy, COMMAND_NUMBER_OF) for polic
 
 
 # Of some commands only these values of some parameters, in the order of COMMAND_LONG's seven; any value of the others.
-# NaN means "not given" in MAVLink, and passes as 0 does.
+# NaN means "not given" in MAVLink, and passes like 0.
 _ANY = None
 _NOTHING, _ONE = frozenset({0.0}), frozenset({0.0, 1.0})
 PARAMETERS: dict[int, tuple[frozenset[float] | None, ...]] = {
     COMMAND_NUMBER_OF["PREFLIGHT_REBOOT_SHUTDOWN"]: (
-        # Reboot or nothing, for the autopilot, its companion and a component. Not 2 (shut down: nothing on the link wakes
-        # it) or 3 (stay in the bootloader), nor ArduPilot's 42, 24, 71, by which it crashes on purpose, to be tested.
+        # Reboot or nothing, for the autopilot, its companion and a component. Not 2 (shut down: the link cannot wake
+        # it) or 3 (stay in the bootloader), nor ArduPilot's 42, 24, 71, by which it crashes on purpose, for tests.
         *(_ONE, _ONE, _ONE),
         *(_ANY, _NOTHING, _NOTHING, _ANY),  # param6: 20190226 reboots in flight
     ),
     COMMAND_NUMBER_OF["PREFLIGHT_STORAGE"]: (
-        _ONE,  # load, store. Not 2..4: a reset of parameters undoes what a maintainer set
+        _ONE,  # load, store. Not 2..4: a reset of parameters cancels a maintainer's settings
         *(_ANY, _NOTHING, _ANY, _ANY, _ANY, _ANY),  # param3: -1 ends the log
     ),
 }
-# ArduPilot's auxiliary function 164, LOG_PAUSE, is the one of them that ends evidence; new ones come with every release.
+# Of ArduPilot's auxiliary functions, only 164, LOG_PAUSE, ends evidence; new ones come with every release.
 AUX_FUNCTION, AUX_HELD = COMMAND_NUMBER_OF["DO_AUX_FUNCTION"], frozenset({164.0})
 
-# PARAM_SET of these is a maintainer's. A pilot sets the hundreds of others, so this is a list of what is held: by the
-# patterns of its names, and why. Without regard to case, as ArduPilot compares them.
+# PARAM_SET of these is only for a maintainer. A pilot sets the hundreds of others, so this is a list of denied names: their
+# patterns, and the reason. Case is ignored, as ArduPilot does.
 PARAMETERS_HELD = {
     "BRD_*": "ArduPilot: write protection of firmware and bootloader, watchdog, debug pins",
     "SYS_*": "PX4: update of the bootloader, reset of all parameters at the next start, factory test",
     "FORMAT_VERSION": "ArduPilot: resets all parameters at the next start",
-    "SERIAL*": "ArduPilot: passthrough, and what each serial port speaks, in clear",
+    "SERIAL*": "ArduPilot: passthrough, and the protocol of each serial port, in clear",
     "SER_*": "PX4: the same",
-    "MAV_?_*": "PX4: which port or network speaks MAVLink, in clear",
+    "MAV_?_*": "PX4: which port or network carries MAVLink, in clear",
     "UXRCE_DDS_*": "PX4: the same for ROS 2",
     "ZENOH_*": "PX4: the same",
     "DDS_*": "ArduPilot: the same for ROS 2",
-    "MAV*_OPTIONS": "ArduPilot: whether MAVLink must be signed, and is passed on to other ports",
+    "MAV*_OPTIONS": "ArduPilot: whether MAVLink must be signed, and is forwarded to other ports",
     "TEL_*": "PX4: the same for telemetry by other radios",
     "ISBD_*": "PX4: the same for telemetry by satellite",
     "MAV_SIGN*": "PX4: whether MAVLink must be signed",
-    "NET_*": "ArduPilot: network ports, which speak in clear",
+    "NET_*": "ArduPilot: network ports, which are in clear",
     "CAN_SLCAN*": "ArduPilot: passthrough to the CAN bus",
     "SERVO_BLH_*": "ArduPilot: passthrough to the motor controllers",
-    "LOG_*": "ArduPilot: where and what is logged, and when old logs make room",
+    "LOG_*": "ArduPilot: where and what is logged, and when old logs are removed",
     "SDLOG_*": "PX4: the same, and the keys of its logs",
-    "RC*_OPTION": "ArduPilot: a switch for any auxiliary function, as one that pauses the log",
+    "RC*_OPTION": "ArduPilot: a switch for any auxiliary function, such as one that pauses the log",
     "BTN_FUNC*": "ArduPilot: the same for a button",
     "SCR_[!U]*": "ArduPilot: scripts, but not SCR_USER1 to 6, which are their arguments",
 }
@@ -215,15 +215,15 @@ PARAMETERS_HELD = {
 # PARAM_EXT_SET of a camera-operator is for these components: MAV_COMP_ID_CAMERA to CAMERA6, GIMBAL, GIMBAL2 to GIMBAL6.
 CAMERA_COMPONENTS = frozenset({*range(100, 106), 154, *range(171, 176)})
 
-# What asks, and ends asking. Whoever writes writes parameters, missions and scripts past every list here, and removes logs.
+# Requests and their end. A station that writes files can write parameters, missions and scripts past every list here.
 FILES_READ = frozenset(
     {
         *("NONE", "TERMINATESESSION", "RESETSESSION", "LISTDIRECTORY", "LISTDIRECTORYWITHTIME", "OPENFILERO", "READFILE"),
         *("BURSTREADFILE", "CALCFILECRC"),
     }
 )
-# Where the signing key of MAVLink stands, which crosses no link, and the memory that it is in; and on Linux, where an
-# autopilot may run beside zegel, other secrets. By patterns of paths, in lower case, without what names no other file.
+# The places of MAVLink's signing key, which crosses no link, and the memory that holds it; and on Linux, where an autopilot
+# may run together with Zegel, other secrets. Patterns of paths in lower case, in their shortest form.
 FILES_HELD = {
     "@sys/storage.bin*": "ArduPilot: its parameter memory, with the signing key",
     "@sys/flash.bin*": "ArduPilot: firmware, and on some boards the parameter memory",
@@ -239,9 +239,9 @@ FILES_HELD = {
     "var/lib/zegel/*": "Linux: the keys of zegel",
     "etc/shadow*": "Linux: passwords",
     "etc/ssh/*": "Linux: the keys of this computer",
-    "root/*": "Linux: what is root's",
-    "home/*": "Linux: what is a person's",
+    "root/*": "Linux: root's files",
+    "home/*": "Linux: users' files",
 }
 
-# Tunnels end in a serial port of the other side: an ESC's, an I/O board's, a gimbal's. One draws on the pilot's goggles.
+# Tunnels end in a serial port of the other side: of an ESC, an I/O board, a gimbal. One is for the pilot's goggles.
 TUNNELS_OPEN = frozenset({"MODALAI_REMOTE_OSD"})

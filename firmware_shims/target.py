@@ -1,6 +1,6 @@
-"""Target: which system a frame is for, by the field that its message has for that. SPEC.md section 7.4.
+"""Target: the system that a frame is for, by the field of its message. SPEC.md section 7.4.
 
-What lives here: reading one byte, and which messages mean all systems when it is 0. What must not: who that system is.
+What lives here: reading one byte, and the messages that may mean all systems when it is 0. What must not: who that is.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _PLACES = {
     for field in ("target_system", "target")
     if field in message.fields
 }
-# What asks, tells the time, corrects or identifies, and may do so for all at once. What does more must say to whom.
+# Requests, times, corrections and identification may be for all at once. Messages with an effect must name their target.
 _MEANS_ALL = frozenset(
     {
         *(NUMBER_OF[name] for name in ("PING", "TIMESYNC", "REQUEST_DATA_STREAM", "GPS_INJECT_DATA")),
@@ -25,9 +25,9 @@ _MEANS_ALL = frozenset(
 
 
 def system(frame: bytes | memoryview) -> int | None:
-    """The system that a whole frame is for; 0 means all. None if its message is for nobody in particular.
+    """The system that a whole frame is for; 0 means all. None if its message has no target.
 
-    MAVLink 2 leaves zeros at the end of a payload out. Of an unknown message nobody can tell: 0.
+    MAVLink 2 truncates zeros at the end of a payload. For an unknown message: 0.
     """
     number = mavlink.message_id(frame)
     if number not in _PLACES:

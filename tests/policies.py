@@ -1,4 +1,4 @@
-"""The page of the guard policies: every message and command of MAVLink put to the guard, and what it said of each.
+"""The page of the guard policies: every message and command of MAVLink, with the answer of the guard for each.
 
     python -m tests.policies          writes firmware_shims/POLICIES.md
 
@@ -22,7 +22,7 @@ GUARDS = {policy: Guard(policy) for policy in POLICIES}
 YES, SOME, NO = "yes", "some", "-"
 BY = ("COMMAND_LONG", "COMMAND_INT", "MISSION_ITEM", "MISSION_ITEM_INT")
 
-# Of what no policy but maintainer sends, that which is not just what a vehicle says of itself.
+# Messages that only maintainer allows and that are not reports of a vehicle.
 MESSAGES_HELD = {
     "firmware, keys, memory": "SETUP_SIGNING AUTH_KEY SECURE_COMMAND SECURE_COMMAND_REPLY CUBEPILOT_FIRMWARE_UPDATE_START"
     " CUBEPILOT_FIRMWARE_UPDATE_RESP MEMORY_VECT DEVICE_OP_READ DEVICE_OP_READ_REPLY DEVICE_OP_WRITE DEVICE_OP_WRITE_REPLY"
@@ -34,12 +34,12 @@ MESSAGES_HELD = {
     "the end of logs": "LOG_ERASE REMOTE_LOG_BLOCK_STATUS",
     "a simulated aircraft": "HIL_STATE HIL_CONTROLS HIL_RC_INPUTS_RAW HIL_ACTUATOR_CONTROLS HIL_SENSOR HIL_GPS"
     " HIL_OPTICAL_FLOW HIL_STATE_QUATERNION",
-    "carries commands in an old way": "TRAJECTORY_REPRESENTATION_WAYPOINTS TRAJECTORY_REPRESENTATION_BEZIER",
+    "carries commands in an old format": "TRAJECTORY_REPRESENTATION_WAYPOINTS TRAJECTORY_REPRESENTATION_BEZIER",
 }
 
 
 def verdicts(*frames: bytes) -> tuple[str, ...]:
-    """What each policy says of all these."""
+    """The answer of each policy for all these."""
     answers = [{guard.held(each) is None for each in frames} for guard in GUARDS.values()]
     return tuple(SOME if len(found) > 1 else YES if True in found else NO for found in answers)
 
@@ -59,26 +59,26 @@ def page() -> str:
 
 
 def _head() -> Iterator[str]:
-    yield "# What each guard policy lets through"
+    yield "# What each guard policy allows"
     yield ""
-    yield "Made by `python -m tests.policies`: a frame of every kind was put to the guard, and this is what it said. Do not"
-    yield f"edit. The definitions are those of {SOURCE.split(':')[0]}."
+    yield "Made by `python -m tests.policies`, which asks the guard about a frame of every kind. Do not edit this page."
+    yield f"The definitions are those of {SOURCE.split(':')[0]}."
     yield ""
-    yield f"`{YES}` it passes; `{NO}` it is held; `{SOME}` it depends on what is in it, and a table below says on what."
-    yield "What is not defined there is held under all policies but maintainer. So is a frame with a wrong checksum, and"
-    yield "one that is longer than its definition and has the beginning of another in it. One with unknown flags is held"
-    yield "under all."
+    yield f"`{YES}`: it passes; `{NO}`: it is denied; `{SOME}`: it depends on the content, and a table below says how."
+    yield "Undefined messages and commands are denied under all policies but maintainer. So is a frame with a wrong"
+    yield "checksum, and one that is longer than its definition and contains the beginning of another frame. A frame with"
+    yield "unknown flags is denied under all policies."
     yield ""
 
 
 def _messages() -> Iterator[str]:
     groups = [(group.does, group.names.split()) for group in policies.MESSAGES]
-    groups += [(f"held: {does}", names.split()) for does, names in MESSAGES_HELD.items()]
+    groups += [(f"denied: {does}", names.split()) for does, names in MESSAGES_HELD.items()]
     rest = _rest_of([message.name for message in MESSAGES.values()], groups)
     yield "## Messages"
     yield ""
     yield from table("what it does", *POLICIES, "messages")
-    for does, names in [*groups, ("what a vehicle and its parts say", rest)]:
+    for does, names in [*groups, ("reports of a vehicle and its parts", rest)]:
         yield from _rows(does, {name: verdicts(*_examples(name)) for name in names})
     yield ""
 
@@ -89,7 +89,7 @@ def _rest_of(names: Iterable[str], groups: Iterable[tuple[str, list[str]]]) -> l
 
 
 def _rows(does: str, judged: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
-    """One row for those that the policies treat alike."""
+    """One row for those with the same answers."""
     for answer in dict.fromkeys(judged.values()):
         yield row(does, *answer, ", ".join(name for name, given in judged.items() if given == answer))
 
@@ -117,12 +117,12 @@ def _commands() -> Iterator[str]:
     rest = _rest_of(COMMANDS.values(), groups)
     yield "## Commands"
     yield ""
-    yield "In COMMAND_LONG and COMMAND_INT, and for who may send them the same in MISSION_ITEM and MISSION_ITEM_INT."
+    yield "In COMMAND_LONG and COMMAND_INT. Policies that allow MISSION_ITEM and MISSION_ITEM_INT judge them alike."
     yield ""
     yield from table("what it does", *POLICIES, "MAV_CMD")
-    for does, names in [*groups, ("held: firmware, other radios, ports, logs, tests; or what nobody can say", rest)]:
+    for does, names in [*groups, ("denied: firmware, other radios, ports, logs, tests; or of unknown effect", rest)]:
         yield from _rows(does, {name: verdicts(*_with_parameters(name)) for name in names})
-    yield from _rows("held: not defined", {"any other number": verdicts(command(54321))})
+    yield from _rows("denied: not defined", {"any other number": verdicts(command(54321))})
     yield ""
 
 
@@ -163,7 +163,7 @@ def _params() -> Iterator[str]:
 def _names() -> Iterator[str]:
     yield "## Parameters by name"
     yield ""
-    yield "PARAM_SET, PARAM_EXT_SET, and PARAM_MAP_RC, which must name its parameter; without regard to case. A"
+    yield "PARAM_SET, PARAM_EXT_SET, and PARAM_MAP_RC, which must name its parameter; case is ignored. A"
     yield "camera-operator's PARAM_EXT_SET is for components 100 to 105, 154 and 171 to 175, the cameras and gimbals."
     yield ""
     yield from table("name", "what it is", *POLICIES)
@@ -201,9 +201,9 @@ def _tunnels() -> Iterator[str]:
 
 
 def _rest() -> Iterator[str]:
-    yield "## What else a message may carry"
+    yield "## Other contents of messages"
     yield ""
-    yield from table("message", "what is in it", *POLICIES)
+    yield from table("message", "content", *POLICIES)
     yield row("TIMESYNC", "a question: tc1 is 0", *verdicts(filled("TIMESYNC", {"tc1": 0})))
     yield row("TIMESYNC", "an answer, which sets a clock", *verdicts(filled("TIMESYNC", {"tc1": 1})))
     rtcm = bytes.fromhex("d300133ed7d30202980edeef34b4bd62ac0941986f33360b98")

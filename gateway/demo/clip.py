@@ -1,8 +1,8 @@
-"""The demo's camera: a clip of H.264, sent as RTP as an encoder aboard sends it.
+"""The demo's camera: a clip of H.264, sent as RTP like that of an encoder aboard.
 
-What lives here: RFC 6184 as far as one encoder needs it, in the non-interleaved mode (packetization-mode=1). What must
+What lives here: the part of RFC 6184 that one encoder needs, in the non-interleaved mode (packetization-mode=1). What must
 not: an encoder, a decoder. The clip is an Annex B byte stream (H.264 annex B) in which an access unit delimiter begins
-each picture and the parameter sets stand in front of each IDR picture.
+each picture and the parameter sets precede each IDR picture.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Camera:
 
     def __init__(self, address: tuple[str, int], clip: bytes | None = None) -> None:
         taken = pictures(nal_units(CLIP.read_bytes() if clip is None else clip))
-        # (place of its picture, marker, payload) of each packet of a round
+        # (index of its picture, marker, payload) of each packet of a round
         self._packets = [packet for place, units in enumerate(taken) for packet in _of_picture(place, units)]
         self._pictures = len(taken)
         self._tape = Tape([place / FPS for place, _, _ in self._packets], len(taken) / FPS)
@@ -105,9 +105,9 @@ class Camera:
 
 
 def player() -> str:
-    """The command line, from this folder, of a player of what comes out at port 5600.
+    """The command line, from this folder, of a player for port 5600.
 
-    What a file names ffplay opens only by the protocols that it is told.
+    ffplay opens the addresses in a file only by the protocols on its command line.
     """
     here = SDP.relative_to(Path.cwd()) if SDP.is_relative_to(Path.cwd()) else SDP
     return f"ffplay -protocol_whitelist file,udp,rtp {shlex.quote(str(here))}"

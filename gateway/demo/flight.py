@@ -1,6 +1,6 @@
-"""The demo's flight controller: a recorded flight, played through a pseudo-terminal as over a UART.
+"""The demo's flight controller: a recorded flight, played through a pseudo-terminal like a UART.
 
-What lives here: the log, the pace of a serial line, and the line itself. What comes of the frames is the gateway's.
+What lives here: the log, the rate of a serial line, and the line itself. The gateway uses the frames.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from firmware_shims.mavlink import CHECKSUM_SIZE, V2_HEADER
 from gateway.demo.tape import Tape
 
-if os.name == "posix":  # elsewhere the demo cannot run, but `zegel --help` must be able to load it
+if os.name == "posix":  # on other systems the demo cannot run, but `zegel --help` must be able to load it
     import tty
 
 LOG = Path(__file__).parent / "data" / "flight.tlog.xz"
@@ -49,13 +49,13 @@ def read_tlog(data: bytes) -> Log:
 class FlightController:
     """Plays `log` (the demo's own by default) at its recorded pace; at its end it starts again.
 
-    `path`  where the gateway opens the line; it stays the same however often the gateway comes and goes
+    `path`  the path at which the gateway opens the line; it stays the same when the gateway opens it again
     `line`  the file descriptor of the flight controller's end
-    `sent`  (time, frame) of all frames sent, whole, listened to or not
-    `heard` all bytes that came in
+    `sent`  (time, frame) of all frames sent, whole, received or not
+    `heard` all received bytes
 
-    Like a UART's, the line is lossy: what is sent while nobody has it open is gone, and who opens it hears only what
-    is sent from then on. Unlike a UART's, it waits for a slow reader, and then so does the flight controller.
+    Like that of a UART, the line is lossy: bytes sent while no process has it open are lost, and a process that opens it
+    receives only later ones. Unlike a UART, it waits for a slow reader, and then so does the flight controller.
     """
 
     def __init__(self, log: Log | None = None) -> None:
@@ -64,8 +64,8 @@ class FlightController:
         ends = ends_on_the_line(log)
         self._tape = Tape(ends, ends[-1] + NEXT_ROUND_S)
         self._waiting: deque[bytes] = deque()
-        self._rest = b""  # what the line has not taken yet of the first that waits
-        self._heard = False  # whether somebody had the line open last time
+        self._rest = b""  # the rest of the first waiting frame
+        self._heard = False  # whether a process had the line open last time
         self.sent: list[tuple[float, bytes]] = []
         self.heard = bytearray()
         self._folder = tempfile.TemporaryDirectory(prefix="zegel-fc-")
@@ -73,7 +73,7 @@ class FlightController:
         self._lay_line()
 
     def play(self, now: float) -> None:
-        """Send what is due at `now`, seconds of the monotonic clock, and hear what has come."""
+        """Send what is due at `now`, seconds of the monotonic clock, and read what has come."""
         self.listen()
         self._waiting.extend(self._frames[number % len(self._frames)] for number in self._tape.due(now))
         heard = self._listened_to()
@@ -81,20 +81,20 @@ class FlightController:
             self.sent.append((now, self._waiting.popleft()))
 
     def listen(self) -> None:
-        """Take in what the gateway has written."""
-        with contextlib.suppress(OSError):  # nothing has come, or nobody has the line open
+        """Read what the gateway has written."""
+        with contextlib.suppress(OSError):  # nothing has come, or no process has the line open
             self.heard += os.read(self.line, READ_MAX)
 
     def frames_sent(self) -> list[bytes]:
         return [frame for _, frame in self.sent]
 
     def close(self) -> None:
-        """Pull the plug: line and path are gone."""
+        """Disconnect: remove the line and its path."""
         os.close(self.line)
         self._folder.cleanup()
 
     def _write(self, frame: bytes) -> bool:
-        """Whether the line has taken the last of the frame; if it is full, ask again with the same frame."""
+        """Whether the line has accepted the end of the frame; if it is full, call again with the same frame."""
         rest = self._rest or frame
         try:
             self._rest = rest[os.write(self.line, rest) :]
@@ -103,7 +103,7 @@ class FlightController:
         return not self._rest
 
     def _listened_to(self) -> bool:
-        """Whether somebody has the line open. When the last one leaves, a new line waits for the next."""
+        """Whether a process has the line open. When the last one closes it, a new line waits for the next."""
         heard = not self._hangup.poll(0)
         if self._heard and not heard:
             os.close(self.line)
@@ -115,7 +115,7 @@ class FlightController:
     def _lay_line(self) -> None:
         """A raw pseudo-terminal behind `path`.
 
-        A used one would keep what its reader left: unread bytes, its modes, and its TIOCEXCL, which shuts out the next
+        A used one would keep its reader's state: unread bytes, its modes, and its TIOCEXCL, which excludes the next
         reader. A UART forgets them when it is closed.
         """
         self.line, far = os.openpty()
@@ -129,7 +129,7 @@ class FlightController:
 
 
 def ends_on_the_line(log: Log) -> list[float]:
-    """When the last bit of each frame is out of a UART, in seconds from the beginning of the log."""
+    """The time at which a UART has sent the last bit of each frame, in seconds from the beginning of the log."""
     ends, free = [], 0.0
     for when, frame in log:
         free = max(when, free) + len(frame) * BITS_A_BYTE / BAUD

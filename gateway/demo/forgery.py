@@ -1,6 +1,6 @@
-"""The demo's forgers: who has broken one of the two kinds of key of a hybrid agency, and lists a stranger in an order.
+"""The demo's forgers: each has broken one of the two kinds of key of a hybrid agency, and lists a stranger in an order.
 
-What breaking a key gives is taken from the agency's own folder: one signer's private key. The other is not looked at.
+The broken key is taken from the agency's own folder: one signer's private key. The other one is not used.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Does anything that entered stand on the wire? Every 16-byte window of the one against every one of the other."""
+"""Whether any input appears on the wire: every 16-byte window of the input is compared with every one of the wire."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def shared_windows(plain: Iterable[bytes], wire: Iterable[bytes]) -> int:
     sought, seen = _windows(plain), _windows(wire)
     if not sought.size or not seen.size:
         return 0
-    # Halves first, they are plain integers; what remains after them is compared whole.
+    # First the halves, as plain integers; the remaining windows are compared whole.
     near = sought[np.isin(sought["low"], seen["low"])]
     return int(np.isin(near, seen[np.isin(seen["low"], near["low"])]).sum()) if near.size else 0
 

@@ -1,4 +1,4 @@
-"""The demo's ledger: what entered when, what came out where, and whether the two agree byte for byte."""
+"""The demo's ledger: what was sent and received, when and where, and whether the two agree byte for byte."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from rich.table import Table
 
-Timed = Sequence[tuple[float, bytes]]  # (monotonic seconds, what was sent)
+Timed = Sequence[tuple[float, bytes]]  # (monotonic seconds, the sent data)
 
-FLUSH_GUARD_S = 0.1  # what entered this shortly before the power went may not have left
+FLUSH_GUARD_S = 0.1  # data sent this shortly before the power cut may not have left the aircraft
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Feed:
-    """What one station handed to its programs."""
+    """The data that one station gave to its programs."""
 
     name: str
     frames: list[bytes]
@@ -26,8 +26,8 @@ class Feed:
 class Match:
     """`got` found in `sent`, in order."""
 
-    exact: bool  # everything that came was sent, unchanged and in order
-    lost: int  # sent while the aircraft was up, and never came
+    exact: bool  # everything received was sent, unchanged and in order
+    lost: int  # sent while the aircraft was up, and never received
     down: int  # sent while it was down
 
 
@@ -50,7 +50,7 @@ class Ledger:
         return back
 
     def match(self, sent: Timed, got: Sequence[bytes]) -> Match:
-        """Walk both in order: what was sent and skipped is lost, what came and was not sent is not exact."""
+        """Compare both in order: sent and skipped data is lost; received data that was not sent is not exact."""
         at, lost, down = 0, 0, 0
         for when, item in sent:
             if at < len(got) and got[at] == item:
@@ -64,7 +64,7 @@ class Ledger:
     def judge(
         self, frames: Timed, packets: Timed, feeds: Iterable[Feed], refused: Mapping[str, int]
     ) -> list[tuple[str, ...]]:
-        """Rows of the table, the heading first; each row's judgement is noted as an expectation."""
+        """Rows of the table, the heading first; the result of each row is recorded as an expectation."""
         rows: list[tuple[str, ...]] = [
             ("station", "feed", "entered", "opened", "byte-exact", "lost", "air down", "refused")
         ]
@@ -80,7 +80,7 @@ class Ledger:
 
 
 def table(rows: list[tuple[str, ...]]) -> Table:
-    """Rows as a person reads them in 80 columns, the heading first."""
+    """Rows for a terminal of 80 columns, the heading first."""
     made = Table(*rows[0], box=None, padding=(0, 2, 0, 0), header_style="underline")
     for row in rows[1:]:
         made.add_row(*row)

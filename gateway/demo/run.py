@@ -1,16 +1,16 @@
-"""`zegel demo`: the main job on one computer, with real processes, told in plain words and checked by counting.
+"""`zegel demo`: the main job on one computer, with real processes, explained in plain words and checked by counting.
 
 The acts, and the functions in their order:
-  1  `_keys`      a throw-away agency, an aircraft, three stations, one stranger; of a hybrid agency also forged orders
+  1  `_keys`      a temporary agency, an aircraft, three stations, one stranger; for a hybrid agency also forged orders
   2  `_take_off`  a recorded flight and a camera enter; each station opens what the order grants it
   3  `_stranger`  a station that is not in the order opens nothing
   4  `_restart`   the aircraft loses power and comes back; so do the feeds
-  5  `_replay`    a recording of the first run is played back and refused
+  5  `_replay`    a recording of the first run is replayed and refused
   6  `_command`   a pilot commands, an observer may not, a delayed command is refused (uplink.py)
-  7  `_links`     one of two links is cut and heals, and not a frame is lost
+  7  `_links`     one of two links is cut and restored, and no frame is lost
   8  `_count`     the table of what was counted
-  9  `_revoke`    a station is revoked in flight, and blind at once
-  10 `_verdict`   yes or no to each expectation; not 0 if anything is not as it should be
+  9  `_revoke`    a station is revoked in flight, and can open nothing more
+  10 `_verdict`   yes or no for each expectation; not 0 if anything is not as it should be
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ REVOKED_FLIGHT_S = 3.0
 CUT_AFTER_S, CUT_FOR_S = 1.0, 2.5
 SAY_EVERY_S = 2.0
 JOIN_WITHIN_S = 15.0
-SETTLE_S = 0.5  # for what is still on its way when the players stop
+SETTLE_S = 0.5  # for data that is still on its way when the players stop
 STATUS_WITHIN_S = 1.2  # every process tells its status twice a second
 REPLAY_AT_ONCE = 50
 EXAMPLE_BYTES = 16
@@ -64,7 +64,7 @@ STRANGER = "stranger"
 
 
 class Demo:
-    """One run in a folder of its own, which goes away with it."""
+    """One run in a folder of its own, which is removed with it."""
 
     def __init__(self, folder: Path, stay: bool, hybrid: bool = False) -> None:
         self.folder, self.stay, self.hybrid = folder, stay, hybrid
@@ -123,7 +123,7 @@ class Demo:
     def _forgeries(self, root: Path) -> None:
         self._say("\n   Every order of a hybrid agency carries two signatures, and both are needed:")
         self.shell.run("order", "verify", self.folder / "op.order", "--root", root, shown=True)
-        self._say(f"   Somebody has broken P-384, somebody else ML-DSA-65, and each lists {STRANGER!r} in an order:")
+        self._say(f"   One attacker has broken P-384, another one ML-DSA-65, and each lists {STRANGER!r} in an order:")
         forgery.try_both(self.folder, self.shell, self.ledger, STRANGER)
 
     # --- 2: flight ---
@@ -198,7 +198,7 @@ class Demo:
     # --- 5: replay ---
 
     def _replay(self) -> None:
-        self._title("5. Somebody recorded the first run and plays all of it back")
+        self._title("5. An attacker recorded the first run and replays all of it")
         before = {name: len(s.frames) + len(s.packets) for name, s in self.stations.items()}
         refused = self._drops()
         for position, datagram in enumerate(self.first_run):
@@ -207,7 +207,7 @@ class Demo:
                 self._step()
         self._run(STATUS_WITHIN_S)
         got = sum(len(s.frames) + len(s.packets) - before[name] for name, s in self.stations.items())
-        # What is more than was played is of the running session: lanes of other roles.
+        # More than was replayed is of the running session: lanes of other roles.
         played = len(self.first_run)
         self.refused = {name: min(count - refused[name], played) for name, count in self._drops().items()}
         self._say(f"   {len(self.first_run)} datagrams played to every station: {got} frames or pictures came out of it;")
@@ -218,14 +218,14 @@ class Demo:
         self.ledger.expect("every station refused and counted all sealed datagrams of it", all_refused)
 
     def _drops(self) -> dict[str, int]:
-        """How many datagrams each station's `zegel ground` says that it did not open, by `zegel status`."""
+        """How many datagrams each station's `zegel ground` did not open, by `zegel status`."""
         counts = {status.pid: sum(status.drops.values()) for status in read_all()}
         return {name: counts.get(s.program.process.pid, 0) for name, s in self.stations.items()}
 
     # --- 6: commands ---
 
     def _command(self) -> None:
-        self._title("6. Commands: the pilot's, the observer's, and one that somebody held back")
+        self._title("6. Commands: the pilot's, the observer's, and one that an attacker held back")
         uplink = Uplink(self.radio, self.flight, self.ledger, self._until, self._say)
         uplink.run(self.stations["pilot"], self.stations["observer"], sessions=2)
 
@@ -244,7 +244,7 @@ class Demo:
         self.radio.deaf.clear()
         self._play(CUT_AFTER_S)
         self._say(f"   for {CUT_FOR_S:g} s none of {self.radio.unheard} datagrams came by radio; LTE brought them")
-        self.ledger.expect("one of the pilot's two links was cut, and healed", self.radio.unheard > 0)
+        self.ledger.expect("one of the pilot's two links was cut, and restored", self.radio.unheard > 0)
 
     # --- 8: the table ---
 
@@ -259,8 +259,8 @@ class Demo:
         names = [word.encode() for word in (AGENCY, OTHER, OPERATION, "drone-7", *STATIONS)]
         leaks = shared_windows(plain, wire)
         named = sum(name in datagram for name in names for datagram in wire)
-        self.ledger.expect(f"16-byte pieces of what entered that stand on the wire: {leaks}", leaks == 0)
-        self.ledger.expect(f"names from the order that stand on the wire: {named}", named == 0)
+        self.ledger.expect(f"16-byte pieces of the input that appear on the wire: {leaks}", leaks == 0)
+        self.ledger.expect(f"names from the order that appear on the wire: {named}", named == 0)
 
     # --- 9: a revoked station ---
 
@@ -280,8 +280,8 @@ class Demo:
             f"   in the next {REVOKED_FLIGHT_S:g} s the observer opened {len(observer.frames)} + {len(observer.packets)},"
         )
         self._say(f"   the pilot {len(pilot.frames)} + {len(pilot.packets)}, who got the new order by the link")
-        self.ledger.expect("a station that was revoked in flight was blind at once", changed and blind)
-        self.ledger.expect("the other stations went on under the new order", goes_on)
+        self.ledger.expect("a station that was revoked in flight could open nothing more", changed and blind)
+        self.ledger.expect("the other stations continued under the new order", goes_on)
 
     def _sealed_sessions(self) -> int:
         return self.air.output().count("sealed: operation")
@@ -290,7 +290,7 @@ class Demo:
 
     def _verdict(self) -> int:
         stopped = [program.end() for program in (self.air, *(s.program for s in self.stations.values()))]
-        self.ledger.expect("aircraft and stations stopped when told to", not any(stopped))
+        self.ledger.expect("aircraft and stations stopped on request", not any(stopped))
         for text, good in self.ledger.expectations:
             self._say(f"   {'yes' if good else 'NO '}  {text}")
         if not self.ledger.good:
@@ -299,7 +299,7 @@ class Demo:
         return 0
 
     def _keep(self) -> str:
-        """Copy the logs of the processes out of the folder that goes away."""
+        """Copy the logs of the processes out of the temporary folder."""
         kept = Path(tempfile.mkdtemp(prefix="zegel-demo-logs-"))
         for log in self.folder.glob("*.log"):
             (kept / log.name).write_text(log.read_text())
@@ -347,7 +347,7 @@ class Demo:
         self._say(f"   {entered} | {self.radio.sealed} sealed datagrams on the wire | opened: {opened}")
 
     def _say_example(self) -> None:
-        """The last packet of the camera as it entered, on the wire, and as it came out."""
+        """The last packet of the camera: sent, on the wire, and opened."""
         packet = next(p for p in reversed(self.camera.packets_sent()) if p in self.stations["pilot"].packets)
         wire = next(d for d in reversed(self.radio.capture) if d[0] >= FIRST_SFRAME and d[1] == Lane.VIDEO_A)
         self._say("   one video packet, its first bytes:")
@@ -356,7 +356,7 @@ class Demo:
         self._say(f"     opened       {self.stations['pilot'].packets[-1][:EXAMPLE_BYTES].hex(' ')} ...")
 
     def _stay(self) -> None:
-        self._title("Flying until Ctrl-C: QGroundControl hears the pilot's station on UDP 14550, RTP H.264 is on UDP 5600")
+        self._title("Flying until Ctrl-C: QGroundControl gets the pilot's telemetry on UDP 14550, RTP H.264 is on UDP 5600")
         self._say("   in another terminal, from this folder:")
         self._say(f"     {shlex.quote(sys.argv[0])} status")
         self._say(f"     {player()}")
@@ -368,7 +368,7 @@ class Demo:
                 self._forget()
 
     def _forget(self) -> None:
-        """What was counted is counted; hours of flight need not stay in memory."""
+        """Counted data is dropped: hours of flight need not stay in memory."""
         for kept in (self.flight.sent, self.camera.sent, self.radio.capture, self.lte.capture):
             kept.clear()
         for station in self.stations.values():
@@ -382,10 +382,10 @@ class Demo:
 
 
 def command(parser: argparse.ArgumentParser) -> None:
-    """show the main job on this computer, with throw-away keys, in less than a minute"""
+    """show the main job on this computer, with temporary keys, in less than a minute"""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = "example:\n  zegel demo\n  zegel demo --stay\n  zegel demo --hybrid"
-    parser.add_argument("--stay", action="store_true", help="go on flying until Ctrl-C, towards UDP 14550 and 5600")
+    parser.add_argument("--stay", action="store_true", help="continue flying until Ctrl-C, to UDP 14550 and 5600")
     parser.add_argument("--hybrid", action="store_true", help="with an agency that signs with P-384 and ML-DSA-65")
     parser.set_defaults(run=_run)
 
@@ -394,6 +394,6 @@ def _run(args: argparse.Namespace) -> int:
     if sys.platform != "linux":
         raise DemoFailed("the demo needs Linux: its flight controller is a pseudo-terminal")
     account.forget_invoker()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the folder with its keys goes away then, too
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the folder with its keys is removed then, too
     with tempfile.TemporaryDirectory(prefix="zegel-demo-") as folder:
         return Demo(Path(folder), args.stay, args.hybrid).run()

@@ -1,6 +1,6 @@
-"""The demo's shell: `zegel` commands as a person types them, run in this process and shown.
+"""The demo's shell: `zegel` commands in the form that a person types, run in this process and shown.
 
-What lives here: typing and showing. Which commands, and what must come of them, is run.py's and forgery.py's.
+What lives here: running and showing. run.py and forgery.py choose the commands and check the results.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from gateway.errors import DemoFailed
 
 
 class Shell:
-    """`folder` is left out of what is shown: commands and answers read as if they were typed in it."""
+    """`folder` is omitted from the output, as if the commands were typed in it."""
 
     def __init__(self, folder: Path, say: Callable[[str], None]) -> None:
         self._folder, self._say = folder, say
 
     def run(self, *words: object, shown: bool = False) -> None:
-        """DemoFailed unless it ends well; what it says if `shown`."""
+        """DemoFailed unless it succeeds; its output is shown if `shown`."""
         code, output = self._type(*words)
         if shown or code:
             self._show(output)
@@ -29,7 +29,7 @@ class Shell:
             raise DemoFailed(f"zegel {words[0]} {words[1]} ended with {code}")
 
     def refusal(self, *words: object) -> str:
-        """What it says when it is refused; nothing if it is not."""
+        """Its error when it is refused; empty if it is not."""
         code, output = self._type(*words)
         self._show(output)
         return output if code else ""

@@ -1,6 +1,6 @@
-"""The stage of the demo: ports, processes, the radio in between, and the people who listen.
+"""The stage of the demo: ports, processes, the radio in between, and the stations with their programs.
 
-What lives here: real sockets and real `zegel` processes. What is shown and what must come out of it is run.py's.
+What lives here: real sockets and real `zegel` processes. run.py shows and checks the results.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ DATAGRAM_MAX = 65_536
 SOCKET_BUFFER = 4 << 20
 FIRST_SFRAME = 0x90
 END_WITHIN_S = 5.0
-SAYS_OPEN = f": {wording.SESSION[SessionState.OPEN]}"  # a ground, of a session whose keys it has
-GCS_PORT, PLAYER_PORT = 14550, 5600  # QGroundControl's own
+SAYS_OPEN = f": {wording.SESSION[SessionState.OPEN]}"  # the status of a ground for a session whose keys it has
+GCS_PORT, PLAYER_PORT = 14550, 5600  # QGroundControl's own system id
 _FIRST_PORT, _PORTS_COUNT = 16_000, 16_000
 _PORTS = itertools.cycle(_FIRST_PORT + (os.getpid() * 997 + n) % _PORTS_COUNT for n in range(_PORTS_COUNT))
 
 
 def udp_socket(port: int = 0) -> socket.socket:
-    """A loopback socket on this port, or one of the system's choice."""
+    """A loopback socket on this port, or on a port that the system chooses."""
     made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SOCKET_BUFFER)
     made.bind((HOST, port))
@@ -80,7 +80,7 @@ class Program:
         return self.process.poll() is None
 
     def resident_mb(self) -> float:
-        """Resident memory in MB (Linux); 0 where /proc is not."""
+        """Resident memory in MB (Linux); 0 without /proc."""
         try:
             text = Path(f"/proc/{self.process.pid}/status").read_text()
         except OSError:
@@ -88,7 +88,7 @@ class Program:
         return next((int(line.split()[1]) / 1024 for line in text.splitlines() if line.startswith("VmRSS")), 0.0)
 
     def kill(self) -> None:
-        """SIGKILL: nothing is flushed, nothing is said, as when the power goes."""
+        """SIGKILL: nothing is flushed or sent, as in a power cut."""
         self.process.kill()
         self.process.wait()
 
@@ -111,25 +111,25 @@ def drain_from(made: socket.socket) -> list[tuple[bytes, tuple[str, int]]]:
             out.append(made.recvfrom(DATAGRAM_MAX))
         except BlockingIOError:
             return out
-        except ConnectionRefusedError:  # somebody we sent to is not there (any more)
+        except ConnectionRefusedError:  # a former receiver is gone
             continue
 
 
 class Radio:
-    """What is on the air: takes all that the aircraft sends, keeps it, and passes it to everyone who listens.
+    """The radio: receives everything that the aircraft sends, records it, and forwards it to all listeners.
 
-    What the listeners send goes to the aircraft; while `jammed` it is only kept. `up` holds it, with the listener's port.
+    The uplink of the listeners goes to the aircraft; while `jammed` it is only recorded, in `up`, with the listener's port.
     """
 
     def __init__(self) -> None:
         self.socket = udp_socket()
         self.port = port_of(self.socket)
         self.capture: list[bytes] = []
-        self.sealed = 0  # datagrams of the capture that are no control
+        self.sealed = 0  # datagrams of the capture that are not control datagrams
         self.listeners: list[int] = []
         self.up: list[tuple[int, bytes]] = []
         self.jammed = False
-        self.deaf: set[int] = set()  # listeners that this radio does not reach at the moment
+        self.deaf: set[int] = set()  # listeners that are out of reach at the moment
         self.unheard = 0
         self._aircraft: tuple[str, int] | None = None
 
@@ -172,7 +172,7 @@ class Listener:
         self.frames: list[bytes] = []
         self.frame_times: list[float] = []
         self.packets: list[bytes] = []
-        self._ground: tuple[str, int] | None = None  # where its zegel ground takes commands, once it has sent a frame
+        self._ground: tuple[str, int] | None = None  # for commands, once it has sent a frame
         self.port = free_port()
         self._words = (
             *("ground", "--station", str(folder / name), "--order", str(order)),
@@ -193,7 +193,7 @@ class Listener:
         return port
 
     def hand_over(self) -> None:
-        """From now on to the programs of whoever watches, on the ports where those listen."""
+        """From now on send to the programs of the person who watches, on their usual ports."""
         self.program.end()
         self._start(GCS_PORT, PLAYER_PORT)
 
@@ -215,7 +215,7 @@ class Listener:
         self.player.close()
 
     def command(self, frame: bytes) -> None:
-        """Send as the ground control station does: back to where the telemetry comes from."""
+        """Send like a ground control station: to the sender of the telemetry."""
         if self._ground:
             self.gcs.sendto(frame, self._ground)
 
@@ -224,7 +224,7 @@ class Listener:
             kept.clear()
 
     def opened(self) -> int:
-        """How many sessions it has said to be open; one that was silent for a while is not a second one."""
+        """How many sessions it has reported as open; one that was silent for a while is not a second one."""
         return len(set(re.findall(rf"session (\w+){SAYS_OPEN}", self.program.output())))
 
     def says(self, text: str) -> int:
@@ -232,7 +232,7 @@ class Listener:
 
 
 def run_until(done: Callable[[], bool], step: Callable[[], None], sockets: Sequence[socket.socket], limit_s: float) -> bool:
-    """Call `step` a thousand times a second, or when a socket has something, until `done`; False if it never was."""
+    """Call `step` a thousand times a second, or when a socket has data, until `done`; False if this never happened."""
     until = time.monotonic() + limit_s
     while time.monotonic() < until:
         select.select(sockets, (), (), 0.001)

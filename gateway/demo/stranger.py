@@ -1,4 +1,4 @@
-"""The demo's stranger: what a station that is not in the order opens of a capture, whatever it pretends to be."""
+"""The demo's stranger: what a station that is not in the order can open of a capture, under any listed index."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""Tape: the clock of a recording. What of it is due, at its own pace, over and over.
+"""Tape: the clock of a recording, which says which items are due, at the recorded rate, again and again.
 
-What lives here: when. What must not: what is recorded, and where it goes (flight.py, clip.py).
+What lives here: times. What must not: the recorded data, and its receiver (flight.py, clip.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-PAUSE_S = 0.25  # nobody asked for this long: the tape stood still meanwhile, and goes on where it was
+PAUSE_S = 0.25  # without a call for this long, the tape stops, and continues from the same place
 
 
 class Tape:
@@ -22,7 +22,7 @@ class Tape:
     def due(self, now: float) -> range:
         """Numbers of the items that became due since the last call; `now` is the caller's monotonic clock.
 
-        Numbers count on over the rounds: item `n` is `divmod(n, len(times))`, the round and the place in it.
+        Numbers continue over the rounds: item `n` is `divmod(n, len(times))`, the round and the index in it.
         """
         step, self._asked = now - self._asked, now
         if step < PAUSE_S:

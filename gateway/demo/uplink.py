@@ -1,6 +1,6 @@
-"""The demo's commands: one that may pass, one that may not, and one that somebody held back.
+"""The demo's commands: one that is allowed, one that is not, and one that an attacker held back.
 
-What lives here: the three attempts and what must come of them. The stage is stage.py's, the line flight.py's.
+What lives here: the three attempts and their expected results. stage.py has the stage, flight.py the line.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from keys.lanes import Lane
 
 READY_WITHIN_S = 10.0
 ARRIVES_WITHIN_S = 2.0
-HELD_BACK_S = 3.5  # longer than a beat may be echoed
+HELD_BACK_S = 3.5  # longer than the echo of a beat is valid
 STATUS_WITHIN_S = 1.2
 
 Until = Callable[[Callable[[], bool], float], bool]  # (done, limit in seconds) -> whether it was
 
 
 def arm(number: int) -> bytes:
-    """COMMAND_LONG, arm, as QGroundControl sends it; the number tells one from another."""
+    """COMMAND_LONG, arm, as QGroundControl sends it; the number distinguishes several."""
     gcs = dialect.MAVLink(None, srcSystem=255, srcComponent=190)
     command = dialect.MAV_CMD_COMPONENT_ARM_DISARM
     return bytes(dialect.MAVLink_command_long_message(1, 1, command, 0, 1, number, 0, 0, 0, 0, 0).pack(gcs))
@@ -39,7 +39,7 @@ COMMANDS = [arm(number) for number in range(1, 5)]
 
 
 class Uplink:
-    """`until` runs the stage until something happens; `sessions` is how many starts of the aircraft there were."""
+    """`until` runs the stage until a condition is true; `sessions` is the number of starts of the aircraft."""
 
     def __init__(
         self, radio: Radio, flight: FlightController, ledger: Ledger, until: Until, say: Callable[[str], None]
@@ -68,7 +68,7 @@ class Uplink:
         self.ledger.expect("an observer's command was refused at its own station", said and not self._commands_of(observer))
 
     def _delayed(self, pilot: Listener) -> None:
-        """Somebody records a command, jams it, and sends it later."""
+        """An attacker records a command, jams it, and sends it later."""
         before, counted = len(self._commands_of(pilot)), self._stale()
         self.radio.jammed = True
         pilot.command(COMMANDS[2])
@@ -84,14 +84,14 @@ class Uplink:
         self.ledger.expect("a delayed command was refused and counted; the next one passed", fresh and refused == 1)
 
     def _arrives(self, pilot: Listener, frame: bytes) -> bool:
-        """Whether this frame and nothing else comes out of the line."""
+        """Whether only this frame arrives on the line."""
         self.flight.heard.clear()
         pilot.command(frame)
         self._until(lambda: len(self.flight.heard) >= len(frame), ARRIVES_WITHIN_S)
         return bytes(self.flight.heard) == frame
 
     def _commands_of(self, station: Listener) -> list[bytes]:
-        """What it sent up in the lane of commands."""
+        """The datagrams that it sent in the lane of commands."""
         head = Lane.UPLINK - 15
         return [d for port, d in self.radio.up if port == station.port and sframe.decode_header(d)[0] >> 60 == head]
 
