@@ -46,11 +46,13 @@ def until(done: Callable[[], bool]) -> None:
 
 
 def opened(endpoint: Endpoint, now: float = 0.0) -> Endpoint:
-    """Tick until it is there."""
+    """Tick until it is there; the clock goes on from `now`, for what does not open at once is tried again after a pause."""
+    began = time.monotonic()
 
     def there() -> bool:
-        endpoint.tick(now)
-        endpoint.receive_into(Batch(), now)
+        passed = now + time.monotonic() - began
+        endpoint.tick(passed)
+        endpoint.receive_into(Batch(), passed)
         return endpoint.state != "reconnecting"
 
     until(there)
