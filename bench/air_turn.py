@@ -156,6 +156,5 @@ def _nothing() -> None:
 
 def _batch(datagrams: Sequence[bytes]) -> Batch:
     batch = Batch()
-    for datagram in datagrams:
-        batch.append(datagram)
+    batch.hold(datagrams)
     return batch

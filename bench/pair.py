@@ -76,9 +76,7 @@ class Pair:
 
 def arrived(sealed: Batch, batch: Batch) -> None:
     """Make `batch` what a station's socket gives it when `sealed` was sent: each datagram at the place where one begins."""
-    batch.clear()
-    for datagram in sealed.datagrams():
-        batch.append(datagram)
+    batch.hold(sealed.datagrams())
 
 
 def _order(device: Ed25519PrivateKey, station_seed: bytes) -> VerifiedOrder:

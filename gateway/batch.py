@@ -12,7 +12,7 @@ and opening strips both, so neither direction ever copies a datagram:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -116,6 +116,12 @@ class Batch:
         self.clear()
         for datagram in datagrams:
             self.append(datagram)
+
+    def refill(self, datagrams: Sequence[bytes | memoryview]) -> Iterator[Batch]:
+        """Hold these, as many at a time as there are slots. What comes out is this batch, each time with the next."""
+        for begin in range(0, len(datagrams), self.capacity):
+            self.hold(datagrams[begin : begin + self.capacity])
+            yield self
 
     def copy_from(self, other: Batch, slots: Sequence[int] | npt.NDArray[np.int64]) -> None:
         """Become a copy of these `slots` of `other`, in that order."""

@@ -28,8 +28,8 @@ from gateway.errors import ConfigError
 from keys.errors import WrongToml
 from keys.folders import toml
 from keys.folders.toml import Values
+from keys.lanes import VIDEO_LANES
 
-VIDEO_LANES = 2
 LINK_KBIT = (10, 1_000_000)
 SYSTEM_IDS = (1, 255)
 WIDE_BPS = 8_000_000  # assumed for a link that is not serial
@@ -310,7 +310,7 @@ def _check_links(where: str, config: AirConfig | GroundConfig) -> None:
 
 
 def _check_video(where: str, config: AirConfig | GroundConfig) -> None:
-    if len(config.video) > VIDEO_LANES:
+    if len(config.video) > len(VIDEO_LANES):
         raise ConfigError(f"{where}: {len(config.video)} video endpoints", hint="there are two video lanes, A and B")
     aboard = isinstance(config, AirConfig)
     allowed = ("udpin",) if aboard else ("udpout", "udpin")

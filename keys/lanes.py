@@ -42,6 +42,8 @@ def role_names(roles: Role) -> list[str]:
     return [role.name.lower() for role in Role if role.name and roles & role]
 
 
+TELEMETRY_LANES = (Lane.TELEMETRY, Lane.OBSERVER_TELEMETRY)
+VIDEO_LANES = (Lane.VIDEO_A, Lane.VIDEO_B)
 DOWNLINK_LANES = (Lane.TELEMETRY, Lane.VIDEO_A, Lane.VIDEO_B, Lane.OBSERVER_TELEMETRY, Lane.ORDER, Lane.EVIDENCE)
 
 
@@ -53,7 +55,7 @@ def lanes_for(roles: Role) -> tuple[Lane, ...]:
     elif roles & Role.TELEMETRY:
         lanes.append(Lane.OBSERVER_TELEMETRY)
     if roles & Role.VIDEO:
-        lanes += [Lane.VIDEO_A, Lane.VIDEO_B]
+        lanes += VIDEO_LANES
     return (*lanes, Lane.ORDER, Lane.EVIDENCE)
 
 

@@ -141,9 +141,7 @@ class Aircraft:
         """The sealed datagrams of at most 64 plain ones."""
         key = self.announcer.send_key(lane)
         assert key is not None
-        self.batch.clear()
-        for datagram in plain:
-            self.batch.append(datagram)
+        self.batch.hold(plain)
         self.announcer.sealer.seal(key, self.batch)
         return self.batch.datagrams()
 
@@ -196,12 +194,7 @@ class Station:
 
 def batches(datagrams: Iterable[bytes]) -> Iterator[Batch]:
     """One batch, filled again and again."""
-    waiting, batch = list(datagrams), Batch()
-    for begin in range(0, len(waiting), batch.capacity):
-        batch.clear()
-        for datagram in waiting[begin : begin + batch.capacity]:
-            batch.append(datagram)
-        yield batch
+    return Batch().refill(list(datagrams))
 
 
 def join(world: World, station: Station, aircraft: Aircraft, now: float) -> float:

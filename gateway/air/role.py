@@ -20,7 +20,7 @@ from collections.abc import Sequence, Set
 from gateway import clock, config
 from gateway.air import standing
 from gateway.air.oversize import Oversize
-from gateway.air.session_manager import TELEMETRY_LANES, VIDEO_LANES, SessionManager, board_clock
+from gateway.air.session_manager import SessionManager, board_clock
 from gateway.air.uplink import AirUplink
 from gateway.batch import AGED_S, Batch
 from gateway.config import AirConfig
@@ -46,7 +46,7 @@ from gateway.report.meter import Growth, Meter
 from gateway.report.role_status import AirStatus, Use
 from gateway.report.status_socket import Publisher
 from keys.folders.device import DeviceFolder
-from keys.lanes import Lane, role_names
+from keys.lanes import TELEMETRY_LANES, VIDEO_LANES, Lane, role_names
 from keys.order import VerifiedOrder
 from keys.policy import PolicyFlag
 
@@ -257,9 +257,7 @@ class Air:
             self._say_sealed(now)
 
     def _send(self, datagrams: list[bytes], now: float) -> None:
-        batch = self._batch
-        for begin in range(0, len(datagrams), batch.capacity):
-            batch.hold(datagrams[begin : begin + batch.capacity])
+        for batch in self._batch.refill(datagrams):
             self._drain(batch, self.links, now)
 
     def _drain_live(self, batch: Batch, links: Sequence[Endpoint], now: float) -> None:

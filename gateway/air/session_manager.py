@@ -29,7 +29,7 @@ from keys.beat import Flag
 from keys.errors import FolderError, KeysError, NoOrder, NumberTwice
 from keys.folders import inbox
 from keys.folders.device import DeviceFolder
-from keys.lanes import Lane, lanes_for
+from keys.lanes import TELEMETRY_LANES, VIDEO_LANES, Lane, lanes_for
 from keys.order import VerifiedOrder, fits_link, verify_order
 
 INBOX_EVERY_S = 0.5
@@ -37,8 +37,6 @@ LIMITS_EVERY_S = 10.0
 AHEAD_ROUNDS = 6  # rounds of an order, at 30 % loss
 AHEAD_MAX_S = 60.0  # the longest wait of a change on a narrow link; the longest lead_s
 COUNT_SECONDS_EVERY_S = 60
-TELEMETRY_LANES = (Lane.TELEMETRY, Lane.OBSERVER_TELEMETRY)
-VIDEO_LANES = (Lane.VIDEO_A, Lane.VIDEO_B)
 
 
 class SessionManager:

@@ -95,11 +95,8 @@ class AirUplink:
 
     def _to_fc(self, commands: Sequence[tuple[int, bytes]], now: float) -> None:
         """In order, and counted by station: what was handed over, and what found no flight controller."""
-        batch = self._frames
         for station, sent in groupby(commands, key=lambda command: command[0]):
-            frames = [frame for _, frame in sent]
-            for begin in range(0, len(frames), batch.capacity):
-                batch.hold(frames[begin : begin + batch.capacity])
+            for batch in self._frames.refill([frame for _, frame in sent]):
                 taken = self._fc.send(batch, now)
                 self._passed[self._stations[station].name] += taken
                 self.not_taken += batch.count - taken

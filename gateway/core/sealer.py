@@ -64,7 +64,6 @@ class Sealer:
 
     def seal_one(self, key: SendKey, plaintext: bytes) -> bytes:
         """One datagram, for rare cases: a beat in the evidence lane."""
-        self._single.clear()
-        self._single.append(plaintext)
+        self._single.hold([plaintext])
         self.seal(key, self._single)
         return bytes(self._single.view(0))

@@ -20,10 +20,7 @@ def pretend(folder: Path, order: Path, capture: Iterable[bytes]) -> tuple[int, i
     datagrams, opened, refused = list(capture), 0, 0
     for listed in verified.content.stations:
         opener = Opener(Listener(verified, StationIdentity(listed.index, station.profile, station.seed), {}))
-        batch = Batch()
-        for datagram in datagrams:
-            batch.clear()
-            batch.append(datagram)
+        for batch in Batch(1).refill(datagrams):
             opener.open(batch, 0.0)
         opened += opener.opened.total()
         refused += opener.drops[DropReason.BAD_GRANT]

@@ -55,13 +55,12 @@ from gateway.report.meter import Growth, Meter
 from gateway.report.role_status import FeedStatus, GroundStatus, SessionStatus, Use
 from gateway.report.status_socket import Publisher
 from keys.folders.station import StationFolder
-from keys.lanes import Lane
+from keys.lanes import VIDEO_LANES
 from keys.order import VerifiedOrder
 
 BATCHES_A_TURN = 8  # of one link, before the other links and the upkeep have their turn
 HOUSEKEEP_EVERY_S = 0.1
 STATUS_EVERY_S = 0.5
-VIDEO_LANES = (Lane.VIDEO_A, Lane.VIDEO_B)
 
 
 class Ground:
@@ -194,13 +193,11 @@ class Ground:
     # --- 3 and 4: to the people ---
 
     def _to_gcs(self, frames: Frames, now: float) -> None:
-        plain = self._plain
         with self.barrier:
             self.frames.count(frames)
             if self.feed:
                 self.feed.publish(TELEMETRY, frames)
-        for begin in range(0, len(frames), plain.capacity):
-            plain.hold(frames[begin : begin + plain.capacity])
+        for plain in self._plain.refill(frames):
             for gcs in self.gcs:
                 with self.barrier:
                     gcs.send(plain, now)

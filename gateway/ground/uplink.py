@@ -118,18 +118,16 @@ class GroundUplink:
         self.sessions.follow(sessions, now)
         ways = [(number, address) for number, link in enumerate(self._links) for address in link.addresses()]
         for (number, address), datagram in self.sessions.challenges(ways, now):
-            self._batch.clear()
-            self._batch.append(datagram)
+            self._batch.hold([datagram])
             self._links[number].send_to(self._batch, address, now)
         for number, address in self.sessions.take_proved():
             self._links[number].prove(address, now)
         self._send(self.sessions.control(now), now)
 
     def _send(self, datagrams: Sequence[bytes], now: float) -> None:
-        for begin in range(0, len(datagrams), self._batch.capacity):
-            self._batch.hold(datagrams[begin : begin + self._batch.capacity])
+        for batch in self._batch.refill(datagrams):
             for link in self._links:
-                link.send(self._batch, now)
+                link.send(batch, now)
 
     # --- what a person sees ---
 

@@ -214,10 +214,8 @@ def ground(station: int) -> Opener:
 
 def feed(opener: Opener, datagrams: list[bytes]) -> Counter[str]:
     """What was dropped of these."""
-    batch, before = Batch(), opener.drops.copy()
-    for datagram in datagrams:
-        batch.clear()
-        batch.append(datagram)
+    before = opener.drops.copy()
+    for batch in Batch(1).refill(datagrams):
         opener.open(batch, 0.0)
     return Counter({reason.value: count for reason, count in (opener.drops - before).items()})
 
@@ -244,8 +242,7 @@ def test_what_a_ground_opens_is_what_was_sealed():
     for vector in read("downlink")["datagrams"]:
         if vector["lane"] > Lane.VIDEO_B:
             continue
-        batch.clear()
-        batch.append(octets(vector["datagram"]))
+        batch.hold([octets(vector["datagram"])])
         opened, plain = opener.open(batch, 0.0), octets(vector["plaintext"])
         if vector["lane"] == Lane.TELEMETRY:
             assert [bytes(frame) for frame in opened.frames] == [plain[a : a + n] for a, n in mavlink.split(plain)]

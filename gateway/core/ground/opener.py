@@ -34,7 +34,7 @@ from gateway.core.ground.opened import Arrival, Bundle, Opened
 from gateway.core.ground.session import Lease
 from gateway.core.sframe import HeaderBlock
 from gateway.core.wire import CONTROL_BELOW, DropReason, Evidence
-from keys.lanes import Lane
+from keys.lanes import TELEMETRY_LANES, VIDEO_LANES, Lane
 from keys.policy import PolicyFlag
 
 Indices = npt.NDArray[np.int64]
@@ -42,9 +42,7 @@ Mask = npt.NDArray[np.bool_]
 
 _NONE: Indices = np.zeros(0, np.int64)
 
-_TELEMETRY = (Lane.TELEMETRY, Lane.OBSERVER_TELEMETRY)
-_VIDEO = (Lane.VIDEO_A, Lane.VIDEO_B)
-_LIVE = _TELEMETRY + _VIDEO  # worth nothing when it is late
+_LIVE = TELEMETRY_LANES + VIDEO_LANES  # worth nothing when it is late
 
 
 class _Rows(NamedTuple):
@@ -296,9 +294,9 @@ class Opener:
         if lease.proves:
             opened.fresh += slots
         self.opened[lease.lane] += len(slots)
-        if lease.lane in _VIDEO:
+        if lease.lane in VIDEO_LANES:
             opened.video.setdefault(lease.lane, []).extend(self._unpadded(batch, slots) if self._pad_video else slots)
-        elif lease.lane in _TELEMETRY:
+        elif lease.lane in TELEMETRY_LANES:
             for slot, ctr in zip(slots, ctrs, strict=True):
                 opened.bundles.append(Bundle(lease, ctr, self._frames(batch.view(slot)), batch.age(slot)))
         else:

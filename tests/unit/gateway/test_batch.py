@@ -52,3 +52,10 @@ def test_what_is_cut_is_the_arena_itself_without_and_with_a_tag():
             if length:
                 plain[-1] = 7
                 assert batch.arena[offset + length - 1] == sealed[length - 1] == 7
+
+
+def test_a_batch_takes_what_is_more_than_it_holds_in_turns():
+    batch, datagrams = Batch(2), [b"1", b"2", b"3", b"4", b"5"]
+    assert [each.datagrams() for each in batch.refill(datagrams)] == [[b"1", b"2"], [b"3", b"4"], [b"5"]]
+    assert list(batch.refill([])) == []
+    assert [each is batch for each in batch.refill(datagrams[:1])] == [True]

@@ -112,8 +112,7 @@ def on_air(ground: Listener, *datagrams: bytes) -> list[bytes]:
 
 def batch_of(*datagrams: bytes) -> Batch:
     batch = Batch(max(1, len(datagrams)))
-    for datagram in datagrams:
-        batch.append(datagram)
+    batch.hold(datagrams)
     return batch
 
 

@@ -25,8 +25,7 @@ def sender(next_ctr: int = 0) -> SendKey:
 
 def filled(*plain: bytes) -> Batch:
     batch = Batch()
-    for datagram in plain:
-        batch.append(datagram)
+    batch.hold(plain)
     return batch
 
 

@@ -32,8 +32,7 @@ def no_descriptors() -> Iterator[None]:
 
 def batch_of(datagrams: Sequence[bytes]) -> Batch:
     batch = Batch()
-    for datagram in datagrams:
-        batch.append(datagram)
+    batch.hold(datagrams)
     return batch
 
 
