@@ -68,7 +68,7 @@ class AirConfig(_Role, frozen=True, kw_only=True):
 
     device: str
     fc: str = "udpin:127.0.0.1:14560"
-    video: tuple[str, ...] = ("udpin:127.0.0.1:5602", "udpin:127.0.0.1:5603")
+    video: tuple[str, ...] = ("udpin:127.0.0.1:5602", "udpin:127.0.0.1:5606")
     link_kbit: int | None = None  # rate of the narrowest link; announcements take at most 5 % of it
     flush_ms: float = Tuning().flush_ms
     system_id: int = SYSTEM  # MAVLink system id of this aircraft
@@ -87,7 +87,7 @@ class GroundConfig(_Role, frozen=True, kw_only=True):
     order: str
     link: tuple[str, ...] = ("udpin:0.0.0.0:14600",)
     gcs: tuple[str, ...] = ("udpout:127.0.0.1:14550",)
-    video: tuple[str, ...] = ("udpout:127.0.0.1:5600", "udpout:127.0.0.1:5601")
+    video: tuple[str, ...] = ("udpout:127.0.0.1:5600", "udpout:127.0.0.1:5604")
     feed: str | None = None  # the feed of opened data for other programs; off by default
     accept_older_session: str | None = None  # one start, as NAME:COUNTER, although a later one is known
 

@@ -29,7 +29,7 @@ def command(parser: argparse.ArgumentParser) -> None:
         "--video",
         metavar="ENDPOINT",
         action="append",
-        help="a camera's datagrams; at most two; default udpin:127.0.0.1:5602 and :5603",
+        help="a camera's datagrams; at most two; default udpin:127.0.0.1:5602 and :5606",
     )
     parser.add_argument(
         "--link", metavar="ENDPOINT", action="append", help="where to send, such as udpout:192.168.10.2:14600; repeatable"

@@ -24,6 +24,7 @@ from gateway.report.role_status import Use
 LISTEN_S = 2.5  # enough for some key frames of any encoder, whose datagrams are full
 MOST = 5000  # datagrams inspected
 RTP_HEADER, RTP_VERSION = 12, 2  # RFC 3550 section 5.1
+EVEN_PORTS = "5602 or 5606"
 RTCP_TYPES = range(192, 224)  # values at the position of a payload type: RFC 5761 section 4
 TS_PACKET, TS_SYNC = 188, 0x47
 MAVLINK = b"\xfd\xfe"
@@ -128,10 +129,14 @@ def _judged(address: Address, came: list[bytes], settings: AirConfig, *, heard_o
 
 
 def _silent(address: Address, kind: Kind, settings: AirConfig, *, heard_one: bool) -> Finding:
-    """An encoder sends the reports on its RTP to the port above: RFC 3550 section 11. They are not a second camera."""
+    """An encoder sends the reports on its RTP to the port above (RFC 3550 section 11), which is no place for a camera."""
     seen = f"no video comes to {address} in {LISTEN_S:g} s"
     if kind is Kind.RTCP:
-        seen += f", only reports (RTCP) on the stream to port {address.port - 1}"
+        return do(
+            "camera",
+            f"{seen}, only reports (RTCP) on the stream to port {address.port - 1}",
+            f"give this camera an even port of its own, {EVEN_PORTS}; for a missing camera remove the port from video",
+        )
     if heard_one and settings.video == AirConfig(device="", link=()).video:
         return ok("camera", f"{seen}: correct with one camera")
     return do("camera", seen, "start the encoder; for a missing camera remove the port from video; without any: video = []")

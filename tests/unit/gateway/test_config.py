@@ -19,10 +19,19 @@ def test_the_command_line_alone_and_its_defaults():
     settings = config.load(AirConfig, arguments(device="drone", link=[LINK]))
     assert (settings.device, settings.link) == ("drone", (LINK,))
     assert settings.fc == "udpin:127.0.0.1:14560"
-    assert settings.video == ("udpin:127.0.0.1:5602", "udpin:127.0.0.1:5603")
+    assert settings.video == ("udpin:127.0.0.1:5602", "udpin:127.0.0.1:5606")
     ground = config.load(GroundConfig, arguments(station="pilot", order="op.order"))
     assert ground.link == ("udpin:0.0.0.0:14600",)
     assert ground.gcs == ("udpout:127.0.0.1:14550",)
+
+
+def test_no_default_port_of_video_is_that_of_reports_on_another():
+    """RFC 3550 section 11: the port above an even one is for RTCP. Both roles may be on one computer."""
+    air = config.load(AirConfig, arguments(device="drone", link=[LINK]))
+    ground = config.load(GroundConfig, arguments(station="pilot", order="op.order"))
+    ports = [config.endpoint(text).port for text in (*air.video, *ground.video)]
+    assert all(port % 2 == 0 for port in ports)
+    assert len({*ports, *(port + 1 for port in ports)}) == 8
 
 
 def test_the_command_line_overrides_the_file(tmp_path):

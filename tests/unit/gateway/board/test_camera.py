@@ -64,7 +64,10 @@ def test_transport_streams_that_are_too_large_get_a_size_of_whole_packets(tmp_pa
 
 def test_the_reports_of_one_encoder_are_no_second_camera(tmp_path, monkeypatch):
     monkeypatch.setattr(camera, "LISTEN_S", LISTEN_S)
-    settings = AirConfig(device="d", link=("udpout:127.0.0.1:9",))
+    even = next(port for port in iter(free_port, None) if port % 2 == 0)
+    settings = AirConfig(
+        device="d", link=("udpout:127.0.0.1:9",), video=tuple(f"udpin:{HOST}:{port}" for port in (even, even + 1))
+    )
     subject = Subject(role="air", path=tmp_path / "air.toml", settings=settings, user=caller())
 
     over = threading.Event()
@@ -72,12 +75,13 @@ def test_the_reports_of_one_encoder_are_no_second_camera(tmp_path, monkeypatch):
     def send() -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as made:
             while not over.wait(0.02):
-                made.sendto(RTP, (HOST, 5602))
-                made.sendto(RTCP, (HOST, 5603))
+                made.sendto(RTP, (HOST, even))
+                made.sendto(RTCP, (HOST, even + 1))
 
     thread = threading.Thread(target=send)
     thread.start()
     findings = list(camera.look(subject))
     over.set()
     thread.join()
-    assert [finding.state for finding in findings] == ["ok", "ok"]
+    assert [finding.state for finding in findings] == ["ok", "do this"]
+    assert "even port of its own" in findings[1].cure
