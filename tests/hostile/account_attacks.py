@@ -90,7 +90,7 @@ def commands_to_a_listening_port() -> Row:
         return Row(
             "another user of the pilot's computer commands at a listening port of the ground",
             f"{COUNT} datagrams from a program of that user",
-            "none was heard, none answered; an alarm names the user and the line that would let him in",
+            "none was accepted, none answered; an alarm names the user and the line that admits this user",
             counted(ground),
         )
 
@@ -115,8 +115,8 @@ def poses_as_another_computer() -> Row:
             "the same where the ground listens on the network, from an IPv6 address that this computer does not have: Linux"
             " lets any program send from it",
             f"{COUNT} datagrams from {ANOTHER_COMPUTER}",
-            "none was heard, what the pilot's program sent behind them was: the kernel drops what came by loopback from"
-            " another address than it is for",
+            "none was accepted, but the later ones of the pilot's program were: the kernel drops loopback datagrams from"
+            " another address than their destination",
             {},
         )
 
@@ -142,9 +142,9 @@ def closes_sockets_without_end() -> Row:
         until(lambda: all(not ground.users.departures.take() and time.sleep(0.01) is None for _ in range(20)))
         assert [heard() for _ in range(3)] == [[FRAME]] * 3
         return Row(
-            "another user opens and closes sockets without end, so that Linux cannot tell which port was left any more",
+            "another user opens and closes sockets without end, so that Linux can no longer report which port was left",
             f"{SOCKETS:,} sockets before each command",
-            "the first commands are not believed; then only the pilot's port is asked about, and the next ones are",
+            "the first commands are not accepted; then Linux is asked only about the pilot's port, and the next ones are",
             {},
         )
 
@@ -158,7 +158,7 @@ def takes_14550_first() -> Row:
         return Row(
             "another user takes the port of the ground control station before it, to read telemetry and to command",
             f"{COUNT} frames of telemetry were to go there",
-            "none was sent, so that there is no address either to which a command could be sent",
+            "none was sent, and so the attacker has no address to which to send a command",
             counted(ground),
         )
 
@@ -173,9 +173,9 @@ def sends_and_is_gone() -> Row:
     with plain(f"udpin:{HOST}:{port}", os.geteuid()) as ground:
         assert heard(ground, send) == []
         return Row(
-            "the same at a listening port, from a socket that is closed before anybody can look whose it was",
+            "the same at a listening port, from a socket that is closed before its user can be looked up",
             f"{COUNT} datagrams, each from a port of its own",
-            "none was heard: a port that no program has is nobody's",
+            "none was accepted: a port that no program has belongs to no user",
             counted(ground),
         )
 
@@ -191,7 +191,7 @@ def connects_and_is_gone() -> Row:
         return Row(
             "the same by TCP: connected, sent, closed",
             "one connection",
-            "not heard: Linux shows uid 0 for what was closed, which is not taken for root's",
+            "not accepted: Linux shows uid 0 for a closed socket, which does not count as root",
             counted(ground),
         )
 
@@ -211,8 +211,8 @@ def page_in_a_browser() -> Row:
         assert (uplink.sent, dict(uplink.refused), link.drained) == (0, {}, [])
         return Row(
             "a page in the pilot's own browser posts commands to the TCP port that the ground serves",
-            f"{COMMANDS} commands behind the head of a request",
-            "none was taken: what does not begin with MAVLink is hung up on, and alarmed",
+            f"{COMMANDS} commands after the head of a request",
+            "none was accepted: a connection that does not begin with MAVLink is closed, with an alarm",
             {},
         )
 
@@ -248,9 +248,10 @@ def shares_the_port_for_a_moment() -> Row:
         assert batch.datagrams() == [b"the pilot's"]
         return Row(
             "another user shares the UDP port of a ground control station that lets others share it (SO_REUSEADDR), for one"
-            " datagram, and is gone before the table is read",
+            " datagram, and closes before the table is read",
             "1 command",
-            "not heard once Linux has told that a socket left the port, some 10 us later; **taken** if it is read before",
+            "not accepted after Linux has reported that a socket left the port, some 10 us later; **accepted** if it is"
+            " read before",
             counted(ground),
         )
 

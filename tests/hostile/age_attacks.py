@@ -98,7 +98,7 @@ def commands_at_a_ground() -> Row:
         gcs.close()
         assert [frame for _, frame in here.aircraft.commands] == new
         return Row(
-            "a ground stands still while a joystick goes on, and then reads what waited in its socket",
+            "a ground stands still while a joystick continues, and then reads the data that waited in its socket",
             f"{MANY} commands {STILL_S} s before it goes on, with fresh_ms {FRESH_MS}, and {MANY} just then",
             f"the {MANY} of just then reached the flight controller, and none of the others",
             only(uplink.refused, "late"),
@@ -154,7 +154,7 @@ def aircraft(folder: Path) -> Row:
     return Row(
         "the aircraft's computer stands still for 5 s",
         "a real `zegel air` stopped (SIGSTOP), 200 frames a second of the flight controller, 25 commands a second",
-        "no frame over a second old was sent, no command older than fresh_ms reached the flight controller; both go on",
+        "no frame over a second old was sent, no command older than fresh_ms reached the flight controller; both continue",
         only(drops, "late", "stale_echo"),
     )
 
@@ -203,7 +203,7 @@ def line_without_stamps() -> Row:
     return Row(
         "a ground at a serial radio, which has no stamps, stands still for 8 s once, and reads what came meanwhile",
         f"{len(came)} datagrams of control in these 8 s, and {sent} bundles in the minute after them",
-        "the beats that came meanwhile were late, for they may be so old; all bundles of the minute after were delivered",
+        "the beats of that time were late, because they may be that old; all bundles of the minute after were delivered",
         only(here.pilot.drops, "late_beat"),
     )
 
@@ -221,7 +221,7 @@ def socket_that_is_never_empty() -> Row:
     assert delivered == sent
     assert not here.pilot.drops["late_beat"]
     return Row(
-        "a stranger without a key floods the socket of a ground whose system has no stamps, so that it is never read empty",
+        "an attacker without a key floods the socket of a ground whose system has no stamps, so that it is never empty",
         f"{strangers:,} datagrams in 20 s, and {sent} bundles of the aircraft in the minute after them",
         "no beat was late then or later, and all bundles of the minute after were delivered",
         only(here.pilot.drops, "bad_control"),
@@ -247,7 +247,7 @@ def old_command_behind_a_younger_beat() -> Row:
     return Row(
         "a ground at a serial radio stands still with a pilot's command, then seals it, and it is held back on its way",
         f"the command, {still} s old, held back for 0.2, 1 and 2 s, while beats had gone on coming to the ground",
-        "it went up behind the beat that was the newest when it came, and never reached the flight controller",
+        "it was sealed with the echo of the beat that was the newest when it came, and never reached the flight controller",
         only(here.drone.drops, "stale_echo"),
     )
 

@@ -102,9 +102,9 @@ def one_signature(folder: Path) -> Row:
         assert pair.taken(pair.order(serial=8), signer) == []
     assert pair.taken(pair.order(), *BOTH) == ["aircraft", "station"]
     return Row(
-        "an order of a hybrid agency, by who has broken one of its two kinds of key",
+        "an order of a hybrid agency, by an attacker who has broken one of its two kinds of key",
         "two orders: with the P-384 signature alone, and with the ML-DSA-65 one alone",
-        "neither the aircraft nor a station took one: both signatures are needed",
+        "neither the aircraft nor a station accepted one: both signatures are needed",
         {},
     )
 
@@ -131,7 +131,7 @@ def same_name(folder: Path) -> Row:
     assert refused("station", "trust", pair.pilot, "--root", folder / "other.crt")
     assert len(StationFolder.open(pair.pilot).roots) == 2
     return Row(
-        "an agency that is named like a trusted one, to stand in for one of its roots",
+        "an agency with the name of a trusted one, to replace one of its roots",
         "its root.crt, to `zegel station trust`",
         "refused: orders know agencies by name, so no two of one name are trusted in one place",
         {},
@@ -158,10 +158,10 @@ def half_given(folder: Path) -> Row:
     assert half.taken(half.order(), *BOTH) == []
     assert half.taken(half.order(serial=8), harbour().signer) == ["aircraft", "station"]
     return Row(
-        "a root.crt from which the ML-DSA-65 certificate was taken on its way, to an aircraft and a station",
+        "a root.crt from which the ML-DSA-65 certificate was removed on its way, to an aircraft and a station",
         "that file, and an order with the P-384 signature alone",
-        "it has another fingerprint than the agency says, and the agency's own orders are refused; **who did not compare"
-        " takes an order with the one signature**",
+        "it has another fingerprint than the agency says, and the agency's own orders are refused; **a person who did not"
+        " compare accepts an order with the one signature**",
         {},
     )
 
@@ -194,7 +194,7 @@ def demoted(folder: Path) -> Row:
         aboard.datagrams(1.0)
         assert (old.phase, aboard.order.content.stations[0].guard) == (Phase.CLOSED, "observer")
     return Row(
-        "a pilot who is made an observer in flight goes on commanding while the change is announced",
+        "a pilot who is made an observer in flight continues to command while the change is announced",
         "an order that gives a lesser guard policy",
         "not announced: the session under the old policy ended in the same turn",
         {},

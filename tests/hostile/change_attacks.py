@@ -97,9 +97,9 @@ def dropped_station_goes_on() -> Row:
     assert heard == []
     scene.pilot_goes_on()
     return Row(
-        "a station that the new order drops goes on in the old session, with a changed ground",
-        f"{len(known) + len(forged)} commands in the moment after the change, behind beats that are fresh",
-        "none was looked into; the pilot who stays was heard in the old session without a pause",
+        "a station that the new order drops continues in the old session, with a modified ground",
+        f"{len(known) + len(forged)} commands in the moment after the change, with echoes of fresh beats",
+        "none was opened; the remaining pilot was accepted in the old session without a pause",
         only(counters, "not_permitted"),
     )
 
@@ -112,7 +112,7 @@ def demoted_station_goes_on() -> Row:
     assert heard == [PING]
     scene.pilot_goes_on()
     return Row(
-        "a pilot whom the new order makes an observer by guard policy goes on in the old session",
+        "a pilot whom the new order makes an observer by guard policy continues in the old session",
         f"{AGAIN + 1} times ARM, and a PING",
         "judged by the new policy from the first moment: the PING passed, no ARM did",
         only(counters, "guarded"),
@@ -154,7 +154,7 @@ def held_over_the_change() -> Row:
     return Row(
         "a command of the old session held back until its pilot has commanded in the new one",
         "1, still fresh by its echo",
-        "refused: a station that has moved is not heard in the old session",
+        "refused: commands of a station that has moved are not accepted in the old session",
         only(counters, "not_permitted"),
     )
 
@@ -182,9 +182,9 @@ def pieces_withheld(folder: Path) -> Row:
     assert withheld
     assert gap < LONGEST_S, f"{gap:.1f} s without the pilot"
     return Row(
-        "who relays a radio withholds pieces of the order that goes ahead",
+        "an attacker who relays a radio withholds pieces of the announced order",
         f"all but {withheld} datagrams, in {WITHHELD_S:.0f} s",
-        "they come again until the pilot's ground says that it holds the order: the pilot was heard without a pause",
+        "they are repeated until the pilot's ground says that it holds the order: the pilot was accepted without a pause",
         {},
     )
 
@@ -214,7 +214,7 @@ def held_said_again(folder: Path) -> Row:
         counters = Counter(flight.aboard.uplink.drops()) - before
     assert LEAD_S - 0.1 < waited < LEAD_S + 0.5
     return Row(
-        "an observer's 'I hold this order' played back, while the pilot hears nothing",
+        "an observer's 'I hold this order' played back, while the pilot receives nothing",
         f"{len(recorded)} datagrams of the observer's, each up to {AGAIN} times",
         f"they count for the observer alone: the change waited {waited:.1f} s for the pilot, and no longer than lead_s",
         only(counters, "replayed"),

@@ -73,7 +73,7 @@ def with_op_id(make: Maker) -> Maker:
 
 def flood_by_outsiders() -> Row:
     return flood(
-        "forged statements, beats and fragments by who never had an order of the operation, 10,000 a second",
+        "forged statements, beats and fragments by an attacker who never had an order of the operation, 10,000 a second",
         all_kinds,
         "unopened_control",
     )

@@ -86,7 +86,7 @@ def rolled_back_folder(folder: Path) -> Row:
     assert (refused.heard, refused.known) == (1, 5)
     return Row(
         "a rolled-back device folder",
-        "start 1 from an old image, after start 5 was heard",
+        "start 1 from an old image, after start 5 was received",
         "refused, and the operator is told both counters",
         only(station.drops, "older_session", "unknown_session"),
     )
@@ -119,7 +119,7 @@ def system_time(folder: Path) -> Row:
     return Row(
         "SYSTEM_TIME of 2^64-1 from the flight controller",
         "one frame",
-        "passed on byte for byte, and believed by nobody",
+        "passed on byte for byte, and not used by Zegel",
         {},
     )
 

@@ -64,7 +64,7 @@ def one_id_twice() -> Row:
     return Row(
         "two aircraft with one system id, and two that are meant by one command",
         "an ARM to the id; an ARM to all, 0",
-        "the first went to the aircraft that was heard with it first; the second was refused, and said",
+        "the first went to the aircraft that was received with it first; the second was refused, with a message",
         {},
     )
 

@@ -236,7 +236,7 @@ def what_must_pass() -> Row:
     assert scene.sends(*frames) == frames
     assert scene.uplink.kept_back() == {}
     return Row(
-        "no attack: what MAVLink has, and a library from last year has not",
+        "no attack: messages that MAVLink has, and a library of last year does not have",
         f"{len(frames)} frames as pilot: REQUEST_EVENT, COMMAND_CANCEL, PLAY_TUNE_V2, new extension fields, fields to come",
         f"all {len(frames)} reached the flight controller, byte for byte",
         {},

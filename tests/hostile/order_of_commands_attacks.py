@@ -110,7 +110,8 @@ def held_back_over_a_standstill() -> Row:
     return Row(
         "the same, at an aircraft that stands still and reads both at once",
         f"1 command, {HELD_BACK_S} s after an ARM, {STILL_S - HELD_BACK_S:.1f} s before the aircraft goes on",
-        "not carried out: it is behind by the times of arrival; what one read brings is carried out as it was sealed",
+        "not carried out: it is too late by the times of arrival; commands of one read are carried out in the order of"
+        " sealing",
         only(pilot.aircraft.drops - before, "out_of_order"),
     )
 
@@ -164,7 +165,7 @@ def flooded_over_a_change() -> Row:
     return Row(
         f"the same over two changes of order, {rate:,} a second",
         f"{8 * rate:,} in 8 s, while the pilot commands 20 times a second",
-        f"all {sent} of the pilot's arrived: who was known in one session is known in the next, by bytes that follow",
+        f"all {sent} of the pilot's arrived: an instance known in one session is known in the next, by derived bytes",
         only(scene.aircraft.drops - before, "over_budget"),
     )
 

@@ -157,7 +157,7 @@ def reflected_down() -> Row:
     return Row(
         "the downlink reflected to the aircraft",
         f"{len(tape)} datagrams",
-        "none was looked into",
+        "none was opened",
         only(counters, "wrong_direction"),
     )
 

@@ -59,8 +59,8 @@ def telemetry_to_commanders() -> Row:
     assert readers.goes_on(readers.pilot, Lane.TELEMETRY)
     return Row(
         "an observer forges telemetry and acknowledgements to a commander",
-        f"{len(forged)} datagrams, in the commanders' lane and in his own",
-        "the commander saw none: he has another lane, of another key",
+        f"{len(forged)} datagrams, in the commanders' lane and in its own",
+        "the commander saw none: commanders have another lane, with another key",
         only(counters, "bad_tag", "not_granted"),
     )
 

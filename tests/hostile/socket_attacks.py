@@ -153,9 +153,9 @@ def request_without_end(folder: Path) -> Row:
             sender.kill()
             sender.wait()
     return Row(
-        "a program says its request to `zegel metrics` letter by letter, without end",
+        "a program sends its request to `zegel metrics` letter by letter, without end",
         "a letter every 0.2 s",
-        "others are answered meanwhile; it is hung up on after five seconds in all",
+        "others are answered meanwhile; it is disconnected after five seconds in total",
         {},
     )
 
@@ -177,9 +177,9 @@ def network_of_a_tablet(folder: Path) -> Row:
     finally:
         ground.end()
     return Row(
-        "who shares the network of a tablet or a player on another computer reads what passes there, and can command",
+        "an attacker on the network of a tablet or a player on another computer reads its data, and can command",
         f"{len(wanted)} plain endpoints off loopback: a tablet, a multicast group of players",
-        "**reached**: there it is in clear. Each is an alarm, from the start on",
+        "**achieved**: the data is in clear there. Each endpoint raises an alarm, from the start on",
         {},
     )
 
@@ -197,9 +197,9 @@ def control_that_a_library_throws_at() -> Row:
         counters = moved(scene.station, lambda: scene.station.receive(mixed(sent, poisoned), scene.now))
     assert scene.station.frames == scene.frames
     return Row(
-        "with op_id: a control datagram at which a library throws what nobody expected, in each batch",
+        "with op_id: a control datagram for which a library raises an unexpected exception, in each batch",
         f"{len(mixed(sent, forged)) - len(sent)} among {len(sent)} of a flight",
-        "each costs itself: every frame that came with them is delivered, and the place is alarmed",
+        "each costs only itself: every frame that came with them is delivered, and an alarm names the place",
         only(counters, "unexpected"),
     )
 
@@ -218,9 +218,9 @@ def command_that_a_library_throws_at() -> Row:
         counters = moved(scene.aircraft, lambda: scene.aircraft.receive(sealed, scene.now))
     assert [frame for _, frame in scene.aircraft.commands] == frames[:7] + frames[8:]
     return Row(
-        "a commander's bundle at which a parser throws what nobody expected",
+        "a commander's bundle for which a parser raises an unexpected exception",
         f"1 among {len(frames)} in one batch",
-        "it costs itself: the others reach the flight controller, in order",
+        "it costs only itself: the others reach the flight controller, in order",
         only(counters, "unexpected"),
     )
 

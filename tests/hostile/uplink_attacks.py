@@ -78,7 +78,7 @@ def another_session() -> Row:
     return Row(
         "commands of an earlier session of the same aircraft",
         f"{len(recorded)} commands",
-        "none was looked into",
+        "none was opened",
         only(scene.attack(*recorded), "unknown_session"),
     )
 
@@ -90,7 +90,7 @@ def reflected_up() -> Row:
     return Row(
         "the uplink reflected to a ground",
         f"{len(sent)} commands",
-        "none was looked into",
+        "none was opened",
         only(counters, "wrong_direction"),
     )
 
@@ -101,9 +101,9 @@ def observer_in_his_own_name() -> Row:
     assert scene.observer.seal([frame], scene.now) is Refusal.OBSERVER
     forged = [scene.forged(scene.observer, Lane.UPLINK, frame, 2) for _ in range(20)]
     return Row(
-        "an observer commands in his own name, with a ground that he changed",
-        f"{len(forged)} commands, sealed with the uplink key that he does hold",
-        "his role has no such lane: dropped before any key is derived. An honest ground refuses them itself",
+        "an observer commands in its own name, with a modified ground",
+        f"{len(forged)} commands, sealed with the uplink key that it holds",
+        "its role has no such lane: dropped before any key is derived. An unmodified ground refuses them itself",
         only(scene.attack(*forged), "not_permitted"),
     )
 
@@ -114,7 +114,7 @@ def observer_in_the_pilots_name() -> Row:
     forged = [scene.forged(scene.observer, Lane.UPLINK, frame, name) for name in (1, 3) for _ in range(10)]
     return Row(
         "a station forges commands in another's name",
-        f"{len(forged)} commands as the pilots, sealed with his own key",
+        f"{len(forged)} commands as the pilot's, sealed with its own key",
         "no tag verified: each station has a key of its own",
         only(scene.attack(*forged), "bad_tag"),
     )
@@ -153,7 +153,7 @@ def ninth_instance() -> Row:
     assert scene.attack() == {}
     return Row(
         "a copied station folder: one pilot's key in many grounds at once",
-        f"{INSTANCES} instances beside the pilot's",
+        f"{INSTANCES} instances in addition to the pilot's",
         f"**{taken} were accepted**, as the pilot's; the others not, and the pilot's own goes on",
         only(counters, "too_many_instances"),
     )
