@@ -201,16 +201,20 @@ def _of(kind: type[Config], path: Path) -> Values:
         if key in other.__struct_fields__:
             role = "air" if other is AirConfig else "ground"
             raise ConfigError(f"{path} is for zegel {role}: it has the key {key}", hint=f"zegel {role} --config {path}")
-    with _as_config_error():
-        toml.require_known(kind, values, path)
+    require_known(kind, values, path)
     return values
+
+
+def require_known(kind: type[msgspec.Struct], values: Values, where: object, what: str = "") -> None:
+    """ConfigError names a key that `kind` does not have, and the nearest one that it has."""
+    with _as_config_error():
+        toml.require_known(kind, values, where, what)
 
 
 def tuning(path: Path) -> Tuning:
     """A tuning.toml; ConfigError names the key that is wrong."""
     values = read(path)
-    with _as_config_error():
-        toml.require_known(Tuning, values, path, "is no tuning")
+    require_known(Tuning, values, path, "is no tuning")
     where = _from(str(path))
     found = _converted(Tuning, values, where)
     _check_tuning(where, found)

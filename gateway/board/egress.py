@@ -69,6 +69,10 @@ def read(path: Path, given: argparse.Namespace) -> tuple[Guard, list[str]]:
     for field in ("interface", "user"):
         if getattr(given, field, None):
             values[field] = getattr(given, field)
+    config.require_known(EgressConfig, values, path)
+    tables = values.get("allow")
+    for place, table in enumerate(tables if isinstance(tables, list) else [], 1):
+        config.require_known(Allow, table if isinstance(table, dict) else {}, f"{path}: allow {place}")
     try:
         asked = msgspec.convert(values, EgressConfig)
     except msgspec.ValidationError as error:

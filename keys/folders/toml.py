@@ -6,6 +6,7 @@ What lives here: the one reader of such files, for keys and gateway. What must n
 from __future__ import annotations
 
 import re
+import tomllib  # not by msgspec, which imports it late: a process may then act as a person who cannot read it
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -22,10 +23,10 @@ Kind = TypeVar("Kind", bound=msgspec.Struct)
 def read(path: Path) -> Values:
     """The keys of a file, spelled with - or _ as their writer likes. WrongToml."""
     try:
-        values = msgspec.toml.decode(path.read_bytes(), type=Values)
+        values = tomllib.loads(path.read_bytes().decode())
     except OSError as error:
         raise WrongToml(f"{path}: {error.strerror}", hint="check the path") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise WrongToml(f"{path} is not TOML: {error}", hint='a line reads: key = "value"') from None
     return {key.replace("-", "_"): value for key, value in values.items()}
 

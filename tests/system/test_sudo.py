@@ -128,6 +128,22 @@ def test_what_sudo_writes_beside_the_person_is_the_persons(enrolled):
     assert enrolled.owners(enrolled.home) == {(PERSON, PERSON)}
 
 
+def test_an_order_from_a_file_is_changed_ended_and_looked_at_by_sudo(enrolled):
+    """The person's files in a home that nobody else may enter, the agency of the person, the aircraft of the service."""
+    enrolled.sudo("order", "draft", ".", "-o", "order.toml")
+    text = (enrolled.home / "order.toml").read_text()
+    enrolled.save("order.toml", text.replace('operation = ""', 'operation = "Night Watch"'))
+    enrolled.sudo("order", "issue", "agency", "--file", "order.toml", "-o", "op.order")
+    enrolled.sudo("order", "change", "op.order", "--station", "pilot:telemetry,command", "-o", "2.order")
+    enrolled.sudo("order", "end", "2.order", "-o", "3.order")
+    assert "orders: 3 so far" in enrolled.sudo("agency", "show", "agency")
+    assert "pilot, of 'Harbour Police', x-wing: pilot.pub" in enrolled.sudo("station", "list", ".")
+    enrolled.sudo("device", "load-order", enrolled.kept / "air", "2.order")
+    assert "order 2 for operation 'Night Watch'" in enrolled.sudo("device", "show", enrolled.kept / "air")
+    assert enrolled.owners(enrolled.home) == {(PERSON, PERSON)}
+    assert enrolled.owners(enrolled.kept) == {(ZEGEL, ZEGEL)}
+
+
 def test_a_running_aircraft_of_the_service_takes_an_order_by_sudo(enrolled):
     order(enrolled)
     enrolled.sudo("device", "load-order", enrolled.kept / "air", "op.order")
@@ -173,7 +189,7 @@ def test_sudo_for_the_wrong_user_is_told_to_be_plain(enrolled):
     assert "hint: call sudo without -u" in done.stderr
 
 
-@pytest.mark.parametrize("words", [("device", "request"), ("station", "public")])
+@pytest.mark.parametrize("words", [("device", "request"), ("device", "show"), ("station", "public")])
 def test_without_sudo_the_folder_of_the_service_is_told_to_need_it(enrolled, words):
     folder = enrolled.kept / ("air" if words[0] == "device" else "ground")
     done = enrolled.run(*words, folder, uid=PERSON)

@@ -21,7 +21,9 @@ def guard(tmp_path, text: str):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('interfaces = ["usb0"]', "unknown field `interfaces`"),
+        ('interfaces = ["usb0"]', "has the key interfaces, which does not exist"),
+        ('port = [1]\n[[allow]]\nwhy = "x"\nto_prot = 5', "allow 1 has the key to_prot, which does not exist"),
+        ('port = [1]\nallow = ["x"]', "Expected `object`, got `str`"),
         ('interface = ["lo"]', "lo is no ground link"),
         ('interface = ["usb0\\" accept"]', "is no interface"),
         ("port = [70000]", "a number from 1 to 65535"),

@@ -252,6 +252,76 @@ def test_trust_and_destroy(here, good, zegel, monkeypatch):
     assert "has been destroyed" in zegel("station destroy pilot").error
 
 
+# --- what is where ---
+
+
+def test_agency_show_tells_the_keys_that_are_here_and_no_secret(here, good, zegel, monkeypatch):
+    fingerprint = good("agency init third --name Third").split("fingerprint ")[1].split()[0]
+    assert f"agency 'Third' in third\n  root key fingerprint {fingerprint}\n" in good("agency show third")
+    said = good("agency show agency")
+    assert "agency/signer: signer 1, certificate until 2029-01-14 08:00 UTC: 730 days from now\n" in said
+    assert "orders: 1 so far; operations that the folder remembers: 1\n" in said
+    good(f"{ISSUE} -o 2.order")
+    assert "orders: 2 so far; operations that the folder remembers: 2\n" in good("agency show agency")
+    assert content_id("2.order") not in good("agency show agency")
+    shutil.move("agency/root", "safe")
+    assert "agency/root: not here" in good("agency show agency")
+    shutil.move("safe", "agency/root")
+    shutil.move("agency/signer", "office")
+    assert "agency/signer: not here" in good("agency show agency")
+    shutil.move("office", "agency/signer")
+    good("agency new-signer agency")
+    assert "agency/signer: signer 2" in good("agency show agency")
+    monkeypatch.setattr(time, "time", lambda: NOW + 3 * 365 * 24 * HOUR)
+    assert "signer 2, certificate until 2029-01-14 08:00 UTC: EXPIRED" in good("agency show agency")
+    assert zegel("agency show drone").hint == "name the agency's folder: the one that zegel agency init made"
+
+
+def content_id(name: str) -> str:
+    return parse_order(Path(name).read_bytes()).op_id.hex()
+
+
+def test_device_show_tells_under_which_order_it_flies(here, good, monkeypatch):
+    said = good("device show drone")
+    assert said.startswith("device 'drone-7' in drone\n  key fingerprint ")
+    assert "  enrolled with 'Harbour Police', root key fingerprint " in said
+    assert "  starts so far: 0\n  order 1 for operation 'Night Watch' of 'Harbour Police', no system ids listed\n" in said
+    assert said.endswith("from 2027-01-15 08:00 UTC to 2027-01-15 16:00 UTC: in force, ends in 8 hours\n")
+    monkeypatch.setattr(time, "time", lambda: NOW + 9 * HOUR)
+    assert good("device show drone").endswith("16:00 UTC: ENDED 1 hour ago\n")
+    monkeypatch.setattr(time, "time", lambda: 1_000)  # an aircraft may have no clock
+    assert good("device show drone").endswith("to 2027-01-15 16:00 UTC\n")
+
+
+def test_device_show_tells_what_is_missing_and_changes_nothing(here, good):
+    good("device init other --name drone-8")
+    assert "not enrolled: zegel device enrol other device.crt --root root.crt" in good("device show other")
+    good("agency certify-device agency other/device.csr -o drone-8.crt")
+    good("device enrol other drone-8.crt --root agency/root/root.crt")
+    assert "order: no order is loaded in other" in good("device show other")
+    Path("drone/state.json").write_bytes(b"")
+    before = files_of(here)
+    assert "note: a state file in drone was damaged" in good("device show drone")
+    with process(HOLDER, here / "drone") as holder:
+        assert f"in drone, in use by process {holder.pid}\n" in good("device show drone")
+    assert files_of(here) == before
+
+
+def test_station_list_tells_each_key_once(here, good, zegel):
+    shutil.copy("pilot/station.pub", "mailed.pub")
+    said = good("station list .")
+    assert [line for line in said.splitlines() if not line.startswith("  ")] == [
+        "pilot, of 'Harbour Police', x-wing: mailed.pub",
+        "visitor, of 'Coast Guard', x25519: visitor/station.pub",
+    ]
+    fingerprint = good("station init late --name late --root agency/root/root.crt").split("fingerprint ")[1].split()[0]
+    assert f"late, of 'Harbour Police', x-wing: late/station.pub\n  key fingerprint {fingerprint}\n" in good(
+        "station list ."
+    )
+    assert zegel("station list agency").error == "there is no station's public file in agency"
+    assert zegel("station list no").error == "no does not exist"
+
+
 # --- mistakes ---
 
 

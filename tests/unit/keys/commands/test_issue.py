@@ -10,6 +10,8 @@ import msgspec
 import pytest
 
 from keys import order_limits
+from keys.commands import order_form
+from keys.errors import WrongToml
 from keys.lanes import STATIONS_MAX, Role
 from keys.order import DEVICES_MAX, LATEST, LINK_MAX, parse_order
 from tests.unit.keys.commands.test_custody import HOUR, ISSUE, NOW, good, here, made, zegel
@@ -112,6 +114,22 @@ def test_a_mistake_in_the_file_is_named_with_its_place_and_the_nearest_word(here
     assert answer.hint
     assert not Path("new.order").exists()
     assert Path("agency/signer/state.json").read_bytes() == before
+
+
+def test_a_file_that_is_cut_anywhere_is_refused_in_words_or_asks_for_less(here):
+    """And one with a bit that is wrong."""
+    whole = FORM.encode()
+    damaged = [whole[:end] for end in range(len(whole))]
+    damaged += [whole[:at] + bytes([whole[at] ^ 1 << at % 8]) + whole[at + 1 :] for at in range(len(whole))]
+    hints = []
+    for data in damaged:
+        Path("order.toml").write_bytes(data)
+        try:
+            order_form.read(Path("order.toml"))
+        except WrongToml as error:
+            hints.append(error.hint)
+    assert all(hints)
+    assert len(hints) > len(damaged) / 2
 
 
 def test_a_file_that_is_not_there_and_one_that_is_no_text(here, zegel):
