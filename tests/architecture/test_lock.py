@@ -52,6 +52,12 @@ def test_each_version_is_exact_and_has_a_hash(path):
         assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", each) for each in hashes), requirement
 
 
+@pytest.mark.parametrize("path", [RUNTIME, BUILD], ids=lambda path: path.name)
+def test_no_version_depends_on_the_python(path):
+    """pip judges a marker by its own Python: fetched by 3.11 for 3.13, the package would lack what it asks for there."""
+    assert not re.search("python_(full_)?version", path.read_text())
+
+
 @pytest.mark.parametrize("board", BOARDS, ids=lambda board: f"{board['python_version']}-{board['platform_machine']}")
 def test_what_setup_cfg_asks_for_is_locked_once_for_each_board(board):
     here = [

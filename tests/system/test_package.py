@@ -133,6 +133,32 @@ def test_the_bill_of_materials_is_of_what_is_in_the_package(package, tmp_path):
     assert any("openssl" in name.lower() for name in parts), parts
 
 
+@pytest.mark.parametrize("python", ["3.11", "3.13"])
+def test_its_wheels_are_all_that_each_python_needs(package, tmp_path, python, figure):
+    """Installed as packaging/venv does, by that Python itself."""
+    program = shutil.which(f"python{python}")
+    if program is None or subprocess.run([program, "-c", ""], check=False, capture_output=True).returncode:
+        pytest.skip(f"needs python{python}")
+    subprocess.run(["dpkg-deb", "--extract", package, tmp_path], check=True)
+    wheels, made = tmp_path / "usr/share/zegel/wheels", tmp_path / "venv"
+    subprocess.run([program, "-m", "venv", "--without-pip", made], check=True)
+    (pip,) = wheels.glob("pip-*.whl")
+    words = [
+        "--isolated",
+        "install",
+        "--no-index",
+        "--find-links",
+        wheels,
+        "--require-hashes",
+        "-r",
+        wheels / "requirements.txt",
+    ]
+    environment = {**os.environ, "PIP_CONFIG_FILE": os.devnull}
+    subprocess.run([made / "bin/python", pip / "pip", *words], env=environment, check=True, capture_output=True)
+    said = subprocess.run([made / "bin/zegel", "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    figure(f"{package.name} in Python {python}: {said}")
+
+
 @pytest.fixture
 def root(debian, package, tmp_path) -> Root:
     subprocess.run(["cp", "-a", str(debian), str(tmp_path / "root")], check=True)
