@@ -68,9 +68,10 @@ class AirUplink:
         if self._clock and self._clock() - began > AGED_S:  # it stood still meanwhile: their age is unknown
             self.opener.drops[DropReason.LATE] += len(accepted.frames)
             accepted.frames.clear()
-        link.authenticated(accepted.slots, now)
+        if accepted.slots:
+            link.authenticated(link.senders(accepted.slots), now)
         if accepted.copies:
-            link.renew(accepted.copies, now)
+            link.renew(link.senders(accepted.copies), now)
         self._to_fc([(station, frame) for station, frame in accepted.frames if self._may(station, frame, now)], now)
         crowds = self.opener.drops[DropReason.TOO_MANY_INSTANCES]
         if crowds > self._crowds:

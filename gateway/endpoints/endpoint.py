@@ -111,17 +111,17 @@ class Endpoint(ABC):
         """The senders of the datagrams in these slots of the last `receive_into`, each once."""
         return [self.address]
 
-    def authenticated(self, slots: Sequence[int], now: float) -> None:  # noqa: B027 - most send to one peer, whom they were told
-        """The datagrams in these slots of the last read were authentic and new, so their senders may be answered."""
+    def authenticated(self, senders: Sequence[Hashable], now: float) -> None:  # noqa: B027 - most send to one peer, whom they were told
+        """These senders sent what was authentic and new, so they may be answered."""
 
-    def renew(self, slots: Sequence[int], now: float) -> None:  # noqa: B027 - as above
-        """The datagrams in these slots are copies: they keep an authenticated sender, and add no new one."""
+    def renew(self, senders: Sequence[Hashable], now: float) -> None:  # noqa: B027 - as above
+        """These senders sent copies: that keeps an authenticated sender, and adds no new one."""
 
     def hang_up(self) -> None:  # noqa: B027 - most have one peer
         """On the connection that the last `receive_into` read from, where there may be several."""
 
-    def propose(self, slots: Sequence[int], now: float) -> None:  # noqa: B027 - as above
-        """The datagrams in these slots may be copies: they keep an authenticated sender, and other senders may be tried."""
+    def propose(self, senders: Sequence[Hashable], now: float) -> None:  # noqa: B027 - as above
+        """These senders sent what may be copies: that keeps an authenticated sender, and other senders may be tried."""
 
     def prove(self, address: Hashable, now: float) -> None:  # noqa: B027 - as above
         """A challenge that was sent only to this address has come back: the address is proved."""

@@ -34,8 +34,8 @@ class ProvedLink(UdpLink):
         else:
             self._count(batch, self._mover.send(batch, address))
 
-    def propose(self, slots: Sequence[int], now: float) -> None:
-        for peer in self.senders(slots):
+    def propose(self, senders: Sequence[Peer], now: float) -> None:
+        for peer in senders:
             if peer in self._clients:
                 self._clients[peer] = now
                 continue

@@ -272,11 +272,11 @@ class UdpLink(UdpIn):
     def _move(self, made: socket.socket) -> Mover:
         return new_link_mover(made)
 
-    def authenticated(self, slots: Sequence[int], now: float) -> None:
-        self._welcome(self.senders(slots), now)
+    def authenticated(self, senders: Sequence[Peer], now: float) -> None:
+        self._welcome(senders, now)
 
-    def renew(self, slots: Sequence[int], now: float) -> None:
-        self._welcome([peer for peer in self.senders(slots) if peer in self._clients], now)
+    def renew(self, senders: Sequence[Peer], now: float) -> None:
+        self._welcome([peer for peer in senders if peer in self._clients], now)
 
     def _gives_way(self, now: float) -> Peer | None:
         """Only a client that fell silent: a NAT may have changed its address. A faster relay displaces nobody."""

@@ -173,11 +173,13 @@ class Ground:
     def _open_link(self, number: int, link: Endpoint, began: float, now: float) -> None:
         opened = self.opener.open(self._batch, now)
         self.opener.look_again(opened, clock.now() - began)
-        link.authenticated(opened.fresh, now)
+        if opened.fresh:
+            link.authenticated(link.senders(opened.fresh), now)
         with self.barrier:
             for arrival in opened.arrivals:
-                self.paths.hear(number, arrival, link.senders(arrival.slots), now)
-                link.propose(arrival.slots, now)
+                senders = link.senders(arrival.slots)
+                self.paths.hear(number, arrival, senders, now)
+                link.propose(senders, now)
         with self.barrier:
             self._to_gcs(self.reorder.put(self.systems.sift(opened.bundles), now), now)
         for lane, player in zip(VIDEO_LANES, self.players, strict=False):

@@ -17,8 +17,8 @@ class PlainEnd(Endpoint):
         self.to_come: list[tuple[int, float, list[bytes]]] = []  # (connection, how long it waited, what one call gives)
         self.drained: list[bytes] = []
         self.takes: int | None = None  # at most so many of a batch; None: all
-        self.vouched: list[int] = []
-        self.kept: list[int] = []
+        self.vouched: list[Hashable] = []
+        self.kept: list[Hashable] = []
         self.known: list[Hashable] = [self.address]  # what `addresses` says
         self.drained_to: list[tuple[Hashable, bytes]] = []
         self.proved: list[Hashable] = []
@@ -39,11 +39,11 @@ class PlainEnd(Endpoint):
         self.drained += taken
         return len(taken)
 
-    def authenticated(self, slots: Sequence[int], _now: float) -> None:
-        self.vouched += slots
+    def authenticated(self, senders: Sequence[Hashable], _now: float) -> None:
+        self.vouched += senders
 
-    def renew(self, slots: Sequence[int], _now: float) -> None:
-        self.kept += slots
+    def renew(self, senders: Sequence[Hashable], _now: float) -> None:
+        self.kept += senders
 
     def addresses(self) -> list[Hashable]:
         return self.known

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Hashable, Sequence
 
 import pytest
 from pymavlink.dialects.v20 import all as dialect
@@ -22,6 +23,13 @@ ARM = bytes(dialect.MAVLink_command_long_message(1, 1, 400, 0, 1, 0, 0, 0, 0, 0,
 SIGNING = bytes(dialect.MAVLink_setup_signing_message(1, 1, bytes(32), 1).pack(GCS))
 
 
+class Shared(PlainEnd):
+    """A link where each datagram of a read comes from another address."""
+
+    def senders(self, slots: Sequence[int]) -> list[Hashable]:
+        return [f"sender {slot}" for slot in slots]
+
+
 class Scene:
     """Two stations that may command, the second as a camera-operator; both are fresh."""
 
@@ -31,7 +39,7 @@ class Scene:
         stations[1] = dataclasses.replace(stations[1], guard="camera-operator")
         self.world.order = verified(dataclasses.replace(self.world.order.content, stations=tuple(stations)))
         self.aircraft = self.world.aircraft()
-        self.fc, self.link = PlainEnd(), PlainEnd()
+        self.fc, self.link = PlainEnd(), Shared()
         self.alarms = Alarms(lambda _: None)
         self.uplink = AirUplink(self.aircraft.announcer, self.fc, self.alarms)
         self.stations = [self.world.station(index) for index in (1, 2)]
@@ -91,7 +99,7 @@ def test_setup_signing_crosses_in_neither_direction(scene: Scene):
 def test_the_link_is_told_whose_datagrams_were_accepted(scene: Scene):
     scene.link.put(b"rubbish", *scene.stations[0].seal([ARM], scene.now))
     scene.uplink.receive(scene.link, scene.now)
-    assert scene.link.vouched == [1]
+    assert scene.link.vouched == ["sender 1"]
 
 
 def test_a_copy_by_the_slower_link_keeps_that_link_and_vouches_for_nobody(scene: Scene):
@@ -99,7 +107,7 @@ def test_a_copy_by_the_slower_link_keeps_that_link_and_vouches_for_nobody(scene:
     for _ in range(2):
         scene.link.put(b"rubbish", sealed)
         scene.uplink.receive(scene.link, scene.now)
-    assert (scene.link.vouched, scene.link.kept) == ([1], [1])
+    assert (scene.link.vouched, scene.link.kept) == (["sender 1"], ["sender 1"])
     assert scene.fc.drained == [ARM]
 
 

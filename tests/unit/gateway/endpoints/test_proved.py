@@ -56,13 +56,13 @@ def heard(link: Endpoint, client: socket.socket) -> Hashable:
 
 def vouched(link: Endpoint, client: socket.socket, now: float) -> Hashable:
     address = heard(link, client)
-    link.authenticated([0], now)
+    link.authenticated(link.senders([0]), now)
     return address
 
 
 def proposed(link: Endpoint, client: socket.socket, now: float) -> Hashable:
     address = heard(link, client)
-    link.propose([0], now)
+    link.propose(link.senders([0]), now)
     return address
 
 

@@ -172,7 +172,7 @@ def test_a_link_follows_a_peer_whose_nat_gives_it_another_address_again_and_agai
     for number, client in enumerate(clients):
         client.send(batch_of([b"authentic"]), 0.0)
         received(link, 1, number * every_s)
-        link.authenticated([0], number * every_s)
+        link.authenticated(link.senders([0]), number * every_s)
         link.send(batch_of([b"answer"]), number * every_s)
         assert client.receive_into(Batch(), 0.0) == 1
     assert link.last_error == ""
@@ -186,11 +186,11 @@ def test_who_relays_faster_from_ever_new_addresses_pushes_nobody_out_of_a_link(m
         now = number * 0.3
         client.send(batch_of([b"authentic"]), now)
         received(link, 1, now)
-        link.authenticated([0], now)
+        link.authenticated(link.senders([0]), now)
         if number % 5 == 0:  # its own copy comes second: every 1.5 s
             mine.send(batch_of([b"authentic"]), now)
             received(link, 1, now)
-            link.renew([0], now)
+            link.renew(link.senders([0]), now)
         link.send(batch_of([b"answer"]), now)
         assert mine.receive_into(Batch(), now) == 1
     link.close()
@@ -460,7 +460,7 @@ def answered(link: Endpoint, clients: list[socket.socket], now: float) -> list[b
 def test_a_link_answers_whom_it_was_told_is_authentic_for_five_seconds_and_nobody_else(link, sockets):
     stranger, aircraft = sockets(2)
     heard(link, aircraft)
-    link.authenticated([0], 100.0)
+    link.authenticated(link.senders([0]), 100.0)
     heard(link, stranger)
     assert answered(link, [stranger, aircraft], 105.0) == [False, True]
     assert answered(link, [stranger, aircraft], 105.1) == [False, False]
@@ -471,15 +471,15 @@ def test_a_link_answers_whom_it_was_told_is_authentic_for_five_seconds_and_nobod
 def test_copies_keep_whom_they_come_from_and_make_nobody_new(link, sockets):
     stranger, aircraft = sockets(2)
     heard(link, aircraft)
-    link.authenticated([0], 100.0)
+    link.authenticated(link.senders([0]), 100.0)
     for now in (104.0, 108.0):
         for client in (stranger, aircraft):
             heard(link, client)
-            link.renew([0], now)
+            link.renew(link.senders([0]), now)
     assert answered(link, [stranger, aircraft], 112.0) == [False, True]
     link.tick(113.1)
     heard(link, aircraft)
-    link.renew([0], 113.1)  # too late: it has to prove itself again
+    link.renew(link.senders([0]), 113.1)  # too late: it has to prove itself again
     assert answered(link, [stranger, aircraft], 113.1) == [False, False]
 
 
@@ -487,7 +487,7 @@ def test_a_flood_of_sources_does_not_push_out_who_is_vouched_for(link, sockets):
     clients = sockets(6)
     for client in clients:
         heard(link, client)
-        link.authenticated([0], 1.0)
+        link.authenticated(link.senders([0]), 1.0)
     assert answered(link, clients, 2.0) == [True] * 4 + [False] * 2
 
 
@@ -498,21 +498,21 @@ def test_only_the_senders_of_the_authentic_slots_are_answered(link, sockets):
         client.sendto(bytes(size), (HOST, link.address.port))
     batch = Batch()
     until(lambda: link.receive_into(batch, 0.0) == 3)
-    link.authenticated([1], 0.0)
+    link.authenticated(link.senders([1]), 0.0)
     assert answered(link, [stranger, big, aircraft], 0.0) == [False, False, True]
 
 
 def test_to_vouch_for_nothing_changes_nothing(link, sockets):
     (client,) = sockets(1)
     heard(link, client)
-    link.authenticated([], 0.0)
+    link.authenticated(link.senders([]), 0.0)
     assert answered(link, [client], 0.0) == [False]
 
 
 def test_a_link_that_sends_needs_nobody_to_vouch():
     endpoint = open_link(parse(f"udpout:{HOST}:9"))
     assert type(endpoint) is type(open_endpoint(parse(f"udpout:{HOST}:9")))
-    endpoint.authenticated([0], 0.0)
+    endpoint.authenticated(endpoint.senders([0]), 0.0)
 
 
 @pytest.fixture
