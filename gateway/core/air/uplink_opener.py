@@ -45,8 +45,20 @@ ORDERS_FROM = Role.COMMAND | Role.CONTROL
 
 Indices = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
-Found: TypeAlias = tuple[Indices, Indices, Indices]  # slots, counters and header lengths of the datagrams of one KID
 SenderOf: TypeAlias = Callable[[int], Hashable]  # the sender's address of the datagram in a slot
+
+
+class _Rows(NamedTuple):
+    """Datagrams that are being opened: (n,) slots, KIDs, counters and header lengths."""
+
+    slots: Indices
+    kids: Indices
+    ctrs: Indices
+    sizes: Indices
+
+    def where(self, good: Mask) -> _Rows:
+        """Those that are good; not copied if they all are."""
+        return self if good.all() else _Rows(*(column[good] for column in self))
 
 
 class _Command(NamedTuple):
@@ -58,6 +70,14 @@ class _Command(NamedTuple):
     plain: bytes
 
 
+class StationMessage(NamedTuple):
+    """A control message of a station, by its index."""
+
+    station: int
+    kind: Control
+    content: bytes
+
+
 @dataclasses.dataclass(slots=True)
 class Accepted:
     """The accepted content of one batch, in order: frames and order fragments by station index, challenges, and the slots.
@@ -67,7 +87,7 @@ class Accepted:
 
     frames: list[tuple[int, bytes]] = dataclasses.field(default_factory=list)
     challenges: list[int] = dataclasses.field(default_factory=list)
-    control: list[tuple[int, Control, bytes]] = dataclasses.field(default_factory=list)
+    control: list[StationMessage] = dataclasses.field(default_factory=list)
     slots: list[int] = dataclasses.field(default_factory=list)
     copies: list[int] = dataclasses.field(default_factory=list)
 
@@ -124,79 +144,74 @@ class UplinkOpener:
         uplink = (first >= sframe.UPLINK_FIRST) & (lengths > sframe.UPLINK_HEADER_MIN)
         for index in np.flatnonzero(~uplink).tolist():
             self.drops[_why_not_uplink(batch.view(index))] += 1
-        at = np.flatnonzero(uplink)
-        if not at.size:
+        slots = np.flatnonzero(uplink)
+        if not slots.size:
             return accepted
-        heads = batch.octets[at, HEADROOM : HEADROOM + sframe.UPLINK_HEADER_MAX]
+        heads = batch.octets[slots, HEADROOM : HEADROOM + sframe.UPLINK_HEADER_MAX]
         kids, ctrs, sizes, good = sframe.parse(heads, sframe.UPLINK_KID)
-        columns = self._keep(good, DropReason.BAD_HEADER, at, kids, ctrs, sizes)
-        whole = lengths[columns[0]] >= columns[3] + (PLAIN_MIN + TAG_SIZE)
-        columns = self._keep(whole, DropReason.TOO_SHORT, *columns)
-        self._take(batch, self._without_former(batch, columns, accepted, now), accepted, now)
+        rows = self._keep(_Rows(slots, kids, ctrs, sizes), good, DropReason.BAD_HEADER)
+        rows = self._keep(rows, lengths[rows.slots] >= rows.sizes + (PLAIN_MIN + TAG_SIZE), DropReason.TOO_SHORT)
+        self._take(batch, self._without_former(batch, rows, accepted, now), accepted, now)
         return accepted
 
-    def _without_former(
-        self, batch: Batch, columns: tuple[Indices, ...], accepted: Accepted, now: float
-    ) -> tuple[Indices, ...]:
-        """The rows of `columns` that are not of the previous session; the rows of that one go first, while it is open."""
+    def _without_former(self, batch: Batch, rows: _Rows, accepted: Accepted, now: float) -> _Rows:
+        """The rows that are not of the previous session; the rows of that one go first, while it is open."""
         self.tick(now)
         former = self._former
         if former is None:
-            return columns
-        theirs = _session_byte(columns[1]) == former.announcer.session_id[0]
+            return rows
+        theirs = _session_byte(rows.kids) == former.announcer.session_id[0]
         if theirs.any():
             former._sender_of = self._sender_of
-            former._take(batch, tuple(column[theirs] for column in columns), accepted, now)
-        return tuple(column[~theirs] for column in columns)
+            former._take(batch, rows.where(theirs), accepted, now)
+        return rows.where(~theirs)
 
-    def _take(self, batch: Batch, columns: tuple[Indices, ...], accepted: Accepted, now: float) -> None:
+    def _take(self, batch: Batch, rows: _Rows, accepted: Accepted, now: float) -> None:
         """Steps 2 to 6, for the rows of the right form."""
         self._live.keep(self.announcer.uplink_keys(now))
-        at, kids, ctrs, sizes = self._addressed(columns, now)
-        for kid in dict.fromkeys(kids.tolist()):
-            mine = kids == kid
-            self._try_kid(batch, kid, (at[mine], ctrs[mine], sizes[mine]), accepted, now)
+        rows = self._addressed(rows, now)
+        for kid in dict.fromkeys(rows.kids.tolist()):
+            self._try_kid(batch, kid, rows.where(rows.kids == kid), accepted, now)
         self._carry_out(batch, accepted, now)
 
-    def _try_kid(self, batch: Batch, kid: int, found: Found, accepted: Accepted, now: float) -> None:
+    def _try_kid(self, batch: Batch, kid: int, rows: _Rows, accepted: Accepted, now: float) -> None:
         """After an unexpected exception, again one by one, so that one datagram costs only itself.
 
         Datagrams that are in `accepted` or wait for their turn have moved the window and count as replayed.
         """
         try:
-            self._open_kid(batch, kid, found, accepted, now)
+            self._open_kid(batch, kid, rows, accepted, now)
         except Exception as error:
-            if found[0].size == 1:
+            if rows.slots.size == 1:
                 self._unexpected(error)
                 return
             self.barrier.note(error)
-            for row in range(found[0].size):
-                at, ctrs, sizes = (column[row : row + 1] for column in found)
-                self._try_kid(batch, kid, (at, ctrs, sizes), accepted, now)
+            for slot in rows.slots:
+                self._try_kid(batch, kid, rows.where(rows.slots == slot), accepted, now)
 
     def _unexpected(self, error: Exception) -> None:
         self.drops[DropReason.UNEXPECTED] += 1
         self.barrier.note(error)
 
-    def _keep(self, good: Mask, reason: DropReason, *columns: Indices) -> tuple[Indices, ...]:
-        """The rows of `columns` that are good; the others are counted."""
-        if good.all():
-            return columns
-        self._count(~good, reason)
-        return tuple(column[good] for column in columns)
+    def _keep(self, rows: _Rows, good: Mask, reason: DropReason) -> _Rows:
+        """Those that are good; the others are counted."""
+        kept = rows.where(good)
+        if kept is not rows:
+            self._count(~good, reason)
+        return kept
 
     def _count(self, dropped: Mask, reason: DropReason) -> None:
         self.drops[reason] += int(np.count_nonzero(dropped))
 
     # --- 2: the KID ---
 
-    def _addressed(self, columns: tuple[Indices, ...], now: float) -> tuple[Indices, ...]:
+    def _addressed(self, rows: _Rows, now: float) -> _Rows:
         """The rows whose KID is of this session, of a station and lane by the order, and of an epoch accepted now."""
-        ours = _session_byte(columns[1]) == self.announcer.session_id[0]
-        columns = self._keep(ours, DropReason.UNKNOWN_SESSION, *columns)
-        columns = self._keep(self._permitted[columns[1] >> 56 & 0xFF], DropReason.NOT_PERMITTED, *columns)
+        ours = _session_byte(rows.kids) == self.announcer.session_id[0]
+        rows = self._keep(rows, ours, DropReason.UNKNOWN_SESSION)
+        rows = self._keep(rows, self._permitted[rows.kids >> 56 & 0xFF], DropReason.NOT_PERMITTED)
         taken = [epoch & 0xFF for epoch in self.announcer.uplink_keys(now)]
-        return self._keep(np.isin(columns[1] >> 48 & 0xFF, taken), DropReason.WRONG_EPOCH, *columns)
+        return self._keep(rows, np.isin(rows.kids >> 48 & 0xFF, taken), DropReason.WRONG_EPOCH)
 
     # --- 3: the instance ---
 
@@ -215,41 +230,42 @@ class UplinkOpener:
 
     # --- 4: window, tag, echo ---
 
-    def _open_kid(self, batch: Batch, kid: int, found: Found, accepted: Accepted, now: float) -> None:
+    def _open_kid(self, batch: Batch, kid: int, rows: _Rows, accepted: Accepted, now: float) -> None:
         known = self._key_of(kid, now)
         if known is None:
-            self.drops[DropReason.OVER_BUDGET] += found[0].size
+            self.drops[DropReason.OVER_BUDGET] += rows.slots.size
             return
         instance, epoch, key = known
         lane = Lane((kid >> 60) + 15)
-        too_old, seen = key.window.look(found[1])
+        too_old, seen = key.window.look(rows.ctrs)
         self._count(too_old, DropReason.TOO_OLD)
         self._count(seen, DropReason.REPLAYED)
-        accepted.copies += found[0][seen].tolist()
-        at, ctrs, sizes = (column[~(too_old | seen)] for column in found)
-        rows = zip(at.tolist(), ctrs.tolist(), sizes.tolist(), strict=True)
-        said = [self._opened(batch, key, index, ctr, size, now) for index, ctr, size in rows]
+        accepted.copies += rows.slots[seen].tolist()
+        rows = rows.where(~(too_old | seen))
+        headers = zip(rows.slots.tolist(), rows.ctrs.tolist(), rows.sizes.tolist(), strict=True)
+        said = [self._opened(batch, key, slot, ctr, size, now) for slot, ctr, size in headers]
         right = np.array([each is not None for each in said], np.bool_)
         if not right.any():
             return
         if not self._live.hear(kid, instance, now, self.announcer.freshness.fresh_s):
             self._count(right, DropReason.TOO_MANY_INSTANCES)
             return
-        fresh = key.window.accept(ctrs[right])
+        rows = rows.where(right)
+        fresh = key.window.accept(rows.ctrs)
         self._count(~fresh, DropReason.REPLAYED)
-        verified = zip(at[right].tolist(), ctrs[right].tolist(), filter(None, said), fresh.tolist(), strict=True)
-        for index, ctr, (seq, plain), is_new in verified:
+        verified = zip(rows.slots.tolist(), rows.ctrs.tolist(), filter(None, said), fresh.tolist(), strict=True)
+        for slot, ctr, (seq, plain), is_new in verified:
             if is_new and lane is Lane.UPLINK:
-                command = _Command(instance, Place(seq, epoch, ctr), index, plain)
+                command = _Command(instance, Place(seq, epoch, ctr), slot, plain)
                 self._waiting.setdefault(instance.station.index, []).append(command)
             elif is_new and self._deliver(instance.station, lane, plain, accepted, now):
-                accepted.slots.append(index)
+                accepted.slots.append(slot)
 
     def _opened(
-        self, batch: Batch, key: ReceiveKey, index: int, ctr: int, size: int, now: float
+        self, batch: Batch, key: ReceiveKey, slot: int, ctr: int, size: int, now: float
     ) -> tuple[int, bytes] | None:
         """The number of the echoed beat and the plaintext after the echo, if tag and echo are right."""
-        datagram = batch.view(index)
+        datagram = batch.view(slot)
         aad = bytes(datagram[:size]) + self.announcer.session_id
         try:
             plain = key.cipher.decrypt(sframe.nonce(key.salt, ctr), datagram[size:], aad)
@@ -323,13 +339,13 @@ class UplinkOpener:
             accepted.challenges.append(station.index)
             return None
         if kind == Control.ORDER_HELD and len(content) == NAME_SIZE:
-            accepted.control.append((station.index, Control.ORDER_HELD, content))
+            accepted.control.append(StationMessage(station.index, Control.ORDER_HELD, content))
             return None
         if kind != Control.ORDER_FRAGMENT:
             return DropReason.BAD_CONTROL
         if not station.roles & ORDERS_FROM:
             return DropReason.NOT_PERMITTED
-        accepted.control.append((station.index, Control.ORDER_FRAGMENT, content))
+        accepted.control.append(StationMessage(station.index, Control.ORDER_FRAGMENT, content))
         return None
 
 
