@@ -1,6 +1,6 @@
-"""Aead: the ways to encrypt that Python has, and a child process that times them, told what to believe of its processor.
+"""Aead: the ways to encrypt in Python, and a child process that times them, with a mask for its processor's features.
 
-What lives here: the calls themselves. What must not: rounds, tables, and what they are compared with (measures/cipher.py).
+What lives here: the calls themselves. What must not: rounds, tables, and comparisons (measures/cipher.py).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from gateway.batch import TAG_SIZE
 from keys.keyring import NONCE_SIZE
 
 KEY, NONCE, CONTEXT = bytes(32), bytes(NONCE_SIZE), b"zegel bench"
-AAD = bytes(24)  # about what a datagram has: header and session id
+AAD = bytes(24)  # like that of a datagram: header and session id
 
 
 def encrypt(size: int) -> Callable[[], object]:
@@ -36,7 +36,7 @@ def encrypt_into(size: int) -> Callable[[], object]:
 
 
 def in_place(size: int) -> Callable[[], object]:
-    """As the data path does: slices of an arena, the ciphertext where the plaintext stood."""
+    """Like the data path: slices of an arena, the ciphertext in place of the plaintext."""
     cipher, arena = AESGCM(KEY), memoryview(bytearray(size + TAG_SIZE))
     return lambda: cipher.encrypt_into(NONCE, arena[:size], AAD, arena)
 
@@ -90,8 +90,8 @@ class Child:
 
 
 def serve() -> None:
-    """Answer each line "SIZE SECONDS WAY" with the CPU seconds of one message, until who asks ends us."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to deal with
+    """Answer each line "SIZE SECONDS WAY" with the CPU seconds of one message, until the parent ends this process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     for line in sys.stdin:
         size, at_least, way = line.rstrip("\n").split(" ", 2)
         print(repr(cpu_per_call(WAYS[way](int(size)), float(at_least))), flush=True)

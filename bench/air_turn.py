@@ -1,7 +1,7 @@
 """Air turn: what `zegel air` does with one turn's frames of the flight controller, in memory, step by step.
 
-What runs is the product's: FrameReader, AirUplink, FrameCounts, Bundler, Sealer, in the order of air/role.py. What must not
-live here: sockets and processes (bench.repeater), and what it is compared with (bench.measures.mavlink).
+It runs the product's code: FrameReader, AirUplink, FrameCounts, Bundler, Sealer, in the order of air/role.py. What must not
+live here: sockets and processes (bench.repeater), and comparisons (bench.measures.mavlink).
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from gateway.report.frame_counts import FrameCounts
 from keys.lanes import Lane
 
 LANES = (Lane.TELEMETRY, Lane.OBSERVER_TELEMETRY)
-FRAMES = BATCHES_A_READ * CAPACITY  # of a turn that finds the socket full
-TURNS = 20  # of one figure
+FRAMES = BATCHES_A_READ * CAPACITY  # of a turn with a full socket
+TURNS = 20  # for one figure
 READ_SIZE = 512  # bytes that one read of a fast serial line gives
 
 
 class Wire(Endpoint):
-    """Gives the same datagrams each turn; the copy into the batch stands for the kernel's."""
+    """Gives the same datagrams each turn; the copy into the batch represents the kernel's."""
 
     stream = False
 
@@ -55,7 +55,7 @@ class Wire(Endpoint):
         self._next = 0
 
     def send(self, batch: Batch, now: float) -> int:  # noqa: ARG002 - an endpoint's
-        """Nothing goes down in this measurement."""
+        """This measurement sends nothing."""
         return batch.count
 
     def interests(self) -> list[tuple[int, int]]:
@@ -69,13 +69,13 @@ class Wire(Endpoint):
 
 
 class SerialWire(Wire):
-    """The same bytes as a serial line brings them: cut anywhere."""
+    """The same bytes from a serial line: split anywhere."""
 
     stream = True
 
 
 class Turn:
-    """The parts of one turn over `frames`; each step is given what the step before it made."""
+    """The parts of one turn over `frames`; each step gets the result of the previous step."""
 
     def __init__(self, frames: Sequence[bytes]) -> None:
         self.pair = Pair()
@@ -151,7 +151,7 @@ def _timed(prepare: Callable[[], object], run: Callable[[], object]) -> float:
 
 
 def _nothing() -> None:
-    """What some steps need before them."""
+    """The steps that some steps need before them."""
 
 
 def _batch(datagrams: Sequence[bytes]) -> Batch:

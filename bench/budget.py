@@ -1,4 +1,4 @@
-"""Budget: the committed figures of `zegel bench pi`, and what is over them.
+"""Budget: the committed figures of `zegel bench pi`, and the figures that exceed them.
 
 What lives here: budget.json and the comparison. What must not: counting (emulation.py).
 """
@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 
 COMMITTED = Path(__file__).parent / "budget.json"
-GROWTH = 0.05  # what a figure may grow by before somebody has to say that it may
-SEALED_AT_MOST = 20_000  # instructions a sealed datagram of 1,200 bytes, with AES instructions: what the product promises
+GROWTH = 0.05  # percent by which a figure may grow without a new budget
+SEALED_AT_MOST = 20_000  # promised: instructions per sealed datagram of 1,200 bytes, with AES instructions
 WRITE = "zegel bench pi --write-budget"
 
 Figures = dict[str, dict[str, int]]  # model -> region -> instructions a unit
@@ -29,12 +29,12 @@ def write(figures: Figures, path: Path | None = None) -> None:
 
 
 def growth(figure: int, budget: int | None) -> float | None:
-    """In percent of the budget, to a tenth: what is less depends on where in memory things stand. None without a budget."""
+    """In percent of the budget, to a tenth: smaller differences depend on memory addresses. None without a budget."""
     return None if not budget else round(100 * (figure - budget) / budget, 1)
 
 
 def broken(figures: Figures, budget: Figures, promise: tuple[str, str]) -> Iterator[str]:
-    """A sentence for each figure that is not as it should be. `promise`: which one is held by `SEALED_AT_MOST`."""
+    """A sentence for each figure that is too large. `promise`: the one that `SEALED_AT_MOST` limits."""
     for model, regions in figures.items():
         for region, figure in regions.items():
             allowed = budget.get(model, {}).get(region)

@@ -1,4 +1,4 @@
-"""`zegel bench`: which measurements there are, and how they are run and shown. Measures nothing itself."""
+"""`zegel bench`: the list of measurements, and how they are run and shown. It measures nothing itself."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COMMANDS: dict[str, Measurement] = {**suite.ALL, "pi": pi, "report": report, "tu
 
 
 def command(parser: argparse.ArgumentParser) -> None:
-    """measure the sealing on this machine, beside the programs one would use instead"""
+    """measure the sealing on this machine, compared with alternative programs"""
     _common(parser)
     parser.set_defaults(run=_run, names=list(suite.ALL))
     subparsers = parser.add_subparsers(metavar="WHAT")

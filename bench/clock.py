@@ -1,6 +1,6 @@
-"""Clock: what a call costs in CPU seconds, and medians of several ways measured in turn.
+"""Clock: the CPU seconds of a call, and medians of several ways measured in turn.
 
-CPU time, not the time of day: others on the machine then disturb a figure only by what they do to its caches.
+CPU time, not the time of day: other programs then disturb a figure only through the caches.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TypeVar
 from bench.result import Progress
 
 CPUCLOCK_SCHED = 2  # of all threads of a process, to the nanosecond (Linux, include/linux/posix-timers_types.h)
-GROWTH_MAX = 10  # times more calls from one try to the next: a first call is slow and says little
+GROWTH_MAX = 10  # factor of calls from one try to the next: a first call is slow and not representative
 
 Way = TypeVar("Way", bound=Hashable)
 
@@ -44,7 +44,7 @@ def medians(ways: Mapping[Way, Callable[[], float]], rounds: int, progress: Prog
 
 
 def system_share(before: tuple[int, int], after: tuple[int, int]) -> float:
-    """Which part of the CPU time between two `ticks_of` was the system's, 0 to 1."""
+    """The share of the system in the CPU time between two `ticks_of`, 0 to 1."""
     user, system = (late - early for early, late in zip(before, after, strict=True))
     return system / max(1, user + system)
 

@@ -1,4 +1,4 @@
-"""Compiler: the C programs of bench/c, made once for this machine and kept in its cache."""
+"""Compiler: the C programs of bench/c, compiled once for this machine and kept in a cache."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ WITHIN_S = 60.0
 
 
 class Absent(GatewayError):
-    """Something to measure with or to compare with is not installed; the hint is the command that installs it."""
+    """A program for measuring or comparing is not installed; the hint is the command that installs it."""
 
 
 def built(name: str, libraries: tuple[str, ...] = (), package: str = "") -> Path:
-    """The program made of `name`.c. Absent without a compiler, or without the headers that `package` holds."""
+    """The compiled `name`.c. Absent without a compiler, or without the headers of `package`."""
     compiler = _compiler()
     command = [*compiler, *WORDS]
     digest = hashlib.sha256(repr((command, libraries, sysconfig.get_platform())).encode())

@@ -1,7 +1,7 @@
-"""Cost breakdown: where a datagram's CPU time goes, and the least it can be where one call from Python seals each.
+"""Cost breakdown: the parts of a datagram's CPU time, and the minimum if one call from Python seals each.
 
-Zegel/1 seals each datagram by itself, so each costs a call of the AEAD; and each must come in and go out. Both are
-measured: the share of the system's by what it accounts to the relay's own processes under load, the call by itself.
+Zegel/1 seals each datagram by itself, so each costs a call of the AEAD, and each must be received and sent. Both are
+measured: the system's share by its accounting of the relay's processes under load, the call by itself.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ ROUNDS, CALLS_S = 5, 0.05
 COLUMNS = ("a datagram costs", "seals (us)", "of it system (us)", "opens (us)", "of it system (us) ")
 NOTES = (
     "system: the part of the CPU time that was spent in system calls; the rest is the program's own, the AEAD in it",
-    "one AEAD call: by itself and again and again, on one buffer that the cache holds; among datagrams it costs more",
-    "least: Zegel's system calls and one AEAD call, and nothing around them",
+    "one AEAD call: alone and repeated, on one buffer in the cache; between datagrams it costs more",
+    "least: only Zegel's system calls and one AEAD call",
 )
 
 
@@ -33,7 +33,7 @@ def made_of(relays: Sequence[Relay], spent: Sequence[Sequence[Spent]]) -> Table:
     seal, open_ = (statistics.median(1e6 * cpu_per_call(call, CALLS_S) for _ in range(ROUNDS)) for call in _calls())
     call: tuple[Cell, ...] = ("one AEAD call from Python", seal, None, open_, None)
     least: tuple[Cell, ...] = ("least", sealing + seal, sealing, opening + open_, opening)
-    return Table("What it is made of", COLUMNS, (*rows, call, least), NOTES)
+    return Table("Parts of the cost", COLUMNS, (*rows, call, least), NOTES)
 
 
 def _costs(mine: Sequence[Spent]) -> tuple[float, float, float, float]:

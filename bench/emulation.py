@@ -1,12 +1,12 @@
-"""Emulation: instructions that the data path takes on an emulated aarch64, counted by a plugin of qemu.
+"""Emulation: instructions of the data path on an emulated aarch64, counted by a plugin of qemu.
 
 The flow, and the functions in its order:
   1  `count`      needs bench/sysroot.py's folder; compiles the plugin
   2  `_run`       bench/instrumented.py inside of qemu, on a processor of one `Model`
-  3  `read`       what the plugin wrote, block by block and mark by mark, to instructions by region and by library
+  3  `read`       converts the plugin's output, block by block and mark by mark, to instructions by region and library
 
 The same code gives the same figure: the interpreter is pinned, nothing is read from a bytecode cache, hashes are not
-random, and neither are addresses wherever the system lets us ask for that. What instructions cost is another matter.
+random, and neither are addresses if the system allows that. The figures do not say how long instructions take.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CPU = "cortex-a76"
 
 
 class Model(NamedTuple):
-    """A processor: `armcap` masks what OpenSSL may use of it. qemu's older ones have AES too, so a mask must stand in."""
+    """A processor: `armcap` masks the features that OpenSSL may use. qemu's older models have AES, so it is needed."""
 
     name: str
     armcap: str | None
@@ -40,9 +40,9 @@ PI_5 = Model("Pi 5", None)
 PI_4 = Model("Pi 4, Zero 2 W", "1")  # ARMV7_NEON alone, of OpenSSL's arm_arch.h: no AES, no PMULL
 MODELS = (PI_5, PI_4)
 
-# By the beginning of their files' names. The AEAD is cryptography with the OpenSSL in it.
+# By the beginning of their file names. The AEAD is cryptography with its OpenSSL.
 LIBRARIES = {"python3.11": "Python", "_rust.abi3.so": "AEAD", "_multiarray_umath": "NumPy"}
-OTHERS = "libc"  # and what little stands in no library of the above
+OTHERS = "libc"  # and the few instructions in none of these libraries
 LABELS = (*LIBRARIES.values(), OTHERS)
 
 
@@ -55,7 +55,7 @@ class Counts:
 
 
 def count(root: Path, model: Model) -> Counts:
-    """Run the guest under `root` and count it, some ten seconds. CannotCount if something of that is not possible."""
+    """Run the guest under `root` and count it, some ten seconds. CannotCount if this is not possible."""
     with tempfile.TemporaryDirectory() as scratch:
         plugin, counts = Path(scratch) / "count.so", Path(scratch) / "counts"
         run(["gcc", "-O2", "-shared", "-fPIC", f"-DAPI_VERSION={API_VERSION}", "-o", str(plugin), str(PLUGIN)], "compiling")
@@ -91,7 +91,7 @@ def _run(root: Path, model: Model, plugin: Path, counts: Path) -> str:
 
 
 def _still() -> list[str]:
-    """The words that keep addresses the same from run to run; a container may forbid it, and then 0.1 % is lost."""
+    """The command prefix that keeps addresses the same in each run; a container may forbid it, which costs 0.1 %."""
     try:
         run(["setarch", "-R", "true"], "asking for fixed addresses")
     except CannotCount:
@@ -100,7 +100,7 @@ def _still() -> list[str]:
 
 
 class Places:
-    """Which library stands at an address, by the lines of /proc/self/maps."""
+    """The library at an address, by the lines of /proc/self/maps."""
 
     def __init__(self, maps: str) -> None:
         lines = [(*line.split(maxsplit=5), "")[:6] for line in maps.splitlines()]  # the path, if any, is the sixth
@@ -114,7 +114,7 @@ class Places:
 
 
 def read(lines: Iterable[str], units: dict[str, int], places: Places) -> Counts:
-    """Means of the plugin's lines, by `units` of each region by number; the first is empty, and is taken off the others."""
+    """Means of the plugin's lines, by `units` of each region; the first is empty, and is subtracted from the others."""
     sums: dict[int, Counter[str]] = {number: Counter() for number in range(len(units))}
     runs, ran = Counter[int](), Counter[str]()
     for line in lines:

@@ -1,6 +1,6 @@
-"""Fixture: a throw-away agency, its aircraft and its stations in a folder, as `zegel` commands make them.
+"""Fixture: a temporary agency, its aircraft and its stations in a folder, made by `zegel` commands.
 
-What lives here: files of keys and orders, and the words that start the two roles. What must not: what they are fed with.
+What lives here: files of keys and orders, and the command lines of the two roles. What must not: their input.
 """
 
 from __future__ import annotations

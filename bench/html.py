@@ -1,6 +1,6 @@
-"""HTML: a Record as one HTML file that needs nothing beside it: tables, plots, the machine.
+"""HTML: a Record as one HTML file without external parts: tables, plots, the machine.
 
-What must not live here: measuring, and how plots are drawn (bench.plot).
+What must not live here: measuring, and the drawing of plots (bench.plot).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ svg { display: block; width: 100%; max-width: 34rem; height: auto; margin: .75re
 
 
 CODE, SHOWN_CODE = r"`([^`]+)`", r"<code>\1</code>"
-WORD = ' class="word"'  # a column of words stands to the left
+WORD = ' class="word"'  # a column of words is aligned left
 
 
 def html(record: Record, command: str, sentences: Mapping[str, str]) -> str:

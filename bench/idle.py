@@ -1,6 +1,6 @@
-"""Idle: what air and ground cost when there is little to do, and what the announcements take of the link.
+"""Idle: the cost of air and ground when there is little to do, and the share of announcements on the link.
 
-What lives here: a flight's telemetry without video, and a link on which there is nothing but control. What must not:
+What lives here: a flight's telemetry without video, and a link with only control datagrams. What must not:
 loads of video (bench.measures.link).
 """
 
@@ -29,8 +29,8 @@ from keys.order import parse_order
 
 EVERY = 4  # of the recorded flight's 267 frames a second, which is more than 57,600 baud carry: 67
 TICK_S = 0.002
-JOIN_S = 2.0  # what is asked for and announced at the start is over by then
-SETTLE_S = 0.05  # what is on its way arrives
+JOIN_S = 2.0  # the requests and announcements of the start are over by then
+SETTLE_S = 0.05  # datagrams on their way arrive
 IP_UDP = 28  # bytes of headers around a datagram
 WHAT = ("announcements", "beats", "padding", "order")  # statements are among the first
 SEALED = {
@@ -77,7 +77,7 @@ def telemetry(scene: Scene, seconds: float) -> Table:
 
 
 def announcements(scene: Scene, links: Sequence[tuple[int, int]], seconds: float) -> Table:
-    """What a link carries when nothing but control is sent, with few and many stations, wide and narrow."""
+    """The datagrams of a link with only control, with few and many stations, wide and narrow."""
     rows: list[tuple[Cell, ...]] = []
     for listed, kbit in links:
         octets = control(scene, listed, kbit, seconds)
@@ -88,7 +88,7 @@ def announcements(scene: Scene, links: Sequence[tuple[int, int]], seconds: float
 
 
 def control(scene: Scene, listed: int, kbit: int, seconds: float) -> dict[str, int]:
-    """Bytes of each of `WHAT` that an aircraft sends in so long, once it has started, if it has nothing to seal."""
+    """Bytes of each of `WHAT` that an aircraft sends in this time after its start, if it has nothing to seal."""
     folder = scene.folder / f"control-{listed}-{kbit}"
     folder.mkdir()
     house = House(folder, stations(listed))

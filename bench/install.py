@@ -1,4 +1,4 @@
-"""Install: the command that brings a package of an extra into the environment that zegel runs from.
+"""Install: the command that installs a package of an extra into the environment of zegel.
 
 The package index has no zegel, so an extra has no name there that could be typed.
 """
@@ -10,15 +10,15 @@ import sys
 from importlib.metadata import requires
 from pathlib import Path
 
-BOARD = "/opt/zegel"  # of `make install` and of the Debian package, which make it anew at each upgrade
-PIPX = "pipx_metadata.json"  # stands in each environment of pipx
+BOARD = "/opt/zegel"  # of `make install` and of the Debian package, which replace it at each upgrade
+PIPX = "pipx_metadata.json"  # a file in each environment of pipx
 
 
 def command(package: str, prefix: str = sys.prefix) -> str:
-    """What to type, by how zegel was installed."""
+    """The command, by the kind of installation of zegel."""
     wanted = shlex.quote(requirement(package))
     if prefix == BOARD or prefix.startswith(f"{BOARD}."):
-        return f"in a clone, since each upgrade makes {BOARD} anew: make && .venv/bin/python -m pip install {wanted}"
+        return f"in a clone, since each upgrade replaces {BOARD}: make && .venv/bin/python -m pip install {wanted}"
     if (Path(prefix) / PIPX).exists():
         return f"pipx inject zegel {wanted}"
     return f"{shlex.quote(str(Path(prefix) / 'bin/python'))} -m pip install {wanted}"

@@ -1,8 +1,8 @@
-"""Instrumented: the data path between marks, for a machine that counts instructions. emulation.py runs it inside of one.
+"""Instrumented: the data path between marks, for an emulator that counts instructions. emulation.py runs it there.
 
-Each region is run until the interpreter has specialised its code, and then `REPEATS` times between two marks. What stands
-there is the product's own path under a real session (bench/pair.py). On standard output it leaves one line of JSON: the
-regions by number, and where the code of this process stands in memory.
+Each region is run until the interpreter has specialised its code, and then `REPEATS` times between two marks. Each region
+is the product's own path under a real session (bench/pair.py). The output is one line of JSON: the regions by number, and
+the addresses of the code of this process.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ MARK = 0x5E6E1 << 8  # plugin/count.c knows it, and that the low bits are a numb
 SIZE = 1200  # bytes of a datagram
 HEADER_SIZE = 6  # with the counter of bench/pair.py
 FRAMES = 256
-WARM, REPEATS = 40, 16  # what is made ahead for some batches is in the mean of so many
+WARM, REPEATS = 40, 16  # the mean includes the data that is prepared for several batches
 HOST, DISCARD = "127.0.0.1", 9
 FIRST_PORT, PORTS = 21_950, 100
 
@@ -42,7 +42,7 @@ LEFT_OVER = itertools.cycle(range(100, SIZE, 7))  # bytes
 
 
 class Region(NamedTuple):
-    """`run` handles `units` datagrams or frames; `prepare` puts them there, outside of the count."""
+    """`run` handles `units` datagrams or frames; `prepare` provides them, and is not counted."""
 
     name: str
     units: int
@@ -51,7 +51,7 @@ class Region(NamedTuple):
 
 
 def nothing() -> None:
-    """What stands between two marks even if nothing does: its count is taken off all others."""
+    """The cost of the marks themselves: its count is subtracted from all others."""
 
 
 def regions() -> Iterator[Region]:
@@ -65,7 +65,7 @@ def regions() -> Iterator[Region]:
 
 
 def _aead(pair: Pair) -> Region:
-    """The AEAD alone, in the leanest loop that Python has: what no data path can be below."""
+    """The AEAD alone, in the fastest loop of Python: the lower bound of any data path."""
     encrypt, arena = pair.key(Lane.VIDEO_A).cipher.encrypt_into, Batch().arena
     nonce, plain, sealed = bytes(NONCE_SIZE), arena[:SIZE], arena[: SIZE + TAG_SIZE]
     aad = bytes(HEADER_SIZE) + pair.announcer.session_id
@@ -138,7 +138,7 @@ def _telemetry(pair: Pair) -> Region:
 
 
 def _fill(batch: Batch, *, ends: bool = False) -> None:
-    """Full slots; `ends`: every eighth is what is left of a picture, a little longer each time."""
+    """Full slots; `ends`: every eighth is the end of a picture, a little longer each time."""
     batch.clear()
     batch.lengths[:] = SIZE
     if ends:
@@ -153,7 +153,7 @@ def _udp(kind: str, port: int, open_as: Callable[[Address], Endpoint] = open_end
 
 
 def _free_port() -> int:
-    """The same in every run if it can be had: where a port's number ends up, it changes what is counted."""
+    """The same port in every run if possible, because its number changes the count."""
     for port in range(FIRST_PORT, FIRST_PORT + PORTS):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
             probe.bind((HOST, port))
@@ -162,7 +162,7 @@ def _free_port() -> int:
 
 
 def mark(number: int) -> None:
-    """Say to whoever counts: here. Nothing else comes of it."""
+    """A mark for the plugin that counts; it has no other effect."""
     try:
         os.getpgid(MARK | number)
     except OSError:

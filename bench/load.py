@@ -1,6 +1,6 @@
 """Load: paced datagrams into a relay, and the count of those that come out, each in a process of its own.
 
-What lives here: how generator and sink (bench/c/load.c) are started and what they say. What must not: relays, tables.
+What lives here: starting generator and sink (bench/c/load.c), and reading their output. What must not: relays, tables.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ VIDEO_SIZE = 1200  # bytes of a datagram of kind "rtp"
 FRAME_SIZE = 40  # bytes of a datagram of kind "mavlink"
 READY_WITHIN_S = 10.0
 END_WITHIN_S = 30.0
-SEEN_WITHIN_S = 0.3  # a ground sends to a new program of this computer once it has seen whose it is
+SEEN_WITHIN_S = 0.3  # a ground sends to a new program of this computer after it has looked up its user
 
 
 class Ways(NamedTuple):
-    """Where datagrams enter a relay and where they come out; `before` and `behind` are words that start a program there."""
+    """Where datagrams enter and leave a relay; `before` and `behind` are prefixes of the programs that run there."""
 
     enter: int
     leave: int
@@ -48,7 +48,7 @@ class Offered(NamedTuple):
 
 
 class Counted(NamedTuple):
-    """What a sink got: different datagrams, those that came again, behind a later one, or from elsewhere."""
+    """The datagrams of a sink: different ones, repeats, those after a later one, and those of other senders."""
 
     received: int
     duplicates: int
@@ -80,7 +80,7 @@ def tool() -> tuple[str, ...]:
 
 
 def note() -> str:
-    """What is to be said of generator and sink."""
+    """The note about generator and sink."""
     compiled = len(tool()) == 1
     return (
         "generator and sink: C, bench/c/load.c"
@@ -90,7 +90,7 @@ def note() -> str:
 
 
 class Sink:
-    """Counts what comes to a port, from its making on. Numbers below `first` are those of an earlier load."""
+    """Counts the datagrams at a port, from its start. Numbers below `first` are those of an earlier load."""
 
     def __init__(self, ways: Ways, first: int = 0, latencies: Path | None = None) -> None:
         self._file = latencies
@@ -102,7 +102,7 @@ class Sink:
             raise OSError(f"no sink at {ways.leave_host}:{ways.leave}")
 
     def end(self) -> Counted:
-        """Once it is quiet, what has come."""
+        """The result, when no more datagrams come."""
         self._process.terminate()
         return Counted(**_told(self._process))
 
@@ -116,7 +116,7 @@ class Sink:
 
 
 class Generator:
-    """Sends `count` datagrams at `rate` a second, from its making on."""
+    """Sends `count` datagrams at `rate` a second, from its start."""
 
     def __init__(self, ways: Ways, rate: float, count: int, first: int = 0, kind: str = "rtp", gso: bool = False) -> None:
         words = [*ways.before, *tool(), "send", ways.enter_host, str(ways.enter), kind, str(rate), str(count), str(first)]
@@ -131,7 +131,7 @@ class Generator:
 
 
 def run(ways: Ways, rate: float, seconds: float, first: int = 0, gso: bool = False) -> Run:
-    """Offer video datagrams at `rate` a second for so long, and count what comes out."""
+    """Offer video datagrams at `rate` a second for this time, and count those that come out."""
     sink = Sink(ways, first)
     try:
         time.sleep(SEEN_WITHIN_S)

@@ -1,8 +1,7 @@
 """Loopback flight: some seconds of flight over loopback, through the real `zegel air` and `zegel ground`, under one tuning.
 
-The frames are those of a recorded flight, as a UART brings them; the camera hands over whole pictures, a key picture a
-second.
-What lives here: the load, and what came of it. What must not: which tuning is better (bench.measures.tune).
+The frames are those of a recorded flight, at the rate of a UART; the camera sends whole pictures, a key picture a second.
+What lives here: the load, and its result. What must not: the choice of a tuning (bench.measures.tune).
 """
 
 from __future__ import annotations
@@ -29,12 +28,12 @@ from gateway.errors import NotRunning
 STAMP = struct.Struct("<q")  # when it was sent, in ns of the monotonic clock
 FRAME_MIN = V2_HEADER + STAMP.size + CHECKSUM_SIZE
 PAYLOAD_MAX = 255
-ATTITUDE = 30  # any message that may cross; nobody here reads what it says
+ATTITUDE = 30  # any message that may cross; its content is not read
 FROM_S = 20.0  # of the recorded flight: parameters have been loaded, and it flies
 VIDEO_SIZE = 1200
 PICTURES = 30  # a second
 KEY_PICTURE = 5  # times as large as the others, one a second
-PILE_S = 4.0  # of video, sent to an air that stands still
+PILE_S = 4.0  # seconds of video, sent to an air that stands still
 HEAR_PILE_S = 0.5
 SETTLE_S = 0.2
 OPEN_WITHIN_S = 20.0
@@ -43,8 +42,8 @@ OPEN_WITHIN_S = 20.0
 class Flown(NamedTuple):
     """`air`, `ground` in % of a core; the percentiles in ms, from the sender's call to ours.
 
-    `lost` is the percentage of the load that did not arrive. `kept` is how many seconds of the video, of those that pile
-    up while air stands still, come through when it goes on: what is older is lost, and what is younger comes late.
+    `lost` is the percentage of the load that did not arrive. `kept` is how many seconds of the video that accumulates while
+    air stands still arrive when it continues: older video is lost, and newer video arrives late.
     """
 
     air: float
@@ -58,7 +57,7 @@ class Flown(NamedTuple):
 
 
 class Due(NamedTuple):
-    """What is sent `at` so many seconds: a frame of `size` bytes, or a picture of `size` datagrams."""
+    """An item that is sent `at` this second: a frame of `size` bytes, or a picture of `size` datagrams."""
 
     at: float
     picture: bool
@@ -103,7 +102,7 @@ class Rehearsal:
     # --- the flight ---
 
     def fly(self, seconds: float) -> Flown:
-        """Play the load, stall once after it, and see what comes out of the other end."""
+        """Play the load, stall once after it, and record the output at the other end."""
         took: dict[bool, list[int]] = {False: [], True: []}  # ns, of telemetry and of video
         plan = schedule(seconds, self.mbit)
         busy, began = self._cpu(), time.monotonic()
@@ -136,7 +135,7 @@ class Rehearsal:
                     took[made is self._player].append(time.monotonic_ns() - STAMP.unpack_from(datagram, at)[0])
 
     def _stall(self) -> float:
-        """Stop `zegel air`, as a board does that is busy elsewhere, and let it go on: how many seconds of video it has."""
+        """Stop `zegel air`, like a board that is busy with other work, and continue it: the seconds of video it has."""
         rate = self.mbit * 1e6 / 8 / VIDEO_SIZE
         self._air.process.send_signal(signal.SIGSTOP)
         try:
@@ -158,7 +157,7 @@ def telemetry(seconds: float) -> Log:
 def schedule(seconds: float, mbit: float) -> list[Due]:
     """The frames of the recorded flight, and pictures of a camera of `mbit`, in order."""
     frames = [Due(at, False, len(frame)) for at, frame in telemetry(seconds)]
-    share = mbit * 1e6 / 8 / VIDEO_SIZE / (PICTURES - 1 + KEY_PICTURE)  # datagrams of a picture that is no key picture
+    share = mbit * 1e6 / 8 / VIDEO_SIZE / (PICTURES - 1 + KEY_PICTURE)  # datagrams of a picture that is not a key picture
     pictures = [
         Due(number / PICTURES, True, round(share * (1 if number % PICTURES else KEY_PICTURE)))
         for number in range(int(seconds * PICTURES))
@@ -167,7 +166,7 @@ def schedule(seconds: float, mbit: float) -> list[Due]:
 
 
 def frame(size: int) -> bytes:
-    """A MAVLink 2 frame of about `size` bytes that says when it was made. Its checksum is for no one here to check."""
+    """A MAVLink 2 frame of about `size` bytes with the time of its creation. Its checksum is not checked here."""
     payload = min(max(size, FRAME_MIN) - V2_HEADER - CHECKSUM_SIZE, PAYLOAD_MAX)
     head = bytes([V2, payload, 0, 0, 0, 1, 1, ATTITUDE, 0, 0])
     return head + STAMP.pack(time.monotonic_ns()).ljust(payload + CHECKSUM_SIZE, b"\0")

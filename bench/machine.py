@@ -1,4 +1,4 @@
-"""Machine: what was measured on. Each line is read from the system, and left out where it does not say."""
+"""Machine: the computer of the measurement. Each line is read from the system, and omitted if unknown."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def describe() -> dict[str, str]:
-    """What a reader must know to compare the figures: board, processor, kernel, versions, commit."""
+    """The facts that a reader needs to compare the figures: board, processor, kernel, versions, commit."""
     facts = {
         "board": computer.model(),
         "processor": computer.processor(),

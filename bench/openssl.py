@@ -1,4 +1,4 @@
-"""Openssl: the `openssl` program of this machine, as the limit of what a cipher can do here."""
+"""Openssl: the `openssl` program of this machine, as the limit of a cipher here."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from collections.abc import Mapping
 
 CIPHER = "aes-256-gcm"
 INSTALL = "apt install openssl"
-SPARE_S = 30  # past what it was asked to take
+SPARE_S = 30  # seconds beyond the requested duration
 
-# What OpenSSL is told to forget of the processor, so that it works as on a Pi 4 (Cortex-A72): no AES and no carry-less
+# The features of the processor that OpenSSL must ignore, to work as on a Pi 4 (Cortex-A72): no AES and no carry-less
 # multiplication, but vectors. x86-64: AES-NI is bit 57 and PCLMULQDQ bit 33 of the first word (OPENSSL_ia32cap(3)).
 # aarch64: NEON alone (crypto/arm_arch.h: ARMV7_NEON is bit 0).
 WITHOUT_AES: Mapping[str, Mapping[str, str]] = {
@@ -27,19 +27,19 @@ def mask() -> Mapping[str, str]:
 
 
 def version() -> str:
-    """What the program calls itself; empty if it is not installed."""
+    """The name and version of the program; empty if it is not installed."""
     told = _run(["version"], {}, SPARE_S)
     return " ".join(told.split()[:2])
 
 
 def bytes_per_second(size: int, seconds: int, environment: Mapping[str, str]) -> float | None:
-    """What `openssl speed` measures for messages of `size` bytes, in bytes per CPU second; None if it says nothing."""
+    """The rate of `openssl speed` for messages of `size` bytes, in bytes per CPU second; None if it prints none."""
     words = ["speed", "-mr", "-evp", CIPHER, "-bytes", str(size), "-seconds", str(seconds)]
     return read_speed(_run(words, environment, seconds + SPARE_S))
 
 
 def read_speed(told: str) -> float | None:
-    """Bytes per second out of the machine-readable answer: +F:NUMBER:NAME:BYTES."""
+    """Bytes per second from the machine-readable answer: +F:NUMBER:NAME:BYTES."""
     found = re.search(r"^\+F:\d+:[^:]*:([\d.]+)", told, re.MULTILINE)
     return float(found[1]) if found else None
 

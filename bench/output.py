@@ -1,4 +1,4 @@
-"""Output: whether a file that a measurement is to write can be written. Asked before anything is measured."""
+"""Output: whether the output file of a measurement can be written. Checked before anything is measured."""
 
 from __future__ import annotations
 

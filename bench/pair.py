@@ -1,6 +1,6 @@
 """Pair: an aircraft and a station in memory, joined by a real order, real keys and real announcements.
 
-What lives here: what a measurement of the data path needs around it. What must not: sockets, clocks, figures.
+What lives here: the session for a measurement of the data path. What must not: sockets, clocks, figures.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ LINK_BPS = 100_000_000
 STARTS = 1_700_000_000  # Unix seconds
 LASTS_S = 8 * 3600
 JOIN_WITHIN = 20  # rounds of control
-AFTER = 100_000  # datagrams: from 65,536 on a counter takes three bytes, and so it does for most of a flight
+AFTER = 100_000  # datagrams: from 65,536 on a counter takes three bytes, as for most of a flight
 
 
 class Pair:
-    """The first start of an aircraft, and the pilot that opens it. `seed` decides all randomness but HPKE's."""
+    """The first start of an aircraft, and the pilot that opens it. `seed` determines all randomness except HPKE's."""
 
     def __init__(self, seed: int = 0) -> None:
         entropy = random.Random(seed).randbytes  # noqa: S311 - nothing secret is sealed, and a count must repeat
@@ -58,7 +58,7 @@ class Pair:
         self.announcer.sealer.seal(self.key(lane), batch, first, count)
 
     def hear(self) -> None:
-        """Half a second later: what the aircraft has to say. A lane opens 65,536 datagrams past a beat, and no more."""
+        """Half a second later: the aircraft's messages. A lane opens at most 65,536 datagrams past a beat."""
         self.now += BEAT_EVERY_S
         batch = Batch()
         for datagram in self.announcer.datagrams(self.now):
@@ -75,7 +75,7 @@ class Pair:
 
 
 def arrived(sealed: Batch, batch: Batch) -> None:
-    """Make `batch` what a station's socket gives it when `sealed` was sent: each datagram at the place where one begins."""
+    """Make `batch` like the batch of a station's socket after `sealed` was sent: each datagram at its usual offset."""
     batch.hold(sealed.datagrams())
 
 

@@ -1,4 +1,4 @@
-"""Plot: a table's plot, or a histogram of samples, as an SVG that stands inside a page and takes its colours from it.
+"""Plot: a table's plot, or a histogram of samples, as an SVG inside a page, with the colours of the page.
 
 Drawn by matplotlib (extra `bench`), which is imported only here and only when something is drawn. Text stays text, and
 colours become `currentColor` and the page's own --s0 to --s5, so that one figure is right in light and in dark.
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.axis import Axis
 
-INK, SERIES = "#010203", tuple(f"#0a0b0{number}" for number in range(6))  # stand for the page's colours
-SIZE_IN = (4.9, 3.0)  # at 72 to the inch as wide as a phone, where its text is then as large as here
+INK, SERIES = "#010203", tuple(f"#0a0b0{number}" for number in range(6))  # represent the page's colours
+SIZE_IN = (4.9, 3.0)  # at 72 per inch, the width of a phone, so that the text has the same size there
 BAR_IN = 0.28  # height of one bar
 BINS = 60
 SAMPLES = "samples (ms)"
-BARS = 0.8  # of the room of a category
+BARS = 0.8  # share of the width of a category
 
 Draw = Callable[["Axes"], None]
 
 
 def require() -> None:
-    """ConfigError if there is nothing to draw with."""
+    """ConfigError if matplotlib is not installed."""
     if find_spec("matplotlib") is None:
         raise ConfigError("a page is drawn with matplotlib, which is not installed", hint=install.command("matplotlib"))
 
@@ -65,7 +65,7 @@ def _lines(axes: Axes, table: Table, plot: Plot) -> None:
 
 
 def _bars(axes: Axes, table: Table, plot: Plot) -> None:
-    """Lying bars: what they are of is often a long name."""
+    """Horizontal bars: their names are often long."""
     thick = BARS / len(plot.ys)
     for number, (name, colour) in enumerate(zip(plot.ys, SERIES, strict=False)):
         places = [row + number * thick for row in range(len(table.rows))]
@@ -93,7 +93,7 @@ def _histogram(axes: Axes, samples: Mapping[str, Sequence[float]]) -> None:
 
 
 def _name_series(axes: Axes, names: Sequence[str], *, upright: bool = True) -> None:
-    """One name belongs to the axis; several need a key."""
+    """A single name is the label of the axis; several need a legend."""
     if len(names) > 1:
         axes.legend()
     elif upright:
@@ -142,7 +142,7 @@ def _svg(draw: Draw, height_in: float) -> str:
 
 
 def _for_page(svg: str) -> str:
-    """The element alone, in the page's colours, and of its ids only those that it refers to."""
+    """The element alone, in the page's colours, with only the ids that it refers to."""
     element = re.sub(r"<metadata>.*?</metadata>\s*", "", svg[svg.index("<svg ") :], flags=re.DOTALL)
     used = set(re.findall(r"(?:url\(#|href=\"#)([^)\"]+)", element))
     element = re.sub(r' id="([^"]*)"', lambda found: found[0] if found[1] in used else "", element)

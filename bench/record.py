@@ -1,6 +1,6 @@
-"""Record: all that one run of the bench measured, and on what; as JSON and back.
+"""Record: all results of one run of the bench, and its machine; as JSON and back.
 
-What must not live here: measuring, and how a record is shown (bench.show, bench.html).
+What must not live here: measuring, and the display of a record (bench.show, bench.html).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Record:
 
 
 def of_this_machine(results: Sequence[Result], quick: bool) -> Record:
-    """What was measured here and now."""
+    """A record of these results, measured here and now."""
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     return Record(machine.describe(), today, quick, tuple(results))
 
@@ -38,7 +38,7 @@ def to_json(record: Record) -> bytes:
 
 
 def read(path: Path) -> Record:
-    """What `to_json` made; ConfigError if it is anything else."""
+    """A record from the text of `to_json`; ConfigError for anything else."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=Record)
     except OSError as error:

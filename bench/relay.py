@@ -1,6 +1,6 @@
-"""Relay: a sealing process and an opening one, between the load's two ends, and what their CPU time is.
+"""Relay: a sealing process and an opening one, between the load's two ends, and their CPU time.
 
-What lives here: a relay that runs, and what every peer's class (bench.rivals, bench.zegel_pair) must offer.
+What lives here: a running relay, and the interface of every peer's class (bench.rivals, bench.zegel_pair).
 What must not: rates, rounds, tables.
 """
 
@@ -22,9 +22,9 @@ PROBES, PROBE_RATE = 10, 100  # datagrams, and how many of them a second
 
 
 class Spent(NamedTuple):
-    """One load through a relay, and what both of its processes spent on it.
+    """One load through a relay, and the CPU time of both of its processes.
 
-    `sealing_s`, `opening_s`: CPU seconds. `sealing_system`, `opening_system`: which part of them the system took, 0 to 1.
+    `sealing_s`, `opening_s`: CPU seconds. `sealing_system`, `opening_system`: the system's share of them, 0 to 1.
     """
 
     run: load.Run
@@ -53,7 +53,7 @@ class Relay:
     _sent: int = field(default=0)  # numbers that loads have used so far
 
     def carry(self, rate: float, seconds: float, gso: bool = False) -> Spent:
-        """Offer video at `rate` datagrams a second for so long."""
+        """Offer video at `rate` datagrams a second for this time."""
         both = self.sealing, self.opening
         before, ticks = [cpu_of(pid) for pid in both], [ticks_of(pid) for pid in both]
         run = load.run(self.ways, rate, seconds, self._sent, gso)
@@ -63,13 +63,13 @@ class Relay:
         return Spent(run, *spent, *shares)
 
     def wait_ready(self) -> None:
-        """Until something comes through. Absent if nothing ever does."""
+        """Wait until a datagram comes through. Absent if none ever does."""
         until = time.monotonic() + READY_WITHIN_S
         while time.monotonic() < until:
             if self.carry(PROBE_RATE, PROBES / PROBE_RATE).run.counted.received:
                 return
         raise Absent(
-            f"{self.name} passes nothing on within {READY_WITHIN_S:g} s", hint="start it by hand: what does it say?"
+            f"{self.name} passes nothing on within {READY_WITHIN_S:g} s", hint="start it by hand and read its messages"
         )
 
 
@@ -85,7 +85,7 @@ class Peer(Protocol):
 
 
 class Ports(NamedTuple):
-    """Where a relay takes datagrams, where its link is, and where it delivers to."""
+    """The ports at which a relay receives, its link, and the ports to which it delivers."""
 
     enter: int
     link: int
@@ -93,12 +93,12 @@ class Ports(NamedTuple):
 
 
 def free_ports(count: int) -> list[int]:
-    """So many different ports that are free now, for processes that are started in the next moment."""
+    """This many different ports that are free now, for processes that are started immediately."""
     return [free_port() for _ in range(count)]
 
 
 def pair(scene: Scene, peer: Peer, ports: Ports, opens: Sequence[object], seals: Sequence[object]) -> Relay:
-    """Start the opening program of `peer`, then the sealing one: each is the words of its command line."""
+    """Start the opening program of `peer`, then the sealing one; each is a command line."""
     opening = scene.start([str(word) for word in opens], f"{peer.key}-opens")
     sealing = scene.start([str(word) for word in seals], f"{peer.key}-seals")
     return Relay(peer.name, load.Ways(ports.enter, ports.leave), sealing.pid, opening.pid)

@@ -1,6 +1,6 @@
-"""Repeater: a program that takes MAVLink frames at one UDP port and passes them on; Zegel's, and MAVProxy.
+"""Repeater: a program that receives MAVLink frames at one UDP port and forwards them; Zegel's, and MAVProxy.
 
-What lives here: how each is started, what it has passed on, and its CPU time. What must not: rates and tables.
+What lives here: the start of each, the frames that it forwarded, and its CPU time. What must not: rates and tables.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from gateway.errors import NotRunning
 from gateway.report.status_socket import read_all
 
 READY_WITHIN_S = 20.0
-SETTLE_S = 0.3  # from the last frame sent until what is on its way has passed
+SETTLE_S = 0.3  # from the last frame sent until all frames on their way have passed
 TICK_S = 0.001
 
 
@@ -74,7 +74,7 @@ def wait_ready(repeater: Repeater, frame: bytes) -> None:
     with udp_socket() as out:
         while not repeater.passed():
             if time.monotonic() > until:
-                raise NotRunning(f"{repeater.name} passes nothing on", hint="start it by hand: what does it say?")
+                raise NotRunning(f"{repeater.name} passes nothing on", hint="start it by hand and read its messages")
             out.sendto(frame, (HOST, repeater.port))
             time.sleep(SETTLE_S)
 
@@ -87,7 +87,7 @@ def _settle(repeater: Repeater) -> None:
 
 
 class Air:
-    """The real `zegel air`: what it has passed on is what its status says that it has sealed."""
+    """The real `zegel air`: the frames that it forwarded are those that its status reports as sealed."""
 
     name = "zegel air"
 

@@ -1,6 +1,6 @@
-"""Result: what a measurement gives back. Tables for people, and the same as JSON.
+"""Result: the output of a measurement. Tables for people, and the same as JSON.
 
-What lives here: titles, columns, rows, notes. What must not: how they are measured, or shown (bench.show).
+What lives here: titles, columns, rows, notes. What must not: measuring, or display (bench.show).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 Cell = str | int | float | None
-# Called with what is done, out of how much, and what it is that is being done.
+# Called with the number of finished steps, the number of all steps, and the name of the present step.
 Progress = Callable[[float, float, str], None]
 
 
@@ -35,7 +35,7 @@ class Plot:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`rows` have one cell a column; None is shown as a dash. Units stand in the column's name: "p50 (ms)"."""
+    """`rows` have one cell per column; None is shown as a dash. Units are part of the column's name: "p50 (ms)"."""
 
     title: str
     columns: tuple[str, ...]
@@ -51,10 +51,10 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one sub-command measured. `samples` are for histograms: name -> milliseconds."""
+    """The result of one sub-command. `samples` are for histograms: name -> milliseconds."""
 
     command: str
     tables: tuple[Table, ...]
     notes: tuple[str, ...] = ()
-    exit_code: int = 0  # not 0: a check that was asked for failed, and a note says which
+    exit_code: int = 0  # not 0: a requested check failed, and a note says which
     samples: Mapping[str, tuple[float, ...]] = field(default_factory=dict)

@@ -1,7 +1,7 @@
-"""Rivals: the programs that one would use instead of Zegel, each started as a pair that seals and opens.
+"""Rivals: the alternative programs, each started as a pair that seals and opens.
 
-What lives here: one small class for each: command lines, and what installs it. What must not: rates, rounds, tables.
-A receive buffer is 4 MiB wherever a program lets one choose, as Zegel's are.
+What lives here: one small class for each: command lines, and how to install it. What must not: rates, rounds, tables.
+A receive buffer has 4 MiB if a program allows the choice, like Zegel's.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from bench.workspace import Scene
 from gateway.demo.stage import HOST
 from gateway.endpoints.endpoint import BUFFER
 
-SSRC = 0x5A45474C  # as bench/c/load.c writes it
+SSRC = 0x5A45474C  # in the form of bench/c/load.c
 PASSPHRASE = "a-passphrase-for-the-bench-only"  # noqa: S105 - it protects nothing
 LASTS = datetime.timedelta(days=1)  # the certificate of the DTLS peer
 
@@ -39,7 +39,7 @@ class OneByOne:
 
 
 class Batched:
-    """C with OpenSSL: recvmmsg, AES-256-GCM, one send for each run of one size. The floor, with `gro` as Zegel has it."""
+    """C with OpenSSL: recvmmsg, AES-256-GCM, one send for each run of one size. The lower bound; `gro` as in Zegel."""
 
     install = OneByOne.install
 
@@ -59,7 +59,7 @@ class Batched:
 
 
 class Srt:
-    """srt-live-transmit: AES-256-CTR, lost packets sent again, delivery kept back by `latency` ms."""
+    """srt-live-transmit: AES-256-CTR, lost packets sent again, delivery delayed by `latency` ms."""
 
     key, name, install = "srt", "srt-live-transmit", "apt install srt-tools"
 

@@ -12,11 +12,11 @@ from rich.table import Table as Grid
 
 from bench.result import Cell, Result, Table
 
-EXACT_FROM = 100  # from here on a figure is shown without decimals: the noise is larger
+EXACT_FROM = 100  # from this value on a figure is shown without decimals, because the noise is larger
 
 
 def text(cell: Cell) -> str:
-    """Three figures that mean something, thousands apart."""
+    """Three significant digits, with separators for thousands."""
     if cell is None or isinstance(cell, str):
         return cell or "-"
     if isinstance(cell, int) or abs(cell) >= EXACT_FROM:
@@ -26,12 +26,12 @@ def text(cell: Cell) -> str:
 
 
 def summary(module: object) -> str:
-    """What the module of a sub-command says that it does, in one line without a full stop."""
+    """The summary of a sub-command's module, in one line without a full stop."""
     return (module.__doc__ or "").partition(": ")[2].partition("\n")[0].rstrip(".")
 
 
 def sentence(module: object) -> str:
-    """The same, to stand below a title."""
+    """The same, as a sentence below a title."""
     told = summary(module)
     return f"{told[:1].upper()}{told[1:]}."
 
@@ -63,7 +63,7 @@ def _notes(notes: Iterable[str], console: Console) -> None:
 
 
 def markdown(result: Result) -> str:
-    """The tables as GitHub draws them."""
+    """The tables in GitHub's Markdown."""
     parts = [_markdown_table(table) for table in result.tables]
     if result.notes:
         parts.append("\n".join(f"- {note}" for note in result.notes))

@@ -1,9 +1,9 @@
-"""Slow load: what bench/c/load.c does, in Python, for machines without a C compiler. Same words, same answers.
+"""Slow load: bench/c/load.c in Python, for machines without a C compiler. Same arguments, same answers.
 
     python -m bench.slow_load send HOST PORT KIND RATE COUNT FIRST [gso]
     python -m bench.slow_load sink HOST PORT FIRST [FILE]
 
-What lives here: generator and sink on the gateway's own batches. What must not: how they are used (bench.load).
+What lives here: generator and sink on the gateway's own batches. What must not: their use (bench.load).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ MAKERS: dict[str, Callable[[int, int], bytes]] = {"rtp": rtp, "mavlink": mavlink
 
 
 def send(host: str, port: int, kind: str, rate: float, count: int, first: int, gso: bool = False) -> dict[str, float]:
-    """Send `count` datagrams at `rate` a second; what was sent, in how long, and the CPU seconds it took."""
+    """Send `count` datagrams at `rate` a second; the number sent, the duration, and the CPU seconds."""
     out, make, batch = _socket(), MAKERS[kind], Batch()
     mover, sent, began = new_mover(out) if gso else OneByOne(out), 0, time.monotonic()
     peer = mover.peer((host, port))
@@ -68,7 +68,7 @@ def send(host: str, port: int, kind: str, rate: float, count: int, first: int, g
 
 
 class Tally:
-    """What came: numbers from `first` on. `latencies`: nanoseconds, in the order of arrival."""
+    """The received datagrams: numbers from `first` on. `latencies`: nanoseconds, in the order of arrival."""
 
     def __init__(self, first: int) -> None:
         self.first, self.next = first, 0
@@ -99,7 +99,7 @@ class Tally:
 
 
 def sink(host: str, port: int, first: int, file: str = "") -> dict[str, float]:
-    """Count what comes until SIGTERM and silence; with `file`, write the latencies there."""
+    """Count datagrams until SIGTERM and silence; with `file`, write the latencies there."""
     stopping = False
 
     def stop(_signal: int, _frame: FrameType | None) -> None:

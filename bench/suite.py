@@ -1,6 +1,6 @@
 """Suite: the measurements that `zegel bench` runs without a name, in this order.
 
-What lives here: which these are. What must not: `pi`, which runs them all itself, and what writes files (report, tune).
+What lives here: the list. What must not: `pi`, which runs them all itself, and those that write files (report, tune).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from bench.result import Options, Progress, Result
 class Measurement(Protocol):
     """A module of bench.measures. The first line of its docstring is its summary (bench.show).
 
-    What its `arguments(parser)` adds, if it has one, is in `options.args`. Its `require(args)`, if it has one, is asked
-    before anything is measured.
+    Its `arguments(parser)`, if it has one, adds to `options.args`. Its `require(args)`, if it has one, is called before
+    anything is measured.
     """
 
     def measure(self, options: Options, progress: Progress, /) -> Result: ...

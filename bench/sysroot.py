@@ -1,8 +1,8 @@
 """Sysroot: an emulator, and an aarch64 Debian with Python and the product's libraries, unpacked into the user's cache.
 
-What lives here: fetching and unpacking, with no privileges and nothing installed. What must not: running anything of it
-(emulation.py). The programs come from Debian, whose signature apt checks; the libraries from the package index, and
-guest.txt pins them. The emulator too is fetched: it must take plugins, and later releases of Debian have one that does not.
+What lives here: fetching and unpacking, without privileges and without installing. What must not: running it
+(emulation.py). The programs come from Debian, whose signature apt checks; the libraries come from the package index, and
+guest.txt pins them. The emulator is fetched too: it must support plugins, which that of later Debian releases does not.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from pathlib import Path
 from gateway.errors import GatewayError
 
 PINS = Path(__file__).parent / "guest.txt"
-SUITE = "bookworm"  # its Python is the oldest that is supported, and Raspberry Pi OS of 2023 has it
+SUITE = "bookworm"  # its Python is the oldest supported one, that of Raspberry Pi OS of 2023
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 SOURCE = f"deb [signed-by={KEYRING}] http://deb.debian.org/debian {SUITE} main\n"
 PACKAGES = ("python3.11:arm64", "libstdc++6:arm64", "qemu-user")
 PLATFORMS = ("manylinux2014_aarch64", "manylinux_2_28_aarch64")
 WITHIN_S = 240
 STALLED_S = 20
-NETWORK = "once it needs Debian's mirror and the package index: see that they can be reached, and run it again"
+NETWORK = "the first run needs Debian's mirror and the package index: check that they can be reached, and run it again"
 HINTS = {
     "gcc": "apt-get install gcc libc6-dev",
-    "apt-get": "instructions are counted on Debian and what descends from it",
-    "dpkg": "instructions are counted on Debian and what descends from it",
+    "apt-get": "instructions are counted on Debian and its derivatives",
+    "dpkg": "instructions are counted on Debian and its derivatives",
 }
 
 
 class CannotCount(GatewayError):
-    """Something that the emulation needs is not to be had here."""
+    """Something that the emulation needs is not available here."""
 
 
 def sysroot() -> Path:
@@ -57,7 +57,7 @@ def sysroot() -> Path:
 
 
 def _fetch_packages(scratch: Path) -> list[Path]:
-    """`PACKAGES` and all that they depend on, by an apt that believes that nothing is installed here."""
+    """`PACKAGES` and all their dependencies, by an apt with an empty list of installed packages."""
     if not KEYRING.exists():
         raise CannotCount(f"Debian's keys are missing: {KEYRING}", hint="apt-get install debian-archive-keyring")
     native = run(["dpkg", "--print-architecture"], "asking for the architecture").strip()
@@ -95,7 +95,7 @@ def _install_libraries(site: Path) -> None:
 
 
 def run(command: Sequence[str], what: str, hint: str = "", env: dict[str, str] | None = None) -> str:
-    """What `command` prints. CannotCount if it is not installed, fails, or takes longer than `WITHIN_S`."""
+    """The output of `command`. CannotCount if it is not installed, fails, or takes longer than `WITHIN_S`."""
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=WITHIN_S, check=True, env=env)  # noqa: S603
     except FileNotFoundError:

@@ -19,13 +19,13 @@ from gateway.demo.stage import free_port
 
 TUN = Path("/dev/net/tun")
 PORT = 51820
-QUEUE = 4000  # datagrams a TUN device may hold back: about what 4 MiB of socket buffer hold
+QUEUE = 4000  # datagrams in the queue of a TUN device: about as many as 4 MiB of socket buffer hold
 READY_WITHIN_S = 5.0
 
 
 class WireGuard:
-    """ChaCha20-Poly1305. What the kernel does for wireguard-go's own system calls is in its CPU time, the way of a datagram
-    through the tunnel's devices on behalf of generator and sink is not."""
+    """ChaCha20-Poly1305. The kernel's time for wireguard-go's own system calls is in its CPU time; the time of the tunnel's
+    devices, on behalf of generator and sink, is not."""
 
     key, name, install = "wireguard", "wireguard-go", "apt install wireguard-go wireguard-tools iproute2"
 
@@ -60,7 +60,7 @@ class WireGuard:
 
 
 class End:
-    """One end of the tunnel: a namespace, its end of the cable, a TUN device, and the process behind that."""
+    """One end of the tunnel: a namespace, its end of the cable, a TUN device, and its process."""
 
     def __init__(self, scene: Scene, number: int) -> None:
         mark = f"zb{os.getpid() % 100_000}{'ab'[number - 1]}"
@@ -105,7 +105,7 @@ class End:
             if _found("ip", "-n", self.space, "link", "show", self.tun):
                 return
             time.sleep(0.05)
-        raise Absent("wireguard-go makes no TUN device", hint="run wireguard-go -f wg0 by hand: what does it say?")
+        raise Absent("wireguard-go makes no TUN device", hint="run wireguard-go -f wg0 by hand and read its messages")
 
 
 def _ip(*words: str) -> None:

@@ -1,4 +1,4 @@
-"""Workspace: a folder and the processes of one measurement. When it ends, however it ends, none of them is left."""
+"""Workspace: a folder and the processes of one measurement. At its end, also after an error, none of them is left."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from pathlib import Path
 from types import FrameType
 
 END_WITHIN_S = 2.0
-TERMINATED = 143  # as shells report a program that SIGTERM ended
+TERMINATED = 143  # as shells report a program that SIGTERM has ended
 
 
 class Scene:
-    """`folder` is for keys and logs. `undo` takes what else must be undone at the end, last first."""
+    """`folder` is for keys and logs. `undo` has the other steps of the cleanup, last first."""
 
     def __init__(self, folder: Path, undo: contextlib.ExitStack) -> None:
         self.folder, self.undo = folder, undo
 
     def start(self, words: Sequence[str | Path], log: str) -> subprocess.Popen[bytes]:
-        """Start a program; what it says is in `log`.log. FileNotFoundError if there is no such program."""
+        """Start a program; its output is in `log`.log. FileNotFoundError if there is no such program."""
         with self.log(log).open("ab") as out:
             process = subprocess.Popen(  # noqa: S603 - a peer of the bench, or our own program
                 [str(word) for word in words], stdin=subprocess.DEVNULL, stdout=out, stderr=out
@@ -34,7 +34,7 @@ class Scene:
         return self.folder / f"{name}.log"
 
     def last_words(self, name: str) -> str:
-        """The last line that a program said, or nothing."""
+        """The last line of a program's output, or nothing."""
         lines = self.log(name).read_text(errors="replace").split("\n") if self.log(name).exists() else []
         return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
@@ -55,7 +55,7 @@ def _leave(_signal: int, _frame: FrameType | None) -> None:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """SIGTERM, and SIGKILL for what does not heed it."""
+    """SIGTERM, and SIGKILL for a process that ignores it."""
     process.terminate()
     try:
         process.wait(END_WITHIN_S)

@@ -1,4 +1,4 @@
-"""Zegel's own pair: the real `zegel air` and `zegel ground`, with a throw-away agency, aircraft and order."""
+"""Zegel's own pair: the real `zegel air` and `zegel ground`, with a temporary agency, aircraft and order."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def stations(count: int) -> Mapping[str, str]:
 
 
 class ZegelPair:
-    """`listed` stations are in the order, and the first of them listens. `air`: more words for the aircraft.
+    """`listed` stations are in the order, and the first of them listens. `air`: more arguments for the aircraft.
 
-    `telemetry` is the way of MAVLink frames, once it has started.
+    `telemetry` is the path of MAVLink frames, after the start.
     """
 
     key, name, install = "zegel", "Zegel", "pip install zegel"

@@ -1,6 +1,6 @@
 """Batching: the sealing and opening data path against the size of a datagram, the size of a batch, and coalescing.
 
-What runs is the product's own Bundler, Sealer and Opener under a real session in memory; no socket and no process.
+It runs the product's own Bundler, Sealer and Opener under a real session in memory; no socket and no process.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from gateway.core.wire import LINK_MTU
 from gateway.demo.flight import Log, recorded_flight
 from keys.lanes import Lane
 
-VIDEO_SIZE = 1200  # bytes, as the encoders of examples/ are told
+VIDEO_SIZE = 1200  # bytes, as for the encoders of examples/
 AEAD_S = 0.01
 
 
 class Plan(NamedTuple):
-    """How much is measured. `run` is datagrams, or frames, of one figure; rates are a second's."""
+    """The extent of the measurement. `run` is datagrams, or frames, per figure; rates are per second."""
 
     sizes: tuple[int, ...]
     batches: tuple[int, ...]
@@ -65,7 +65,7 @@ def measure(options: Options, progress: Progress) -> Result:
         ways["AEAD", size, CAPACITY] = functools.partial(cpu_per_call, aead.in_place(size), AEAD_S)
     took = medians(ways, plan.rounds, progress, "chunk: batches")
     tables = (_by_size(plan, took), _by_batch(plan, took), _telemetry(plan, pair, progress), _video(plan, took))
-    note = "CPU time, medians; in memory: what a socket costs comes on top, and link shows it"
+    note = "CPU time, medians; in memory: the cost of a socket is additional, and link shows it"
     return Result("batching", tables, (note,))
 
 
@@ -100,7 +100,7 @@ def open_(pair: Pair, size: int, count: int, run: int) -> float:
 
 
 def fill(batch: Batch, size: int) -> None:
-    """As many datagrams as it takes, of `size` bytes each, as a socket leaves them."""
+    """A full batch of datagrams of `size` bytes, in the form in which a socket leaves them."""
     batch.clear()
     batch.count = batch.capacity
     batch.lengths[:] = size
@@ -162,7 +162,7 @@ class Coalesced(NamedTuple):
 
 
 def coalesce(pair: Pair, log: Log, wait_s: float) -> Coalesced:
-    """Bundle and seal the frames of `log` for one lane; each waits at most so long. The log is the clock."""
+    """Bundle and seal the frames of `log` for one lane; each waits at most this long. The log is the clock."""
     bundler = Bundler(LINK_MTU, pair.announcer.order.content.policy.pad, log[0][0], wait_s)
     batch, datagrams, octets = Batch(), 0, 0
     ends = (*(at for at, _ in log[1:]), log[-1][0] + PADDING_ONLY_AFTER_S)
@@ -186,12 +186,12 @@ def _video(plan: Plan, took: dict[Key, float]) -> Table:
             cost = took["seal", VIDEO_SIZE, count]
             rows.append((mbit, wait * 1000, count, rate / count, 1e9 * cost, 100 * rate * cost))
     columns = ("Mbit/s", "wait (ms)", "datagrams a batch", "batches/s", "seal (ns)", "CPU (%)")
-    note = "evenly spaced; a batch is what came while the first of it waited"
+    note = "evenly spaced; a batch is the datagrams that came while its first one waited"
     return Table(f"Coalescing of video, {VIDEO_SIZE:,} bytes a datagram", columns, tuple(rows), (note,))
 
 
 def filling(mbit: int, wait_s: float) -> int:
-    """Datagrams of a batch at this rate, if the first of it waits so long."""
+    """Datagrams of a batch at this rate, if its first one waits this long."""
     return min(CAPACITY, 1 + int(wait_s * mbit * 1e6 / 8 / VIDEO_SIZE))
 
 

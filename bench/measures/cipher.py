@@ -1,6 +1,6 @@
-"""Cipher: AES-256-GCM against the size of a message, beside `openssl speed`, with AES instructions and without.
+"""Cipher: AES-256-GCM against the size of a message, compared with `openssl speed`, with AES instructions and without.
 
-Without them is what a Raspberry Pi 4 or Zero 2 W is like: a child process is told that this processor has none.
+A Raspberry Pi 4 or Zero 2 W has none: a child process runs with a mask that hides them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from gateway.board import computer
 
 LIMIT = "openssl speed"
 WITH, WITHOUT = "with AES instructions", "without AES instructions"
-MASKED_AT_LEAST = 1.5  # times slower than unmasked at the largest size, or the mask was not believed
+MASKED_AT_LEAST = 1.5  # times slower than unmasked at the largest size; otherwise the mask had no effect
 
 
 class Plan(NamedTuple):
@@ -34,7 +34,7 @@ class Plan(NamedTuple):
 
 FULL = Plan((64, 256, 512, 1200, 1400, 4096, 16_384, 65_536, 262_144, 1 << 20), 7, 3, 0.05)
 QUICK = Plan((64, 1200, 16_384, 1 << 20), 5, 1, 0.02)
-OPENSSL_S = 1  # the least that it takes
+OPENSSL_S = 1  # the minimum
 
 Key = tuple[str, str, int]  # (with or without, way, size)
 
@@ -52,7 +52,7 @@ def measure(options: Options, progress: Progress) -> Result:
 
 
 def processors() -> dict[str, Mapping[str, str]]:
-    """What to believe of the processor, and the environment that makes OpenSSL believe it."""
+    """The assumed kind of processor, and the environment that makes OpenSSL assume it."""
     if not computer.has_aes():
         return {WITHOUT: {}}
     return {WITH: {}, **({WITHOUT: openssl.mask()} if openssl.mask() else {})}
@@ -71,7 +71,7 @@ def _ours(plan: Plan, kinds: Mapping[str, Mapping[str, str]], progress: Progress
 
 
 def _limit(plan: Plan, kinds: Mapping[str, Mapping[str, str]], progress: Progress) -> dict[Key, float]:
-    """CPU seconds a message; without what openssl did not answer."""
+    """CPU seconds a message; without sizes that openssl did not measure."""
     asked = [(kind, size) for _ in range(plan.openssl_rounds) for size in plan.sizes for kind in kinds]
     told: dict[Key, list[float]] = {}
     for number, (kind, size) in enumerate(asked):
@@ -114,5 +114,5 @@ def _notes(kinds: Mapping[str, Mapping[str, str]]) -> tuple[str, ...]:
         told = " ".join(f"{name}={value}" for name, value in kinds[WITHOUT].items())
         notes.append(f"{WITHOUT}: OpenSSL was told so ({told}), as a model of a Raspberry Pi 4 or Zero 2 W")
     elif WITH in kinds:
-        notes.append(f"{WITHOUT}: not measured, OpenSSL has no mask for this processor or did not heed it")
+        notes.append(f"{WITHOUT}: not measured, OpenSSL has no mask for this processor or ignored it")
     return tuple(notes)

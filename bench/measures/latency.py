@@ -1,6 +1,6 @@
 """Latency: from flight controller to ground control station and from camera to player, through air and ground.
 
-The same generators and sinks without anything between are measured beside it: what they take is not Zegel's.
+The same generators and sinks are also measured without Zegel between them, to show their own share.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from bench.zegel_pair import ZegelPair
 PERCENTILES = (50, 90, 99, 99.9, 100)
 COLUMNS = ("load", "stream", "p50", "p90", "p99", "p99.9", "max", "direct p50", "direct p99", "lost")
 SERIAL_FRAMES = 57_600 // 10 // load.FRAME_SIZE  # a second: a full line of 57,600 baud, ten bits to a byte
-SAMPLES = 1001  # quantiles that stand for all of a stream in a histogram
+SAMPLES = 1001  # quantiles that represent a stream in a histogram
 
 
 class Mix(NamedTuple):
-    """What is sent at once: Mbit/s of video, and frames of telemetry a second."""
+    """The load: Mbit/s of video, and frames of telemetry a second."""
 
     mbit: float
     frames: int
@@ -43,7 +43,7 @@ FULL_S, QUICK_S = 8.0, 2.0
 
 
 class Heard(NamedTuple):
-    """Of one stream: milliseconds from sending to receiving, and how many never came."""
+    """The result of one stream: milliseconds from sending to receiving, and how many never arrived."""
 
     ms: npt.NDArray[np.float64]
     lost: int
@@ -80,7 +80,7 @@ def measure(options: Options, progress: Progress) -> Result:
 
 
 def send(here: Scene, mix: Mix, ways: Mapping[str, load.Ways], seconds: float) -> dict[str, Heard]:
-    """Send both streams at once; per stream what was heard of it."""
+    """Send both streams at once; the result per stream."""
     rates = {"telemetry": float(mix.frames), "video": mix.mbit * 1e6 / 8 / load.VIDEO_SIZE}
     kinds = {"telemetry": "mavlink", "video": "rtp"}
     used = [stream for stream, rate in rates.items() if rate]

@@ -14,7 +14,7 @@ from bench.workspace import Scene, scene
 from bench.zegel_pair import ZegelPair
 
 LOADS, QUICK_LOADS = (1, 2, 5, 10, 20, 50, 100, 200), (2, 20, 200)  # Mbit/s
-BESIDE = (2, 20, 100, 200)  # Mbit/s at which the peers are put beside it
+BESIDE = (2, 20, 100, 200)  # Mbit/s at which the peers are compared
 LOAD_S, QUICK_LOAD_S = 2.0, 0.5
 QUIET_S, QUICK_QUIET_S = 20.0, 4.0
 CONTROL_S, QUICK_CONTROL_S = 20.0, 2.0
@@ -49,7 +49,7 @@ def _rate(mbit: float) -> float:
 
 
 def _cpu(spent: Spent) -> tuple[float, float]:
-    """What both processes used, in percent of a core."""
+    """The CPU time of both processes, in percent of a core."""
     return 100 * spent.sealing_s / spent.run.offered.seconds, 100 * spent.opening_s / spent.run.offered.seconds
 
 
@@ -102,4 +102,4 @@ def _beside(here: Scene, progress: Progress) -> tuple[Table, list[str]]:
         for row, (spent,) in zip(rows, in_turn(relays, [_rate(mbit)] * len(relays), form, progress), strict=True):
             row.extend(_cpu(spent))
     columns = ("relay", *(f"{side} at {mbit} (% CPU)" for mbit in BESIDE for side in ("seals", "opens")))
-    return Table("CPU share beside the peers, at so many Mbit/s", columns, tuple(map(tuple, rows))), skipped
+    return Table("CPU share compared with the peers, by Mbit/s", columns, tuple(map(tuple, rows))), skipped

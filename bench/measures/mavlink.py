@@ -1,4 +1,4 @@
-"""Mavlink: frames per CPU-second through framing, guard, bundle and seal, beside pymavlink's parser and MAVProxy."""
+"""Mavlink: frames per CPU-second through framing, guard, bundle and seal, compared with pymavlink's parser and MAVProxy."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def per_cpu(fed: Sequence[Fed]) -> float:
 
 
 def _verdict(runs: Runs) -> list[str]:
-    """The ratio at each rate that both were offered, and of what each does best without loss."""
+    """The ratio at each rate that both were offered, and at the best loss-free rate of each."""
     both = {rate: fed for (name, rate), fed in runs.items() if name == Air.name and (MavProxy.name, rate) in runs}
     ratios = {rate: per_cpu(fed) / per_cpu(runs[MavProxy.name, rate]) for rate, fed in both.items()}
     notes = [f"at {rate:,} frames/s: {ratio:.1f} times MAVProxy {version('MAVProxy')}" for rate, ratio in ratios.items()]

@@ -1,4 +1,4 @@
-"""Peers: Zegel's air and ground beside the programs one would use instead, in one run.
+"""Peers: Zegel's air and ground compared with alternative programs, in one run.
 
 Every relay carries the same load in turn, round after round, so that a bad moment of the machine hits all alike.
 """
@@ -21,20 +21,20 @@ from bench.zegel_pair import ZegelPair
 from gateway.demo.stage import free_port
 
 OFFERED = 150_000  # datagrams a second
-LOST_MAX = 0.001  # what is still called loss-free
-TRIES = 2  # at each step of the ladder: one loss may be somebody else's doing
+LOST_MAX = 0.001  # the limit for loss-free
+TRIES = 2  # at each step of the ladder: one loss may have another cause
 COLUMNS = ("relay", "seals /CPU-s", "opens /CPU-s", "Zegel seals", "Zegel opens", "loss-free /s", "out (%)")
 NOTES = (
     "seals, opens: datagrams that came out at the far end, for each CPU second of the process that seals or opens",
     "Zegel seals, opens: how many times as many of them Zegel does for the same CPU time; median of the rounds",
     "loss-free: the highest offered rate of the ladder at which not one datagram in a thousand was lost",
     "AES-256-GCM: Zegel, C, SRTP, DTLS; AES-256-CTR without authentication: SRT; ChaCha20-Poly1305: WireGuard",
-    "wireguard-go: a datagram's way through the TUN devices is on the account of generator and sink, not on its own",
+    "wireguard-go: the CPU time of the TUN devices counts for generator and sink, not for wireguard-go",
 )
 
 
 class Form(NamedTuple):
-    """How much is measured. `ladder`: rates, in thousands of datagrams a second."""
+    """The extent of the measurement. `ladder`: rates, in thousands of datagrams a second."""
 
     rounds: int
     seconds: float
@@ -105,7 +105,7 @@ def loss_free(relay: Relay, form: Form, gso: bool = False) -> int:
 def in_turn(
     relays: Sequence[Relay], rates: Sequence[float], form: Form, progress: Progress, gso: bool = False
 ) -> list[list[Spent]]:
-    """For each relay what it spent in each round; in a round each carries its rate once."""
+    """The CPU time of each relay in each round; in a round each carries its rate once."""
     spent: list[list[Spent]] = [[] for _ in relays]
     for turn in range(form.rounds):
         for number, (relay, rate) in enumerate(zip(relays, rates, strict=True)):

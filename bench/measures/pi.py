@@ -1,6 +1,6 @@
-"""Pi: all measurements on this Raspberry Pi; elsewhere the instructions that the data path takes on an emulated one.
+"""Pi: all measurements on this Raspberry Pi; elsewhere the instructions of the data path on an emulated one.
 
-What lives here: which of the two, and their tables. Counting is emulation.py's, the committed figures are budget.py's.
+What lives here: the choice of the two, and their tables. emulation.py counts, budget.py has the committed figures.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ PER = {
 NOTES = (
     "A datagram has 1,200 bytes, in batches of 64; of mixed sizes every eighth is shorter. A frame is cut from its"
     " stream, bundled and sealed.",
-    "Over: what a figure has grown by since bench/budget.json was written. The rest: the libraries that they stand in.",
+    "Over: the growth of a figure since bench/budget.json was written. The other columns: the library of the instructions.",
     "Counted, not timed: user space alone, the garbage collector off. An instruction is not a cycle: these figures"
     " compare versions of this program, not boards. No physical board was measured for this table.",
 )
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    """Options of `zegel bench pi` where it counts."""
+    """Options of `zegel bench pi` when it counts."""
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--check", action="store_true", help="fail if a figure is more than 5 %% over the committed one")
     what.add_argument("--write-budget", action="store_true", help="make the figures of this run the budget")
@@ -52,7 +52,7 @@ def _on_board(name: str, options: Options, progress: Progress) -> Result:
     results = suite.measure(options, progress)
     after = health.state()
     rows = tuple((fact, value, after.get(fact)) for fact, value in before.items())
-    held = Table(name, ("", "before", "after"), rows, () if rows else ("the system says nothing of clock and heat",))
+    held = Table(name, ("", "before", "after"), rows, () if rows else ("the system does not report clock and heat",))
     return Result(
         "pi",
         (held, *(table for result in results for table in result.tables)),
@@ -94,7 +94,7 @@ def _count(progress: Progress) -> dict[str, Counts]:
 
 
 def _table(model: str, counts: Counts, committed: dict[str, int]) -> Table:
-    """Instructions in all, and by the library that they stand in."""
+    """Instructions in total, and by their library."""
     labels = tuple(next(iter(counts.where.values())))
     rows = tuple(
         (what, (total := counts.total[region]), growth(total, committed.get(region)), *counts.where[region].values())

@@ -14,7 +14,7 @@ from gateway.errors import ConfigError
 
 DEFAULT = Path("zegel-bench.html")
 HTML, MARKDOWN, JSON = ".html", ".md", ".json"
-# By the command of a result: what it measures.
+# The subject of a result, by its command.
 SENTENCES = {name: show.sentence(module) for name, module in {**suite.ALL, "pi": pi, "tune": tune}.items()}
 
 
@@ -55,7 +55,7 @@ def require(args: argparse.Namespace) -> None:
     for path in _paths(args):
         if path.suffix not in (HTML, MARKDOWN, JSON):
             raise ConfigError(
-                f"{path}: nothing of that kind can be written", hint=f"end it in {HTML}, {MARKDOWN} or {JSON}"
+                f"{path}: this kind of file cannot be written", hint=f"end it in {HTML}, {MARKDOWN} or {JSON}"
             )
         output.require(path)
         if path.suffix == HTML:
@@ -63,13 +63,13 @@ def require(args: argparse.Namespace) -> None:
 
 
 def _run(options: Options, progress: Progress) -> Record:
-    on_pi = computer.is_pi(computer.model())  # there `pi` runs the suite itself, between two looks at the board
+    on_pi = computer.is_pi(computer.model())  # on a Pi, `pi` runs the suite itself, between two checks of the board
     results = [*([] if on_pi else suite.measure(options, progress)), pi.measure(options, progress)]
     return record.of_this_machine(results, options.quick)
 
 
 def written(kept: Record, path: Path) -> str:
-    """The text of the file `path`, of the kind that its name asks for."""
+    """The text of the file `path`, of the kind that its name requires."""
     command = f"zegel bench report{' --quick' if kept.quick else ''} -o {path}"
     if path.suffix == HTML:
         return html.html(kept, command, SENTENCES)

@@ -1,4 +1,4 @@
-"""Tune: the batch size, the wait for company and the socket buffers that suit this board, into a tuning.toml."""
+"""Tune: the batch size, the wait for more frames and the socket buffers that suit this board, into a tuning.toml."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ LINK_OVER_S = 40.0  # of the recorded flight
 IP_UDP = 28  # bytes of headers around a datagram
 KBIT_WORTH = 100  # of the link
 WORTH = f"a millisecond of p50, 1 % of a core and {KBIT_WORTH} kbit/s of the link are worth one point each"
-FAVOUR = {"balance": (1, 1), "battery": (3, 1), "latency": (1, 3)}  # weights of cores and link, and of what waits
-GAIN_MIN = 1.0  # points by which another value must be better, or the one that is installed stays: less is noise
-STALL_S = 0.5  # how long a board may be busy elsewhere without losing video; what is older is of no use to who looks
-LOSS_MAX = 0.01  # %; nothing, but for the datagram that a busy machine loses in the bench's own sockets
+FAVOUR = {"balance": (1, 1), "battery": (3, 1), "latency": (1, 3)}  # weights of cores and link, and of waiting time
+GAIN_MIN = 1.0  # points by which another value must be better to replace the installed one; less is noise
+STALL_S = 0.5  # a board may be busy for this long without losing video; older video is of no use
+LOSS_MAX = 0.01  # %; zero, except for datagrams that a busy machine loses in the bench's own sockets
 
 INSTALLED = Tuning()
 Runs = Mapping[Tuning, Sequence[Flown]]
 
 
 class Plan(NamedTuple):
-    """What is tried beside what is installed, one at a time; rounds of that and of the comparison; seconds of a flight."""
+    """The values that are tried, one at a time; rounds of that and of the comparison; seconds of a flight."""
 
     batch: tuple[int, ...]
     flush_ms: tuple[float, ...]
@@ -55,7 +55,7 @@ QUICK = Plan((16,), (1.0, 5.0), (1024, 2048), 2, 3, 1.5)
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="FILE", type=Path, default=DEFAULT, help=f"default {DEFAULT}")
-    parser.add_argument("--favour", choices=FAVOUR, default="balance", help="what counts three times as much")
+    parser.add_argument("--favour", choices=FAVOUR, default="balance", help="the goal that counts three times as much")
     parser.add_argument("--mbit", type=float, default=MBIT, help=f"rate of the video to suit; default {MBIT:g}")
 
 
@@ -79,14 +79,14 @@ def measure(options: Options, progress: Progress) -> Result:
 
 
 def granted() -> int:
-    """Bytes of receive buffer that the system gives when asked for very much; Linux tells twice what it counts."""
+    """The largest receive buffer of the system, in bytes; Linux reports twice the value that it counts."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 30)
         return probe.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2
 
 
 def candidates(plan: Plan, granted_kib: int) -> list[Tuning]:
-    """What is installed, and each change of one key; no other buffer than the system would give."""
+    """The installed tuning, and each change of one key; only buffers that the system would give."""
     found = [INSTALLED]
     for key in Tuning.__struct_fields__:
         values = [value for value in getattr(plan, key) if key != "buffer_kib" or value <= granted_kib]
@@ -117,13 +117,13 @@ def median(flights: Sequence[Flown]) -> Flown:
 
 @functools.cache
 def link_kbit(flush_ms: float) -> float:
-    """What the telemetry of the recorded flight takes of a link, both lanes with their IP and UDP headers; computed."""
+    """The rate of the recorded flight's telemetry on a link, both lanes with their IP and UDP headers; computed."""
     sealed = coalesce(Pair(), telemetry(LINK_OVER_S), flush_ms / 1000)
     return len(STATIONS) * 8 * (sealed.octets + IP_UDP * sealed.datagrams) / 1000 / LINK_OVER_S
 
 
 def points(tuning: Tuning, flown: Flown, favour: str) -> float:
-    """What a tuning costs; fewer are better."""
+    """The points of a tuning; fewer are better."""
     spent, waited = FAVOUR[favour]
     work = flown.air + flown.ground + link_kbit(tuning.flush_ms) / KBIT_WORTH
     return spent * work + waited * (flown.telemetry_p50 + flown.video_p50)
@@ -140,7 +140,7 @@ def choose(tried: Runs, granted_kib: int, favour: str) -> tuple[Tuning, dict[str
 
 
 def _alone(key: str, middle: Mapping[Tuning, Flown]) -> dict[Tuning, Flown]:
-    """What was flown where nothing but `key` was changed, by its rising value."""
+    """The flights in which only `key` was changed, by its rising value."""
     installed = {key: getattr(INSTALLED, key)}
     same = [tuning for tuning in middle if msgspec.structs.replace(tuning, **installed) == INSTALLED]
     return {tuning: middle[tuning] for tuning in sorted(same, key=lambda tuning: float(getattr(tuning, key)))}
@@ -157,7 +157,7 @@ def _cheapest(key: str, middle: Mapping[Tuning, Flown], favour: str) -> tuple[An
 
 
 def _least_buffer(middle: Mapping[Tuning, Flown], granted_kib: int) -> tuple[int, str]:
-    """The least buffer that loses nothing: what is more only keeps what is too old to be of use."""
+    """The smallest buffer that loses nothing: a larger one only keeps video that is too old to be of use."""
     flown = {tuning.buffer_kib: flight for tuning, flight in _alone("buffer_kib", middle).items()}
     for value, flight in flown.items():
         if flight.lost <= LOSS_MAX and flight.kept >= STALL_S:
@@ -190,9 +190,9 @@ def _tried_table(tried: Runs, mbit: float, favour: str) -> Table:
     )
     notes = (
         f"a recorded flight's telemetry from a UART, {mbit:g} Mbit/s of video in whole pictures; a pilot and an observer",
-        "link: what that telemetry takes of it, both lanes with IP and UDP, computed",
-        "kept: seconds of video that come through after air has stood still",
-        WORTH if favour == "balance" else f"{WORTH}, or three for what {favour} is about",
+        "link: the rate of that telemetry, both lanes with IP and UDP, computed",
+        "kept: seconds of video that arrive after air has stood still",
+        WORTH if favour == "balance" else f"{WORTH}, or three for the goal of {favour}",
     )
     return Table("What was tried", columns, tuple(rows), notes)
 
@@ -212,7 +212,7 @@ def _compared_table(compared: Runs, tuned: Tuning) -> Table:
     )
     before, after = ((*median(compared[tuning]), link_kbit(tuning.flush_ms)) for tuning in (INSTALLED, tuned))
     rows = tuple((name, then, now, now - then) for name, then, now in zip(names, before, after, strict=True))
-    note = "what is installed is what suits this board" if tuned == INSTALLED else "measured anew, in turn; medians"
+    note = "the installed tuning suits this board" if tuned == INSTALLED else "measured again, in turn; medians"
     return Table("Before and after", ("figure", "installed", "tuned", "difference"), rows, (note,))
 
 

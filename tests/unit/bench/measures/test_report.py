@@ -123,7 +123,7 @@ def test_what_is_no_result_is_an_error_with_a_hint(tmp_path, content, says):
     assert caught.value.hint
 
 
-@pytest.mark.parametrize(("name", "says"), [("page.pdf", "nothing of that kind"), ("nowhere/page.md", "no such folder")])
+@pytest.mark.parametrize(("name", "says"), [("page.pdf", "this kind of file"), ("nowhere/page.md", "no such folder")])
 def test_a_file_that_cannot_be_made_is_said_before_anything_is_measured(tmp_path, name, says):
     with pytest.raises(ConfigError, match=says) as caught:
         report.require(options(tmp_path / name).args)
