@@ -114,7 +114,7 @@ def test_an_operation_that_is_ended_cuts_no_flight_and_begins_none(house, fly, f
         station.forget()
     assert flight.until(lambda: all(station.frames and station.packets for station in stations)), flight.logs()
     assert flight.until(lambda: all(station.says("alarm: the order has ended") for station in stations)), flight.logs()
-    assert "alarm: the order ended at" in flight.air.output()
+    assert flight.until(lambda: "alarm: the order ended at" in flight.air.output()), flight.logs()
     assert (flight.air.running, flight.air.output().count("sealed: operation")) == (True, 2)
     flight.air.end()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as fc:
