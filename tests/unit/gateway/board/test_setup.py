@@ -2,16 +2,21 @@ from __future__ import annotations
 
 import os
 import pty
+import shlex
 import subprocess
 import sys
+from importlib.metadata import entry_points
 
 import pytest
 
 from gateway import cli, config
+from gateway.board import wiring
 from gateway.config import AirConfig, GroundConfig
+from keys.commands.account import Account
 from tests.system.users import as_user
 from tests.unit.keys.disk import only_root
 
+SERVICE = Account("zegel", 4711, 4711)
 LINK = ("--link", "udpout:10.1.1.2:14600")
 
 
@@ -57,6 +62,28 @@ def test_wires_and_parameters_are_those_of_the_flight_controller(tmp_path, capsy
     told = capsys.readouterr().out
     for word in (*words, "zegel device init", "zegel order issue", "zegel doctor air"):
         assert word in told
+
+
+@pytest.mark.parametrize("role", ["air", "ground"])
+def test_each_line_that_it_says_to_type_is_a_command(tmp_path, capsys, role):
+    """For a service, with sudo, and for a person's own folder."""
+    words = ("--fc", "udpin:127.0.0.1:14560", *LINK) if role == "air" else ()
+    assert setup(tmp_path / f"{role}.toml", role, *words) == 0
+    known = {command.name: command for command in entry_points(group=cli.GROUP)}
+    typed = [line.strip().removeprefix("agency: ") for line in capsys.readouterr().out.replace("\\\n", "").splitlines()]
+    lines = [line.partition(" > ")[0] for line in typed if line.startswith("zegel ")]
+    assert len(lines) >= 5
+    for line in lines:
+        given = shlex.split(line)[1:]
+        assert callable(cli._parser(known, given).parse_args(given).run), line
+
+
+def test_a_service_is_told_to_use_sudo_alone():
+    values = {"device": "/var/lib/zegel/air", "station": "/var/lib/zegel/ground", "order": "/var/lib/zegel/op.order"}
+    told = wiring.keys_aboard(values, SERVICE) + wiring.keys_at_station(values, SERVICE)
+    assert "sudo zegel device request /var/lib/zegel/air > drone-7.csr" in told
+    assert "sudo install -o zegel -m 600 op.order /var/lib/zegel/op.order" in told
+    assert "-u zegel" not in told
 
 
 def test_a_file_that_is_there_stays_as_it_is_and_its_answers_are_the_defaults(tmp_path, capsys):
