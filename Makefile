@@ -105,7 +105,7 @@ deb: .venv/ready
 release: .venv/ready
 	@packaging/release "$(abspath $(BIN)/python)"
 
-# What zegel is installed with and built by, pinned anew to the newest versions.
+# The packages that zegel needs and is built with, pinned again to their newest versions.
 lock: .venv/ready
 	@packaging/lock "$(abspath $(BIN)/python)"
 

@@ -125,7 +125,7 @@ def add_plain_users(parser: argparse.ArgumentParser) -> None:
 
 
 def load_file(kind: type[Config], path: Path) -> Config:
-    """A whole file with what stands beside it; ConfigError names the file and the key that is wrong."""
+    """A whole file with its overrides; ConfigError names the file and the key that is wrong."""
     return _checked(kind, *_gathered(kind, path))
 
 
@@ -145,7 +145,7 @@ def is_there(path: Path) -> bool:
 
 
 def file_for(path: Path, key: str) -> Path:
-    """Where in the configuration to write `key`: the file whose word counts now, or the one beside it that setup writes."""
+    """Where in the configuration to write `key`: the file that decides now, or the override that setup writes."""
     said = [file for file in files(path) if key in read(file)]
     return said[-1] if said else setup_file(path)
 

@@ -50,7 +50,7 @@ LATEST = 4_102_444_800  # 2100-01-01: a clock beyond it is not believed
 
 
 def default_guard(roles: Role) -> str:
-    """Of a station for which nobody says one."""
+    """The default for a station without one."""
     return "pilot" if roles & Role.COMMAND else "observer"
 
 

@@ -9,6 +9,6 @@ from keys.printable import printable
 
 
 def meant(word: str, known: Iterable[str]) -> str:
-    """A question to stand in front of a list of what is known, or nothing if no known word is near."""
+    """A question before the list of known words, or nothing if no known word is near."""
     near = difflib.get_close_matches(word, list(known), n=1)
     return f"did you mean {printable(near[0])}? " if near else ""

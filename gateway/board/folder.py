@@ -68,7 +68,7 @@ def look(subject: Subject) -> Iterator[Finding]:
 
 
 def as_user(user: Account, command: str, path: Path) -> str:
-    """The command as whoever called the doctor types it, so that it acts in the folder `path` as that user."""
+    """The command for the caller of the doctor, so that it acts in the folder `path` as that user."""
     if sys.platform == "win32" or user.uid == os.getuid():
         return command
     return f"sudo {command}" if account.owner(path).uid == user.uid else f"sudo -u {user.name} {command}"

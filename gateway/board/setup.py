@@ -189,7 +189,7 @@ def _answer(question: Question, role: Role, found: Mapping[str, object]) -> obje
         except EOFError:
             show()
             raise ConfigError(
-                "nobody answers", hint="with --yes nothing is asked; each question has a flag, see --help"
+                "there is no terminal to answer", hint="with --yes nothing is asked; each question has a flag, see --help"
             ) from None
         if not typed and default is not None:
             return default

@@ -1,7 +1,7 @@
 """Refusal: why a station commands nothing at this moment, or not this frame. SPEC.md section 7.
 
 What must not live here: finding it out (core/ground/commander.py, uplink_sessions.py), and the sentences that people read
-(gateway/report/wording.py). It stands beside both wings, since one program reads the status of both roles.
+(gateway/report/wording.py). It belongs to neither wing, since one program reads the status of both roles.
 """
 
 from __future__ import annotations

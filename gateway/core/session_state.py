@@ -1,7 +1,7 @@
 """Session state: what one session of an aircraft is to one station, at one moment. SPEC.md section 7 draws it.
 
 What lives here: the states, and which can follow which. What must not: how a state is found out
-(core/ground/session.py), and the sentences that people read (gateway/report/wording.py). It stands beside both wings, since
+(core/ground/session.py), and the sentences that people read (gateway/report/wording.py). It belongs to neither wing, since
 one program reads the status of both roles.
 """
 

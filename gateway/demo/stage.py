@@ -47,8 +47,8 @@ def port_of(made: socket.socket) -> int:
 def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
     """A port that is free now, for a process that is started in the next moment.
 
-    It is none of those that the system gives to whoever asks for any port (Linux: 32768 and above), and no port is given
-    twice; each process begins at another one, so that two that run beside each other do not meet.
+    It is none of those that the system chooses for programs (Linux: 32768 and above), and no port is given
+    twice; each process begins at a different one, so that two processes at the same time do not collide.
     """
     for port in _PORTS:
         with socket.socket(socket.AF_INET, kind) as made, contextlib.suppress(OSError):

@@ -279,7 +279,7 @@ class UdpLink(UdpIn):
         self._welcome([peer for peer in senders if peer in self._clients], now)
 
     def _gives_way(self, now: float) -> Peer | None:
-        """Only a client that fell silent: a NAT may have changed its address. A faster relay displaces nobody."""
+        """Only a client that fell silent: a NAT may have changed its address. A faster relay displaces no client."""
         peer = min(self._clients, key=self._clients.__getitem__)
         return peer if now - self._clients[peer] >= GIVES_WAY_AFTER_S else None
 

@@ -3,7 +3,7 @@
 What lives here: the sentences, and which alarms are live. What must not: detecting a fault, printing a line.
 
 An alarm is a reason, and a key where one reason can have several causes at once, such as a station. Only its arguments come
-from elsewhere. They are bounded and escaped, so whoever writes an order or a name cannot write a sentence here. An event
+from elsewhere. They are bounded and escaped, so the author of an order or a name cannot write a sentence here. An event
 is something that happened: its alarm ends when it has not happened again for EVENT_LASTS_S. A state is something that
 lasts: its alarm ends when `clear` is called.
 """

@@ -26,4 +26,4 @@ def alarm(alarms: Alarms, mavlink: Iterable[Endpoint], video: Iterable[Endpoint]
 
 
 def _far_end(address: Address) -> str:
-    return f"whoever reaches {address}" if address.kind in LISTENS else str(address)
+    return f"anyone who reaches {address}" if address.kind in LISTENS else str(address)

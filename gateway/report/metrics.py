@@ -106,7 +106,7 @@ TABLE = (
         "drops {reason}",
         "What was dropped, by reason (SPEC.md section 12); resync_bytes: bytes",
     ),
-    Metric("zegel_unexpected_total", "counter", "unexpected {place}", "Of those, what nobody expected, by its place"),
+    Metric("zegel_unexpected_total", "counter", "unexpected {place}", "Of those, unexpected errors, by their place"),
     Metric("zegel_reordered_total", "counter", "reordered", "Bundles that came too late to be put in order"),
     Metric("zegel_rx_datagrams_total", "counter", "endpoints [] rx_datagrams", "Datagrams in; of a stream, reads"),
     Metric("zegel_tx_datagrams_total", "counter", "endpoints [] tx_datagrams", "Datagrams out; of a stream, frames"),
@@ -122,12 +122,12 @@ TABLE = (
     Metric("zegel_rx_expected_total", "counter", "endpoints [] rx_expected", "Of a link: datagrams that should have come"),
     Metric("zegel_rx_known_total", "counter", "endpoints [] rx_known", "Of a link: those of them that came"),
     Metric("zegel_rx_lost_est", "gauge", "endpoints [] rx_lost_est", "Of a link: the difference; late ones lower it again"),
-    Metric("zegel_clients", "gauge", "endpoints [] clients", "Of a listening endpoint: who is answered"),
+    Metric("zegel_clients", "gauge", "endpoints [] clients", "Of a listening endpoint: the clients that are answered"),
     Metric(
         "zegel_endpoint_up",
         "gauge",
         "endpoints [] state",
-        "1 if it is connected, or idle: it listens and nobody came",
+        "1 if it is connected, or idle: it listens and has no client",
         UP_STATES,
     ),
     Metric("zegel_session_epoch", "gauge", "sessions [] epoch", "Number of the traffic keys of a session that is heard"),
@@ -269,7 +269,7 @@ def command(parser: argparse.ArgumentParser) -> None:
         "--json", metavar="FILE", type=Path, help="JSON lines; - is the standard output; FILE.1 the older ones"
     )
     way.add_argument("--once", action="store_true", help="print the metrics of now, and end")
-    way.add_argument("--table", action="store_true", help="what each metric is, and where it stands in zegel status --json")
+    way.add_argument("--table", action="store_true", help="what each metric is, and its place in zegel status --json")
     parser.add_argument("--every", metavar="S", type=float, default=EVERY_S, help=f"seconds between writes; {EVERY_S:g}")
     parser.add_argument("--role", choices=ROLES, action="append", help="whose zegel_up is 0 while it is not there; both")
     parser.add_argument(

@@ -69,7 +69,7 @@ def _as_invoker(run: Run, args: argparse.Namespace) -> int:
 
 
 def _by_sudo(hint: str) -> str:
-    """The hint for one who may not read or write something, with whoever it was that might not."""
+    """The hint for a user who may not read or write something, with that user's name."""
     if account.by_sudo():
         person = account.invoker().name
         return f"{hint}; files are read and written as {person}, who called sudo; as root: env -u SUDO_UID zegel ..."

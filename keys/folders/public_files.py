@@ -1,6 +1,6 @@
 """Public files: the certificates of aircraft and the public files of stations that lie in a folder, or one below it.
 
-What lives here: finding them. What must not: what they say, or whether anybody vouches for them.
+What lives here: finding them. What must not: their content, or whether it is authentic.
 """
 
 from __future__ import annotations

@@ -194,7 +194,7 @@ def require_free(path: Path) -> None:
 
 
 def require_writable(path: Path) -> None:
-    """What `write` would raise. It tries: it makes a file beside `path` and removes it."""
+    """Raise what `write` would raise. It tries: it makes a file in the folder of `path` and removes it."""
     staging = _staging(path)
     try:
         _write_through(staging, b"", SECRET_MODE)

@@ -1,7 +1,7 @@
 """Revoked: the devices that our newest order makes void, and what is still heard of them. SPEC.md section 5.5.
 
 Of a session of such a device no more is kept than tells its newer beats from forgeries and from repeats: that somebody who
-has a lost aircraft transmits is an alarm, and whoever has its key makes as many beats as they like. Sans-IO.
+has a lost aircraft transmits is an alarm, and an attacker with its key can make any number of beats. Sans-IO.
 """
 
 from __future__ import annotations

@@ -29,10 +29,10 @@ ELSEWHERE = {
     "udpout:239.255.1.1:5600": "udpout:239.255.1.1:5600",  # multicast
     "udpout:255.255.255.255:14550": "udpout:255.255.255.255:14550",
     "udpout:[fe80::1%wlan0]:14550": "udpout:[fe80::1%wlan0]:14550",
-    "udpin:0.0.0.0:14550": "whoever reaches udpin:0.0.0.0:14550",
-    "udps::14550": "whoever reaches udpin:0.0.0.0:14550",
-    "tcpin:[::]:5760": "whoever reaches tcpin:[::]:5760",
-    "udpin:192.168.1.5:14550": "whoever reaches udpin:192.168.1.5:14550",
+    "udpin:0.0.0.0:14550": "anyone who reaches udpin:0.0.0.0:14550",
+    "udps::14550": "anyone who reaches udpin:0.0.0.0:14550",
+    "tcpin:[::]:5760": "anyone who reaches tcpin:[::]:5760",
+    "udpin:192.168.1.5:14550": "anyone who reaches udpin:192.168.1.5:14550",
 }
 
 
