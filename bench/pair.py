@@ -11,7 +11,7 @@ import random
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.batch import Batch
-from gateway.core.air.announcer import BEAT_EVERY_S, Announcer
+from gateway.core.air.announcer import BEAT_EVERY_S, Announcer, DeviceStart
 from gateway.core.ground.listener import Listener, StationIdentity
 from gateway.core.ground.opener import Opener
 from keys import cose, grant
@@ -40,7 +40,7 @@ class Pair:
         station_seed = entropy(grant.SEED_SIZE)
         order = _order(device, station_seed)
         self.now = 0.0
-        self.announcer = Announcer(order, (0, device, 1), LANES, LINK_BPS, entropy, self.now)
+        self.announcer = Announcer(order, DeviceStart(0, device, 1), LANES, LINK_BPS, entropy, self.now)
         for lane in LANES:
             self.key(lane).reserve(AFTER)
         self.listener = Listener(order, StationIdentity(1, Profile.X25519, station_seed), {})

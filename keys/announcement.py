@@ -34,6 +34,8 @@ _GRANT_KEY = fields.mapping(fields.DOWNLINK_KID, fields.octets(KEY_SIZE))
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Announcement:
+    """The payload of a Key Announcement, in the order of its CBOR keys. `sealed` is the grant (keys.grant)."""
+
     session_id: bytes
     order_hash: bytes
     epoch: int

@@ -62,6 +62,8 @@ _SEQ_AT = len(_BEGIN) + SESSION_ID_SIZE + 1
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Beat:
+    """The payload of a beat, in the order of its CBOR keys."""
+
     session_id: bytes
     seq: int
     nonce: bytes

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -20,8 +21,18 @@ from keys.order import OrderStation
 Entropy = Callable[[int], bytes]
 
 
+class SessionSigner(NamedTuple):
+    """What signs the announcements of a session, and what they name: its order and its id."""
+
+    order_hash: bytes
+    session_id: bytes
+    key: Ed25519PrivateKey
+
+
 @dataclasses.dataclass(slots=True)
 class Epoch:
+    """The traffic keys of one epoch, on the aircraft."""
+
     number: int
     send_keys: dict[Lane, SendKey] = dataclasses.field(repr=False)
     uplink_keys: dict[int, bytes] = dataclasses.field(repr=False)  # station -> base_key of the KIDs of that station
@@ -41,20 +52,19 @@ def draw(
     number: int,
     lanes: tuple[Lane, ...],
     stations: Iterable[OrderStation],
-    session: tuple[bytes, bytes, Ed25519PrivateKey],
+    session: SessionSigner,
     entropy: Entropy,
 ) -> Epoch:
-    """A new epoch with fresh random keys for `lanes`. `session` is (order_hash, session_id, session key)."""
-    order_hash, session_id, session_key = session
+    """A new epoch with fresh random keys for `lanes`."""
     base_keys = {lane: entropy(KEY_SIZE) for lane in lanes}
-    kids = {lane: downlink_kid(lane, session_id, number) for lane in lanes}
+    kids = {lane: downlink_kid(lane, session.session_id, number) for lane in lanes}
     uplink_keys: dict[int, bytes] = {}
     announcements: dict[int, bytes] = {}
     for station in stations:
         uplink_keys[station.index] = entropy(KEY_SIZE)
-        header = Announcement(session_id, order_hash, number, station.index, SUITE, {}, b"")
+        header = Announcement(session.session_id, session.order_hash, number, station.index, SUITE, {}, b"")
         granted = {kids[lane]: base_keys[lane] for lane in granted_lanes(station.roles, lanes)}
         sealed = announcement.seal(header, station.profile, station.pub, granted, uplink_keys[station.index])
-        announcements[station.index] = sealed.sign(session_key)
+        announcements[station.index] = sealed.sign(session.key)
     send_keys = {lane: SendKey(base_keys[lane], kids[lane]) for lane in lanes}
     return Epoch(number, send_keys, uplink_keys, announcements)

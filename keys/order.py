@@ -56,6 +56,8 @@ def default_guard(roles: Role) -> str:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class OrderStation:
+    """One station of an order: its key, and what it may read and send."""
+
     index: int  # 1..15, the same in all orders of the operation
     name: str
     profile: Profile

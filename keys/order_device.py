@@ -22,6 +22,8 @@ TO_END = "to end an operation: zegel order end, and destroy the seeds of its sta
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class OrderDevice:
+    """One aircraft of an order."""
+
     name: str
     alg: int  # COSE: -19 Ed25519, -9 ESP256
     pub: bytes  # 32 bytes, or an uncompressed point of 65

@@ -20,6 +20,8 @@ _FIELDS = {2: fields.octets(32), 3: fields.U8, 4: fields.octets(32), 5: fields.U
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Statement:
+    """The payload of a Session Statement, in the order of its CBOR keys."""
+
     order_hash: bytes  # 32 bytes
     device_index: int  # position in the order's list of devices
     session_public: bytes  # Ed25519, 32 bytes

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from fastcrc.crc16 import mcrf4xx
 
 from gateway.batch import Batch
-from gateway.core.air.announcer import Announcer
+from gateway.core.air.announcer import Announcer, DeviceStart
 from gateway.core.air.uplink_opener import UplinkOpener
 from gateway.core.bundle import Bundler
 from gateway.core.control_cipher import ControlCipher
@@ -118,7 +118,7 @@ def verified(order: Order) -> VerifiedOrder:
 
 class Aircraft:
     def __init__(self, world: World, boot: int, now: float, link_bps: int, lanes: tuple[Lane, ...]) -> None:
-        device = (0, world.device_key, boot)
+        device = DeviceStart(0, world.device_key, boot)
         self.announcer = Announcer(world.order, device, lanes, link_bps, world.random.randbytes, now)
         self.uplink_opener = UplinkOpener(self.announcer)
         self.commands: list[tuple[int, bytes]] = []  # (station, frame) of all that came up

@@ -15,7 +15,7 @@ import time
 
 from gateway import clock
 from gateway.core import order_fragments
-from gateway.core.air.announcer import Announcer
+from gateway.core.air.announcer import Announcer, DeviceStart
 from gateway.core.air.order_broadcaster import OrderBroadcaster
 from gateway.core.barrier import Barrier
 from gateway.core.order_intake import OrderIntake
@@ -74,7 +74,7 @@ class SessionManager:
         self._watch_limits(now)
 
     def _announcer(self, now: float) -> Announcer:
-        device = (self.device.device_index(self.order.content), self.device.key, self.boot)
+        device = DeviceStart(self.device.device_index(self.order.content), self.device.key, self.boot)
         return Announcer(self.order, device, self._lanes(), self._link_bps, os.urandom, now, self._claim())
 
     def _claim(self) -> int:

@@ -34,6 +34,8 @@ PARAMETERS = (
 
 @dataclasses.dataclass
 class Heard:
+    """What came from one endpoint of a flight controller while the check listened."""
+
     octets: int = 0
     frames: int = 0
     autopilot: heartbeat.Heartbeat | None = None

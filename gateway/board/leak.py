@@ -37,6 +37,8 @@ Act = Callable[[str, bytes], None]  # sends `mark` by an interface; OSError if r
 
 
 class Try(msgspec.Struct, frozen=True):
+    """One attempt to send past the guard: from `where`, as the user `who`, by the `way`, and what came of it."""
+
     where: str
     who: str
     way: str

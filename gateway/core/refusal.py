@@ -10,6 +10,8 @@ import enum
 
 
 class Refusal(enum.StrEnum):
+    """Each is also the name under which the status counts it."""
+
     OBSERVER = "observer"  # the order gives this station no role command
     NO_AIRCRAFT = "no_aircraft"  # no aircraft is heard, or not the one that is meant
     NOBODYS = "nobodys"  # no aircraft has the system id that the frame names

@@ -11,6 +11,8 @@ import enum
 
 
 class SessionState(enum.StrEnum):
+    """Each is also the word for it in the status."""
+
     STATED = "stated"  # its statement verified; no beat of it has come in time
     BEATING = "beating"  # its beats verify; the keys of its current epoch are not here
     UNLISTED = "unlisted"  # the same, and its beats list announcements for other stations and none for this one

@@ -106,6 +106,8 @@ class DropReason(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ControlHeader:
+    """The header of an opened control datagram (SPEC.md section 4.1): fragment `index` of `count` of one message."""
+
     kind: Kind
     index: int
     count: int

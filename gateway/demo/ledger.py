@@ -32,6 +32,8 @@ class Match:
 
 
 class Ledger:
+    """The account of one demonstration: `expectations` are its claims, each with whether it held."""
+
     def __init__(self) -> None:
         self.expectations: list[tuple[str, bool]] = []
         self._outages: list[tuple[float, float]] = []

@@ -20,6 +20,8 @@ TRIED_MAX = 4
 
 
 class ProvedLink(UdpLink):
+    """`addresses` are those that get everything, and those that get only challenges."""
+
     def __init__(self, address: Address) -> None:
         super().__init__(address)
         self._proved: dict[Peer, float] = {}  # -> when it was last proved

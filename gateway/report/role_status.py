@@ -108,6 +108,8 @@ class AlarmStatus(msgspec.Struct, frozen=True):
 
 
 class FeedStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """The feed of a ground for other programs: datagrams and subscriptions by topic."""
+
     address: str
     state: State
     last_error: str
@@ -141,6 +143,8 @@ class _Status(msgspec.Struct, frozen=True, kw_only=True, tag_field="role"):
 
 
 class AirStatus(_Status, frozen=True, kw_only=True, tag="air"):
+    """The status of `zegel air`: its session, what leaves it, and what commands came."""
+
     role: ClassVar[str] = "air"
     session: str
     boot_counter: int
@@ -154,6 +158,8 @@ class AirStatus(_Status, frozen=True, kw_only=True, tag="air"):
 
 
 class GroundStatus(_Status, frozen=True, kw_only=True, tag="ground"):
+    """The status of `zegel ground`: the sessions that it hears, and what it opens."""
+
     role: ClassVar[str] = "ground"
     sessions: list[SessionStatus]
     opened: dict[str, int]  # by lane

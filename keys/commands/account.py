@@ -26,6 +26,8 @@ PR_GET_DUMPABLE, PR_SET_DUMPABLE = 3, 4  # prctl(2)
 
 
 class Account(NamedTuple):
+    """One user of this computer, with its uid and its first group."""
+
     name: str
     uid: int
     gid: int

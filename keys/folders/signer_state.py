@@ -23,6 +23,8 @@ class Begun(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
 
 class SignerState(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """The state file of signer/."""
+
     serial: Count = 0  # of the newest order; it rises over all operations of the agency
     issued: dict[str, str] = {}  # serial -> order_hash of the last ISSUED_MAX orders; they reveal a copy of signer/
     operations: dict[str, Rank] = {}  # op_id -> its newest order, for the OPERATIONS_MAX operations that had one last

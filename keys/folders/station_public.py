@@ -37,6 +37,8 @@ _FORM = re.compile(
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class StationPublic:
+    """The content of a station.pub. `pub` is the HPKE public key, as its profile encodes it."""
+
     name: str
     agency: str
     profile: Profile

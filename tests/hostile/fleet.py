@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pymavlink.dialects.v20 import all as dialect
 
 from gateway.batch import Batch
-from gateway.core.air.announcer import Announcer
+from gateway.core.air.announcer import Announcer, DeviceStart
 from gateway.core.air.uplink_opener import UplinkOpener
 from gateway.core.bundle import Bundler
 from gateway.core.refusal import Refusal
@@ -66,7 +66,9 @@ class Two:
     def start(self, index: int, key: Ed25519PrivateKey, boot: int, now: float) -> Aircraft:
         """A session of the device at this place, by whoever has its key."""
         made = Aircraft.__new__(Aircraft)
-        made.announcer = Announcer(self.world.order, (index, key, boot), LANES, 8_000_000, self.world.random.randbytes, now)
+        made.announcer = Announcer(
+            self.world.order, DeviceStart(index, key, boot), LANES, 8_000_000, self.world.random.randbytes, now
+        )
         made.uplink_opener, made.commands = UplinkOpener(made.announcer), []
         made.bundler, made.batch = Bundler(LINK_MTU, self.world.order.content.policy.pad, now), Batch()
         return made

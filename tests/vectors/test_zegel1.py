@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidTag
 
 from firmware_shims import mavlink
 from gateway.batch import Batch
-from gateway.core.air.announcer import Announcer
+from gateway.core.air.announcer import Announcer, DeviceStart
 from gateway.core.air.uplink_opener import Accepted, UplinkOpener
 from gateway.core.bundle import video_length
 from gateway.core.ground.listener import Listener, StationIdentity
@@ -281,7 +281,7 @@ def test_statements_and_beats_are_read():
 
 def aircraft() -> UplinkOpener:
     """The session of the vectors, as if this process had drawn its keys."""
-    announcer = Announcer(verified(), (0, cast.DEVICE_KEYS[0], 300), cast.LANES, 8_000_000, bytes, 0.0)
+    announcer = Announcer(verified(), DeviceStart(0, cast.DEVICE_KEYS[0], 300), cast.LANES, 8_000_000, bytes, 0.0)
     announcer.session_id = cast.SESSION_ID
     announcer.current.number, announcer.current.uplink_keys = cast.EPOCH, dict(cast.UPLINK_KEYS)
     announcer.freshness.beat(7, beat_of(Samples.recorded(), 7).nonce, 0.0)

@@ -17,6 +17,7 @@ import enum
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -27,7 +28,7 @@ from gateway.core.sealer import Sealer
 from gateway.core.wire import BEAT_AFTER_PACKETS, CONTROL_MAX, KEEP_EPOCH_S, Evidence, Kind
 from keys import cose, epoch
 from keys.beat import NONCE_SIZE, SESSION_MS_MAX, Beat, Flag
-from keys.epoch import Epoch
+from keys.epoch import Epoch, SessionSigner
 from keys.keyring import REJECT_AFTER_PACKETS, SendKey
 from keys.lanes import Lane
 from keys.order import VerifiedOrder
@@ -56,33 +57,48 @@ class Phase(enum.Enum):
 PHASES = {Phase.STEADY: (Phase.LEAD, Phase.CLOSED), Phase.LEAD: (Phase.STEADY, Phase.CLOSED), Phase.CLOSED: ()}
 
 
+class DeviceStart(NamedTuple):
+    """One start of one device: its place in the order, its key and its boot counter."""
+
+    device_index: int
+    key: cose.PrivateKey
+    boot_counter: int
+
+
+class _Replaced(NamedTuple):
+    """The epoch before the current one; its uplink keys are accepted for a while."""
+
+    at: float
+    epoch: int
+    uplink_keys: dict[int, bytes]
+
+
 class Announcer:
     """One session. `entropy(n)` gives n random bytes; `link_bps` is the narrowest link's rate in bits a second."""
 
     def __init__(
         self,
         order: VerifiedOrder,
-        device: tuple[int, cose.PrivateKey, int],
+        device: DeviceStart,
         lanes: tuple[Lane, ...],
         link_bps: int,
         entropy: Callable[[int], bytes],
         now: float,
         unix_time: int = 0,
     ) -> None:
-        """`device` is (index in the order, device key, boot counter); `lanes` are those of this session."""
+        """`lanes` are those of this session."""
         self.order, self.lanes, self.link_bps = order, lanes, link_bps
         self._entropy = entropy
         self._session_key = Ed25519PrivateKey.from_private_bytes(entropy(32))
-        index, device_key, boot_counter = device
         public = self._session_key.public_key().public_bytes_raw()
-        statement = Statement(order.order_hash, index, public, boot_counter, unix_time)
+        statement = Statement(order.order_hash, device.device_index, public, device.boot_counter, unix_time)
         self.session_id = statement.session_id()
         self.sealer = Sealer(self.session_id)
         self.phase = Phase.STEADY
         self.flags = Flag.NARROW_LINK if link_bps < NARROW_BELOW_BPS else Flag(0)
         self.freshness = Freshness(order.content.policy.fresh_ms / 1000)
         self._cipher = ControlCipher(order.content.op_id)
-        self._statement = self._sealed(fragment.split(Kind.STATEMENT, statement.sign(device_key)))
+        self._statement = self._sealed(fragment.split(Kind.STATEMENT, statement.sign(device.key)))
         self._seq = 0
         self._began = now
         self._beat_at = now
@@ -93,7 +109,7 @@ class Announcer:
         self._counted_at = now
         self._outbox: deque[bytes] = deque()
         self._next: Epoch | None = None
-        self._previous: tuple[float, int, dict[int, bytes]] | None = None  # (replaced at, epoch, its uplink keys)
+        self._previous: _Replaced | None = None
         self._closed_at = float("inf")
         self._install(self._draw(0), now)
 
@@ -116,8 +132,8 @@ class Announcer:
         if now - self._closed_at > self.freshness.fresh_s:
             return {}
         taken = {drawn.number: drawn.uplink_keys for drawn in (self.current, self._next) if drawn}
-        if self._previous and now - self._previous[0] <= KEEP_EPOCH_S:
-            taken[self._previous[1]] = self._previous[2]
+        if self._previous and now - self._previous.at <= KEEP_EPOCH_S:
+            taken[self._previous.epoch] = self._previous.uplink_keys
         return taken
 
     def answer(self, station: int, now: float) -> None:
@@ -264,7 +280,7 @@ class Announcer:
     # --- epochs ---
 
     def _draw(self, number: int) -> Epoch:
-        session = (self.order.order_hash, self.session_id, self._session_key)
+        session = SessionSigner(self.order.order_hash, self.session_id, self._session_key)
         return epoch.draw(number, self.lanes, self.order.content.stations, session, self._entropy)
 
     def _install(self, drawn: Epoch, now: float) -> None:
@@ -275,7 +291,7 @@ class Announcer:
         self._switch_at = self._rekey_at
 
     def _turn_epoch(self, now: float) -> None:
-        if self._previous and now - self._previous[0] > KEEP_EPOCH_S:
+        if self._previous and now - self._previous.at > KEEP_EPOCH_S:
             self._previous = None
         used = max(key.next_ctr for key in self.current.send_keys.values())
         if self.phase is Phase.STEADY and (now >= self._rekey_at - self.lead_s or used >= REKEY_AFTER_PACKETS):
@@ -285,7 +301,7 @@ class Announcer:
             self._move(Phase.LEAD)
         elif self.phase is Phase.LEAD and now >= self._switch_at:
             assert self._next is not None
-            self._previous = (now, self.current.number, self.current.uplink_keys)
+            self._previous = _Replaced(now, self.current.number, self.current.uplink_keys)
             self._install(self._next, now)
             self._next = None
             self._move(Phase.STEADY)

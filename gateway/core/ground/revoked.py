@@ -30,6 +30,8 @@ class RevokedSession:
 
 
 class Revoked:
+    """The revoked devices of one ground. `devices` are their public keys."""
+
     def __init__(self) -> None:
         self.devices: frozenset[bytes] = frozenset()  # public keys
         self._sessions: dict[bytes, RevokedSession] = {}  # by the first 8 bytes of the session_id

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from keys import announcement, cose, epoch, grant
 from keys.announcement import Announcement, Grant
-from keys.epoch import Epoch
+from keys.epoch import Epoch, SessionSigner
 from keys.grant import Profile
 from keys.keyring import ReceiveKey
 from keys.lanes import Lane, Role, downlink_kid
@@ -43,7 +43,7 @@ def station(index: int) -> OrderStation:
 
 def draw(number: int = 3, seed: int = 0, lanes: tuple[Lane, ...] = LANES) -> Epoch:
     entropy = random.Random(seed).randbytes
-    return epoch.draw(number, lanes, map(station, ROLES), (ORDER_HASH, SESSION_ID, SESSION), entropy)
+    return epoch.draw(number, lanes, map(station, ROLES), SessionSigner(ORDER_HASH, SESSION_ID, SESSION), entropy)
 
 
 def opened(drawn: Epoch, index: int) -> tuple[Announcement, Grant]:

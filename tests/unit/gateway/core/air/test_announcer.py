@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from gateway.core import fragment, sframe
-from gateway.core.air.announcer import NARROW_BELOW_BPS, REKEY_AFTER_PACKETS, START_ROUNDS, Announcer, Phase
+from gateway.core.air.announcer import NARROW_BELOW_BPS, REKEY_AFTER_PACKETS, START_ROUNDS, Announcer, DeviceStart, Phase
 from gateway.core.wire import CONTROL_HEADER_SIZE, CONTROL_MAX, Kind, parse_control
 from keys import beat, cose, statement
 from keys.beat import Beat, Flag
@@ -122,7 +122,7 @@ def test_the_sealed_beat_is_the_clear_one_and_opens_at_the_counter_that_it_tells
         keep.append(world.random.randbytes(size))
         return keep[-1]
 
-    announcer = Announcer(world.order, (0, world.device_key, 1), LANES, WIDE, entropy, 0.0)
+    announcer = Announcer(world.order, DeviceStart(0, world.device_key, 1), LANES, WIDE, entropy, 0.0)
     said = announcer.datagrams(0.0)
     (clear,) = of_kind(said, Kind.BEAT)
     (sealed,) = (d for d in said if kinds([d]) == ["sealed"])
@@ -138,7 +138,7 @@ def test_the_sealed_beat_is_the_clear_one_and_opens_at_the_counter_that_it_tells
 def test_a_beat_says_how_old_the_session_is():
     """By the clock that it is given, whatever that showed at the start."""
     world = World(1)
-    announcer = Announcer(world.order, (0, world.device_key, 1), LANES, WIDE, world.random.randbytes, 1000.0)
+    announcer = Announcer(world.order, DeviceStart(0, world.device_key, 1), LANES, WIDE, world.random.randbytes, 1000.0)
     said = [clear_beats(announcer, announcer.datagrams(1000.0 + s))[0] for s in (0, 1.5, 600, 1 << 32)]
     assert [b.session_ms for b in said] == [0, 1_500, 600_000, (1 << 32) - 1]
     assert all(b.state == {} for b in said)
