@@ -18,8 +18,9 @@ from keys import cose, grant
 from keys.grant import Profile
 from keys.keyring import SendKey
 from keys.lanes import Lane, Role
-from keys.order import Order, OrderStation, VerifiedOrder
+from keys.order import Order, VerifiedOrder
 from keys.order_device import OrderDevice
+from keys.order_station import OrderStation
 from keys.policy import Policy
 
 LANES = (Lane.TELEMETRY, Lane.OBSERVER_TELEMETRY, Lane.VIDEO_A, Lane.EVIDENCE)

@@ -10,11 +10,13 @@ from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 
 from keys import typo
-from keys.certificate import groups, utc
+from keys.certificate import groups
 from keys.errors import MalformedOrder, NotListed, NumberTwice, OrderExpired, RevokedAgain
 from keys.lanes import STATIONS_MAX, Role
-from keys.order import GUARDS, Order, OrderStation, VerifiedOrder, default_guard
+from keys.order import Order, VerifiedOrder
 from keys.order_device import TO_END, OrderDevice
+from keys.order_station import GUARDS, OrderStation, default_guard
+from keys.times import utc
 
 
 def revoked(order: Order, name: str) -> Order:

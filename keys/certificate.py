@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import datetime
 import enum
 import hashlib
 import uuid
@@ -26,10 +25,10 @@ from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyB
 from keys import cose, extensions, fields
 from keys.cose import Alg
 from keys.errors import BadSignature, CertificateError, ExpiredCertificate, ForeignRoot, KeysError, WrongUsage
+from keys.times import DAY_S, moment, utc
 
 ROOT_ALGS = frozenset({Alg.ESP384, Alg.ML_DSA_65})
 DEVICE_ALGS = frozenset({Alg.ED25519, Alg.ESP256})
-DAY_S = 86_400
 ROOT_LIFETIME_S = 20 * 365 * DAY_S
 DEVICE_LIFETIME_S = 10 * 365 * DAY_S
 SIGNER_LIFETIME_S = 2 * 365 * DAY_S
@@ -193,15 +192,6 @@ def groups(digest: bytes) -> str:
     return digest[:FINGERPRINT_SIZE].hex("-", 2)
 
 
-def utc(unix_time: int) -> str:
-    """Date and time to the minute, for people to read."""
-    return f"{_datetime(unix_time):%Y-%m-%d %H:%M} UTC"
-
-
-def _datetime(unix_time: int) -> datetime.datetime:
-    return datetime.datetime.fromtimestamp(unix_time, datetime.UTC)
-
-
 def cose_key(thing: x509.Certificate | x509.CertificateSigningRequest) -> cose.PublicKey:
     """The public key inside; WrongUsage if no message of ours is signed with this kind of key."""
     key = thing.public_key()
@@ -295,7 +285,7 @@ def _builder(
     """The common part of all our certificates; `life` is (begin in Unix seconds, length in seconds)."""
     begin, length = life
     builder = x509.CertificateBuilder(issuer, subject, public_key, x509.random_serial_number())
-    builder = builder.not_valid_before(_datetime(begin)).not_valid_after(_datetime(begin + length))
+    builder = builder.not_valid_before(moment(begin)).not_valid_after(moment(begin + length))
     return builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
 
 
@@ -357,11 +347,9 @@ def require_usage(certificate: x509.Certificate, usage: Usage) -> None:
 def require_valid_at(certificate: x509.Certificate, unix_time: int) -> None:
     """ExpiredCertificate if the time lies outside its dates."""
     begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    if not begin <= _datetime(unix_time) <= end:
+    if not begin <= moment(unix_time) <= end:
         dates = f"from {begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
-        early = (
-            "the clock is wrong here, or it was where the certificate was issued" if _datetime(unix_time) < begin else ""
-        )
+        early = "the clock is wrong here, or it was where the certificate was issued" if moment(unix_time) < begin else ""
         raise ExpiredCertificate(
             f"the certificate of {name_of(certificate)!r} is valid {dates}, not at {utc(unix_time)}", hint=early
         )
@@ -380,7 +368,7 @@ def validate(
     require_valid_at(certificate, unix_time)
     require_valid_at(root, unix_time)
     leaf_policy = ExtensionPolicy.permit_all().require_present(x509.ExtendedKeyUsage, Criticality.CRITICAL, None)
-    policy = PolicyBuilder().store(Store([root])).time(_datetime(unix_time)).max_chain_depth(0)
+    policy = PolicyBuilder().store(Store([root])).time(moment(unix_time)).max_chain_depth(0)
     policy = policy.extension_policies(ca_policy=ExtensionPolicy.webpki_defaults_ca(), ee_policy=leaf_policy)
     try:
         policy.build_client_verifier().verify(certificate, [])

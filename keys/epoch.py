@@ -16,7 +16,7 @@ from keys import announcement
 from keys.announcement import KEY_SIZE, SUITE, Announcement
 from keys.keyring import SendKey
 from keys.lanes import Lane, Role, downlink_kid, lanes_for
-from keys.order import OrderStation
+from keys.order_station import OrderStation
 
 Entropy = Callable[[int], bytes]
 

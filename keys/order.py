@@ -13,29 +13,27 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from cryptography import x509
 
-from keys import certificate, cose, fields, grant, order_device
-from keys.certificate import Usage, alg_of, utc
+from keys import certificate, cose, fields, order_device, order_station
+from keys.certificate import Usage, alg_of
 from keys.errors import (
     BadSignature,
     CertificateError,
     ClassicalKey,
     ForeignRoot,
-    GrantError,
     MalformedOrder,
     OrderExpired,
     OrderNotYetValid,
-    UnknownGuard,
     WrongType,
     WrongUsage,
 )
-from keys.grant import Profile
-from keys.lanes import STATIONS_MAX, Role
+from keys.lanes import STATIONS_MAX
 from keys.order_device import OrderDevice
+from keys.order_station import OrderRecording, OrderStation
 from keys.policy import Policy, read_policy
+from keys.times import EARLIEST, LATEST, utc
 
 TYP = "zegel-order"
 REGULAR, CONFIDENTIAL = CLASSIFICATIONS = ("regular", "confidential")
-GUARDS = ("observer", "camera-operator", "pilot", "maintainer")  # each allows what the one before allows, and more
 OP_ID_SIZE = 16
 ORDER_HASH_SIZE = 32
 DEVICES_MAX = 256  # a statement names its device in one byte
@@ -45,35 +43,6 @@ HALF_TRUSTED = (
     "another root of that name is trusted here. Fetch root.crt again, compare its fingerprint, and enrol or trust it:"
     " of a hybrid agency it holds two certificates"
 )
-EARLIEST = 1_577_836_800  # 2020-01-01: an earlier date in an order or a clock is not believed, because Zegel is younger
-LATEST = 4_102_444_800  # 2100-01-01: a clock beyond it is not believed
-
-
-def default_guard(roles: Role) -> str:
-    """The default for a station without one."""
-    return "pilot" if roles & Role.COMMAND else "observer"
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class OrderStation:
-    """One station of an order: its key, and what it may read and send."""
-
-    index: int  # 1..15, the same in all orders of the operation
-    name: str
-    profile: Profile
-    pub: bytes
-    roles: Role
-    guard: str
-    agency: str | None = None  # only if it differs from the order's
-    witness: str | None = None  # C2SP signed-note verifier key
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class OrderRecording:
-    id: int
-    name: str
-    profile: Profile
-    pub: bytes
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -184,17 +153,6 @@ _REQUIRED: Mapping[int, fields.Check] = {
     11: fields.anything,
 }
 _PREVIOUS: Mapping[int, fields.Check] = {12: fields.octets(ORDER_HASH_SIZE)}
-_PROFILE = fields.between(min(Profile), max(Profile))
-_STATION: Mapping[int, fields.Check] = {
-    1: fields.between(1, STATIONS_MAX),
-    2: fields.NAME,
-    3: _PROFILE,
-    4: fields.some_octets,
-    5: fields.between(1, sum(Role)),
-    6: fields.NAME,
-}
-_STATION_MORE: Mapping[int, fields.Check] = {7: fields.NAME, 8: fields.text(256)}
-_RECORDING = {1: fields.U32, 2: fields.NAME, 3: _PROFILE, 4: fields.some_octets}
 
 
 def _content(payload: bytes) -> Order:
@@ -203,8 +161,8 @@ def _content(payload: bytes) -> Order:
     )
     lists = (
         tuple(order_device.read(item) for item in devices),
-        tuple(_station(item) for item in stations),
-        tuple(_recording(item) for item in recording),
+        tuple(order_station.read_station(item) for item in stations),
+        tuple(order_station.read_recording(item) for item in recording),
     )
     order = Order(*[*head, *lists, previous, read_policy(policy)])
     if order.not_after <= order.not_before:
@@ -242,33 +200,6 @@ def _require_distinct(what: str, part: str, values: Iterable[object]) -> None:
             which = certificate.fingerprint(value) if isinstance(value, bytes) else repr(value)
             raise MalformedOrder(f"two {what} of the order have the same {part}, {which}")
         seen.add(value)
-
-
-def _station(value: object) -> OrderStation:
-    index, name, profile, pub, roles, guard, agency, witness = fields.read_map(
-        value, "a station of the order", _STATION, _STATION_MORE
-    )
-    station = OrderStation(index, name, Profile(profile), pub, Role(roles), guard, agency, witness)
-    if station.roles & Role.COMMAND and not station.roles & Role.TELEMETRY:
-        raise MalformedOrder(f"station {name!r} may command but not see telemetry")
-    if guard not in GUARDS:
-        raise UnknownGuard(f"station {name!r} has the guard policy {guard!r}, which is not known here")
-    _require_sealable(f"station {name!r}", station.profile, pub)
-    return station
-
-
-def _recording(value: object) -> OrderRecording:
-    number, name, profile, pub = fields.read_map(value, "a recording key of the order", _RECORDING)
-    _require_sealable(f"recording key {name!r}", Profile(profile), pub)
-    return OrderRecording(number, name, Profile(profile), pub)
-
-
-def _require_sealable(what: str, profile: Profile, pub: bytes) -> None:
-    """A key to which nothing can be sealed would stop the aircraft at its start."""
-    try:
-        grant.check_public(profile, pub)
-    except GrantError:
-        raise MalformedOrder(f"the key of {what} is not one of profile {profile.label}") from None
 
 
 # --- issuing ---

@@ -7,11 +7,11 @@ calls a broken one damage; here it is what somebody asked for. Pure.
 from __future__ import annotations
 
 from keys import fields
-from keys.certificate import utc
 from keys.errors import MalformedOrder
 from keys.lanes import STATIONS_MAX
-from keys.order import DEVICES_MAX, EARLIEST, LATEST, LINK_MAX, Order
+from keys.order import DEVICES_MAX, LINK_MAX, Order
 from keys.order_device import SYSTEMS_MAX
+from keys.times import EARLIEST, LATEST, utc
 
 SAID = f"""\
 Limits: 1 to {DEVICES_MAX} aircraft, each with at most {SYSTEMS_MAX} system ids, and 1 to {STATIONS_MAX} stations.

@@ -10,15 +10,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from cryptography import x509
 
 from keys import certificate
-from keys.certificate import fingerprint, groups, utc
+from keys.certificate import fingerprint, groups
 from keys.cose import Alg
 from keys.lanes import Role
 from keys.operation_key import op_tag
-from keys.order import LINK_MAX, Order, OrderStation, VerifiedOrder, classical_keys, fits_link
+from keys.order import LINK_MAX, Order, VerifiedOrder, classical_keys, fits_link
 from keys.order_device import OrderDevice
+from keys.order_station import OrderStation
 from keys.policy import Policy, PolicyFlag
+from keys.times import HOUR_S, duration, utc
 
-_UNITS = ((86_400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 _INDENT = " " * 6
 Times = Callable[[int], str]  # of Unix seconds
 
@@ -37,16 +38,6 @@ def describe(
     parts.append(_reference(content))
     lines = [line for part in parts for line in (*part, "")]
     return "\n".join([*lines, *_signatures(order, claimed)])
-
-
-def duration(seconds: int) -> str:
-    """The two largest units: 28,800 is "8 hours", 93,600 "1 day 2 hours"."""
-    words = []
-    for size, unit in _UNITS:
-        count, seconds = divmod(seconds, size)
-        if count:
-            words.append(f"{count} {unit}{'s' if count > 1 else ''}")
-    return " ".join(words[:2]) or "no time"
 
 
 def standing(order: Order, now: int) -> str:
@@ -190,13 +181,13 @@ def _recording(order: Order) -> Iterator[str]:
     for key in order.recording:
         yield f"  {key.id:2}  {key.name}, key {fingerprint(key.pub)} ({key.profile.label})"
     hours = order.policy.retain_h
-    yield f"      they may be removed after {duration(hours * 3600)}" if hours else "      they are never removed"
+    yield f"      they may be removed after {duration(hours * HOUR_S)}" if hours else "      they are never removed"
 
 
 def _policy(policy: Policy) -> Iterator[str]:
     yield "LIMITS"
     yield f"  starts          {policy.max_boots or 'no limit'}"
-    yield f"  time in flight  {duration(policy.max_hours * 3600) if policy.max_hours else 'no limit'}"
+    yield f"  time in flight  {duration(policy.max_hours * HOUR_S) if policy.max_hours else 'no limit'}"
     yield f"  traffic keys    new ones every {duration(policy.rekey_s)}, announced every {duration(policy.announce_s)}"
     yield f"  commands        refused when older than {policy.fresh_ms} ms"
     sizes = ", ".join(map(str, policy.pad))

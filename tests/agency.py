@@ -12,8 +12,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from keys import certificate, cose, grant
 from keys.grant import Profile
 from keys.lanes import Role
-from keys.order import TYP, Order, OrderRecording, OrderStation
+from keys.order import TYP, Order
 from keys.order_device import OrderDevice
+from keys.order_station import OrderRecording, OrderStation
 from keys.policy import Policy
 
 NOW = 1_800_000_000

@@ -29,8 +29,9 @@ from gateway.core.wire import FIRST_CONTROL, LINK_MTU, Kind, parse_control
 from keys import grant
 from keys.grant import Profile
 from keys.lanes import Lane, Role
-from keys.order import Order, OrderStation, Policy, VerifiedOrder
+from keys.order import Order, Policy, VerifiedOrder
 from keys.order_device import OrderDevice
+from keys.order_station import OrderStation
 
 LANES = (Lane.TELEMETRY, Lane.OBSERVER_TELEMETRY, Lane.VIDEO_A, Lane.VIDEO_B, Lane.EVIDENCE)
 PILOT = Role.TELEMETRY | Role.VIDEO | Role.COMMAND

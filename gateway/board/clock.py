@@ -10,8 +10,7 @@ from collections.abc import Iterator
 
 from gateway.board.finding import Finding, do, ok, unknown
 from gateway.board.subject import Subject
-from keys.certificate import utc
-from keys.order import EARLIEST, LATEST
+from keys.times import EARLIEST, LATEST, utc
 
 TIME_ERROR = 5  # adjtimex(2): no time service sets this clock
 TIMEX_SIZE = 512  # more than struct timex, which is read with no bit of `modes` set: nothing is adjusted

@@ -13,7 +13,6 @@ from gateway.board.finding import Finding, do, ok
 from gateway.board.subject import Subject
 from gateway.ground import order_file
 from keys import order_text
-from keys.certificate import utc
 from keys.commands.account import Account
 from keys.errors import FolderError, KeysError
 from keys.folders import files, inbox, store
@@ -21,7 +20,7 @@ from keys.folders.device import DeviceFolder
 from keys.folders.files import Kind
 from keys.folders.station import StationFolder, require_in_force
 from keys.order import Order, verify_order
-from keys.order_text import duration
+from keys.times import duration, utc
 
 SOON_S = 3600
 

@@ -15,7 +15,8 @@ from keys.cose import Alg, Signer
 from keys.folders import private_key, roots, station_public
 from keys.folders.agency import SIGNER, SIGNER_CERTIFICATE, key_file
 from keys.lanes import Role
-from keys.order import OrderStation, issue_order, parse_order
+from keys.order import issue_order, parse_order
+from keys.order_station import OrderStation
 
 FORGED = "forged.order"
 

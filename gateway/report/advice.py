@@ -16,7 +16,7 @@ from gateway.report import wording
 from gateway.report.alarms import Reason
 from gateway.report.role_status import AirStatus, EndpointStatus, GroundStatus, Status, Use
 from keys.grant import Profile
-from keys.order import OrderStation
+from keys.order_station import OrderStation
 
 SETTLED_AFTER_S = 5.0  # a younger process is still opening its endpoints
 LOSS_TOLD_PERCENT = 10.0

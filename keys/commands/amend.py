@@ -14,14 +14,16 @@ from pathlib import Path
 from keys import amendment, order_text
 from keys.certificate import fingerprint
 from keys.commands import account, arguments, issued
-from keys.commands.arguments import COMPARE, HOUR_S
+from keys.commands.arguments import COMPARE
 from keys.commands.terminal import show
 from keys.errors import FolderError, OrderExpired
 from keys.folders import files, store
 from keys.folders.agency import AgencyFolder
 from keys.folders.files import Kind
 from keys.lanes import role_names
-from keys.order import Order, OrderStation
+from keys.order import Order
+from keys.order_station import OrderStation
+from keys.times import HOUR_S, duration
 
 NAMED_BY = "--agency DIR"
 
@@ -82,8 +84,8 @@ def _extend(args: argparse.Namespace) -> int:
         if now > old.not_after:
             had_ended.append(old.not_after)
         if now > extended.not_after:
-            ago, more = now - old.not_after, order_text.duration(args.hours)
-            end = f"{arguments.when(old.not_after)}, {order_text.duration(ago)} ago"
+            ago, more = now - old.not_after, duration(args.hours)
+            end = f"{arguments.when(old.not_after)}, {duration(ago)} ago"
             raise OrderExpired(
                 f"the order ended at {end}, and {more} from then are over too",
                 hint=f"the hours count from that end: give at least {math.floor(ago / HOUR_S) + 1}",

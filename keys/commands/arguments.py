@@ -20,17 +20,18 @@ from pathlib import Path
 from cryptography import x509
 
 from keys import typo
-from keys.certificate import load_certificate, utc
+from keys.certificate import load_certificate
 from keys.commands import account
 from keys.errors import ClockWrong, Denied
 from keys.folders import files
 from keys.folders.files import Kind
 from keys.lanes import Role, role_names
-from keys.order import EARLIEST, GUARDS, LATEST, Order, default_guard
+from keys.order import Order
 from keys.order_device import SYSTEM_MAX, SYSTEMS_MAX
+from keys.order_station import GUARDS, default_guard
+from keys.times import EARLIEST, HOUR_S, LATEST, utc
 
 ALL_ROLES = Role(sum(Role))
-HOUR_S = 3600
 HOURS_MAX = 366 * 24
 _NUMBERS = re.compile(r"(\d{1,9}(,\d{1,9})*)?", re.ASCII)  # between commas, or none
 COMPARE = "compare fingerprints by phone or in person"

@@ -28,6 +28,7 @@ from keys.folders.files import Kind
 from keys.folders.station import PUBLIC, StationFolder
 from keys.grant import Profile
 from keys.order import Order, parse_order
+from keys.times import duration
 
 OF_SERVICE = "its folder; default %(default)s, which the packages use"
 SERVICE_STARTS = "sudo systemctl enable --now zegel-air; one that runs already has taken it"
@@ -118,7 +119,7 @@ def _agency_show(args: argparse.Namespace) -> int:
 def _until(issued: Sequence[x509.Certificate]) -> str:
     end = min(int(each.not_valid_after_utc.timestamp()) for each in issued)
     now = arguments.believable_now()
-    left = "" if now is None else f": {order_text.duration(end - now)} from now" if end > now else ": EXPIRED"
+    left = "" if now is None else f": {duration(end - now)} from now" if end > now else ": EXPIRED"
     return f"certificate until {arguments.when(end)}{left}"
 
 

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Iterable
 from pathlib import Path
 
-from keys import order_limits, order_text
+from keys import order_limits
 from keys.certificate import fingerprint
 from keys.commands import account, arguments, issued, order_form
 from keys.commands.arguments import COMPARE
@@ -19,9 +19,11 @@ from keys.commands.terminal import show
 from keys.errors import OrderExpired
 from keys.folders import public_files, store
 from keys.folders.agency import AgencyFolder
-from keys.order import CLASSIFICATIONS, Order, OrderStation
+from keys.order import CLASSIFICATIONS, Order
 from keys.order_device import OrderDevice
+from keys.order_station import OrderStation
 from keys.policy import Policy, PolicyFlag
+from keys.times import duration
 
 NEEDED = ("operation", "device", "station", "hours")
 OPTIONS = (*NEEDED, "classification", "pad_video", "start")
@@ -93,7 +95,7 @@ def _issue(args: argparse.Namespace) -> int:
         order = _order(form, folder.name, devices, issued.listed(form.stations, publics, folder.name), now)
         signed = folder.issue(order)
     store.write(args.output, signed.raw, new=True)
-    length, end = order_text.duration(form.seconds), arguments.when(order.not_after)
+    length, end = duration(form.seconds), arguments.when(order.not_after)
     show(f"{args.output}: order {signed.content.serial} for {arguments.title(order)}, {length} until {end}")
     if order.not_before > now:
         show(f"  it begins at {arguments.when(order.not_before)}")

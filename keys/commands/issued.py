@@ -16,7 +16,8 @@ from keys.folders import files, station_public
 from keys.folders.files import Kind
 from keys.folders.station_public import StationPublic
 from keys.lanes import Role, role_names
-from keys.order import OrderStation, VerifiedOrder
+from keys.order import VerifiedOrder
+from keys.order_station import OrderStation
 
 
 def publics(given: Sequence[Listing]) -> list[StationPublic]:

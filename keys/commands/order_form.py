@@ -36,7 +36,8 @@ from keys.errors import WrongToml
 from keys.folders import toml
 from keys.folders.station_public import StationPublic
 from keys.lanes import role_names
-from keys.order import CLASSIFICATIONS, GUARDS
+from keys.order import CLASSIFICATIONS
+from keys.order_station import GUARDS
 from keys.printable import printable
 
 Table = dict[str, object]

@@ -27,7 +27,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, mldsa
 
 from keys import certificate, cose, order_limits
-from keys.certificate import Issuer, RootKey, Roots, Usage, alg_of, der, utc
+from keys.certificate import Issuer, RootKey, Roots, Usage, alg_of, der
 from keys.cose import Alg, Signer
 from keys.errors import (
     ClassicalKey,
@@ -46,6 +46,7 @@ from keys.folders.signer_state import Begun, Rank, SignerState
 from keys.folders.state import Count
 from keys.order import OP_ID_SIZE, Order, VerifiedOrder, claimed_hash, issue_order, verify_order
 from keys.order_device import OrderDevice
+from keys.times import utc
 
 ROOT, SIGNER = "root", "signer"
 ROOT_CERTIFICATE, SIGNER_CERTIFICATE = "root.crt", "signer.crt"

@@ -24,7 +24,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from keys import amendment, certificate, cose
-from keys.certificate import DEVICE_ALGS, Roots, Usage, fingerprint, utc
+from keys.certificate import DEVICE_ALGS, Roots, Usage, fingerprint
 from keys.errors import (
     AlreadyExists,
     CertificateError,
@@ -42,13 +42,12 @@ from keys.errors import (
 from keys.folders import files, private_key, roots, state, store
 from keys.folders.files import Kind
 from keys.folders.state import Count
-from keys.order import EARLIEST, LATEST, Order, VerifiedOrder, verify_order
+from keys.order import Order, VerifiedOrder, verify_order
 from keys.order_device import OrderDevice
-from keys.order_text import duration
+from keys.times import EARLIEST, HOUR_S, LATEST, duration, utc
 
 KEY, REQUEST, CERTIFICATE, ORDER = "device.key", "device.csr", "device.crt", "order"
 SERVICE = Path("/var/lib/zegel/air")  # the folder of the service
-HOUR_S = 3600
 
 
 class DeviceState(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):

@@ -22,7 +22,7 @@ import msgspec
 from cryptography import x509
 
 from keys import amendment, certificate, fields, grant
-from keys.certificate import DAY_S, Roots, utc
+from keys.certificate import Roots
 from keys.errors import (
     ClockWrong,
     FolderError,
@@ -39,7 +39,8 @@ from keys.folders.files import Kind
 from keys.folders.state import Count
 from keys.folders.station_public import StationPublic
 from keys.grant import Profile
-from keys.order import LATEST, Order, VerifiedOrder, verify_order
+from keys.order import Order, VerifiedOrder, verify_order
+from keys.times import DAY_S, LATEST, utc
 
 SERVICE = Path("/var/lib/zegel/ground")  # the folder of the service
 SEED, PUBLIC, ORDER = "seed", "station.pub", "order"

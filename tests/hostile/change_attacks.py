@@ -16,7 +16,7 @@ from gateway.report.alarms import Alarms
 from keys.folders.device import DeviceFolder
 from keys.keyring import SendKey
 from keys.lanes import Lane, uplink_kid
-from keys.order import OrderStation
+from keys.order_station import OrderStation
 from tests.hostile.fleet import GCS, GCS_BEAT, arm
 from tests.hostile.row import Row, only
 from tests.memory_link import OBSERVER, PILOT, Station, World, command, verified

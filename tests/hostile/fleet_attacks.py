@@ -10,8 +10,9 @@ from keys import amendment
 from keys.errors import KeysError
 from keys.folders.station import StationFolder
 from keys.grant import Profile
-from keys.order import Order, OrderStation, VerifiedOrder, issue_order, verify_order
+from keys.order import Order, VerifiedOrder, issue_order, verify_order
 from keys.order_device import OrderDevice
+from keys.order_station import OrderStation
 from tests.agency import NOW, Agency, device, harbour, order
 from tests.hostile.fleet import GCS_BEAT, Two, arm, beat, position, waypoint
 from tests.hostile.row import Row

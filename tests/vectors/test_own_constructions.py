@@ -22,8 +22,9 @@ from keys.beat import Beat
 from keys.grant import Profile
 from keys.keyring import SendKey
 from keys.lanes import Lane, Role, downlink_kid, uplink_kid
-from keys.order import Order, OrderRecording, OrderStation
+from keys.order import Order
 from keys.order_device import OrderDevice
+from keys.order_station import OrderRecording, OrderStation
 from keys.policy import Policy
 from keys.statement import Statement
 from tests.vectors.independent import cbor, hkdf_expand, hkdf_extract

@@ -12,7 +12,7 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from gateway.core.air.command_order import Trail
 from keys.keyring import ReceiveKey, instance_after
 from keys.lanes import INSTANCE_SIZE, Lane, uplink_kid
-from keys.order import OrderStation
+from keys.order_station import OrderStation
 from keys.replay import UPLINK_WINDOW
 
 INSTANCES_MAX = 8  # of a station: a ground that restarts again and again

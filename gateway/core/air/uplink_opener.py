@@ -36,7 +36,7 @@ from gateway.core.wire import CONTROL_BELOW, Control, DropReason
 from keys.beat import CHALLENGE_SIZE, NONCE_SIZE
 from keys.keyring import ReceiveKey
 from keys.lanes import Lane, Role, uplink_head
-from keys.order import OrderStation
+from keys.order_station import OrderStation
 
 DERIVE_A_SECOND = 1_000  # keys of unknown instances, for all senders together; 8 microseconds each
 DERIVE_BURST = 100.0

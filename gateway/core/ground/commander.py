@@ -25,7 +25,7 @@ from gateway.core.wire import UPLINK_OVERHEAD, Control
 from keys.beat import NONCE_SIZE, Flag
 from keys.epoch import Entropy
 from keys.lanes import Lane, Role
-from keys.order import OrderStation
+from keys.order_station import OrderStation
 from keys.policy import Policy
 
 HOLD_EVERY_S = 1.0

@@ -23,7 +23,8 @@ from gateway.core.ground.systems import Systems
 from gateway.core.refusal import Refusal
 from keys.beat import Flag
 from keys.epoch import Entropy
-from keys.order import OrderStation, VerifiedOrder
+from keys.order import VerifiedOrder
+from keys.order_station import OrderStation
 
 SILENT_AFTER_S = 2.5  # without a beat, which a narrow link has once a second
 OVERDUE_AFTER_S = 1.5  # without a beat, where OFTEN beats come

@@ -13,7 +13,7 @@ from firmware_shims import guard, mavlink
 from firmware_shims.definitions import COMMAND_NUMBER_OF, MESSAGES, NUMBER_OF
 from firmware_shims.guard import POLICIES, Guard
 from firmware_shims.policies import MAY_COMMAND, MAY_SEND
-from keys.order import GUARDS
+from keys.order_station import GUARDS
 from tests.guarded import command, filled, frame, framed
 
 EXTRA = {message.name: message.crc_extra for message in MESSAGES.values()}

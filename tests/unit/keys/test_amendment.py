@@ -12,7 +12,8 @@ from keys.certificate import groups
 from keys.errors import MalformedOrder, NotListed, NumberTwice, OrderExpired
 from keys.grant import Profile
 from keys.lanes import Role
-from keys.order import GUARDS, Signature, VerifiedOrder, issue_order, verify_order
+from keys.order import Signature, VerifiedOrder, issue_order, verify_order
+from keys.order_station import GUARDS
 from keys.policy import Policy, PolicyFlag
 from tests import agency
 from tests.agency import Agency, harbour

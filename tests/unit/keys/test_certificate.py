@@ -322,7 +322,3 @@ def test_a_fingerprint_is_of_the_bytes_that_stand_in_an_order():
     for same in (device, certificate.make_request("other", ED25519), ED25519.public_key(), raw):
         assert certificate.fingerprint(same) == expected
     assert certificate.fingerprint(bytes(32)) == "6668-7aad-f862-bd77-6c8f-c18b-8e9f-8e20"
-
-
-def test_times_are_read_in_utc():
-    assert certificate.utc(1_800_000_000) == "2027-01-15 08:00 UTC"

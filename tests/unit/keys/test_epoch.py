@@ -12,7 +12,7 @@ from keys.epoch import Epoch, SessionSigner
 from keys.grant import Profile
 from keys.keyring import ReceiveKey
 from keys.lanes import Lane, Role, downlink_kid
-from keys.order import OrderStation
+from keys.order_station import OrderStation
 
 SESSION = Ed25519PrivateKey.generate()
 SESSION_ID = b"\xa7" + bytes(15)

@@ -23,21 +23,11 @@ from keys.errors import (
 )
 from keys.grant import Profile
 from keys.lanes import Role
-from keys.order import (
-    EARLIEST,
-    GUARDS,
-    LATEST,
-    LINK_MAX,
-    OrderRecording,
-    VerifiedOrder,
-    claimed_hash,
-    fits_link,
-    issue_order,
-    parse_order,
-    verify_order,
-)
+from keys.order import LINK_MAX, VerifiedOrder, claimed_hash, fits_link, issue_order, parse_order, verify_order
 from keys.order_device import OrderDevice
+from keys.order_station import GUARDS, OrderRecording
 from keys.policy import RANGES, Policy
+from keys.times import EARLIEST, LATEST
 from tests.agency import HOUR, NAME, NOW, Agency, device, flips, harbour, order, p256, p384, public, station
 
 

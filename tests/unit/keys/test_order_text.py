@@ -7,10 +7,11 @@ import pytest
 from keys import certificate
 from keys.grant import Profile
 from keys.lanes import Role
-from keys.order import OrderRecording, issue_order, verify_order
-from keys.order_text import classical, describe, duration, unlisted
+from keys.order import issue_order, verify_order
+from keys.order_station import OrderRecording
+from keys.order_text import classical, describe, unlisted
 from keys.policy import Policy
-from tests.agency import HOUR, harbour, order, public, station
+from tests.agency import harbour, order, public, station
 
 
 def verified(content):
@@ -120,18 +121,3 @@ def test_an_order_to_post_quantum_keys_alone_has_nothing_to_tell():
     safe = order(stations=(station(1, Profile.X_WING), station(2, Profile.MLKEM1024_P384)), recording=())
     assert classical(safe) is None
     assert "quantum" not in describe(safe)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"),
-    [
-        (0, "no time"),
-        (1, "1 second"),
-        (90, "1 minute 30 seconds"),
-        (8 * HOUR, "8 hours"),
-        (26 * HOUR, "1 day 2 hours"),
-        (49 * HOUR + 61, "2 days 1 hour"),
-    ],
-)
-def test_durations_in_words(seconds, words):
-    assert duration(seconds) == words

@@ -11,8 +11,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from keys import cose, grant
 from keys.grant import Profile
 from keys.lanes import STATIONS_MAX, Lane, Role, downlink_kid, lanes_for
-from keys.order import Order, OrderRecording, OrderStation
+from keys.order import Order
 from keys.order_device import OrderDevice
+from keys.order_station import OrderRecording, OrderStation
 from keys.policy import Policy
 from keys.statement import Statement
 from tests.vectors.independent import hkdf_expand, hkdf_extract

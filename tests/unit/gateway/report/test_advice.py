@@ -11,7 +11,7 @@ from gateway.report.role_status import AlarmStatus, Status, Use
 from keys.beat import Flag
 from keys.grant import Profile
 from keys.lanes import Role
-from keys.order import OrderStation
+from keys.order_station import OrderStation
 from tests.unit.gateway.report.statuses import KEPT, LIVE, LOST, OVER, SILENT, air, end, ground, session
 
 FC, LINK, GCS = end(Use.FC), end(Use.LINK), end(Use.GCS)

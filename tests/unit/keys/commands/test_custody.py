@@ -20,7 +20,8 @@ from keys.commands.order import order
 from keys.folders import inbox
 from keys.grant import Profile
 from keys.lanes import Role
-from keys.order import LATEST, parse_order
+from keys.order import parse_order
+from keys.times import LATEST
 from tests.unit.keys.disk import files_of, full_disk, process
 from tests.unit.keys.folders.test_device import HOLDER
 

@@ -13,7 +13,8 @@ from keys import order_limits
 from keys.commands import order_form
 from keys.errors import WrongToml
 from keys.lanes import STATIONS_MAX, Role
-from keys.order import DEVICES_MAX, LATEST, LINK_MAX, parse_order
+from keys.order import DEVICES_MAX, LINK_MAX, parse_order
+from keys.times import LATEST
 from tests.unit.keys.commands.test_custody import HOUR, ISSUE, NOW, good, here, made, zegel
 
 __all__ = ["good", "here", "made", "zegel"]

@@ -18,7 +18,8 @@ from keys.folders import signer_state, store
 from keys.folders.device import DeviceFolder
 from keys.folders.station import StationFolder
 from keys.lanes import Role
-from keys.order import GUARDS, parse_order
+from keys.order import parse_order
+from keys.order_station import GUARDS
 from tests.unit.keys.commands.test_custody import HOUR, ISSUE, NOW, good, here, made, zegel
 
 __all__ = ["good", "here", "made", "zegel"]

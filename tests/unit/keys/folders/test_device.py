@@ -33,9 +33,10 @@ from keys.errors import (
 )
 from keys.folders import private_key, state
 from keys.folders.device import DeviceFolder, DeviceState
-from keys.order import LATEST, issue_order
+from keys.order import issue_order
 from keys.order_device import OrderDevice
 from keys.policy import Policy
+from keys.times import LATEST
 from tests.agency import HOUR, NOW, Agency, harbour, order, p384
 from tests.unit.keys.disk import files_of, full_disk, process
 

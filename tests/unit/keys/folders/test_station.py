@@ -32,7 +32,9 @@ from keys.errors import (
 from keys.folders import state, station_public
 from keys.folders.station import StationFolder
 from keys.grant import Profile
-from keys.order import LATEST, OrderStation, issue_order
+from keys.order import issue_order
+from keys.order_station import OrderStation
+from keys.times import LATEST
 from tests.agency import HOUR, NAME, NOW, Agency, device, harbour, order, p256
 from tests.unit.keys.disk import files_of, full_disk, process
 
