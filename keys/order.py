@@ -134,6 +134,19 @@ class VerifiedOrder:
         """(agency id, op_id): an op_id alone identifies nothing, because anyone who knows it can sign an order with it."""
         return self.agency_id, self.content.op_id
 
+    def require_signers(self, lower_bound: int) -> None:
+        """CertificateError unless each signer's certificate was valid at max(not_before, lower_bound).
+
+        That is the newest date that is known for certain: with not_before alone an expired signer could back-date.
+        """
+        _require_signers(self.content, self.signatures, lower_bound)
+
+
+def _require_signers(order: Order, signatures: Iterable[Signature], lower_bound: int) -> None:
+    at = max(order.not_before, lower_bound)
+    for signature in signatures:
+        certificate.validate(signature.signer, [signature.root], Usage.ORDER_SIGNING, at)
+
 
 # --- rules of the content ---
 
@@ -264,16 +277,14 @@ def claimed_hash(data: bytes) -> bytes | None:
 def verify_order(data: bytes, roots: Sequence[x509.Certificate], lower_bound: int) -> VerifiedOrder:
     """The order, if every signature verifies under one of the pinned `roots` and its content keeps every rule.
 
-    Signers are checked at max(not_before, lower_bound), the newest date that is known for certain: with not_before alone
-    an expired signer could back-date. An agency whose roots are pinned in both kinds must have signed with both.
+    Signers are checked as by `VerifiedOrder.require_signers`. An agency whose roots are pinned in both kinds must have
+    signed with both.
     The order's own end is not checked here: see `Order.require_not_expired`.
     """
     message = _message(data)
     signatures = tuple(_verified(message, place, roots) for place in range(len(message.signatures)))
     order = _content(message.payload)
-    for signature in signatures:
-        at = max(order.not_before, lower_bound)
-        certificate.validate(signature.signer, [signature.root], Usage.ORDER_SIGNING, at)
+    _require_signers(order, signatures, lower_bound)
     _require_complete(order.agency, signatures, roots)
     generations = {certificate.generation(signature.signer) for signature in signatures}
     _require_one_generation(generations)

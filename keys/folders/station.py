@@ -174,8 +174,13 @@ class StationFolder:
         same operation was accepted before, NumberTwice if another one of its number was, RevokedAgain if one had revoked an
         aircraft that this one does not revoke.
         """
+        return self._accepted(self._verified(data), unix_now)
+
+    def _verified(self, data: bytes) -> VerifiedOrder:
         files.expect(Kind.ORDER, data, "the file")
-        found = verify_order(data, self.roots, 0)
+        return verify_order(data, self.roots, 0)
+
+    def _accepted(self, found: VerifiedOrder, unix_now: int) -> VerifiedOrder:
         self.index_in(found.content)
         operation = _operation_key(found)
         known = self._state().operations.get(operation)
@@ -189,9 +194,9 @@ class StationFolder:
         require_begun(found.content, unix_now)
         if newest is None or not amendment.ends(found, newest):
             found.content.require_not_expired(unix_now)
-        verified = verify_order(data, self.roots, unix_now)  # a signer that has expired since then could back-date
-        self._keep(verified)
-        return verified
+        found.require_signers(unix_now)  # a signer that has expired since then could back-date
+        self._keep(found)
+        return found
 
     def _keep(self, verified: VerifiedOrder) -> None:
         """Store it; if the disk refuses, it is still in force while this process runs."""
@@ -207,12 +212,11 @@ class StationFolder:
 
     def newest_order(self, data: bytes, unix_now: int) -> VerifiedOrder:
         """The order in `data`, checked as by `accept_order`, or the newer one of its operation that was accepted before."""
-        files.expect(Kind.ORDER, data, "the file")
-        found = verify_order(data, self.roots, 0)
+        found = self._verified(data)
         operation = _operation_key(found)
         newest, known = self._newest(operation), self._state().operations.get(operation)
         if newest is None or newest.rank <= found.rank:
-            return self.accept_order(data, unix_now)
+            return self._accepted(found, unix_now)
         if known is None or known.order_hash != newest.order_hash.hex():
             self._keep(newest)  # the power or the disk failed when it was accepted
         return newest

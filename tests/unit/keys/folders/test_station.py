@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from keys import grant
+from keys import cose, grant
 from keys.errors import (
     AlreadyExists,
     BadName,
@@ -205,6 +205,14 @@ def test_a_signer_whose_certificate_has_ended_signs_no_more(station):
     station.accept_order(signed(station.path, signer=retired), NOW + HOUR // 2)
     with pytest.raises(ExpiredCertificate):
         station.accept_order(signed(station.path, signer=retired, serial=2, op_id=bytes(16)), NOW + 2 * HOUR)
+
+
+@pytest.mark.parametrize("take", [StationFolder.accept_order, StationFolder.newest_order])
+def test_the_signature_of_a_new_order_is_verified_once(station, monkeypatch, take):
+    verify, verified = cose.Sign.verify, list[object]()
+    monkeypatch.setattr(cose.Sign, "verify", lambda message, *args: verified.append(message) or verify(message, *args))
+    assert take(station, signed(station.path), NOW).content.serial == 7
+    assert len(verified) == 1
 
 
 def test_an_order_that_was_accepted_in_time_outlives_its_end_and_a_clock_that_falls_back(station):
