@@ -19,6 +19,7 @@ from collections.abc import Sequence, Set
 
 from gateway import clock, config
 from gateway.air import standing
+from gateway.air.hold_back import HoldBack
 from gateway.air.oversize import Oversize
 from gateway.air.session_manager import SessionManager, board_clock
 from gateway.air.uplink import AirUplink
@@ -70,6 +71,7 @@ class Air:
         self.fc = open_endpoint(config.endpoint(settings.fc), buffer, users.rule, large=True)
         self.cameras = [open_endpoint(config.endpoint(text), buffer, users.rule) for text in settings.video]
         self.links = [open_link(config.endpoint(text), buffer) for text in settings.link]
+        self.hold_back = HoldBack(self.fc, self.links, settings.link_bps())
         self.wide = [link for link in self.links if config.serial_bps(link.address) >= NARROW_BELOW_BPS]
         self.endpoints: list[Endpoint] = [self.fc, *self.links, *self.cameras]
         self._lost_to_links = Growth()
@@ -162,13 +164,22 @@ class Air:
 
     def _telemetry(self, ready: Set[Endpoint], now: float) -> None:
         if self.fc in ready or now >= self.fc_frames.next_due():
-            for waited, frames in (came := self.fc_frames.read(now)):
-                leaving = self.uplink.may_leave(frames)
-                self.bundler.add(leaving, now if waited < AGED_S else now - waited)
-                self.frames.count(leaving)
-            self.pace.count(self.fc, len(together(came)), now, more=False)
+            if self.hold_back.holds(self.bundler, now):
+                self.poller.defer(self.fc, max(self.bundler.next_due(), now + self._line_wait_s(now)))
+            else:
+                self._read_fc(now)
         if now >= self.bundler.next_due() and (roomy := _with_room(self.links, now)):
             self._send_telemetry(AHEAD_S * max(link.octets_a_second for link in roomy), clock.now())
+
+    def _read_fc(self, now: float) -> None:
+        before = self.fc.counters.rx_bytes
+        came = self.fc_frames.read(now, self.hold_back.reads)
+        self.hold_back.was_read(self.fc.counters.rx_bytes - before)
+        for waited, frames in came:
+            leaving = self.uplink.may_leave(frames)
+            self.bundler.add(leaving, now if waited < AGED_S else self.hold_back.since(waited, now))
+            self.frames.count(leaving)
+        self.pace.count(self.fc, len(together(came)), now, more=False)
 
     def _line_wait_s(self, now: float) -> float:
         """Seconds until a link has room for telemetry: 0 if one has, infinite if none is up.

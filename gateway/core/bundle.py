@@ -24,13 +24,14 @@ FRAMES_MAX = 4096  # frames waiting; at 57,600 baud more than a minute's worth
 class Bundler:
     """Frames in, bundles out. `limit` is the largest plaintext in bytes, `pad` the sizes that hide its length."""
 
-    __slots__ = ("_answer_by", "_frames", "_last", "flush_s", "late", "limit", "pad")
+    __slots__ = ("_answer_by", "_frames", "_last", "flush_s", "late", "limit", "pad", "waiting")
 
     def __init__(self, mtu: int, pad: tuple[int, ...], now: float, flush_s: float = FLUSH_S) -> None:
         self.limit = mtu - DOWNLINK_OVERHEAD
         self.repad(pad)
         self.flush_s = flush_s
         self.late = 0  # frames dropped because the link did not accept them in time
+        self.waiting = 0  # bytes of the frames that wait
         self._frames: deque[tuple[float, bytes]] = deque()
         self._last = now  # when something was last sealed
         self._answer_by = now  # a frame that comes before this time does not wait for others
@@ -41,9 +42,13 @@ class Bundler:
 
     def add(self, frames: list[bytes], now: float) -> None:
         self._frames.extend((now, frame) for frame in frames)
+        self.waiting += sum(map(len, frames))
         while len(self._frames) > FRAMES_MAX:
-            self._frames.popleft()
-            self.late += 1
+            self._drop()
+
+    def _drop(self) -> None:
+        self.waiting -= len(self._frames.popleft()[1])
+        self.late += 1
 
     def expect_answer(self, now: float) -> None:
         """A command went to the flight controller: the next frame is sent at once: a dialogue waits at each step."""
@@ -65,8 +70,7 @@ class Bundler:
         than one bundle, and one frame is sent even if `room` is smaller.
         """
         while self._frames and now - self._frames[0][0] > DROP_AFTER_S:
-            self._frames.popleft()
-            self.late += 1
+            self._drop()
         if not self._frames and now - self._last >= PADDING_ONLY_AFTER_S:
             batch.append(padded(b"", self.pad))
         while self._frames and not batch.full and room > 0:
@@ -86,6 +90,7 @@ class Bundler:
             frame = self._frames.popleft()[1]
             parts.append(frame)
             size += len(frame)
+        self.waiting -= size
         return b"".join(parts)
 
 

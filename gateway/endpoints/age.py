@@ -10,6 +10,7 @@ is known: a frame then counts as that old, and a beat counts as arrived when it 
 from __future__ import annotations
 
 import time
+from collections import deque
 from typing import TypeAlias
 
 import numpy as np
@@ -30,11 +31,12 @@ Ages: TypeAlias = npt.NDArray[np.float64]
 class Age:
     """The age of one socket's or line's data. `begin` before each read, then `waited` if it returned data, else `empty`."""
 
-    __slots__ = ("_began", "_compared_at", "_offset", "_settles_at", "_since", "_stamped_from")
+    __slots__ = ("_began", "_compared_at", "_offset", "_parts", "_settles_at", "_since", "_stamped_from")
 
     def __init__(self, since: float | None = None) -> None:
         """`since`: a time before any data arrived, on `clock.now`; by default now."""
         self._began = self._since = clock.now() if since is None else since
+        self._parts: deque[tuple[int, float]] = deque()  # bytes of a stream that wait, and since when they can have come
         self._settles_at = 0.0
         self._stamped_from = self._since + STAMPS_AFTER_S
         self._compare()
@@ -76,6 +78,27 @@ class Age:
             return sure, sure
         unstamped = ~np.logical_or.accumulate(sure > now - self._began)
         return np.where(unstamped, most, sure), np.where(unstamped, 0.0, sure)
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether bytes wait of which `took` has noted when they came."""
+        return bool(self._parts)
+
+    def took(self, octets: int, left: int) -> float:
+        """Of a stream: a read took so many bytes and left so many. How long the oldest that it took can have waited.
+
+        Bytes that were not there at the previous look came after it: the age of each part is known, even if reads are slow.
+        """
+        oldest = clock.now() - (self._parts[0][1] if self._parts else self._since)
+        while self._parts and octets:
+            size, since = self._parts.popleft()
+            if size > octets:
+                self._parts.appendleft((size - octets, since))
+            octets -= min(size, octets)
+        if (new := left - sum(size for size, _ in self._parts)) > 0:
+            self._parts.append((new, self._since))
+        self.empty()
+        return oldest
 
     def empty(self) -> None:
         """The read left nothing."""

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
 from typing import ClassVar
 
-from gateway.batch import Batch
+from gateway.batch import ROOM, Batch
 from gateway.endpoints.address import Address
 from gateway.endpoints.plain_users import LOOK_EVERY_S, PlainUsers
 from gateway.endpoints.reason import reason
@@ -58,6 +58,8 @@ class Counters:
 class Endpoint(ABC):
     """One place where bytes enter and leave. `now` is always the caller's monotonic clock, in seconds.
 
+    `sender_waits`  True: the sender waits while the endpoint is not read (TCP); False: surplus data is lost
+    `portion`     the largest number of bytes of a stream that one slot receives
     `stream`      True: bytes without boundaries (serial, TCP); False: datagrams
     `connection`  number of the connection that the last `receive_into` read from. No two connections of an endpoint share a
                   number, so bytes continue a frame only if they have the same one.
@@ -66,13 +68,14 @@ class Endpoint(ABC):
     `users`       the users whose programs on this computer may be peers; None: all
     `look_s`      how old the answer to that may be for incoming data
     `large`       a datagram that is larger than a slot fills several slots; otherwise it is `oversize`
-    `buffer`      bytes of datagrams that the system is asked to keep, in each direction; not for streams
+    `buffer`      bytes that the system is asked to keep: of datagrams in each direction, of TCP those that came
     `last_error`  the last error, in plain words; kept after it has ended
 
     No method blocks, and none raises for a device that is lost.
     """
 
     stream: ClassVar[bool]
+    sender_waits: ClassVar = False
     octets_a_second = float("inf")
 
     def __init__(self, address: Address) -> None:
@@ -84,6 +87,7 @@ class Endpoint(ABC):
         self.look_s = LOOK_EVERY_S
         self.large = False
         self.buffer = BUFFER
+        self.portion = ROOM
         self.last_error = ""
         self._pause = 0.0
         self._retry_at = self._opened_at = float("-inf")

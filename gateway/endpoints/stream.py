@@ -6,7 +6,10 @@ connecting, accepting, opening (tcp.py, serial.py).
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import os
+import struct
 from collections import deque
 from collections.abc import Iterable
 from itertools import islice
@@ -20,6 +23,11 @@ from gateway.endpoints.endpoint import READ, WRITE, Counters, Endpoint, State
 DROP_AFTER_S = 1.0  # in our own queue; an older frame would do more harm than good
 QUEUE_MAX = 1 << 20  # bytes; protects the memory, and is far more than a second of any telemetry
 FRAMES_A_WRITE = 64
+C_INT = struct.Struct("@i")
+POSIX = os.name == "posix"
+if POSIX:
+    import fcntl
+    import termios
 
 
 class Line(Protocol):
@@ -60,25 +68,39 @@ class Stream:
 
     # --- in ---
 
-    def read(self, batch: Batch) -> int:
+    def read(self, batch: Batch, portion: int = ROOM) -> int:
         """Put received data into the slots of an empty batch, in order. OSError when the connection has ended."""
         self._age.begin()
         total, emptied = 0, False
         while not (batch.full or emptied):
-            size = self._read_slot(batch)
+            size = self._read_slot(batch, portion)
             batch.lengths[batch.count] = size
             batch.count += size > 0
             total += size
-            emptied = size < ROOM
-        batch.waited(*self._age.waited(None, emptied=emptied))
+            emptied = size < portion
+        left = 0 if emptied else self._unread()
+        if left is None or (emptied and not self._age.in_parts):
+            batch.waited(*self._age.waited(None, emptied=emptied))
+        else:
+            batch.waited(self._age.took(total, left))
         self._counters.rx_datagrams += batch.count
         self._counters.rx_bytes += total
         return batch.count
 
-    def _read_slot(self, batch: Batch) -> int:
+    def _unread(self) -> int | None:
+        """Bytes that have come and were not read; None where the system does not tell."""
+        if not POSIX:
+            return None
+        told = bytearray(C_INT.size)
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(self._line.fileno(), termios.FIONREAD, told)
+            return int(C_INT.unpack(told)[0])
+        return None
+
+    def _read_slot(self, batch: Batch, portion: int) -> int:
         at = batch.count * SLOT_SIZE + HEADROOM
         try:
-            size = self._line.recv_into(batch.arena[at : at + ROOM])
+            size = self._line.recv_into(batch.arena[at : at + portion])
         except BlockingIOError:
             return 0
         except OSError:
@@ -159,7 +181,7 @@ class StreamEndpoint(Endpoint):
             return 0
         try:
             self._stream.flush(now)
-            return self._stream.read(batch)
+            return self._stream.read(batch, self.portion)
         except OSError as error:
             self._lost(error, now)
             return 0

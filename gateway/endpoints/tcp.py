@@ -28,6 +28,8 @@ _KEEP_ALIVE = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 2, "TCP_KEEPCNT": 3, "TCP_USE
 class TcpClient(StreamEndpoint):
     """One connection, made again without end."""
 
+    sender_waits = True
+
     def __init__(self, address: Address) -> None:
         super().__init__(address)
         self._lookup = Lookup(address.host, address.port, socket.SOCK_STREAM)
@@ -56,6 +58,7 @@ class TcpClient(StreamEndpoint):
             return
         self._connecting = socket.socket(target[0], socket.SOCK_STREAM)
         _prepare(self._connecting)
+        self._connecting.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.buffer)
         self._give_up_at, self._begun_at = now + CONNECT_WITHIN_S, clock.now()
         error = self._connecting.connect_ex(target[1])
         if error not in {0, errno.EINPROGRESS, errno.EWOULDBLOCK}:
@@ -105,6 +108,7 @@ class TcpServer(Endpoint):
     """
 
     stream = True
+    sender_waits = True
 
     def __init__(self, address: Address) -> None:
         super().__init__(address)
@@ -159,7 +163,7 @@ class TcpServer(Endpoint):
     def _read(self, client: Stream, batch: Batch, now: float) -> int:
         try:
             client.flush(now)
-            return client.read(batch)
+            return client.read(batch, self.portion)
         except OSError:
             self._part_with(client)
             return 0
@@ -217,6 +221,7 @@ class TcpServer(Endpoint):
         if os.name == "posix":  # on Linux it means: despite connections of the last run that the system still remembers
             self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, True)
         listen_on(self._listener, target[1])
+        self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.buffer)  # connections inherit it
         self._listener.listen(BACKLOG)
         self._looked_at = clock.now()
         self._opened(State.IDLE, now)

@@ -14,6 +14,7 @@ from gateway.core.barrier import Barrier
 from gateway.endpoints import Endpoint
 
 BATCHES_A_READ = 4  # bytes of a flooding sender before others have their turn
+FRAMES_A_READ = 512  # the same, of datagrams that hold many frames
 SENDERS = 16  # framers kept; an endpoint has at most this many clients
 SETTLE_S = 0.005  # after this silence a sender may have ended its frame
 
@@ -46,7 +47,7 @@ class FrameReader:
         self._framers: dict[Sender, mavlink.Framer] = {}  # the one read last is last
         self._gone = 0  # bytes skipped by framers that are no more
         self._begun: dict[Sender, float] = {}  # unfinished frames: sender -> last read, oldest first
-        self._batch = Batch()
+        self._batch = Batch(1) if endpoint.sender_waits else Batch()  # then a part of what waits can be read
 
     @property
     def resync_bytes(self) -> int:
@@ -57,11 +58,11 @@ class FrameReader:
         """When to call `read` again without new data: silence ends bytes that only looked like a frame."""
         return next(iter(self._begun.values()), float("inf")) + SETTLE_S
 
-    def read(self, now: float) -> list[Came]:
+    def read(self, now: float, reads: int = BATCHES_A_READ) -> list[Came]:
         """The frames that the received bytes complete, in order."""
         out: list[Came] = []
         batch = self._batch
-        for _ in range(BATCHES_A_READ):
+        for _ in range(reads):
             if not self.endpoint.receive_into(batch, now):
                 break
             if self._only_mavlink and self._is_stranger(batch):
@@ -69,7 +70,7 @@ class FrameReader:
                 self.endpoint.hang_up()
                 continue
             out += self._framed(batch, now)
-            if not (self.endpoint.stream or batch.full):
+            if not (self.endpoint.stream or batch.full) or sum(len(came.frames) for came in out) >= FRAMES_A_READ:
                 break
         while now >= self.next_due():
             out.append(self._settled(now))

@@ -7,7 +7,8 @@ import pytest
 from firmware_shims import mavlink
 from gateway.batch import Batch
 from gateway.core import bundle
-from gateway.core.bundle import Bundler
+from gateway.core.bundle import FRAMES_MAX, Bundler
+from gateway.core.wire import LINK_MTU
 from tests.memory_link import mavlink_frame
 
 PAD = (128, 256, 512, 1200)
@@ -111,3 +112,22 @@ def test_video_padding_round_trip_and_damage():
     for damaged in (b"", bytes(20), b"abc"):
         with pytest.raises(ValueError, match="padding"):
             bundle.video_length(damaged)
+
+
+def test_the_bytes_that_wait_are_known():
+    bundler, rng = Bundler(LINK_MTU, (), 0.0), random.Random(3)
+    frames = [mavlink_frame(rng, i) for i in range(300)]
+    bundler.add(frames[:200], 0.0)
+    bundler.add(frames[200:], 5.0)
+    assert bundler.waiting == sum(map(len, frames))
+    batch = Batch()
+    bundler.bundle_into(batch, 5.0, 3000)
+    sent = b"".join(batch.datagrams())
+    late = sum(map(len, frames[:200]))
+    assert bundler.late == 200
+    assert bundler.waiting == sum(map(len, frames)) - late - len(sent) > 0
+    while bundler.waiting:
+        batch.clear()
+        bundler.bundle_into(batch, 5.0)
+    bundler.add([frames[0]] * (FRAMES_MAX + 7), 6.0)
+    assert (bundler.late, bundler.waiting) == (207, FRAMES_MAX * len(frames[0]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import socket
@@ -276,6 +277,68 @@ def test_who_connects_while_nobody_looks_brings_nothing_young():
     assert batch.oldest >= least
     server.close()
     made[0].close()
+
+
+def read_part(age: Age, clocks: Clocks, octets: int, left: int, after: float) -> float:
+    """The age of a part that is read of a stream so many seconds after the last."""
+    clocks.go_on(after)
+    age.begin()
+    return round(age.took(octets, left), 6)
+
+
+def test_of_a_stream_that_is_read_in_parts_each_is_as_old_as_the_look_before_it_was_there(clocks):
+    age = Age()
+    turn(age, clocks)
+    assert read_part(age, clocks, 300, 700, 0.1) == 0.1
+    assert read_part(age, clocks, 300, 900, 0.3) == 0.4, "700 were there before; 500 more came since"
+    assert read_part(age, clocks, 300, 600, 0.3) == 0.7
+    assert read_part(age, clocks, 300, 300, 0.3) == 1.0, "the last of the 700"
+    assert read_part(age, clocks, 300, 0, 0.3) == 1.2
+    assert read_part(age, clocks, 50, 0, 0.2) == 0.2
+    assert not age.in_parts
+
+
+def test_after_a_standstill_what_waited_is_old_and_what_comes_since_is_not(clocks):
+    age = Age()
+    turn(age, clocks)
+    assert read_part(age, clocks, 300, 700, 0.1) == 0.1
+    assert read_part(age, clocks, 300, 1700, 5.0) == 5.1
+    assert [read_part(age, clocks, 300, left, 0.05) for left in (1400, 1100)] == [5.15, 5.2]
+    assert read_part(age, clocks, 300, 1100, 0.2) == 5.3, "the last of what came while it stood still"
+    assert [read_part(age, clocks, 275, left, 0.2) for left in (825, 550, 275, 0)] == [5.5, 5.7, 5.9, 1.0]
+
+
+def test_a_stream_that_is_read_in_parts_loses_nothing_and_its_sender_waits():
+    """By the system: what it has kept and was not read is known, in bytes."""
+    port, data = free_port(), bytes(range(256)) * 4000
+    server = open_endpoint(parse(f"tcpin:{HOST}:{port}"))
+    server.buffer, server.portion = 1440, 288
+    opened(server)
+    with socket.create_connection((HOST, port)) as other:
+        other.setblocking(False)
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)  # the least there is
+        until(lambda: server.receive_into(Batch(1), 0.0) == 0 and bool(server.clients()))
+        sent, got, batch = 0, b"", Batch(1)
+        for _ in range(1000):
+            with contextlib.suppress(BlockingIOError):
+                sent += other.send(data[sent:])
+        assert sent < len(data) // 2
+        until(lambda: server.receive_into(batch, 0.0) == 1)
+        got += batch.datagrams()[0]
+        assert len(got) == server.portion
+        assert 0 < server._clients[0]._unread() < 8 * server.buffer
+
+        def all_of_it() -> bool:
+            nonlocal got, sent
+            with contextlib.suppress(BlockingIOError):
+                sent += other.send(data[sent:])
+            if server.receive_into(batch, 0.0):
+                got += batch.datagrams()[0]
+            return len(got) == len(data)
+
+        until(all_of_it)
+        assert got == data
+    server.close()
 
 
 # --- in a batch ---

@@ -11,7 +11,7 @@ from gateway.batch import CAPACITY
 from gateway.demo.stage import free_port
 from gateway.endpoints import open_endpoint
 from gateway.endpoints.address import parse
-from gateway.loop.frame_reader import BATCHES_A_READ, SENDERS, SETTLE_S, FrameReader, together
+from gateway.loop.frame_reader import BATCHES_A_READ, FRAMES_A_READ, SENDERS, SETTLE_S, FrameReader, together
 from tests.memory_link import mavlink_frame
 from tests.unit.gateway.endpoints.wires import HOST, opened, until
 from tests.unit.gateway.plain_end import PlainEnd
@@ -125,6 +125,15 @@ def test_a_flood_does_not_take_the_whole_turn(stream: bool):
     reader = FrameReader(end)
     assert len(together(reader.read(0.0))) == BATCHES_A_READ * CAPACITY
     assert len(together(reader.read(0.0))) == CAPACITY
+
+
+def test_datagrams_of_many_frames_do_not_take_the_whole_turn_either():
+    end, reader = PlainEnd(), None
+    for _ in range(BATCHES_A_READ):
+        end.put(*[b"".join(FRAMES)] * CAPACITY)
+    reader = FrameReader(end)
+    assert len(together(reader.read(0.0))) == 2 * CAPACITY * len(FRAMES) >= FRAMES_A_READ
+    assert len(together(reader.read(0.0))) == 2 * CAPACITY * len(FRAMES)
 
 
 def test_datagrams_that_leave_room_in_the_batch_were_all_there_are():
