@@ -298,7 +298,7 @@ def test_holes_are_as_wide_as_they_say(board, tmp_path):
     wireguard = '[[allow]]\nwhy = "WireGuard"\ninterface = "radio"\nfwmark = 7\nprotocol = "udp"\n'
     hole = f'{wireguard}[[allow]]\nwhy = "pings"\nprotocol = "ping"\n'
     done = board.egress("apply", *closed(tmp_path, hole))
-    assert "may leave beside Zegel, in clear: WireGuard" in done.stdout
+    assert "exception, may leave in clear: WireGuard" in done.stdout
     said = board.rogue(ROGUE)
     assert said["UDP with a mark"] == "Operation not permitted"
     assert not shared_windows([MARK], board.take())
