@@ -89,6 +89,7 @@ class GroundConfig(_Role, frozen=True, kw_only=True):
     gcs: tuple[str, ...] = ("udpout:127.0.0.1:14550",)
     video: tuple[str, ...] = ("udpout:127.0.0.1:5600", "udpout:127.0.0.1:5604")
     feed: str | None = None  # the feed of opened data for other programs; off by default
+    notices: bool = False  # tell the ground control stations what is wrong aboard, as STATUSTEXT
     accept_older_session: str | None = None  # one start, as NAME:COUNTER, although a later one is known
 
 

@@ -75,7 +75,7 @@ class Beat:
     ms_to_next: int  # until epoch + 1, or 0
     flags: int
     session_ms: int  # since the session began, by a clock aboard that is never set back
-    state: dict[int, int]  # the aircraft's report about itself; empty in this version
+    state: dict[int, int]  # the aircraft's report about itself: gateway/core/aircraft_state.py
 
     def sign(self, session_key: Ed25519PrivateKey) -> bytes:
         values = (getattr(self, field.name) for field in dataclasses.fields(self))

@@ -35,7 +35,7 @@ class SteppedPair:
     `fc`, `camera`, `gcs` and `player` are the other ends of the plain endpoints, `radio` that of the aircraft's link.
     """
 
-    def __init__(self, folder: Path, links: int = 1, **air: Any) -> None:
+    def __init__(self, folder: Path, links: int = 1, *, notices: bool = False, **air: Any) -> None:
         self.house = House(folder, profile="x25519")
         self.fc, self.camera, self.gcs, self.player, self.radio = (udp_socket() for _ in range(5))
         self.fc_port, self.camera_port = free_port(), free_port()
@@ -43,17 +43,18 @@ class SteppedPair:
         self.device = DeviceFolder.open(folder / "drone-7")
         self._aboard = (HOST, 0)  # where the aircraft's link sends from
         self.air = self.new_air(**air)
-        self.ground = self._new_ground(folder / "pilot")
+        self.ground = self._new_ground(folder / "pilot", notices=notices)
 
     def new_air(self, **changed: Any) -> Air:
         plain = {"fc": f"udpin:{HOST}:{self.fc_port}", "video": (f"udpin:{HOST}:{self.camera_port}",)}
         ends = {**plain, "link": (f"udpout:{HOST}:{port_of(self.radio)}",), **changed}
         return Air(AirConfig(device=str(self.device.path), **ends), self.device, Manager({}), LocalUsers())
 
-    def _new_ground(self, folder: Path) -> Ground:
+    def _new_ground(self, folder: Path, *, notices: bool) -> Ground:
         settings = GroundConfig(
             station=str(folder),
             order=str(self.house.order),
+            notices=notices,
             link=tuple(f"udpin:{HOST}:{port}" for _, port in self.ways),
             gcs=(f"udpout:{HOST}:{port_of(self.gcs)}",),
             video=(f"udpout:{HOST}:{port_of(self.player)}",),

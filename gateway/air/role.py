@@ -21,6 +21,7 @@ from gateway import clock, config
 from gateway.air import standing
 from gateway.air.hold_back import HoldBack
 from gateway.air.oversize import Oversize
+from gateway.air.own_state import OwnState
 from gateway.air.session_manager import SessionManager, board_clock
 from gateway.air.uplink import AirUplink
 from gateway.batch import AGED_S, Batch
@@ -38,7 +39,7 @@ from gateway.loop.barrier import breathe
 from gateway.loop.frame_reader import FrameReader, together
 from gateway.loop.pacing import Pace
 from gateway.loop.poller import Poller
-from gateway.report import advice, in_clear
+from gateway.report import advice, aircraft_report, in_clear
 from gateway.report.alarms import Alarms, Reason
 from gateway.report.endpoint_watch import EndpointWatch
 from gateway.report.frame_counts import FrameCounts
@@ -84,6 +85,7 @@ class Air:
         self.unsent = self.crowded = self.late = 0  # dropped: no link was up; all were full; too old
         self.alarms = Alarms(lambda text: say("air", text))
         self.oversize = Oversize(self.cameras, settings.mtu, self.alarms)
+        self.state = OwnState(self.fc, self.cameras)
         self._batch = Batch(settings.batch)
         self._bundles = Batch(settings.batch // len(TELEMETRY_LANES))  # sealed for each lane, they fill a batch
         self._housekeep_at = self._status_at = self._control_at = 0.0
@@ -134,6 +136,7 @@ class Air:
 
     def _end(self) -> None:
         now = clock.now()
+        self.sessions.state = self.state.read(now)
         self._send(self.sessions.close(now), now)
         self.sessions.count_seconds(now)
         for endpoint in self.endpoints:
@@ -179,6 +182,7 @@ class Air:
             leaving = self.uplink.may_leave(frames)
             self.bundler.add(leaving, now if waited < AGED_S else self.hold_back.since(waited, now))
             self.frames.count(leaving)
+            self.state.heard[self.fc] = now
         self.pace.count(self.fc, len(together(came)), now, more=False)
 
     def _line_wait_s(self, now: float) -> float:
@@ -231,6 +235,7 @@ class Air:
             with self.barrier:
                 if camera in ready and camera.receive_into(self._batch, now):
                     self.pace.count(camera, self._batch.count, now, more=self._batch.full)
+                    self.state.heard[camera] = now
                     self._video.rotate(-1)
                     self.late += self._batch.leave_out_late(DROP_AFTER_S)
                     self._send_video(lane, now)
@@ -261,6 +266,7 @@ class Air:
         if now < self._control_at:
             return
         before = self.announcer
+        self.sessions.state = self.state.read(now)
         self._send(self.sessions.datagrams(now), now)
         if self.announcer is not before:
             self.uplink.follow(self.announcer)
@@ -306,6 +312,7 @@ class Air:
         self.users.tell(self.alarms, now)
         self.alarms.tick(now)
         self._watch.look(now)
+        self._show_cameras(now)
         status = self.status(now)
         self.publisher.send(status)
         self.manager.tell(lambda: advice.in_one_line(status))
@@ -322,8 +329,19 @@ class Air:
         else:
             self.alarms.clear(Reason.ANNOUNCEMENTS_SLOW)
 
+    def _show_cameras(self, now: float) -> None:
+        """A camera that never sent anything may not be connected, so only one that has stopped is a fault."""
+        said = aircraft_report.report(self.state.read(now)).cameras
+        for camera, source in zip(self.cameras, said.values(), strict=False):
+            if source.silent and source.age_s is not None:
+                seconds, where = round(source.age_s), camera.address
+                self.alarms.raise_(Reason.NO_PICTURE_ABOARD, now, key=where, seconds=seconds, endpoint=where)
+            else:
+                self.alarms.clear(Reason.NO_PICTURE_ABOARD, key=camera.address)
+
     def status(self, now: float) -> AirStatus:
-        announcer = self.announcer
+        announcer, late = self.announcer, self._late_per_s(now)
+        self.state.note(self.links, unsaved=self.device.unsaved, no_room_per_s=late)
         return AirStatus(
             name=self.device.name,
             operation=self.order.content.operation,
@@ -337,7 +355,8 @@ class Air:
             lanes={lane.name.lower(): key.next_ctr for lane, key in announcer.current.send_keys.items()},
             roles={station.name: role_names(station.roles) for station in self.order.content.stations},
             endpoints=self.meter.read(now),
-            late_per_s=self._late_per_s(now),
+            late_per_s=late,
+            aircraft=aircraft_report.report(self.state.read(now)),
             frames=self.frames.status(),
             commands=self.uplink.commands(),
             kept_back=self.uplink.kept_back(),

@@ -17,6 +17,7 @@ from gateway import clock
 from gateway.core import order_fragments
 from gateway.core.air.announcer import Announcer, DeviceStart
 from gateway.core.air.order_broadcaster import OrderBroadcaster
+from gateway.core.aircraft_state import AircraftState
 from gateway.core.barrier import Barrier
 from gateway.core.order_intake import OrderIntake
 from gateway.loop.background import BackgroundTask
@@ -55,6 +56,7 @@ class SessionManager:
         self._barrier = barrier or Barrier()
         self._background = BackgroundTask(self._barrier)
         self.boot = 0  # the counter of this session; 0 before the first
+        self.state = AircraftState()  # for the next beats; the caller keeps it current
         self._former = b""  # the id of the session before this one in this process
 
     def begin(self, now: float) -> None:
@@ -97,6 +99,7 @@ class SessionManager:
 
     def datagrams(self, now: float) -> list[bytes]:
         """Everything that is due at `now`, in order; `announcer` is a new one afterwards if the session has changed."""
+        self.announcer.state = self.state
         out = self.announcer.datagrams(now, self._claim())
         if self._broadcaster:
             out += self._broadcaster.datagrams(now)
@@ -106,6 +109,7 @@ class SessionManager:
 
     def close(self, now: float) -> list[bytes]:
         """The last beat."""
+        self.announcer.state = self.state
         return self.announcer.close(now, self._claim())
 
     # --- 1: a new order ---
@@ -196,6 +200,7 @@ class SessionManager:
         self._carried.forget_refusals()
         self._carried.keep({station.index for station in new.content.stations})
         self.begin(now)
+        self.announcer.state = self.state
         return last + self.announcer.datagrams(now, self._claim())
 
     # --- upkeep ---

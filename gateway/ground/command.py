@@ -30,6 +30,12 @@ def command(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--gcs", metavar="ENDPOINT", action="append", help="default udpout:127.0.0.1:14550; repeatable")
     parser.add_argument("--video", metavar="ENDPOINT", action="append", help="players of video A and B; 5600, 5604")
     parser.add_argument("--feed", metavar="tcp://127.0.0.1:PORT", help="publish what is opened to other programs (ZeroMQ)")
+    parser.add_argument(
+        "--notices",
+        action="store_true",
+        default=None,
+        help="tell the ground control stations in words if a camera or the flight controller is silent (STATUSTEXT)",
+    )
     parser.add_argument("--mtu", type=int, metavar="BYTES", help="largest datagram of the link; default 1472")
     parser.add_argument(
         "--accept-older-session",

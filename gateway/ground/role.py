@@ -8,7 +8,7 @@ One turn of the loop, and the functions in its order:
   5  `_take_gcs`     what a ground control station sends goes up, if this station may command (gateway.ground.uplink)
   6  `_housekeep`    reopening, status, a newer order (succession.py), starts to the station folder (boots.py)
 
-When the link is silent, so is the plain side: no frame is made up.
+When the link is silent, so is the plain side: no frame is made up. Only notices are frames of our own (notices.py).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import os
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Set
+from typing import TYPE_CHECKING
 
 from gateway import clock, config
 from gateway.batch import Batch
@@ -34,6 +35,7 @@ from gateway.endpoints import Endpoint, open_endpoint, open_link
 from gateway.endpoints.feed import TELEMETRY, VIDEO, Feed, leaves_computer
 from gateway.errors import ConfigError
 from gateway.ground import session_report
+from gateway.ground.aircraft_watch import AircraftWatch
 from gateway.ground.boots import Boots
 from gateway.ground.order_file import OrderFile
 from gateway.ground.owners import Owners
@@ -57,6 +59,9 @@ from gateway.report.status_socket import Publisher
 from keys.folders.station import StationFolder
 from keys.lanes import VIDEO_LANES
 from keys.order import VerifiedOrder
+
+if TYPE_CHECKING:
+    from gateway.ground.notices import Notices
 
 BATCHES_A_TURN = 8  # of one link, before the other links and the upkeep have their turn
 HOUSEKEEP_EVERY_S = 0.1
@@ -104,6 +109,7 @@ class Ground:
         self._batch, self._plain = Batch(settings.batch), Batch(settings.batch)
         self._housekeep_at = self._status_at = 0.0
         self._started = clock.now()
+        self._aircraft = AircraftWatch(self.alarms, _notices(self.gcs) if settings.notices else None)
         self.publisher = Publisher("ground", station.name)
         self.boots = Boots(station, self.listener, self.alarms, BackgroundTask(self.barrier))
         self._watch = EndpointWatch(self.endpoints, lambda text: say("ground", f"{station.name}: {text}"))
@@ -242,6 +248,7 @@ class Ground:
     def _tell(self, now: float) -> None:
         status = self.status(now)
         self.publisher.send(status)
+        self._aircraft.look(status.sessions, now)
         self.manager.tell(lambda: in_one_line(status))
 
     # --- what a person sees ---
@@ -347,6 +354,12 @@ class Ground:
         unexpected = {DropReason.UNEXPECTED.value: self.barrier.total}
         foreign = {DropReason.FOREIGN_SYSTEM.value: self.systems.dropped}
         return {**counts, **foreign, **unexpected, "commands_refused": self.uplink.refused.total()}
+
+
+def _notices(gcs: list[Endpoint]) -> Notices:
+    from gateway.ground.notices import Notices  # noqa: PLC0415 - it loads a MAVLink dialect, which takes 0.1 s
+
+    return Notices(gcs)
 
 
 def named_start(settings: GroundConfig, order: VerifiedOrder) -> Start | None:

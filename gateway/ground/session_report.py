@@ -6,10 +6,11 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from gateway.core import aircraft_state
 from gateway.core.ground.session import Session
 from gateway.core.refusal import Refusal
 from gateway.core.session_state import SessionState
-from gateway.report import wording
+from gateway.report import aircraft_report, wording
 from gateway.report.role_status import SessionStatus
 from keys.beat import Flag
 
@@ -54,4 +55,6 @@ def report(
         proved=session.proved,
         clock_agrees=abs(claim - time.time()) <= CLAIM_WITHIN_S if claim else None,
         flags=int(beat.flags) if beat else 0,
+        age_s=round(beat.session_ms / 1000 + now - session.beat_at, 1) if beat else None,
+        aircraft=aircraft_report.report(aircraft_state.read(beat.state), now - session.beat_at) if beat else None,
     )

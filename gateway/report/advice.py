@@ -118,6 +118,10 @@ def _fc_noise(status: AirStatus) -> str:
     return f"bytes come from {fc.endpoint} but no MAVLink: is the baud rate that of the flight controller?"
 
 
+def _no_picture(status: AirStatus) -> str:
+    return _live(status, Reason.NO_PICTURE_ABOARD)
+
+
 def _link_slow(status: AirStatus) -> str:
     """Data became too old in the queue of a link, or before it was sealed, because no link that is up had room."""
     links = status.of_use(Use.LINK)
@@ -247,6 +251,13 @@ def _no_commands(status: GroundStatus) -> str:
     return f"commands were refused: {wording.REFUSAL[refusals[0]]}" if refusals else ""
 
 
+def _aboard(status: GroundStatus) -> str:
+    """What the aircraft says about itself; of one that is silent nothing is known."""
+    if not status.sealed:
+        return ""
+    return _live(status, Reason.NO_FC_ABOARD, Reason.NO_PICTURE, Reason.CARD_FAILS_ABOARD, Reason.LINKS_DOWN_ABOARD)
+
+
 def _link_lossy(status: GroundStatus) -> str:
     for link in status.of_use(Use.LINK):
         if (lost := link.loss_percent or 0) >= LOSS_TOLD_PERCENT:
@@ -266,7 +277,7 @@ def _no_gcs(status: GroundStatus) -> str:
 
 
 _AIR: tuple[Callable[[AirStatus], str], ...] = (
-    *(_links_down, _kept_out, _fc_down, _fc_silent, _fc_noise, _order_over, _unsaved),
+    *(_links_down, _kept_out, _fc_down, _fc_silent, _fc_noise, _no_picture, _order_over, _unsaved),
     *(_link_slow, _one_link_down, _oversize, _late_commands, _kept_back),
 )
 _GROUND: tuple[Callable[[GroundStatus], str], ...] = (
@@ -283,5 +294,5 @@ _GROUND: tuple[Callable[[GroundStatus], str], ...] = (
         _closed_to_us,
         _order_pending,
     ),
-    *(_waiting_for_keys, _order_expired, _no_commands, _one_link_down, _link_lossy, _no_gcs, _kept_back, _devices),
+    *(_waiting_for_keys, _aboard, _order_expired, _no_commands, _one_link_down, _link_lossy, _no_gcs, _kept_back, _devices),
 )

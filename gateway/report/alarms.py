@@ -78,12 +78,21 @@ class Reason(enum.Enum):
         "a video datagram of {size} bytes does not fit: sealed, the link of {mtu} takes {limit};"
         " ask the encoder for smaller ones (ffmpeg pkt_size=1200, GStreamer rtph264pay mtu=1200)"
     )
+    NO_PICTURE_ABOARD = _State(
+        "no picture for {seconds} s: nothing comes to {endpoint}; check the camera, and the program that sends from it"
+    )
     ANNOUNCEMENTS_SLOW = _State(
         "on this narrow link the keys of all stations take {seconds} s, and a station that joins waits that long:"
         " create the stations with --profile x25519 for such a link"
     )
 
     # --- at a station ---
+    NO_FC_ABOARD = _State(
+        "no flight controller at the aircraft '{device}': nothing has come from it there {since}; commands reach nothing"
+    )
+    NO_PICTURE = _State("no picture for {seconds} s: camera {camera} of '{device}' gives the aircraft nothing")
+    CARD_FAILS_ABOARD = _State("'{device}' cannot store what it must: its card may be full or read-only")
+    LINKS_DOWN_ABOARD = _State("links of '{device}' that are down aboard: {count}")
     ORDER_ENDED = _State("the order has ended; this station goes on as long as the aircraft does")
     ORDER_UNSAVED = _State("the order is not stored: {error}")
     LINK_ORDER_REFUSED = _Event("an order that came by the link is refused: {kind}")

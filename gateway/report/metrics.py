@@ -151,6 +151,25 @@ TABLE = (
     ),
     Metric("zegel_session_proved", "gauge", "sessions [] proved", "1 if it has answered a challenge: it is no recording"),
     Metric("zegel_clock_agrees", "gauge", "sessions [] clock_agrees", "1 if its clock is within 30 s of this one's"),
+    Metric("zegel_session_age_seconds", "gauge", "sessions [] age_s", "Since it began, by its newest beat"),
+    *(
+        metric
+        for prefix, where, whose in (
+            ("zegel_", "aircraft", "Aboard"),
+            ("zegel_session_", "sessions [] aircraft", "As the aircraft says"),
+        )
+        for metric in (
+            Metric(f"{prefix}fc_age_seconds", "gauge", f"{where} fc age_s", f"{whose}: since the last frame of the FC"),
+            Metric(
+                f"{prefix}picture_age_seconds",
+                "gauge",
+                f"{where} cameras {{camera}} age_s",
+                f"{whose}: since the last datagram of a camera",
+            ),
+            Metric(f"{prefix}card_fails", "gauge", f"{where} card_fails", f"{whose}: 1 if its card cannot be written"),
+            Metric(f"{prefix}links_down", "gauge", f"{where} links_down", f"{whose}: links that are down"),
+        )
+    ),
     Metric("zegel_feed_refused_total", "counter", "feed refused", "What came to the feed and was no subscription of ours"),
     Metric("zegel_feed_kept_out_total", "counter", "feed kept_out", "Subscriptions of users who may not be here"),
     Metric("zegel_feed_subscriptions", "gauge", "feed subscriptions {topic}", "Subscribers of the feed, by topic"),
@@ -158,7 +177,7 @@ TABLE = (
 UP = Metric("zegel_up", "gauge", "", "1 if the role runs on this computer and publishes its status")
 # Prometheus makes rates and percentages itself; a session's flags are bits, which its state and `pending` spell out.
 LEFT_OUT = {"rx_per_s", "tx_per_s", "rx_kbit", "tx_kbit", "late_per_s", "unopened_per_s", "loss_percent"}
-LEFT_OUT |= {"flags", "pid", "listens"}
+LEFT_OUT |= {"no_room_per_s", "flags", "pid", "listens"}
 
 
 # --- a status to samples ---

@@ -18,6 +18,8 @@ from gateway.core.session_state import SessionState
 from gateway.endpoints.endpoint import State
 from keys.beat import Flag
 
+SILENT_AFTER_S = 3.0  # a flight controller sends HEARTBEAT once a second, and a camera more often
+
 
 class Use(enum.StrEnum):
     """What an endpoint is for."""
@@ -63,6 +65,29 @@ class EndpointStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     loss_percent: float | None = None
 
 
+class SourceStatus(msgspec.Struct, frozen=True):
+    """A flight controller or a camera. `age_s`: since its last frame or datagram; None if none has come yet."""
+
+    age_s: float | None
+
+    @property
+    def silent(self) -> bool:
+        return self.age_s is None or self.age_s > SILENT_AFTER_S
+
+
+class AircraftStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What an aircraft says about itself. At a ground anybody who has the device key can have written it.
+
+    None: it is not known. A camera without an endpoint is not in `cameras`.
+    """
+
+    fc: SourceStatus | None
+    cameras: dict[str, SourceStatus]  # by A, B
+    card_fails: bool | None
+    links_down: int | None
+    no_room_per_s: int | None
+
+
 class SessionStatus(msgspec.Struct, frozen=True, kw_only=True):
     """A session at a ground. `refusal`: why nothing is commanded there; None: commands go up."""
 
@@ -79,6 +104,8 @@ class SessionStatus(msgspec.Struct, frozen=True, kw_only=True):
     proved: bool
     clock_agrees: bool | None
     flags: int  # of the newest beat
+    age_s: float | None  # since the session began, by its newest beat
+    aircraft: AircraftStatus | None  # by its newest beat
 
     @property
     def order_expired(self) -> bool:
@@ -153,6 +180,7 @@ class AirStatus(_Status, frozen=True, kw_only=True, tag="air"):
     lanes: dict[str, int]
     roles: dict[str, list[str]]
     late_per_s: float
+    aircraft: AircraftStatus
     commands: dict[str, StationCommands]  # by station
     unsaved: str  # why the folder cannot be written; empty if it can
 

@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.core import fragment
 from gateway.core.air.freshness import Freshness
+from gateway.core.aircraft_state import AircraftState
 from gateway.core.control_cipher import ControlCipher
 from gateway.core.sealer import Sealer
 from gateway.core.wire import BEAT_AFTER_PACKETS, CONTROL_MAX, KEEP_EPOCH_S, Evidence, Kind
@@ -96,6 +97,7 @@ class Announcer:
         self.sealer = Sealer(self.session_id)
         self.phase = Phase.STEADY
         self.flags = Flag.NARROW_LINK if link_bps < NARROW_BELOW_BPS else Flag(0)
+        self.state = AircraftState()  # for the next beat; the caller keeps it current
         self.freshness = Freshness(order.content.policy.fresh_ms / 1000)
         self._cipher = ControlCipher(order.content.op_id)
         self._statement = self._sealed(fragment.split(Kind.STATEMENT, statement.sign(device.key)))
@@ -211,7 +213,7 @@ class Announcer:
             left,
             int(self.flags),
             min(int((now - self._began) * 1000), SESSION_MS_MAX),
-            {},
+            self.state.content(),
         )
         return beat.sign(self._session_key)
 

@@ -66,7 +66,7 @@ def test_flags_are_the_bits_of_the_specification():
 
 @pytest.mark.parametrize("state", [{}, {1 << 60: 0}, dict.fromkeys(range(9), (1 << 64) - 1)])
 def test_a_state_of_whatever_keys_is_taken(state: dict[int, int]):
-    """They are reserved: what a later version says there must not cost this one the beat."""
+    """What a later version says there must not cost this one the beat."""
     message = cose.parse_sign1(dataclasses.replace(BEAT, state=state).sign(SESSION))
     assert beat.verify(message, SESSION.public_key()).state == state
 

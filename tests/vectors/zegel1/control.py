@@ -129,12 +129,17 @@ def grants(samples: Samples) -> Document:
 
 
 def beats(samples: Samples) -> Document:
-    state = {1: 0, 7: 1 << 40}
+    state = {1: 250, 2: 33, 3: (1 << 32) - 1, 4: 0, 5: 1, 6: 12}
+    foreign = {1: 1 << 32, 4: 2, 7: 1 << 40}
     rows = (
         ("what a ground joins by", beat(samples, 7)),
-        ("field 12 and reserved flags, which a ground takes", beat(samples, 8, flags=8 | 64, state=state)),
-        ("in lead time: 4.5 s until the next epoch", beat(samples, 9, ms_to_next=4500)),
-        ("the last one", beat(samples, 10, flags=4)),
+        ("the state of the aircraft", beat(samples, 8, state=state)),
+        (
+            "a state of which a ground ignores all, and reserved flags",
+            beat(samples, 9, flags=8 | 64, state=foreign),
+        ),
+        ("in lead time: 4.5 s until the next epoch", beat(samples, 10, ms_to_next=4500)),
+        ("the last one", beat(samples, 11, flags=4)),
     )
     return {
         "section": "5.4",

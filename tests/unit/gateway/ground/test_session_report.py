@@ -4,14 +4,16 @@ import dataclasses
 
 import pytest
 
+from gateway.core.aircraft_state import NONE_YET
 from gateway.core.ground.session import ALIVE_FOR_S, LATE_S, Session
 from gateway.core.session_state import SessionState
 from gateway.ground.session_report import report, seen
-from gateway.report.role_status import SessionStatus
+from gateway.report.role_status import SessionStatus, SourceStatus
 from keys.announcement import Grant
 from keys.beat import Beat, Flag
 from keys.lanes import Lane, downlink_kid
 from keys.statement import Statement
+from tests.unit.gateway.report.statuses import aircraft
 
 STATED = Statement(bytes(32), 0, bytes(32), 5, 0)
 KID = downlink_kid(Lane.VIDEO_A, STATED.session_id(), 0)
@@ -76,3 +78,18 @@ def test_a_link_that_became_slow_is_told_with_its_delay():
     assert status.state is SessionState.DELAYED
     assert status.late_s == pytest.approx(6.0, abs=0.02)
     assert told(session, 2.1 + late + ALIVE_FOR_S).state is SessionState.SILENT
+
+
+def test_what_an_aircraft_said_of_itself_grows_older_with_its_beat():
+    session = heard(dataclasses.replace(beat(), state={1: 500, 2: 8_000, 3: NONE_YET, 4: 7, 5: 1, 99: 3}))
+    said = told(session, 1.5).aircraft
+    assert said == aircraft(
+        fc=SourceStatus(2.0),
+        cameras={"A": SourceStatus(9.5), "B": SourceStatus(None)},
+        card_fails=None,
+        links_down=1,
+        no_room_per_s=None,
+    )
+    assert told(heard(beat())).aircraft == aircraft(
+        fc=None, cameras={}, card_fails=None, links_down=None, no_room_per_s=None
+    )

@@ -8,6 +8,7 @@ from typing import Any
 from gateway.core.session_state import SessionState
 from gateway.endpoints.endpoint import Counters, State
 from gateway.report.role_status import (
+    AircraftStatus,
     AirStatus,
     AlarmStatus,
     ComponentStatus,
@@ -15,6 +16,7 @@ from gateway.report.role_status import (
     FeedStatus,
     GroundStatus,
     SessionStatus,
+    SourceStatus,
     StationCommands,
     Use,
 )
@@ -32,9 +34,15 @@ def end(use: Use, **more: Any) -> EndpointStatus:
     return EndpointStatus(**{"use": use, "clients": [], **good, **counters, **rates, "rx_per_s": 9.0, **more})
 
 
+def aircraft(**more: Any) -> AircraftStatus:
+    good: dict[str, Any] = {"fc": SourceStatus(0.1), "cameras": {"A": SourceStatus(0.0)}, "card_fails": False}
+    return AircraftStatus(**{**good, "links_down": 0, "no_room_per_s": 0, **more})
+
+
 def session(state: SessionState = SessionState.OPEN, **more: Any) -> SessionStatus:
     good = {"session": 32 * "a", "device": "drone-7", "systems": [1], "boot_counter": 5, "pending": False, "refusal": None}
-    good |= {"epoch": 0, "beat_age_s": 0.2, "late_s": 0.0, "proved": True, "clock_agrees": True, "flags": 0}
+    good |= {"epoch": 0, "beat_age_s": 0.2, "late_s": 0.0, "proved": True, "clock_agrees": True, "flags": 0, "age_s": 60.0}
+    good |= {"aircraft": aircraft()}
     return SessionStatus(**{**good, "state": state, **more})
 
 
@@ -65,6 +73,7 @@ def air(**more: Any) -> AirStatus:
     good |= {
         "roles": {"pilot": ["command"]},
         "late_per_s": 0.0,
+        "aircraft": aircraft(),
         "commands": {"pilot": StationCommands(3, 0)},
         "unsaved": "",
     }

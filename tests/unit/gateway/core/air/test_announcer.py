@@ -9,6 +9,7 @@ import pytest
 
 from gateway.core import fragment, sframe
 from gateway.core.air.announcer import NARROW_BELOW_BPS, REKEY_AFTER_PACKETS, START_ROUNDS, Announcer, DeviceStart, Phase
+from gateway.core.aircraft_state import AircraftState
 from gateway.core.wire import CONTROL_HEADER_SIZE, CONTROL_MAX, Kind, parse_control
 from keys import beat, cose, statement
 from keys.beat import Beat, Flag
@@ -142,6 +143,14 @@ def test_a_beat_says_how_old_the_session_is():
     said = [clear_beats(announcer, announcer.datagrams(1000.0 + s))[0] for s in (0, 1.5, 600, 1 << 32)]
     assert [b.session_ms for b in said] == [0, 1_500, 600_000, (1 << 32) - 1]
     assert all(b.state == {} for b in said)
+
+
+def test_a_beat_says_what_the_aircraft_knows_of_itself():
+    _, announcer = session()
+    announcer.state = AircraftState(fc_ms=250, links_down=1)
+    assert clear_beats(announcer, announcer.datagrams(0.0))[0].state == {1: 250, 5: 1}
+    announcer.state = AircraftState(fc_ms=750, links_down=0)
+    assert clear_beats(announcer, announcer.close(0.5))[0].state == {1: 750, 5: 0}
 
 
 def test_on_a_narrow_link_clear_and_sealed_in_turn_once_a_second():
