@@ -45,6 +45,7 @@ from gateway.report.endpoint_watch import EndpointWatch
 from gateway.report.frame_counts import FrameCounts
 from gateway.report.log import say
 from gateway.report.meter import Growth, Meter
+from gateway.report.order_end import OrderEnd
 from gateway.report.role_status import AirStatus, Use
 from gateway.report.status_socket import Publisher
 from keys.folders.device import DeviceFolder
@@ -89,6 +90,7 @@ class Air:
         self._batch = Batch(settings.batch)
         self._bundles = Batch(settings.batch // len(TELEMETRY_LANES))  # sealed for each lane, they fill a batch
         self._housekeep_at = self._status_at = self._control_at = 0.0
+        self._order_end = OrderEnd(lambda text: say("air", text))
         self._watch = EndpointWatch(self.endpoints, lambda text: say("air", text))
         self.sessions = SessionManager(device, len(self.cameras), settings.link_bps(), self.alarms, self.barrier)
         self._begin()
@@ -314,6 +316,7 @@ class Air:
         self._watch.look(now)
         self._show_cameras(now)
         status = self.status(now)
+        self._order_end.look(status.order_left_s)
         self.publisher.send(status)
         self.manager.tell(lambda: advice.in_one_line(status))
 
@@ -348,6 +351,8 @@ class Air:
             session=announcer.session_id.hex(),
             boot_counter=self.sessions.boot,
             order=self.order.content.serial,
+            order_ends=self.order.content.not_after,
+            order_left_s=self.sessions.left_s(now),
             sealed=any(map(_is_up, self.links)),
             epoch=announcer.epoch,
             phase=announcer.phase.value,

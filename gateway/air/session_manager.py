@@ -240,6 +240,10 @@ class SessionManager:
         else:
             self._alarms.clear(Reason.ORDER_OVER)
 
+    def left_s(self, now: float) -> float | None:
+        """Until the order ends."""
+        return self.device.order_left_s(board_clock(), now - self._started - self._counted)
+
     def _show_unsaved(self, trouble: str | None, now: float) -> None:
         if trouble:
             self._alarms.raise_(Reason.STATE_UNSAVED, now, error=trouble)

@@ -54,6 +54,7 @@ from gateway.report.endpoint_watch import EndpointWatch
 from gateway.report.frame_counts import FrameCounts
 from gateway.report.log import say
 from gateway.report.meter import Growth, Meter
+from gateway.report.order_end import OrderEnd
 from gateway.report.role_status import FeedStatus, GroundStatus, SessionStatus, Use
 from gateway.report.status_socket import Publisher
 from keys.folders.station import StationFolder
@@ -112,6 +113,7 @@ class Ground:
         self._aircraft = AircraftWatch(self.alarms, _notices(self.gcs) if settings.notices else None)
         self.publisher = Publisher("ground", station.name)
         self.boots = Boots(station, self.listener, self.alarms, BackgroundTask(self.barrier))
+        self._order_end = OrderEnd(lambda text: say("ground", f"{station.name}: {text}"))
         self._watch = EndpointWatch(self.endpoints, lambda text: say("ground", f"{station.name}: {text}"))
         self._shown: dict[bytes, session_report.Seen] = {}
         self._unopened = Growth()
@@ -249,6 +251,7 @@ class Ground:
         status = self.status(now)
         self.publisher.send(status)
         self._aircraft.look(status.sessions, now)
+        self._order_end.look(status.order_left_s)
         self.manager.tell(lambda: in_one_line(status))
 
     # --- what a person sees ---
@@ -306,6 +309,8 @@ class Ground:
             name=self.station.name,
             operation=self.order.content.operation,
             order=self.order.content.serial,
+            order_ends=self.order.content.not_after,
+            order_left_s=round(self.order.content.not_after - time.time(), 1),
             sealed=any(s.alive(now) and s.granted for s in sessions),
             uptime_s=round(now - self._started, 1),
             sessions=[self._session_status(session, now) for session in sessions],

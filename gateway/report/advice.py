@@ -14,6 +14,7 @@ from gateway.core.wire import DropReason
 from gateway.endpoints.endpoint import State
 from gateway.report import wording
 from gateway.report.alarms import Reason
+from gateway.report.order_end import in_words, passed
 from gateway.report.role_status import AirStatus, EndpointStatus, GroundStatus, Status, Use
 from keys.grant import Profile
 from keys.order_station import OrderStation
@@ -94,6 +95,13 @@ def _kept_back(status: Status) -> str:
 def _devices(status: Status) -> str:
     """Aircraft that may not be those that they claim to be, and commands that are for no one aircraft."""
     return _live(status, Reason.REVOKED_HEARD, Reason.SYSTEM_TWICE, Reason.NOT_ROUTED)
+
+
+def _order_ends(status: Status) -> str:
+    left_s = status.order_left_s
+    if left_s is None or left_s <= 0 or passed(left_s) is None:
+        return ""
+    return f"{in_words(left_s)}: get a newer one (zegel order extend) and load it, or land before"
 
 
 # --- aboard ---
@@ -234,7 +242,8 @@ def _order_pending(status: GroundStatus) -> str:
 
 
 def _order_expired(status: GroundStatus) -> str:
-    if not any(session.state is SessionState.OPEN and session.order_expired for session in status.sessions):
+    over = status.order_left_s is not None and status.order_left_s <= 0
+    if not over and not any(session.state is SessionState.OPEN and session.order_expired for session in status.sessions):
         return ""
     return "the order has ended, the aircraft flies on under it: get a newer one before the next flight"
 
@@ -277,7 +286,7 @@ def _no_gcs(status: GroundStatus) -> str:
 
 
 _AIR: tuple[Callable[[AirStatus], str], ...] = (
-    *(_links_down, _kept_out, _fc_down, _fc_silent, _fc_noise, _no_picture, _order_over, _unsaved),
+    *(_links_down, _kept_out, _fc_down, _fc_silent, _fc_noise, _no_picture, _order_over, _order_ends, _unsaved),
     *(_link_slow, _one_link_down, _oversize, _late_commands, _kept_back),
 )
 _GROUND: tuple[Callable[[GroundStatus], str], ...] = (
@@ -294,5 +303,16 @@ _GROUND: tuple[Callable[[GroundStatus], str], ...] = (
         _closed_to_us,
         _order_pending,
     ),
-    *(_waiting_for_keys, _aboard, _order_expired, _no_commands, _one_link_down, _link_lossy, _no_gcs, _kept_back, _devices),
+    *(
+        _waiting_for_keys,
+        _aboard,
+        _order_expired,
+        _order_ends,
+        _no_commands,
+        _one_link_down,
+        _link_lossy,
+        _no_gcs,
+        _kept_back,
+        _devices,
+    ),
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from typing import Any, ClassVar, TypeAlias
+from typing import Annotated, Any, ClassVar, TypeAlias
 
 import msgspec
 
@@ -153,6 +153,8 @@ class _Status(msgspec.Struct, frozen=True, kw_only=True, tag_field="role"):
     name: str
     operation: str
     order: int  # its serial number
+    order_ends: Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)]  # Unix time
+    order_left_s: float | None  # until then, or aboard until its hours are used up; None: the clock is not believed
     sealed: bool
     uptime_s: float
     endpoints: list[EndpointStatus]

@@ -25,7 +25,9 @@ from gateway.report.role_status import (
     decoded,
 )
 from gateway.report.status_socket import read_raw
+from keys.certificate import utc
 from keys.commands.terminal import json_text, show
+from keys.order_text import duration
 from keys.printable import printable
 
 SESSION_SHOWN = 8  # hexadecimal digits of a session_id
@@ -63,7 +65,7 @@ def _text_or_why_not(said: Mapping[str, Any]) -> str:
 
 def text(status: Status) -> str:
     """All that a person sees of one role, escaped."""
-    lines = [f"{status.role} {status.name}: {wording.role(status)}", f"  operation  {status.operation}"]
+    lines = [f"{status.role} {status.name}: {wording.role(status)}", f"  operation  {status.operation}", _order(status)]
     lines += _air(status) if isinstance(status, AirStatus) else _ground(status)
     for name, row in status.frames.items():
         lines.append(f"  vehicle    {name}: {row.frames} frames, {row.rx_lost_est} lost before they came here")
@@ -76,6 +78,14 @@ def text(status: Status) -> str:
     if line := advise(status):
         lines.append(f"  wrong      {line}")
     return "\n".join(map(printable, lines))
+
+
+def _order(status: Status) -> str:
+    left_s = status.order_left_s
+    until = f"  order      {status.order}, until {utc(status.order_ends)}"
+    if left_s is None:
+        return until
+    return f"{until}, for {duration(int(left_s))} more" if left_s > 0 else f"{until}, ENDED"
 
 
 def _air(status: AirStatus) -> list[str]:

@@ -295,6 +295,18 @@ class DeviceFolder:
             return f"has used up its time in flight, which was {duration(hours * HOUR_S)}"
         return None
 
+    def order_left_s(self, unix_now: int, flown_s: float = 0.0) -> float | None:
+        """Seconds until the order in force ends or its hours are used up; None if neither is known.
+
+        `flown_s`: flown under it and not stored yet.
+        """
+        order, known = self.order().content, []
+        if self.claim(unix_now):
+            known.append(float(order.not_after - unix_now))
+        if hours := order.policy.max_hours:
+            known.append(hours * HOUR_S - self._state.order_seconds - flown_s)
+        return min(known, default=None)
+
     def _believed(self, unix_now: int) -> int:
         """The board's clock if it is plausible, otherwise the newest date that is known for certain."""
         return unix_now if self._state.lower_bound < unix_now < LATEST else self._state.lower_bound

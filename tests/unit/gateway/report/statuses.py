@@ -49,6 +49,8 @@ def session(state: SessionState = SessionState.OPEN, **more: Any) -> SessionStat
 COMMON: dict[str, Any] = {
     "operation": "Night Watch",
     "order": 7,
+    "order_ends": 1_800_000_000,
+    "order_left_s": 7200.0,
     "sealed": True,
     "uptime_s": 60.0,
     "frames": {"1/1": ComponentStatus(20, 1)},

@@ -582,3 +582,15 @@ def test_the_state_reads_as_people_would_expect(device):
     assert datetime.datetime.fromtimestamp(text["lower_bound"], datetime.UTC).year == 2027
     assert (text["generation"], text["serial"]) == (1, 7)
     assert text["order_hash"] == dataclasses.asdict(device.order())["order_hash"].hex()
+
+
+def test_how_long_the_order_is_still_in_force_by_its_date_and_by_its_hours(device):
+    device.load_order(signed(device), NOW)
+    until = device.order().content.not_after
+    assert device.order_left_s(NOW) == until - NOW
+    assert device.order_left_s(until + 5) == -5
+    assert device.order_left_s(0) is None, "a clock that cannot be right tells nothing"
+    device.load_order(signed(device, serial=8, policy=Policy(max_hours=1)), NOW)
+    device.add_seconds(600)
+    assert device.order_left_s(0) == device.order_left_s(NOW) == 3000
+    assert device.order_left_s(0, flown_s=100) == 2900
