@@ -25,10 +25,9 @@ from gateway.report.role_status import (
     decoded,
 )
 from gateway.report.status_socket import read_raw
-from keys.certificate import utc
 from keys.commands.terminal import json_text, show
-from keys.order_text import duration
 from keys.printable import printable
+from keys.times import duration, utc
 
 SESSION_SHOWN = 8  # hexadecimal digits of a session_id
 
