@@ -17,7 +17,7 @@ class OrderEnd:
         self._told: int | None = None  # the mark that was passed last
 
     def look(self, left_s: float | None) -> None:
-        """`left_s`: until the order ends; None if that is not known. After an extension each warning is printed anew."""
+        """`left_s`: until the order ends; None if that is not known. After an extension each warning is printed again."""
         mark = passed(left_s)
         if left_s is not None and left_s > 0 and mark is not None and (self._told is None or mark < self._told):
             self._say(f"{in_words(left_s)}: extend it (zegel order extend) and load the new one, or land before")
