@@ -19,12 +19,12 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import FIGURES
+from tests.system.debian import empty_debian
 from tests.system.test_sbom import faults
 
 pytestmark = pytest.mark.soak
 
 SOURCE = Path(__file__).parents[2]
-SUITE, MIRROR = "bookworm", "http://deb.debian.org/debian"
 PACKAGES = "python3,systemd,systemd-sysv,dbus,sudo"  # what Raspberry Pi OS Lite has, as far as it matters
 CLEAN = ("env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C")
 LOAD = ("zegel", "device", "load-order", "/var/lib/zegel/air", "/srv/op.order")
@@ -62,18 +62,7 @@ class Root:
 
 @pytest.fixture(scope="module")
 def debian() -> Path:
-    """An empty Debian in the cache, made by debootstrap once: a minute, 250 MB."""
-    if os.geteuid() or not shutil.which("debootstrap"):
-        pytest.skip("needs root and debootstrap: apt-get install debootstrap debian-archive-keyring")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "zegel-bench"
-    made = cache / f"debian-{SUITE}-{hashlib.sha256(PACKAGES.encode()).hexdigest()[:12]}"
-    if not made.is_dir():
-        scratch = cache / f".debian-{os.getpid()}"
-        cache.mkdir(parents=True, exist_ok=True)
-        command = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, str(scratch), MIRROR]
-        subprocess.run(command, check=True, capture_output=True)
-        scratch.rename(made)
-    return made
+    return empty_debian(PACKAGES)
 
 
 @pytest.fixture(scope="module")
