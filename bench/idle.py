@@ -80,8 +80,8 @@ def announcements(scene: Scene, links: Sequence[tuple[int, int]], seconds: float
     """The datagrams of a link with only control, with few and many stations, wide and narrow."""
     rows: list[tuple[Cell, ...]] = []
     for listed, kbit in links:
-        octets = control(scene, listed, kbit, seconds)
-        rows.append((listed, kbit, *(100 * octets[what] * 8 / seconds / 1000 / kbit for what in WHAT)))
+        sizes = control(scene, listed, kbit, seconds)
+        rows.append((listed, kbit, *(100 * sizes[what] * 8 / seconds / 1000 / kbit for what in WHAT)))
     columns = ("stations", "link (kbit/s)", *(f"{what} (%)" for what in WHAT))
     note = f"share of the link over {seconds:g} s, with {IP_UDP} bytes of IP and UDP around each datagram"
     return Table("A link that carries neither frames nor video", columns, tuple(rows), (note,))
@@ -99,10 +99,10 @@ def control(scene: Scene, listed: int, kbit: int, seconds: float) -> dict[str, i
         _collect(link, JOIN_S)
         sent = _collect(link, seconds)
         end(air)
-    octets, cipher = dict.fromkeys(WHAT, 0), ControlCipher(parse_order(house.order.read_bytes()).op_id)
+    sizes, cipher = dict.fromkeys(WHAT, 0), ControlCipher(parse_order(house.order.read_bytes()).op_id)
     for datagram in sent:
-        octets[what_of(datagram, cipher)] += len(datagram) + IP_UDP
-    return octets
+        sizes[what_of(datagram, cipher)] += len(datagram) + IP_UDP
+    return sizes
 
 
 def what_of(datagram: bytes, cipher: ControlCipher) -> str:

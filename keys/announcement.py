@@ -21,15 +21,15 @@ SUITE = 5  # AES_256_GCM_SHA512_128, RFC 9605 section 4.5; the only suite
 KEY_SIZE = 32
 
 _FIELDS = {
-    1: fields.octets(SESSION_ID_SIZE),
-    2: fields.octets(32),
+    1: fields.byte_string(SESSION_ID_SIZE),
+    2: fields.byte_string(32),
     3: fields.U32,
     4: fields.STATION,
     5: lambda suite: suite == SUITE,
-    6: fields.mapping(fields.DOWNLINK_KID, fields.octets(32)),
+    6: fields.mapping(fields.DOWNLINK_KID, fields.byte_string(32)),
     7: lambda sealed: type(sealed) is bytes,
 }
-_GRANT_KEY = fields.mapping(fields.DOWNLINK_KID, fields.octets(KEY_SIZE))
+_GRANT_KEY = fields.mapping(fields.DOWNLINK_KID, fields.byte_string(KEY_SIZE))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -43,14 +43,14 @@ def is_state(value: object) -> bool:
 
 
 _FIELDS = {
-    1: fields.octets(SESSION_ID_SIZE),
+    1: fields.byte_string(SESSION_ID_SIZE),
     2: fields.U32,
-    3: fields.octets(NONCE_SIZE),
+    3: fields.byte_string(NONCE_SIZE),
     4: fields.U32,
     5: fields.mapping(fields.DOWNLINK_KID, fields.U32),
     6: fields.U64,
-    7: fields.mapping(fields.STATION, fields.octets(CHALLENGE_SIZE)),
-    8: fields.mapping(fields.STATION, fields.listing(fields.octets(FRAGMENT_HASH_SIZE), FRAGMENTS_MAX)),
+    7: fields.mapping(fields.STATION, fields.byte_string(CHALLENGE_SIZE)),
+    8: fields.mapping(fields.STATION, fields.listing(fields.byte_string(FRAGMENT_HASH_SIZE), FRAGMENTS_MAX)),
     9: fields.U32,
     10: fields.U8,
     11: fields.U32,

@@ -47,7 +47,7 @@ def between(low: int, high: int) -> Check:
     return lambda value: type(value) is int and low <= value <= high
 
 
-def octets(size: int) -> Check:
+def byte_string(size: int) -> Check:
     """A byte string of exactly `size` bytes."""
     return lambda value: type(value) is bytes and len(value) == size
 
@@ -75,7 +75,7 @@ def listing(item: Check, longest: int, shortest: int = 0) -> Check:
     return lambda items: type(items) is list and shortest <= len(items) <= longest and all(map(item, items))
 
 
-def some_octets(value: object) -> bool:
+def some_bytes(value: object) -> bool:
     """A byte string; its size is known to another check."""
     return type(value) is bytes
 

@@ -153,7 +153,7 @@ def _require_signers(order: Order, signatures: Iterable[Signature], lower_bound:
 _KEYS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 11)  # of the fields of Order
 _DATE = fields.between(EARLIEST, LATEST)
 _REQUIRED: Mapping[int, fields.Check] = {
-    1: fields.octets(OP_ID_SIZE),
+    1: fields.byte_string(OP_ID_SIZE),
     2: fields.U64,
     3: _DATE,
     4: _DATE,
@@ -165,7 +165,7 @@ _REQUIRED: Mapping[int, fields.Check] = {
     10: fields.listing(fields.anything, RECORDING_MAX),
     11: fields.anything,
 }
-_PREVIOUS: Mapping[int, fields.Check] = {12: fields.octets(ORDER_HASH_SIZE)}
+_PREVIOUS: Mapping[int, fields.Check] = {12: fields.byte_string(ORDER_HASH_SIZE)}
 
 
 def _content(payload: bytes) -> Order:

@@ -50,7 +50,7 @@ _LIST = fields.listing(fields.between(1, SYSTEM_MAX), SYSTEMS_MAX, 1)
 _REQUIRED: Mapping[int, fields.Check] = {
     1: fields.NAME,
     2: lambda alg: type(alg) is int and alg in certificate.DEVICE_ALGS,
-    3: fields.some_octets,
+    3: fields.some_bytes,
 }
 _MORE: Mapping[int, fields.Check] = {
     4: lambda systems: _LIST(systems) and all(before < after for before, after in itertools.pairwise(systems)),

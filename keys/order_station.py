@@ -20,12 +20,12 @@ _STATION: Mapping[int, fields.Check] = {
     1: fields.between(1, STATIONS_MAX),
     2: fields.NAME,
     3: _PROFILE,
-    4: fields.some_octets,
+    4: fields.some_bytes,
     5: fields.between(1, sum(Role)),
     6: fields.NAME,
 }
 _STATION_MORE: Mapping[int, fields.Check] = {7: fields.NAME, 8: fields.text(256)}
-_RECORDING = {1: fields.U32, 2: fields.NAME, 3: _PROFILE, 4: fields.some_octets}
+_RECORDING = {1: fields.U32, 2: fields.NAME, 3: _PROFILE, 4: fields.some_bytes}
 
 
 def default_guard(roles: Role) -> str:

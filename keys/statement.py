@@ -15,7 +15,7 @@ from keys import cose, fields
 from keys.lanes import SESSION_ID_SIZE
 
 TYP = "zegel-ss"
-_FIELDS = {2: fields.octets(32), 3: fields.U8, 4: fields.octets(32), 5: fields.U64, 6: fields.U64}
+_FIELDS = {2: fields.byte_string(32), 3: fields.U8, 4: fields.byte_string(32), 5: fields.U64, 6: fields.U64}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -157,14 +157,14 @@ class Coalesced(NamedTuple):
     """Sealed datagrams, their bytes, and the CPU seconds that bundling and sealing took."""
 
     datagrams: int
-    octets: int
+    size: int  # bytes
     cpu: float
 
 
 def coalesce(pair: Pair, log: Log, wait_s: float) -> Coalesced:
     """Bundle and seal the frames of `log` for one lane; each waits at most this long. The log is the clock."""
     bundler = Bundler(LINK_MTU, pair.announcer.order.content.policy.pad, log[0][0], wait_s)
-    batch, datagrams, octets = Batch(), 0, 0
+    batch, datagrams, size = Batch(), 0, 0
     ends = (*(at for at, _ in log[1:]), log[-1][0] + PADDING_ONLY_AFTER_S)
     began = time.process_time()
     for (at, frame), until in zip(log, ends, strict=True):
@@ -174,8 +174,8 @@ def coalesce(pair: Pair, log: Log, wait_s: float) -> Coalesced:
             bundler.bundle_into(batch, due)
             pair.seal(Lane.TELEMETRY, batch)
             datagrams += batch.count
-            octets += int(batch.lengths[: batch.count].sum())
-    return Coalesced(datagrams, octets, time.process_time() - began)
+            size += int(batch.lengths[: batch.count].sum())
+    return Coalesced(datagrams, size, time.process_time() - began)
 
 
 def _video(plan: Plan, took: dict[Key, float]) -> Table:

@@ -119,7 +119,7 @@ def median(flights: Sequence[Flown]) -> Flown:
 def link_kbit(flush_ms: float) -> float:
     """The rate of the recorded flight's telemetry on a link, both lanes with their IP and UDP headers; computed."""
     sealed = coalesce(Pair(), telemetry(LINK_OVER_S), flush_ms / 1000)
-    return len(STATIONS) * 8 * (sealed.octets + IP_UDP * sealed.datagrams) / 1000 / LINK_OVER_S
+    return len(STATIONS) * 8 * (sealed.size + IP_UDP * sealed.datagrams) / 1000 / LINK_OVER_S
 
 
 def points(tuning: Tuning, flown: Flown, favour: str) -> float:

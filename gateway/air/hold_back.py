@@ -33,9 +33,9 @@ class HoldBack:
         self.reads, self._full = BATCHES_A_READ, READS_MAX * ROOM
         self._since = math.inf  # when the sender began to wait; since then its data was never read to the end
         if fc.sender_waits:
-            octets_a_second = SHARE * link_bps / 8
-            portion = PORTION_S * octets_a_second
-            fc.buffer = min(fc.buffer, int(HELD_S * octets_a_second))
+            bytes_per_s = SHARE * link_bps / 8
+            portion = PORTION_S * bytes_per_s
+            fc.buffer = min(fc.buffer, int(HELD_S * bytes_per_s))
             fc.portion = min(ROOM, max(FRAME_MAX, int(portion)))
             self.reads = min(READS_MAX, max(1, int(portion / fc.portion)))
             self._full = self.reads * fc.portion

@@ -83,7 +83,7 @@ class Air:
         self.pace = Pace(self.poller, paces)
         self._video = deque(zip(VIDEO_LANES, self.cameras, strict=False))
         self.fc_frames, self.frames = FrameReader(self.fc, self.barrier), FrameCounts()
-        self.unsent = self.crowded = self.late = 0  # dropped: no link was up; all were full; too old
+        self.link_down = self.link_full = self.late = 0  # dropped: no link was up; all were full; too old
         self.alarms = Alarms(lambda text: say("air", text))
         self.oversize = Oversize(self.cameras, settings.mtu, self.alarms)
         self.state = OwnState(self.fc, self.cameras)
@@ -174,7 +174,7 @@ class Air:
             else:
                 self._read_fc(now)
         if now >= self.bundler.next_due() and (roomy := _with_room(self.links, now)):
-            self._send_telemetry(AHEAD_S * max(link.octets_a_second for link in roomy), clock.now())
+            self._send_telemetry(AHEAD_S * max(link.bytes_per_s for link in roomy), clock.now())
 
     def _read_fc(self, now: float) -> None:
         before = self.fc.counters.rx_bytes
@@ -250,9 +250,9 @@ class Air:
             return  # no station of the order may see video, or it was late
         if not _with_room(self.wide, now):  # telemetry would wait for it
             if any(map(_is_up, self.wide)):
-                self.crowded += batch.count
+                self.link_full += batch.count
             else:
-                self.unsent += batch.count
+                self.link_down += batch.count
             return
         policy, room = self.order.content.policy, self.settings.mtu - DOWNLINK_OVERHEAD
         padded = bool(policy.flags & PolicyFlag.PAD_VIDEO)
@@ -374,17 +374,17 @@ class Air:
 
     def _late_per_s(self, now: float) -> float:
         """Frames and video datagrams that the links had no room for, in the last seconds."""
-        lost = {"late": self.bundler.late, "link_full": self.crowded}
-        return self._lost_to_links.take(now, lost).per_s(*lost)
+        lost = {"late": self.bundler.late, "link_full": self.link_full}
+        return self._lost_to_links.grown(now, lost).per_s(*lost)
 
     def _drops(self) -> dict[str, int]:
         uplink = self.uplink.drops()
         return {
             **uplink,
             "late": self.bundler.late + self.late + uplink.get(DropReason.LATE.value, 0),
-            "link_down": self.unsent,
+            "link_down": self.link_down,
             "fc_down": self.uplink.not_taken,
-            "link_full": self.crowded,
+            "link_full": self.link_full,
             "oversize": self.oversize.total,
             "resync_bytes": self.fc_frames.resync_bytes,
             DropReason.UNEXPECTED.value: self.barrier.total,

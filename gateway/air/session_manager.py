@@ -152,7 +152,7 @@ class SessionManager:
 
     def _look_into_carried(self, now: float) -> None:
         """The order whose turn it is, of the complete ones that stations have carried up."""
-        if found := self._carried.take(now):
+        if found := self._carried.pop(now):
             self._take_carried(*found, now)
 
     def _take_carried(self, station: int, data: bytes, now: float) -> None:

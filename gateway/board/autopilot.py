@@ -36,7 +36,7 @@ PARAMETERS = (
 class Heard:
     """What came from one endpoint of a flight controller while the check listened."""
 
-    octets: int = 0
+    received: int = 0  # bytes
     frames: int = 0
     autopilot: heartbeat.Heartbeat | None = None
     others: int = 0  # heartbeats of ground stations, cameras and the like
@@ -92,7 +92,7 @@ def _told(address: Address, subject: Subject) -> Iterator[Finding]:
         )
         return
     heard = listen(address, LISTEN_S, subject.air.system_id if subject.air else None)
-    if heard.autopilot or address.kind != "serial" or not heard.octets or heard.others:
+    if heard.autopilot or address.kind != "serial" or not heard.received or heard.others:
         yield _judged(address, heard)
         if heard.autopilot and subject.air:
             yield from _number(heard.autopilot.sysid, subject)
@@ -150,7 +150,7 @@ def _judged(address: Address, heard: Heard) -> Finding:
             f"MAVLink at {address}, but no heartbeat in {LISTEN_S:g} s",
             "SERIAL2_OPTIONS = 0 (ArduPilot), MAV_1_MODE = Onboard (PX4)",
         )
-    if heard.octets:
+    if heard.received:
         return do(what, f"data comes to {address}, but no MAVLink", f"point MAVLink there, and nothing else: {address}")
     if address.kind != "serial":
         return do(
@@ -176,7 +176,7 @@ def listen(address: Address, seconds: float, system: int | None = None) -> Heard
             for frame in together(reader.read(now)):
                 _regard(frame, heard, system)
             time.sleep(LOOK_EVERY_S)
-        heard.octets = endpoint.counters.rx_bytes
+        heard.received = endpoint.counters.rx_bytes
         if endpoint.state is State.RECONNECTING:
             heard.error = endpoint.last_error or f"{address} does not answer"
     finally:

@@ -50,7 +50,7 @@ class OrderIntake(Generic[Source]):
         if whole is not None and not self._was_refused(whole):
             waiting.whole = whole
 
-    def take(self, now: float) -> tuple[Source, bytes] | None:
+    def pop(self, now: float) -> tuple[Source, bytes] | None:
         """(source, file) of the order whose turn it is; None if none waits, or none may be parsed yet.
 
         It counts as refused from now on, even if the caller fails meanwhile; `look_again` cancels this.
@@ -69,7 +69,7 @@ class OrderIntake(Generic[Source]):
         return None
 
     def look_again(self, data: bytes) -> None:
-        """The order of `take` was refused because of the clock or the disk: when it comes again, it is treated as new."""
+        """The order of `pop` was refused because of the clock or the disk: when it comes again, it is treated as new."""
         self._refused.pop(_digest(data), None)
 
     def forget_refusals(self) -> None:

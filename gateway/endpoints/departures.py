@@ -50,7 +50,7 @@ class Departures:
         if self._socket is not None:
             attach(self._socket, [(LOAD_HALF, 0, 0, SOURCE_PORT_AT), *each, (RETURN, 0, 0, DROP), (RETURN, 0, 0, PASS)])
 
-    def take(self) -> set[int] | None:
+    def pop(self) -> set[int] | None:
         """Ports that a socket has left since the last call; None if there were so many that some were lost."""
         ports: set[int] = set()
         if self._socket is None:

@@ -64,7 +64,7 @@ class Endpoint(ABC):
     `connection`  number of the connection that the last `receive_into` read from. No two connections of an endpoint share a
                   number, so bytes continue a frame only if they have the same one.
     `waiting`     there is data for `receive_into` that no poll reports
-    `octets_a_second`  the rate of the line; infinite if it has no rate of its own, or none that we know
+    `bytes_per_s`  the rate of the line; infinite if it has no rate of its own, or none that we know
     `users`       the users whose programs on this computer may be peers; None: all
     `look_s`      how old the answer to that may be for incoming data
     `large`       a datagram that is larger than a slot fills several slots; otherwise it is `oversize`
@@ -76,7 +76,7 @@ class Endpoint(ABC):
 
     stream: ClassVar[bool]
     sender_waits: ClassVar = False
-    octets_a_second = float("inf")
+    bytes_per_s = float("inf")
 
     def __init__(self, address: Address) -> None:
         self.address = address

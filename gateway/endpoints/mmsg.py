@@ -73,7 +73,7 @@ class Sent(NamedTuple):
     """The result of sending a batch: datagrams and bytes sent, and the errno that stopped the rest, or 0."""
 
     datagrams: int
-    octets: int
+    size: int  # bytes
     error: int
 
 
@@ -249,7 +249,7 @@ class Mmsg:
             out.names[0] = np.frombuffer(peer, np.uint8)
         out.base[: batch.count] = batch.address + batch.offsets()
         out.room[: batch.count] = lengths
-        done = failed = octets = error = 0
+        done = failed = size = error = 0
         while done < batch.count:
             counts = self._runs.lay(lengths, done)
             went = _sendmmsg(self._fd, out.at, len(counts), MSG_DONTWAIT)
@@ -260,11 +260,11 @@ class Mmsg:
             if counts[0] > 1 and error in NOT_AS_ONE:
                 self._runs.below(lengths[done], error)
             elif error in ONLY_THIS_ONE:
-                failed, octets = failed + counts[0], octets - sum(lengths[done : done + counts[0]])
+                failed, size = failed + counts[0], size - sum(lengths[done : done + counts[0]])
                 done += counts[0]
             else:
                 break
-        return Sent(done - failed, octets + sum(lengths[:done]), error)
+        return Sent(done - failed, size + sum(lengths[:done]), error)
 
     def peer(self, address: SockAddr) -> Peer:
         if len(address) == 2:  # noqa: PLR2004 - host and port: IPv4

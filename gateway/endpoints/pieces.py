@@ -51,13 +51,13 @@ class Pieces(Mmsg):
             return batch.count
         sources: list[int] = []
         while self._left and not batch.full:
-            row, at, octets, size = self._left.popleft()
-            count = min(batch.capacity - batch.count, -(-octets // size) if size else 1)
-            taken = min(octets, count * size)
+            row, at, left, size = self._left.popleft()
+            count = min(batch.capacity - batch.count, -(-left // size) if size else 1)
+            taken = min(left, count * size)
             self._lay(batch, self._rows[row, at : at + taken], size)
             sources += [row] * count
-            if octets > taken:
-                self._left.appendleft((row, at + taken, octets - taken, size))
+            if left > taken:
+                self._left.appendleft((row, at + taken, left - taken, size))
         self._from = np.array(sources, np.int64)
         self.waiting = bool(self._left)
         self.emptied &= not self.waiting

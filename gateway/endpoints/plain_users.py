@@ -107,7 +107,7 @@ class PlainUsers:
         return now - self._left.get(port, float("-inf")) < LEFT_FOR_S
 
     def _see_who_left(self, now: float) -> None:
-        left = self.departures.take()
+        left = self.departures.pop()
         if left is None and not self.flooded:  # some notices were lost; to refuse all commands would stop the pilot
             self.flooded = True
             self._tell_no_more_than_asked()

@@ -29,7 +29,7 @@ class SerialLine(StreamEndpoint):
 
     def __init__(self, address: Address) -> None:
         super().__init__(address)
-        self.octets_a_second = address.baud / BITS_A_BYTE
+        self.bytes_per_s = address.baud / BITS_A_BYTE
         self._port: Port | None = None
         self._busy_until, self._timed = 0.0, 0  # when the driver's bytes are sent at the line's rate; how many bytes
 
@@ -42,9 +42,9 @@ class SerialLine(StreamEndpoint):
             return 0.0
         taken = self.counters.tx_bytes - self._timed
         self._timed += taken
-        self._busy_until = max(self._busy_until, now) + taken / self.octets_a_second
-        told_s = self._port.waiting() / self.octets_a_second
-        return max(self._busy_until - now, told_s) + self._stream.unsent / self.octets_a_second
+        self._busy_until = max(self._busy_until, now) + taken / self.bytes_per_s
+        told_s = self._port.waiting() / self.bytes_per_s
+        return max(self._busy_until - now, told_s) + self._stream.unsent / self.bytes_per_s
 
     def interests(self) -> list[tuple[int, int]]:
         return super().interests() if POSIX else []  # on other systems it is checked whenever the loop wakes

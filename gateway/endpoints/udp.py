@@ -125,7 +125,7 @@ class _Udp(Endpoint):
 
     def _count(self, batch: Batch, sent: Sent) -> int:
         self.counters.tx_datagrams += sent.datagrams
-        self.counters.tx_bytes += sent.octets
+        self.counters.tx_bytes += sent.size
         self.counters.dropped_tx += batch.count - sent.datagrams
         return sent.datagrams
 

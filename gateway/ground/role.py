@@ -351,7 +351,7 @@ class Ground:
     def _unopened_per_s(self, now: float) -> float:
         """Control datagrams a second that no order of ours opens, over the last seconds."""
         unopened = DropReason.UNOPENED_CONTROL
-        return self._unopened.take(now, {unopened: self.opener.drops[unopened]}).per_s(unopened)
+        return self._unopened.grown(now, {unopened: self.opener.drops[unopened]}).per_s(unopened)
 
     def _drops(self) -> dict[str, int]:
         drops: Counter[DropReason] = self.opener.drops + Counter({DropReason.LATE: self.reorder.dropped})

@@ -21,7 +21,7 @@ from keys.order_station import OrderStation
 
 SETTLED_AFTER_S = 5.0  # a younger process is still opening its endpoints
 LOSS_TOLD_PERCENT = 10.0
-UNOPENED_TOLD_A_SECOND = 0.5  # the lowest rate of control datagrams of an aircraft on a narrow link
+UNOPENED_TOLD_PER_S = 0.5  # the lowest rate of control datagrams of an aircraft on a narrow link
 ROUND_ADVISED_S = 10.0  # a station that joins waits for a round of announcements; a pilot notices a longer wait
 UP = {State.CONNECTED, State.IDLE}
 NOT_HEARD = {SessionState.SILENT, SessionState.CLOSED}
@@ -209,7 +209,7 @@ def _not_ours(status: GroundStatus) -> str:
 def _another_operation(status: GroundStatus) -> str:
     """Only if such datagrams come steadily: a control datagram that the radio damaged does not open either."""
     ours = {session.state for session in status.sessions} - NOT_HEARD
-    if ours or not _settled(status) or status.unopened_per_s < UNOPENED_TOLD_A_SECOND:
+    if ours or not _settled(status) or status.unopened_per_s < UNOPENED_TOLD_PER_S:
         return ""
     return "control of another operation, or forgeries: load the right order"
 

@@ -66,7 +66,7 @@ class Growth:
     def __init__(self) -> None:
         self._past: deque[tuple[float, Mapping[str, int]]] = deque()
 
-    def take(self, now: float, counts: Mapping[str, int]) -> Grown:
+    def grown(self, now: float, counts: Mapping[str, int]) -> Grown:
         """The growth over the last OVER_S seconds or less."""
         self._past.append((now, counts))
         while now - self._past[0][0] > OVER_S:
@@ -84,7 +84,7 @@ class _Row:
         endpoint, counts = self._endpoint, dataclasses.asdict(self._endpoint.counters)
         if self._reception:
             counts |= {"rx_expected": self._reception.expected, "rx_known": self._reception.received}
-        grown = self._growth.take(now, counts)
+        grown = self._growth.grown(now, counts)
         return EndpointStatus(
             use=self._use,
             endpoint=str(endpoint.address),

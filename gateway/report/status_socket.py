@@ -24,8 +24,8 @@ from gateway.report.log import say
 from gateway.report.role_status import Status, decoded, encoded
 
 SERVICES = Path("/run/zegel")  # RuntimeDirectory= of packaging/*.service
-STATUS_OCTETS_MAX = 1 << 20
-ASKED_OCTETS_MAX = 512  # a subscription, or the greeting of a client that subscribes
+STATUS_SIZE_MAX = 1 << 20
+ASKED_SIZE_MAX = 512  # a subscription, or the greeting of a client that subscribes
 ANSWER_WITHIN_S = 1.5  # a process publishes every half second
 
 
@@ -53,7 +53,7 @@ class Publisher:
         self._socket = self._context.socket(zmq.PUB)
         self._socket.linger = 0
         self._socket.sndhwm = 2
-        self._socket.maxmsgsize = ASKED_OCTETS_MAX
+        self._socket.maxmsgsize = ASKED_SIZE_MAX
         self._path: Path | None = None
         self._role, self._locked = role, hardening.locked()
 
@@ -101,7 +101,7 @@ def read_raw(within_s: float = ANSWER_WITHIN_S) -> list[dict[str, Any]]:
             continue
         socket = context.socket(zmq.SUB)
         socket.subscribe(b"")
-        socket.maxmsgsize = STATUS_OCTETS_MAX
+        socket.maxmsgsize = STATUS_SIZE_MAX
         socket.connect(f"ipc://{path}")
         poller.register(socket, zmq.POLLIN)
         waiting[socket] = path

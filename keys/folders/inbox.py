@@ -68,7 +68,7 @@ def _read_answer(folder: Path, data: bytes) -> Answer | None:
 
 def serve(folder: Path, load: Callable[[bytes], object]) -> KeysError | None:
     """Give a waiting order to `load` and write the answer; the result is why it was refused. FolderError."""
-    data = take(folder)
+    data = pop(folder)
     if data is None:
         return None
     refused: KeysError | None = None
@@ -80,7 +80,7 @@ def serve(folder: Path, load: Callable[[bytes], object]) -> KeysError | None:
     return refused
 
 
-def take(folder: Path) -> bytes | None:
+def pop(folder: Path) -> bytes | None:
     """The waiting order, once; None if there is none. FolderError."""
     try:
         data = store.read_secret(folder / ORDER)

@@ -139,7 +139,7 @@ def closes_sockets_without_end() -> Row:
             return batch.datagrams()
 
         until(lambda: heard() is None or ground.users.flooded)
-        until(lambda: all(not ground.users.departures.take() and time.sleep(0.01) is None for _ in range(20)))
+        until(lambda: all(not ground.users.departures.pop() and time.sleep(0.01) is None for _ in range(20)))
         assert [heard() for _ in range(3)] == [[FRAME]] * 3
         return Row(
             "another user opens and closes sockets without end, so that Linux can no longer report which port was left",
@@ -262,7 +262,7 @@ def is_told() -> bool:
     with program() as made:
         port = made.getsockname()[1]
     while time.monotonic() < until_s:
-        if port in (told.take() or ()):
+        if port in (told.pop() or ()):
             return True
         time.sleep(0.001)
     return False

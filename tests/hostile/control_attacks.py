@@ -16,7 +16,7 @@ from gateway.core.fragment import split
 from gateway.core.wire import FRAGMENT_MAX, ControlHeader, Kind
 from keys import cose
 from keys.order import Policy
-from tests.hostile.radio_attacks import A_SECOND, FLOOD_S, POOL, flood
+from tests.hostile.radio_attacks import FLOOD_S, FORGED_PER_S, POOL, flood
 from tests.hostile.row import Row, only
 from tests.hostile.scene import STEP_S, Scene, interleaved
 from tests.memory_link import Station, join
@@ -87,7 +87,7 @@ def flood_of_beats_after_a_gap() -> Row:
     """From before the gap on, and at the end of it the lease is over."""
     scene = Scene(3)
     station, source = scene.station, with_op_id(forged_beats)(scene)
-    share, sent = int(A_SECOND * STEP_S), 0
+    share, sent = int(FORGED_PER_S * STEP_S), 0
     station.receive([next(source)], scene.now)
     ended = scene.now + JAMMED_S
     while not station.frames or station.frames[-1] != scene.frames[-1]:
@@ -100,7 +100,7 @@ def flood_of_beats_after_a_gap() -> Row:
     assert again <= BEAT_EVERY_S + 2 * STEP_S
     return Row(
         f"the same while the aircraft is jammed for {JAMMED_S:g} s, and after it",
-        f"{sent:,} in {sent / A_SECOND:.2f} s",
+        f"{sent:,} in {sent / FORGED_PER_S:.2f} s",
         f"the feed opened {again:.2f} s after the gap, by the next beat",
         only(station.drops, "bad_signature", "over_budget"),
     )
@@ -125,7 +125,7 @@ def joined_within(scene: Scene, late: Station, source: Iterable[bytes], seconds:
     """How long a station took to open what the aircraft seals now, under a flood; None if it did not while that went on."""
     began, flood_, announcer = scene.now, iter(source), scene.aircraft.announcer
     while scene.now < began + seconds:
-        late.receive(interleaved(scene.step(), itertools.islice(flood_, int(A_SECOND * STEP_S))), scene.now)
+        late.receive(interleaved(scene.step(), itertools.islice(flood_, int(FORGED_PER_S * STEP_S))), scene.now)
         late.listener.tick(scene.now)
         session = late.listener.sessions.get(announcer.session_id[:8])
         if session and session.granted and session.beat and session.beat.epoch == announcer.epoch:
@@ -143,7 +143,7 @@ def outsiders_before_joining() -> Row:
     assert joined <= policy + STEP_S
     return Row(
         "the same at a station that has not joined yet",
-        f"{A_SECOND * joined:,.0f} until it had",
+        f"{FORGED_PER_S * joined:,.0f} until it had",
         f"it joined after {joined:.2f} s, within a round, as without it",
         only(late.drops, "unopened_control"),
     )
@@ -163,7 +163,7 @@ def recording_before_joining() -> Row:
     assert joined <= 3.0
     return Row(
         "control datagrams of earlier epochs, recorded, played in their order to a station that has not joined yet",
-        f"{A_SECOND * joined:,.0f} until it had, 10,000 a second",
+        f"{FORGED_PER_S * joined:,.0f} until it had, 10,000 a second",
         f"it joined after {joined:.2f} s: a beat is checked only if its number is above the last verified one",
         only(late.drops, "stale_beat"),
     )
@@ -181,7 +181,7 @@ def insider_before_joining() -> Row:
     assert waited <= scene.world.order.content.policy.announce_s
     return Row(
         "with op_id: forged statements at a station that has not joined yet",
-        f"{A_SECOND * (scene.now - began):,.0f} in {scene.now - began:.3g} s",
+        f"{FORGED_PER_S * (scene.now - began):,.0f} in {scene.now - began:.3g} s",
         f"**it may have to wait for the end of the flood**, and then joined after {waited:.2f} s",
         only(late.drops, "over_budget"),
     )

@@ -15,7 +15,7 @@ from tests.hostile.row import Row, only
 from tests.hostile.scene import STEP_S, Scene, delivered, interleaved, moved
 from tests.memory_link import lossy
 
-A_SECOND = 10_000
+FORGED_PER_S = 10_000
 FLOOD_S = 5.0
 POOL = 400  # forgeries made ahead; none is remembered, so each is as new as the first
 
@@ -64,7 +64,7 @@ def flood(attack: str, make: Callable[[Scene], Iterator[bytes]], *counters: str)
     def attacked() -> None:
         nonlocal installed, sent
         while scene.now < began + FLOOD_S:
-            forgeries = list(itertools.islice(source, int(A_SECOND * STEP_S)))
+            forgeries = list(itertools.islice(source, int(FORGED_PER_S * STEP_S)))
             sent += len(forgeries)
             station.receive(interleaved(scene.step(), forgeries), scene.now)
             station.listener.tick(scene.now)

@@ -224,7 +224,7 @@ def test_nothing_older_than_the_bound_is_delivered_after_one_live_beat(seed: int
 
 
 def always_zero(lateness: Lateness, beat: Beat, now: float) -> float:
-    take(lateness, beat, now)
+    note(lateness, beat, now)
     return 0.0
 
 
@@ -232,12 +232,12 @@ def as_if_made_now(lateness: Lateness, beat: Beat, _drawn_at: float, now: float)
     answered(lateness, beat, now, now)
 
 
-take, answered = Lateness.take, Lateness.answered
+note, answered = Lateness.note, Lateness.answered
 MISSING = {
     "a late beat moves nothing": (Session, "is_late", lambda *_: False),
     "what is old becomes too old": (Session, "settle", lambda *_: None),
     "a lease ends": (Session, "_lease_is_over", lambda session, _: session.beat is None),
-    "a beat that comes sooner shows that those before were late": (Lateness, "take", always_zero),
+    "a beat that comes sooner shows that those before were late": (Lateness, "note", always_zero),
     "an answer is only younger than its challenge": (Lateness, "answered", as_if_made_now),
 }
 

@@ -29,7 +29,7 @@ from tests.system.namespaces import Cable, Host
 
 FC_BAUD, BITS_A_BYTE = 57_600, 10
 LINE_FULL = 0.9  # of the baud rate; a telemetry port that is well set leaves some room
-PICTURES_A_SECOND, PACKET = 15, 1200  # half of what cameras send: hours of this leave the machine to others
+PICTURES_PER_S, PACKET = 15, 1200  # half of what cameras send: hours of this leave the machine to others
 MBIT_MIN, MBIT_MAX = 2, 8
 CAMERA_PORT, LINK_PORT = 5602, 14600
 AIR, GROUND = 0, 1  # ends of a cable
@@ -160,11 +160,11 @@ class Endurance:
                     self.came[name][feed] += len(came)
                     if came and name == "pilot" and not feed:
                         self._ground = came[-1][1]
-            time.sleep(max(0.0, 1 / PICTURES_A_SECOND - (time.monotonic() - now)))
+            time.sleep(max(0.0, 1 / PICTURES_PER_S - (time.monotonic() - now)))
 
     def _send_picture(self, now: float) -> None:
         swing = (now - self._began) % 60 / 60  # up within a minute, and down at once, as when a scene changes
-        size = (MBIT_MIN + (MBIT_MAX - MBIT_MIN) * swing**3) * 1e6 / 8 / PICTURES_A_SECOND
+        size = (MBIT_MIN + (MBIT_MAX - MBIT_MIN) * swing**3) * 1e6 / 8 / PICTURES_PER_S
         for _ in range(max(1, round(size / PACKET))):
             with contextlib.suppress(OSError):  # a full buffer, or nobody there
                 self.camera.sendto(self._picture, (HOST, CAMERA_PORT))

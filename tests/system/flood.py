@@ -1,4 +1,4 @@
-"""A sender of the same datagrams over and over, in a process of its own: `python -m tests.system.flood PORT A_SECOND FILE`.
+"""A sender of the same datagrams over and over, in a process of its own: `python -m tests.system.flood PORT PER_S FILE`.
 
 FILE holds datagrams, each behind its length (2 bytes). It sends until SIGTERM, and then prints how many a second it sent.
 """

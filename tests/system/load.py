@@ -1,6 +1,6 @@
 """A generator and a sink for the load test, each in a process of its own so that neither is measured with the gateway.
 
-    python -m tests.system.load generate FC_PORT CAMERA_PORT MBIT FRAMES_A_SECOND SECONDS
+    python -m tests.system.load generate FC_PORT CAMERA_PORT MBIT FRAMES_PER_S SECONDS
     python -m tests.system.load sink GCS_PORT VIDEO_PORT            (prints one JSON line once it hears nothing for 2 s)
 
 Each datagram carries its number and the monotonic nanoseconds of its sending, which all processes of a machine share.

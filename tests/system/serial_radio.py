@@ -17,7 +17,7 @@ class SerialRadio:
     """`near` and `far` are the paths of its two ends; `step` moves what `baud` allows since the last call."""
 
     def __init__(self, folder: Path, baud: int) -> None:
-        self.bytes_a_second = baud / BITS_A_BYTE
+        self.bytes_per_s = baud / BITS_A_BYTE
         self.near, self.far = folder / "ttyNear", folder / "ttyFar"
         self._ends: list[tuple[int, int] | None] = [None, None]  # ours, and theirs, or ours would end with the program's
         for end in range(2):
@@ -47,7 +47,7 @@ class SerialRadio:
             with contextlib.suppress(BlockingIOError):
                 room = HELD_MAX - len(self._held[i])
                 self._held[i] += os.read(into[0], room) if into and room else b""
-            self._allowed[i] = min(BURST, self._allowed[i] + (now - self._at) * self.bytes_a_second)
+            self._allowed[i] = min(BURST, self._allowed[i] + (now - self._at) * self.bytes_per_s)
             size = min(int(self._allowed[i]), len(self._held[i]))
             with contextlib.suppress(BlockingIOError):
                 size = os.write(out[0], self._held[i][:size]) if out else size  # what nobody hears is gone

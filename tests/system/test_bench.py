@@ -56,5 +56,5 @@ def test_a_flight_by_wire_costs_both_processes_something(here):
 
 
 def test_a_link_without_telemetry_carries_announcements_and_beats(here):
-    octets = idle.control(here, 1, 8000, 1.5)
-    assert octets["announcements"] > octets["beats"] > 0
+    sizes = idle.control(here, 1, 8000, 1.5)
+    assert sizes["announcements"] > sizes["beats"] > 0

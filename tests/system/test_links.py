@@ -186,7 +186,7 @@ def overload(flight: Flight, serial: SerialRadio) -> Traffic:
     """Three seconds of twice what the line carries, then little; returns when the last frame has come."""
     flight.wait_open()
     traffic = Traffic(flight.fc_port)
-    traffic.every_s = MEAN_FRAME / (2 * serial.bytes_a_second)
+    traffic.every_s = MEAN_FRAME / (2 * serial.bytes_per_s)
 
     def step() -> None:
         serial.step()

@@ -16,7 +16,7 @@ from gateway.demo.stage import HOST, Program, free_port
 from tests.memory_link import World, mavlink_frame
 from tests.system.house import House, zegel
 
-MBIT, FRAMES_A_SECOND = 50, 500
+MBIT, FRAMES_PER_S = 50, 500
 MEMORY_MB_MAX = 80
 
 
@@ -42,7 +42,7 @@ def through(house: House, seconds: float) -> tuple[dict, dict, dict[str, float]]
             time.sleep(0.05)
         sink = load("sink", gcs, video)
         time.sleep(1.0)  # until its sockets are bound
-        generator = load("generate", fc, camera, MBIT, FRAMES_A_SECOND, seconds)
+        generator = load("generate", fc, camera, MBIT, FRAMES_PER_S, seconds)
         sent = json.loads(generator.communicate()[0])
         memory = {"air": air.resident_mb(), "ground": ground.resident_mb()}
         received = json.loads(sink.communicate(timeout=30)[0])
@@ -54,7 +54,7 @@ def through(house: House, seconds: float) -> tuple[dict, dict, dict[str, float]]
 
 def check(house: House, seconds: float, figure: Callable[[str], None]) -> None:
     sent, received, memory = through(house, seconds)
-    figure(f"{MBIT} Mbit/s of video and {FRAMES_A_SECOND} frames/s of telemetry for {seconds:g} s on loopback")
+    figure(f"{MBIT} Mbit/s of video and {FRAMES_PER_S} frames/s of telemetry for {seconds:g} s on loopback")
     for feed, count in sent.items():
         got = received[feed]
         figure(f"{feed}: {count} sent, {got['received']} received, {got['out_of_order']} out of order,"

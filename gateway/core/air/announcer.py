@@ -107,7 +107,7 @@ class Announcer:
         self._beat_sent_at = float("-inf")
         self._answered: set[int] = set()  # stations that have sent a challenge
         self._beaten: dict[int, int] = {}  # KID -> next CTR, as in the last beat
-        self._bytes_left = self._bytes_a_second = link_bps * ANNOUNCE_SHARE / 8
+        self._bytes_left = self._bytes_per_s = link_bps * ANNOUNCE_SHARE / 8
         self._counted_at = now
         self._outbox: deque[bytes] = deque()
         self._next: Epoch | None = None
@@ -222,12 +222,12 @@ class Announcer:
     def _rate(self, now: float) -> float:
         """Bytes a second for announcements. If a round takes seconds, no station commands a new session before its end."""
         begins = self.link_bps < NARROW_BELOW_BPS and now - self._began < NARROW_START_S
-        return self._bytes_a_second * (NARROW_START_SHARE / ANNOUNCE_SHARE if begins else 1)
+        return self._bytes_per_s * (NARROW_START_SHARE / ANNOUNCE_SHARE if begins else 1)
 
     def _share_of_link(self, now: float) -> list[bytes]:
         """The part of the queued round that the link's share allows now (a token bucket of one second)."""
         out = []
-        burst = max(self._bytes_a_second, CONTROL_MAX)
+        burst = max(self._bytes_per_s, CONTROL_MAX)
         self._bytes_left = min(burst, self._bytes_left + (now - self._counted_at) * self._rate(self._counted_at))
         self._counted_at = now
         while self._outbox and self._bytes_left >= len(self._outbox[0]):
@@ -268,7 +268,7 @@ class Announcer:
         self._fragments = parts = self._sealed(itertools.chain(*opened.values()))
         statements = 1 + len(parts) // STATEMENT_EVERY
         # Duration of one round at its share of the link.
-        self.round_s = (sum(map(len, parts)) + statements * sum(map(len, self._statement))) / self._bytes_a_second
+        self.round_s = (sum(map(len, parts)) + statements * sum(map(len, self._statement))) / self._bytes_per_s
         self._outbox.clear()
         self._rounds = 0
         self._round_at = now

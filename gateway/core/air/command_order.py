@@ -79,7 +79,7 @@ class CommandOrder:
             "-inf"
         )  # the times of the newest, and of the last from another address
 
-    def take(self, read: list[Came], now: float) -> list[int]:
+    def in_order(self, read: list[Came], now: float) -> list[int]:
         """Which of the commands of one read may be carried out, as numbers of `read`, in the order of their sealing.
 
         If they had waited, the aircraft stood still. Then they are judged by their time of arrival, and without tolerance

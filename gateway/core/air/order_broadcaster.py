@@ -24,8 +24,8 @@ class OrderBroadcaster:
     def __init__(self, announcer: Announcer, order: VerifiedOrder, lane: Lane, begin: float) -> None:
         self._announcer, self._lane, self._begin = announcer, lane, begin
         self._fragments = order_fragments.split(order)
-        self._bytes_a_second = announcer.link_bps * ORDER_SHARE / 8
-        self.round_s = sum(map(len, self._fragments)) / self._bytes_a_second  # duration of one round at its share
+        self._bytes_per_s = announcer.link_bps * ORDER_SHARE / 8
+        self.round_s = sum(map(len, self._fragments)) / self._bytes_per_s  # duration of one round at its share
         self._expected = {station.index for station in announcer.order.content.stations}
         self._have: set[int] = set()  # stations
         self._expect(begin)
@@ -57,7 +57,7 @@ class OrderBroadcaster:
         self._expect(now)
         while now >= self.next_due():
             out.append(self._seal(self._fragments[self._place]))
-            self._due = max(self._due, now - 1) + len(out[-1]) / self._bytes_a_second
+            self._due = max(self._due, now - 1) + len(out[-1]) / self._bytes_per_s
             self._place = (self._place + 1) % len(self._fragments)
             if self._place == 0:
                 self._end_round(now)

@@ -38,7 +38,7 @@ from keys.keyring import ReceiveKey
 from keys.lanes import Lane, Role, uplink_head
 from keys.order_station import OrderStation
 
-DERIVE_A_SECOND = 1_000  # keys of unknown instances, for all senders together; 8 microseconds each
+DERIVE_PER_S = 1_000  # keys of unknown instances, for all senders together; 8 microseconds each
 DERIVE_BURST = 100.0
 PLAIN_MIN = NONCE_SIZE + 1  # a shorter one has no content
 ORDERS_FROM = Role.COMMAND | Role.CONTROL
@@ -111,7 +111,7 @@ class UplinkOpener:
         self._command_orders = {index: CommandOrder() for index in self._stations}
         self._waiting: dict[int, list[_Command]] = {}  # by station: what was accepted of the present read
         self._sender_of: SenderOf = _one_sender
-        self._budget = Budget(DERIVE_A_SECOND, DERIVE_BURST)
+        self._budget = Budget(DERIVE_PER_S, DERIVE_BURST)
         if former:
             former._go_on_under(announcer.order.content.stations)
             self._budget = former._budget
@@ -288,7 +288,7 @@ class UplinkOpener:
         for station, commands in waiting.items():
             try:
                 read = [self._came(command, batch) for command in commands]
-                in_order = [commands[number] for number in self._command_orders[station].take(read, now)]
+                in_order = [commands[number] for number in self._command_orders[station].in_order(read, now)]
             except Exception as error:
                 self._unexpected(error)
                 continue

@@ -21,7 +21,7 @@ CHALLENGE_EVERY_S = 3.0  # a new challenge for each way; the ways take turns
 REPEAT_AFTER_S = 1.0  # a challenge that was not answered; without it F3 would be lost once a minute at 30 % loss
 FIRST_REPEAT_AFTER_S = 0.25  # in the first 3 s, until one is back: a new session is not commanded before
 KNOWN_FOR_S = 60.0  # every second turn is for ways that were answered in this time: they may only be lossy
-FIRSTS_A_SECOND, FIRSTS_AT_ONCE = 4.0, 8.0  # out of turn, while none was answered: strangers can name new ways
+FIRSTS_PER_S, FIRSTS_AT_ONCE = 4.0, 8.0  # out of turn, while none was answered: strangers can name new ways
 
 Way: TypeAlias = tuple[int, Hashable]  # number of the link, address at its other end
 
@@ -56,7 +56,7 @@ class Challenges:
         self._sent_at = self._fresh_at = float("-inf")  # the last challenge, and the last that was new
         self._began = float("inf")  # when the first challenge was sent
         self._common_turn = False  # the next turn is not for those ways that led there lately
-        self._firsts = Budget(FIRSTS_A_SECOND, FIRSTS_AT_ONCE)
+        self._firsts = Budget(FIRSTS_PER_S, FIRSTS_AT_ONCE)
 
     # --- answers ---
 

@@ -32,7 +32,7 @@ class Lateness:
         self.lag_s = max(0.0, _offset(beat, now) - self._least_at(now)) if told else 0.0
         return self.lag_s
 
-    def take(self, beat: Beat, now: float) -> float:
+    def note(self, beat: Beat, now: float) -> float:
         """Take this beat into account. Returns how late the beat before it was, as is known now."""
         before, self._newest = self._newest, _offset(beat, now)
         self._least = min(self._newest, self._least_at(now))

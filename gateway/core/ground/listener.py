@@ -34,8 +34,8 @@ from keys.grant import Profile
 from keys.lanes import DOWNLINK_LANES, Lane, downlink_kid, lanes_for
 from keys.order import VerifiedOrder
 
-VERIFY_A_SECOND = 200  # signatures of statements, and as many of beats in control datagrams
-NEWEST_A_SECOND = 50  # more, for beats that can be the next one (Session.may_be_newest); a recording soon has none
+VERIFY_PER_S = 200  # signatures of statements, and as many of beats in control datagrams
+NEWEST_PER_S = 50  # more, for beats that can be the next one (Session.may_be_newest); a recording soon has none
 SESSIONS_MAX = 8  # per device; only the holder of a device key can make one
 STATEMENTS_MAX = 4_096  # verified ones that are remembered, so that a repeat costs no signature check
 OVERLAP_S = 1.0  # datagrams can still be on their way for so long when an aircraft starts again
@@ -69,8 +69,8 @@ class Listener:
         self.leases: dict[int, tuple[Lease, ...]] = {}  # by KID; two sessions may share one
         self.next_change = float("inf")  # when leases end or windows move next without a beat
         self.starts = Starts(known, self.sessions, named)
-        self._statement_budget, self._beat_budget = Budget(VERIFY_A_SECOND), Budget(VERIFY_A_SECOND)
-        self._newest_budget = Budget(NEWEST_A_SECOND)
+        self._statement_budget, self._beat_budget = Budget(VERIFY_PER_S), Budget(VERIFY_PER_S)
+        self._newest_budget = Budget(NEWEST_PER_S)
         self._stated: dict[bytes, statement.Statement] = {}  # that verified, by message id, oldest first
 
     def _take_up(self, order: VerifiedOrder) -> None:
@@ -287,7 +287,7 @@ class Listener:
 
     def pop_candidate_order(self, now: float) -> bytes | None:
         """The next complete order, for the caller to verify and store."""
-        found = self.orders.take(now)
+        found = self.orders.pop(now)
         return found and found[1]
 
     def adopt(self, order: VerifiedOrder) -> None:

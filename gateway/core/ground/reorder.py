@@ -39,7 +39,7 @@ class _Lane:
         """Line up behind a gap. The bytes are copied, for their batch is filled again meanwhile."""
         bisect.insort(self.waiting, (position, since, [bytes(frame) for frame in frames]))
 
-    def take(self, count: int, now: float) -> tuple[Frames, int]:
+    def release(self, count: int, now: float) -> tuple[Frames, int]:
         """The frames of the first `count` of those that wait, and of all that then follow without a gap.
 
         And how many of these bundles are not delivered: the process stood still while they waited, and they are late.
@@ -92,14 +92,14 @@ class Reorder:
             return [*bundle.frames]
         if lane.next is None or position == lane.next:
             lane.next = _following(position)
-            return [*bundle.frames, *self._take(lane, 0, now)]
+            return [*bundle.frames, *self._release(lane, 0, now)]
         lane.put(position, bundle.frames, now - bundle.waited)
         if len(lane.waiting) > WAITING_MAX or not self._several(bundle.lease.session, now):
-            return self._take(lane, len(lane.waiting), now)
+            return self._release(lane, len(lane.waiting), now)
         return []
 
-    def _take(self, lane: _Lane, count: int, now: float) -> Frames:
-        frames, late = lane.take(count, now)
+    def _release(self, lane: _Lane, count: int, now: float) -> Frames:
+        frames, late = lane.release(count, now)
         self.dropped += late
         return frames
 
@@ -112,6 +112,6 @@ class Reorder:
         """The frames behind gaps that were not filled in time."""
         out: Frames = []
         for lane in self._waiting:
-            out += self._take(lane, lane.overdue(now), now)
+            out += self._release(lane, lane.overdue(now), now)
         self._waiting = [lane for lane in self._waiting if lane.waiting]
         return out

@@ -26,7 +26,7 @@ ECHOES = 64  # nonces of beats that are kept, for frames that waited before they
 LATE_S, LATE_NARROW_S = 2.0, 3.0  # REJECT a beat that comes later than the soonest by more than this
 LEASE_S, LEASE_NARROW_S = 3.0, 6.0  # this long after the newest beat no datagram is opened any more
 NAMED_FOR_S = 1.0  # a seq that was named in a beat counts as the highest for so long, unless a higher one is named
-BEATS_AT_ONCE, BEATS_A_SECOND = 50, 10  # more than an aircraft sends; a seq beyond cannot be the next one
+BEATS_AT_ONCE, BEATS_PER_S = 50, 10  # more than an aircraft sends; a seq beyond cannot be the next one
 LASTED_S, A_BEAT_COUNTS_S = 5.0, 1.0  # how long its beats must go on; each gap counts for the latter at most
 
 
@@ -201,7 +201,7 @@ class Session:
         lease, and at one that shows that the beat before it was late.
         """
         begins = self.beat is None or self._lease_is_over(now)
-        begins = self.lateness.take(beat, now) > self._late_s or begins
+        begins = self.lateness.note(beat, now) > self._late_s or begins
         if self.beat is not None and self.beat.epoch < beat.epoch:
             self._replace(beat.epoch, now)
         self.listed.follow(beat)
@@ -245,7 +245,7 @@ class Session:
     def may_be_newest(self, seq: int, now: float) -> bool:
         """Whether the next beat of the aircraft can have this seq, and no beat has named a higher possible one recently."""
         since = now - self.beat_at
-        if self.beat is not None and seq > self.seq + BEATS_AT_ONCE + BEATS_A_SECOND * since:
+        if self.beat is not None and seq > self.seq + BEATS_AT_ONCE + BEATS_PER_S * since:
             return False
         newest = seq > self.highest_seq or now - self._named_at > NAMED_FOR_S
         if newest or seq == self.highest_seq:

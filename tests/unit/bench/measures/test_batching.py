@@ -33,7 +33,7 @@ def test_what_waits_fills_datagrams(pair, rate, wait_s, frames_a_datagram):
     log = [(place / rate, frame) for place, (_, frame) in enumerate(recorded_flight()[:200])]
     sealed = batching.coalesce(pair, log, wait_s)
     assert len(log) / sealed.datagrams == pytest.approx(frames_a_datagram, rel=0.15)
-    assert sealed.octets > sum(len(frame) for _, frame in log)
+    assert sealed.size > sum(len(frame) for _, frame in log)
     assert sealed.cpu > 0
 
 

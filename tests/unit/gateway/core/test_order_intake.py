@@ -36,7 +36,7 @@ def taken(intake: OrderIntake[int], begin: float, seconds: float) -> list[tuple[
     found = []
     for step in range(round(seconds * 100)):
         now = begin + step / 100
-        if looked := intake.take(now):
+        if looked := intake.pop(now):
             found.append((now, *looked))
     return found
 
@@ -47,16 +47,16 @@ def intake() -> OrderIntake[int]:
 
 
 def test_the_first_whole_order_is_taken_at_once(intake):
-    assert intake.take(0.0) is None
+    assert intake.pop(0.0) is None
     carry(intake, 1, 1)
-    assert intake.take(0.0) == (1, order(1))
-    assert intake.take(100.0) is None
+    assert intake.pop(0.0) == (1, order(1))
+    assert intake.pop(100.0) is None
 
 
 def test_a_source_is_looked_at_once_a_second_and_its_newest_order_waits(intake):
     for number in range(50):
         carry(intake, 1, number)
-        looked = intake.take(number / 100)
+        looked = intake.pop(number / 100)
         assert looked == ((1, order(0)) if number == 0 else None)
     assert taken(intake, 0.5, 3.0) == [(1.0, 1, order(49))]
 
@@ -78,7 +78,7 @@ def test_one_source_cannot_starve_another(intake):
             carry(intake, source, number)
         if step == 100:
             carry(intake, 99, 0)
-        looked += [(step, *found) for found in [intake.take(step / 100)] if found]
+        looked += [(step, *found) for found in [intake.pop(step / 100)] if found]
     (genuine,) = [step for step, source, _ in looked if source == 99]
     assert genuine - 100 <= 160, "sixteen sources at ten a second"
     turns = [source for _, source, _ in looked if source != 99]
@@ -88,7 +88,7 @@ def test_one_source_cannot_starve_another(intake):
 def test_what_was_refused_is_not_looked_into_again(intake):
     for step in range(1_000):
         carry(intake, step % 3, 7)
-        assert (intake.take(step * 1.0) is None) is (step > 0)
+        assert (intake.pop(step * 1.0) is None) is (step > 0)
 
 
 def test_what_waits_with_another_source_is_refused_with_it(intake):
@@ -100,45 +100,45 @@ def test_what_waits_with_another_source_is_refused_with_it(intake):
 
 def test_a_refused_order_does_not_push_out_one_that_waits(intake):
     carry(intake, 1, 7)
-    intake.take(0.0)
+    intake.pop(0.0)
     carry(intake, 1, 8)
     carry(intake, 1, 7)
-    assert intake.take(1.0) == (1, order(8))
+    assert intake.pop(1.0) == (1, order(8))
 
 
 def test_what_the_clock_or_the_disk_refused_may_come_again(intake):
     for now in (0.0, 1.0):
         carry(intake, 1, 7)
-        assert intake.take(now) == (1, order(7))
+        assert intake.pop(now) == (1, order(7))
         intake.look_again(order(7))
     intake.look_again(b"never seen")
 
 
 def test_another_order_in_force_is_another_judge(intake):
     carry(intake, 1, 7)
-    intake.take(0.0)
+    intake.pop(0.0)
     intake.forget_refusals()
     carry(intake, 1, 7)
-    assert intake.take(1.0) == (1, order(7))
+    assert intake.pop(1.0) == (1, order(7))
 
 
 def test_the_last_64_refusals_are_remembered(intake):
     for number in range(REFUSED_MAX + 1):
         carry(intake, 1, number)
-        intake.take(float(number))
+        intake.pop(float(number))
     carry(intake, 1, 1)
-    assert intake.take(1_000.0) is None
+    assert intake.pop(1_000.0) is None
     carry(intake, 1, 0)
-    assert intake.take(1_000.0) == (1, order(0))
+    assert intake.pop(1_000.0) == (1, order(0))
 
 
 def test_a_refusal_that_is_needed_is_not_the_one_that_is_forgotten(intake):
     carry(intake, 1, 0)
-    assert intake.take(0.0) == (1, order(0))
+    assert intake.pop(0.0) == (1, order(0))
     for number in range(1, 10 * REFUSED_MAX):
         carry(intake, 2, number)
         carry(intake, 1, 0)
-        assert intake.take(float(number)) == (2, order(number))
+        assert intake.pop(float(number)) == (2, order(number))
 
 
 def test_sources_that_are_gone_are_let_go(intake):
@@ -155,9 +155,9 @@ def test_pieces_of_sources_do_not_mix(intake):
     intake.add(1, first)
     for content in others:
         intake.add(2, content)
-    assert intake.take(0.0) is None
+    assert intake.pop(0.0) is None
     intake.add(2, first)
-    assert intake.take(0.0) == (2, large.raw)
+    assert intake.pop(0.0) == (2, large.raw)
 
 
 def test_pieces_that_make_no_order_are_no_turn(intake):
@@ -165,4 +165,4 @@ def test_pieces_that_make_no_order_are_no_turn(intake):
         intake.add(1, bytes(16) + pieces(order(1))[0][16:])
     with pytest.raises(ValueError, match="no order"):
         intake.add(1, bytes(16) + b"\0\1" + b"rubbish")
-    assert intake.take(0.0) is None
+    assert intake.pop(0.0) is None

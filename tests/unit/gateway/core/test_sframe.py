@@ -36,15 +36,15 @@ def test_batch_headers_nonces_and_parsing_agree_with_the_reference(first: int, k
 def test_strips_agree_with_the_reference(first: int, kid: int):
     salt, ctr = bytes(range(200, 212)), first
     while ctr < first + 600:
-        strip = sframe.HeaderBlock(kid, salt, b"session", ctr)
-        headers = [sframe.encode_header(kid, ctr + i) for i in range(len(strip.pairs))]
-        assert headers, "a strip holds at least its first counter"
-        assert [bytes(row) for row in strip.headers] == headers
-        assert strip.pairs == [(sframe.nonce(salt, ctr + i), header + b"session") for i, header in enumerate(headers)]
-        assert strip.holds(ctr)
+        block = sframe.HeaderBlock(kid, salt, b"session", ctr)
+        headers = [sframe.encode_header(kid, ctr + i) for i in range(len(block.pairs))]
+        assert headers, "a block holds at least its first counter"
+        assert [bytes(row) for row in block.headers] == headers
+        assert block.pairs == [(sframe.nonce(salt, ctr + i), header + b"session") for i, header in enumerate(headers)]
+        assert block.holds(ctr)
         ctr += len(headers)
-        assert strip.holds(ctr - 1)
-        assert not strip.holds(ctr)
+        assert block.holds(ctr - 1)
+        assert not block.holds(ctr)
 
 
 @pytest.mark.parametrize(

@@ -24,9 +24,9 @@ def test_a_port_that_a_socket_has_left_is_told_once(told, family, host):
         made.bind((host, 0))
         port = made.getsockname()[1]
         told.only([port])  # other programs of a busy machine close sockets too
-        until(lambda: told.take() == set())
-    until(lambda: port in told.take())
-    assert port not in told.take()
+        until(lambda: told.pop() == set())
+    until(lambda: port in told.pop())
+    assert port not in told.pop()
 
 
 def test_too_many_are_not_taken_for_none(told, monkeypatch):
@@ -36,7 +36,7 @@ def test_too_many_are_not_taken_for_none(told, monkeypatch):
         for _ in range(20):
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as made:
                 made.bind(("127.0.0.1", 0))
-        return told.take() is None
+        return told.pop() is None
 
     until(too_many)
 
@@ -44,4 +44,4 @@ def test_too_many_are_not_taken_for_none(told, monkeypatch):
 def test_a_system_that_does_not_tell_has_nobody_leave(monkeypatch):
     monkeypatch.setattr(departures, "NETLINK_SOCK_DIAG", 31)  # no such protocol
     made = Departures()
-    assert (made.available, made.take()) == (False, set())
+    assert (made.available, made.pop()) == (False, set())

@@ -283,7 +283,7 @@ def test_sockets_closed_without_end_take_no_command_away(make, program, monkeypa
         return hears(server, next(clock))
 
     until(lambda: heard() is None or server.users.flooded)
-    until(lambda: all(not server.users.departures.take() and time.sleep(0.01) is None for _ in range(20)))
+    until(lambda: all(not server.users.departures.pop() and time.sleep(0.01) is None for _ in range(20)))
     assert [heard() for _ in range(3)] == [[FRAME]] * 3
     program(port_of(client), "127.0.0.9").close()
     until(lambda: server.users.was_left(port_of(client), next(clock)))  # as before, of its own port
@@ -407,10 +407,10 @@ def test_departures_without_end_take_no_command_away(monkeypatch):
     """From then on the system is asked for the ports that were heard alone, and what is told of these counts as before."""
     rule, asked = PlainUsers((ME,)), []
     monkeypatch.setattr(rule.departures, "only", lambda ports: asked.append(list(ports)))
-    monkeypatch.setattr(rule.departures, "take", lambda: None)
+    monkeypatch.setattr(rule.departures, "pop", lambda: None)
     assert not rule.was_left(14550, 1.0)
     assert asked == [[14550]]
-    monkeypatch.setattr(rule.departures, "take", lambda: {14550})
+    monkeypatch.setattr(rule.departures, "pop", lambda: {14550})
     assert rule.was_left(14550, 1.1)
     assert not rule.was_left(14551, 1.1)
     assert asked[-1] == [14550, 14551]

@@ -166,7 +166,7 @@ def test_a_slow_line_loses_whole_frames(cable, make):
 
 def test_what_waits_for_the_line_is_told_in_seconds_of_its_rate(cable, make):
     line = opened(make())
-    assert (line.octets_a_second, line.backlog_s(0.0)) == (92_160, 0)
+    assert (line.bytes_per_s, line.backlog_s(0.0)) == (92_160, 0)
     line.send(batch_of([bytes(922)]), 1.0)
     assert line.backlog_s(1.0) == pytest.approx(0.01, rel=0.01)  # although the driver has taken all of it
     assert line.backlog_s(1.005) == pytest.approx(0.005, rel=0.01)

@@ -16,7 +16,7 @@ from gateway.errors import NotRunning
 from gateway.loop import hardening
 from gateway.report import log, status_socket
 from gateway.report.role_status import decoded, encoded
-from gateway.report.status_socket import ASKED_OCTETS_MAX, Publisher
+from gateway.report.status_socket import ASKED_SIZE_MAX, Publisher
 from tests.hostile.zmtp import Stranger
 from tests.unit.gateway.endpoints.wires import until
 from tests.unit.gateway.report.statuses import air
@@ -80,11 +80,11 @@ def test_a_folder_that_others_can_enter_is_not_used(runtime, capfd):
 def test_what_is_sent_to_a_publisher_ends_nothing(runtime):
     with Publisher("air", "drone") as publisher:
         (path,) = runtime.iterdir()
-        for messages in ((b"",), (b"\2", b"\7x"), (b"\0", b"\1" * 100), (b"\1" + bytes(ASKED_OCTETS_MAX),)):
+        for messages in ((b"",), (b"\2", b"\7x"), (b"\0", b"\1" * 100), (b"\1" + bytes(ASKED_SIZE_MAX),)):
             stranger = Stranger(path)
             stranger.says(*messages)
             publisher.send(air(name="drone"))
-            if len(messages[0]) > ASKED_OCTETS_MAX:
+            if len(messages[0]) > ASKED_SIZE_MAX:
                 assert stranger.hung_up_on()
             stranger.close()
         with socket.socket(socket.AF_UNIX) as rubbish:

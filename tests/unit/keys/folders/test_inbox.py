@@ -24,7 +24,7 @@ def aboard(folder, error: KeysError | None):
     """A running aircraft that answers the first order so."""
 
     def run() -> None:
-        while (data := inbox.take(folder)) is None:
+        while (data := inbox.pop(folder)) is None:
             pass
         assert data == DATA
         inbox.answer(folder, data, error)
@@ -38,7 +38,7 @@ def test_an_order_is_taken_once_and_leaves_nothing(folder):
     thread = aboard(folder, None)
     assert inbox.hand_over(folder, DATA)
     thread.join()
-    assert inbox.take(folder) is None
+    assert inbox.pop(folder) is None
     assert list(folder.iterdir()) == []
 
 
@@ -53,7 +53,7 @@ def test_a_refusal_reaches_the_person_in_its_own_words(folder):
 def test_nobody_answers_and_the_order_is_taken_back(folder, monkeypatch):
     monkeypatch.setattr(inbox, "WAIT_S", 0.1)
     assert not inbox.hand_over(folder, DATA)
-    assert inbox.take(folder) is None
+    assert inbox.pop(folder) is None
 
 
 def test_an_answer_to_another_order_is_none(folder, monkeypatch):
@@ -66,11 +66,11 @@ def test_a_link_is_not_followed(folder, tmp_path):
     (tmp_path / "secret").write_bytes(DATA)
     (folder / inbox.ORDER).symlink_to(tmp_path / "secret")
     with pytest.raises(KeysError, match="symbolic link"):
-        inbox.take(folder)
+        inbox.pop(folder)
 
 
 def test_an_order_is_private(folder):
     store.write(folder / inbox.ORDER, DATA)
     (folder / inbox.ORDER).chmod(0o644)
     with pytest.raises(KeysError, match="open to others"):
-        inbox.take(folder)
+        inbox.pop(folder)

@@ -25,7 +25,7 @@ class Ground:
     def read(self, *commands: tuple[int, float], now: float, by: str = "radio") -> list[int]:
         """What is carried out, in its order, of a read of these at `now`: each its counter, and how long it had waited."""
         came = [Came(Place(1, 0, ctr), self.trail, by, waited) for ctr, waited in commands]
-        return [commands[number][0] for number in self.sequence.take(came, now)]
+        return [commands[number][0] for number in self.sequence.in_order(came, now)]
 
 
 def test_a_trail_tells_whether_a_larger_value_is_older_than_an_age():
@@ -89,7 +89,7 @@ def test_behind_an_earlier_read_what_has_waited_has_no_grace():
 def test_two_grounds_of_one_station_are_put_in_order_by_the_beats_that_they_echo():
     sequence, one, other = CommandOrder(), Trail[tuple[int, int]](), Trail[tuple[int, int]]()
     read = [Came(Place(7, 0, 0), one), Came(Place(6, 0, 90), other), Came(Place(7, 0, 1), one)]
-    assert sequence.take(read, 1.0) == [1, 0, 2]
+    assert sequence.in_order(read, 1.0) == [1, 0, 2]
 
 
 def test_no_command_is_carried_out_behind_a_later_one_that_came_or_was_carried_out_long_before():

@@ -13,7 +13,7 @@ import pytest
 
 from gateway.batch import Batch
 from gateway.core.air.instances import INSTANCES_MAX
-from gateway.core.air.uplink_opener import DERIVE_A_SECOND, DERIVE_BURST, Accepted, UplinkOpener
+from gateway.core.air.uplink_opener import DERIVE_BURST, DERIVE_PER_S, Accepted, UplinkOpener
 from gateway.core.sealer import Sealer
 from gateway.core.wire import KEEP_EPOCH_S, Control
 from keys.grant import Profile
@@ -285,7 +285,7 @@ def test_unknown_instances_share_a_budget_and_known_ones_pass_beside_it():
     assert scene.drops(*forged) == {"bad_tag": DERIVE_BURST - 1, "over_budget": 300 - DERIVE_BURST + 1}
     assert scene.open(scene.command(known)).frames, "a known instance needs no derivation"
     assert scene.drops(scene.command(scene.key(station=2))) == {"over_budget": 1}
-    assert scene.drops(*forged, now=0.05) == {"bad_tag": 0.05 * DERIVE_A_SECOND, "over_budget": 250}
+    assert scene.drops(*forged, now=0.05) == {"bad_tag": 0.05 * DERIVE_PER_S, "over_budget": 250}
 
 
 @pytest.mark.parametrize("lane", [Lane.UPLINK, Lane.CONTROL])

@@ -9,7 +9,7 @@ from collections import defaultdict
 
 import pytest
 
-from gateway.core.ground.challenges import CHALLENGE_EVERY_S, FIRSTS_A_SECOND, FIRSTS_AT_ONCE, Challenges, Way
+from gateway.core.ground.challenges import CHALLENGE_EVERY_S, FIRSTS_AT_ONCE, FIRSTS_PER_S, Challenges, Way
 from gateway.core.wire import CHALLENGE_FOR_S
 from keys.beat import Beat
 from tests.memory_link import World
@@ -148,7 +148,7 @@ def test_before_freshness_a_flood_of_new_ways_is_tried_within_a_budget():
         scene.other = [(0, rng.random()) for _ in range(4)]
         scene.pass_time(0.05)
     tried = sum(map(len, scene.sent.values()))
-    assert tried <= FIRSTS_AT_ONCE + (FIRSTS_A_SECOND + 1) * scene.now + 2
+    assert tried <= FIRSTS_AT_ONCE + (FIRSTS_PER_S + 1) * scene.now + 2
 
 
 def test_an_answer_proves_its_way_also_when_that_has_given_its_place_away():

@@ -273,7 +273,7 @@ def test_a_session_whose_beats_come_late_is_asked_on_and_the_answer_is_the_way_b
     scene = Scene()
     scene.pass_time(5.0)
     session = scene.commander.session
-    session.lateness.take(session.beat, scene.now - 8.0)
+    session.lateness.note(session.beat, scene.now - 8.0)
     scene.pass_time(4.0, up=False)
     assert scene.station.drops["late_beat"] > 4
     assert scene.commander.refusal(scene.now) is Refusal.ENDED

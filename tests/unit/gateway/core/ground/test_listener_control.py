@@ -11,7 +11,7 @@ import pytest
 from gateway.core.control_cipher import ControlCipher
 from gateway.core.fragment import split
 from gateway.core.ground import listener
-from gateway.core.ground.listener import NEWEST_A_SECOND, VERIFY_A_SECOND, Listener
+from gateway.core.ground.listener import NEWEST_PER_S, VERIFY_PER_S, Listener
 from gateway.core.wire import DropReason, Kind
 from keys import cose
 from tests.memory_link import OBSERVER, PILOT, World, join
@@ -172,6 +172,6 @@ def test_what_holds_op_id_can_name_any_seq_and_costs_what_both_budgets_allow():
         outcomes += hear(ground, split(Kind.BEAT, cose.dumps(cbor2.CBORTag(18, forged)))[0], now=i / 2_000)
     checked = outcomes.count(DropReason.BAD_SIGNATURE)
     assert checked + outcomes.count(DropReason.OVER_BUDGET) == 4_000
-    a_second = VERIFY_A_SECOND + NEWEST_A_SECOND
+    a_second = VERIFY_PER_S + NEWEST_PER_S
     assert 2.25 * a_second - 5 <= checked <= 2.25 * a_second
     assert the_session(ground).beat is None
