@@ -22,6 +22,7 @@ from keys.lanes import Lane, Role, uplink_kid
 from keys.order import Policy
 from tests import agency
 from tests.memory_link import OBSERVER, PILOT, Aircraft, World, mavlink_frame, verified
+from tests.unit.gateway.core.by_hand import damaged
 
 WITH_CONTROL = Role.TELEMETRY | Role.CONTROL
 
@@ -465,7 +466,7 @@ def test_nothing_unverified_moves_the_order():
     scene = Sealed()
     early = scene.command(scene.pilot)
     scene.pilot.next_ctr = 500
-    forged = scene.command(scene.pilot)[:-1] + b"x"
+    forged = damaged(scene.command(scene.pilot))
     stale = scene.sealed(scene.pilot, bytes(8) + scene.frame)
     assert scene.drops(forged, stale) == {"bad_tag": 1, "stale_echo": 1}
     assert scene.open(early, now=1.0).frames

@@ -11,7 +11,7 @@ from gateway.core.air.order_broadcaster import OrderBroadcaster
 from gateway.core.wire import DropReason
 from keys.lanes import Lane
 from tests.memory_link import LANES, OBSERVER, PILOT, Station, World, join, mavlink_frame, verified
-from tests.unit.gateway.core.by_hand import Aboard, drops_of, ears, hear, the_session
+from tests.unit.gateway.core.by_hand import Aboard, damaged, drops_of, ears, hear, the_session
 from tests.unit.gateway.core.test_order_fragments import FRAGMENTS, ORDER
 
 NEW_LANES = (*LANES, Lane.ORDER)
@@ -160,7 +160,7 @@ def test_an_order_that_is_here_is_not_gathered(world, station):
 def test_pieces_that_make_no_order_are_counted(world, station):
     aboard = Aboard(world)
     aboard.join(station)
-    forged = [FRAGMENTS[0][:-1] + b"?", *FRAGMENTS[1:]]
+    forged = [damaged(FRAGMENTS[0]), *FRAGMENTS[1:]]
     sealed = [aboard.sealed(Lane.EVIDENCE, b"\4" + piece, ctr) for ctr, piece in enumerate(forged)]
     assert drops_of(station, *sealed) == {DropReason.BAD_ORDER: 1}
     sealed = [aboard.sealed(Lane.EVIDENCE, b"\4" + piece, 50 + ctr) for ctr, piece in enumerate(FRAGMENTS)]
