@@ -27,7 +27,6 @@ from gateway.errors import ConfigError, NotRunning
 from gateway.report.log import say
 from gateway.report.role_status import Status, encoded
 from gateway.report.scrape import serve
-from gateway.report.status import SESSION_SHOWN
 from gateway.report.status_socket import read_all
 from keys.commands.terminal import json_text, show
 from keys.printable import printable
@@ -56,7 +55,7 @@ class Metric(NamedTuple):
 
 OF_ITEM: dict[str, dict[str, Callable[[str], str]]] = {
     "endpoints": {"use": str, "endpoint": str},
-    "sessions": {"session": lambda name: name[:SESSION_SHOWN]},
+    "sessions": {"session": str},  # whole: an attacker could make two that begin alike
 }
 UP_STATES = frozenset[enum.Enum]({State.CONNECTED, State.IDLE})
 
@@ -191,13 +190,18 @@ def text(statuses: Sequence[Status], roles: tuple[str, ...] = ROLES) -> str:
     ups = [({"role": role}, int(role in running)) for role in sorted({*roles, *running})]
     lines = [*_family(UP, ups)]
     for metric in TABLE:
-        lines += _family(metric, [sample for status in statuses for sample in samples(metric, status)])
+        found = [sample for status in statuses for sample in samples(metric, status, by_pid=_named_twice(status, statuses))]
+        lines += _family(metric, found)
     return "\n".join(lines) + "\n"
 
 
-def samples(metric: Metric, status: Status) -> Iterator[tuple[Labels, float]]:
-    """The values of one metric in one status, with their labels."""
-    labels = {"role": status.role, "name": status.name}
+def _named_twice(status: Status, statuses: Sequence[Status]) -> bool:
+    return sum((other.role, other.name) == (status.role, status.name) for other in statuses) > 1
+
+
+def samples(metric: Metric, status: Status, *, by_pid: bool = False) -> Iterator[tuple[Labels, float]]:
+    """The values of one metric in one status, with their labels. `by_pid` tells two roles of one name apart."""
+    labels = {"role": status.role, "name": status.name} | ({"pid": str(status.pid)} if by_pid else {})
     for more, value in _walk(status, metric.where.split(), ""):
         if (number := _number(value, metric.one_if)) is not None:
             yield {**labels, **more}, number

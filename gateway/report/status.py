@@ -29,6 +29,7 @@ from keys.commands.terminal import json_text, show
 from keys.printable import printable
 from keys.times import duration, utc
 
+SCHEMA = 1  # of the JSON: a higher number where a key is gone or means something else
 SESSION_SHOWN = 8  # hexadecimal digits of a session_id
 
 
@@ -48,10 +49,16 @@ def _run(args: argparse.Namespace) -> int:
             hint="start one: zegel air --help; for the services: sudo zegel status",
         )
     if args.json:
-        show(json_text(found, 2))
+        show(json_text([_for_programs(said) for said in found], 2))
     else:
         show("\n\n".join(_text_or_why_not(said) for said in found))
     return 0
+
+
+def _for_programs(said: Mapping[str, Any]) -> dict[str, Any]:
+    """What a role says, with the number of its form first. `wrong` is null if another version says it."""
+    status = decoded(said)
+    return {"schema": SCHEMA, **said, "wrong": None if status is None else advise(status)}
 
 
 def _text_or_why_not(said: Mapping[str, Any]) -> str:

@@ -8,6 +8,7 @@ from gateway import cli
 from gateway.core.refusal import Refusal
 from gateway.core.session_state import SessionState
 from gateway.endpoints.endpoint import State
+from gateway.report import status
 from gateway.report.role_status import Use, encoded
 from gateway.report.status import text
 from tests.unit.gateway.report.published import published
@@ -29,7 +30,7 @@ def test_a_status_of_another_version_costs_itself(tmp_path, monkeypatch, capsys)
     assert "air drone-8: sealed" in shown
     assert "\x1b" not in shown
     assert [said["name"] for said in as_json] == ["drone-7\x1b[2J", "drone-8", "observer", "pilot"]
-    assert older in as_json
+    assert {"schema": 1, **older, "wrong": None} in as_json
 
 
 @pytest.mark.parametrize(
@@ -70,3 +71,11 @@ def test_a_status_of_another_version_costs_itself(tmp_path, monkeypatch, capsys)
 )
 def test_what_a_person_sees(status, line):
     assert line in text(status)
+
+
+def test_the_json_has_its_form_and_what_is_wrong():
+    said = status._for_programs(encoded(ground(order_left_s=540.0)))
+    assert (next(iter(said)), said["schema"]) == ("schema", 1)
+    assert said["wrong"].startswith("the order ends in 9 minutes")
+    assert said["order_ends"] == 1_800_000_000
+    assert status._for_programs({"role": "ground", "name": "x"})["wrong"] is None
