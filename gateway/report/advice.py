@@ -153,7 +153,8 @@ def _order_over(status: AirStatus) -> str:
 
 
 def _oversize(status: AirStatus) -> str:
-    count = status.drops.get(DropReason.OVERSIZE)
+    """Only while it happens."""
+    count = status.drops.get(DropReason.OVERSIZE) if _live(status, Reason.VIDEO_OVERSIZE) else 0
     return (
         f"{count} video datagrams were too large for the link: set the encoder to 1200 bytes (see the alarm)"
         if count

@@ -36,7 +36,8 @@ SESSION_SHOWN = 8  # hexadecimal digits of a session_id
 def command(parser: argparse.ArgumentParser) -> None:
     """show what every running air and ground on this computer is doing"""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.epilog = "example:\n  zegel status\n  zegel status --json | python3 -m json.tool"
+    parser.epilog = "example:\n  zegel status\n  zegel status pilot\n  zegel status --json | python3 -m json.tool"
+    parser.add_argument("name", metavar="NAME", nargs="*", help="only of these devices or stations; otherwise of all")
     parser.add_argument("--json", action="store_true", help="everything, as a list of JSON objects")
     parser.set_defaults(run=_run)
 
@@ -48,6 +49,11 @@ def _run(args: argparse.Namespace) -> int:
             "no zegel air or ground of this user is running here",
             hint="start one: zegel air --help; for the services: sudo zegel status",
         )
+    if args.name:
+        names = sorted({printable(said["name"]) for said in found})
+        found = [said for said in found if said["name"] in args.name]
+        if not found:
+            raise NotRunning(f"nothing of that name runs here: {', '.join(args.name)}", hint=f"here run {', '.join(names)}")
     if args.json:
         show(json_text([_for_programs(said) for said in found], 2))
     else:

@@ -37,7 +37,7 @@ WRONG: list[tuple[Status, str]] = [
     (air(alarm_reasons={"order_over": AlarmStatus(1, 1, "the order ended")}), "the order ended: load a newer one"),
     (air(alarm_reasons={"order_over": OVER}, unsaved="x"), "x: free it"),
     (air(unsaved="x cannot be written: no space left on device"), "no space left on device: free it"),
-    (air(drops={"oversize": 3}), "3 video datagrams were too large"),
+    (air(drops={"oversize": 3}, alarm_reasons={"video_oversize": LIVE}), "3 video datagrams were too large"),
     (air(drops={"stale_echo": 2}), "2 commands came too late"),
     (air(alarm_reasons={"guarded": LIVE}, kept_back=KEPT), "REQUEST_X from station 'a' is kept back"),
     (ground(alarm_reasons={"guarded_here": LIVE}, kept_back=KEPT), "the order must name another policy"),
@@ -82,6 +82,10 @@ def test_what_is_wrong_is_said_in_one_line(status: Status, line: str):
 def test_a_heartbeat_that_is_kept_back_and_what_was_kept_back_long_ago_are_nothing_wrong():
     assert advise(ground(alarm_reasons={"guarded_here": LIVE}, kept_back={"a": {"HEARTBEAT": 9}})) == ""
     assert advise(ground(alarm_reasons={"guarded_here": OVER}, kept_back=KEPT)) == ""
+
+
+def test_video_that_was_too_large_long_ago_is_nothing_wrong():
+    assert advise(air(drops={"oversize": 3}, alarm_reasons={"video_oversize": OVER})) == ""
 
 
 def test_the_cause_is_told_before_its_effects():

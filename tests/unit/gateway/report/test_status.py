@@ -79,3 +79,16 @@ def test_the_json_has_its_form_and_what_is_wrong():
     assert said["wrong"].startswith("the order ends in 9 minutes")
     assert said["order_ends"] == 1_800_000_000
     assert status._for_programs({"role": "ground", "name": "x"})["wrong"] is None
+
+
+def test_one_of_several_is_shown_by_its_name(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    with published(tmp_path / "zegel", encoded(ground(name="observer")), encoded(ground()), encoded(air())):
+        assert cli.main(["status", "observer"]) == 0
+        shown = capsys.readouterr().out
+        assert "ground observer: open" in shown
+        assert "pilot: " not in shown
+        assert cli.main(["status", "pilot", "drone-7", "--json"]) == 0
+        assert {said["name"] for said in json.loads(capsys.readouterr().out)} == {"pilot", "drone-7"}
+        assert cli.main(["status", "pilots"]) != 0
+        assert "here run drone-7, observer, pilot" in capsys.readouterr().err
