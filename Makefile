@@ -30,10 +30,11 @@ peers: .venv/ready-test
 	$(call tests,peers and not soak)
 
 # The long forms, and the peers: 200 kills, a minute under load, millions of inputs, HOURS of flight. Prints what it tried.
+# K picks some of them by name: make soak K=field
 HOURS ?= 2
 soak: export ZEGEL_HOURS = $(HOURS)
 soak: .venv/ready-test
-	$(call tests,soak or peers,--durations=25)
+	$(if $(K),@$(PYTEST) -m "soak or peers" -k "$(K)",$(call tests,soak or peers,--durations=25))
 
 # Of those, the hours alone.
 hours: .venv/ready-test
