@@ -115,7 +115,8 @@ def test_an_operation_that_is_ended_cuts_no_flight_and_begins_none(house, fly, f
     assert flight.until(lambda: all(station.frames and station.packets for station in stations)), flight.logs()
     assert flight.until(lambda: all(station.says("alarm: the order has ended") for station in stations)), flight.logs()
     assert flight.until(lambda: "alarm: the order ended at" in flight.air.output()), flight.logs()
-    assert (flight.air.running, flight.air.output().count("sealed: operation")) == (True, 2)
+    assert flight.until(lambda: flight.air.output().count("sealed: operation") == 2), flight.logs()
+    assert flight.air.running
     flight.air.end()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as fc:
         flight.step_more = lambda: fc.sendto(heartbeat(armed=False), (HOST, flight.fc_port))
