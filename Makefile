@@ -41,11 +41,15 @@ hours: .venv/ready-test
 	@ZEGEL_HOURS=$(HOURS) $(BIN)/python -m pytest -m soak tests/system/test_endurance.py
 
 # Branch coverage by the tests that run in one process; those of tests/system start processes of their own and are not counted.
+# A folder of tests is a process, several at once; what is marked `alone` follows. pytest ends with 5 where none is.
 # The figures go into CONTRIBUTING.md, unless TESTS names only some: make coverage TESTS=tests/unit/keys
-TESTS ?= $(addprefix tests/,unit property vectors hostile interop architecture)
+TESTS ?= $(addprefix tests/,unit/bench unit/gateway unit/keys unit/firmware_shims property vectors hostile interop architecture)
+COVERED = $(BIN)/coverage run --parallel-mode -m pytest -m "not soak and not peers and
 coverage: .venv/ready-test
-	@$(BIN)/coverage run -m pytest $(TESTS)
-	@$(BIN)/coverage report
+	@$(BIN)/coverage erase
+	@failed=0; printf '%s\n' $(TESTS) | xargs -P $(JOBS) -I@ $(COVERED) not alone" @ || failed=$$?; \
+	$(COVERED) alone" $(TESTS) || [ $$? = 5 ] || failed=$$?; \
+	$(BIN)/coverage combine --quiet; $(BIN)/coverage report; exit $$failed
 	@$(BIN)/coverage json -q -o - | $(BIN)/python -m tests.covered $(if $(filter file,$(origin TESTS)),--write)
 
 # Instructions a datagram on an emulated Raspberry Pi, against bench/budget.json: fails if a figure grew by more than 5 %.
@@ -130,4 +134,4 @@ lock: .venv/ready
 	@touch $@
 
 clean:
-	rm -rf .venv build dist *.egg-info .coverage .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .venv build dist *.egg-info .coverage* .mypy_cache .pytest_cache .ruff_cache
