@@ -171,6 +171,7 @@ class Air:
         if self.fc in ready or now >= self.fc_frames.next_due():
             if self.hold_back.holds(self.bundler, now):
                 self.poller.defer(self.fc, max(self.bundler.next_due(), now + self._line_wait_s(now)))
+                self.state.heard[self.fc] = now  # its data waits, so it is not silent
             else:
                 self._read_fc(now)
         if now >= self.bundler.next_due() and (roomy := _with_room(self.links, now)):
@@ -190,8 +191,7 @@ class Air:
     def _line_wait_s(self, now: float) -> float:
         """Seconds until a link has room for telemetry: 0 if one has, infinite if none is up.
 
-        Each datagram goes to all links, so the first that has room sets the pace: waiting for a slower link would delay the
-        faster one. The queue of the slower link drops late datagrams.
+        Each datagram goes to all links. The first that has room sets the pace; the queue of a slower one drops late ones.
         """
         full_s = min((link.backlog_s(now) for link in self.links if _is_up(link)), default=float("inf")) - AHEAD_S
         return max(full_s, LINE_LOOK_S) if full_s > 0 else 0.0

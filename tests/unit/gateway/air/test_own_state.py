@@ -54,6 +54,14 @@ def test_a_camera_that_stops_is_wrong_aboard(pair: SteppedPair, monkeypatch: pyt
     pair.until(lambda: not pair.air.alarms.texts)
 
 
+def test_a_flight_controller_whose_data_waits_for_the_link_is_not_silent(
+    pair: SteppedPair, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(pair.air.hold_back, "holds", lambda *_: True)
+    pair.from_fc(PING)
+    pair.until(lambda: pair.air.state.read(clock.now()).content().get(1) != NONE_YET)
+
+
 def test_every_value_is_bounded(pair: SteppedPair):
     state, links = OwnState(pair.air.fc, pair.air.cameras), pair.air.links * 300
     state.heard[pair.air.fc] = 0.0
