@@ -74,8 +74,7 @@ def _lines(xml: Any) -> Iterator[str]:
         yield f"message {message.id} {message.name} {sizes} {fields}".rstrip()
     for enum in xml.enum:
         for entry in enum.entry if enum.name in _ENUMS else ():
-            if not entry.name.endswith("_ENUM_END"):
-                yield f"{enum.name} {entry.value} {entry.name.removeprefix(f'{enum.name}_')}"
+            yield f"{enum.name} {entry.value} {entry.name.removeprefix(f'{enum.name}_')}"
 
 
 def _format(field: Any) -> str:

@@ -136,8 +136,6 @@ class Opener:
                 self._take(self.listener.control, bytes(datagram), now - batch.sure_age(index))
             elif datagram[0] >= sframe.UPLINK_FIRST:
                 self.drops[DropReason.WRONG_DIRECTION] += 1
-            elif datagram[0] >> 4 == sframe.DOWNLINK_FIRST >> 4:
-                self.drops[DropReason.TOO_SHORT] += 1
             else:
                 self.drops[DropReason.NOT_ZEGEL] += 1
 

@@ -93,3 +93,12 @@ def test_definitions_of_no_commit_are_no_table(tmp_path: Path):
     (tmp_path / "README.md").write_text("definitions")
     with pytest.raises(ValueError, match="names no commit"):
         mavlink_table.made(tmp_path)
+
+
+def test_the_tool_writes_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "README.md").write_text("(github a/b, commit 12, 2026-01-01; licence)")
+    (tmp_path / "one.xml").write_text(SMALL.format(1, FIELD.format("a")))
+    monkeypatch.setattr(mavlink_table, "TABLE", tmp_path / "mavlink.txt")
+    monkeypatch.setattr("sys.argv", ["mavlink_table", str(tmp_path)])
+    mavlink_table.main()
+    assert (tmp_path / "mavlink.txt").read_text() == mavlink_table.made(tmp_path)

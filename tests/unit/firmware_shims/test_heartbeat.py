@@ -115,3 +115,9 @@ def test_another_aircraft_cannot_say_that_this_one_stands(heard: list[tuple[int,
         autopilots.hear([beat(QUADROTOR, ARDUPILOT, mode, (system, 1))])
     assert autopilots.stands is stands
     assert autopilots.others == {system for system, _ in heard} - {4}
+
+
+def test_a_ground_control_station_that_is_armed_is_no_aircraft():
+    autopilots = heartbeat.Autopilots()
+    autopilots.hear([beat(GCS, INVALID, ARMED, (255, 190)), beat(QUADROTOR, ARDUPILOT, DISARMED)])
+    assert autopilots.stands

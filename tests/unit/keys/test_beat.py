@@ -50,6 +50,9 @@ def test_of_another_session_or_another_kind():
         beat.verify(cose.parse_sign1(BEAT.sign(SESSION)), Ed25519PrivateKey.generate().public_key())
     with pytest.raises(WrongType, match="not a zegel-beat"):
         verified(fields(), typ="zegel-ka")
+    assert beat.of_session(BEAT.sign(SESSION), SESSION.public_key(), SESSION_ID) == BEAT
+    with pytest.raises(BadSignature, match="of another session"):
+        beat.of_session(BEAT.sign(SESSION), SESSION.public_key(), bytes(16))
 
 
 def test_it_lists_the_fragments_of_all_stations():

@@ -138,3 +138,15 @@ def test_a_commitment_is_of_one_key_one_kid_and_one_suite():
     }
     assert {len(commitment) for commitment in commitments} == {32}
     assert len(commitments) == 4
+
+
+@pytest.mark.parametrize("beyond", range(5))
+def test_the_first_scalar_of_a_hybrid_seed_that_is_in_range_counts(beyond: int, monkeypatch: pytest.MonkeyPatch):
+    """One in 2^194 is not; draft-ietf-hpke-pq has four of them."""
+    scalars = [b"\xff" * grant.P384_SCALAR_SIZE] * beyond + [(1).to_bytes(grant.P384_SCALAR_SIZE, "big")] * (4 - beyond)
+    monkeypatch.setattr(grant, "_shake256", lambda *_: bytes(64) + b"".join(scalars))
+    if beyond == len(scalars):
+        with pytest.raises(GrantError, match="gives no P-384 key"):
+            grant.public_bytes(Profile.MLKEM1024_P384, bytes(grant.SEED_SIZE))
+    else:
+        assert grant.public_bytes(Profile.MLKEM1024_P384, bytes(grant.SEED_SIZE))

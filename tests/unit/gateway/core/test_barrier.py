@@ -6,6 +6,7 @@ import pytest
 
 from firmware_shims import mavlink
 from gateway.core import bundle, sframe
+from gateway.core.air.command_order import CommandOrder
 from gateway.core.air.uplink_opener import UplinkOpener
 from gateway.core.barrier import ELSEWHERE, PLACES_MAX, Barrier, place_of
 from gateway.core.ground.listener import Listener
@@ -16,7 +17,7 @@ from keys.lanes import Lane
 from keys.policy import Policy, PolicyFlag
 from keys.replay import ReplayWindow
 from tests.hostile.scene import Scene
-from tests.memory_link import command, mavlink_frame
+from tests.memory_link import World, command, mavlink_frame
 
 POISON = b"poison"
 UNEXPECTED = DropReason.UNEXPECTED.value
@@ -180,3 +181,20 @@ def test_an_unexpected_content_of_the_control_lane_is_counted(monkeypatch):
     scene.station.receive(scene.aircraft.control(scene.now), scene.now)
     scene.aircraft.receive(scene.station.control(scene.now), scene.now)
     assert scene.aircraft.drops == {UNEXPECTED: 1}
+
+
+def test_a_command_that_nobody_can_decrypt_and_one_that_cannot_be_ordered_cost_themselves(monkeypatch):
+    world = World(1)
+    aircraft, station = world.aircraft(), world.station(1)
+    now = command(world, station, aircraft, 0.0)
+    frames = [mavlink_frame(world.random, number) for number in range(3)]
+    sealed = [station.seal([frame], now) for frame in frames]
+    with monkeypatch.context() as broken:
+        broken.setattr(sframe, "nonce", failing(sframe.nonce))
+        aircraft.receive(sealed[0], now)
+    with monkeypatch.context() as broken:
+        broken.setattr(CommandOrder, "in_order", failing(CommandOrder.in_order))
+        aircraft.receive(sealed[1], now)
+    assert (aircraft.commands, aircraft.drops) == ([], {UNEXPECTED: 2})
+    aircraft.receive(sealed[2], now)
+    assert aircraft.commands == [(1, frames[2])]

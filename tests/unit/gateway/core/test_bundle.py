@@ -131,3 +131,13 @@ def test_the_bytes_that_wait_are_known():
         bundler.bundle_into(batch, 5.0)
     bundler.add([frames[0]] * (FRAMES_MAX + 7), 6.0)
     assert (bundler.late, bundler.waiting) == (207, FRAMES_MAX * len(frames[0]))
+
+
+def test_the_video_of_a_batch_is_padded_in_its_slots():
+    pictures = [random.Random(size).randbytes(size) for size in (1, 127, 128, 1300)]
+    batch = Batch()
+    batch.hold(pictures)
+    bundle.pad_videos(batch, PAD, 1400)
+    padded = batch.datagrams()
+    assert [len(each) for each in padded] == [128, 128, 256, 1400]
+    assert [each[: bundle.video_length(each)] for each in padded] == pictures

@@ -76,3 +76,9 @@ def test_every_notice_fits_one_message_and_is_whole_mavlink():
 def test_without_notices_no_dialect_is_loaded_and_no_frame_is_made(tmp_path: Path):
     with stepped_pair(tmp_path) as made:
         assert made.ground._aircraft._notices is None
+
+
+@pytest.mark.parametrize("text", ["x" * (statustext.TEXT_MAX + 1), "café"])
+def test_a_text_that_does_not_fit_is_no_frame(text: str):
+    with pytest.raises(ValueError, match=r"STATUSTEXT|ascii"):
+        statustext.Speaker().frame(1, statustext.NOTICE, text)

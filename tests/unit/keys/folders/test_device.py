@@ -16,6 +16,7 @@ from keys.errors import (
     AlreadyExists,
     BadName,
     BadSignature,
+    CertificateError,
     ExpiredCertificate,
     FolderError,
     FolderInUse,
@@ -594,3 +595,22 @@ def test_how_long_the_order_is_still_in_force_by_its_date_and_by_its_hours(devic
     device.add_seconds(600)
     assert device.order_left_s(0) == device.order_left_s(NOW) == 3000
     assert device.order_left_s(0, flown_s=100) == 2900
+
+
+def test_a_damaged_certificate_is_named(device):
+    path = device.path / "device.crt"
+    path.write_bytes(path.read_bytes()[:-60] + b"\n-----END CERTIFICATE-----\n")
+    device.close()
+    with pytest.raises(CertificateError, match=r"device\.crt: ") as caught:
+        DeviceFolder.open(device.path)
+    assert "copy the file" in caught.value.hint
+
+
+def test_an_order_whose_state_found_no_room_is_in_force_and_said_to_be_unsaved(device, monkeypatch):
+    write = state.write
+    with monkeypatch.context() as broken:
+        broken.setattr(state, "write", lambda *_: write(device.path / "nowhere", DeviceState()))
+        with pytest.raises(FolderError):
+            device.load_order(signed(device, serial=3), NOW)
+    assert device.order().content.serial == 3
+    assert device.unsaved

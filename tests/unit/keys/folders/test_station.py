@@ -30,7 +30,7 @@ from keys.errors import (
     WrongUsage,
 )
 from keys.folders import state, station_public
-from keys.folders.station import StationFolder
+from keys.folders.station import StationFolder, require_in_force
 from keys.grant import Profile
 from keys.order import issue_order
 from keys.order_station import OrderStation
@@ -571,3 +571,35 @@ def test_a_newer_file_is_accepted_like_any_other(path, station):
     station.newest_order(signed(path), NOW)
     with pytest.raises(OrderExpired):
         station.newest_order(signed(path, serial=8), NOW + DAY)
+
+
+def test_a_start_that_comes_while_one_is_stored_is_stored_next(station, monkeypatch):
+    write = state.write
+
+    def meanwhile(path, known):
+        write(path, known)
+        station.record_boot(AGENCY, b"device", 4, b"session", 2)
+
+    station.record_boot(AGENCY, b"device", 3, b"session", 1)
+    with monkeypatch.context() as slow:
+        slow.setattr(state, "write", meanwhile)
+        assert station.store_heard() is None
+    assert station.unsaved
+    assert station.store_heard() is None
+    assert StationFolder.open(station.path).boot(AGENCY, b"device") == (4, b"session", 2)
+
+
+def test_an_order_in_force_has_begun_and_not_ended(station):
+    content = station.newest_order(signed(station.path), NOW).content
+    require_in_force(content, NOW)
+    with pytest.raises(OrderExpired):
+        require_in_force(content, content.not_after + 1)
+    with pytest.raises(ClockWrong):
+        require_in_force(content, 0)
+
+
+def test_a_damaged_root_is_none(station):
+    path = station.path / "roots.crt"
+    path.write_bytes(path.read_bytes().replace(b"MII", b"AII"))
+    with pytest.raises(WrongFile, match=r"roots\.crt is damaged"):
+        StationFolder.open(station.path)

@@ -204,6 +204,15 @@ def test_wiping_overwrites_the_bytes_first(folder):
     assert files_of(folder) == {"other-name": bytes(3)}
 
 
+def test_what_is_not_there_is_not_wiped_and_not_removed(folder):
+    with pytest.raises(FolderError):
+        store.wipe(folder / "nothing")
+    with pytest.raises(FolderError):
+        store.remove(folder / "secret" / "nothing")
+    store.remove(folder / "nothing")
+    assert files_of(folder) == {"secret": b"old"}
+
+
 WRITER = """
 import sys
 from pathlib import Path

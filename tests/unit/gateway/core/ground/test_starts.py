@@ -405,3 +405,10 @@ def test_two_aircraft_are_said_only_when_the_older_one_beats_on():
     hear(ground, first.beat(), second.beat(), now=7.0)
     assert ground.two_aircraft(7.0)
     assert not ground.two_aircraft(20.0)
+
+
+def test_a_start_that_was_only_stated_may_not_begin_while_a_later_one_is_heard():
+    world = World()
+    ground, stated, later = ears(world), Aboard(world, boot=1), Aboard(world, boot=2)
+    assert hear(ground, stated.statement(), later.statement(), later.beat()) == [None] * 3
+    assert hear(ground, stated.beat()) == [OLDER]

@@ -376,3 +376,9 @@ def test_a_session_that_was_dropped_is_challenged_though_its_beats_come_late_now
         aircraft.receive(pilot.control(now), now - 3.0)
     assert pilot.drops["late_beat"]
     assert pilot.sessions.refusal(now) is None
+
+
+def test_while_no_aircraft_is_heard_no_frame_is_sealed():
+    world = World(2)
+    frame = mavlink_frame(world.random, 1)
+    assert world.station(1).sessions.seal([frame], 0.0) == ([], 0, [(frame, Refusal.NO_AIRCRAFT)])
