@@ -8,6 +8,7 @@ import io
 import re
 import shlex
 import shutil
+import threading
 import time
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from keys import cose
 from keys.commands.custody import agency, device, station
 from keys.commands.order import order
 from keys.folders import inbox
+from keys.folders.device import DeviceFolder
 from keys.grant import Profile
 from keys.lanes import Role
 from keys.order import parse_order
@@ -321,6 +323,31 @@ def test_station_list_tells_each_key_once(here, good, zegel):
     )
     assert zegel("station list agency").error == "there is no station's public file in agency"
     assert zegel("station list no").error == "no does not exist"
+
+
+def test_what_an_agency_is_sent_is_shown_as_the_file_has_it(here, good):
+    assert good("device request drone") == Path("drone/device.csr").read_text()
+    assert good("station public pilot") == Path("pilot/station.pub").read_text()
+
+
+def test_an_order_for_an_aircraft_that_flies_is_handed_over(here, good):
+    good(f"{ISSUE} -o next.order")
+    done = threading.Event()
+    with DeviceFolder.open(Path("drone")) as running:
+
+        def fly() -> None:
+            while not done.wait(0.01):
+                inbox.serve(running.path, lambda data: running.load_order(data, NOW))
+
+        flight = threading.Thread(target=fly)
+        flight.start()
+        try:
+            said = good("device load-order drone next.order")
+        finally:
+            done.set()
+            flight.join()
+        assert "the running zegel air has accepted the order for operation 'Night Watch' of 'Harbour Police'" in said
+        assert running.order().content.serial == 2
 
 
 # --- mistakes ---

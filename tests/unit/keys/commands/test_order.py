@@ -15,6 +15,7 @@ import pytest
 from keys import amendment
 from keys.errors import OlderOrder, OrderExpired
 from keys.folders import signer_state, store
+from keys.folders.agency import AgencyFolder
 from keys.folders.device import DeviceFolder
 from keys.folders.station import StationFolder
 from keys.lanes import Role
@@ -548,6 +549,22 @@ def test_a_wrong_name_changes_nobody_and_the_nearest_one_is_named(here, zegel, l
     answer = zegel(f"order {line} -o new.order")
     assert (answer.code, answer.hint) == (1, hint)
     assert not Path("new.order").exists()
+
+
+def test_an_order_that_was_written_and_not_recorded_is_the_newest(here, good, zegel, monkeypatch):
+    """The power failed in between."""
+
+    def cut(*_: object) -> None:
+        raise RuntimeError("the power is gone")
+
+    with monkeypatch.context() as power:
+        power.setattr(AgencyFolder, "published", cut)
+        with pytest.raises(RuntimeError):
+            zegel("order extend op.order --hours 1 -o new.order")
+    again = zegel("order extend op.order --hours 2 -o third.order")
+    assert again.code != 0
+    assert not Path("third.order").exists()
+    assert "order 3" in good("order extend new.order --hours 2 -o third.order")
 
 
 # --- guard policies ---
