@@ -29,8 +29,8 @@ from gateway.endpoints.socket_users import host_of, is_here
 
 CLIENT_IDLE_S = 60.0  # as in mavp2p: a sender that was silent for this time is not answered any more
 CLIENTS_MAX = 16
-VOUCHED_FOR_S = 5.0  # a sender of an authentic datagram is answered for this time
-VOUCHED_MAX = 4
+AUTHENTICATED_FOR_S = 5.0  # a sender of an authentic datagram is answered for this time
+AUTHENTICATED_MAX = 4
 GIVES_WAY_AFTER_S = 2.0  # a newcomer replaces one of these only after so much silence
 STEADY_FOR_S = 5.0  # a client that was heard more than once keeps its place for this time
 
@@ -266,8 +266,8 @@ class UdpIn(_Udp):
 class UdpLink(UdpIn):
     """Listens on one address where anyone can send. `send` sends to at most four recently authenticated senders."""
 
-    _idle_s: ClassVar = VOUCHED_FOR_S
-    _most: ClassVar = VOUCHED_MAX
+    _idle_s: ClassVar = AUTHENTICATED_FOR_S
+    _most: ClassVar = AUTHENTICATED_MAX
 
     def _move(self, made: socket.socket) -> Mover:
         return new_link_mover(made)

@@ -131,7 +131,7 @@ def _endpoint(end: EndpointStatus) -> str:
 
 def _feed(feed: FeedStatus) -> list[str]:
     refused = f", refused: {feed.refused} messages" if feed.refused else ""
-    subscribed = _pairs(feed.subscriptions) or "nobody"
+    subscribed = _pairs(feed.subscriptions) or "no program"
     return [f"  feed       {feed.address}  {feed.state}, subscribed: {subscribed}{refused}"]
 
 

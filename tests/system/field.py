@@ -53,6 +53,17 @@ def stick(number: int) -> bytes:
     return frame(dialect.MAVLink_manual_control_message(1, number, 0, 500, 0, 0), number, GCS)
 
 
+def started_ground(house: House, link: str, gcs: str) -> Program:
+    """The pilot's ground, listening at `link`."""
+    words = ("ground", "--station", str(house.folder / "pilot"), "--order", str(house.order))
+    return Program((*words, "--link", f"udpin:{link}", "--gcs", f"udpout:{gcs}"), house.folder, f"ground-{link}")
+
+
+def started_air(house: House, fc_port: int, link: str) -> Program:
+    words = ("air", "--device", str(house.folder / "drone-7"), "--fc", f"udpin:{HOST}:{fc_port}")
+    return Program((*words, "--link", f"udpout:{link}"), house.folder, "air")
+
+
 def parameters(count: int) -> list[bytes]:
     message = dialect.MAVLink_param_value_message
     return [frame(message(b"P%d" % number, number, 9, count, number), number) for number in range(count)]
@@ -179,14 +190,9 @@ def moved_name(folder: Path) -> Result:
     subprocess.run(["mount", "--bind", hosts, "/etc/hosts"], check=True)
     house, port, fc_port, came = House(folder), free_port(), free_port(), []
 
-    def station(host: str) -> Program:
-        words = ("ground", "--station", str(folder / "pilot"), "--order", str(house.order))
-        return Program((*words, "--link", f"udpin:{host}:{port}", "--gcs", f"udpout:{HOST}:{port_of(gcs)}"), folder, host)
-
     with udp_socket() as gcs, udp_socket() as fc:
-        ground = station("127.0.0.1")
-        words = ("air", "--device", str(folder / "drone-7"), "--fc", f"udpin:{HOST}:{fc_port}")
-        air = Program((*words, "--link", f"udpout:station.example:{port}"), folder, "air")
+        ground = started_ground(house, f"127.0.0.1:{port}", f"{HOST}:{port_of(gcs)}")
+        air = started_air(house, fc_port, f"station.example:{port}")
 
         def step() -> None:
             fc.sendto(attitude(1), (HOST, fc_port))
@@ -198,7 +204,7 @@ def moved_name(folder: Path) -> Result:
             hosts.write_text("127.0.0.1 localhost\n127.0.0.2 station.example\n")
             drain(gcs)
             came.clear()
-            ground, began = station("127.0.0.2"), time.monotonic()
+            ground, began = started_ground(house, f"127.0.0.2:{port}", f"{HOST}:{port_of(gcs)}"), time.monotonic()
             found = run_until(lambda: bool(came), step, (gcs,), 75.0)
             return {"found": found, "seconds": round(time.monotonic() - began)}
         finally:
@@ -218,18 +224,8 @@ def multicast(folder: Path) -> Result:
         member.setblocking(False)
         joined = socket.inet_aton(group) + socket.inet_aton(HOST)
         member.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, joined)
-        words = (
-            "ground",
-            "--station",
-            str(folder / "pilot"),
-            "--order",
-            str(house.order),
-            "--link",
-            f"udpin:{HOST}:{link}",
-        )
-        ground = Program((*words, "--gcs", f"udpout:{group}:{port}"), folder, "ground")
-        words = ("air", "--device", str(folder / "drone-7"), "--fc", f"udpin:{HOST}:{fc_port}")
-        air = Program((*words, "--link", f"udpout:{HOST}:{link}"), folder, "air")
+        ground = started_ground(house, f"{HOST}:{link}", f"{group}:{port}")
+        air = started_air(house, fc_port, f"{HOST}:{link}")
         came: list[tuple[bytes, tuple[str, int]]] = []
         got: list[bytes] = []
 
@@ -293,18 +289,8 @@ def moving_nat(folder: Path) -> Result:
     got: list[bytes] = []
     nat = Nat(link)
     with udp_socket() as fc, udp_socket() as gcs:
-        words = (
-            "ground",
-            "--station",
-            str(folder / "pilot"),
-            "--order",
-            str(house.order),
-            "--link",
-            f"udpin:{HOST}:{link}",
-        )
-        ground = Program((*words, "--gcs", f"udpout:{HOST}:{port_of(gcs)}"), folder, "ground")
-        words = ("air", "--device", str(folder / "drone-7"), "--fc", f"udpin:{HOST}:{fc_port}")
-        air = Program((*words, "--link", f"udpout:{HOST}:{port_of(nat.inside)}"), folder, "air")
+        ground = started_ground(house, f"{HOST}:{link}", f"{HOST}:{port_of(gcs)}")
+        air = started_air(house, fc_port, f"{HOST}:{port_of(nat.inside)}")
         where: list[tuple[str, int]] = []
 
         def step() -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import random
-import socket
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -13,22 +11,9 @@ from gateway.batch import CAPACITY, ROOM, Batch
 from gateway.endpoints import mmsg
 from gateway.endpoints.gro import Gro, new_link_mover
 from gateway.endpoints.mmsg import Mmsg, OneByOne
-from tests.unit.gateway.endpoints.wires import HOST, batch_of
+from tests.unit.gateway.endpoints.wires import batch_of
 
 pytestmark = pytest.mark.skipif(mmsg.new_mover is not Mmsg, reason="this system has no recvmmsg")
-
-
-@pytest.fixture
-def three() -> Iterator[list[socket.socket]]:
-    """Two sockets that send, one that receives."""
-    made = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(3)]
-    for sock in made:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-        sock.setblocking(False)
-        sock.bind((HOST, 0))
-    yield made
-    for sock in made:
-        sock.close()
 
 
 def sizes(rng: random.Random) -> list[int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import socket
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -18,19 +17,6 @@ from gateway.endpoints.pieces import Large, new_large_mover
 from tests.unit.gateway.endpoints.wires import HOST, batch_of, opened, received
 
 SIZES = (0, 1, 280, ROOM, ROOM + 1, 2 * ROOM, 9000, AS_ONE_MAX)
-
-
-@pytest.fixture
-def three() -> Iterator[list[socket.socket]]:
-    """Two sockets that send, one that receives."""
-    made = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(3)]
-    for sock in made:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-        sock.setblocking(False)
-        sock.bind((HOST, 0))
-    yield made
-    for sock in made:
-        sock.close()
 
 
 @pytest.fixture(params=["large", "one by one"])

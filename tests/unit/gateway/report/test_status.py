@@ -65,7 +65,10 @@ def test_a_status_of_another_version_costs_itself(tmp_path, monkeypatch, capsys)
         (ground(drops={"not_granted": 4}), "  for others 4 datagrams of lanes that this station's role does not have"),
         (ground(misrouted={"X to system 0": 1}), "  kept back  X to system 0, 1 times: for no one aircraft"),
         (ground(foreign={"drone-7": {"others": 3}}), "  foreign    drone-7: others, 3: list it to let it pass"),
-        (ground(feed=feed(refused=2)), "  feed       tcp://127.0.0.1:5700  idle, subscribed: nobody, refused: 2 messages"),
+        (
+            ground(feed=feed(refused=2)),
+            "  feed       tcp://127.0.0.1:5700  idle, subscribed: no program, refused: 2 messages",
+        ),
         (ground(endpoints=[end(Use.PLAYER, state=State.IDLE)]), "  player     the-player  idle, in"),
     ],
 )
