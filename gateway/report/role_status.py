@@ -72,7 +72,11 @@ class SourceStatus(msgspec.Struct, frozen=True):
 
     @property
     def silent(self) -> bool:
-        return self.age_s is None or self.age_s > SILENT_AFTER_S
+        return self.silent_before(0.0)
+
+    def silent_before(self, since_s: float) -> bool:
+        """Whether it was silent so many seconds ago, when its age was told."""
+        return self.age_s is None or self.age_s - since_s > SILENT_AFTER_S
 
 
 class AircraftStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from gateway.core.session_state import SessionState
-from gateway.ground.aircraft_watch import SETTLED_AFTER_S, AircraftWatch
+from gateway.ground.aircraft_watch import AGAIN_WITHIN_S, SETTLED_AFTER_S, AircraftWatch
 from gateway.report.alarms import Alarms, Reason
 from gateway.report.role_status import SessionStatus, SourceStatus
 from tests.unit.gateway.report.statuses import aircraft, session
@@ -25,6 +25,7 @@ SOUND: list[dict[str, Any]] = [
     {},
     {"fc": SourceStatus(2.9), "cameras": {"A": SourceStatus(2.9)}},
     {"cameras": {"A": SourceStatus(None)}},  # no camera was ever there
+    {"fc": SourceStatus(3.1), "cameras": {"A": SourceStatus(3.1)}},  # as a beat said that is 0.2 s old
     {"fc": None, "cameras": {}, "card_fails": None, "links_down": None, "no_room_per_s": None},
 ]
 
@@ -72,3 +73,39 @@ def test_what_a_silent_aircraft_said_last_stays_and_ends_with_its_session():
     assert len(alarms.texts) == 1
     alarms, _ = looked(session(aircraft=faulty), session(SessionState.CLOSED, aircraft=faulty))
     assert alarms.texts == []
+
+
+def test_beats_that_are_lost_make_no_source_silent():
+    sources = {"fc": SourceStatus(3.7), "cameras": {"A": SourceStatus(3.0)}}
+    assert looked(session(beat_age_s=2.9, aircraft=aircraft(**sources)))[1] == []
+    assert len(looked(session(beat_age_s=0.6, aircraft=aircraft(**sources)))[1]) == 1
+
+
+def test_of_two_sessions_of_one_aircraft_every_fault_counts():
+    """One of them is a copy, which says something else."""
+    said: list[str] = []
+    watch = AircraftWatch(Alarms(said.append), None)
+    for second in range(10):
+        watch.look([saying(card_fails=True), saying(), saying(links_down=1)], float(second))
+    assert len(said) == 2
+
+
+def test_an_aircraft_that_says_something_else_in_each_beat_causes_few_lines():
+    """Other numbers each time would make each line a new one to the log, until it prints nothing else."""
+    said: list[str] = []
+    alarms = Alarms(said.append)
+    watch = AircraftWatch(alarms, None)
+    beats = int(3600 / 0.5)
+    for beat in range(beats):
+        watch.look([saying(fc=SourceStatus(100.0 + beat)) if beat % 2 else saying()], beat / 2)
+        if beat % 2:
+            assert alarms.texts
+    assert len(said) <= 25
+    assert said[0].startswith("alarm: ")
+    assert said[1].startswith("over: "), "the first end is told at once"
+    said.clear()
+    for now in (2 * AGAIN_WITHIN_S, 2 * AGAIN_WITHIN_S + 1):
+        watch.look([saying()], beats + now)
+    watch.look([saying(card_fails=True)], beats + now)
+    watch.look([saying()], beats + now + 0.5)
+    assert said[-1].startswith("over: "), "of another fault the first end is told at once too"

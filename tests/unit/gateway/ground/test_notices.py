@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 from pymavlink.dialects.v20 import common
 
 from firmware_shims import mavlink, statustext
+from gateway import clock
+from gateway.core.aircraft_state import NONE_YET
 from gateway.demo.stage import drain
 from gateway.ground import aircraft_watch
 from gateway.ground.notices import WORDS
@@ -62,6 +65,30 @@ def test_the_ground_control_station_is_told_that_the_picture_is_gone_and_that_it
     assert (gone[2], back[2]) == (common.MAV_SEVERITY_WARNING, common.MAV_SEVERITY_NOTICE)
     assert all(each[3].startswith("zegel: ") for each in said)
     assert texts(up) == [], "a notice goes up the link never"
+
+
+def test_a_link_that_loses_beats_is_no_fault_aboard(pair: SteppedPair):
+    """The aircraft's flight controller and camera go on; nothing of that comes here, for longer than they may be silent."""
+    said: list[tuple[int, int, int, str]] = []
+
+    def step(*, lost: bool) -> None:
+        pair.from_fc(HEARTBEAT)
+        pair.from_camera(b"a picture")
+        pair.turn(pair.air)
+        if lost:
+            pair.on_air()
+        pair.carry()
+        pair.turn(pair.ground)
+        said.extend(texts(drain(pair.gcs)))
+
+    (session,) = pair.ground.listener.sessions.values()
+    pair.until(lambda: session.beat.state.get(2) not in {None, NONE_YET}, lambda: step(lost=False))
+    last = session.beat.seq
+    until = time.monotonic() + 1.5  # the ground looks twice a second, and the session is open for twice as long
+    pair.until(lambda: time.monotonic() > until, lambda: step(lost=True))
+    assert session.seq == last
+    assert session.alive(clock.now())
+    assert said == []
 
 
 def test_every_notice_fits_one_message_and_is_whole_mavlink():
