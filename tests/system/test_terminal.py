@@ -125,6 +125,15 @@ def test_a_flight_in_the_background_is_not_stopped_for_its_output(sender, at):
         terminal.close()
 
 
+@pytest.fixture
+def hangup() -> Iterator[None]:
+    """SIGHUP as in a new login: what starts under nohup inherits that it is ignored."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("hangup")
 def test_an_ssh_that_is_lost_ends_no_flight(sender, at):
     terminal = Terminal()
     at(terminal)
