@@ -65,10 +65,12 @@ def extended(order: Order, seconds: int) -> Order:
 
 
 def ended(order: Order, now: int) -> Order:
-    """`order` with its end now, or as soon as it begins; OrderExpired if it has ended already."""
-    if now > order.not_after:
-        raise OrderExpired(f"the order ended at {utc(order.not_after)}", hint="there is nothing left to end")
-    return dataclasses.replace(order, not_after=min(order.not_after, max(now, order.not_before + 1)))
+    """`order` with its end now, or as soon as it begins; OrderExpired if that is not before its end."""
+    end = max(now, order.not_before + 1)
+    if end >= order.not_after:
+        when = f"ended at {utc(order.not_after)}" if now > order.not_after else f"ends at {utc(order.not_after)} already"
+        raise OrderExpired(f"the order {when}", hint="there is nothing left to end")
+    return dataclasses.replace(order, not_after=end)
 
 
 def changed(order: Order, name: str, roles: Role, guard: str | None) -> Order:
@@ -111,10 +113,10 @@ def succeeds(new: VerifiedOrder, old: VerifiedOrder) -> bool:
     )
 
 
-def ends(new: VerifiedOrder, old: VerifiedOrder) -> bool:
-    """Whether `new` ends early what goes on under `old`: those who have that one take it also when its end has passed."""
+def within(new: VerifiedOrder, old: VerifiedOrder) -> bool:
+    """Whether `new` succeeds `old` and lasts no longer: those who have that one take it also when its end has passed."""
     begins, end = old.content.not_before, old.content.not_after
-    return succeeds(new, old) and begins <= new.content.not_before and new.content.not_after < end
+    return succeeds(new, old) and begins <= new.content.not_before and new.content.not_after <= end
 
 
 def require_one_signer(new: VerifiedOrder, known: VerifiedOrder) -> None:

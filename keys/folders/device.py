@@ -159,8 +159,8 @@ class DeviceFolder:
         """Put an order in force. `unix_now` is the time of the board's clock; 1970 or beyond 2100 is ignored.
 
         Untrusted, MalformedMessage, NotListed, DeviceRevoked, OlderOrder, NumberTwice, RevokedAgain, OrderExpired,
-        FolderError. To load the order in force again is no error: it repairs a damaged file. An order that ends the order
-        in force early is accepted also after its end: no flight begins under it, and a flight in the air is not cut.
+        FolderError. To load the order in force again is no error: it repairs a damaged file. That one, and an order that
+        succeeds it and lasts no longer, is accepted also after its end: no flight begins under it, and none is cut.
         """
         self._require_lock()
         files.expect(Kind.ORDER, data, "the file")
@@ -169,7 +169,8 @@ class DeviceFolder:
         verified = verify_order(data, self._pinned(), self._state.lower_bound)
         self.device_index(verified.content)
         self._require_newer(verified)
-        if self._order is None or not amendment.ends(verified, self._order):
+        known = verified.order_hash.hex() == self._state.order_hash
+        if not known and (self._order is None or not amendment.within(verified, self._order)):
             self._require_not_expired(verified.content, unix_now)
         store.write(self.path / ORDER, data)
         self._adopt(verified, unix_now)

@@ -169,7 +169,7 @@ class StationFolder:
         """The order, if a trusted agency signed it, it lists this station and is in force now.
 
         An order that was accepted while it was in force is accepted after its end: a station that restarts in flight must
-        still open the data of an aircraft that flies on. So is an order that ends the newest of its operation early.
+        still open the data of an aircraft that flies on. So is one that succeeds the newest one here and lasts no longer.
         Untrusted, MalformedMessage, NotListed, ClockWrong, OrderNotYetValid, OrderExpired, OlderOrder if a newer one of the
         same operation was accepted before, NumberTwice if another one of its number was, RevokedAgain if one had revoked an
         aircraft that this one does not revoke.
@@ -192,7 +192,7 @@ class StationFolder:
         if known and found.rank > (known.generation, known.serial):
             amendment.require_void_kept(found.content, {bytes.fromhex(key) for key in known.void}, known.serial)
         require_begun(found.content, unix_now)
-        if newest is None or not amendment.ends(found, newest):
+        if newest is None or not amendment.within(found, newest):
             found.content.require_not_expired(unix_now)
         found.require_signers(unix_now)  # a signer that has expired since then could back-date
         self._keep(found)

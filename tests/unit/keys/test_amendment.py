@@ -97,10 +97,10 @@ def test_an_order_that_moves_somebody_does_not(changes):
 
 
 EARLIER = OLD.not_after - 1
-ENDING = {
+WITHIN = {
     "an earlier end": ({"not_after": EARLIER}, True),
     "an earlier end, and a later beginning": ({"not_after": EARLIER, "not_before": OLD.not_before + 1}, True),
-    "the same end": ({}, False),
+    "the same end": ({}, True),
     "a later end": ({"not_after": OLD.not_after + 1}, False),
     "another time, before it": ({"not_after": EARLIER, "not_before": OLD.not_before - 1}, False),
     "another operation": ({"not_after": EARLIER, "op_id": bytes(16)}, False),
@@ -108,9 +108,9 @@ ENDING = {
 }
 
 
-@pytest.mark.parametrize(("changes", "ends"), ENDING.values(), ids=ENDING)
-def test_which_order_ends_another_one_early(changes, ends):
-    assert amendment.ends(newer(**changes), verified(OLD)) is ends
+@pytest.mark.parametrize(("changes", "within"), WITHIN.values(), ids=WITHIN)
+def test_which_order_is_accepted_after_its_end(changes, within):
+    assert amendment.within(newer(**changes), verified(OLD)) is within
 
 
 def test_an_order_ends_now_or_as_it_begins_and_once():
@@ -118,9 +118,11 @@ def test_an_order_ends_now_or_as_it_begins_and_once():
     ended = amendment.ended(OLD, at)
     assert ended == dataclasses.replace(OLD, not_after=at)
     assert amendment.ended(OLD, OLD.not_before - 60).not_after == OLD.not_before + 1
-    assert amendment.ended(OLD, OLD.not_after) == OLD
+    assert amendment.ended(OLD, OLD.not_after - 1).not_after == OLD.not_after - 1
     with pytest.raises(OrderExpired):
-        amendment.ended(OLD, OLD.not_after + 1)
+        amendment.ended(OLD, OLD.not_after)
+    with pytest.raises(OrderExpired):
+        amendment.ended(amendment.ended(OLD, OLD.not_before - 60), OLD.not_before - 60)
 
 
 def test_what_is_void_stays_void():

@@ -406,8 +406,9 @@ def test_an_order_that_was_refused_is_not_looked_into_again(aboard, looked_into)
 
 
 def test_an_order_that_the_clock_or_the_disk_refuses_may_come_again(aboard, looked_into, monkeypatch):
-    new = next_order(aboard)  # one that ends the order in force early would be accepted after its end
-    monkeypatch.setattr(session_manager, "board_clock", lambda: aboard.order.content.not_after + HOUR)
+    end = aboard.order.content.not_after + HOUR  # one that lasts no longer would be accepted after its end
+    new = next_order(aboard, not_after=end)
+    monkeypatch.setattr(session_manager, "board_clock", lambda: end + HOUR)
     carry(aboard, 1, new, 1.0)
     monkeypatch.setattr(session_manager, "board_clock", lambda: NOW + 60)
     with full_disk():

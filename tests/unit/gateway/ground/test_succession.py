@@ -210,9 +210,9 @@ def test_an_order_file_that_cannot_be_read_is_one_alarm_with_its_cure_until_it_i
 def test_an_order_file_that_the_clock_refuses_is_one_alarm_until_the_clock_is_right(post, monkeypatch, begins, clock):
     """A station without a clock of its own, whose network came later than the order that revokes an aircraft."""
     first, second = post.listener.order.content.devices
-    post.file.write_bytes(
-        signed(post.path, serial=8, not_before=begins, devices=(dataclasses.replace(first, void=True), second))
-    )
+    void = (dataclasses.replace(first, void=True), second)
+    later = post.listener.order.content.not_after + HOUR  # one that lasts no longer would be accepted after its end
+    post.file.write_bytes(signed(post.path, serial=8, not_before=begins, not_after=later, devices=void))
     monkeypatch.setattr(time, "time", lambda: clock)
     for turn in range(10):
         post.succession.look_at_file(turn / 2)

@@ -223,8 +223,28 @@ def test_who_has_the_order_takes_its_end_also_later(here, good, zegel, monkeypat
         StationFolder.open(Path("visitor")).accept_order(data, NOW + 2 * HOUR)
 
 
-def test_only_an_earlier_end_is_taken_after_it(here, good, zegel, monkeypatch):
-    """An order that lasts longer, or as long, and is over: nobody flies under it by mistake."""
+def test_a_revocation_that_comes_after_the_end_is_taken_by_who_has_the_order(here, good, monkeypatch):
+    """A flight goes on after the end, and so would a stolen station in it."""
+    good("order revoke op.order --station visitor -o revoked.order")
+    station = StationFolder.open(Path("pilot"))
+    station.accept_order(Path("op.order").read_bytes(), NOW)
+    monkeypatch.setattr("time.time", lambda: NOW + 9 * HOUR)
+    assert "begins no new flight" in good("device load-order drone revoked.order")
+    assert station.accept_order(Path("revoked.order").read_bytes(), NOW + 9 * HOUR).content.serial == 2
+
+
+def test_the_order_in_force_is_loaded_again_after_its_end(here, good, monkeypatch):
+    """It came by the link, or the power failed before its state was written; and a damaged file is repaired."""
+    good("order end op.order -o ended.order")
+    monkeypatch.setattr("time.time", lambda: NOW + HOUR)
+    for _ in range(2):
+        assert "begins no new flight" in good("device load-order drone ended.order")
+    Path("drone/order").write_bytes(b"")
+    assert "begins no new flight" in good("device load-order drone ended.order")
+
+
+def test_no_later_end_is_taken_after_it(here, good, zegel, monkeypatch):
+    """An order that lasts longer than the one that is here, and is over: nobody flies under it by mistake."""
     good("order extend op.order --hours 1 -o longer.order")
     good("order change longer.order --station visitor:telemetry -o changed.order")
     monkeypatch.setattr("time.time", lambda: NOW + 10 * HOUR)
@@ -252,6 +272,14 @@ def test_an_order_that_has_not_begun_ends_as_it_begins(here, good):
     said = good("order end later.order -o ended.order")
     assert content("ended.order").not_after == content("later.order").not_before + 1
     assert "it had not begun: it ends as it begins, at 2027-01-16 06:30 UTC" in said
+
+
+def test_an_order_that_ends_as_it_begins_is_not_ended_again(here, good, zegel):
+    good(f"{ISSUE} --start 2027-01-16T06:30 -o later.order")
+    good("order end later.order -o ended.order")
+    before = Path("agency/signer/state.json").read_bytes()
+    assert zegel("order end ended.order -o again.order").error == "the order ends at 2027-01-16 06:30 UTC already"
+    assert Path("agency/signer/state.json").read_bytes() == before
 
 
 def test_no_clock_of_the_past_ends_an_operation(here, zegel, monkeypatch):

@@ -223,7 +223,7 @@ def test_an_order_that_was_accepted_in_time_outlives_its_end_and_a_clock_that_fa
     for clock in (NOW + 99 * HOUR, 0):
         assert again.accept_order(data, clock).raw == data
     with pytest.raises(OrderExpired):
-        again.accept_order(signed(station.path, serial=2), NOW + 99 * HOUR)
+        again.accept_order(signed(station.path, serial=2, not_after=NOW + 9 * HOUR), NOW + 99 * HOUR)
 
 
 def test_an_older_order_of_the_same_operation(station):
@@ -570,7 +570,7 @@ def test_a_kept_order_that_was_changed_is_not_used(path, station):
 def test_a_newer_file_is_accepted_like_any_other(path, station):
     station.newest_order(signed(path), NOW)
     with pytest.raises(OrderExpired):
-        station.newest_order(signed(path, serial=8), NOW + DAY)
+        station.newest_order(signed(path, serial=8, not_after=NOW + 9 * HOUR), NOW + DAY)
 
 
 def test_a_start_that_comes_while_one_is_stored_is_stored_next(station, monkeypatch):
