@@ -16,7 +16,7 @@ from keys.certificate import fingerprint
 from keys.commands import account, arguments, issued
 from keys.commands.arguments import COMPARE
 from keys.commands.terminal import show
-from keys.errors import FolderError, OrderExpired
+from keys.errors import Denied, FolderError, OrderExpired
 from keys.folders import files, store
 from keys.folders.agency import AgencyFolder
 from keys.folders.files import Kind
@@ -66,7 +66,16 @@ def _revoked(old: Order, stations: list[str], devices: list[str]) -> Order:
     return functools.reduce(amendment.voided, devices, functools.reduce(amendment.revoked, stations, old))
 
 
+def _require_named_once(args: argparse.Namespace, names: list[str]) -> None:
+    """The last word would count, and what was said before it would be lost."""
+    for name in names:
+        if names.count(name) > 1:
+            args.parser.error(f"{name!r} is named twice")
+
+
 def _systems(args: argparse.Namespace) -> int:
+    _require_named_once(args, [given.name for given in args.device])
+
     def relisted(old: Order) -> Order:
         return functools.reduce(lambda order, given: amendment.relisted(order, given.name, given.systems), args.device, old)
 
@@ -123,6 +132,7 @@ def _join(args: argparse.Namespace) -> int:
 
 
 def _change(args: argparse.Namespace) -> int:
+    _require_named_once(args, [given.name for given in args.station])
     before: dict[str, OrderStation] = {}
 
     def changed(old: Order) -> Order:
@@ -182,11 +192,17 @@ def _amend(args: argparse.Namespace, change: Callable[[Order], Order], *, ends: 
 
 
 def _written(output: Path | None) -> bytes:
-    """What an interrupted command has written there; empty if nothing."""
+    """What an interrupted command has written there; empty if nothing. Denied if this user cannot know.
+
+    An order that is there and is not recorded would be left out: whom it revoked would be listed again.
+    """
     if output is None:
         return b""
     try:
         return store.read_public(output)
+    except Denied as error:
+        cure = "amend an order once as a person who may read it, or remove it if no one has it"
+        raise Denied(f"an interrupted command may have written an order, and {error}", hint=cure) from None
     except FolderError:
         return b""
 

@@ -243,11 +243,12 @@ class AgencyFolder:
         return [*known.newest, (certificate.generation(self._signer_certificates()[0]), known.serial)]
 
     def published(self, issued: VerifiedOrder) -> None:
-        """Record that this is the newest order of its operation."""
+        """Record that this is the newest order of its operation. Another command that was interrupted stays noted."""
         with store.FolderLock(self._signer, wait=True):
             known = self._read_state()
             known.note_newest(issued.content.op_id.hex(), issued.rank)
-            known.begun = None
+            if known.begun and known.begun.rank == issued.rank:
+                known.begun = None
             state.write(self._signer, known)
 
     @property

@@ -6,6 +6,7 @@ writes as the owner of the folder.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import stat
@@ -18,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from gateway.demo.stage import HOST, free_port
+from keys.errors import Denied
 from keys.folders.store import BY_SUDO
 
 if os.geteuid() != 0:
@@ -180,6 +182,28 @@ def test_no_file_is_read_that_the_person_may_not_read(enrolled):
     assert done.returncode == 1
     assert f"{secret} cannot be read: permission denied" in done.stderr
     assert f"files are read and written as {PERSON}, who called sudo" in done.stderr
+
+
+def test_an_order_that_another_person_was_interrupted_in_writing_is_not_passed_over(enrolled):
+    """It may be in that person's home. If it counted as not written, whom it revokes would be listed again."""
+    old, other, signer = order(enrolled), enrolled.home.parent / "other", enrolled.home / "agency/signer"
+    enrolled.person("order", "extend", old, "--hours", "1", "-o", "2.order")
+    other.mkdir(mode=0o700)
+    written = (enrolled.home / "2.order").rename(other / "2.order")
+    for path in signer.glob("state*.json"):  # as the power leaves it between the order and the record of it
+        state = json.loads(path.read_bytes())
+        ((operation, rank),) = state["operations"].items()
+        state["operations"] = {operation: [1, 1]}
+        state["begun"] = {"operation": operation, "rank": rank, "output": str(written)}
+        path.write_text(json.dumps(state))
+    again = ("order", "extend", old, "--hours", "1", "-o", "again.order")
+    refused = enrolled.run(*again, uid=PERSON)
+    assert refused.returncode == Denied.exit_code
+    assert f"an interrupted command may have written an order, and {written} cannot be read" in refused.stderr
+    other.chmod(0o755)
+    written.chmod(0o644)
+    assert "number 2 of its operation was issued after it" in enrolled.run(*again, uid=PERSON).stderr
+    enrolled.person("order", "extend", written, "--hours", "1", "-o", "3.order")
 
 
 def test_sudo_for_the_wrong_user_is_told_to_be_plain(enrolled):

@@ -324,6 +324,20 @@ def test_change_refuses_what_changes_nothing(here, zegel):
     assert (answer.code, answer.error) == (1, "'visitor' has these roles already")
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "change op.order --station pilot:telemetry --station pilot:telemetry,command",
+        "systems op.order --device drone-7:1 --device drone-7:2",
+    ],
+)
+def test_nobody_is_changed_twice_by_one_command(here, zegel, words):
+    """The last word would count, and between the two a guard policy that none of them names would become the default."""
+    answer = zegel(f"order {words} -o changed.order")
+    assert (answer.code, Path("changed.order").exists()) == (2, False)
+    assert "is named twice" in answer.error
+
+
 def test_a_change_is_taken_by_aircraft_and_stations(here, good):
     station = StationFolder.open(Path("visitor"))
     first = station.accept_order(Path("op.order").read_bytes(), NOW)
@@ -593,6 +607,22 @@ def test_an_order_that_was_written_and_not_recorded_is_the_newest(here, good, ze
     assert again.code != 0
     assert not Path("third.order").exists()
     assert "order 3" in good("order extend new.order --hours 2 -o third.order")
+
+
+def test_an_order_of_another_operation_forgets_no_interrupted_command(here, good, zegel, monkeypatch):
+    """A revocation was written and not recorded: the revoked station does not come back after another order was issued."""
+
+    def cut(*_: object) -> None:
+        raise RuntimeError("the power is gone")
+
+    with monkeypatch.context() as power:
+        power.setattr(AgencyFolder, "published", cut)
+        with pytest.raises(RuntimeError):
+            zegel("order revoke op.order --station visitor -o new.order")
+    good(f"{ISSUE} -o other.order")
+    answer = zegel("order extend op.order --hours 1 -o back.order")
+    assert (answer.code, Path("back.order").exists()) == (OlderOrder.exit_code, False)
+    assert "station 'visitor'" not in good("order extend new.order --hours 1 -o longer.order")
 
 
 # --- guard policies ---
