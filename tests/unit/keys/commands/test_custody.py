@@ -569,8 +569,9 @@ def test_orders_that_a_device_refuses(here, good, zegel, monkeypatch):
     not_listed = zegel("device load-order other op.order")
     assert not_listed.error.startswith("the order is not for this device, 'drone-8'")
     assert "this device's certificate" in not_listed.hint
+    good(f"{ISSUE} -o newest.order")
     monkeypatch.setattr(time, "time", lambda: NOW + 9 * HOUR)
-    expired = zegel("device load-order drone newer.order")
+    expired = zegel("device load-order drone newest.order")
     assert (expired.code, expired.error[:38]) == (3, "the order ended at 2027-01-15 16:00 UT")
 
 
