@@ -12,7 +12,7 @@ ended before the look-up are not accepted.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
 from gateway.endpoints import socket_users
@@ -232,6 +232,10 @@ class Peers:
         self._may = {peer: self._judge(peer, ports, now) for peer in clients}
         self._clients = frozenset(self._may)
         return [peer for peer, may in self._may.items() if not may]
+
+    def programs_here(self) -> Iterator[Peer]:
+        """The allowed peers on this computer, for `review` by an endpoint that keeps no clients: they stay known."""
+        return (peer for peer, may in self._may.items() if may and self._is_here(peer))
 
     def _learn(self, peers: Iterable[Peer], ports: UdpPorts, now: float) -> None:
         self._may |= {peer: self._judge(peer, ports, now, gone=(None,)) for peer in peers}

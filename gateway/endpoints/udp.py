@@ -327,7 +327,7 @@ class UdpOut(_Udp):
     def _upkeep(self, now: float) -> None:
         super()._upkeep(now)
         if self._peers is not None:
-            self._peers.review((), now)
+            self._peers.review(self._peers.programs_here(), now)
         if now >= self._looked_at + (LOOK_EVERY_S if self._let_in else LOOK_ABSENT_EVERY_S):
             self._look(now)
 
@@ -359,7 +359,7 @@ class UdpOut(_Udp):
         self._peers, self._listener, self._let_in = None, None, True
         self._opened(State.CONNECTED, now)
         if self.users is not None and self._many:
-            self._peers = Peers(self.users, str(self.address), self._mover.address, all_here=False)
+            self._peers = Peers(self.users, str(self.address), self._mover.address, all_here=False, look_s=self.look_s)
         elif self.users is not None:
             self._listener = where if is_here(where) else None
             self._look(now)

@@ -26,6 +26,7 @@ ME, SOMEBODY = os.geteuid(), 4_000_000
 FRAME = b"a frame"
 IPV6_FREEBIND = 78
 ELSEWHERE = "2001:db8::99"
+KINDS = [f"udpin:{HOST}", f"udpout:{HOST}", "udpout:127.255.255.255"]  # the last is the broadcast address of this computer
 
 
 @pytest.fixture(autouse=True, params=[mmsg.Mmsg, mmsg.OneByOne], ids=["mmsg", "one by one"])
@@ -62,6 +63,15 @@ def program() -> Iterator[Callable[..., socket.socket]]:
     yield one
     for sock in made:
         sock.close()
+
+
+def commanding(program: Callable[..., socket.socket], kind: str) -> tuple[socket.socket, Endpoint]:
+    """A ground control station, and the endpoint that takes its commands, open since 1.0."""
+    gcs = program()
+    text = f"{kind}:{free_port()}" if kind.startswith("udpin") else f"{kind}:{port_of(gcs)}"
+    endpoint = opened(open_endpoint(parse(text), users=PlainUsers((ME,)), commands=True), 1.0)
+    endpoint.send(batch_of([FRAME]), 1.0)
+    return gcs, endpoint
 
 
 def program_that_ends(port: int) -> None:
@@ -363,13 +373,10 @@ def test_what_leaves_the_computer_is_sent(make):
     assert client.state == "connected"
 
 
-@pytest.mark.parametrize("kind", ["udpin", "udpout"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_before_a_command_is_taken_the_answer_is_fresh(program, monkeypatch, kind):
     """Another takes the port over; the two reviews a second would be too late."""
-    gcs = program()
-    port = port_of(gcs) if kind == "udpout" else free_port()
-    endpoint = opened(open_endpoint(parse(f"{kind}:{HOST}:{port}"), users=PlainUsers((ME,)), commands=True), 1.0)
-    endpoint.send(batch_of([FRAME]), 1.0)
+    gcs, endpoint = commanding(program, kind)
     to = (HOST, port_of(endpoint._socket))
     gcs.sendto(FRAME, to)
     assert received(endpoint, 1, 1.0) == [FRAME]
@@ -382,12 +389,9 @@ def test_before_a_command_is_taken_the_answer_is_fresh(program, monkeypatch, kin
 
 
 @departures
-@pytest.mark.parametrize("kind", ["udpin", "udpout"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_command_of_who_shared_the_port_and_has_left_it_is_not_taken(program, kind):
-    gcs = program()
-    port = port_of(gcs) if kind == "udpout" else free_port()
-    endpoint = opened(open_endpoint(parse(f"{kind}:{HOST}:{port}"), users=PlainUsers((ME,)), commands=True), 1.0)
-    endpoint.send(batch_of([FRAME]), 1.0)
+    gcs, endpoint = commanding(program, kind)
     to = (HOST, port_of(endpoint._socket))
     gcs.sendto(FRAME, to)
     assert received(endpoint, 1, 1.0) == [FRAME]
@@ -399,6 +403,20 @@ def test_a_command_of_who_shared_the_port_and_has_left_it_is_not_taken(program, 
     assert [*endpoint.users.strangers] == [None]
     gcs.sendto(FRAME, to)
     assert hears(endpoint, 2.0 + LEFT_FOR_S) == [FRAME], "it is over"
+    endpoint.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_newcomers_without_end_keep_out_nobody_who_commands(program, kind):
+    gcs, endpoint = commanding(program, kind)
+    to = (HOST, port_of(endpoint._socket))
+    gcs.sendto(FRAME, to)
+    assert received(endpoint, 1, 1.0) == [FRAME]
+    endpoint.users._rest_until = float("inf")  # as a flood of newcomers does
+    for now in (2.0, 3.0):
+        endpoint.tick(now)
+        gcs.sendto(FRAME, to)
+        assert hears(endpoint, now) == [FRAME]
     endpoint.close()
 
 
