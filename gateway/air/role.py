@@ -163,7 +163,7 @@ class Air:
     def _next_due(self, now: float) -> float:
         telemetry = max(self.bundler.next_due(), now + self._line_wait_s(now))
         self._control_at = self.sessions.next_due()  # a turn can change it; the next turn uses the change
-        return min(telemetry, self._control_at, self.fc_frames.next_due())
+        return min(telemetry, self._control_at, self.poller.due(self.fc, self.fc_frames.next_due()))
 
     # --- 2: from the flight controller ---
 

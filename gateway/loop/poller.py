@@ -49,6 +49,10 @@ class Poller:
         """End its rest: data is expected that must not wait."""
         self._resting.pop(endpoint, None)
 
+    def due(self, endpoint: Endpoint, otherwise: float) -> float:
+        """When its rest ends; `otherwise` if it does not rest."""
+        return self._resting.get(endpoint, otherwise)
+
     def wait(self, timeout: float) -> set[Endpoint]:
         """The endpoints that have data; none after `timeout` seconds, or after a signal.
 
@@ -58,9 +62,11 @@ class Poller:
         interests = [(self._wake.fileno(), READ)]
         ready: set[Endpoint] = set()
         for endpoint in self.endpoints:
+            if endpoint in self._resting:
+                continue
             if endpoint.waiting:
                 ready.add(endpoint)
-            elif endpoint not in self._resting:
+            else:
                 for interest in endpoint.interests():
                     interests.append(interest)
                     owners[interest[0]] = endpoint

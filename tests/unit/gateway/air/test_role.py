@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 import time
 import tty
@@ -19,6 +20,7 @@ from gateway.demo.stage import HOST, free_port
 from gateway.endpoints import slip
 from gateway.endpoints.endpoint import State
 from gateway.errors import OrderExpired
+from gateway.loop.frame_reader import SETTLE_S
 from keys.folders import inbox, store
 from keys.lanes import Lane
 from tests.stepped_pair import SteppedPair, stepped_pair
@@ -27,6 +29,7 @@ from tests.unit.gateway.endpoints.wires import read_all
 
 FLIGHT = dialect.MAVLink(None, srcSystem=1, srcComponent=1)
 PING = bytes(dialect.MAVLink_ping_message(1, 1, 1, 1).pack(FLIGHT))
+PARAMETER = bytes(dialect.MAVLink_param_value_message(b"A_NAME", 1.0, 9, 1, 0).pack(FLIGHT))
 SIGNING = bytes(dialect.MAVLink_setup_signing_message(1, 1, bytes(32), 1).pack(FLIGHT))
 BAUD = 460_800  # a line that is wide enough for video, and takes seconds for some pictures
 PICTURE, PICTURES = 1200, 10
@@ -123,6 +126,44 @@ def test_while_a_line_is_busy_video_is_dropped_and_control_goes_at_once(tmp_path
         pair.until(lambda: on_air, turn)
         assert on_air[0][0] < SEALED
         assert lanes(on_air)[Lane.TELEMETRY] == 0
+    os.close(far)
+    os.close(near)
+
+
+def test_a_flight_controller_that_has_to_wait_lets_the_loop_sleep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """What is read of a stream ends inside a frame nearly always, and its rest is not read while the link has no room."""
+    far, near = os.openpty()
+    tty.setraw(near)
+    os.set_blocking(far, False)
+    server = socket.create_server((HOST, 0))
+    ends = {"fc": f"tcp:{HOST}:{server.getsockname()[1]}", "link": (f"serial:{os.ttyname(near)}:57600",)}
+    real_now = clock.now
+    times = [real_now()]
+    monkeypatch.setattr(clock, "now", lambda: times[0])
+    with stepped_pair(tmp_path, **ends) as pair, server:
+        air = pair.air
+
+        def turn() -> None:
+            pair.turn(air)
+            read_all(far)
+
+        def is_held() -> bool:
+            times[0] = real_now()  # and then it stands still
+            turn()
+            busy = air._line_wait_s(times[0]) > 0 and air.fc_frames.next_due() < float("inf")
+            return busy and air.hold_back.holds(air.bundler, times[0])
+
+        turn()
+        flight_controller, _ = server.accept()
+        with flight_controller:
+            pair.until(lambda: is_held() or air.fc.state is State.CONNECTED, lambda: time.sleep(0.001))
+            flight_controller.setblocking(False)
+            flight_controller.send(PARAMETER * 10_000)
+            pair.until(is_held, lambda: time.sleep(0.001))
+            turn()
+            times[0] += SETTLE_S + 0.001
+            turn()
+            assert air._next_due(times[0]) > times[0]
     os.close(far)
     os.close(near)
 

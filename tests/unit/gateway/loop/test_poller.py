@@ -75,6 +75,26 @@ def test_an_endpoint_at_rest_wakes_nobody_before_its_time_and_is_ready_then():
         endpoint.close()
 
 
+def test_what_waits_in_an_endpoint_ends_its_rest_no_sooner():
+    """Otherwise a loop that does not read now, because the link is full, would turn without a pause."""
+    port = free_port()
+    server = opened(open_endpoint(parse(f"udpin:{HOST}:{port}"), large=True))
+    poller, batch = Poller([server]), Batch()
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+        for _ in range(3):
+            out.sendto(bytes(60_000), (HOST, port))
+    assert poller.wait(10.0) == {server}
+    server.receive_into(batch, 0.0)
+    assert server.waiting, "the third one does not fit the batch whole"
+    assert poller.wait(0.0) == {server}
+    until_s = time.monotonic() + 0.2
+    poller.defer(server, until_s)
+    assert poller.wait(0.01) == set()
+    assert poller.wait(10.0) == {server}
+    assert time.monotonic() >= until_s
+    server.close()
+
+
 def endpoint_busy() -> tuple[Endpoint, socket.socket]:
     other = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     other.bind((HOST, 0))
