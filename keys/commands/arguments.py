@@ -254,5 +254,8 @@ def start(text: str) -> int:
 
 
 def unix(time_: datetime.datetime) -> int:
-    """Unix seconds; a time without a zone is UTC."""
-    return int((time_ if time_.tzinfo else time_.replace(tzinfo=datetime.UTC)).timestamp())
+    """Unix seconds; a time without a zone is UTC. ArgumentTypeError for one that no order can have."""
+    zoned = time_ if time_.tzinfo else time_.replace(tzinfo=datetime.UTC)
+    if not 0 <= (found := int(zoned.timestamp())) <= LATEST:
+        raise argparse.ArgumentTypeError(f"{zoned} is not between 1970 and 2100")
+    return found

@@ -92,7 +92,7 @@ def read(path: Path) -> Form:
     return Form(
         operation=asked.operation,
         seconds=_said(str(path), arguments.hours, str(asked.hours)),
-        start=None if asked.start is None else arguments.unix(asked.start),
+        start=None if asked.start is None else _said(str(path), arguments.unix, asked.start),
         classification=asked.classification,
         pad_video=asked.pad_video,
         devices=tuple(_device(path, place, table) for place, table in enumerate(asked.device, 1)),
@@ -164,6 +164,8 @@ def write(name: str, devices: dict[Path, x509.Certificate], stations: dict[Path,
 
 
 def _file(path: Path, what: str, folder: Path) -> Iterator[str]:
+    # The way from there leads through ..: the system follows a symbolic link first, and a path in Python does not.
+    way = os.path.relpath(path.parent.resolve() / path.name, folder.resolve())
     # A string is spelled in TOML as it is in JSON, but for the one control character that JSON lets stand.
-    spelled = json.dumps(os.path.relpath(path, folder), ensure_ascii=False).replace("\x7f", "\\u007f")
+    spelled = json.dumps(way, ensure_ascii=False).replace("\x7f", "\\u007f")
     yield f"file = {spelled}    # {printable(what)}"

@@ -15,20 +15,46 @@ import msgspec
 
 from keys import typo
 from keys.errors import WrongToml
+from keys.folders import store
 
 Values = dict[str, object]
 Kind = TypeVar("Kind", bound=msgspec.Struct)
 
 
 def read(path: Path) -> Values:
-    """The keys of a file, spelled with - or _ as their writer likes. WrongToml."""
+    """The keys of a file, spelled with - or _ as their writer likes, but each of them once. WrongToml."""
     try:
-        values = tomllib.loads(path.read_bytes().decode())
+        with path.open("rb") as file:
+            data = file.read(store.SIZE_MAX + 1)
+        if len(data) > store.SIZE_MAX:
+            raise WrongToml(f"{path} is larger than {store.SIZE_MAX} bytes", hint="no file of zegel is that large")
+        values = tomllib.loads(data.decode())
+        nul = _has_nul(values)
     except OSError as error:
         raise WrongToml(f"{path}: {error.strerror}", hint="check the path") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # tomllib's own, and what Python says of 5,000 digits or brackets
         raise WrongToml(f"{path} is not TOML: {error}", hint='a line reads: key = "value"') from None
-    return {key.replace("-", "_"): value for key, value in values.items()}
+    if nul:
+        raise WrongToml(f"{path} has a text with the character U+0000", hint="no name has it: remove it")
+    return _spelled(values, path)
+
+
+def _has_nul(value: object) -> bool:
+    """A system call ends a name there, so Python refuses it with an error of its own."""
+    if isinstance(value, dict):
+        return any(map(_has_nul, value.values()))
+    return any(map(_has_nul, value)) if isinstance(value, list) else isinstance(value, str) and "\0" in value
+
+
+def _spelled(values: Values, path: Path) -> Values:
+    """With _ alone. Two spellings of one key are a key twice, which tomllib could not see."""
+    spelled: Values = {}
+    for key, value in values.items():
+        name = key.replace("-", "_")
+        if name in spelled:
+            raise WrongToml(f"{path} has the key {name} twice", hint="write it once, with - or with _")
+        spelled[name] = value
+    return spelled
 
 
 def require_known(kind: type[msgspec.Struct], values: Mapping[str, object], where: object, what: str = "") -> None:

@@ -12,6 +12,7 @@ import pytest
 from keys import order_limits
 from keys.commands import order_form
 from keys.errors import WrongToml
+from keys.folders import store
 from keys.lanes import STATIONS_MAX, Role
 from keys.order import DEVICES_MAX, LINK_MAX, parse_order
 from keys.times import LATEST
@@ -102,6 +103,18 @@ def test_what_a_file_names_is_found_beside_it(here, good):
         ("drone-7.crt", "drone-8.crt", "drone-8.crt does not exist", "check the path"),
         ("hours = 8", "hours: 8", "order.toml is not TOML", "a line reads: key"),
         ("hours = 8", "hours = 8\nhours = 9", "order.toml is not TOML", "a line reads: key"),
+        ("pad_video", "pad-video = false\npad_video", "order.toml has the key pad_video twice", "write it once"),
+        ("hours = 8", "hours = " + "9" * 5000, "order.toml is not TOML", "a line reads: key"),
+        ("hours = 8", f"x = {'[' * 5000}{']' * 5000}", "order.toml is not TOML", "a line reads: key"),
+        ("hours = 8", "hours = 8" + " " * store.SIZE_MAX, "order.toml is larger than 1048576 bytes", "no file"),
+        ("drone-7.crt", "drone\\u0000.crt", "order.toml has a text with the character U+0000", "no name has it"),
+        (
+            "2027-01-15T09:00:00+00",
+            "9999-12-31T23:59:59-12",
+            "order.toml: 9999-12-31 23:59:59-12:00 is not between",
+            "zegel",
+        ),
+        ("2027-01-15T09:00:00+00", "0001-01-01T00:00:00+14", "order.toml: 0001-01-01 00:00:00+14:00 is not between", ""),
     ],
 )
 def test_a_mistake_in_the_file_is_named_with_its_place_and_the_nearest_word(here, zegel, right, wrong, error, hint):
@@ -146,6 +159,7 @@ def test_a_file_that_is_not_there_and_one_that_is_no_text(here, zegel):
         ("order issue agency --hours 8 -o x", "give --operation, --device, --station, or --file order.toml"),
         (f"{ISSUE} --operatoin x -o x", "there is no --operatoin x here; did you mean --operation?"),
         ("order verify op.order --roots x --root x", "there is no --roots"),
+        (f"{ISSUE} --start 9999-12-31T23:59 -o x", "9999-12-31 23:59:00+00:00 is not between 1970 and 2100"),
         (f"{ISSUE} --station pilot/station.pub:telemtry,video -o x", "did you mean telemetry? roles are telemetry, video,"),
         (f"{ISSUE} --station pilot/station.pub:command:pilto -o x", "did you mean pilot? they are observer,"),
     ],
@@ -194,6 +208,16 @@ def test_a_draft_for_another_folder_names_files_from_there(here, good):
     text = Path("form/order.toml").read_text().replace('operation = ""', 'operation = "x"')
     Path("form/order.toml").write_text(text)
     good("order issue agency --file form/order.toml -o new.order")
+
+
+def test_a_draft_in_a_folder_that_a_symbolic_link_names_says_where_the_files_are(here, good):
+    """From such a folder, two dots lead to where the link points: there may be another station's file of this name."""
+    Path("forms/deep").mkdir(parents=True)
+    Path("link").symlink_to("forms/deep")
+    good("order draft . -o link/order.toml")
+    text = Path("link/order.toml").read_text().replace('operation = ""', 'operation = "x"')
+    Path("link/order.toml").write_text(text)
+    good("order issue agency --file link/order.toml -o new.order")
 
 
 def test_a_draft_without_a_folder_has_examples(here, good):
