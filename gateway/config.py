@@ -247,6 +247,7 @@ def _checked(kind: type[Config], values: Values, where: Where) -> Config:
     plain, texts = ("fc", (config.fc,)) if isinstance(config, AirConfig) else ("gcs", config.gcs)
     for text in texts:
         endpoint(text, where[plain])
+    _check_distinct(where[plain], plain, texts)
     if isinstance(config, GroundConfig) and config.feed is not None:
         feed(config.feed)
     if isinstance(config, AirConfig) and config.link_kbit is not None:

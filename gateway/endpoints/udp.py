@@ -182,7 +182,7 @@ class UdpIn(_Udp):
 
     def __init__(self, address: Address) -> None:
         super().__init__(address)
-        self._clients: dict[Peer, float] = {}  # -> when it was last accepted
+        self._clients: dict[Peer, float] = {}  # -> when it was last accepted; the newest client last
         self._steady: set[Peer] = set()  # the clients that were accepted more than once
         self._scope = 0  # number of the interface, if the address has one (fe80::1%wlan0)
 
@@ -214,14 +214,12 @@ class UdpIn(_Udp):
     def _gives_way(self, now: float) -> Peer | None:
         """The client that a newcomer replaces: the one silent longest, such as the old port of a restarted program.
 
-        Clients that were heard more than once, and recently, come last: a flood of newcomers must not displace the pilot.
+        Clients that were heard more than once, and recently, come last, and of these the newest one comes first: newcomers
+        must not displace the pilot, however often they are heard.
         """
-
-        def rank(peer: Peer) -> tuple[bool, float]:
-            heard = self._clients[peer]
-            return peer in self._steady and now - heard < STEADY_FOR_S, heard
-
-        return min(self._clients, key=rank)
+        steady = [peer for peer in self._clients if peer in self._steady and now - self._clients[peer] < STEADY_FOR_S]
+        others = [peer for peer in self._clients if peer not in steady]
+        return min(others, key=self._clients.__getitem__) if others else steady[-1]
 
     def _part_with(self, peer: Peer) -> None:
         del self._clients[peer]

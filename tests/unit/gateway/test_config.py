@@ -72,6 +72,12 @@ def test_a_mistake_in_the_file_is_named(tmp_path, text, wrong):
     assert caught.value.exit_code == 2
 
 
+def test_a_ground_names_no_ground_control_station_twice():
+    """It would get each frame twice, and the metrics of both would be one series that comes twice."""
+    with pytest.raises(ConfigError, match="gcs names one endpoint twice"):
+        config.load(GroundConfig, arguments(station="pilot", order="op.order", gcs=["udpout:h:14550", "udpc:h:14550"]))
+
+
 def test_what_is_missing_is_named():
     with pytest.raises(ConfigError, match="--link and --device"):
         config.load(AirConfig, arguments())

@@ -165,6 +165,20 @@ def test_a_flood_of_newcomers_does_not_push_out_who_is_heard(make):
     assert shares(server, clients, 0.0) == [1] + [0] * 44 + [1] * 15
 
 
+def test_newcomers_that_are_heard_again_and_again_do_not_either(make):
+    """The pilot's program says something once a second, the others ten times and twice at once."""
+    port = free_port()
+    server, pilot = make(f"udpin:{HOST}:{port}"), make(f"udpout:{HOST}:{port}")
+    others = [make(f"udpout:{HOST}:{port}") for _ in range(udp.CLIENTS_MAX)]
+    for tenth in range(30):
+        now = tenth / 10
+        for client in (*[pilot] * (2 * (tenth % 10 == 0)), *[client for client in others for _ in range(2)]):
+            client.send(batch_of([b"hello"]), now)
+            received(server, 1, now)
+        assert shares(server, [pilot], now) == [1]
+    assert len(server.clients()) == udp.CLIENTS_MAX
+
+
 @pytest.mark.parametrize("every_s", [1.0, 0.6])
 def test_a_link_follows_a_peer_whose_nat_gives_it_another_address_again_and_again(make, every_s):
     link = opened(open_link(parse(f"udpin:{HOST}:{free_port()}")))
