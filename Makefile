@@ -19,7 +19,7 @@ demo: .venv/ready
 # They start zegel some hundred times, which compiles itself each time where Python may not keep what it compiled.
 JOBS ?= $(shell expr 2 \* $$(nproc))
 PYTEST = $(BIN)/python -m pytest
-tests = @export PYTHONDONTWRITEBYTECODE=; failed=0; $(PYTEST) -n $(JOBS) --dist=loadgroup --no-loadscope-reorder -m "($(1)) and not alone" $(2) || failed=$$?; \
+tests = @export PYTHONDONTWRITEBYTECODE=; failed=0; $(PYTEST) -n $(JOBS) --dist=loadscope --no-loadscope-reorder -m "($(1)) and not alone" $(2) || failed=$$?; \
 	$(PYTEST) -m "($(1)) and alone" $(2) && exit $$failed
 
 test: .venv/ready-test

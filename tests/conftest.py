@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from gateway.loop import hardening
 from keys.commands import account
@@ -47,23 +51,33 @@ def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Which tests of a parallel run stay in one process (`--dist=loadgroup`), and in which order they begin.
+    """What takes longest begins first in a parallel run."""
+    items.sort(key=lambda item: (*SPREAD, _folder(item.nodeid)).index(_folder(item.nodeid)))
 
-    What is short, and what shares a fixture of its module, stays with its file. What takes longest begins first.
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """Which tests of a parallel run stay in one process: what is short, and what shares a fixture of its file.
+
+    Not by the groups of xdist 3.8: it adds their names to `Item._nodeid`, which pytest 9.2 does not read, so none is kept.
     """
-    items.sort(key=lambda item: (*SPREAD, _folder(item)).index(_folder(item)))
-    for item in items:
-        if _folder(item) not in SPREAD or _shares(item):
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = _stays_together  # type: ignore[method-assign]
+    return scheduler
 
 
-def _folder(item: pytest.Item) -> str:
-    return item.path.relative_to(Path(__file__).parent).parts[0]
+def _stays_together(nodeid: str) -> str:
+    file, *_ = nodeid.split("::")
+    return nodeid if _folder(file) in SPREAD and not _shares(file) else file
 
 
-def _shares(item: pytest.Item) -> bool:
-    made = item._fixtureinfo.name2fixturedefs.values()
-    return any(each.scope in ("class", "module") for fixtures in made for each in fixtures)
+def _folder(nodeid: str) -> str:
+    return PurePath(nodeid).parts[1]
+
+
+@functools.cache
+def _shares(file: str) -> bool:
+    return re.search(r'scope="(module|class)"', (Path(__file__).parents[1] / file).read_text()) is not None
 
 
 def pytest_deselected(items: list[pytest.Item]) -> None:
