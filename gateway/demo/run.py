@@ -274,11 +274,11 @@ class Demo:
         pilot, observer = self.stations["pilot"], self.stations["observer"]
         pilot.forget()
         observer.forget()
+        self.playing = True
+        goes_on = self._until(lambda: bool(pilot.frames and pilot.packets), JOIN_WITHIN_S)
         self._play(REVOKED_FLIGHT_S)
-        blind, goes_on = not (observer.frames or observer.packets), bool(pilot.frames and pilot.packets)
-        self._say(
-            f"   in the next {REVOKED_FLIGHT_S:g} s the observer opened {len(observer.frames)} + {len(observer.packets)},"
-        )
+        blind = not (observer.frames or observer.packets)
+        self._say(f"   since then the observer opened {len(observer.frames)} + {len(observer.packets)},")
         self._say(f"   the pilot {len(pilot.frames)} + {len(pilot.packets)}, who got the new order by the link")
         self.ledger.expect("a station that was revoked in flight could open nothing more", changed and blind)
         self.ledger.expect("the other stations continued under the new order", goes_on)
