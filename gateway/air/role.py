@@ -23,6 +23,7 @@ from gateway.air.hold_back import HoldBack
 from gateway.air.oversize import Oversize
 from gateway.air.own_state import OwnState
 from gateway.air.session_manager import SessionManager, board_clock
+from gateway.air.status_report import StatusReport
 from gateway.air.uplink import AirUplink
 from gateway.batch import AGED_S, Batch
 from gateway.config import AirConfig
@@ -44,12 +45,12 @@ from gateway.report.alarms import Alarms, Reason
 from gateway.report.endpoint_watch import EndpointWatch
 from gateway.report.frame_counts import FrameCounts
 from gateway.report.log import say
-from gateway.report.meter import Growth, Meter
+from gateway.report.meter import Meter
 from gateway.report.order_end import OrderEnd
 from gateway.report.role_status import AirStatus, Use
 from gateway.report.status_socket import Publisher
 from keys.folders.device import DeviceFolder
-from keys.lanes import TELEMETRY_LANES, VIDEO_LANES, Lane, role_names
+from keys.lanes import TELEMETRY_LANES, VIDEO_LANES, Lane
 from keys.order import VerifiedOrder
 from keys.policy import PolicyFlag
 
@@ -76,7 +77,7 @@ class Air:
         self.hold_back = HoldBack(self.fc, self.links, settings.link_bps())
         self.wide = [link for link in self.links if config.serial_bps(link.address) >= NARROW_BELOW_BPS]
         self.endpoints: list[Endpoint] = [self.fc, *self.links, *self.cameras]
-        self._lost_to_links = Growth()
+        self._report = StatusReport(self)
         self.meter = Meter({Use.FC: [self.fc], Use.LINK: self.links, Use.CAMERA: self.cameras})
         self.poller = Poller(self.endpoints)
         paces = {self.fc: pacing.frames(settings.flush_ms / 1000), **dict.fromkeys(self.cameras, pacing.DATAGRAMS)}
@@ -102,7 +103,7 @@ class Air:
         """The first session. Nothing is drawn or counted for it unless the order allows the flight."""
         self.device.device_index(self.order.content)
         self._refuse_what_ended()
-        self._started = now = clock.now()
+        self.started = now = clock.now()
         self.sessions.begin(now)
         self.uplink = AirUplink(self.announcer, self.fc, self.alarms, self.barrier, clock.now)
         self.bundler = Bundler(self.settings.mtu, self.order.content.policy.pad, now, self.settings.flush_ms / 1000)
@@ -110,8 +111,8 @@ class Air:
     def run(self) -> None:
         """Fly until SIGINT or SIGTERM."""
         with self.publisher:
-            self._say_sealed(self._started)
-            in_clear.alarm(self.alarms, [self.fc], self.cameras, self._started)
+            self._say_sealed(self.started)
+            in_clear.alarm(self.alarms, [self.fc], self.cameras, self.started)
             hardening.freeze_gc()
             try:
                 while not self.poller.stopping:
@@ -343,52 +344,7 @@ class Air:
                 self.alarms.clear(Reason.NO_PICTURE_ABOARD, key=camera.address)
 
     def status(self, now: float) -> AirStatus:
-        announcer, late = self.announcer, self._late_per_s(now)
-        self.state.note(self.links, unsaved=self.device.unsaved, no_room_per_s=late)
-        return AirStatus(
-            name=self.device.name,
-            operation=self.order.content.operation,
-            session=announcer.session_id.hex(),
-            boot_counter=self.sessions.boot,
-            order=self.order.content.serial,
-            order_ends=self.order.content.not_after,
-            order_left_s=self.sessions.left_s(now),
-            sealed=any(map(_is_up, self.links)),
-            epoch=announcer.epoch,
-            phase=announcer.phase.value,
-            uptime_s=round(now - self._started, 1),
-            lanes={lane.name.lower(): key.next_ctr for lane, key in announcer.current.send_keys.items()},
-            roles={station.name: role_names(station.roles) for station in self.order.content.stations},
-            endpoints=self.meter.read(now),
-            late_per_s=late,
-            aircraft=aircraft_report.report(self.state.read(now)),
-            frames=self.frames.status(),
-            commands=self.uplink.commands(),
-            kept_back=self.uplink.kept_back(),
-            drops=self._drops(),
-            unexpected=dict(self.barrier.places),
-            unsaved=self.device.unsaved,
-            alarms=self.alarms.texts,
-            alarm_reasons=self.alarms.by_reason(),
-        )
-
-    def _late_per_s(self, now: float) -> float:
-        """Frames and video datagrams that the links had no room for, in the last seconds."""
-        lost = {"late": self.bundler.late, "link_full": self.link_full}
-        return self._lost_to_links.grown(now, lost).per_s(*lost)
-
-    def _drops(self) -> dict[str, int]:
-        uplink = self.uplink.drops()
-        return {
-            **uplink,
-            "late": self.bundler.late + self.late + uplink.get(DropReason.LATE.value, 0),
-            "link_down": self.link_down,
-            "fc_down": self.uplink.not_taken,
-            "link_full": self.link_full,
-            "oversize": self.oversize.total,
-            "resync_bytes": self.fc_frames.resync_bytes,
-            DropReason.UNEXPECTED.value: self.barrier.total,
-        }
+        return self._report.read(now)
 
 
 def _is_up(link: Endpoint) -> bool:

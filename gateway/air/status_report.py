@@ -1,0 +1,108 @@
+"""Status report: the status of a running air, out of its parts. What must not live here: publishing it, and alarms."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from gateway.air.oversize import Oversize
+from gateway.air.own_state import OwnState
+from gateway.air.session_manager import SessionManager
+from gateway.air.uplink import AirUplink
+from gateway.core.air.announcer import Announcer
+from gateway.core.barrier import Barrier
+from gateway.core.bundle import Bundler
+from gateway.core.wire import DropReason
+from gateway.endpoints import Endpoint
+from gateway.endpoints.endpoint import State
+from gateway.loop.frame_reader import FrameReader
+from gateway.report import aircraft_report
+from gateway.report.alarms import Alarms
+from gateway.report.frame_counts import FrameCounts
+from gateway.report.meter import Growth, Meter
+from gateway.report.role_status import AirStatus
+from keys.folders.device import DeviceFolder
+from keys.lanes import role_names
+from keys.order import VerifiedOrder
+
+
+class Parts(Protocol):
+    """What a status comes from: gateway.air.role.Air. `link_down`, `link_full`, `late`: datagrams that were dropped."""
+
+    device: DeviceFolder
+    barrier: Barrier
+    links: list[Endpoint]
+    sessions: SessionManager
+    uplink: AirUplink
+    bundler: Bundler
+    fc_frames: FrameReader
+    frames: FrameCounts
+    oversize: Oversize
+    state: OwnState
+    meter: Meter
+    alarms: Alarms
+    started: float
+    link_down: int
+    link_full: int
+    late: int
+
+    @property
+    def announcer(self) -> Announcer: ...
+    @property
+    def order(self) -> VerifiedOrder: ...
+
+
+class StatusReport:
+    """Of one air."""
+
+    def __init__(self, air: Parts) -> None:
+        self._air = air
+        self._lost_to_links = Growth()
+
+    def read(self, now: float) -> AirStatus:
+        air, late = self._air, self._late_per_s(now)
+        announcer, order = air.announcer, air.order.content
+        air.state.note(air.links, unsaved=air.device.unsaved, no_room_per_s=late)
+        return AirStatus(
+            name=air.device.name,
+            operation=order.operation,
+            session=announcer.session_id.hex(),
+            boot_counter=air.sessions.boot,
+            order=order.serial,
+            order_ends=order.not_after,
+            order_left_s=air.sessions.left_s(now),
+            sealed=any(link.state is State.CONNECTED for link in air.links),
+            epoch=announcer.epoch,
+            phase=announcer.phase.value,
+            uptime_s=round(now - air.started, 1),
+            lanes={lane.name.lower(): key.next_ctr for lane, key in announcer.current.send_keys.items()},
+            roles={station.name: role_names(station.roles) for station in order.stations},
+            endpoints=air.meter.read(now),
+            late_per_s=late,
+            aircraft=aircraft_report.report(air.state.read(now)),
+            frames=air.frames.status(),
+            commands=air.uplink.commands(),
+            kept_back=air.uplink.kept_back(),
+            drops=self._drops(),
+            unexpected=dict(air.barrier.places),
+            unsaved=air.device.unsaved,
+            alarms=air.alarms.texts,
+            alarm_reasons=air.alarms.by_reason(),
+        )
+
+    def _late_per_s(self, now: float) -> float:
+        """Frames and video datagrams that the links had no room for, in the last seconds."""
+        lost = {"late": self._air.bundler.late, "link_full": self._air.link_full}
+        return self._lost_to_links.grown(now, lost).per_s(*lost)
+
+    def _drops(self) -> dict[str, int]:
+        air, uplink = self._air, self._air.uplink.drops()
+        return {
+            **uplink,
+            "late": air.bundler.late + air.late + uplink.get(DropReason.LATE.value, 0),
+            "link_down": air.link_down,
+            "fc_down": air.uplink.not_taken,
+            "link_full": air.link_full,
+            "oversize": air.oversize.total,
+            "resync_bytes": air.fc_frames.resync_bytes,
+            DropReason.UNEXPECTED.value: air.barrier.total,
+        }
