@@ -176,8 +176,8 @@ class Station:
     def read(self, batch: Batch, now: float) -> None:
         opened = self.opener.open(batch, now)
         self.frames += [bytes(f) for bundle in self.sessions.systems.sift(opened.bundles) for f in bundle.frames]
-        for lane, slots in opened.video.items():
-            self.video[lane] += [bytes(batch.view(slot)) for slot in slots]
+        for lease, slots in opened.video.items():
+            self.video[lease.lane] += [bytes(batch.view(slot)) for slot in slots]
 
     def control(self, now: float) -> list[bytes]:
         """The challenges that are due, by the one way that there is, and orders."""

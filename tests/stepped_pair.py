@@ -16,6 +16,7 @@ import pytest
 
 from gateway.air.role import Air
 from gateway.config import AirConfig, GroundConfig
+from gateway.core.sframe import DOWNLINK_FIRST
 from gateway.demo.stage import HOST, drain, drain_from, free_port, port_of, udp_socket
 from gateway.ground.role import Ground
 from gateway.local_users import LocalUsers
@@ -23,6 +24,7 @@ from gateway.loop import hardening
 from gateway.loop.watchdog import Manager
 from keys.folders.device import DeviceFolder
 from keys.folders.station import StationFolder
+from keys.lanes import Lane
 from tests.system.house import House
 
 WITHIN_S = 20.0
@@ -35,7 +37,7 @@ class SteppedPair:
     `fc`, `camera`, `gcs` and `player` are the other ends of the plain endpoints, `radio` that of the aircraft's link.
     """
 
-    def __init__(self, folder: Path, links: int = 1, *, notices: bool = False, **air: Any) -> None:
+    def __init__(self, folder: Path, links: int = 1, *, notices: bool = False, feed: str | None = None, **air: Any) -> None:
         self.house = House(folder, profile="x25519")
         self.fc, self.camera, self.gcs, self.player, self.radio = (udp_socket() for _ in range(5))
         self.fc_port, self.camera_port = free_port(), free_port()
@@ -43,21 +45,21 @@ class SteppedPair:
         self.device = DeviceFolder.open(folder / "drone-7")
         self._aboard = (HOST, 0)  # where the aircraft's link sends from
         self.air = self.new_air(**air)
-        self.ground = self._new_ground(folder / "pilot", notices=notices)
+        self.ground = self._new_ground(folder / "pilot", notices=notices, feed=feed)
 
     def new_air(self, **changed: Any) -> Air:
         plain = {"fc": f"udpin:{HOST}:{self.fc_port}", "video": (f"udpin:{HOST}:{self.camera_port}",)}
         ends = {**plain, "link": (f"udpout:{HOST}:{port_of(self.radio)}",), **changed}
         return Air(AirConfig(device=str(self.device.path), **ends), self.device, Manager({}), LocalUsers())
 
-    def _new_ground(self, folder: Path, *, notices: bool) -> Ground:
+    def _new_ground(self, folder: Path, **changed: Any) -> Ground:
         settings = GroundConfig(
             station=str(folder),
             order=str(self.house.order),
-            notices=notices,
             link=tuple(f"udpin:{HOST}:{port}" for _, port in self.ways),
             gcs=(f"udpout:{HOST}:{port_of(self.gcs)}",),
             video=(f"udpout:{HOST}:{port_of(self.player)}",),
+            **changed,
         )
         station = StationFolder.open(folder)
         order = station.newest_order(self.house.order.read_bytes(), int(time.time()))
@@ -86,6 +88,18 @@ class SteppedPair:
         if came:
             self._aboard = came[-1][1]
         return [datagram for datagram, _ in came]
+
+    def sealed(self, lane: Lane, send: Callable[[], None], count: int = 1) -> list[bytes]:
+        """What the aircraft puts on air of `lane` once that is sent to it: `count` datagrams, or more."""
+        on_air: list[bytes] = []
+        send()
+
+        def turn() -> None:
+            self.turn(self.air)
+            on_air.extend(datagram for datagram in self.on_air() if datagram[0] >= DOWNLINK_FIRST and datagram[1] == lane)
+
+        self.until(lambda: len(on_air) >= count, turn)
+        return on_air
 
     def down(self, *datagrams: bytes, way: int = 0) -> None:
         made, port = self.ways[way]

@@ -1,7 +1,8 @@
 """The opened feed: telemetry and video for other programs on the ground, by ZeroMQ publish and subscribe.
 
-What lives here: `Feed`, which publishes, and `subscribe`, with which a Python program listens. A message has two parts:
-the topic (TOPICS), and one MAVLink frame or one video datagram. Published data has been opened: it is in clear.
+What lives here: `Feed`, which publishes, and `subscribe`, with which a Python program listens. A message has three parts:
+the topic (TOPICS), one MAVLink frame or one video datagram, and its `Origin` as JSON. Published data has been opened: it is
+in clear.
 
 Publishing never waits. A subscriber that is too slow loses messages, and delays no other one.
 
@@ -21,7 +22,9 @@ import socket
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
+from typing import NamedTuple
 
+import msgspec
 import zmq
 
 from gateway.endpoints.address import on_this_computer
@@ -40,6 +43,7 @@ HANDSHAKE_WITHIN_MS = 5000
 DESCRIPTORS_MAX = 256  # of this process; each subscriber uses one, and the flight must not run out of them
 RETRY_EVERY_S = 1.0
 COME, GONE = b"\1", b"\0"
+SCHEMA = 1  # of an Origin; becomes higher if a key disappears or changes its meaning
 _PLACE = re.compile(r"(?:tcp://(?P<host>\[[0-9A-Fa-f:]+\]|[0-9.]+):)?(?P<port>\d{1,5})")
 
 
@@ -57,6 +61,25 @@ def leaves_computer(address: str) -> bool:
     """Whether programs of other computers can subscribe at `address`."""
     host = address.removeprefix("tcp://").rpartition(":")[0].strip("[]")
     return not on_this_computer(host)
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a frame or a datagram of video came from, and when: the last part of each message."""
+
+    schema: int = SCHEMA
+    device: str  # the aircraft's name in the order
+    systems: list[int]  # the MAVLink system ids of that aircraft
+    session: str  # its session_id, in hexadecimal
+    lane: str
+    time_us: int  # when this ground received it, in microseconds of Unix time by the clock of its computer
+
+
+class Published(NamedTuple):
+    """One message as a subscriber gets it."""
+
+    topic: str
+    datagram: bytes
+    origin: Origin
 
 
 class Feed:
@@ -165,15 +188,20 @@ class Feed:
         self._asked.clear()
         self._strange = 0
 
-    def publish(self, topic: str, datagrams: Iterable[bytes | memoryview]) -> None:
-        """Send these to every subscriber of `topic`. Nothing is copied before the first subscription."""
+    def publish(self, topic: str, groups: Iterable[tuple[Origin, Iterable[bytes | memoryview]]]) -> None:
+        """Send datagrams, each with the origin of its group, to every subscriber of `topic`.
+
+        Nothing is read or copied before the first subscription.
+        """
         if topic not in self._asked:
             return
         name = topic.encode()
-        for datagram in datagrams:
-            with contextlib.suppress(zmq.ZMQError):  # zmq.Again, if it would wait
-                self._socket.send_multipart((name, bytes(datagram)), zmq.NOBLOCK)
-                self.published[topic] += 1
+        for origin, datagrams in groups:
+            told = msgspec.json.encode(origin)
+            for datagram in datagrams:
+                with contextlib.suppress(zmq.ZMQError):  # zmq.Again, if it would wait
+                    self._socket.send_multipart((name, bytes(datagram), told), zmq.NOBLOCK)
+                    self.published[topic] += 1
 
     def close(self) -> None:
         self._context.destroy(linger=0)
@@ -214,13 +242,13 @@ def _crowded() -> bool:
     return free > DESCRIPTORS_MAX
 
 
-def subscribe(address: str, *topics: str) -> Iterator[tuple[str, bytes]]:
-    """(topic, frame or datagram) as they come, without end; all topics if none is named."""
+def subscribe(address: str, *topics: str) -> Iterator[Published]:
+    """Messages as they come, without end; of all topics if none is named."""
     with zmq.Context() as context, context.socket(zmq.SUB) as socket:
         socket.setsockopt(zmq.IPV6, int("[" in address))
         socket.connect(address)
         for topic in topics or ("",):
             socket.subscribe(topic)
         while True:
-            name, datagram = socket.recv_multipart()
-            yield name.decode(), datagram
+            name, datagram, origin = socket.recv_multipart()
+            yield Published(name.decode(), datagram, msgspec.json.decode(origin, type=Origin))

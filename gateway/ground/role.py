@@ -24,21 +24,23 @@ from gateway.batch import Batch
 from gateway.config import GroundConfig
 from gateway.core.barrier import Barrier
 from gateway.core.ground.listener import Listener, StationIdentity
+from gateway.core.ground.opened import Bundle
 from gateway.core.ground.opener import Opener
 from gateway.core.ground.paths import Paths
-from gateway.core.ground.reorder import Frames, Reorder
+from gateway.core.ground.reorder import Reorder
 from gateway.core.ground.session import Session
 from gateway.core.ground.starts import Start
 from gateway.core.ground.uplink_sessions import UplinkSessions
 from gateway.core.wire import DropReason
 from gateway.endpoints import Endpoint, open_endpoint, open_link
-from gateway.endpoints.feed import TELEMETRY, VIDEO, Feed, leaves_computer
+from gateway.endpoints.feed import Feed, leaves_computer
 from gateway.errors import ConfigError
 from gateway.ground import session_report
 from gateway.ground.aircraft_watch import AircraftWatch
 from gateway.ground.boots import Boots
 from gateway.ground.order_file import OrderFile
 from gateway.ground.owners import Owners
+from gateway.ground.publication import Publication
 from gateway.ground.succession import Succession
 from gateway.ground.uplink import GroundUplink
 from gateway.local_users import LocalUsers
@@ -55,7 +57,7 @@ from gateway.report.frame_counts import FrameCounts
 from gateway.report.log import say
 from gateway.report.meter import Growth, Meter
 from gateway.report.order_end import OrderEnd
-from gateway.report.role_status import FeedStatus, GroundStatus, SessionStatus, Use
+from gateway.report.role_status import GroundStatus, SessionStatus, Use
 from gateway.report.status_socket import Publisher
 from keys.folders.station import StationFolder
 from keys.lanes import VIDEO_LANES
@@ -103,6 +105,7 @@ class Ground:
         sessions = UplinkSessions(order, me.index, settings.mtu, os.urandom, self.barrier)
         self.systems = sessions.systems
         self.owners = Owners(self.systems, self.listener, station)
+        self.publication = Publication(self.feed, self.owners, self.systems) if self.feed else None
         self.alarms = Alarms(lambda text: say("ground", f"{station.name}: {text}"))
         self.uplink = GroundUplink(sessions, self.gcs, self.links, self.alarms, self.barrier)
         parts = (OrderFile(settings.order), self.listener, self.uplink, self.alarms, self.barrier)
@@ -191,22 +194,23 @@ class Ground:
         with self.barrier:
             self._to_gcs(self.reorder.put(self.systems.sift(opened.bundles), now), now)
         for lane, player in zip(VIDEO_LANES, self.players, strict=False):
-            if lane in opened.video:
+            if slots := opened.slots(lane):
                 with self.barrier:
-                    self._to_video(player, opened.video[lane], now)
-        if self.feed:
-            for topic, lane in zip(VIDEO, VIDEO_LANES, strict=True):
-                self.feed.publish(topic, map(self._batch.view, opened.video.get(lane, ())))
+                    self._to_video(player, slots, now)
+        if self.publication:
+            with self.barrier:
+                self.publication.video(opened, self._batch, now)
         self.boots.record()
         self.owners.record()
 
     # --- 3 and 4: to the people ---
 
-    def _to_gcs(self, frames: Frames, now: float) -> None:
+    def _to_gcs(self, bundles: list[Bundle], now: float) -> None:
+        frames = [frame for bundle in bundles for frame in bundle.frames]
         with self.barrier:
             self.frames.count(frames)
-            if self.feed:
-                self.feed.publish(TELEMETRY, frames)
+            if self.publication:
+                self.publication.telemetry(bundles)
         for plain in self._plain.refill(frames):
             for gcs in self.gcs:
                 with self.barrier:
@@ -317,7 +321,7 @@ class Ground:
             opened={lane.name.lower(): count for lane, count in self.opener.opened.items()},
             endpoints=self.meter.read(now),
             reordered=self.reorder.late,
-            feed=self._feed_status(),
+            feed=self.publication.status() if self.publication else None,
             frames=self.frames.status(),
             commands={"sent": self.uplink.sent, **self.uplink.refused},
             kept_back=self.uplink.kept_back(),
@@ -334,19 +338,6 @@ class Ground:
         name, device = self.owners.name(session.device_public), session.device_public
         refusal, systems = self.uplink.sessions.refusal_of(session, now), self.systems.owned(device)
         return session_report.report(session, self.listener.me.index, now, device=name, systems=systems, refusal=refusal)
-
-    def _feed_status(self) -> FeedStatus | None:
-        if (feed := self.feed) is None:
-            return None
-        return FeedStatus(
-            address=feed.address,
-            state=feed.state,
-            last_error=feed.last_error,
-            published=dict(feed.published),
-            subscriptions=dict(feed.subscriptions),
-            refused=feed.refused,
-            kept_out=feed.kept_out,
-        )
 
     def _unopened_per_s(self, now: float) -> float:
         """Control datagrams a second that no order of ours opens, over the last seconds."""

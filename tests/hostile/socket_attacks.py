@@ -20,7 +20,7 @@ from cryptography.x509 import UnsupportedGeneralNameType
 from gateway.core.fragment import split
 from gateway.core.wire import Kind
 from gateway.demo.stage import HOST, Program, free_port
-from gateway.endpoints.feed import Feed
+from gateway.endpoints.feed import Feed, Origin
 from keys import beat
 from tests.hostile.row import Row, only
 from tests.hostile.scene import Scene, moved
@@ -32,6 +32,7 @@ from tests.unit.gateway.endpoints.wires import until
 FLOOD = 5_000
 CONNECTIONS = 300
 LETTER_EVERY_S = 0.2
+ORIGIN = Origin(device="drone", systems=[], session="", lane="telemetry", time_us=0)
 
 
 class Subscribed:
@@ -54,7 +55,7 @@ class Subscribed:
 
     def hears(self) -> bool:
         """Whether the honest subscriber gets a frame that is published now."""
-        self.feed.publish("telemetry", [b"frame"])
+        self.feed.publish("telemetry", [(ORIGIN, [b"frame"])])
         return bool(self.honest.poll(500)) and self.honest.recv_multipart()[1] == b"frame"
 
     def row(self, attack: str, sent: str, happened: str, *names: str) -> Row:

@@ -24,7 +24,8 @@ def test_the_client_of_the_manual_hears_the_flight(fly, tmp_path):
         client = subprocess.Popen([sys.executable, "-u", "-c", code.replace("5700", str(port))], stdout=out)
         flight.step_more = lambda: fc.sendto(heartbeat(armed=True), (HOST, flight.fc_port))
         try:
-            assert flight.until(lambda: "'mavpackettype': 'HEARTBEAT'" in heard.read_text()), heard.read_text()
+            said = re.compile(r"^drone-7 \d{16} \{'mavpackettype': 'HEARTBEAT'", re.MULTILINE)
+            assert flight.until(lambda: said.search(heard.read_text())), heard.read_text()
             flight.run(1.0)
             ground = next(s for s in json.loads(zegel("status", "--json")) if s["role"] == "ground")
         finally:

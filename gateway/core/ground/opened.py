@@ -15,13 +15,18 @@ from keys.lanes import Lane
 class Bundle(NamedTuple):
     """The frames of one telemetry datagram, and where in its lane it stands; none if it was padding alone.
 
-    `waited`: seconds for which it had waited before it was read; 0 if it came just now.
+    `arrived`: when it came, or the earliest time that it can have come.
     """
 
     lease: Lease
     ctr: int
     frames: list[memoryview]
-    waited: float = 0.0
+    arrived: float
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """Epoch and CTR, by which a lane is in order."""
+        return self.lease.epoch, self.ctr
 
 
 class Arrival(NamedTuple):
@@ -33,7 +38,7 @@ class Arrival(NamedTuple):
 
 
 class Opened:
-    """What one batch held: bundles as they came, and for each video lane the slots that hold its datagrams.
+    """What one batch held: bundles as they came, and of each lease of a video lane the slots that hold its datagrams.
 
     `fresh`: the slots that prove their senders worth an answer: tag right, counter new, and of the lane that fewest hold
     the key of.
@@ -43,7 +48,7 @@ class Opened:
 
     def __init__(self) -> None:
         self.bundles: list[Bundle] = []
-        self.video: dict[Lane, list[int]] = {}
+        self.video: dict[Lease, list[int]] = {}
         self.fresh: list[int] = []
         self.arrivals: list[Arrival] = []
 
@@ -51,3 +56,7 @@ class Opened:
     def frames(self) -> list[memoryview]:
         """The frames of all bundles, as they came."""
         return [frame for bundle in self.bundles for frame in bundle.frames]
+
+    def slots(self, lane: Lane) -> list[int]:
+        """Those of a video lane, of all sessions."""
+        return [slot for lease, slots in self.video.items() if lease.lane is lane for slot in slots]

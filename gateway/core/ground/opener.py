@@ -293,10 +293,10 @@ class Opener:
             opened.fresh += slots
         self.opened[lease.lane] += len(slots)
         if lease.lane in VIDEO_LANES:
-            opened.video.setdefault(lease.lane, []).extend(self._unpadded(batch, slots) if self._pad_video else slots)
+            opened.video.setdefault(lease, []).extend(self._unpadded(batch, slots) if self._pad_video else slots)
         elif lease.lane in TELEMETRY_LANES:
             for slot, ctr in zip(slots, ctrs, strict=True):
-                opened.bundles.append(Bundle(lease, ctr, self._frames(batch.view(slot)), batch.age(slot)))
+                opened.bundles.append(Bundle(lease, ctr, self._frames(batch.view(slot)), now - batch.age(slot)))
         else:
             for slot in slots:
                 self._take(self._control, bytes(batch.view(slot)), lease, now - batch.sure_age(slot))

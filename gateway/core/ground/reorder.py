@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import bisect
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 from gateway.core.bundle import DROP_AFTER_S
@@ -22,7 +22,6 @@ from keys.lanes import Lane
 WAIT_S = 0.050  # for the datagrams of a gap
 WAITING_MAX = 512  # bundles of one lane; more than the fastest flight controller fills in WAIT_S
 
-Frames: TypeAlias = list[bytes | memoryview]
 Position: TypeAlias = tuple[int, int]  # epoch, CTR
 
 
@@ -33,29 +32,30 @@ class _Lane:
 
     def __init__(self) -> None:
         self.next: Position | None = None  # behind what was delivered last; None before the first
-        self.waiting: list[tuple[Position, float, list[bytes]]] = []  # position, since when, frames
+        self.waiting: list[Bundle] = []
 
-    def put(self, position: Position, frames: Sequence[memoryview], since: float) -> None:
+    def put(self, bundle: Bundle) -> None:
         """Line up behind a gap. The bytes are copied, for their batch is filled again meanwhile."""
-        bisect.insort(self.waiting, (position, since, [bytes(frame) for frame in frames]))
+        copied = bundle._replace(frames=[memoryview(bytes(frame)) for frame in bundle.frames])
+        bisect.insort(self.waiting, copied, key=lambda waiting: waiting.position)
 
-    def release(self, count: int, now: float) -> tuple[Frames, int]:
-        """The frames of the first `count` of those that wait, and of all that then follow without a gap.
+    def release(self, count: int, now: float) -> tuple[list[Bundle], int]:
+        """The first `count` of those that wait, and all that then follow without a gap.
 
-        And how many of these bundles are not delivered: the process stood still while they waited, and they are late.
+        And how many of these are not delivered: the process stood still while they waited, and they are late.
         """
-        follows = _following(self.waiting[count - 1][0]) if count else self.next
-        while follows and count < len(self.waiting) and self.waiting[count][0] == follows:
+        follows = _following(self.waiting[count - 1].position) if count else self.next
+        while follows and count < len(self.waiting) and self.waiting[count].position == follows:
             follows = _following(follows)
             count += 1
         gone, self.waiting = self.waiting[:count], self.waiting[count:]
         self.next = follows
-        in_time = [frames for _, since, frames in gone if now - since <= DROP_AFTER_S]
-        return [frame for frames in in_time for frame in frames], len(gone) - len(in_time)
+        in_time = [bundle for bundle in gone if now - bundle.arrived <= DROP_AFTER_S]
+        return in_time, len(gone) - len(in_time)
 
     def overdue(self, now: float) -> int:
         """How many must not wait any longer: those that have waited long enough, and all before them."""
-        return max((i + 1 for i, (_, since, _) in enumerate(self.waiting) if since + WAIT_S <= now), default=0)
+        return max((i + 1 for i, bundle in enumerate(self.waiting) if bundle.arrived + WAIT_S <= now), default=0)
 
 
 def _following(position: Position) -> Position:
@@ -75,42 +75,42 @@ class Reorder:
         self._lanes: weakref.WeakKeyDictionary[Session, dict[Lane, _Lane]] = weakref.WeakKeyDictionary()
         self._waiting: list[_Lane] = []  # those in which something waits
 
-    def put(self, bundles: Iterable[Bundle], now: float) -> Frames:
-        """The frames that may go on now, in order. Only frames that have to wait are copied."""
-        out: Frames = []
+    def put(self, bundles: Iterable[Bundle], now: float) -> list[Bundle]:
+        """Those that may go on now, in order. Only frames that have to wait are copied."""
+        out: list[Bundle] = []
         for bundle in bundles:
             lease = bundle.lease
             lane = self._lanes.setdefault(lease.session, {}).setdefault(lease.lane, _Lane())
-            out += self._put(lane, (lease.epoch, bundle.ctr), bundle, now)
+            out += self._put(lane, bundle, now)
             if lane.waiting and lane not in self._waiting:
                 self._waiting.append(lane)
         return out
 
-    def _put(self, lane: _Lane, position: Position, bundle: Bundle, now: float) -> Frames:
-        if lane.next is not None and position < lane.next:
+    def _put(self, lane: _Lane, bundle: Bundle, now: float) -> list[Bundle]:
+        if lane.next is not None and bundle.position < lane.next:
             self.late += 1
-            return [*bundle.frames]
-        if lane.next is None or position == lane.next:
-            lane.next = _following(position)
-            return [*bundle.frames, *self._release(lane, 0, now)]
-        lane.put(position, bundle.frames, now - bundle.waited)
+            return [bundle]
+        if lane.next is None or bundle.position == lane.next:
+            lane.next = _following(bundle.position)
+            return [bundle, *self._release(lane, 0, now)]
+        lane.put(bundle)
         if len(lane.waiting) > WAITING_MAX or not self._several(bundle.lease.session, now):
             return self._release(lane, len(lane.waiting), now)
         return []
 
-    def _release(self, lane: _Lane, count: int, now: float) -> Frames:
-        frames, late = lane.release(count, now)
+    def _release(self, lane: _Lane, count: int, now: float) -> list[Bundle]:
+        bundles, late = lane.release(count, now)
         self.dropped += late
-        return frames
+        return bundles
 
     def next_due(self) -> float:
-        """When `release` has frames next."""
-        since = [entry[1] for lane in self._waiting for entry in lane.waiting]
-        return min(since, default=float("inf")) + WAIT_S
+        """When `release` has bundles next."""
+        arrived = [bundle.arrived for lane in self._waiting for bundle in lane.waiting]
+        return min(arrived, default=float("inf")) + WAIT_S
 
-    def release(self, now: float) -> Frames:
-        """The frames behind gaps that were not filled in time."""
-        out: Frames = []
+    def release(self, now: float) -> list[Bundle]:
+        """Those behind gaps that were not filled in time."""
+        out: list[Bundle] = []
         for lane in self._waiting:
             out += self._release(lane, lane.overdue(now), now)
         self._waiting = [lane for lane in self._waiting if lane.waiting]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import socket
 import threading
@@ -16,9 +17,12 @@ from gateway.endpoints.feed import (
     EVENT_MAX,
     EVENTS_A_TICK,
     REFUSED_MAX,
+    SCHEMA,
     SUBSCRIPTIONS_MAX,
     TOPICS,
     Feed,
+    Origin,
+    Published,
     leaves_computer,
     parse_feed,
     subscribe,
@@ -27,6 +31,9 @@ from gateway.endpoints.plain_users import PlainUsers
 from gateway.endpoints.socket_users import AVAILABLE
 from tests.hostile.zmtp import GREETING, Stranger, ready
 from tests.unit.gateway.endpoints.wires import HOST, WITHIN_S, no_descriptors, until
+
+HERE = Origin(device="drone-7", systems=[1], session="00" * 16, lane="telemetry", time_us=1_795_000_000_000_001)
+ELSEWHERE = Origin(device="drone-8", systems=[], session="11" * 16, lane="video_a", time_us=1_795_000_000_000_002)
 
 
 @pytest.fixture
@@ -47,7 +54,7 @@ class Program:
     """Somebody who listens until `count` messages have come."""
 
     def __init__(self, address: str, *topics: str, count: int) -> None:
-        self.got: list[tuple[str, bytes]] = []
+        self.got: list[Published] = []
         self._thread = threading.Thread(target=self._listen, args=(address, topics, count), daemon=True)
         self._thread.start()
 
@@ -56,7 +63,7 @@ class Program:
         self.got += [next(listening) for _ in range(count)]
         listening.close()
 
-    def wait(self) -> list[tuple[str, bytes]]:
+    def wait(self) -> list[Published]:
         self._thread.join(10)
         return self.got
 
@@ -89,16 +96,31 @@ def test_each_program_gets_the_topics_that_it_asked_for_in_order(make):
     every = Program(feed.address, count=5)
     until(lambda: feed.tick(0.0) or feed.subscriptions.total() == 4)
     assert feed.state == "connected"
-    feed.publish("telemetry", [b"t1", memoryview(b"t2")])
-    feed.publish("video.a", [b"a1"])
-    feed.publish("video.b", [b"\0" * 1400])
-    feed.publish("telemetry", [b"t3"])
-    assert one.wait() == [("telemetry", b"t1"), ("telemetry", b"t2"), ("telemetry", b"t3")]
-    assert [topic for topic, _ in every.wait()] == ["telemetry", "telemetry", "video.a", "video.b", "telemetry"]
+    feed.publish("telemetry", [(HERE, [b"t1", memoryview(b"t2")])])
+    feed.publish("video.a", [(ELSEWHERE, [b"a1"])])
+    feed.publish("video.b", [(HERE, [b"\0" * 1400])])
+    feed.publish("telemetry", [(ELSEWHERE, [b"t3"])])
+    assert one.wait() == [("telemetry", b"t1", HERE), ("telemetry", b"t2", HERE), ("telemetry", b"t3", ELSEWHERE)]
+    assert [published.topic for published in every.wait()] == ["telemetry", "telemetry", "video.a", "video.b", "telemetry"]
     until(lambda: feed.tick(0.0) or feed.state == "idle")  # both have gone
 
 
-def test_nothing_is_copied_for_nobody(make):
+def test_a_message_has_three_parts_and_the_last_is_json(scene):
+    feed, honest, _ = scene
+    feed.publish("telemetry", [(HERE, [b"frame"])])
+    topic, frame, origin = honest.recv_multipart()
+    assert (topic, frame) == (b"telemetry", b"frame")
+    assert json.loads(origin) == {
+        "schema": SCHEMA,
+        "device": "drone-7",
+        "systems": [1],
+        "session": "00" * 16,
+        "lane": "telemetry",
+        "time_us": 1_795_000_000_000_001,
+    }
+
+
+def test_nothing_is_read_or_copied_while_no_program_has_subscribed(make):
     feed = make(f"tcp://{HOST}:{free_port(socket.SOCK_STREAM)}")
     feed.tick(0.0)
     feed.publish("telemetry", (pytest.fail("looked at") for _ in range(1)))
@@ -124,7 +146,7 @@ def test_a_subscriber_that_does_not_read_holds_up_nobody(make):
     thread.start()
     until(lambda: feed.tick(0.0) or feed.subscriptions["video.a"] == 1)
     for _ in range(100):
-        feed.publish("video.a", [bytes(1400)] * 1000)  # it reads one, and then no more
+        feed.publish("video.a", [(ELSEWHERE, [bytes(1400)] * 1000)])  # it reads one, and then no more
     assert feed.published["video.a"] == 100_000
     thread.join(10)
     listening.close()
@@ -179,8 +201,8 @@ def scene(make) -> Iterator[tuple[Feed, zmq.Socket, Stranger]]:
 
 def hears(feed: Feed, honest: zmq.Socket) -> bool:
     """Whether the honest subscriber gets what is published."""
-    feed.publish("telemetry", [b"frame"])
-    return bool(honest.poll(300)) and honest.recv_multipart() == [b"telemetry", b"frame"]
+    feed.publish("telemetry", [(HERE, [b"frame"])])
+    return bool(honest.poll(300)) and honest.recv_multipart()[:2] == [b"telemetry", b"frame"]
 
 
 @pytest.mark.parametrize("message", [b"", b"\2", b"\7x", b"\2telemetry", b"\1nothing of ours", b"\xff" * 100])
@@ -253,10 +275,10 @@ def test_a_program_of_a_user_who_may_be_here_gets_what_it_asked_for(make):
         return feed.subscriptions == {"telemetry": 2, "video.a": 1, "video.b": 1}
 
     until(subscribed)
-    feed.publish("telemetry", [b"t"])
-    feed.publish("video.a", [b"v"])
-    assert one.wait() == [("telemetry", b"t")]
-    assert all_.wait() == [("telemetry", b"t"), ("video.a", b"v")]
+    feed.publish("telemetry", [(HERE, [b"t"])])
+    feed.publish("video.a", [(HERE, [b"v"])])
+    assert one.wait() == [("telemetry", b"t", HERE)]
+    assert all_.wait() == [("telemetry", b"t", HERE), ("video.a", b"v", HERE)]
     assert feed.kept_out == 0
 
 
@@ -267,7 +289,7 @@ def test_a_program_of_a_user_who_may_not_is_hung_up_on_and_gets_nothing(make):
 
     def kept_out() -> bool:
         feed.tick(0.0)
-        feed.publish("telemetry", [b"t"])
+        feed.publish("telemetry", [(HERE, [b"t"])])
         return feed.kept_out >= 3
 
     until(kept_out)  # it comes again and again
@@ -286,7 +308,7 @@ def test_who_unsubscribes_gets_no_more_and_others_do(make):
         until(lambda: feed.tick(0.0) or feed.subscriptions["telemetry"] == 2)
         leaves.unsubscribe(b"telemetry")
         until(lambda: feed.tick(0.0) or feed.subscriptions["telemetry"] == 1)
-        until(lambda: feed.tick(0.0) or feed.publish("telemetry", [b"t"]) or bool(stays.poll(10)))
+        until(lambda: feed.tick(0.0) or feed.publish("telemetry", [(HERE, [b"t"])]) or bool(stays.poll(10)))
         assert not leaves.poll(100)
 
 
@@ -318,7 +340,7 @@ def test_a_message_of_a_strangers_own_lends_it_nobodys_subscription(make, monkey
 
         def hears() -> bool:
             feed.tick(0.0)
-            feed.publish("telemetry", [b"frame"])
+            feed.publish("telemetry", [(HERE, [b"frame"])])
             return bool(honest.poll(10))
 
         until(hears)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +16,6 @@ from gateway.config import GroundConfig
 from gateway.core.ground.reorder import WAIT_S
 from gateway.core.ground.session import Session
 from gateway.core.ground.starts import Start
-from gateway.core.sframe import DOWNLINK_FIRST
 from gateway.demo.stage import drain
 from gateway.endpoints.endpoint import State
 from gateway.errors import ConfigError
@@ -55,19 +54,6 @@ def pair(tmp_path: Path) -> Iterator[SteppedPair]:
         yield made
 
 
-def sealed(pair: SteppedPair, lane: Lane, send: Callable[[], None]) -> list[bytes]:
-    """What the aircraft puts on air of `lane` once that is sent to it."""
-    on_air: list[bytes] = []
-    send()
-
-    def turn() -> None:
-        pair.turn(pair.air)
-        on_air.extend(datagram for datagram in pair.on_air() if datagram[0] >= DOWNLINK_FIRST and datagram[1] == lane)
-
-    pair.until(lambda: on_air, turn)
-    return on_air
-
-
 def test_what_the_aircraft_seals_reaches_the_people_a_frame_and_a_picture_a_datagram(pair: SteppedPair):
     frames, shown, seen = [mavlink_frame(random.Random(1), seq) for seq in range(3)], list[bytes](), list[bytes]()
     pair.from_fc(*frames)
@@ -102,9 +88,9 @@ def test_by_several_links_telemetry_waits_for_a_gap_and_video_and_evidence_do_no
         (session,) = pair.ground.listener.sessions.values()
         pair.until(lambda: pair.ground.paths.several(session, clock.now()))
         frames, pictures = [mavlink_frame(random.Random(1), seq) for seq in range(3)], [b"one", b"two", b"three"]
-        (first,), (_,), (third,) = (sealed(pair, Lane.TELEMETRY, partial(pair.from_fc, frame)) for frame in frames)
-        (one,), (_,), (three,) = (sealed(pair, Lane.VIDEO_A, partial(pair.from_camera, each)) for each in pictures)
-        (_, beat) = (sealed(pair, Lane.EVIDENCE, lambda: None)[-1] for _ in range(2))
+        (first,), (_,), (third,) = (pair.sealed(Lane.TELEMETRY, partial(pair.from_fc, frame)) for frame in frames)
+        (one,), (_,), (three,) = (pair.sealed(Lane.VIDEO_A, partial(pair.from_camera, each)) for each in pictures)
+        (_, beat) = (pair.sealed(Lane.EVIDENCE, lambda: None)[-1] for _ in range(2))
         before = session.seq
         now, shown, seen = clock.now(), list[bytes](), list[bytes]()
         monkeypatch.setattr(clock, "now", lambda: now)  # from here on time stands still

@@ -27,7 +27,7 @@ class Scene:
         batch.waited(max(ages), np.array(ages))
         opened = self.station.opener.open(batch, self.now)
         assert all(batch.age(slot) <= 1 for slot in opened.fresh), "what is late vouches for nobody"
-        return [bytes(view) for view in (*opened.frames, *map(batch.view, opened.video.get(Lane.VIDEO_A, [])))]
+        return [bytes(view) for view in (*opened.frames, *map(batch.view, opened.slots(Lane.VIDEO_A)))]
 
 
 @pytest.fixture

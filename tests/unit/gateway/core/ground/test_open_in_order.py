@@ -7,7 +7,7 @@ import random
 import pytest
 
 from gateway.core.ground.opener import Opener
-from keys.lanes import Lane
+from keys.lanes import VIDEO_LANES, Lane
 from tests.memory_link import LANES, Station, World
 from tests.unit.gateway.core.by_hand import Aboard, batch_of, damaged
 
@@ -40,7 +40,7 @@ def stormy(rng: random.Random, datagrams: list[bytes]) -> list[list[bytes]]:
 def opened(opener: Opener, batch: list[bytes]) -> object:
     arena = batch_of(*batch)
     result = opener.open(arena, 0.0)
-    views = {lane: [(slot, bytes(arena.view(slot))) for slot in slots] for lane, slots in result.video.items() if slots}
+    views = {lane: [(slot, bytes(arena.view(slot))) for slot in result.slots(lane)] for lane in VIDEO_LANES}
     arrivals = [(arrival.lease.lane, [*arrival.slots], [*arrival.ctrs]) for arrival in result.arrivals]
     return views, arrivals, result.fresh
 

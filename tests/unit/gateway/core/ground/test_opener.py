@@ -211,7 +211,7 @@ def test_what_opened_beside_a_bad_tag_is_untouched(scene: Scene):
     sealed = [scene.aboard.sealed(Lane.VIDEO_A, bytes([ctr]) * 40, ctr) for ctr in range(5)]
     batch = batch_of(*(damaged(d) if i % 2 else d for i, d in enumerate(sealed)))
     opened = scene.station.opener.open(batch, 0.0)
-    assert [bytes(batch.view(slot)) for slot in opened.video[Lane.VIDEO_A]] == [bytes([i]) * 40 for i in (0, 2, 4)]
+    assert [bytes(batch.view(slot)) for slot in opened.slots(Lane.VIDEO_A)] == [bytes([i]) * 40 for i in (0, 2, 4)]
 
 
 @pytest.mark.parametrize("at", [0, 1, 2, 3, 20, -1])
@@ -262,7 +262,7 @@ def test_a_short_datagram_is_not_completed_by_the_one_before_it(scene: Scene):
         batch.clear()
         batch.append(whole)
         batch.lengths[0] = size
-        assert not scene.station.opener.open(batch, 0.0).video.get(Lane.VIDEO_A)
+        assert not scene.station.opener.open(batch, 0.0).slots(Lane.VIDEO_A)
     assert set(scene.station.drops) == {"too_short", "bad_tag"}
     assert scene.station.drops["too_short"] == 5 + 16
 
@@ -400,6 +400,6 @@ def test_slots_are_not_mixed_up_in_a_full_batch(scene: Scene):
     batch = batch_of(*datagrams)
     opened = Opener(scene.station.listener).open(batch, 0.0)
     for lane in lanes[:2]:
-        assert [bytes(batch.view(slot)) for slot in opened.video[lane]] == plain
+        assert [bytes(batch.view(slot)) for slot in opened.slots(lane)] == plain
     assert len(opened.frames) == 21
     assert batch.octets.shape == (64, SLOT_SIZE)

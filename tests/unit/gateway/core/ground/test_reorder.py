@@ -21,19 +21,19 @@ class Scene:
         self.session = Session(Statement(bytes(32), 0, bytes(32), 1, 0), b"")
         self.key = ReceiveKey(bytes(32), 0x1A0)
 
-    def bundle(self, ctr: int, epoch: int = 0, session: Session | None = None) -> Bundle:
+    def bundle(self, ctr: int, epoch: int = 0, session: Session | None = None, arrived: float = 0.0) -> Bundle:
         lease = Lease(session or self.session, Lane.TELEMETRY, self.key, 1 << 28, epoch)
-        return Bundle(lease, ctr, [memoryview(f"{epoch}/{ctr}".encode())])
+        return Bundle(lease, ctr, [memoryview(f"{epoch}/{ctr}".encode())], arrived)
 
     def put(self, *ctrs: int, now: float = 0.0, epoch: int = 0) -> list[int]:
-        return counters(self.reorder.put([self.bundle(ctr, epoch) for ctr in ctrs], now))
+        return counters(self.reorder.put([self.bundle(ctr, epoch, arrived=now) for ctr in ctrs], now))
 
     def release(self, now: float) -> list[int]:
         return counters(self.reorder.release(now))
 
 
-def counters(frames: list[bytes | memoryview]) -> list[int]:
-    return [int(bytes(frame).partition(b"/")[2]) for frame in frames]
+def counters(bundles: list[Bundle]) -> list[int]:
+    return [int(bytes(frame).partition(b"/")[2]) for bundle in bundles for frame in bundle.frames]
 
 
 def test_the_first_bundle_begins_wherever_it_is():
@@ -108,10 +108,12 @@ def test_what_waits_outlives_its_batch():
     scene = Scene()
     scene.put(0)
     slot = bytearray(b"0/2")
-    held = Bundle(scene.bundle(2).lease, 2, [memoryview(slot)])
-    assert scene.reorder.put([held], 0.0) == []
+    held = scene.bundle(2, arrived=0.01)._replace(frames=[memoryview(slot)])
+    assert scene.reorder.put([held], 0.02) == []
     slot[:] = b"0/7"
-    assert scene.release(WAIT_S) == [2]
+    (released,) = scene.reorder.release(0.01 + WAIT_S)
+    assert counters([released]) == [2]
+    assert (released.lease, released.arrived) == (held.lease, 0.01), "where it is from and when it came goes with it"
 
 
 def test_a_flood_behind_a_gap_is_not_kept():
@@ -144,7 +146,7 @@ def test_what_waited_for_a_gap_while_the_process_stood_still_is_late():
     assert scene.release(8.0) == []
     assert scene.reorder.dropped == 2
     assert scene.put(4, now=8.0) == [4], "the order goes on behind it"
-    waited = scene.bundle(6)._replace(waited=0.9)
+    waited = scene.bundle(6, arrived=8.1)
     assert counters(scene.reorder.put([waited], 9.0)) == []
     assert counters(scene.reorder.release(9.0)) == [6], "a gap is waited for from its arrival, not from its reading"
     assert scene.reorder.dropped == 2

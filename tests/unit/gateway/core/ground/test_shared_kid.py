@@ -57,7 +57,7 @@ def test_a_copy_under_a_shared_kid_arrives_from_nobody(twins: tuple[Station, Abo
 def test_what_neither_session_opens_is_wiped(twins: tuple[Station, Aboard, Aboard]):
     station, one, two = twins
     batch = batch_of(damaged(one.sealed(Lane.VIDEO_A, SECRET)), damaged(two.sealed(Lane.VIDEO_A, SECRET)))
-    assert not station.opener.open(batch, 0.0).video.get(Lane.VIDEO_A)
+    assert not station.opener.open(batch, 0.0).slots(Lane.VIDEO_A)
     assert station.drops == {"bad_tag": 2}
     assert SECRET not in bytes(batch.arena)
     assert not batch.octets[:, HEADROOM + 3 :].any()
