@@ -7,7 +7,6 @@ what an uplink echoes. Pure: no file, clock or randomness.
 from __future__ import annotations
 
 import dataclasses
-import enum
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
@@ -22,19 +21,6 @@ FRAGMENT_HASH_SIZE = 16
 FRAGMENTS_MAX = 16  # per message, SPEC.md section 4.1
 STATE_MAX = 96  # bytes of field 12 as encoded
 SESSION_MS_MAX = (1 << 32) - 1  # 49 days; field 11 stops at this value
-
-
-class Flag(enum.IntFlag):
-    """Bits 8 to 64 are specified in SPEC.md section 5.4 and not set yet."""
-
-    ORDER_EXPIRED = 1  # the order is past its dates or limits; an aircraft in flight continues
-    ORDER_CHANGE_AHEAD = 2
-    SESSION_CLOSED = 4
-    VENDOR_HAS_PICTURE = 8  # a vendor's device or service holds a picture before it is sealed
-    VIDEO_RECORDED = 16
-    RECORDING_FAILS = 32  # something that should be recorded is not
-    LITTLE_ROOM = 64  # the card has room for less than ten minutes
-    NARROW_LINK = 128  # beats come once a second: the narrowest link carries less than 250 kbit/s
 
 
 def is_state(value: object) -> bool:

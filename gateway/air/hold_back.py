@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from firmware_shims.mavlink import FRAME_MAX
 from gateway.batch import ROOM
 from gateway.core.bundle import Bundler
+from gateway.endpoint_state import State
 from gateway.endpoints import Endpoint
-from gateway.endpoints.endpoint import State
 from gateway.loop.frame_reader import BATCHES_A_READ
 
 SHARE = 0.25  # of the link's rate is left for frames: each is sealed twice, headers and control take about half

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from gateway.core.aircraft_state import AGE_MAX_MS, NONE_YET, AircraftState
+from gateway.endpoint_state import State
 from gateway.endpoints import Endpoint
-from gateway.endpoints.endpoint import State
 
 _FAULTS_MAX = 255
 

@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Sequence, Set
 
 from gateway import clock, config
-from gateway.air import standing
+from gateway.air import long_round, standing
 from gateway.air.hold_back import HoldBack
 from gateway.air.oversize import Oversize
 from gateway.air.own_state import OwnState
@@ -30,9 +30,10 @@ from gateway.config import AirConfig
 from gateway.core.air.announcer import NARROW_BELOW_BPS, Announcer
 from gateway.core.barrier import Barrier
 from gateway.core.bundle import DROP_AFTER_S, Bundler, pad_videos
-from gateway.core.wire import DOWNLINK_OVERHEAD, Control, DropReason
+from gateway.core.drop_reason import DropReason
+from gateway.core.wire import DOWNLINK_OVERHEAD, Control
+from gateway.endpoint_state import State
 from gateway.endpoints import Endpoint, open_endpoint, open_link
-from gateway.endpoints.endpoint import State
 from gateway.errors import OrderExpired
 from gateway.local_users import LocalUsers
 from gateway.loop import hardening, pacing, watchdog
@@ -328,10 +329,7 @@ class Air:
         say("air", f"sealed: operation {order.operation!r} of {order.agency!r}, {len(order.stations)} stations")
         names = ", ".join(lane.name.lower().replace("_", " ") for lane in self.announcer.lanes)
         say("air", f"session {self.announcer.session_id.hex()[:8]}, boot {self.sessions.boot}, lanes: {names}")
-        if advice.too_large_for_link(self.announcer.round_s, order.stations):
-            self.alarms.raise_(Reason.ANNOUNCEMENTS_SLOW, now, seconds=round(self.announcer.round_s))
-        else:
-            self.alarms.clear(Reason.ANNOUNCEMENTS_SLOW)
+        long_round.alarm(self.alarms, self.announcer.round_s, order.stations, now)
 
     def _show_cameras(self, now: float) -> None:
         """A camera that never sent anything may not be connected, so only one that has stopped is a fault."""

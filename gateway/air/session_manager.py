@@ -26,7 +26,7 @@ from gateway.loop.watchdog import Manager
 from gateway.report.alarms import Alarms, Reason, kind_of
 from gateway.report.log import say
 from keys import amendment
-from keys.beat import Flag
+from keys.beat_flag import Flag
 from keys.errors import FolderError, KeysError, NoOrder, NumberTwice
 from keys.folders import inbox
 from keys.folders.device import DeviceFolder

@@ -11,9 +11,9 @@ from gateway.air.uplink import AirUplink
 from gateway.core.air.announcer import Announcer
 from gateway.core.barrier import Barrier
 from gateway.core.bundle import Bundler
-from gateway.core.wire import DropReason
+from gateway.core.drop_reason import DropReason
+from gateway.endpoint_state import State
 from gateway.endpoints import Endpoint
-from gateway.endpoints.endpoint import State
 from gateway.loop.frame_reader import FrameReader
 from gateway.report import aircraft_report
 from gateway.report.alarms import Alarms

@@ -16,7 +16,7 @@ from gateway.core.air.announcer import Announcer
 from gateway.core.air.instances import INSTANCES_MAX
 from gateway.core.air.uplink_opener import Accepted, UplinkOpener
 from gateway.core.barrier import Barrier
-from gateway.core.wire import DropReason
+from gateway.core.drop_reason import DropReason
 from gateway.endpoints import Endpoint
 from gateway.report.alarms import Alarms, Reason
 from gateway.report.kept_back import KeptBack

@@ -15,9 +15,9 @@ from gateway import config
 from gateway.board import holder, port
 from gateway.board.finding import Finding, do, ok, unknown
 from gateway.board.subject import Subject
+from gateway.endpoint_state import State
 from gateway.endpoints import open_endpoint
 from gateway.endpoints.address import Address
-from gateway.endpoints.endpoint import State
 from gateway.loop.frame_reader import FrameReader, together
 from gateway.report.role_status import Use
 

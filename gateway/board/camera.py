@@ -16,7 +16,8 @@ from gateway.board import holder
 from gateway.board.finding import Finding, do, ok, unknown
 from gateway.board.subject import Subject
 from gateway.config import AirConfig
-from gateway.core.wire import DOWNLINK_OVERHEAD, DropReason
+from gateway.core.drop_reason import DropReason
+from gateway.core.wire import DOWNLINK_OVERHEAD
 from gateway.endpoints.address import Address
 from gateway.endpoints.mmsg import DATAGRAM_MAX
 from gateway.report.role_status import Use

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from gateway.batch import Batch
+from gateway.core.drop_reason import DropReason
 from gateway.core.ground.listener import Listener, StationIdentity
 from gateway.core.ground.opener import Opener
-from gateway.core.wire import DropReason
 from keys.folders.station import StationFolder
 from keys.order import verify_order
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pymavlink.dialects.v20 import all as dialect
 
 from gateway.core import sframe
-from gateway.core.wire import DropReason
+from gateway.core.drop_reason import DropReason
 from gateway.demo.flight import FlightController
 from gateway.demo.ledger import Ledger
 from gateway.demo.stage import Listener, Radio

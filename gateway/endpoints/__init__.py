@@ -10,7 +10,7 @@
     plain_users.py, socket_users.py, departures.py   the users whose programs on this computer may be peers
     lookup.py, reason.py   names to addresses, errors to plain words
 
-Imports gateway.batch and nothing else of ours.
+Imports gateway.batch, gateway.clock and gateway.endpoint_state, and nothing else of ours.
 """
 
 from __future__ import annotations

@@ -6,12 +6,12 @@ What lives here: the interface that the roles use. What must not: sockets and po
 from __future__ import annotations
 
 import dataclasses
-import enum
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Sequence
 from typing import ClassVar
 
 from gateway.batch import ROOM, Batch
+from gateway.endpoint_state import State
 from gateway.endpoints.address import Address
 from gateway.endpoints.plain_users import LOOK_EVERY_S, PlainUsers
 from gateway.endpoints.reason import reason
@@ -19,15 +19,6 @@ from gateway.endpoints.reason import reason
 READ, WRITE = 0x001, 0x004  # POLLIN and POLLOUT of poll(2); the select module of Windows does not name them
 BUFFER = 4 << 20  # bytes requested for each direction: some bursts of key frames; Linux gives at most net.core.rmem_max
 PAUSE_MIN_S, PAUSE_MAX_S = 0.1, 2.0  # seconds before the next attempt; doubled each time
-
-
-class State(enum.StrEnum):
-    """The state of an endpoint, for people."""
-
-    CONNECTED = "connected"  # traffic can pass
-    IDLE = "idle"  # it listens, and has no peer yet (or no longer)
-    RECONNECTING = "reconnecting"  # it is not open; `last_error` says why
-    DOWN = "down"  # closed by us
 
 
 @dataclasses.dataclass(slots=True)

@@ -27,8 +27,8 @@ from typing import NamedTuple
 import msgspec
 import zmq
 
+from gateway.endpoint_state import State
 from gateway.endpoints.address import on_this_computer
-from gateway.endpoints.endpoint import State
 from gateway.endpoints.lookup import SockAddr, in_words
 from gateway.endpoints.plain_users import PlainUsers
 

@@ -16,9 +16,10 @@ from itertools import islice
 from typing import Protocol
 
 from gateway.batch import HEADROOM, ROOM, SLOT_SIZE, Batch
+from gateway.endpoint_state import State
 from gateway.endpoints.address import Address
 from gateway.endpoints.age import Age
-from gateway.endpoints.endpoint import READ, WRITE, Counters, Endpoint, State
+from gateway.endpoints.endpoint import READ, WRITE, Counters, Endpoint
 
 DROP_AFTER_S = 1.0  # in our own queue; an older frame would do more harm than good
 QUEUE_MAX = 1 << 20  # bytes; protects the memory, and is far more than a second of any telemetry

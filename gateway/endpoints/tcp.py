@@ -8,8 +8,9 @@ import socket
 
 from gateway import clock
 from gateway.batch import Batch
+from gateway.endpoint_state import State
 from gateway.endpoints.address import Address
-from gateway.endpoints.endpoint import READ, WRITE, Endpoint, State
+from gateway.endpoints.endpoint import READ, WRITE, Endpoint
 from gateway.endpoints.lookup import Lookup, SockAddr, in_words, listen_on
 from gateway.endpoints.plain_users import NOT_HERE
 from gateway.endpoints.reason import UserMayNot

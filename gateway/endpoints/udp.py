@@ -16,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gateway.batch import NUMBERS, ROOM, Batch
+from gateway.endpoint_state import State
 from gateway.endpoints.address import Address
 from gateway.endpoints.age import Age
-from gateway.endpoints.endpoint import READ, Endpoint, State
+from gateway.endpoints.endpoint import READ, Endpoint
 from gateway.endpoints.gro import new_link_mover
 from gateway.endpoints.lookup import Lookup, SockAddr, Target, in_words, listen_on
 from gateway.endpoints.mmsg import FULL, ONLY_THIS_ONE, Mover, Peer, Sent, new_mover

@@ -23,6 +23,7 @@ from gateway import clock, config
 from gateway.batch import Batch
 from gateway.config import GroundConfig
 from gateway.core.barrier import Barrier
+from gateway.core.drop_reason import DropReason
 from gateway.core.ground.listener import Listener, StationIdentity
 from gateway.core.ground.opened import Bundle
 from gateway.core.ground.opener import Opener
@@ -31,7 +32,6 @@ from gateway.core.ground.reorder import Reorder
 from gateway.core.ground.session import Session
 from gateway.core.ground.starts import Start
 from gateway.core.ground.uplink_sessions import UplinkSessions
-from gateway.core.wire import DropReason
 from gateway.endpoints import Endpoint, open_endpoint, open_link
 from gateway.endpoints.feed import Feed, leaves_computer
 from gateway.errors import ConfigError

@@ -12,7 +12,7 @@ from gateway.core.refusal import Refusal
 from gateway.core.session_state import SessionState
 from gateway.report import aircraft_report, wording
 from gateway.report.role_status import SessionStatus
-from keys.beat import Flag
+from keys.beat_flag import Flag
 
 CLAIM_WITHIN_S = 30  # F2: the clocks of aircraft and ground agree if they differ by no more
 

@@ -13,10 +13,10 @@ from firmware_shims import definitions, mavlink, target
 from firmware_shims.guard import UNJUDGED, Guard
 from gateway.batch import AGED_S, Batch
 from gateway.core.barrier import Barrier
+from gateway.core.drop_reason import DropReason
 from gateway.core.ground.session import Session
 from gateway.core.ground.uplink_sessions import UplinkSessions
 from gateway.core.refusal import Refusal
-from gateway.core.wire import DropReason
 from gateway.endpoints import Endpoint
 from gateway.loop.frame_reader import FrameReader
 from gateway.report import wording

@@ -6,32 +6,24 @@ function here compares or searches a text: what it decides by are Enums, numbers
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
+from gateway.core.drop_reason import DropReason
 from gateway.core.refusal import Refusal
 from gateway.core.session_state import SessionState
-from gateway.core.wire import DropReason
-from gateway.endpoints.endpoint import State
+from gateway.endpoint_state import State
 from gateway.report import wording
 from gateway.report.alarms import Reason
 from gateway.report.order_end import in_words, passed
 from gateway.report.role_status import AirStatus, EndpointStatus, GroundStatus, Status, Use
-from keys.grant import Profile
-from keys.order_station import OrderStation
 
 SETTLED_AFTER_S = 5.0  # a younger process is still opening its endpoints
 LOSS_TOLD_PERCENT = 10.0
 UNOPENED_TOLD_PER_S = 0.5  # the lowest rate of control datagrams of an aircraft on a narrow link
-ROUND_ADVISED_S = 10.0  # a station that joins waits for a round of announcements; a pilot notices a longer wait
 UP = {State.CONNECTED, State.IDLE}
 NOT_HEARD = {SessionState.SILENT, SessionState.CLOSED}
 NOT_REFUSED = {"sent", DropReason.GUARDED}  # of what a ground counts of commands
 HEARTBEAT = "HEARTBEAT"  # as MAVLink's definitions name it
-
-
-def too_large_for_link(round_s: float, stations: Iterable[OrderStation]) -> bool:
-    """Whether the announcements of the order are too large; False if there is no smaller profile."""
-    return round_s > ROUND_ADVISED_S and any(station.profile is not Profile.X25519 for station in stations)
 
 
 def advise(status: Status) -> str:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from gateway.endpoint_state import State
 from gateway.endpoints import Endpoint
-from gateway.endpoints.endpoint import State
 
 PATIENCE_S = 3.0  # for the restart of a router, or a slow USB port
 

@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway.core.session_state import SessionState
-from gateway.endpoints.endpoint import State
+from gateway.endpoint_state import State
 from gateway.errors import ConfigError, NotRunning
 from gateway.report.log import say
 from gateway.report.role_status import Status, encoded

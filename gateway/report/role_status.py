@@ -15,8 +15,8 @@ import msgspec
 
 from gateway.core.refusal import Refusal
 from gateway.core.session_state import SessionState
-from gateway.endpoints.endpoint import State
-from keys.beat import Flag
+from gateway.endpoint_state import State
+from keys.beat_flag import Flag
 
 SILENT_AFTER_S = 3.0  # a flight controller sends HEARTBEAT once a second, and a camera more often
 

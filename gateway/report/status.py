@@ -10,8 +10,8 @@ import argparse
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from gateway.core.wire import DropReason
-from gateway.endpoints.endpoint import State
+from gateway.core.drop_reason import DropReason
+from gateway.endpoint_state import State
 from gateway.errors import NotRunning
 from gateway.report import wording
 from gateway.report.advice import advise

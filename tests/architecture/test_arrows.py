@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.core.wire import DropReason
+from gateway.core.drop_reason import DropReason
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("gateway", "keys", "firmware_shims", "bench")
@@ -22,8 +22,9 @@ CORE = ("gateway.batch", "keys.*", *SHIMS)
 ARROWS = [
     ("gateway.batch", ()),
     ("gateway.clock", ()),
+    ("gateway.endpoint_state", ()),
     ("gateway.core", ("gateway.core", *CORE)),
-    ("gateway.endpoints", ("gateway.endpoints", "gateway.batch", "gateway.clock")),
+    ("gateway.endpoints", ("gateway.endpoints", "gateway.batch", "gateway.clock", "gateway.endpoint_state")),
     ("gateway", ("gateway", "keys", "firmware_shims")),
     ("keys.folders", ("keys.*", "keys.folders")),
     ("keys.commands", ("keys",)),

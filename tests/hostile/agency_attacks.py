@@ -23,7 +23,7 @@ from gateway.air.session_manager import SessionManager
 from gateway.core.air.announcer import Phase
 from gateway.report.alarms import Alarms
 from keys import certificate, cose
-from keys.beat import Flag
+from keys.beat_flag import Flag
 from keys.cose import Signer
 from keys.errors import KeysError
 from keys.folders import station_public

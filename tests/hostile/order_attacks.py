@@ -23,9 +23,10 @@ from gateway.air import session_manager
 from gateway.air.session_manager import SessionManager
 from gateway.core import order_fragments
 from gateway.core.air.uplink_opener import UplinkOpener
+from gateway.core.drop_reason import DropReason
 from gateway.core.ground.uplink_sessions import UplinkSessions
 from gateway.core.order_fragments import PIECE_MAX
-from gateway.core.wire import LINK_MTU, DropReason, Evidence
+from gateway.core.wire import LINK_MTU, Evidence
 from gateway.ground import succession
 from gateway.ground.order_file import OrderFile
 from gateway.ground.succession import Succession

@@ -15,7 +15,7 @@ import pytest
 
 from gateway import cli
 from gateway.demo.stage import HOST, free_port
-from gateway.endpoints.endpoint import State
+from gateway.endpoint_state import State
 from gateway.report.role_status import ComponentStatus, Use, encoded
 from keys.folders import inbox
 from tests.unit.gateway.report.published import published

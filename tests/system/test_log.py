@@ -15,9 +15,9 @@ from pymavlink.dialects.v20 import all as dialect
 
 from gateway.demo.leaks import WINDOW, shared_windows
 from gateway.demo.stage import HOST, free_port
+from gateway.endpoint_state import State
 from gateway.endpoints import open_endpoint
 from gateway.endpoints.address import parse
-from gateway.endpoints.endpoint import State
 from gateway.report import log
 from gateway.report.endpoint_watch import PATIENCE_S, EndpointWatch
 from gateway.report.log import SAME_AT_ONCE, LogLimiter

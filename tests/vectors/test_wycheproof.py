@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
 from gateway.batch import HEADROOM, SLOT_SIZE, TAG_SIZE, Batch
+from gateway.core.drop_reason import DropReason
 from gateway.core.ground.opener import Opener, _Rows
 from gateway.core.ground.session import Lease, Session
 from gateway.core.sealer import Sealer
-from gateway.core.wire import DropReason
 from keys import cose, grant
 from keys.errors import BadSignature
 from keys.grant import Profile

@@ -28,7 +28,8 @@ from gateway.core.control_cipher import ControlCipher
 from gateway.core.sealer import Sealer
 from gateway.core.wire import BEAT_AFTER_PACKETS, CONTROL_MAX, KEEP_EPOCH_S, Evidence, Kind
 from keys import cose, epoch
-from keys.beat import NONCE_SIZE, SESSION_MS_MAX, Beat, Flag
+from keys.beat import NONCE_SIZE, SESSION_MS_MAX, Beat
+from keys.beat_flag import Flag
 from keys.epoch import Epoch, SessionSigner
 from keys.keyring import REJECT_AFTER_PACKETS, SendKey
 from keys.lanes import Lane

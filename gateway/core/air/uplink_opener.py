@@ -31,8 +31,9 @@ from gateway.core.air.command_order import Came, CommandOrder, Place
 from gateway.core.air.instances import Instance, Instances
 from gateway.core.barrier import Barrier
 from gateway.core.budget import Budget
+from gateway.core.drop_reason import DropReason
 from gateway.core.order_fragments import NAME_SIZE
-from gateway.core.wire import CONTROL_BELOW, Control, DropReason
+from gateway.core.wire import CONTROL_BELOW, Control
 from keys.beat import CHALLENGE_SIZE, NONCE_SIZE
 from keys.keyring import ReceiveKey
 from keys.lanes import Lane, Role, uplink_head

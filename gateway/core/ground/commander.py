@@ -22,7 +22,8 @@ from gateway.core.ground.session import Session
 from gateway.core.refusal import Refusal
 from gateway.core.sealer import Sealer
 from gateway.core.wire import UPLINK_OVERHEAD, Control
-from keys.beat import NONCE_SIZE, Flag
+from keys.beat import NONCE_SIZE
+from keys.beat_flag import Flag
 from keys.epoch import Entropy
 from keys.lanes import Lane, Role
 from keys.order_station import OrderStation

@@ -22,12 +22,13 @@ from typing import Any
 from gateway.core import fragment, order_fragments
 from gateway.core.budget import Budget
 from gateway.core.control_cipher import ControlCiphers
+from gateway.core.drop_reason import DropReason
 from gateway.core.ground.listed import Listed
 from gateway.core.ground.revoked import Revoked, RevokedSession
 from gateway.core.ground.session import Lease, Session
 from gateway.core.ground.starts import NewSession, Start, Starts
 from gateway.core.order_intake import OrderIntake
-from gateway.core.wire import ControlHeader, DropReason, Kind, is_sealed_control, message_id, parse_control
+from gateway.core.wire import ControlHeader, Kind, is_sealed_control, message_id, parse_control
 from keys import announcement, beat, cose, statement
 from keys.errors import KeysError
 from keys.grant import Profile

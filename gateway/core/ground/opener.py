@@ -29,11 +29,12 @@ from firmware_shims import mavlink
 from gateway.batch import CAPACITY, HEADROOM, SLOT_SIZE, SLOTS, TAG_SIZE, Batch
 from gateway.core import bundle, sframe
 from gateway.core.barrier import Barrier
+from gateway.core.drop_reason import DropReason
 from gateway.core.ground.listener import Listener
 from gateway.core.ground.opened import Arrival, Bundle, Opened
 from gateway.core.ground.session import Lease
 from gateway.core.sframe import HeaderBlock
-from gateway.core.wire import CONTROL_BELOW, DropReason, Evidence
+from gateway.core.wire import CONTROL_BELOW, Evidence
 from keys.lanes import TELEMETRY_LANES, VIDEO_LANES, Lane
 from keys.policy import PolicyFlag
 

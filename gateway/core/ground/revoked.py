@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from gateway.core.wire import DropReason
+from gateway.core.drop_reason import DropReason
 from keys import beat
 from keys.errors import KeysError
 from keys.order_device import OrderDevice

@@ -15,7 +15,8 @@ from gateway.core.session_state import SessionState
 from gateway.core.sframe import HeaderBlock
 from gateway.core.wire import BEYOND_BEAT_BY, KEEP_EPOCH_S
 from keys.announcement import Announcement, Grant
-from keys.beat import Beat, Flag
+from keys.beat import Beat
+from keys.beat_flag import Flag
 from keys.keyring import ReceiveKey
 from keys.lanes import Lane
 from keys.order import VerifiedOrder

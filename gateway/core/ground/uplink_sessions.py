@@ -21,7 +21,7 @@ from gateway.core.ground.order_uploader import MAY_CARRY, OrderUploader
 from gateway.core.ground.session import Session
 from gateway.core.ground.systems import Systems
 from gateway.core.refusal import Refusal
-from keys.beat import Flag
+from keys.beat_flag import Flag
 from keys.epoch import Entropy
 from keys.order import VerifiedOrder
 from keys.order_station import OrderStation

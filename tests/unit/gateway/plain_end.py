@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 
 from gateway.batch import Batch
+from gateway.endpoint_state import State
 from gateway.endpoints import Endpoint
 from gateway.endpoints.address import parse
-from gateway.endpoints.endpoint import State
 
 
 class PlainEnd(Endpoint):

@@ -6,7 +6,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from keys import beat, cose
-from keys.beat import TYP, Beat, Flag
+from keys.beat import TYP, Beat
+from keys.beat_flag import Flag
 from keys.errors import BadSignature, MalformedMessage, WrongType
 
 SESSION = Ed25519PrivateKey.generate()

@@ -8,9 +8,10 @@ from gateway.batch import ROOM, Batch
 from gateway.config import WIDE_BPS
 from gateway.core.bundle import FRAMES_MAX, Bundler
 from gateway.core.wire import LINK_MTU
+from gateway.endpoint_state import State
 from gateway.endpoints import open_endpoint
 from gateway.endpoints.address import parse
-from gateway.endpoints.endpoint import BUFFER, State
+from gateway.endpoints.endpoint import BUFFER
 from gateway.loop.frame_reader import BATCHES_A_READ
 from tests.unit.gateway.plain_end import PlainEnd
 

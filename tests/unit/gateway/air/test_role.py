@@ -17,8 +17,8 @@ from pymavlink.dialects.v20 import all as dialect
 from gateway import clock
 from gateway.air import role, standing
 from gateway.demo.stage import HOST, free_port
+from gateway.endpoint_state import State
 from gateway.endpoints import slip
-from gateway.endpoints.endpoint import State
 from gateway.errors import OrderExpired
 from gateway.loop.frame_reader import SETTLE_S
 from keys.folders import inbox, store

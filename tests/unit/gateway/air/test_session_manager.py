@@ -15,7 +15,7 @@ from gateway.core.control_cipher import ControlCipher
 from gateway.core.wire import parse_control
 from gateway.report.alarms import Alarms
 from keys import beat, cose
-from keys.beat import Flag
+from keys.beat_flag import Flag
 from keys.errors import DeviceRevoked, KeysError, OlderOrder
 from keys.folders import inbox
 from keys.folders.device import DeviceFolder

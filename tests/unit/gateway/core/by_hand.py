@@ -14,11 +14,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from gateway.batch import Batch
 from gateway.core import fragment
 from gateway.core.control_cipher import ControlCipher
+from gateway.core.drop_reason import DropReason
 from gateway.core.ground.listener import Listener, StationIdentity
 from gateway.core.ground.session import LASTED_S, Session
 from gateway.core.ground.starts import Start
 from gateway.core.sealer import Sealer
-from gateway.core.wire import FIRST_CONTROL, DropReason, Evidence, Kind
+from gateway.core.wire import FIRST_CONTROL, Evidence, Kind
 from keys import announcement, cose
 from keys.announcement import Announcement
 from keys.beat import SESSION_MS_MAX, Beat

@@ -9,9 +9,9 @@ from gateway.core import bundle, sframe
 from gateway.core.air.command_order import CommandOrder
 from gateway.core.air.uplink_opener import UplinkOpener
 from gateway.core.barrier import ELSEWHERE, PLACES_MAX, Barrier, place_of
+from gateway.core.drop_reason import DropReason
 from gateway.core.ground.listener import Listener
 from gateway.core.ground.opener import Opener
-from gateway.core.wire import DropReason
 from keys import cose
 from keys.lanes import Lane
 from keys.policy import Policy, PolicyFlag

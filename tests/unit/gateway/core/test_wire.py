@@ -8,7 +8,8 @@ import pytest
 
 from gateway.batch import ROOM
 from gateway.core import wire
-from gateway.core.wire import Control, ControlHeader, DropReason, Evidence, Kind, parse_control
+from gateway.core.drop_reason import DropReason
+from gateway.core.wire import Control, ControlHeader, Evidence, Kind, parse_control
 
 SPEC = Path(wire.__file__).parents[1] / "SPEC.md"
 IDENTITY = b"8 octets"

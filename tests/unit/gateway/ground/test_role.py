@@ -17,7 +17,7 @@ from gateway.core.ground.reorder import WAIT_S
 from gateway.core.ground.session import Session
 from gateway.core.ground.starts import Start
 from gateway.demo.stage import drain
-from gateway.endpoints.endpoint import State
+from gateway.endpoint_state import State
 from gateway.errors import ConfigError
 from gateway.ground.role import Ground, named_start
 from keys.lanes import Lane

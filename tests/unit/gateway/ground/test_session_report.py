@@ -10,7 +10,8 @@ from gateway.core.session_state import SessionState
 from gateway.ground.session_report import report, seen
 from gateway.report.role_status import SessionStatus, SourceStatus
 from keys.announcement import Grant
-from keys.beat import Beat, Flag
+from keys.beat import Beat
+from keys.beat_flag import Flag
 from keys.lanes import Lane, downlink_kid
 from keys.statement import Statement
 from tests.unit.gateway.report.statuses import aircraft

@@ -11,10 +11,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.core import fragment, order_fragments
 from gateway.core.control_cipher import ControlCipher
+from gateway.core.drop_reason import DropReason
 from gateway.core.ground.listener import Listener, StationIdentity
 from gateway.core.ground.session import Session
 from gateway.core.ground.uplink_sessions import UplinkSessions
-from gateway.core.wire import DropReason, Kind
+from gateway.core.wire import Kind
 from gateway.ground import succession
 from gateway.ground.order_file import OrderFile
 from gateway.ground.succession import Succession

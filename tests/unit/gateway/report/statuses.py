@@ -6,7 +6,8 @@ import dataclasses
 from typing import Any
 
 from gateway.core.session_state import SessionState
-from gateway.endpoints.endpoint import Counters, State
+from gateway.endpoint_state import State
+from gateway.endpoints.endpoint import Counters
 from gateway.report.role_status import (
     AircraftStatus,
     AirStatus,

@@ -4,14 +4,10 @@ import pytest
 
 from gateway.core.refusal import Refusal
 from gateway.core.session_state import SessionState
-from gateway.endpoints.endpoint import State
-from gateway.report import advice
+from gateway.endpoint_state import State
 from gateway.report.advice import advise, in_one_line
 from gateway.report.role_status import AlarmStatus, Status, Use
-from keys.beat import Flag
-from keys.grant import Profile
-from keys.lanes import Role
-from keys.order_station import OrderStation
+from keys.beat_flag import Flag
 from tests.unit.gateway.report.statuses import KEPT, LIVE, LOST, OVER, SILENT, air, end, ground, session
 
 FC, LINK, GCS = end(Use.FC), end(Use.LINK), end(Use.GCS)
@@ -111,13 +107,3 @@ def test_the_service_manager_is_told_how_it_is_and_what_is_wrong():
     )
     assert in_one_line(ground()) == "open"
     assert in_one_line(ground(sealed=False, endpoints=[SILENT_LINK])).startswith("nothing to open; the link is silent")
-
-
-def stations(*profiles: Profile) -> list[OrderStation]:
-    return [OrderStation(i + 1, f"s{i}", p, b"", Role.TELEMETRY, "observer", None, None) for i, p in enumerate(profiles)]
-
-
-def test_a_smaller_profile_is_advised_only_where_there_is_one():
-    assert advice.too_large_for_link(18.0, stations(Profile.X_WING, Profile.X25519))
-    assert not advice.too_large_for_link(9.0, stations(Profile.X_WING))
-    assert not advice.too_large_for_link(18.0, stations(Profile.X25519))

@@ -7,7 +7,7 @@ import pytest
 from gateway import cli
 from gateway.core.refusal import Refusal
 from gateway.core.session_state import SessionState
-from gateway.endpoints.endpoint import State
+from gateway.endpoint_state import State
 from gateway.report import status
 from gateway.report.role_status import Use, encoded
 from gateway.report.status import text

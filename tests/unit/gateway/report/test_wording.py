@@ -6,7 +6,7 @@ from gateway.core.refusal import Refusal
 from gateway.core.session_state import SessionState
 from gateway.report import advice, metrics, wording
 from gateway.report.role_status import Status
-from keys.beat import Flag
+from keys.beat_flag import Flag
 from tests.unit.gateway.report.statuses import air, feed, ground, session
 from tests.unit.gateway.report.test_advice import WRONG
 

@@ -12,7 +12,8 @@ from gateway.core.air.announcer import NARROW_BELOW_BPS, REKEY_AFTER_PACKETS, ST
 from gateway.core.aircraft_state import AircraftState
 from gateway.core.wire import CONTROL_HEADER_SIZE, CONTROL_MAX, Kind, parse_control
 from keys import beat, cose, statement
-from keys.beat import Beat, Flag
+from keys.beat import Beat
+from keys.beat_flag import Flag
 from keys.grant import Profile
 from keys.keyring import ReceiveKey
 from keys.lanes import Lane

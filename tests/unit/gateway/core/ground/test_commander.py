@@ -13,7 +13,7 @@ from gateway.core.ground.commander import Commander
 from gateway.core.ground.session import ALIVE_FOR_S
 from gateway.core.refusal import Refusal
 from gateway.core.wire import CHALLENGE_FOR_S, LINK_MTU, Control, Kind
-from keys.beat import Flag
+from keys.beat_flag import Flag
 from keys.lanes import Lane, Role
 from keys.order import Policy
 from tests.memory_link import OBSERVER, PILOT, Aircraft, Station, World, batches, command, join, mavlink_frame

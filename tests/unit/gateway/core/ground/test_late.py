@@ -7,8 +7,9 @@ import pytest
 
 from gateway.core import sframe
 from gateway.core.budget import Budget
+from gateway.core.drop_reason import DropReason
 from gateway.core.ground.session import ALIVE_FOR_S, ECHOES
-from gateway.core.wire import FIRST_CONTROL, DropReason, Evidence
+from gateway.core.wire import FIRST_CONTROL, Evidence
 from keys.lanes import Lane
 from tests.memory_link import PILOT, Aircraft, Station, World, command, mavlink_frame
 from tests.unit.gateway.core.by_hand import batch_of

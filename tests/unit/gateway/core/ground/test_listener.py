@@ -11,13 +11,14 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.core.budget import BURST_S
+from gateway.core.drop_reason import DropReason
 from gateway.core.fragment import split
 from gateway.core.ground import listener
 from gateway.core.ground.listener import SESSIONS_MAX, STATEMENTS_MAX, VERIFY_PER_S
 from gateway.core.ground.session import LATE_S
-from gateway.core.wire import DropReason, Kind
+from gateway.core.wire import Kind
 from keys import cose
-from keys.beat import Flag
+from keys.beat_flag import Flag
 from keys.order_device import OrderDevice
 from tests.memory_link import World, verified
 from tests.unit.gateway.core.by_hand import Aboard, device_of, drops_of, ears, hear, the_session

@@ -9,10 +9,11 @@ import cbor2
 import pytest
 
 from gateway.core.control_cipher import ControlCipher
+from gateway.core.drop_reason import DropReason
 from gateway.core.fragment import split
 from gateway.core.ground import listener
 from gateway.core.ground.listener import NEWEST_PER_S, VERIFY_PER_S, Listener
-from gateway.core.wire import DropReason, Kind
+from gateway.core.wire import Kind
 from keys import cose
 from tests.memory_link import OBSERVER, PILOT, World, join
 from tests.unit.gateway.core.by_hand import Aboard, ears, hear, on_air, the_session

@@ -9,10 +9,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.core import fragment
+from gateway.core.drop_reason import DropReason
 from gateway.core.fragment import split
 from gateway.core.ground.listener import Listener
 from gateway.core.ground.session import LATE_S
-from gateway.core.wire import DropReason, Kind
+from gateway.core.wire import Kind
 from keys import grant
 from keys.grant import Profile
 from keys.lanes import Lane

@@ -8,7 +8,7 @@ import pytest
 
 from gateway.core import order_fragments
 from gateway.core.air.order_broadcaster import OrderBroadcaster
-from gateway.core.wire import DropReason
+from gateway.core.drop_reason import DropReason
 from keys.lanes import Lane
 from tests.memory_link import LANES, OBSERVER, PILOT, Station, World, join, mavlink_frame, verified
 from tests.unit.gateway.core.by_hand import Aboard, damaged, drops_of, ears, hear, the_session

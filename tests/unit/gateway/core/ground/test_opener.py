@@ -11,10 +11,11 @@ from gateway.batch import HEADROOM, ROOM, SLOT_SIZE, Batch
 from gateway.core import sframe
 from gateway.core.bundle import pad_video
 from gateway.core.control_cipher import ControlCipher
+from gateway.core.drop_reason import DropReason
 from gateway.core.fragment import split
 from gateway.core.ground.listener import SESSIONS_MAX
 from gateway.core.ground.opener import Opener
-from gateway.core.wire import BEYOND_BEAT_BY, DropReason, Kind
+from gateway.core.wire import BEYOND_BEAT_BY, Kind
 from keys import cose
 from keys.lanes import Lane
 from keys.policy import Policy, PolicyFlag

@@ -7,10 +7,11 @@ import dataclasses
 import pytest
 
 from gateway.batch import Batch
+from gateway.core.drop_reason import DropReason
 from gateway.core.ground.order_uploader import GIVE_UP_AFTER_S, PENDING_FOR_S
 from gateway.core.order_fragments import Gathering
 from gateway.core.refusal import Refusal
-from gateway.core.wire import Control, DropReason
+from gateway.core.wire import Control
 from keys.lanes import Lane, Role
 from tests.memory_link import LANES, OBSERVER, PILOT, World, join, mavlink_frame
 from tests.unit.gateway.core.ground.test_listener_orders import amended, under

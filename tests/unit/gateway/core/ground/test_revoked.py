@@ -9,8 +9,8 @@ from types import ModuleType
 
 import pytest
 
+from gateway.core.drop_reason import DropReason
 from gateway.core.ground.revoked import SESSIONS_MAX
-from gateway.core.wire import DropReason
 from keys.order import VerifiedOrder
 from tests.hostile.fleet import GCS_BEAT, Two, arm, beat, position
 from tests.memory_link import verified

@@ -6,7 +6,8 @@ import pytest
 from gateway.core.ground.session import ALIVE_FOR_S, LASTED_S, LATE_NARROW_S, LATE_S, LEASE_NARROW_S, LEASE_S, Session
 from gateway.core.wire import BEYOND_BEAT_BY, KEEP_EPOCH_S, ControlHeader, Kind
 from keys.announcement import Announcement, Grant
-from keys.beat import SESSION_MS_MAX, Beat, Flag
+from keys.beat import SESSION_MS_MAX, Beat
+from keys.beat_flag import Flag
 from keys.lanes import Lane, downlink_kid
 from keys.statement import Statement
 

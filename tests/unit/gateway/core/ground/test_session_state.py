@@ -9,7 +9,8 @@ import pytest
 from gateway.core.ground.session import ALIVE_FOR_S, LATE_S, Session
 from gateway.core.session_state import FOLLOWING, SessionState
 from keys.announcement import Grant
-from keys.beat import Beat, Flag
+from keys.beat import Beat
+from keys.beat_flag import Flag
 from keys.lanes import Lane, downlink_kid
 from keys.statement import Statement
 

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 
 from gateway.batch import HEADROOM
-from gateway.core.wire import DropReason
+from gateway.core.drop_reason import DropReason
 from keys.lanes import Lane
 from tests.memory_link import Station, World
 from tests.unit.gateway.core.by_hand import Aboard, batch_of, damaged, drops_of

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+from gateway.core.drop_reason import DropReason
 from gateway.core.ground.listener import SESSIONS_MAX, Listener, StationIdentity
 from gateway.core.ground.session import LASTED_S, Session
 from gateway.core.ground.starts import (
@@ -18,8 +19,7 @@ from gateway.core.ground.starts import (
     Start,
     Starts,
 )
-from gateway.core.wire import DropReason
-from keys.beat import Flag
+from keys.beat_flag import Flag
 from tests.memory_link import World
 from tests.unit.gateway.core.by_hand import Aboard, device_of, ears, hear, last, the_session
 

@@ -11,7 +11,7 @@ from gateway.core import sframe
 from gateway.core.ground.uplink_sessions import GONE_AFTER_S, OVERDUE_AFTER_S, SILENT_AFTER_S
 from gateway.core.refusal import Refusal
 from gateway.core.wire import Kind
-from keys.beat import Flag
+from keys.beat_flag import Flag
 from keys.keyring import instance_after
 from tests.hostile.fleet import GCS, GCS_BEAT, Two, arm, beat, waypoint
 from tests.memory_link import PILOT, Aircraft, Station, World, command, join, mavlink_frame, verified
