@@ -1,7 +1,8 @@
 """`zegel`: parse and dispatch, nothing else.
 
 Sub-commands are found by entry point (group "zegel.commands"), so this file imports none of them, and only the one
-that is asked for is loaded. Each is a function that fills its argparse parser and sets `run`.
+that is asked for is loaded. Each is a function that fills its argparse parser and sets `run`. Its first line of help is
+also here, so that `zegel --help` loads none.
 """
 
 from __future__ import annotations
@@ -20,6 +21,21 @@ from keys.printable import printable
 
 GROUP = "zegel.commands"
 INTERRUPTED = 130  # as shells report a program that SIGINT has ended
+SUMMARIES = {
+    "agency": "make an agency's keys, and certify its devices",
+    "air": "run aboard: seal telemetry and video to the stations of the order in force",
+    "bench": "measure the sealing on this machine, compared with alternative programs",
+    "demo": "show the main job on this computer, with temporary keys, in less than a minute",
+    "device": "make an aircraft's key, enrol it with its agency, and load orders",
+    "doctor": "check whether this board is ready to fly, and say what to do if it is not",
+    "egress": "let only Zegel's user send on the ground links, by nftables; and test it",
+    "ground": "run at a station: open what the order grants it, and hand it to QGroundControl and the video player",
+    "metrics": "give the status of the running roles to Prometheus, on a loopback port or in a file, or as JSON lines",
+    "order": "issue, read and verify operation orders",
+    "setup": "ask five questions, write the configuration, and say what to wire and to set",
+    "station": "make a ground station's key for one operation, and destroy it afterwards",
+    "status": "show what every running air and ground on this computer is doing",
+}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -61,11 +77,11 @@ def _parser(commands: dict[str, EntryPoint], words: list[str]) -> argparse.Argum
     subparsers = parser.add_subparsers(metavar="COMMAND", required=True)
     asked = next((word for word in words if word in commands), None)
     for name in sorted(commands) if asked is None else [asked]:
-        fill = commands[name].load()
-        summary = (fill.__doc__ or "").strip().splitlines()[0]
+        summary = SUMMARIES.get(name, "")
         made = subparsers.add_parser(name, help=summary, description=summary)
         made.set_defaults(parser=made)
-        fill(made)
+        if asked is not None:
+            commands[name].load()(made)
     return parser
 
 

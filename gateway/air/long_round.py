@@ -1,4 +1,4 @@
-"""Long round: whether a station that joins waits noticeably for its keys, since the announcements of the order are large."""
+"""Long round: whether a station that joins waits long for its keys, because the announcements of the order are large."""
 
 from __future__ import annotations
 

@@ -284,7 +284,7 @@ def write_lines(path: Path) -> None:
 
 
 def command(parser: argparse.ArgumentParser) -> None:
-    """give the status of the running roles to Prometheus, on a loopback port or in a file, or write it as JSON lines"""
+    """give the status of the running roles to Prometheus, on a loopback port or in a file, or as JSON lines"""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = "example:\n  zegel metrics\n  curl http://127.0.0.1:9477/metrics\n  zegel metrics --table"
     way = parser.add_mutually_exclusive_group()
