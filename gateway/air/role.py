@@ -304,6 +304,7 @@ class Air:
             self._status_at = now + STATUS_EVERY_S
             with self.barrier:
                 self._tell(now)
+        self.publisher.attach()
         self.pace.tick(now)
         self.uplink.opener.tick(now)
         self.sessions.watch(now)

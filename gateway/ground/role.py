@@ -246,6 +246,7 @@ class Ground:
         for step in steps:
             with self.barrier:
                 step(now)
+        self.publisher.attach()
         self.manager.turned(now)
 
     def _challenge(self, now: float) -> None:

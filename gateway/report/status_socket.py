@@ -1,7 +1,8 @@
 """Status socket: how a role publishes its status, and how other programs read it. ZeroMQ.
 
-Each process publishes a JSON object twice a second on a socket of its own in a folder that only its user can enter.
-Publishing never blocks, and the socket takes no questions, so no reader can slow a flight down.
+Each process publishes a JSON object twice a second on a socket of its own in a folder that only its user can enter. A
+reader that has just connected is sent the last one. Publishing never blocks, and the socket takes no questions, so no
+reader can slow a flight down.
 """
 
 from __future__ import annotations
@@ -45,7 +46,10 @@ def runtime_folder() -> Path:
 
 
 class Publisher:
-    """Context manager: `send` publishes one status. Without a socket there is no status, and the flight goes on."""
+    """Context manager: `send` publishes one status. Without a socket there is no status, and the flight goes on.
+
+    ZeroMQ attaches a new reader when the socket is used next, so `attach` is called between the calls of `send`.
+    """
 
     def __init__(self, role: str, name: str) -> None:
         self._name = f"{role}-{re.sub(r'[^A-Za-z0-9_-]', '-', name)[:32]}.{os.getpid()}"
@@ -76,7 +80,13 @@ class Publisher:
     def send(self, status: Status) -> None:
         if self._path:
             whole = msgspec.structs.replace(status, pid=os.getpid(), memory_locked=self._locked)
-            self._socket.send(json.dumps(encoded(whole)).encode(), zmq.NOBLOCK)
+            data = json.dumps(encoded(whole)).encode()
+            self._socket.send(data, zmq.NOBLOCK)
+            self._socket.setsockopt(zmq.XPUB_WELCOME_MSG, data)
+
+    def attach(self) -> None:
+        """Send readers that have just connected the last status, so that they need not wait for the next one."""
+        self._socket.getsockopt(zmq.EVENTS)
 
 
 def read_all(within_s: float = ANSWER_WITHIN_S) -> list[Status]:

@@ -43,6 +43,17 @@ def test_what_is_published_is_read(runtime):
     assert list(runtime.iterdir()) == []
 
 
+def test_who_connects_later_is_sent_the_last_one(runtime):
+    with Publisher("air", "drone") as publisher:
+        for name in ("earlier", "drone"):
+            publisher.send(air(name=name))
+        found: list[dict] = []
+        reader = threading.Thread(target=lambda: found.extend(status_socket.read_raw(10)))
+        reader.start()
+        until(lambda: publisher.attach() or not reader.is_alive())
+    assert [said["name"] for said in found] == ["drone"]
+
+
 def test_what_a_killed_process_left_is_cleared_away(runtime):
     runtime.mkdir(mode=0o700)
     process = subprocess.Popen(["true"])
