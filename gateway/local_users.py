@@ -80,11 +80,11 @@ class LocalUsers:
         return user, self._known[user]
 
     def cure(self, user: PlainUser) -> str:
-        """The line that admits programs of that user."""
+        """The line that admits programs of that user from the next start on."""
         if self._file is None:
             return f"--plain-user {user}"
         line = json.dumps([*self._named, user])  # the same form in TOML and in JSON
-        return f"plain_users = {line} in {config.file_for(self._file, 'plain_users')}, and start it again"
+        return f"plain_users = {line} in {config.file_for(self._file, 'plain_users')}"
 
 
 def uid_of(user: PlainUser) -> int | None:

@@ -3,6 +3,7 @@
     doctor.py    the command; runs each check, and a failing check does not stop the others
     finding.py   the result of one check: ok, do this, cannot tell
     subject.py   what is checked: a role, its configuration, its user, its running process
+    live.py      the roles that run on this computer, of any user
     account.py   the user that the service runs as
     computer.py  board, processor, memory      health.py   clock, heat, power of a Raspberry Pi
     clock.py     date and entropy              kernel.py   recvmmsg, GSO, GRO, socket buffers

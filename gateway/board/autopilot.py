@@ -14,12 +14,13 @@ from firmware_shims import heartbeat
 from gateway import config
 from gateway.board import holder, port
 from gateway.board.finding import Finding, do, ok, unknown
+from gateway.board.holder import Holder
 from gateway.board.subject import Subject
 from gateway.endpoint_state import State
 from gateway.endpoints import open_endpoint
 from gateway.endpoints.address import Address
 from gateway.loop.frame_reader import FrameReader, together
-from gateway.report.role_status import Use
+from gateway.report.role_status import AirStatus, Use
 
 LISTEN_S = 2.5  # heartbeats come once a second
 TRY_S = 1.4  # each other baud rate: long enough for one
@@ -49,7 +50,7 @@ class Heard:
 
 def look(subject: Subject) -> Iterator[Finding]:
     """The endpoint of the configuration; without one, every serial port of this computer."""
-    if subject.running and subject.air:
+    if subject.running and subject.role == "air":
         yield _from_status(subject)
     elif subject.air:
         yield from _told(config.endpoint(subject.air.fc), subject)
@@ -58,12 +59,13 @@ def look(subject: Subject) -> Iterator[Finding]:
 
 
 def _from_status(subject: Subject) -> Finding:
-    assert subject.running
-    (fc,) = subject.running.of_use(Use.FC)
+    assert isinstance(subject.running, AirStatus)
+    (fc,), source = subject.running.of_use(Use.FC), subject.running.aircraft.fc
     text = f"zegel air has {fc.endpoint}: {fc.state}, {fc.rx_per_s:g} reads/s"
-    if subject.running.frames:
+    if source and not source.silent:
         return ok("flight controller", f"{text}, vehicles {', '.join(subject.running.frames)}")
-    return do("flight controller", f"{text}, and no frame yet", "zegel status says what is wrong")
+    since = "yet" if source is None or source.age_s is None else f"for {source.age_s:.0f} s"
+    return do("flight controller", f"{text}, and no frame {since}", "zegel status says what is wrong")
 
 
 def _anywhere(subject: Subject) -> Iterator[Finding]:
@@ -78,6 +80,9 @@ def _anywhere(subject: Subject) -> Iterator[Finding]:
 
 
 def _told(address: Address, subject: Subject) -> Iterator[Finding]:
+    if live := subject.having(address):
+        yield ok("flight controller", f"{live} has {address}: {live.traffic(address)}")
+        return
     if address.kind == "udpout":
         yield unknown(
             "flight controller",
@@ -86,10 +91,11 @@ def _told(address: Address, subject: Subject) -> Iterator[Finding]:
         )
         return
     if others := _taken(address):
-        where = f"{address} is in use by {', '.join(others)}"
-        yield unknown(
-            "flight controller", f"{where}, so nothing can be received there", "end that program, then run this again"
-        )
+        if address.kind == "serial":  # port.py has said who has it, and what to do
+            names = ", ".join(map(str, others))
+            yield unknown("flight controller", f"{address} is in use by {names}, so it is not listened to")
+        else:
+            yield holder.taken("flight controller", address, others, subject, "name another port in fc")
         return
     heard = listen(address, LISTEN_S, subject.air.system_id if subject.air else None)
     if heard.autopilot or address.kind != "serial" or not heard.received or heard.others:
@@ -105,12 +111,14 @@ def _told(address: Address, subject: Subject) -> Iterator[Finding]:
                 "flight controller",
                 f"it sends at {baud} baud on {address.device}, and {subject.path.name} says {address.baud}",
                 f'fc = "{other}" in {subject.path}; or, faster, at the flight controller: {_parameters(address.baud)}',
+                interrupts=True,
             )
             return
     yield do(
         "flight controller",
         f"bytes come from {address}, but no MAVLink at any of {', '.join(map(str, (address.baud, *BAUDS)))} baud",
         f"set {_parameters(address.baud)}; check the ground wire",
+        interrupts=True,
     )
 
 
@@ -125,7 +133,7 @@ def _number(heard: int, subject: Subject) -> Iterator[Finding]:
         )
 
 
-def _taken(address: Address) -> list[str]:
+def _taken(address: Address) -> list[Holder]:
     if address.kind == "serial":
         return holder.of_device(address.device)
     listens = {"udpin": "udp", "tcpin": "tcp"}
@@ -149,9 +157,10 @@ def _judged(address: Address, heard: Heard) -> Finding:
             what,
             f"MAVLink at {address}, but no heartbeat in {LISTEN_S:g} s",
             "SERIAL2_OPTIONS = 0 (ArduPilot), MAV_1_MODE = Onboard (PX4)",
+            interrupts=True,
         )
     if heard.received:
-        return do(what, f"data comes to {address}, but no MAVLink", f"point MAVLink there, and nothing else: {address}")
+        return do(what, f"data comes to {address}, but no MAVLink", "send only MAVLink there, or name another port in fc")
     if address.kind != "serial":
         return do(
             what,
@@ -159,7 +168,8 @@ def _judged(address: Address, heard: Heard) -> Finding:
             f"let the flight controller or its router send to port {address.port}",
         )
     cross = "cross TX and RX, join the grounds (zegel setup air shows the pins)"
-    return do(what, f"nothing comes from {address} in {LISTEN_S:g} s", f"{cross}; set {_parameters(address.baud)}")
+    cure = f"{cross}; set {_parameters(address.baud)}"
+    return do(what, f"nothing comes from {address} in {LISTEN_S:g} s", cure, interrupts=True)
 
 
 def _parameters(baud: int) -> str:

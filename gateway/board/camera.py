@@ -14,12 +14,13 @@ from typing import NamedTuple
 from gateway import config
 from gateway.board import holder
 from gateway.board.finding import Finding, do, ok, unknown
+from gateway.board.holder import Holder
 from gateway.board.subject import Subject
 from gateway.config import AirConfig
-from gateway.core.drop_reason import DropReason
 from gateway.core.wire import DOWNLINK_OVERHEAD
 from gateway.endpoints.address import Address
 from gateway.endpoints.mmsg import DATAGRAM_MAX
+from gateway.report.alarms import Reason, live_text
 from gateway.report.role_status import Use
 
 LISTEN_S = 2.5  # enough for some key frames of any encoder, whose datagrams are full
@@ -65,16 +66,16 @@ def look(subject: Subject) -> Iterator[Finding]:
     came, taken = listen(addresses, LISTEN_S)
     for address in addresses:
         if others := taken.get(address):
-            cure = "end that program: the encoder sends to this port, zegel air listens on it"
-            yield holder.taken("camera", address, others, cure)
+            choice = "name another port in video (an encoder sends to this port and does not listen there)"
+            yield holder.taken("camera", address, others, subject, choice)
         else:
             yield _judged(address, came[address], settings, heard_one=any(came.values()))
 
 
-def listen(addresses: Sequence[Address], seconds: float) -> tuple[dict[Address, list[bytes]], dict[Address, list[str]]]:
+def listen(addresses: Sequence[Address], seconds: float) -> tuple[dict[Address, list[bytes]], dict[Address, list[Holder]]]:
     """(datagrams at each port; the holders of the ports that are in use)."""
     came: dict[Address, list[bytes]] = {address: [] for address in addresses}
-    taken: dict[Address, list[str]] = {}
+    taken: dict[Address, list[Holder]] = {}
     with contextlib.ExitStack() as stack:
         sockets = {}
         for address in addresses:
@@ -83,7 +84,7 @@ def listen(addresses: Sequence[Address], seconds: float) -> tuple[dict[Address, 
             try:
                 made.bind((address.host, address.port))
             except OSError as error:
-                taken[address] = holder.of_port(address.port) or [str(error.strerror)]
+                taken[address] = holder.of_port(address.port) or [Holder(0, str(error.strerror))]
             else:
                 sockets[made] = came[address]
         until = time.monotonic() + seconds
@@ -100,12 +101,8 @@ def _from_status(subject: Subject, settings: AirConfig) -> Iterator[Finding]:
     for end in subject.running.of_use(Use.CAMERA):
         text = f"zegel air has {end.endpoint}: {end.rx_per_s:g} datagrams/s, {end.rx_kbit:g} kbit/s"
         yield ok("camera", text) if end.rx_per_s else unknown("camera", f"{text}; fine without a camera there")
-    if count := subject.running.drops.get(DropReason.OVERSIZE):
-        yield do(
-            "camera",
-            f"{count} datagrams were too large for the link",
-            SMALLER.format(port=config.endpoint(settings.video[0]).port),
-        )
+    if oversize := live_text(subject.running, Reason.VIDEO_OVERSIZE):
+        yield do("camera", oversize, SMALLER.format(port=config.endpoint(settings.video[0]).port))
 
 
 def _judged(address: Address, came: list[bytes], settings: AirConfig, *, heard_one: bool) -> Finding:

@@ -28,9 +28,11 @@ def look(subject: Subject) -> Iterator[Finding]:
             f"it says {utc(now)}: the aircraft still flies, and uses the order's beginning as the time,"
             " but does not notice the order's end",
             SET,
+            interrupts=True,
         )
     else:
-        yield do("clock", f"it says {utc(now)}: a station refuses every order with such a clock", SET)
+        text = f"it says {utc(now)}: a station refuses every order with such a clock"
+        yield do("clock", text, SET, interrupts=True)
     yield _entropy()
 
 

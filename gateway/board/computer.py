@@ -30,12 +30,11 @@ def look(subject: Subject) -> Iterator[Finding]:
     )
     yield ok("board", f"{name}, {os.cpu_count()} cores, {aes}")
     if struct.calcsize("P") == 4:  # noqa: PLR2004 - bytes of a pointer
-        yield do(
-            "system", f"32-bit {platform.machine()}", "install the 64-bit Raspberry Pi OS: there is no fast path on 32 bits"
-        )
+        cure = "install the 64-bit Raspberry Pi OS: there is no fast path on 32 bits"
+        yield do("system", f"32-bit {platform.machine()}", cure, interrupts=True)
     free = memory_mib("MemAvailable", subject.root)
     if free < MEMORY_MIN_MIB:
-        yield do("memory", f"{free} MiB free", f"end other programs: {MEMORY_MIN_MIB} MiB must be free")
+        yield do("memory", f"{free} MiB free", f"{MEMORY_MIN_MIB} MiB must be free: close what the flight does not need")
     else:
         yield ok("memory", f"{memory_mib('MemTotal', subject.root)} MiB, {free} free")
 

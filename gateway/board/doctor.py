@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.text import Text
 
 from gateway import config
-from gateway.board import autopilot, camera, clock, computer, folder, health, kernel, link, orders, port, service
+from gateway.board import autopilot, camera, clock, computer, folder, health, kernel, link, live, orders, port, service
 from gateway.board.finding import Finding, State, do, ok, unknown
 from gateway.board.subject import Role, Subject, default_path
 from gateway.config import AirConfig, GroundConfig
@@ -49,11 +49,12 @@ def command(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = (
         "example:\n  sudo zegel doctor\n  zegel doctor ground --config ground.toml\n\n"
-        "exit code: 0 if nothing has to be done, 9 if something has. It listens, and writes to no flight controller."
+        "exit code: 0 if nothing has to be done, 9 if something has. It listens, and writes to no flight controller.\n"
+        "While a zegel air or ground runs on this computer, a remedy that could disturb its flight is for afterwards."
     )
     parser.add_argument("role", nargs="?", choices=("air", "ground"), help="default: the one that has a configuration")
     parser.add_argument("--config", type=Path, metavar="FILE", help="default /etc/zegel/ROLE.toml, if it exists")
-    parser.add_argument("--json", action="store_true", help="a list of JSON objects: what, state, text, cure")
+    parser.add_argument("--json", action="store_true", help="a list of JSON objects: what, state, text, cure, interrupts")
     parser.set_defaults(run=_run)
 
 
@@ -86,7 +87,7 @@ def examine(role: Role | None, path: Path | None, console: Console) -> Iterator[
     settings, finding = _settings(role, path)
     yield finding
     user = (account.of_service() if path == default_path(role) else None) or account.caller()
-    subject = Subject(role=role, path=path, settings=settings, user=user)
+    subject = Subject(role=role, path=path, settings=settings, user=user, live=live.roles())
     subject = dataclasses.replace(subject, running=service.running(subject))
     for name, look in QUICK.items():
         yield from _isolated(name, look, subject)
@@ -105,7 +106,7 @@ def _isolated(name: str, look: Look, subject: Subject) -> list[Finding]:
         found.extend(look(subject))
     except Exception as error:
         found.append(unknown(name, f"this check failed, {type(error).__name__}: {error}", "please report this line"))
-    return found
+    return [finding.during_flight() for finding in found] if subject.live else found
 
 
 # --- which configuration ---

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shlex
 import shutil
@@ -93,6 +94,7 @@ def _disk(path: Path, subject: Subject) -> Finding:
         "disk",
         f"{path} is on {beneath}: after a power cut {lost}",
         f"mount a partition of its own there, writable: see mount(8) and fstab(5); keys and orders are in {path}",
+        interrupts=True,
     )
 
 
@@ -113,27 +115,32 @@ def _written(path: Path) -> Finding:
     try:
         handle, name = tempfile.mkstemp(dir=path, prefix=TRIAL[0], suffix=TRIAL[1])
     except OSError as error:
-        return do("writing", f"{path} cannot be written: {(error.strerror or str(error)).lower()}", _mend(path, error))
+        return _unwritable(path, error)
     try:
         os.write(handle, bytes(4096))
         os.fsync(handle)
     except OSError as error:
-        return do("writing", f"{path} cannot be written: {(error.strerror or str(error)).lower()}", _mend(path, error))
+        return _unwritable(path, error)
     finally:
         os.close(handle)
         Path(name).unlink(missing_ok=True)
     return ok("writing", f"{path} can be written")
 
 
-def _mend(path: Path, error: OSError) -> str:
-    if "read-only" in (error.strerror or "").lower():
-        return f"sudo mount -o remount,rw $(findmnt -nT {shlex.quote(str(path))} -o TARGET), and see why: dmesg | tail"
-    return f"make room: sudo journalctl --vacuum-size=50M; df -h {shlex.quote(str(path))}"
+def _unwritable(path: Path, error: OSError) -> Finding:
+    text = f"{path} cannot be written: {(error.strerror or str(error)).lower()}"
+    if error.errno == errno.EROFS:
+        again = f"sudo mount -o remount,rw $(findmnt -nT {shlex.quote(str(path))} -o TARGET)"
+        return do("writing", text, f"see why: dmesg | tail; if the card is not damaged: {again}", interrupts=True)
+    return do("writing", text, _room(path))
+
+
+def _room(path: Path) -> str:
+    return f"make room: df -h {shlex.quote(str(path))}; sudo journalctl --vacuum-size=50M deletes the oldest log"
 
 
 def _space(path: Path) -> Finding:
     free = shutil.disk_usage(path).free
     if free < FREE_MIN:
-        cure = f"make room: sudo journalctl --vacuum-size=50M; df -h {shlex.quote(str(path))}"
-        return do("space", f"{free >> 10} KiB free at {path}", cure)
+        return do("space", f"{free >> 10} KiB free at {path}", _room(path))
     return ok("space", f"{free >> 20} MiB free")

@@ -59,7 +59,8 @@ def look(subject: Subject) -> Iterator[Finding]:
         warmth = _scaled(subject.root / TEMPERATURE)
         yield ok("power", "never throttled since it was started" + f", {warmth} degrees C" * bool(warmth))
     elif Limit.UNDER_VOLTAGE in limits:
-        yield do("power", f"held back: {held}", "give the board 5.1 V at 3 A (Pi 4) or 5 A (Pi 5) by a short, thick cable")
+        cure = "give the board 5.1 V at 3 A (Pi 4) or 5 A (Pi 5) by a short, thick cable"
+        yield do("power", f"held back: {held}", cure, interrupts=True)
     else:
         yield do("power", f"held back: {held}", "cool it: a heat sink in the airflow")
 

@@ -16,6 +16,7 @@ from gateway.endpoints.mmsg import SOL_UDP, UDP_SEGMENT, Mmsg, new_mover
 
 COUNT, SIZE = 8, 400  # datagrams of the trial
 ARRIVES_WITHIN_S = 0.5
+SYSCTL = "/etc/sysctl.d/60-zegel.conf"
 NEWER = "a kernel of 5.0 or newer, as Raspberry Pi OS Bookworm and Debian 12 have: sudo apt full-upgrade"
 
 
@@ -25,7 +26,9 @@ def look(subject: Subject) -> Iterator[Finding]:
     if new_mover is not Mmsg:
         yield unknown("kernel", "no recvmmsg on this system: plain sockets are used, good enough for a ground")
     elif missing:
-        yield do("kernel", f"no {' and no '.join(missing)}: it works, but takes twice the processor time", NEWER)
+        yield do(
+            "kernel", f"no {' and no '.join(missing)}: it works, but takes twice the processor time", NEWER, interrupts=True
+        )
     else:
         yield ok("kernel", "recvmmsg, GSO and GRO work")
     yield _buffers(subject)
@@ -45,7 +48,8 @@ def _buffers(subject: Subject) -> Finding:
     return do(
         "buffers",
         f"a socket gets {min(short.values()) >> 10} KiB of the {asked >> 10} requested: bursts of video are lost",
-        f"echo '{lines}' | tr ';' '\\n' | sudo tee /etc/sysctl.d/60-zegel.conf && sudo sysctl --system",
+        f"echo '{lines}' | tr ';' '\\n' | sudo tee -a {SYSCTL} && sudo sysctl -p {SYSCTL}, then start zegel again",
+        interrupts=True,
     )
 
 

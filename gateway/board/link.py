@@ -68,11 +68,8 @@ def _way(address: Address, subject: Subject) -> Finding:
     need = subject.settings.mtu + HEADERS[family]
     if need <= width:
         return ok("link", f"{way}, MTU {width}: datagrams of {subject.settings.mtu} pass whole")
-    return do(
-        "link",
-        f"{way}, MTU {width}: sealed datagrams of {subject.settings.mtu} need {need}",
-        _narrower(width, family, name, subject),
-    )
+    cure = _narrower(width, family, name, subject)
+    return do("link", f"{way}, MTU {width}: sealed datagrams of {subject.settings.mtu} need {need}", cure, interrupts=True)
 
 
 def _looked_up(address: Address) -> Target:
@@ -103,15 +100,16 @@ def _narrower(width: int, family: socket.AddressFamily, name: str, subject: Subj
     fits = width - HEADERS[family]
     if fits >= wire.MTU_RANGE[0]:
         return f"mtu = {fits} in {subject.path}; encoders then send at most {fits - wire.DOWNLINK_OVERHEAD} bytes"
-    least = wire.MTU_RANGE[0] + HEADERS[family]
-    return f"sudo ip link set {name or 'INTERFACE'} mtu 1500; a link with less than {least} cannot be used"
+    least, smallest = wire.MTU_RANGE[0] + HEADERS[family], wire.MTU_RANGE[0]
+    wider = f"if what is behind it carries {least}: sudo ip link set {name or 'INTERFACE'} mtu {least}"
+    return f"{wider}, and mtu = {smallest} in {subject.path}; with less than {least} it cannot be used as a link"
 
 
 def _reach(address: Address, error: OSError) -> str:
     if isinstance(error, socket.gaierror):
         return f"write the number of the address into link, or see: resolvectl query {address.host}"
     if error.errno in {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN}:
-        return f"bring the interface up and give it a route: ip -brief address; ip route get {address.host}"
+        return f"see whether the interface is up and has a route: ip -brief address; ip route get {address.host}"
     return f"ip route get {address.host}"
 
 
@@ -131,7 +129,7 @@ def _listens(address: Address, subject: Subject) -> Finding:
             return _heard(address, made)
     except OSError as error:
         if others := holder.of_port(address.port):
-            return holder.taken("link", address, others, "end that program, or name another port in link")
+            return holder.taken("link", address, others, subject, "name another port in link")
         return do("link", f"{address}: {reason(error, address)}", "ip -brief address shows the addresses of this computer")
 
 
@@ -146,9 +144,8 @@ def _heard(address: Address, made: socket.socket) -> Finding:
     if count:
         return ok("link", f"{address} is free, and sealed datagrams arrive")
     if others:
-        return do(
-            "link", f"the datagrams at {address} are not Zegel's", f"stop other programs that send to port {address.port}"
-        )
+        cure = f"let the other program send elsewhere, or name another port than {address.port} in link"
+        return do("link", f"the datagrams at {address} are not Zegel's", cure)
     return unknown(
         "link",
         f"{address} is free, and nothing came in {LISTEN_S:g} s: fine while no aircraft sends here",
@@ -172,7 +169,7 @@ def _programs(subject: Subject) -> Iterator[Finding]:
             if address.kind != "udpout" or address.host != "127.0.0.1":
                 continue
             if others := holder.of_port(address.port):
-                text = f"{', '.join(others)} listens on {address.port}"
+                text = f"{', '.join(map(str, others))} listens on {address.port}"
                 yield next(_kept_out(use, text, address.port, subject), ok(use, text))
             else:
                 yield unknown(use, f"no program listens on UDP {address.port} yet: it can be started later")
@@ -187,4 +184,5 @@ def _kept_out(use: str, text: str, port: int, subject: Subject) -> Iterator[Find
     for uid in socket_users.udp_ports().get(port, frozenset()) - users.rule.uids:
         if uid is not None:
             who = f"user {name_of(uid) or '?'!r} (uid {uid})"
-            yield do(use, f"{text} as {who}, who is not allowed: it would get no data", users.cure(name_of(uid) or uid))
+            text = f"{text} as {who}, who is not allowed: it would get no data"
+            yield do(use, text, users.cure(name_of(uid) or uid), interrupts=True)

@@ -62,9 +62,10 @@ def _aboard(path: Path, user: Account, system: int | None = None) -> Iterator[Fi
             f"this aircraft is system {system}, and its order lists {order_text.systems(listed)}: no station shows it",
             "set SYSID_THISMAV (MAV_SYS_ID) and system_id to a listed one, or ask for another list: zegel order systems"
             f" op.order --device {listed.name}:{system} -o new.order",
+            interrupts=True,
         )
     if damage := device.damage():
-        yield do("state", damage, "keep a copy of the card, and replace it")
+        yield do("state", damage, "keep a copy of the card, and replace it", interrupts=True)
     if (path / inbox.ORDER).exists():
         yield ok("next order", "another one is in the inbox; zegel air loads it when it runs")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,7 @@ BY_ID = Path("/dev/serial/by-id")  # names that stay the same whatever is plugge
 BOOT = ("boot/firmware", "boot")  # where config.txt is: Raspberry Pi OS Bookworm and later, and before
 FREE_CONSOLE = "sudo raspi-config nonint do_serial_cons 1 && sudo raspi-config nonint do_serial_hw 0 && sudo reboot"
 USB = re.compile(r"tty(ACM|USB)\d+")
+ROOT, GROUP_MAY = 0, stat.S_IRGRP | stat.S_IWGRP
 
 
 def look(subject: Subject) -> Iterator[Finding]:
@@ -42,12 +44,14 @@ def _one(address: Address, subject: Subject) -> Iterator[Finding]:
     if not device.exists():
         yield _absent(address.device, subject)
         return
-    others = holder.of_device(address.device, subject.running.pid if subject.running else 0)
-    wrong = [*_console(device, subject), *_bluetooth(device, subject), *_modem_manager(device), *_held(address, others)]
+    found = [*_console(device, subject), *_bluetooth(device, subject), *_modem_manager(device)]
+    if others := holder.of_device(address.device):
+        choice = f"name another port than {address.device} in {subject.path.name}"
+        found.append(holder.taken("serial port", address, others, subject, choice))
     if os.name == "posix":
-        wrong += _not_allowed(device, subject.user)
-    yield from wrong
-    if not wrong:
+        found += _not_allowed(device, subject.user)
+    yield from found
+    if not found:
         steady = next((name for name in present() if name != address.device and Path(name).resolve() == device), "")
         usb = USB.fullmatch(device.name) and steady
         yield ok(
@@ -63,7 +67,7 @@ def _absent(device: str, subject: Subject) -> Finding:
     if "ttyAMA" in device or "serial0" in device:
         overlay = "dtparam=uart0=on" if "Pi 5" in computer.model(subject.root) else "enable_uart=1 and dtoverlay=disable-bt"
         cure = f"put {overlay} into {_boot_file('config.txt', subject)}, then: sudo reboot"
-    return do("serial port", f"{device} does not exist", cure)
+    return do("serial port", f"{device} does not exist", cure, interrupts=True)
 
 
 def _boot_file(name: str, subject: Subject) -> str:
@@ -88,7 +92,8 @@ def _console(device: Path, subject: Subject) -> Iterator[Finding]:
         if computer.is_pi(computer.model(subject.root))
         else (f"take console={name} from the kernel's command line; sudo systemctl disable --now serial-getty@{name}")
     )
-    yield do("serial console", f"{device} is {what}: its output would go to the flight controller", cure)
+    text_ = f"{device} is {what}: its output would go to the flight controller"
+    yield do("serial console", text_, cure, interrupts=True)
 
 
 def _bluetooth(device: Path, subject: Subject) -> Iterator[Finding]:
@@ -105,7 +110,7 @@ def _bluetooth(device: Path, subject: Subject) -> Iterator[Finding]:
         return
     file = _boot_file("config.txt", subject)
     cure = f"echo dtoverlay=disable-bt | sudo tee -a {file}; sudo systemctl disable hciuart; sudo reboot; use /dev/ttyAMA0"
-    yield do("Bluetooth", fault, cure)
+    yield do("Bluetooth", fault, cure, interrupts=True)
 
 
 def _modem_manager(device: Path) -> Iterator[Finding]:
@@ -124,19 +129,10 @@ def _modem_manager(device: Path) -> Iterator[Finding]:
     yield do(
         "ModemManager",
         f"it runs, and writes to {device} each time that it is plugged in",
-        "sudo systemctl disable --now ModemManager; if a modem needs it: "
-        f"echo '{rule}' | sudo tee /etc/udev/rules.d/99-zegel.rules && sudo udevadm control --reload",
+        f"echo '{rule}' | sudo tee -a /etc/udev/rules.d/99-zegel.rules && sudo udevadm control --reload; or, on a computer"
+        " whose networks need no modem: sudo systemctl disable --now ModemManager",
+        interrupts=True,
     )
-
-
-def _held(address: Address, others: list[str]) -> Iterator[Finding]:
-    if others:
-        number = others[0].rpartition(" ")[2].rstrip(")")
-        yield do(
-            "serial port",
-            f"{address.device} is in use by {', '.join(others)}: two programs on a line get half of the bytes each",
-            f"end that program: kill {number}",
-        )
 
 
 def _not_allowed(device: Path, user: Account) -> Iterator[Finding]:
@@ -147,11 +143,9 @@ def _not_allowed(device: Path, user: Account) -> Iterator[Finding]:
     with user.acting():
         if os.access(device, os.R_OK | os.W_OK, effective_ids=True):
             return
-    group = group_name(device.stat().st_gid)
-    if group == "root":
-        group = "dialout"
-    yield do(
-        "serial port",
-        f"{user.name} may not open {device}",
-        f"sudo usermod -a -G {group} {user.name}, then log in again or restart the service",
-    )
+    info = device.stat()
+    cure = f"sudo usermod -a -G {group_name(info.st_gid)} {user.name}, then log in again or restart the service"
+    if info.st_gid == ROOT or info.st_mode & GROUP_MAY != GROUP_MAY:  # being in its group would not help
+        rule = f'KERNEL=="{device.resolve().name}", GROUP="dialout", MODE="0660"'
+        cure = f"let udev give it to a group: echo '{rule}' | sudo tee -a /etc/udev/rules.d/99-zegel.rules, then restart"
+    yield do("serial port", f"{user.name} may not open {device}", cure, interrupts=True)

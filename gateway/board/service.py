@@ -7,12 +7,10 @@ from pathlib import Path
 
 from gateway.board.computer import told
 from gateway.board.finding import Finding, do, ok, unknown
-from gateway.board.subject import Subject
-from gateway.errors import NotRunning
+from gateway.board.subject import Subject, default_path
 from gateway.loop import hardening
 from gateway.report.advice import advise
 from gateway.report.role_status import Status
-from gateway.report.status_socket import read_all
 
 BOOTED = Path("run/systemd/system")  # sd_booted(3)
 PROPERTIES = "LoadState,ActiveState,UnitFileState,Result,NRestarts"
@@ -21,10 +19,7 @@ PROPERTIES = "LoadState,ActiveState,UnitFileState,Result,NRestarts"
 def running(subject: Subject) -> Status | None:
     """The status of the process of this role with these endpoints; None if none runs, or none that we may ask."""
     meant = {str(address) for address in subject.addresses()}
-    try:
-        found = [each for each in read_all() if each.role == subject.role]
-    except (NotRunning, OSError):
-        return None
+    found = [each.status for each in subject.live if each.role == subject.role and each.status]
     return next((each for each in found if meant <= {end.endpoint for end in each.endpoints}), None)
 
 
@@ -36,6 +31,10 @@ def look(subject: Subject) -> Iterator[Finding]:
         yield do("running", f"{name}: {line}", "zegel status") if line else ok("running", f"{name}, and all is well")
         if not subject.running.memory_locked:
             yield unknown("memory", hardening.NOT_LOCKED, "as a service it may: its unit has LimitMEMLOCK=infinity")
+    elif subject.path == default_path(subject.role):
+        for live in subject.live:
+            if live.role == subject.role:
+                yield ok("running", f"{live}, with other endpoints than {subject.path}: zegel status shows it")
     yield from _unit(subject, f"zegel-{subject.role}")
 
 
@@ -47,12 +46,14 @@ def _unit(subject: Subject, unit: str) -> Iterator[Finding]:
     facts = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
     loaded, active = facts.get("LoadState", ""), facts.get("ActiveState", "")
     if loaded != "loaded":
-        yield unknown("service", f"{unit} is not installed", f"sudo make install ROLE={subject.role}, or run it by hand")
+        cure = f"sudo make install ROLE={subject.role}, or run it by hand"
+        yield unknown("service", f"{unit} is not installed", cure, interrupts=True)
     elif active == "failed" or facts.get("Result", "success") != "success":
         yield do("service", f"{unit} has failed: {facts['Result']}", f"journalctl -u {unit} -n 20 says why")
     elif facts.get("UnitFileState") != "enabled":
-        yield do("service", f"{unit} is {active}, and does not start by itself", f"sudo systemctl enable --now {unit}")
+        cure = f"sudo systemctl enable --now {unit}"
+        yield do("service", f"{unit} is {active}, and does not start by itself", cure, interrupts=True)
     elif active != "active":
-        yield do("service", f"{unit} is {active}", f"sudo systemctl start {unit}")
+        yield do("service", f"{unit} is {active}", f"sudo systemctl start {unit}", interrupts=True)
     else:
         yield ok("service", f"{unit} is active, restarted {facts.get('NRestarts', '0')} times")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from gateway import config
+from gateway.board.live import Live
 from gateway.config import AirConfig, GroundConfig
 from gateway.endpoints.address import Address
 from gateway.report.role_status import Status
@@ -18,12 +20,14 @@ FOLDER = Path("/etc/zegel")  # where the services read ROLE.toml
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Subject:
-    """`running` is the status of the process of this role, None if none answers; `root` is the root of the file system."""
+    """`live` are the roles that run on this computer, of any user; `running` is the status of the one with this
+    role and these endpoints, None if none answers; `root` is the root of the file system."""
 
     role: Role
     path: Path
     settings: AirConfig | GroundConfig | None
     user: Account
+    live: Sequence[Live] = ()
     running: Status | None = None
     root: Path = Path("/")
 
@@ -34,6 +38,10 @@ class Subject:
     @property
     def ground(self) -> GroundConfig | None:
         return self.settings if isinstance(self.settings, GroundConfig) else None
+
+    def having(self, address: Address) -> Live | None:
+        """The live role of this kind that has this endpoint, as its status says."""
+        return next((live for live in self.live if live.role == self.role and live.traffic(address)), None)
 
     def addresses(self) -> list[Address]:
         """Every endpoint of the configuration."""

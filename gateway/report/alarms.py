@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import NamedTuple
 
-from gateway.report.role_status import AlarmStatus
+from gateway.report.role_status import AlarmStatus, Status
 from keys.printable import printable
 
 EVENT_LASTS_S = 300.0
@@ -42,7 +42,7 @@ class Reason(enum.Enum):
     UNEXPECTED = _Event("something unexpected was met and dropped, at {place}: please report this line")  # core/barrier.py
     USER_KEPT_OUT = _Event(
         "a program of user '{user}' (uid {uid}) at {peer} is kept out of {endpoint}: it is neither heard nor sent to;"
-        " to let it in: {cure}",
+        " run it as a user who is allowed, or from the next start on let it in: {cure}",
         STRANGER_LASTS_S,
     )
     SENDER_UNTOLD = _Event(
@@ -201,6 +201,12 @@ class Alarms:
             reason.label: AlarmStatus(count, len(live[reason]), live[reason][0] if live[reason] else "")
             for reason, count in self._began.items()
         }
+
+
+def live_text(status: Status, *reasons: Reason) -> str:
+    """The text of the first of these alarms that is live in that status; empty if none is."""
+    alarms = [status.alarm_reasons.get(reason.label) for reason in reasons]
+    return next((alarm.text for alarm in alarms if alarm and alarm.live), "")
 
 
 def kind_of(error: Exception) -> str:

@@ -13,6 +13,7 @@ import re
 import stat
 import tempfile
 import time
+from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
@@ -96,19 +97,26 @@ def read_all(within_s: float = ANSWER_WITHIN_S) -> list[Status]:
 
 def read_raw(within_s: float = ANSWER_WITHIN_S) -> list[dict[str, Any]]:
     """The same as in JSON; a process of another version may publish something else than a Status."""
-    context = zmq.Context()
-    poller, waiting, found = zmq.Poller(), {}, []
     try:
         folders = [runtime_folder(), *([SERVICES] if os.access(SERVICES, os.R_OK | os.X_OK) else [])]
-        paths = sorted({path for folder in folders for path in folder.iterdir()})
+        paths = [path for folder in folders for path in folder.iterdir() if path.is_socket()]
     except OSError as error:
         raise NotRunning(f"no status: {error}", hint="is XDG_RUNTIME_DIR that of the user who runs zegel?") from None
+    for path in filter(_gone, paths):
+        path.unlink(missing_ok=True)  # left behind by a process that was killed
+    found = _newest({path for path in paths if not _gone(path)}, within_s)
+    return sorted((found[path] for path in sorted(found)), key=lambda status: (status["role"], status["name"]))
+
+
+def read_each(paths: Set[Path], within_s: float = ANSWER_WITHIN_S) -> dict[Path, Status]:
+    """The newest status of each of these sockets that publishes one."""
+    return {path: status for path, said in _newest(paths, within_s).items() if (status := decoded(said))}
+
+
+def _newest(paths: Set[Path], within_s: float) -> dict[Path, dict[str, Any]]:
+    context = zmq.Context()
+    poller, waiting, found = zmq.Poller(), {}, {}
     for path in paths:
-        if not path.is_socket():
-            continue
-        if _gone(path):
-            path.unlink(missing_ok=True)  # left behind by a process that was killed
-            continue
         socket = context.socket(zmq.SUB)
         socket.subscribe(b"")
         socket.maxmsgsize = STATUS_SIZE_MAX
@@ -118,12 +126,12 @@ def read_raw(within_s: float = ANSWER_WITHIN_S) -> list[dict[str, Any]]:
     until = time.monotonic() + within_s
     while waiting and (left := until - time.monotonic()) > 0:
         for socket, _ in poller.poll(int(left * 1000) + 1):
-            if status := _read(socket.recv()):
-                found.append(status)
+            path = waiting.pop(socket)
             poller.unregister(socket)
-            del waiting[socket]
+            if status := _read(socket.recv()):
+                found[path] = status
     context.destroy(linger=0)
-    return sorted(found, key=lambda status: (status["role"], status["name"]))
+    return found
 
 
 def _read(data: bytes) -> dict[str, Any] | None:

@@ -294,7 +294,7 @@ class Lock:
         except BlockingIOError:
             user = holder(path) or "another process"
             self.release()
-            raise FolderInUse(f"{path} is in use by {user}", hint="end that program first, or wait for it") from None
+            raise FolderInUse(f"{path} is in use by {user}", hint="wait until it has ended; it may be in flight") from None
 
     def release(self) -> None:
         if self._handle >= 0:

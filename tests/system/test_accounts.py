@@ -304,7 +304,7 @@ def test_another_users_programs_read_nothing_and_send_nothing(scene, figure):
     assert not {way: what for way, what in reached.items() if what}
     for role in (scene.ground, scene.air):
         assert f"(uid {OTHER})" in role.output()
-        assert f"to let it in: --plain-user {OTHER}\n" in role.output()
+        assert f"let it in: --plain-user {OTHER}\n" in role.output()
 
 
 def test_the_port_of_a_program_that_ended_is_nobodys(scene):

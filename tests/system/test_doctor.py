@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import getpass
 import json
 import os
 import shutil
@@ -17,9 +18,11 @@ from pathlib import Path
 import pytest
 from pymavlink.dialects.v20 import common as dialect
 
-from gateway.demo.stage import HOST, free_port
+from gateway.demo.stage import HOST, Program, free_port
 from tests.system.house import House, zegel
 from tests.system.namespaces import Cable, two_hosts
+from tests.system.users import as_user
+from tests.unit.gateway.board.test_cures import HARMS
 
 CLIP = Path(__file__).parents[2] / "gateway/demo/data/clip.h264"
 GIVEN_UP_AFTER_S = 60  # it promises ten or so; a stuck one must not hold up the tests
@@ -27,6 +30,7 @@ SMALL_BUFFER_KIB = 100  # less than any Linux gives
 TOO_LARGE, FITS = 1472, 1200  # pkt_size of ffmpeg
 HOUR_S = 3600
 SHORT_HOURS = 0.001
+PILOT = 4713  # a user without a name
 FC = dialect.MAVLink(None, srcSystem=1, srcComponent=1)
 
 
@@ -44,8 +48,9 @@ def doctor(*words: object, within: Sequence[str] = ()) -> tuple[int, list[dict[s
 
 
 def to_do(findings: list[dict[str, str]]) -> str:
-    """One line each: what, what is wrong, what to do."""
-    return "\n".join(f"{f['what']}: {f['text']} -> {f['cure']}" for f in findings if f["state"] == "do this")
+    """One line each: what, what is wrong, what to do. Another test's flight on this computer makes no difference."""
+    found = [(f, f["cure"].removeprefix("after the flight: ")) for f in findings if f["state"] == "do this"]
+    return "\n".join(f"{f['what']}: {f['text']} -> {cure}" for f, cure in found)
 
 
 def says(findings: list[dict[str, str]], what: str) -> str:
@@ -177,8 +182,9 @@ def test_a_machine_with_seven_things_wrong_hears_of_all_and_of_their_cures(kept,
     print(todo)
     assert code == 9
     # 1: another program has the flight controller's port.
-    assert f"serial port: {device} is in use by python" in todo
-    assert "-> end that program: kill " in todo
+    assert f"serial port: serial:{device}:57600 is in use by python" in todo
+    assert f"of user {getpass.getuser()} (process " in todo
+    assert f"-> name another port than {device} in air.toml; or stop that program yourself if it is not needed" in todo
     # 2: the encoder's packets are too large.
     assert f"RTP (payload type 96) comes to udpin:{HOST}:5602" in todo
     assert f"pkt_size=1200 (ffmpeg -f rtp 'rtp://{HOST}:5602?pkt_size=1200')" in todo
@@ -186,7 +192,7 @@ def test_a_machine_with_seven_things_wrong_hears_of_all_and_of_their_cures(kept,
     assert f"camera: no video comes to udpin:{HOST}:5604" in todo
     # 4: a cable that sealed datagrams do not pass whole.
     assert f"link: {near} leaves by radio, MTU 1000: sealed datagrams of 1472 need 1500" in todo
-    assert "-> sudo ip link set radio mtu 1500" in todo
+    assert "if what is behind it carries 1260: sudo ip link set radio mtu 1260, and mtu = 1232 in" in todo
     # 5: no way to the other station.
     assert "link: udpout:192.0.2.9:14600: no route to 192.0.2.9" in todo
     assert "ip route get 192.0.2.9" in todo
@@ -222,6 +228,62 @@ def test_while_zegel_flies_it_is_asked_and_nothing_is_taken_from_it(house, fly):
     assert f"zegel air has {flight.fc}: connected" in says(findings, "flight controller")
     assert "in use by a running zegel air" in says(findings, "order")
     assert "'Night Watch'" in says(findings, "order")
+
+
+@pytest.fixture
+def pilots_roles(house, tmp_path):
+    """`zegel air` and `zegel ground` of another user, started by hand on this computer, and the ports that they have."""
+    link, camera = free_port(), free_port()
+    master, slave = os.openpty()
+    device, run = os.ttyname(slave), tmp_path / "pilots"
+    run.mkdir(mode=0o700)
+    for path in (house.folder / "pilot", house.folder / "drone-7", run, device):
+        subprocess.run(["chown", "-R", f"{PILOT}:{PILOT}", path], check=True)
+    within = (*as_user(PILOT), "env", f"XDG_RUNTIME_DIR={run}")
+    ground = ("ground", "--station", str(house.folder / "pilot"), "--order", str(house.order))
+    air = ("air", "--device", str(house.folder / "drone-7"), "--fc", f"serial:{device}:57600")
+    programs = [
+        Program((*ground, "--link", f"udpin:{HOST}:{link}", "--gcs", f"udpout:{HOST}:9"), tmp_path, "ground", within),
+        Program((*air, "--video", f"udpin:{HOST}:{camera}", "--link", f"udpout:{HOST}:{link}"), tmp_path, "air", within),
+    ]
+    try:
+        until = time.monotonic() + GIVEN_UP_AFTER_S
+        while ": open" not in programs[0].output():
+            os.write(master, heartbeat_frame())
+            assert time.monotonic() < until, [program.output() for program in programs]
+            time.sleep(0.1)
+        os.close(slave)  # the aircraft alone has the line
+        yield programs, device, link, camera
+    finally:
+        for program in programs:
+            program.end()
+        os.close(master)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root sees what other users' processes have open")
+def test_a_pilots_own_roles_are_in_order_and_nothing_ends_them(house, kept, pilots_roles):
+    (ground, air), device, link, camera = pilots_roles
+    at_station = configure(
+        kept / "ground.toml", station=str(kept / "none"), order=str(house.order), link=[f"udpin:0.0.0.0:{link}"]
+    )
+    aboard = configure(
+        kept / "air.toml",
+        device=str(kept / "none"),
+        fc=f"serial:{device}:921600",
+        video=[f"udpin:{HOST}:{camera}"],
+        link=[f"udpout:{HOST}:9"],
+    )
+    (_, near), (_, there) = doctor("ground", "--config", at_station), doctor("air", "--config", aboard)
+    who = f"of user {PILOT} (process"
+    assert f"ok: zegel ground pilot {who} {ground.process.pid}) has udpin:0.0.0.0:{link}: connected, " in says(near, "link")
+    flies = f"zegel air drone-7 {who} {air.process.pid}) has"
+    for what in ("serial port", "flight controller"):
+        assert f"ok: {flies} serial:{device}:921600: connected, " in says(there, what)
+    assert f"ok: {flies} udpin:{HOST}:{camera}: " in says(there, "camera")
+    for finding in (*near, *there):
+        assert not HARMS.search(finding["cure"]) or finding["cure"].startswith("after the flight: "), finding
+    assert ground.running
+    assert air.running
 
 
 def test_another_flight_on_the_same_computer_is_not_taken_for_this_one(house, fly):

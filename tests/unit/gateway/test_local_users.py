@@ -38,7 +38,8 @@ def test_who_was_kept_out_is_named_with_the_option_that_lets_it_in(alarms, monke
     (text,) = alarms.texts
     assert text == (
         "a program of user 'al\\x1b[2Jice' (uid 4000000) at 127.0.0.1:4 is kept out of udpin:127.0.0.1:14550: it is neither"
-        " heard nor sent to; to let it in: --plain-user al\\x1b[2Jice"
+        " heard nor sent to; run it as a user who is allowed, or from the next start on let it in:"
+        " --plain-user al\\x1b[2Jice"
     )
 
 
@@ -61,7 +62,7 @@ def test_or_with_the_line_and_its_file(alarms, tmp_path, files, line, where):
     users = LocalUsers(config.load_file(GroundConfig, path).plain_users, path)
     users.rule.may_have({UNKNOWN_UID}, "127.0.0.1:4", "udpin:127.0.0.1:14550", 1.0)
     users.tell(alarms, 1.0)
-    assert alarms.texts[-1].endswith(f"to let it in: {line} in {tmp_path}/{where}, and start it again")
+    assert alarms.texts[-1].endswith(f"let it in: {line} in {tmp_path}/{where}")
     with (tmp_path / where).open("w" if where != "ground.toml" else "a") as file:
         file.write(f"{line}\n" if where != "ground.toml" else "")
     if where != "ground.toml":

@@ -45,5 +45,5 @@ def test_a_ground_control_station_that_would_be_kept_out_is_named_with_the_line_
     finding = found(tmp_path, gcs, "")
     assert finding.state is State.DO
     assert f"(uid {OTHER}), who is not allowed" in finding.text
-    assert f"{tmp_path}/ground.d/50-setup.toml, and start it again" in finding.cure
+    assert f"{tmp_path}/ground.d/50-setup.toml" in finding.cure
     assert found(tmp_path, gcs, f"plain_users = [{OTHER}]").state is State.OK

@@ -66,7 +66,8 @@ def test_bluetooth_on_the_good_uart_of_a_pi_4(tmp_path, line):
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user for a moment")
 def test_the_service_must_be_allowed_and_not_only_who_asks(tmp_path, line):
-    Path(line).chmod(0o600)
+    os.chown(line, -1, 20)
+    Path(line).chmod(0o660)
     nobody = Account("nobody", 65534, 65534)
     (finding,) = asked(tmp_path, line, nobody)
     assert (finding.state, finding.text) == ("do this", f"nobody may not open {line}")
