@@ -1,8 +1,13 @@
-"""A small card of its own under a folder: it can be full, and it can be read-only. Needs root, to mount it."""
+"""A small card of its own under a folder: it can be full, and it can be read-only. Needs root, to mount it.
+
+It is mounted in a mount namespace of this process, which ends with it: a run that is killed leaves nothing mounted.
+"""
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import functools
 import os
 import shutil
 import subprocess
@@ -11,12 +16,23 @@ from pathlib import Path
 import pytest
 
 SIZE_KIB = 256
+CLONE_NEWNS = 0x20000  # of unshare(2); Python has a function for it from 3.12 on
+
+
+@functools.cache
+def mount_apart() -> None:
+    """What this process and its children mount from now on is seen by them alone."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_NEWNS):
+        pytest.skip(f"needs root, to mount a card of its own: {os.strerror(ctypes.get_errno())}")
+    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
 
 
 class Card:
     """What is in `folder` stands on it from now on. Skips where nothing may be mounted."""
 
     def __init__(self, folder: Path) -> None:
+        mount_apart()
         self.folder = folder
         before = folder.with_name(f"{folder.name}.before")
         folder.rename(before)
