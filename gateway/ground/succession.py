@@ -19,7 +19,7 @@ from gateway.report.log import say
 from keys import amendment
 from keys.errors import FolderError, KeysError, NumberTwice
 from keys.folders.station import StationFolder
-from keys.order import verify_order
+from keys.order import VerifiedOrder
 
 LOOK_AGAIN_S = 1.0  # at an order file that may be accepted although nothing of it changes
 
@@ -59,11 +59,11 @@ class Succession:
 
     def _take_carried(self, data: bytes) -> bool:
         """False if it does not succeed ours: then it is not stored either, even if it is valid."""
-        found, ours = verify_order(data, self._station.roots, 0), self._listener.order
+        found, ours = self._station.verify(data), self._listener.order
         amendment.require_one_signer(found, ours)
         if found.operation == ours.operation and found.rank <= ours.rank:
             return True  # that aircraft does not have the newest order yet
-        return amendment.succeeds(found, ours) and self._take(data)
+        return amendment.succeeds(found, ours) and self._take(found)
 
     # --- by file ---
 
@@ -73,12 +73,15 @@ class Succession:
             return
         try:
             if data := self._order_file.changed():
-                self._show_file(None, fits=refusing(self._barrier, self._take)(data), now=now)
+                self._show_file(None, fits=refusing(self._barrier, self._take_file)(data), now=now)
         except KeysError as error:
             if error.passing:
                 self._order_file.look_again()
                 self._file_at = now + LOOK_AGAIN_S
             self._show_file(error, fits=True, now=now)
+
+    def _take_file(self, data: bytes) -> bool:
+        return self._take(self._station.verify(data))
 
     def _show_file(self, refused: KeysError | None, *, fits: bool, now: float) -> None:
         if refused:
@@ -93,13 +96,13 @@ class Succession:
 
     # --- either ---
 
-    def _take(self, data: bytes) -> bool:
+    def _take(self, found: VerifiedOrder) -> bool:
         """False if it is valid, but does not succeed ours.
 
         An order is stored before it is used, so the loop waits for the disk. That happens once for each order that the
         agency signs, because an order from the link is stored only if it succeeds ours.
         """
-        newest = self._station.newest_order(data, int(time.time()))
+        newest = self._station.newest_of(found, int(time.time()))
         if amendment.succeeds(newest, self._listener.order):
             added = newest.content.devices[len(self._listener.order.content.devices) :]  # the index of each device stays
             recall(self._station, newest.agency_id, added, self._listener.starts, self._uplink.sessions.systems)

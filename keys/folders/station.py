@@ -174,19 +174,21 @@ class StationFolder:
         same operation was accepted before, NumberTwice if another one of its number was, RevokedAgain if one had revoked an
         aircraft that this one does not revoke.
         """
-        return self._accepted(self._verified(data), unix_now)
+        found = self.verify(data)
+        return self._accepted(found, self._newest(_operation_key(found)), unix_now)
 
-    def _verified(self, data: bytes) -> VerifiedOrder:
+    def verify(self, data: bytes) -> VerifiedOrder:
+        """The order in `data`, if a trusted agency signed it; whether it may be used here is checked later."""
         files.expect(Kind.ORDER, data, "the file")
         return verify_order(data, self.roots, 0)
 
-    def _accepted(self, found: VerifiedOrder, unix_now: int) -> VerifiedOrder:
+    def _accepted(self, found: VerifiedOrder, newest: VerifiedOrder | None, unix_now: int) -> VerifiedOrder:
         self.index_in(found.content)
         operation = _operation_key(found)
         known = self._state().operations.get(operation)
         if known and known.order_hash == found.order_hash.hex():
             return found
-        if newest := self._newest(operation):
+        if newest:
             amendment.require_one_signer(found, newest)
             amendment.require_devices_kept(found, newest)
         if known and found.rank > (known.generation, known.serial):
@@ -212,11 +214,14 @@ class StationFolder:
 
     def newest_order(self, data: bytes, unix_now: int) -> VerifiedOrder:
         """The order in `data`, checked as by `accept_order`, or the newer one of its operation that was accepted before."""
-        found = self._verified(data)
+        return self.newest_of(self.verify(data), unix_now)
+
+    def newest_of(self, found: VerifiedOrder, unix_now: int) -> VerifiedOrder:
+        """`newest_order` of one that `verify` has verified."""
         operation = _operation_key(found)
         newest, known = self._newest(operation), self._state().operations.get(operation)
         if newest is None or newest.rank <= found.rank:
-            return self._accepted(found, unix_now)
+            return self._accepted(found, newest, unix_now)
         if known is None or known.order_hash != newest.order_hash.hex():
             self._keep(newest)  # the power or the disk failed when it was accepted
         return newest

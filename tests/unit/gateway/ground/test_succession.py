@@ -16,12 +16,12 @@ from gateway.core.ground.listener import Listener, StationIdentity
 from gateway.core.ground.session import Session
 from gateway.core.ground.uplink_sessions import UplinkSessions
 from gateway.core.wire import Kind
-from gateway.ground import succession
 from gateway.ground.order_file import OrderFile
 from gateway.ground.succession import Succession
 from gateway.ground.uplink import GroundUplink
 from gateway.report.alarms import Alarms
 from keys.folders import state
+from keys.folders import station as folders_station
 from keys.order import VerifiedOrder, claimed_hash, parse_order, verify_order
 from keys.statement import Statement
 from tests.agency import HOUR, NAME, NOW, Agency, device
@@ -42,10 +42,12 @@ class Post:
         self.uplink = GroundUplink(UplinkSessions(order, me.index, 1472, bytes), [], [], self.alarms)
         self.succession = Succession(station, OrderFile(str(self.file)), self.listener, self.uplink, self.alarms)
         stated = [Statement(order.order_hash, 0, bytes(32), boot, 0) for boot in (1, 2)]
+        self.heard: list[bytes] = []
         self.sessions = [Session(each, order.content.devices[0].pub, order) for each in stated]
 
     def hear(self, data: bytes, session: int = 0) -> None:
         """A whole order out of a lane of this session."""
+        self.heard.append(data)
         name = claimed_hash(data)
         assert name is not None
         for content in order_fragments.split(VerifiedOrder(parse_order(data), name, 1, data)):
@@ -69,10 +71,16 @@ def post(path, station, monkeypatch) -> Post:
 
 
 @pytest.fixture
-def looked_into(monkeypatch) -> list[bytes]:
-    """The orders out of the link that were verified."""
+def verified(post, monkeypatch) -> list[bytes]:
+    """Of the orders out of the link, those whose signatures were checked, each time that they were."""
     found: list[bytes] = []
-    monkeypatch.setattr(succession, "verify_order", lambda data, *args: found.append(data) or verify_order(data, *args))
+
+    def count(data: bytes, *args) -> VerifiedOrder:
+        if data in post.heard:
+            found.append(data)
+        return verify_order(data, *args)
+
+    monkeypatch.setattr(folders_station, "verify_order", count)
     return found
 
 
@@ -121,34 +129,41 @@ def test_another_agencys_order_of_the_same_op_id_is_not_taken_from_the_link(post
     assert post.station.newest_order(signed(post.path, serial=8), NOW).content.agency == NAME
 
 
-def test_one_look_a_second_for_each_session(post, looked_into):
+def test_an_order_out_of_the_link_is_verified_once(post, verified):
+    newer = signed(post.path, serial=8)
+    post.hear(newer)
+    assert post.look(0.0) == 8
+    assert verified == [newer]
+
+
+def test_one_look_a_second_for_each_session(post, verified):
     stranger = Agency().signer
     for step in range(30):
         post.hear(signed(post.path, stranger, serial=8 + step))
         if step == 10:
             post.hear(signed(post.path, serial=99), session=1)
         post.look(step / 10)
-    assert len(looked_into) == 4
+    assert len(verified) == 4
     assert post.listener.order.content.serial == 99
     assert post.alarms.texts == ["an order that came by the link is refused: foreign root"]
 
 
-def test_an_order_that_was_refused_is_not_looked_into_again(post, looked_into):
+def test_an_order_that_was_refused_is_not_looked_into_again(post, verified):
     bad = signed(post.path, Agency().signer, serial=8)
     for step in range(1_000):
         post.hear(bad, session=step % 2)
         post.look(float(step))
-    assert looked_into == [bad]
+    assert verified == [bad]
 
 
-def test_an_order_that_the_clock_refuses_may_come_again(post, looked_into, monkeypatch):
+def test_an_order_that_the_clock_refuses_may_come_again(post, verified, monkeypatch):
     ahead = signed(post.path, serial=8, not_before=NOW + HOUR)
     post.hear(ahead)
     assert post.look(0.0) == 7
     monkeypatch.setattr(time, "time", lambda: NOW + HOUR)
     post.hear(ahead)
     assert post.look(1.0) == 8
-    assert looked_into == [ahead] * 2
+    assert verified == [ahead] * 2
 
 
 def test_an_order_that_does_not_succeed_is_not_stored_either(post):
@@ -242,7 +257,7 @@ def test_an_order_file_that_the_folder_refuses_is_taken_once_the_folder_is_right
 
 def test_an_order_file_that_is_refused_for_what_it_says_is_looked_into_once(post, monkeypatch):
     seen: list[bytes] = []
-    monkeypatch.setattr(post.station, "newest_order", lambda data, now: seen.append(data) or verify_order(data, [], now))
+    monkeypatch.setattr(post.station, "verify", lambda data: seen.append(data) or verify_order(data, [], NOW))
     post.file.write_bytes(signed(post.path, Agency().signer, serial=8))
     for turn in range(10):
         post.succession.look_at_file(float(turn))
