@@ -13,13 +13,15 @@ import pytest
 
 from gateway import clock
 from gateway.config import GroundConfig
+from gateway.core.drop_reason import DropReason
 from gateway.core.ground.reorder import WAIT_S
 from gateway.core.ground.session import Session
 from gateway.core.ground.starts import Start
-from gateway.demo.stage import drain
+from gateway.demo.stage import HOST, drain, port_of, udp_socket
 from gateway.endpoint_state import State
 from gateway.errors import ConfigError
 from gateway.ground.role import Ground, named_start
+from gateway.report.role_status import Use
 from keys.lanes import Lane
 from keys.statement import Statement
 from tests.memory_link import World, mavlink_frame
@@ -70,6 +72,31 @@ def test_a_command_reaches_the_flight_controller(pair: SteppedPair):
     pair.from_gcs(heartbeat())
     pair.until(lambda: heartbeat() in drain(pair.fc))
     assert pair.ground.uplink.sent == 1
+
+
+def test_the_sender_of_what_is_authentic_and_new_is_answered_at_once_and_the_sender_of_a_copy_is_not(tmp_path: Path):
+    """Before any challenge has come back: an order can go up to an aircraft by the first datagram that is opened."""
+    with stepped_pair(tmp_path) as pair, udp_socket() as copier:
+        ((radio, port),) = pair.ways
+
+        def one_way() -> None:
+            pair.turn(pair.air)
+            datagrams = pair.on_air()
+            pair.down(*datagrams)
+            pair.turn(pair.ground)
+            for datagram in datagrams:
+                copier.sendto(datagram, (HOST, port))
+            pair.turn(pair.ground)
+
+        def answered() -> list[str]:
+            (link,) = pair.ground.status(clock.now()).of_use(Use.LINK)
+            return link.clients
+
+        pair.until(answered, one_way)
+        copies = pair.ground.opener.drops[DropReason.REPLAYED]
+        pair.until(lambda: pair.ground.opener.drops[DropReason.REPLAYED] > copies, one_way)
+        assert not any(session.proved for session in pair.ground.listener.sessions.values())
+        assert answered() == [f"{HOST}:{port_of(radio)}"]
 
 
 def test_while_the_link_is_silent_the_people_hear_nothing_and_rubbish_is_counted(pair: SteppedPair):
