@@ -123,6 +123,8 @@ class SteppedPair:
     def turn(self, role: Air | Ground) -> None:
         """One that waits for nothing."""
         role._housekeep_at = 0.0
+        if isinstance(role, Air):
+            role._due = None
         role.turn()
 
     def step(self) -> None:

@@ -1,7 +1,7 @@
 """Air: the role aboard. Connects the flight controller and the cameras to the sealer, and the sealer to the link.
 
 One turn of the loop, and the functions in its order:
-  1  `turn`             wait for an endpoint or a deadline
+  1  `turn`             wait for an endpoint or a deadline; if only a camera has data and nothing is due, step 5 is all
   2  `_telemetry`       bytes from the flight controller become frames (gateway.loop.frame_reader)
   3  `_send_telemetry`  frames become bundles, sealed once for commanders and once for observers, when a link has room
   4  `_take_commands`   permitted commands go to the flight controller (gateway.air.uplink)
@@ -55,7 +55,6 @@ from keys.lanes import TELEMETRY_LANES, VIDEO_LANES, Lane
 from keys.order import VerifiedOrder
 from keys.policy import PolicyFlag
 
-HOUSEKEEP_EVERY_S = 0.05
 AHEAD_S = 0.1  # seconds of data that may wait in a line with a rate: it never idles, and the data stays fresh
 LINE_LOOK_S = 0.01  # a line may be slower than its nominal rate
 STATUS_EVERY_S = 0.5
@@ -84,6 +83,7 @@ class Air:
         paces = {self.fc: pacing.frames(settings.flush_ms / 1000), **dict.fromkeys(self.cameras, pacing.DATAGRAMS)}
         self.pace = Pace(self.poller, paces)
         self._video = deque(zip(VIDEO_LANES, self.cameras, strict=False))
+        self._only_video = frozenset(self.cameras)
         self.fc_frames, self.frames = FrameReader(self.fc, self.barrier), FrameCounts()
         self.link_down = self.link_full = self.late = 0  # dropped: no link was up; all were full; too old
         self.alarms = Alarms(lambda text: say("air", text))
@@ -92,6 +92,7 @@ class Air:
         self._batch = Batch(settings.batch)
         self._bundles = Batch(settings.batch // len(TELEMETRY_LANES))  # sealed for each lane, they fill a batch
         self._housekeep_at = self._status_at = self._control_at = 0.0
+        self._due: float | None = None  # the next deadline; None if it has to be found again
         self._order_end = OrderEnd(lambda text: say("air", text))
         self._watch = EndpointWatch(self.endpoints, lambda text: say("air", text))
         self.sessions = SessionManager(device, len(self.cameras), settings.link_bps(), self.alarms, self.barrier)
@@ -149,9 +150,18 @@ class Air:
     # --- 1: a turn ---
 
     def turn(self) -> None:
+        due = min(self._next_due(clock.now()), self._housekeep_at) if self._due is None else self._due
+        ready = self.poller.wait(due)
         now = clock.now()
-        ready = self.poller.wait(min(self._next_due(now), self._housekeep_at) - now)
-        now = clock.now()
+        if now < due and self._only_video.issuperset(ready):  # nearly all turns
+            self._due = due
+            self._relay_video(ready, now)
+        else:
+            self._due = None
+            self._whole_turn(ready, now)
+        breathe(self.barrier)
+
+    def _whole_turn(self, ready: Set[Endpoint], now: float) -> None:
         if now >= self._housekeep_at:
             self._housekeep(now)
             ready = {*self.endpoints}  # some write their waiting data, or find that they are broken
@@ -160,7 +170,6 @@ class Air:
         self._take_commands(ready, now)
         self._relay_video(ready, now)
         self._send_control(now)
-        breathe(self.barrier)
 
     def _next_due(self, now: float) -> float:
         telemetry = max(self.bundler.next_due(), now + self._line_wait_s(now))
@@ -250,6 +259,8 @@ class Air:
         key = self.announcer.send_key(lane)
         if key is None or not batch.count:
             return  # no station of the order may see video, or it was late
+        if self.announcer.beat_at <= now:
+            self._due = None
         if not _with_room(self.wide, now):  # telemetry would wait for it
             if any(map(_is_up, self.wide)):
                 self.link_full += batch.count
@@ -296,7 +307,7 @@ class Air:
     # --- 7: upkeep ---
 
     def _housekeep(self, now: float) -> None:
-        self._housekeep_at = now + HOUSEKEEP_EVERY_S
+        self._housekeep_at = now + min(endpoint.tick_within_s() for endpoint in self.endpoints)
         for endpoint in self.endpoints:
             with self.barrier:
                 endpoint.tick(now)

@@ -23,7 +23,7 @@ def heard_disarmed(fc: FrameReader, system_id: int, poller: Poller, barrier: Bar
     while (now := clock.now()) < until and not autopilots.armed and not poller.stopping:
         with barrier:
             fc.endpoint.tick(now)
-        poller.wait(min(until - now, LOOK_EVERY_S))
+        poller.wait(min(until, now + LOOK_EVERY_S))
         with barrier:
             autopilots.hear(together(fc.read(clock.now())))
         breathe(barrier)

@@ -18,6 +18,8 @@ from gateway.endpoints.reason import reason
 
 READ, WRITE = 0x001, 0x004  # POLLIN and POLLOUT of poll(2); the select module of Windows does not name them
 BUFFER = 4 << 20  # bytes requested for each direction: some bursts of key frames; Linux gives at most net.core.rmem_max
+TICK_S = 0.25  # between two ticks
+TICK_SOON_S = 0.1  # the same while something is awaited that no poll reports; less than AGED_S
 PAUSE_MIN_S, PAUSE_MAX_S = 0.1, 2.0  # seconds before the next attempt; doubled each time
 
 
@@ -79,6 +81,7 @@ class Endpoint(ABC):
         self.large = False
         self.buffer = BUFFER
         self.portion = ROOM
+        self.waiting = False
         self.last_error = ""
         self._pause = 0.0
         self._retry_at = self._opened_at = float("-inf")
@@ -97,10 +100,6 @@ class Endpoint(ABC):
 
         A datagram that cannot be sent is dropped whole and counted.
         """
-
-    @property
-    def waiting(self) -> bool:
-        return False
 
     def senders(self, slots: Sequence[int]) -> list[Hashable]:  # noqa: ARG002 - most hear one sender only
         """The senders of the datagrams in these slots of the last `receive_into`, each once."""
@@ -139,10 +138,14 @@ class Endpoint(ABC):
 
     @abstractmethod
     def interests(self) -> list[tuple[int, int]]:
-        """(file descriptor, mask of READ and WRITE) of everything that should wake the loop."""
+        """(file descriptor, mask of READ and WRITE) of everything that should wake the loop. The caller keeps the list."""
+
+    def tick_within_s(self) -> float:
+        """When to call `tick` and `receive_into` next, also if nothing has woken the loop."""
+        return TICK_SOON_S if self.state is State.RECONNECTING else TICK_S
 
     def tick(self, now: float) -> None:
-        """Open it if it is closed and the pause is over; call it about ten times a second."""
+        """Open it if it is closed and the pause is over."""
         if self.state is State.DOWN:
             return
         if self.state is not State.RECONNECTING:

@@ -82,11 +82,13 @@ class Mover(Protocol):
 
     `waiting`  there is data that no poll reports
     `emptied`  the last `receive` left nothing
+    `can_stamp`  whether `stamps` are to be had
     `only`     the one sender of the last `receive`, which is the usual case; None if there were several or none
     """
 
     waiting: bool
     emptied: bool
+    can_stamp: bool
     only: Peer | None
 
     def receive(self, batch: Batch) -> int:
@@ -195,7 +197,7 @@ class Mmsg:
         self._socket, self._fd = sock, sock.fileno()
         self._in, self._out = Vector(NAME_SIZES[sock.family]), Vector(NAME_SIZES[sock.family])
         self._stamps = Stamps(sock, self._in.controls, self._in.controllens, self._more_control)
-        self.emptied = True
+        self.emptied, self.can_stamp = True, self._stamps.exist
         self._out.headers["name"] = self._out.names.ctypes.data  # all have the same destination
         self._in.room[:] = ROOM
         self._runs = _Runs(self._out)
@@ -292,7 +294,7 @@ class OneByOne:
 
     def __init__(self, sock: socket.socket, *, large: bool = False) -> None:
         self._socket, self._large = sock, large
-        self.waiting, self.emptied = False, True
+        self.waiting, self.emptied, self.can_stamp = False, True, False
         self.only: Peer | None = None
         self._whole = bytearray(DATAGRAM_MAX)  # so that the size of an oversized datagram is known here too
         self._from: list[Peer] = []

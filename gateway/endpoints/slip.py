@@ -19,6 +19,7 @@ from gateway.endpoints.serial import SerialLine
 from gateway.endpoints.stream import Line
 
 END, ESC, ESC_END, ESC_ESC = b"\xc0", b"\xdb", b"\xdc", b"\xdd"  # RFC 1055
+TICK_S = 0.05  # commands are late after 150 ms, and no timestamp tells their age
 FRAME_MAX = 2 * ROOM  # a datagram of which every byte is escaped
 _BAD_ESCAPE = re.compile(rb"\xdb(?![\xdc\xdd])")
 
@@ -100,6 +101,9 @@ class SlipLine(SerialLine):
         batch.waited(oldest)
         self.counters.rx_datagrams += batch.count
         return batch.count
+
+    def tick_within_s(self) -> float:
+        return TICK_S
 
     def _read(self, now: float) -> int:
         """Read once, a slot at most; how many bytes came."""

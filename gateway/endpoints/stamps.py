@@ -43,7 +43,7 @@ class Stamps:
         self._more = more
         self.told = {True: self._octets[:, STAMP_SIZE:], False: self._octets[:, :more]}
         self.asked = False
-        self._has_them = self._set(SO_TIMESTAMPING, RX_SOFTWARE)
+        self.exist = self._set(SO_TIMESTAMPING, RX_SOFTWARE)
         self.renew()
 
     def _set(self, option: int, value: int) -> bool:
@@ -54,7 +54,7 @@ class Stamps:
 
     def ask(self, wanted: bool) -> bool:
         """Switch the timestamps of the next reads on or off; whether they are on."""
-        if wanted != self.asked and self._has_them and self._set(SO_TIMESTAMPNS, wanted):
+        if wanted != self.asked and self.exist and self._set(SO_TIMESTAMPNS, wanted):
             self.asked = wanted
             self.renew()
         return self.asked

@@ -19,7 +19,7 @@ from gateway.batch import HEADROOM, ROOM, SLOT_SIZE, Batch
 from gateway.endpoint_state import State
 from gateway.endpoints.address import Address
 from gateway.endpoints.age import Age
-from gateway.endpoints.endpoint import READ, WRITE, Counters, Endpoint
+from gateway.endpoints.endpoint import READ, TICK_SOON_S, WRITE, Counters, Endpoint
 
 DROP_AFTER_S = 1.0  # in our own queue; an older frame would do more harm than good
 QUEUE_MAX = 1 << 20  # bytes; protects the memory, and is far more than a second of any telemetry
@@ -196,6 +196,9 @@ class StreamEndpoint(Endpoint):
         except OSError as error:
             self._lost(error, now)
             return 0
+
+    def tick_within_s(self) -> float:
+        return TICK_SOON_S  # no timestamp tells the age of its data
 
     def interests(self) -> list[tuple[int, int]]:
         return [] if self._stream is None else [self._stream.interests()]

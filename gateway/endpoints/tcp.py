@@ -10,7 +10,7 @@ from gateway import clock
 from gateway.batch import Batch
 from gateway.endpoint_state import State
 from gateway.endpoints.address import Address
-from gateway.endpoints.endpoint import READ, WRITE, Endpoint
+from gateway.endpoints.endpoint import READ, TICK_SOON_S, WRITE, Endpoint
 from gateway.endpoints.lookup import Lookup, SockAddr, in_words, listen_on
 from gateway.endpoints.plain_users import NOT_HERE
 from gateway.endpoints.reason import UserMayNot
@@ -149,6 +149,9 @@ class TcpServer(Endpoint):
             except OSError:
                 self._part_with(client)
         return taken
+
+    def tick_within_s(self) -> float:
+        return TICK_SOON_S  # no timestamp tells the age of its data
 
     def interests(self) -> list[tuple[int, int]]:
         listening = [] if self._listener is None else [(self._listener.fileno(), READ)]

@@ -19,7 +19,7 @@ from gateway.batch import NUMBERS, ROOM, Batch
 from gateway.endpoint_state import State
 from gateway.endpoints.address import Address
 from gateway.endpoints.age import Age
-from gateway.endpoints.endpoint import READ, Endpoint
+from gateway.endpoints.endpoint import READ, TICK_SOON_S, Endpoint
 from gateway.endpoints.gro import new_link_mover
 from gateway.endpoints.lookup import Lookup, SockAddr, Target, in_words, listen_on
 from gateway.endpoints.mmsg import FULL, ONLY_THIS_ONE, Mover, Peer, Sent, new_mover
@@ -47,6 +47,7 @@ class _Udp(Endpoint):
         self._target: Target | None = None  # what the name of its host led to
         self._heard_at = float("-inf")
         self._socket: socket.socket | None = None
+        self._interests: list[tuple[int, int]] = []
         self._mover: Mover | None = None
         self._age, self._stamped = Age(), False
         self._peers: Peers | None = None  # None: every sender is accepted
@@ -63,6 +64,7 @@ class _Udp(Endpoint):
         except OSError as error:
             self._lost(error, now)
             return 0
+        self.waiting = self._mover.waiting
         if not count:
             self._age.empty()
             return 0
@@ -84,12 +86,11 @@ class _Udp(Endpoint):
         only = self._mover.only
         return self._mover.senders(self._slots[np.asarray(slots, np.int64)]) if only is None else [only] * bool(slots)
 
-    @property
-    def waiting(self) -> bool:
-        return self._mover is not None and self._mover.waiting
-
     def interests(self) -> list[tuple[int, int]]:
-        return [] if self._socket is None else [(self._socket.fileno(), READ)]
+        return self._interests
+
+    def tick_within_s(self) -> float:
+        return super().tick_within_s() if self._mover is None or self._mover.can_stamp else TICK_SOON_S
 
     @abstractmethod
     def _regard_senders(self, mover: Mover, batch: Batch, now: float, /) -> None:
@@ -133,6 +134,7 @@ class _Udp(Endpoint):
     def _new_socket(self, family: socket.AddressFamily) -> socket.socket:
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
+        self._interests = [(self._socket.fileno(), READ)]
         self._age, self._stamped = Age(), False
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
             self._socket.setsockopt(socket.SOL_SOCKET, option, self.buffer)
@@ -173,6 +175,7 @@ class _Udp(Endpoint):
         if self._socket is not None:
             self._socket.close()
         self._socket = self._mover = None
+        self._interests, self.waiting = [], False
 
 
 class UdpIn(_Udp):
@@ -322,6 +325,9 @@ class UdpOut(_Udp):
             self._look(now)
         if not self._let_in or self._may_have_left(now):
             self._keep_out(batch, np.zeros(batch.count, np.bool_))
+
+    def tick_within_s(self) -> float:
+        return super().tick_within_s() if self._let_in else TICK_SOON_S
 
     def _upkeep(self, now: float) -> None:
         super()._upkeep(now)

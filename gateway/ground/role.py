@@ -47,7 +47,6 @@ from gateway.local_users import LocalUsers
 from gateway.loop import hardening, watchdog
 from gateway.loop.background import BackgroundTask
 from gateway.loop.barrier import breathe
-from gateway.loop.pacing import DATAGRAMS, Pace
 from gateway.loop.poller import Poller
 from gateway.report import in_clear, wording
 from gateway.report.advice import in_one_line
@@ -67,7 +66,7 @@ if TYPE_CHECKING:
     from gateway.ground.notices import Notices
 
 BATCHES_A_TURN = 8  # of one link, before the other links and the upkeep have their turn
-HOUSEKEEP_EVERY_S = 0.1
+HOUSEKEEP_SOON_S = 0.1  # after a beat or another message about keys; and the time between two while an answer is awaited
 STATUS_EVERY_S = 0.5
 
 
@@ -100,7 +99,6 @@ class Ground:
         uses = {Use.LINK: self.links, Use.GCS: self.gcs, Use.PLAYER: self.players}
         self.meter = Meter(uses, self.paths.receptions)
         self.poller = Poller(self.endpoints)
-        self.pace = Pace(self.poller, dict.fromkeys(self.links, DATAGRAMS))
         self.frames = FrameCounts()
         sessions = UplinkSessions(order, me.index, settings.mtu, os.urandom, self.barrier)
         self.systems = sessions.systems
@@ -152,7 +150,7 @@ class Ground:
 
     def turn(self) -> None:
         """The barrier is at each entry of hostile input: an input that fails there costs itself alone."""
-        ready = self.poller.wait(min(self._housekeep_at, self.reorder.next_due(), self.uplink.next_due()) - clock.now())
+        ready = self.poller.wait(min(self._housekeep_at, self.reorder.next_due(), self.uplink.next_due()))
         now = clock.now()
         self._links_in_turn.rotate()  # so that no link is always read first and wins as the first copy
         if now >= self._housekeep_at:
@@ -168,22 +166,21 @@ class Ground:
         breathe(self.barrier)
 
     def _take_link(self, number: int, link: Endpoint, now: float) -> None:
-        taken, more = 0, True
+        """A link never rests: that would delay its telemetry, and what the aircraft sends together comes together."""
         for _ in range(BATCHES_A_TURN):
             began = clock.now()
             if count := link.receive_into(self._batch, now):
-                taken += count
                 self._open_link(number, link, began, clock.now())
-            more = count == self._batch.capacity or link.waiting
-            if not more:
+            if count < self._batch.capacity and not link.waiting:
                 break
-        self.pace.count(link, taken, now, more=more)
 
     # --- 2: from the link ---
 
     def _open_link(self, number: int, link: Endpoint, began: float, now: float) -> None:
         opened = self.opener.open(self._batch, now)
         self.opener.look_again(opened, clock.now() - began)
+        if not (opened.bundles or opened.video):
+            self._housekeep_at = min(self._housekeep_at, now + HOUSEKEEP_SOON_S)
         if opened.fresh:
             link.authenticated(link.senders(opened.fresh), now)
         with self.barrier:
@@ -235,10 +232,10 @@ class Ground:
     # --- 6: upkeep ---
 
     def _housekeep(self, now: float) -> None:
-        self._housekeep_at = now + HOUSEKEEP_EVERY_S
+        self._housekeep_at = now + min(end.tick_within_s() for end in self.endpoints)
         steps: list[Callable[[float], None]] = [end.tick for end in self.endpoints]
         steps += [self.feed.tick] if self.feed else []
-        steps += [self.pace.tick, self.listener.tick, self._challenge, self._show_sessions, self._show_commands]
+        steps += [self.listener.tick, self._challenge, self._show_sessions, self._show_commands]
         steps += [self.boots.write, self.succession.look_at_link]
         if now >= self._status_at:
             self._status_at = now + STATUS_EVERY_S
@@ -246,6 +243,8 @@ class Ground:
         for step in steps:
             with self.barrier:
                 step(now)
+        if self.uplink.sessions.asking(now):
+            self._housekeep_at = min(self._housekeep_at, now + HOUSEKEEP_SOON_S)
         self.publisher.attach()
         self.manager.turned(now)
 

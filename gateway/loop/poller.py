@@ -3,34 +3,44 @@
 from __future__ import annotations
 
 import ctypes
+import math
+import os
 import select
 import signal
 import socket
 import struct
 import sys
-from collections.abc import Sequence
+import weakref
+from collections.abc import Sequence, Set
 
 from gateway import clock
 from gateway.endpoints import Endpoint
 from gateway.endpoints.endpoint import READ, WRITE
 
-WAIT_MAX_S = 1.0
 WAKE_MAX = 4096  # bytes; each signal writes one
 
 Interests = list[tuple[int, int]]
 
+_NONE: frozenset[Endpoint] = frozenset()
+
 
 class Poller:
-    """`wait` until one of `endpoints` is ready or until a deadline; `stopping` after SIGINT, SIGTERM or SIGHUP."""
+    """`wait` until one of `endpoints` is ready or until a deadline; `stopping` after SIGINT, SIGTERM or SIGHUP.
+
+    What to wait for is prepared once, and prepared again only where an endpoint's interests have changed.
+    """
 
     def __init__(self, endpoints: Sequence[Endpoint]) -> None:
         self.endpoints = endpoints
         self.stopping = False
         self._resting: dict[Endpoint, float] = {}
+        self._prepared: dict[Endpoint, Interests] = {}
+        self._owners: dict[int, frozenset[Endpoint]] = {}  # of file descriptors; each as what `wait` returns
         self._ready = _Ready()
         self._wake, self._waker = socket.socketpair()
         self._waker.setblocking(False)
         self._wake.setblocking(False)
+        self._ready.add(self._wake.fileno(), READ)
         signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._stop)
@@ -53,81 +63,117 @@ class Poller:
         """When its rest ends; `otherwise` if it does not rest."""
         return self._resting.get(endpoint, otherwise)
 
-    def wait(self, timeout: float) -> set[Endpoint]:
-        """The endpoints that have data; none after `timeout` seconds, or after a signal.
+    def wait(self, until: float) -> Set[Endpoint]:
+        """The endpoints that have data; none when it is `until` on `clock.now`, or after a signal.
 
         An endpoint stays ready until its `receive_into` was called.
         """
-        owners: dict[int, Endpoint] = {}
-        interests = [(self._wake.fileno(), READ)]
-        ready: set[Endpoint] = set()
-        for endpoint in self.endpoints:
-            if endpoint in self._resting:
-                continue
-            if endpoint.waiting:
-                ready.add(endpoint)
-            else:
-                for interest in endpoint.interests():
-                    interests.append(interest)
-                    owners[interest[0]] = endpoint
-        if self._resting:
-            timeout = min(timeout, min(self._resting.values()) - clock.now())
-        fds = self._ready(interests, 0.0 if ready else min(max(timeout, 0.0), WAIT_MAX_S))
+        full = self._prepare()
+        if full:
+            until = 0.0
+        elif self._resting:
+            until = min(until, *self._resting.values())
+        fds = self._ready(until)
+        ready = self._owners.get(fds[0], _NONE) if len(fds) == 1 else _NONE.union(*map(self._owners_of, fds))
         if self._wake.fileno() in fds:
             self._wake.recv(WAKE_MAX)  # otherwise every later wait would return at once
-            fds.remove(self._wake.fileno())
-        ready.update(owners[fd] for fd in fds)
-        return ready | self._rested() if self._resting else ready
+        if full or self._resting:
+            return ready.union(full, self._rested())
+        return ready
 
-    def _rested(self) -> set[Endpoint]:
+    def _owners_of(self, fd: int) -> frozenset[Endpoint]:
+        return self._owners.get(fd, _NONE)
+
+    def _prepare(self) -> list[Endpoint]:
+        """Wait for what the endpoints want now; those that have data which no poll reports."""
+        full: list[Endpoint] = []
+        for endpoint in self.endpoints:
+            if endpoint in self._resting:
+                wanted: Interests = []
+            else:
+                wanted = endpoint.interests()
+                if endpoint.waiting:
+                    full.append(endpoint)
+            if wanted is not (before := self._prepared.get(endpoint)) and wanted != before:
+                self._renew(endpoint, before or [], wanted)
+        return full
+
+    def _renew(self, endpoint: Endpoint, before: Interests, wanted: Interests) -> None:
+        """A descriptor that was closed may be another endpoint's by now."""
+        self._prepared[endpoint] = wanted
+        for fd, _ in before:
+            if endpoint in self._owners_of(fd):
+                del self._owners[fd]
+                self._ready.remove(fd)
+        owner = frozenset({endpoint})
+        for fd, mask in wanted:
+            self._owners[fd] = owner
+            self._ready.add(fd, mask)
+
+    def _rested(self) -> list[Endpoint]:
         now = clock.now()
-        rested = {endpoint for endpoint, until in self._resting.items() if until <= now}
+        rested = [endpoint for endpoint, until in self._resting.items() if until <= now]
         for endpoint in rested:
             del self._resting[endpoint]
         return rested
 
 
-_POLL_FD = struct.Struct("@ihh")  # struct pollfd: fd, events, revents
+class _ByPoll:
+    """The file descriptors that are ready, or broken; none at a deadline, which a timer of the system is set to.
 
-
-class _TimeSpec(ctypes.Structure):
-    _fields_ = (("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long))
-
-
-class _ByPpoll:
-    """The file descriptors that are ready, or broken; none after a signal.
-
-    Python's poll counts in milliseconds, and a bundle waits for two of them; its select ends at descriptor 1023.
+    Python's poll counts in milliseconds, and a bundle waits for two of them; its select ends at descriptor 1023. The timer
+    is set only if the deadline is another than before, where a limit of the poll would be armed each time.
     """
 
     def __init__(self) -> None:
-        self._interests: Interests = []
-        self._asked = ctypes.create_string_buffer(0)
-        self._limit = _TimeSpec()
-        self._until = ctypes.byref(self._limit)
+        self._poll = select.poll()
+        self._timer = _timerfd_create(_BOOTTIME, os.O_CLOEXEC | os.O_NONBLOCK)
+        if self._timer < 0:
+            raise OSError(ctypes.get_errno(), "this system has no timerfd_create(2)")
+        weakref.finalize(self, os.close, self._timer)
+        self._poll.register(self._timer, READ)
+        self._until = math.inf
+        self.add, self.remove = self._poll.register, self._poll.unregister
 
-    def __call__(self, interests: Interests, timeout: float) -> list[int]:
-        if interests != self._interests:
-            self._interests = interests
-            asked = b"".join(_POLL_FD.pack(fd, mask, 0) for fd, mask in interests)
-            self._asked = ctypes.create_string_buffer(asked, len(asked))
-        self._limit.seconds, self._limit.nanoseconds = int(timeout), int(timeout % 1 * 1e9)
-        if _ppoll(self._asked, len(interests), self._until, None) <= 0:
-            return []
-        return [fd for fd, _, come in _POLL_FD.iter_unpack(self._asked) if come]
+    def __call__(self, until: float) -> list[int]:
+        if until != self._until:
+            self._until = until
+            nanoseconds = 0 if until == math.inf else max(1, math.ceil(max(0.0, until) * 1e9))  # 0: never
+            setting = _ITIMERSPEC.pack(0, 0, *divmod(nanoseconds, 1_000_000_000))
+            _timerfd_settime(self._timer, _ABSOLUTE, setting, None)
+        return [fd for fd, _ in self._poll.poll() if fd != self._timer]
 
 
 class _BySelect:
-    def __call__(self, interests: Interests, timeout: float) -> list[int]:
-        readers = [fd for fd, mask in interests if mask & READ]
-        writers = [fd for fd, mask in interests if mask & WRITE]
-        readable, writable, _ = select.select(readers, writers, (), timeout)
+    """As above, with select."""
+
+    def __init__(self) -> None:
+        self._masks: dict[int, int] = {}
+
+    def add(self, fd: int, mask: int) -> None:
+        self._masks[fd] = mask
+
+    def remove(self, fd: int) -> None:
+        del self._masks[fd]
+
+    def __call__(self, until: float) -> list[int]:
+        readers = [fd for fd, mask in self._masks.items() if mask & READ]
+        writers = [fd for fd, mask in self._masks.items() if mask & WRITE]
+        left = None if until == math.inf else max(0.0, until - clock.now())
+        readable, writable, _ = select.select(readers, writers, (), left)
         return list({*readable, *writable})
 
 
-if sys.platform == "linux":
-    _ppoll = ctypes.CDLL(None).ppoll
-    _ppoll.argtypes = (ctypes.c_void_p, ctypes.c_ulong, ctypes.c_void_p, ctypes.c_void_p)
-    _Ready: type[_ByPpoll | _BySelect] = _ByPpoll
+_ITIMERSPEC = struct.Struct("@llll")  # struct itimerspec: interval and value, each seconds and nanoseconds
+_ABSOLUTE = 1  # TFD_TIMER_ABSTIME
+
+if sys.platform == "linux":  # Python has these two from 3.13 on
+    import time
+
+    _BOOTTIME = time.CLOCK_BOOTTIME  # that of `clock.now`
+    _libc = ctypes.CDLL(None, use_errno=True)
+    _timerfd_create, _timerfd_settime = _libc.timerfd_create, _libc.timerfd_settime
+    _timerfd_settime.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
+    _Ready: type[_ByPoll | _BySelect] = _ByPoll
 else:
     _Ready = _BySelect

@@ -21,6 +21,7 @@ from pathlib import Path
 import zmq
 from pymavlink.dialects.v20 import all as dialect
 
+from gateway import clock
 from gateway.air.role import Air
 from gateway.batch import Batch
 from gateway.config import AirConfig, GroundConfig
@@ -108,7 +109,7 @@ class InnerFlight:
 
     def _start(self, role: Air | Ground) -> threading.Thread:
         wait, turn = role.poller.wait, role.turn
-        role.poller.wait = lambda timeout: wait(min(timeout, 0.0005))  # type: ignore[method-assign]
+        role.poller.wait = lambda until: wait(min(until, clock.now() + 0.0005))  # type: ignore[method-assign]
 
         def locked() -> None:
             with self.lock:
@@ -167,7 +168,7 @@ class InnerFlight:
         listener._stated.clear()
         for session in listener.sessions.values():
             session.listed.taken.clear()
-        announcer._round_at = announcer._beat_at = 0.0
+        announcer._round_at = announcer.beat_at = 0.0
         if self.steps % 2:  # what was made ahead for datagrams in their order
             for lease in (lease for leases in listener.leases.values() for lease in leases):
                 lease.key.block = None

@@ -104,7 +104,7 @@ class Announcer:
         self._statement = self._sealed(fragment.split(Kind.STATEMENT, statement.sign(device.key)))
         self._seq = 0
         self._began = now
-        self._beat_at = now
+        self.beat_at = now  # when the next beat is due
         self._beat_sent_at = float("-inf")
         self._answered: set[int] = set()  # stations that have sent a challenge
         self._beaten: dict[int, int] = {}  # KID -> next CTR, as in the last beat
@@ -123,7 +123,7 @@ class Announcer:
         if self.phase is Phase.CLOSED or (key := self.current.send_keys.get(lane)) is None:
             return None
         if key.next_ctr - self._beaten.get(key.kid, 0) > BEAT_AFTER_PACKETS:
-            self._beat_at = float("-inf")  # no station opens a datagram that is too far beyond a beat
+            self.beat_at = float("-inf")  # no station opens a datagram that is too far beyond a beat
         return key
 
     @property
@@ -143,7 +143,7 @@ class Announcer:
         """This station has sent a challenge: its first answer in a session does not wait for the next regular beat."""
         if station not in self._answered:
             self._answered.add(station)
-            self._beat_at = min(self._beat_at, max(now, self._beat_sent_at + BEATS_APART_S))
+            self.beat_at = min(self.beat_at, max(now, self._beat_sent_at + BEATS_APART_S))
 
     def next_due(self) -> float:
         """When `datagrams` will return something again."""
@@ -152,7 +152,7 @@ class Announcer:
         turn = self._switch_at if self.phase is Phase.LEAD else self._rekey_at - self.lead_s
         missing = len(self._outbox[0]) - self._bytes_left if self._outbox else float("inf")
         allowed = self._counted_at + max(0.0, missing) / self._rate(self._counted_at)
-        return min(self._beat_at, self._round_at, allowed, turn)
+        return min(self.beat_at, self._round_at, allowed, turn)
 
     # --- sending ---
 
@@ -162,7 +162,7 @@ class Announcer:
             return []
         self._turn_epoch(now)
         out = self._next_round(now) if now >= self._round_at else []
-        if now >= self._beat_at:
+        if now >= self.beat_at:
             out += self._beats(now, unix_time)
         return out + self._share_of_link(now)
 
@@ -188,7 +188,7 @@ class Announcer:
         narrow = self.link_bps < NARROW_BELOW_BPS and not self.flags & Flag.SESSION_CLOSED
         message = self._sign_beat(now, unix_time)
         slow = narrow and self._seq >= NARROW_FIRST_BEATS
-        self._beat_sent_at, self._beat_at = now, now + (NARROW_BEAT_EVERY_S if slow else BEAT_EVERY_S)
+        self._beat_sent_at, self.beat_at = now, now + (NARROW_BEAT_EVERY_S if slow else BEAT_EVERY_S)
         control = self._sealed(fragment.split(Kind.BEAT, message))
         if narrow and (self._seq <= NARROW_FIRST_BEATS or self._seq % 2):
             return control
@@ -254,7 +254,7 @@ class Announcer:
             if place % STATEMENT_EVERY == 0:
                 self._outbox.extend(self._statement)
         if self.link_bps >= NARROW_BELOW_BPS:
-            self._beat_at = now
+            self.beat_at = now
         self._bytes_left -= sum(map(len, self._statement))
         return self._statement[:]
 
@@ -273,7 +273,7 @@ class Announcer:
         self._outbox.clear()
         self._rounds = 0
         self._round_at = now
-        self._beat_at = now
+        self.beat_at = now
 
     @property
     def lead_s(self) -> float:

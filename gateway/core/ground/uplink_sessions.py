@@ -142,6 +142,11 @@ class UplinkSessions:
         """The challenges that are due, to every live session, so that each can be commanded at once; each with its way."""
         return [due for commander in self.commanders.values() for due in commander.challenges(ways, now)]
 
+    def asking(self, now: float) -> bool:
+        """Whether a challenge to a live session is unanswered."""
+        live = (commander for commander in self.commanders.values() if commander.session.alive(now))
+        return any(not commander.answered(now) for commander in live)
+
     def take_proved(self) -> list[Way]:
         """The ways by which a session was reached since the last call."""
         return [way for commander in self.commanders.values() for way in commander.take_proved()]

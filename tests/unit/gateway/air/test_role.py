@@ -8,7 +8,7 @@ import threading
 import time
 import tty
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from pathlib import Path
 
 import pytest
@@ -16,9 +16,10 @@ from pymavlink.dialects.v20 import all as dialect
 
 from gateway import clock
 from gateway.air import role, standing
+from gateway.core.air import announcer
 from gateway.demo.stage import HOST, free_port
 from gateway.endpoint_state import State
-from gateway.endpoints import slip
+from gateway.endpoints import Endpoint, slip
 from gateway.errors import OrderExpired
 from gateway.loop.frame_reader import SETTLE_S
 from keys.folders import inbox, store
@@ -122,7 +123,7 @@ def test_while_a_line_is_busy_video_is_dropped_and_control_goes_at_once(tmp_path
         pair.until(lambda: air.link_full and air.frames.rows, turn)
         assert (air.link_full, air.link_down, lanes(on_air)) == (1, 0, {})
         assert air._line_wait_s(now) > 0, "telemetry waits to be sealed"
-        air.announcer._beat_at = now
+        air.announcer.beat_at = now
         pair.until(lambda: on_air, turn)
         assert on_air[0][0] < SEALED
         assert lanes(on_air)[Lane.TELEMETRY] == 0
@@ -210,3 +211,38 @@ def test_its_last_word_is_that_the_session_is_closed(pair: SteppedPair):
     assert {endpoint.state for endpoint in pair.air.endpoints} == {State.DOWN}
     pair.carry()
     pair.until(lambda: session.closed, lambda: pair.turn(pair.ground))
+
+
+def test_a_turn_that_has_only_video_ends_with_it_and_what_is_due_comes_in_its_time(tmp_path):
+    with stepped_pair(tmp_path) as pair:
+        air, whole = pair.air, list[float]()
+        turn = air._whole_turn
+
+        def counted(ready: Set[Endpoint], now: float) -> None:
+            whole.append(now)
+            turn(ready, now)
+
+        air._whole_turn = counted  # type: ignore[method-assign]
+        for _ in range(20):  # the round of announcements at the start is over
+            pair.step()
+        whole.clear()
+        sent, beats, began = 0, air.announcer._seq, clock.now()
+        while clock.now() - began < 1.2:
+            pair.from_camera(b"a slice")
+            air.turn()
+            sent += 1
+        assert sent > 10 * len(whole)
+        assert air.announcer.current.send_keys[Lane.VIDEO_A].next_ctr >= sent - len(whole)
+        assert air.announcer._seq - beats >= 2
+        assert air.status(clock.now()).uptime_s > 1
+
+
+def test_much_video_brings_a_beat_at_once_for_no_station_opens_what_is_far_beyond_the_last(tmp_path, monkeypatch):
+    with stepped_pair(tmp_path) as pair:
+        pair.join()
+        monkeypatch.setattr(announcer, "BEAT_AFTER_PACKETS", 10)
+        air, key = pair.air, pair.air.announcer.current.send_keys[Lane.VIDEO_A]
+        for _ in range(100):
+            pair.from_camera(b"a slice")
+            air.turn()
+            assert key.next_ctr - air.announcer._beaten[key.kid] <= 12

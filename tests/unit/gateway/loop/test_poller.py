@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from gateway import clock
 from gateway.batch import CAPACITY, ROOM, Batch
 from gateway.demo.stage import free_port
 from gateway.endpoints import Endpoint, open_endpoint
@@ -34,7 +35,7 @@ def wake_ups(poller: Poller, seconds: float = 0.3) -> int:
     """How often a loop turns that waits up to 50 ms and then serves its endpoints, as air and ground do."""
     count, batch, until_s = 0, Batch(), time.monotonic() + seconds
     while (now := time.monotonic()) < until_s:
-        poller.wait(0.05)
+        poller.wait(clock.now() + 0.05)
         count += 1
         for endpoint in poller.endpoints:
             endpoint.receive_into(batch, now)
@@ -42,35 +43,35 @@ def wake_ups(poller: Poller, seconds: float = 0.3) -> int:
     return count
 
 
-@pytest.mark.parametrize("way", [poller_module._ByPpoll, poller_module._BySelect])
+@pytest.mark.parametrize("way", [poller_module._ByPoll, poller_module._BySelect])
 def test_a_datagram_wakes_and_silence_does_not(monkeypatch, way):
     monkeypatch.setattr(poller_module, "_Ready", way)
     port = free_port()
     server = opened(open_endpoint(parse(f"udpin:{HOST}:{port}")))
     poller = Poller([server])
-    assert not poller.wait(0.01)
+    assert not poller.wait(clock.now() + 0.01)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
         out.sendto(b"x", (HOST, port))
-        assert poller.wait(10.0) == {server}
+        assert poller.wait(clock.now() + 10.0) == {server}
     assert server.receive_into(Batch(), 0.0) == 1
-    assert not poller.wait(-1.0)
+    assert not poller.wait(clock.now() - 1.0)
     server.close()
 
 
 def test_an_endpoint_at_rest_wakes_nobody_before_its_time_and_is_ready_then():
     ports = free_port(), free_port()
     one, other = (opened(open_endpoint(parse(f"udpin:{HOST}:{port}"))) for port in ports)
-    poller, until_s = Poller([one, other]), time.monotonic() + 0.2
+    poller, until_s = Poller([one, other]), clock.now() + 0.2
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
         out.sendto(b"x", (HOST, ports[0]))
         poller.defer(one, until_s)
-        assert poller.wait(0.01) == set()
+        assert poller.wait(clock.now() + 0.01) == set()
         out.sendto(b"x", (HOST, ports[1]))
-        assert poller.wait(0.01) == {other}
+        assert poller.wait(clock.now() + 0.01) == {other}
         other.receive_into(Batch(), 0.0)
-    assert poller.wait(10.0) == {one}
-    assert time.monotonic() >= until_s
-    assert poller.wait(10.0) == {one}, "it has not been read"
+    assert poller.wait(clock.now() + 10.0) == {one}
+    assert clock.now() >= until_s
+    assert poller.wait(clock.now() + 10.0) == {one}, "it has not been read"
     for endpoint in (one, other):
         endpoint.close()
 
@@ -83,15 +84,15 @@ def test_what_waits_in_an_endpoint_ends_its_rest_no_sooner():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
         for _ in range(3):
             out.sendto(bytes(60_000), (HOST, port))
-    assert poller.wait(10.0) == {server}
+    assert poller.wait(clock.now() + 10.0) == {server}
     server.receive_into(batch, 0.0)
     assert server.waiting, "the third one does not fit the batch whole"
-    assert poller.wait(0.0) == {server}
-    until_s = time.monotonic() + 0.2
+    assert poller.wait(clock.now() + 0.0) == {server}
+    until_s = clock.now() + 0.2
     poller.defer(server, until_s)
-    assert poller.wait(0.01) == set()
-    assert poller.wait(10.0) == {server}
-    assert time.monotonic() >= until_s
+    assert poller.wait(clock.now() + 0.01) == set()
+    assert poller.wait(clock.now() + 10.0) == {server}
+    assert clock.now() >= until_s
     server.close()
 
 
@@ -157,13 +158,52 @@ def test_nothing_spins_while_a_client_does_not_read_and_what_waits_goes_when_it_
                 client.recv(1 << 20)
             except BlockingIOError:
                 break
-        poller.wait(0.05)
+        poller.wait(clock.now() + 0.05)
         server.receive_into(Batch(), time.monotonic())
         return server.interests()[-1][1] == 1
 
     until(all_gone)
     client.close()
     server.close()
+
+
+def test_a_descriptor_that_another_endpoint_takes_over_is_waited_for_as_that_one():
+    """An endpoint closes and another opens between two waits, and the system gives it the same number."""
+    one, other = (open_endpoint(parse(f"udpin:{HOST}:{free_port()}")) for _ in range(2))
+    opened(one)
+    for endpoints in ([one, other], [other, one]):
+        poller = Poller(endpoints)
+        poller.wait(0.0)
+        (closing,) = [endpoint for endpoint in endpoints if endpoint.interests()]
+        (opening,) = [endpoint for endpoint in endpoints if not endpoint.interests()]
+        fd = closing.interests()[0][0]
+        closing._lost(OSError(5, "gone"), 0.0)
+        opened(opening)
+        assert opening.interests()[0][0] == fd
+        assert not poller.wait(clock.now() + 0.01)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+            out.sendto(b"x", (HOST, opening.address.port))
+            assert poller.wait(clock.now() + 10.0) == {opening}
+        opening.receive_into(Batch(), 0.0)
+    for endpoint in (one, other):
+        endpoint.close()
+
+
+def test_several_endpoints_are_ready_at_once_and_a_deadline_stays_one_until_it_is_another():
+    ports = free_port(), free_port()
+    ends = [opened(open_endpoint(parse(f"udpin:{HOST}:{port}"))) for port in ports]
+    poller, until = Poller(ends), clock.now() + 0.05
+    assert poller.wait(until) == poller.wait(until) == set()
+    assert clock.now() >= until
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+        for port in ports:
+            out.sendto(b"x", (HOST, port))
+    assert poller.wait(until) == poller.wait(float("inf")) == {*ends}
+    for endpoint in ends:
+        endpoint.receive_into(Batch(), 0.0)
+        endpoint.close()
+    for past in (clock.now() - 1.0, 0.0, float("-inf")):
+        assert not poller.wait(past)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -173,7 +213,7 @@ def test_a_signal_ends_the_wait_and_is_the_wish_to_stop(number):
     sender.start()
     turns = 0
     while not poller.stopping:
-        assert not poller.wait(10.0)
+        assert not poller.wait(clock.now() + 10.0)
         turns += 1
     sender.join()
     assert turns <= 2
@@ -203,7 +243,7 @@ def test_file_descriptors_beyond_the_reach_of_select():
         poller = Poller([server])
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
             out.sendto(b"x", (HOST, port))
-            assert poller.wait(10.0)
+            assert poller.wait(clock.now() + 10.0)
         server.close()
     finally:
         for filler in fillers:

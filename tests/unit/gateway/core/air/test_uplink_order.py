@@ -29,7 +29,7 @@ class Sealed(Scene):
 
     def beats_until(self, now: float) -> None:
         for half in range(int(now * 2) + 1):
-            self.announcer.datagrams(max(half / 2, self.announcer._beat_at))
+            self.announcer.datagrams(max(half / 2, self.announcer.beat_at))
 
 
 def test_a_command_held_back_is_refused_after_a_later_one_even_while_commands_keep_coming():
