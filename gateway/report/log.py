@@ -7,6 +7,8 @@ count is printed when the output goes on. If the card is full or the pipe is clo
 A link that comes and goes all day must not fill the journal over months: of each text, and of all together, a few lines are
 written at once and then one line in a while.
 
+Each line begins with the local time, unless it goes to the journal, which adds its own.
+
 The descriptors stay blocking: O_NONBLOCK would also change them for the shell and every other program that shares them.
 """
 
@@ -14,6 +16,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import io
 import os
 import sys
@@ -40,7 +43,21 @@ def say(role: str, text: str) -> None:
     """Print one line, escaped. Lines that repeat too often are left out and counted."""
     line = _limiter.admit(printable(text, LINE_MAX), time.monotonic())
     if line is not None:
-        _writer.put(f"{role}: {line}")
+        _writer.put(f"{_time()}{role}: {line}")
+
+
+def _time() -> str:
+    return "" if _is_journal() else time.strftime("%H:%M:%S ")
+
+
+@functools.cache
+def _is_journal() -> bool:
+    """Whether the standard output is the stream that systemd names (systemd.exec(5)); its children inherit the variable."""
+    try:
+        here = os.fstat(_output().fileno())
+    except (OSError, ValueError):
+        return False
+    return os.environ.get("JOURNAL_STREAM") == f"{here.st_dev}:{here.st_ino}"
 
 
 def flush() -> None:
@@ -103,11 +120,16 @@ class Writer:
             self._done += 1
 
 
-def _to_output(data: bytes) -> None:
-    # Not print: Python would write the rest of its buffer at exit, and the program would fail then.
+def _output() -> TextIO:
     out: TextIO | None = sys.__stdout__
     if out is None:
         raise OSError("started without a standard output")
+    return out
+
+
+def _to_output(data: bytes) -> None:
+    # Not print: Python would write the rest of its buffer at exit, and the program would fail then.
+    out = _output()
     while data:
         try:
             data = data[os.write(out.fileno(), data) :]

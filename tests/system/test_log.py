@@ -7,6 +7,7 @@ import contextlib
 import random
 import socket
 import struct
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -54,7 +55,7 @@ def test_outages_that_are_long_enough_to_be_told_are_told_a_few_times(monkeypatc
     watch = EndpointWatch([link], lambda text: log.say("air", text))
     with monkeypatch.context() as patch:
         patch.setattr(log, "_limiter", LogLimiter())
-        patch.setattr(log, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+        patch.setattr(log, "time", SimpleNamespace(monotonic=lambda: clock[0], strftime=time.strftime))
         for _ in range(FLAPS):
             for state, seconds in ((State.RECONNECTING, PATIENCE_S + 0.5), (State.CONNECTED, 0.5)):
                 link.state = state

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import pty
+import re
 import subprocess
 import sys
 import threading
@@ -97,7 +99,46 @@ def run(code: str, **streams) -> subprocess.CompletedProcess:
 
 def test_what_was_said_is_written_before_the_end():
     done = run("[log.say('air', str(n)) for n in range(50)]", capture_output=True)
-    assert done.stdout == "".join(f"air: {number}\n" for number in range(50))
+    assert without_times(done.stdout) == "".join(f"air: {number}\n" for number in range(50))
+
+
+def without_times(text: str) -> str:
+    """Each line must have one."""
+    lines = text.splitlines(keepends=True)
+    assert all(re.match(r"[0-2]\d:[0-5]\d:[0-6]\d ", line) for line in lines), text
+    return "".join(line[len("hh:mm:ss ") :] for line in lines)
+
+
+def test_the_time_is_that_of_this_computers_zone():
+    """A zone is 12 hours ahead of another one, so a line of each cannot be of the same hour."""
+    east, west = (
+        run("log.say('air', 'x')", capture_output=True, env={**os.environ, "TZ": zone}).stdout
+        for zone in ("AAA-6", "BBB+6")
+    )
+    assert without_times(east) == without_times(west) == "air: x\n"
+    assert (int(east[:2]) - int(west[:2])) % 24 in (11, 12)
+
+
+def test_the_journal_has_its_own_times():
+    def said(stream: str) -> str:
+        reader, writer = os.pipe()
+        here = os.fstat(writer)
+        stream = stream.format(here=f"{here.st_dev}:{here.st_ino}")
+        run("log.say('air', 'x')", stdout=writer, env={**os.environ, "JOURNAL_STREAM": stream})
+        os.close(writer)
+        with os.fdopen(reader) as out:
+            return out.read()
+
+    assert said("{here}") == "air: x\n"
+    assert without_times(said("1:2")) == "air: x\n", "a child of a service that has another output"
+
+
+def test_a_terminal_shows_times():
+    master, slave = pty.openpty()
+    run("log.say('air', 'x')", stdout=slave)
+    os.close(slave)
+    with os.fdopen(master, "rb", buffering=0) as out:
+        assert without_times(out.read(100).decode()) == "air: x\r\n"
 
 
 def test_a_full_card_costs_the_line_and_not_the_flight():
@@ -126,14 +167,14 @@ def test_a_descriptor_that_another_program_made_non_blocking_loses_nothing():
     with os.fdopen(reader) as out:
         lines = out.read().splitlines()
     assert process.wait(10) == 0
-    assert [int(line.split()[1]) for line in lines] == list(range(200))
+    assert [int(line.split()[2]) for line in lines] == list(range(200))
 
 
 def test_what_is_said_does_nothing_to_a_terminal():
     done = run(r"log.say('air', 'a\x1b[2J\nair: forged' + 'x' * 9999)", capture_output=True)
     (line,) = done.stdout.splitlines()
     assert line.isprintable()
-    assert len(line) <= LINE_MAX + len("air: ")
+    assert len(line) <= len("hh:mm:ss air: ") + LINE_MAX
 
 
 def test_a_warning_and_a_traceback_go_the_same_way():
