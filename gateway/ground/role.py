@@ -54,12 +54,12 @@ from gateway.report.alarms import Alarms, Reason
 from gateway.report.endpoint_watch import EndpointWatch
 from gateway.report.frame_counts import FrameCounts
 from gateway.report.log import say
-from gateway.report.meter import Growth, Meter
+from gateway.report.meter import Ages, Growth, Meter
 from gateway.report.order_end import OrderEnd
 from gateway.report.role_status import GroundStatus, SessionStatus, Use
 from gateway.report.status_socket import Publisher
 from keys.folders.station import StationFolder
-from keys.lanes import VIDEO_LANES
+from keys.lanes import VIDEO_LANES, role_names
 from keys.order import VerifiedOrder
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class Ground:
         self._order_end = OrderEnd(lambda text: say("ground", f"{station.name}: {text}"))
         self._watch = EndpointWatch(self.endpoints, lambda text: say("ground", f"{station.name}: {text}"))
         self._shown: dict[bytes, session_report.Seen] = {}
-        self._unopened = Growth()
+        self._unopened, self._ages = Growth(), Ages()
         self._older_seen = 0  # datagrams of older sessions for which an alarm was raised
         self._commanded: set[bytes] = set()  # sessions to which commands go up, according to the log
 
@@ -309,6 +309,7 @@ class Ground:
 
     def status(self, now: float) -> GroundStatus:
         sessions = self.listener.sessions.values()
+        opened = {lane.name.lower(): count for lane, count in self.opener.opened.items()}
         return GroundStatus(
             name=self.station.name,
             operation=self.order.content.operation,
@@ -316,9 +317,11 @@ class Ground:
             order_ends=self.order.content.not_after,
             order_left_s=round(self.order.content.not_after - time.time(), 1),
             sealed=any(s.alive(now) and s.granted for s in sessions),
+            roles={station.name: role_names(station.roles) for station in self.order.content.stations},
             uptime_s=round(now - self._started, 1),
             sessions=[self._session_status(session, now) for session in sessions],
-            opened={lane.name.lower(): count for lane, count in self.opener.opened.items()},
+            opened=opened,
+            opened_age_s=self._ages.read(now, opened),
             endpoints=self.meter.read(now),
             reordered=self.reorder.late,
             feed=self.publication.status() if self.publication else None,

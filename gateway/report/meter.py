@@ -75,6 +75,20 @@ class Growth:
         return Grown({name: count - before[name] for name, count in counts.items()}, (now - began) or 1.0)
 
 
+class Ages:
+    """How long ago each counter last grew. A counter that has not grown yet has no age."""
+
+    def __init__(self) -> None:
+        self._counts: Mapping[str, int] = {}
+        self._grew_at: dict[str, float] = {}
+
+    def read(self, now: float, counts: Mapping[str, int]) -> dict[str, float]:
+        """Seconds by name. What grew since the last call counts as grown at `now`."""
+        self._grew_at |= {name: now for name, count in counts.items() if count > self._counts.get(name, 0)}
+        self._counts = counts
+        return {name: round(now - at, 1) for name, at in self._grew_at.items()}
+
+
 class _Row:
     def __init__(self, use: Use, endpoint: Endpoint, reception: Reception | None) -> None:
         self._use, self._endpoint, self._reception = use, endpoint, reception

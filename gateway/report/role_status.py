@@ -160,6 +160,7 @@ class _Status(msgspec.Struct, frozen=True, kw_only=True, tag_field="role"):
     order_ends: Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)]  # Unix time
     order_left_s: float | None  # until then, or aboard until its hours are used up; None: the clock is not believed
     sealed: bool
+    roles: dict[str, list[str]]  # of each station of the order: who can read, and what
     uptime_s: float
     endpoints: list[EndpointStatus]
     frames: dict[str, ComponentStatus]  # by "system/component"
@@ -184,7 +185,6 @@ class AirStatus(_Status, frozen=True, kw_only=True, tag="air"):
     epoch: int
     phase: str
     lanes: dict[str, int]
-    roles: dict[str, list[str]]
     late_per_s: float
     aircraft: AircraftStatus
     commands: dict[str, StationCommands]  # by station
@@ -197,6 +197,7 @@ class GroundStatus(_Status, frozen=True, kw_only=True, tag="ground"):
     role: ClassVar[str] = "ground"
     sessions: list[SessionStatus]
     opened: dict[str, int]  # by lane
+    opened_age_s: dict[str, float]  # since the last datagram of each lane was opened, to half a second
     reordered: int
     feed: FeedStatus | None
     commands: dict[str, int]  # frames of ground control stations: sent, or by why not

@@ -97,14 +97,7 @@ def read_all(within_s: float = ANSWER_WITHIN_S) -> list[Status]:
 
 def read_raw(within_s: float = ANSWER_WITHIN_S) -> list[dict[str, Any]]:
     """The same as in JSON; a process of another version may publish something else than a Status."""
-    try:
-        folders = [runtime_folder(), *([SERVICES] if os.access(SERVICES, os.R_OK | os.X_OK) else [])]
-        paths = [path for folder in folders for path in folder.iterdir() if path.is_socket()]
-    except OSError as error:
-        raise NotRunning(f"no status: {error}", hint="is XDG_RUNTIME_DIR that of the user who runs zegel?") from None
-    for path in filter(_gone, paths):
-        path.unlink(missing_ok=True)  # left behind by a process that was killed
-    found = _newest({path for path in paths if not _gone(path)}, within_s)
+    found = _newest(running(), within_s)
     return sorted((found[path] for path in sorted(found)), key=lambda status: (status["role"], status["name"]))
 
 
@@ -114,23 +107,65 @@ def read_each(paths: Set[Path], within_s: float = ANSWER_WITHIN_S) -> dict[Path,
 
 
 def _newest(paths: Set[Path], within_s: float) -> dict[Path, dict[str, Any]]:
-    context = zmq.Context()
-    poller, waiting, found = zmq.Poller(), {}, {}
-    for path in paths:
-        socket = context.socket(zmq.SUB)
-        socket.subscribe(b"")
-        socket.maxmsgsize = STATUS_SIZE_MAX
-        socket.connect(f"ipc://{path}")
-        poller.register(socket, zmq.POLLIN)
-        waiting[socket] = path
-    until = time.monotonic() + within_s
-    while waiting and (left := until - time.monotonic()) > 0:
-        for socket, _ in poller.poll(int(left * 1000) + 1):
-            path = waiting.pop(socket)
-            poller.unregister(socket)
-            if status := _read(socket.recv()):
-                found[path] = status
-    context.destroy(linger=0)
+    with Reader() as reader:
+        reader.follow(paths)
+        return reader.read(within_s, each_once=True)
+
+
+class Reader:
+    """Context manager: hears the processes that `follow` names."""
+
+    def __init__(self) -> None:
+        self._context, self._poller = zmq.Context(), zmq.Poller()
+        self._paths: dict[zmq.Socket[bytes], Path] = {}
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._context.destroy(linger=0)
+
+    def follow(self, paths: Set[Path]) -> None:
+        """From now on hear these sockets and no others."""
+        for socket in [socket for socket, path in self._paths.items() if path not in paths]:
+            self._poller.unregister(socket)
+            socket.close(linger=0)
+            del self._paths[socket]
+        for path in paths - {*self._paths.values()}:
+            socket = self._context.socket(zmq.SUB)
+            socket.subscribe(b"")
+            socket.maxmsgsize = STATUS_SIZE_MAX
+            socket.connect(f"ipc://{path}")
+            self._poller.register(socket, zmq.POLLIN)
+            self._paths[socket] = path
+
+    def read(self, within_s: float, *, each_once: bool = False) -> dict[Path, dict[str, Any]]:
+        """What each process said last within this time; if `each_once`, only until each has said something."""
+        found: dict[Path, dict[str, Any]] = {}
+        heard: set[Path] = set()
+        until = time.monotonic() + within_s
+        while (left := until - time.monotonic()) > 0 and not (each_once and len(heard) == len(self._paths)):
+            for socket, _ in self._poller.poll(int(left * 1000) + 1):
+                path = self._paths[socket]
+                heard.add(path)
+                if status := _read(socket.recv()):
+                    found[path] = status
+        return found
+
+
+def running() -> set[Path]:
+    """The sockets of all processes that run. NotRunning if the folder is not ours.
+
+    What a process left behind that was killed is removed.
+    """
+    try:
+        folders = [runtime_folder(), *([SERVICES] if os.access(SERVICES, os.R_OK | os.X_OK) else [])]
+        found = {path for folder in folders for path in folder.iterdir() if path.is_socket()}
+    except OSError as error:
+        raise NotRunning(f"no status: {error}", hint="is XDG_RUNTIME_DIR that of the user who runs zegel?") from None
+    for path in [path for path in found if _gone(path)]:
+        path.unlink(missing_ok=True)
+        found.remove(path)
     return found
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from gateway.core.refusal import Refusal
 from gateway.core.session_state import SessionState
-from gateway.report.role_status import AirStatus, SessionStatus, Status
+from gateway.endpoint_state import State
+from gateway.report.role_status import AirStatus, SessionStatus, Status, Use
 
 SESSION = {
     SessionState.STATED: "heard, waiting for its beat",
@@ -20,6 +21,9 @@ SESSION = {
 }
 PENDING, ORDER_EXPIRED = "order pending", "order expired"
 UNPROVED = "unproved: no challenge of ours was answered"
+
+USE = {Use.LINK: "link", Use.FC: "flight controller", Use.CAMERA: "camera", Use.GCS: "GCS", Use.PLAYER: "player"}
+ENDPOINT = {State.CONNECTED: "up", State.IDLE: "nobody there yet", State.RECONNECTING: "down", State.DOWN: "closed"}
 
 READY = "commands go up"
 REFUSAL = {

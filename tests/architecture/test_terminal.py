@@ -7,7 +7,12 @@ import ast
 from tests.architecture.test_arrows import modules
 
 PRINTS = {"keys.commands.terminal"}
-RICH = {"gateway.board.doctor", "gateway.board.egress", "gateway.report.metrics"}  # each text by `printable`
+RICH = {
+    "gateway.board.doctor",
+    "gateway.board.egress",
+    "gateway.report.metrics",
+    "gateway.report.watch",
+}  # each text by `printable`
 DEMO = "gateway.demo"  # an agency, stations and aircraft of its own making
 
 

@@ -135,11 +135,12 @@ def test_a_status_of_another_process(tmp_path, monkeypatch):
     )
     another = {"role": "ground", "name": f"{HOSTILE} of another version"}
     with published(tmp_path / "zegel", encoded(status), another):
-        shown, as_json = run("status"), run("status", "--json")
+        shown, verbose, as_json = run("status"), run("status", "-v"), run("status", "--json")
     assert is_harmless(shown)
+    assert is_harmless(verbose)
     assert is_harmless(as_json)
     assert json.loads(as_json)[0]["name"] == HOSTILE
-    assert sum(line.startswith("  dropped") for line in shown.splitlines()) == 1
+    assert sum(line.startswith("  dropped") for line in verbose.splitlines()) == 1
 
 
 def test_what_the_service_manager_is_told_is_one_line(tmp_path, monkeypatch):

@@ -53,6 +53,7 @@ COMMON: dict[str, Any] = {
     "order_ends": 1_800_000_000,
     "order_left_s": 7200.0,
     "sealed": True,
+    "roles": {"pilot": ["telemetry", "video", "command"], "observer": ["telemetry", "video"]},
     "uptime_s": 60.0,
     "frames": {"1/1": ComponentStatus(20, 1)},
     "kept_back": {},
@@ -74,7 +75,6 @@ def air(**more: Any) -> AirStatus:
         "lanes": {"video_a": 3},
     }
     good |= {
-        "roles": {"pilot": ["command"]},
         "late_per_s": 0.0,
         "aircraft": aircraft(),
         "commands": {"pilot": StationCommands(3, 0)},
@@ -88,7 +88,8 @@ def ground(**more: Any) -> GroundStatus:
     good: dict[str, Any] = {
         "name": "pilot",
         "sessions": [session()],
-        "opened": {"video_a": 3},
+        "opened": {"telemetry": 2, "video_a": 3},
+        "opened_age_s": {"telemetry": 0.0, "video_a": 0.0},
         "reordered": 0,
         "feed": None,
     }
