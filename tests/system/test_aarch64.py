@@ -29,6 +29,7 @@ def board(tmp_path_factory) -> Board:
 
 
 @pytest.mark.soak
+@pytest.mark.alone
 def test_the_demo_passes_on_an_emulated_aarch64(board, figure):
     done = board.zegel("demo", within_s=DEMO_WITHIN_S)
     for line in done.stdout.splitlines():
