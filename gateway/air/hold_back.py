@@ -47,6 +47,10 @@ class HoldBack:
         self._since = min(self._since, now)
         return now - self._since < HOLD_FOR_S
 
+    def waits_s(self, now: float) -> float:
+        """For how long a sender that can wait has been made to: since then the links were too slow for it."""
+        return round(now - self._since, 1) if self._fc.sender_waits and self._since <= now else 0.0
+
     def was_read(self, octets: int) -> None:
         """Note how many bytes a turn has read."""
         if octets < self._full:

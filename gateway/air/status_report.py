@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from gateway.air.hold_back import HoldBack
 from gateway.air.oversize import Oversize
 from gateway.air.own_state import OwnState
 from gateway.air.session_manager import SessionManager
@@ -18,7 +19,7 @@ from gateway.loop.frame_reader import FrameReader
 from gateway.report import aircraft_report
 from gateway.report.alarms import Alarms
 from gateway.report.frame_counts import FrameCounts
-from gateway.report.meter import Growth, Meter
+from gateway.report.meter import Growth, Meter, Rates, RatesBy
 from gateway.report.role_status import AirStatus
 from keys.folders.device import DeviceFolder
 from keys.lanes import role_names
@@ -38,6 +39,7 @@ class Parts(Protocol):
     frames: FrameCounts
     oversize: Oversize
     state: OwnState
+    hold_back: HoldBack
     meter: Meter
     alarms: Alarms
     started: float
@@ -56,11 +58,12 @@ class StatusReport:
 
     def __init__(self, air: Parts) -> None:
         self._air = air
-        self._lost_to_links = Growth()
+        self._lost_to_links: Growth[str] = Growth()
+        self._dropped, self._kept_back = Rates[str](), RatesBy()
 
     def read(self, now: float) -> AirStatus:
         air, late = self._air, self._late_per_s(now)
-        announcer, order = air.announcer, air.order.content
+        announcer, order, drops, kept_back = air.announcer, air.order.content, self._drops(), air.uplink.kept_back()
         air.state.note(air.links, unsaved=air.device.unsaved, no_room_per_s=late)
         return AirStatus(
             name=air.device.name,
@@ -78,11 +81,14 @@ class StatusReport:
             roles={station.name: role_names(station.roles) for station in order.stations},
             endpoints=air.meter.read(now),
             late_per_s=late,
+            fc_waits_s=air.hold_back.waits_s(now),
             aircraft=aircraft_report.report(air.state.read(now)),
             frames=air.frames.status(),
             commands=air.uplink.commands(),
-            kept_back=air.uplink.kept_back(),
-            drops=self._drops(),
+            kept_back=kept_back,
+            kept_back_per_s=self._kept_back.read(now, kept_back),
+            drops=drops,
+            drops_per_s=self._dropped.read(now, drops),
             unexpected=dict(air.barrier.places),
             unsaved=air.device.unsaved,
             alarms=air.alarms.texts,

@@ -54,7 +54,7 @@ from gateway.report.alarms import Alarms, Reason
 from gateway.report.endpoint_watch import EndpointWatch
 from gateway.report.frame_counts import FrameCounts
 from gateway.report.log import say
-from gateway.report.meter import Ages, Growth, Meter
+from gateway.report.meter import Ages, Meter, Rates, RatesBy
 from gateway.report.order_end import OrderEnd
 from gateway.report.role_status import GroundStatus, SessionStatus, Use
 from gateway.report.status_socket import Publisher
@@ -117,7 +117,8 @@ class Ground:
         self._order_end = OrderEnd(lambda text: say("ground", f"{station.name}: {text}"))
         self._watch = EndpointWatch(self.endpoints, lambda text: say("ground", f"{station.name}: {text}"))
         self._shown: dict[bytes, session_report.Seen] = {}
-        self._unopened, self._ages = Growth(), Ages()
+        self._ages = Ages()
+        self._dropped, self._refused, self._kept_back = Rates[str](), Rates[str](), RatesBy()
         self._older_seen = 0  # datagrams of older sessions for which an alarm was raised
         self._commanded: set[bytes] = set()  # sessions to which commands go up, according to the log
 
@@ -308,7 +309,8 @@ class Ground:
                 say("ground", f"{self.station.name}: session {name.hex()[:8]}: {wording.commands(refusal)}")
 
     def status(self, now: float) -> GroundStatus:
-        sessions = self.listener.sessions.values()
+        sessions, drops, kept_back = self.listener.sessions.values(), self._drops(), self.uplink.kept_back()
+        commands = {"sent": self.uplink.sent, **self.uplink.refused}
         opened = {lane.name.lower(): count for lane, count in self.opener.opened.items()}
         return GroundStatus(
             name=self.station.name,
@@ -326,13 +328,15 @@ class Ground:
             reordered=self.reorder.late,
             feed=self.publication.status() if self.publication else None,
             frames=self.frames.status(),
-            commands={"sent": self.uplink.sent, **self.uplink.refused},
-            kept_back=self.uplink.kept_back(),
+            commands=commands,
+            commands_per_s=self._refused.read(now, commands),
+            kept_back=kept_back,
+            kept_back_per_s=self._kept_back.read(now, kept_back),
             misrouted=dict(self.uplink.misrouted.counts),
             foreign=self.owners.foreign(),
-            drops=self._drops(),
+            drops=drops,
+            drops_per_s=self._dropped.read(now, drops),
             unexpected=dict(self.barrier.places),
-            unopened_per_s=self._unopened_per_s(now),
             alarms=self.alarms.texts,
             alarm_reasons=self.alarms.by_reason(),
         )
@@ -341,11 +345,6 @@ class Ground:
         name, device = self.owners.name(session.device_public), session.device_public
         refusal, systems = self.uplink.sessions.refusal_of(session, now), self.systems.owned(device)
         return session_report.report(session, self.listener.me.index, now, device=name, systems=systems, refusal=refusal)
-
-    def _unopened_per_s(self, now: float) -> float:
-        """Control datagrams a second that no order of ours opens, over the last seconds."""
-        unopened = DropReason.UNOPENED_CONTROL
-        return self._unopened.grown(now, {unopened: self.opener.drops[unopened]}).per_s(unopened)
 
     def _drops(self) -> dict[str, int]:
         drops: Counter[DropReason] = self.opener.drops + Counter({DropReason.LATE: self.reorder.dropped})

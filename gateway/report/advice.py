@@ -1,7 +1,9 @@
 """Advice: one line that says what is wrong and what to do.
 
 What lives here: pure functions of a status to the words for a person. What must not: finding it out, printing it. No
-function here compares or searches a text: what it decides by are Enums, numbers, and the keys of counters.
+function here compares or searches a text: what it decides by are Enums, numbers, and the keys of rates. None decides by a
+counter since the start: what was wrong an hour ago is not wrong now. The role may be in flight, so no cure here ends or
+restarts a program that works.
 """
 
 from __future__ import annotations
@@ -13,15 +15,16 @@ from gateway.core.refusal import Refusal
 from gateway.core.session_state import SessionState
 from gateway.endpoint_state import State
 from gateway.report import wording
-from gateway.report.alarms import Reason
+from gateway.report.alarms import Reason, live_text
 from gateway.report.order_end import in_words, passed
 from gateway.report.role_status import AirStatus, EndpointStatus, GroundStatus, Status, Use
 
 SETTLED_AFTER_S = 5.0  # a younger process is still opening its endpoints
 LOSS_TOLD_PERCENT = 10.0
-UNOPENED_TOLD_PER_S = 0.5  # the lowest rate of control datagrams of an aircraft on a narrow link
+STEADY_PER_S = 0.5  # the lowest rate of control datagrams of an aircraft on a narrow link; a damaged one is rarer
+WAITS_TOLD_S = 3.0  # a flight controller by TCP; a shorter burst is no fault
 UP = {State.CONNECTED, State.IDLE}
-NOT_HEARD = {SessionState.SILENT, SessionState.CLOSED}
+HEARD = {SessionState.BEATING, SessionState.UNLISTED, SessionState.OPEN, SessionState.DELAYED}  # its beats come now
 NOT_REFUSED = {"sent", DropReason.GUARDED}  # of what a ground counts of commands
 HEARTBEAT = "HEARTBEAT"  # as MAVLink's definitions name it
 
@@ -42,10 +45,9 @@ def _settled(status: Status) -> bool:
     return status.uptime_s >= SETTLED_AFTER_S
 
 
-def _live(status: Status, *reasons: Reason) -> str:
-    """The text of the first of these alarms that is live."""
-    alarms = [status.alarm_reasons.get(reason.label) for reason in reasons]
-    return next((alarm.text for alarm in alarms if alarm and alarm.live), "")
+def _dropped(status: Status, reason: DropReason) -> float:
+    """How often a second that was the reason to drop something, recently."""
+    return status.drops_per_s.get(reason, 0.0)
 
 
 # --- either side ---
@@ -69,14 +71,12 @@ def _is_lost(end: EndpointStatus) -> bool:
 
 def _kept_out(status: Status) -> str:
     """A program of another user at a plain endpoint."""
-    return _live(status, Reason.USER_KEPT_OUT)
+    return live_text(status, Reason.USER_KEPT_OUT)
 
 
 def _kept_back(status: Status) -> str:
-    """Only while it happens. Every ground control station sends HEARTBEAT, and some policies always keep it back."""
-    if not _live(status, Reason.GUARDED, Reason.GUARDED_HERE):
-        return ""
-    held = [(name, station) for station, counts in status.kept_back.items() for name in counts if name != HEARTBEAT]
+    """Every ground control station sends HEARTBEAT, and some policies always keep it back."""
+    held = [(name, station) for station, rates in status.kept_back_per_s.items() for name in rates if name != HEARTBEAT]
     if not held:
         return ""
     name, station = held[-1]
@@ -86,7 +86,7 @@ def _kept_back(status: Status) -> str:
 
 def _devices(status: Status) -> str:
     """Aircraft that may not be those that they claim to be, and commands that are for no one aircraft."""
-    return _live(status, Reason.REVOKED_HEARD, Reason.SYSTEM_TWICE, Reason.NOT_ROUTED)
+    return live_text(status, Reason.REVOKED_HEARD, Reason.SYSTEM_TWICE, Reason.NOT_ROUTED)
 
 
 def _order_ends(status: Status) -> str:
@@ -105,21 +105,17 @@ def _fc_down(status: AirStatus) -> str:
 
 
 def _fc_silent(status: AirStatus) -> str:
-    (fc,) = status.of_use(Use.FC)
-    if not _settled(status) or fc.rx_per_s:
+    """Frames count, and not bytes; one that has to wait is heard."""
+    (fc,), source = status.of_use(Use.FC), status.aircraft.fc
+    if not _settled(status) or source is None or not source.silent:
         return ""
+    if fc.rx_per_s:
+        return f"bytes come to {fc.endpoint}, but no MAVLink: is the baud rate right, and does only MAVLink come there?"
     return f"nothing comes from the flight controller at {fc.endpoint}: check the cable and that the port speaks MAVLink"
 
 
-def _fc_noise(status: AirStatus) -> str:
-    (fc,) = status.of_use(Use.FC)
-    if status.frames or not fc.rx_bytes or not _settled(status):
-        return ""
-    return f"bytes come from {fc.endpoint} but no MAVLink: is the baud rate that of the flight controller?"
-
-
 def _no_picture(status: AirStatus) -> str:
-    return _live(status, Reason.NO_PICTURE_ABOARD)
+    return live_text(status, Reason.NO_PICTURE_ABOARD)
 
 
 def _link_slow(status: AirStatus) -> str:
@@ -128,45 +124,50 @@ def _link_slow(status: AirStatus) -> str:
     slow = [link for link in links if link.late_per_s]
     if status.late_per_s:
         slow += [link for link in links if link.state is State.CONNECTED]
-    if not slow:
-        return ""
-    return f"the link {slow[0].endpoint} is too slow for what it is given: lower the flight controller's stream rates"
+    if slow:
+        return f"the link {slow[0].endpoint} is too slow for what it is given: lower the flight controller's stream rates"
+    if status.fc_waits_s >= WAITS_TOLD_S:
+        waits = f"the flight controller has had to wait for {status.fc_waits_s:.0f} s"
+        return f"the link is too slow, and {waits}: lower its stream rates, unless it sends parameters or a log"
+    return ""
 
 
 def _unsaved(status: AirStatus) -> str:
-    return f"{status.unsaved}: free it or mount it writable, the flight goes on meanwhile" if status.unsaved else ""
+    if not status.unsaved:
+        return ""
+    return f"{status.unsaved}: make room there, or after the flight mount it writable; the flight goes on meanwhile"
 
 
 def _order_over(status: AirStatus) -> str:
-    over = _live(status, Reason.ORDER_OVER)
+    over = live_text(status, Reason.ORDER_OVER)
     if not over:
         return ""
     return f"{over}: load a newer one, zegel device load-order, before the next flight"
 
 
 def _oversize(status: AirStatus) -> str:
-    """Only while it happens."""
-    count = status.drops.get(DropReason.OVERSIZE) if _live(status, Reason.VIDEO_OVERSIZE) else 0
-    return (
-        f"{count} video datagrams were too large for the link: set the encoder to 1200 bytes (see the alarm)"
-        if count
-        else ""
-    )
+    if not (rate := _dropped(status, DropReason.OVERSIZE)):
+        return ""
+    return f"{rate:g} video datagrams a second are too large for the link: set the encoder to 1200 bytes (see the alarm)"
 
 
 def _late_commands(status: AirStatus) -> str:
-    count = status.drops.get(DropReason.STALE_ECHO)
-    if not count:
+    if not _dropped(status, DropReason.STALE_ECHO):
         return ""
-    return f"{count} commands came too late and were refused: the link is slow or lossy, or somebody held them back"
+    return "commands come too late and are refused: the link is slow or lossy, or somebody holds them back"
 
 
 # --- at a station ---
 
 
+def _hears(status: GroundStatus) -> bool:
+    """Whether beats of an aircraft of ours come."""
+    return any(session.state in HEARD for session in status.sessions)
+
+
 def _nothing_heard(status: GroundStatus) -> str:
     links = status.of_use(Use.LINK)
-    if not _settled(status) or any(link.rx_per_s for link in links):
+    if not _settled(status) or _hears(status) or any(link.rx_per_s for link in links):
         return ""
     if status.sessions:
         return "the link is silent: the aircraft is off, out of range, or the network in between is down"
@@ -174,14 +175,8 @@ def _nothing_heard(status: GroundStatus) -> str:
     return f"nothing comes to {ports}: does the aircraft's --link name this computer, and does the firewall let it in?"
 
 
-def _wrong_order(status: GroundStatus) -> str:
-    if not status.drops.get(DropReason.UNKNOWN_ORDER) or status.sealed:
-        return ""
-    return "the aircraft flies under another order than this station: get the order in force, and start with it"
-
-
 def _refused(status: GroundStatus) -> str:
-    if not status.drops.get(DropReason.OLDER_SESSION) or status.sealed:
+    if status.sealed or not _dropped(status, DropReason.OLDER_SESSION):
         return ""
     return "an older session is refused: a recording is played back, or an aircraft was rolled back; see the alarm"
 
@@ -193,31 +188,25 @@ def _delayed(status: GroundStatus) -> str:
     return f"data comes {late[0]:.1f} s later than before, so it is not opened: an overloaded link, or somebody delays it"
 
 
-def _not_ours(status: GroundStatus) -> str:
-    if status.sessions or not status.drops.get(DropReason.NOT_ZEGEL):
-        return ""
-    return "the data on the link is not from zegel: another program sends to this port"
-
-
 def _another_operation(status: GroundStatus) -> str:
     """Only if such datagrams come steadily: a control datagram that the radio damaged does not open either."""
-    ours = {session.state for session in status.sessions} - NOT_HEARD
-    if ours or not _settled(status) or status.unopened_per_s < UNOPENED_TOLD_PER_S:
+    if _hears(status) or not _settled(status) or _dropped(status, DropReason.UNOPENED_CONTROL) < STEADY_PER_S:
         return ""
     return "control of another operation, or forgeries: load the right order"
 
 
+def _not_ours(status: GroundStatus) -> str:
+    if _hears(status) or not _dropped(status, DropReason.NOT_ZEGEL):
+        return ""
+    return "the data on the link is not from zegel: another program sends to this port"
+
+
 def _no_session(status: GroundStatus) -> str:
-    if status.sessions or not _settled(status):
+    if _hears(status) or not _settled(status):
         return ""
+    if status.sessions:
+        return "datagrams come, but none from the aircraft that was heard: it is off, out of range, or under another order"
     return "datagrams come, but none from an aircraft of this order: is it the right order, and the right aircraft?"
-
-
-def _waiting_for_keys(status: GroundStatus) -> str:
-    waiting = any(session.state is SessionState.BEATING for session in status.sessions)
-    if status.sealed or not waiting or not _settled(status):
-        return ""
-    return "the aircraft is heard, but not yet its keys for this station: on a narrow or lossy link this takes a while"
 
 
 def _closed_to_us(status: GroundStatus) -> str:
@@ -228,10 +217,22 @@ def _closed_to_us(status: GroundStatus) -> str:
 
 
 def _order_pending(status: GroundStatus) -> str:
-    heard = [session for session in status.sessions if session.state in {SessionState.BEATING, SessionState.OPEN}]
-    if not any(session.pending for session in heard):
+    """The order comes in a lane that is sealed too, so only to a station that opens it."""
+    pending = {session.state for session in status.sessions if session.pending}
+    if SessionState.OPEN in pending:
+        if live_text(status, Reason.LINK_ORDER_UNFIT):
+            return "the aircraft flies under an order that does not succeed this station's: load the one in force aboard"
+        return "the aircraft flies under a newer order, which comes by the link: commands wait for it; a file is faster"
+    if SessionState.BEATING in pending and not status.sealed:
+        return "the aircraft flies under another order, and no keys for this station have come: get the order in force"
+    return ""
+
+
+def _waiting_for_keys(status: GroundStatus) -> str:
+    waiting = any(session.state is SessionState.BEATING for session in status.sessions)
+    if status.sealed or not waiting or not _settled(status):
         return ""
-    return "the aircraft flies under a newer order, which comes by the link: commands wait for it; a copy by file is faster"
+    return "the aircraft is heard, but not yet its keys for this station: on a narrow or lossy link this takes a while"
 
 
 def _order_expired(status: GroundStatus) -> str:
@@ -242,22 +243,25 @@ def _order_expired(status: GroundStatus) -> str:
 
 
 def _no_commands(status: GroundStatus) -> str:
-    """Only if a ground control station sent commands."""
-    refused = {name for name, count in status.commands.items() if count} - NOT_REFUSED
-    if not refused or not status.sealed:
-        return ""
-    if Refusal.OBSERVER in refused:
-        return "what the ground control station sends is refused: this station may not command by the order"
+    """Only if a ground control station sends commands."""
+    refused = status.commands_per_s.keys() - NOT_REFUSED
     opened = [session for session in status.sessions if session.state is SessionState.OPEN]
-    refusals = [session.refusal for session in opened if session.refusal]
-    return f"commands were refused: {wording.REFUSAL[refusals[0]]}" if refusals else ""
+    refusals = {session.refusal for session in opened if session.refusal}
+    if not status.sealed:
+        return ""
+    if Refusal.OBSERVER in refusals and live_text(status, Reason.MAY_NOT_COMMAND):
+        return "what the ground control station sends is refused: this station may not command by the order"
+    if DropReason.LATE in refused:
+        return "commands had waited in this computer for too long and are refused: it is overloaded, or stood still"
+    found = next((refusal for refusal in sorted(refusals) if refusal in refused), None)
+    return f"commands are refused: {wording.REFUSAL[found]}" if found else ""
 
 
 def _aboard(status: GroundStatus) -> str:
     """What the aircraft says about itself; of one that is silent nothing is known."""
     if not status.sealed:
         return ""
-    return _live(status, Reason.NO_FC_ABOARD, Reason.NO_PICTURE, Reason.CARD_FAILS_ABOARD, Reason.LINKS_DOWN_ABOARD)
+    return live_text(status, Reason.NO_FC_ABOARD, Reason.NO_PICTURE, Reason.CARD_FAILS_ABOARD, Reason.LINKS_DOWN_ABOARD)
 
 
 def _link_lossy(status: GroundStatus) -> str:
@@ -279,33 +283,11 @@ def _no_gcs(status: GroundStatus) -> str:
 
 
 _AIR: tuple[Callable[[AirStatus], str], ...] = (
-    *(_links_down, _kept_out, _fc_down, _fc_silent, _fc_noise, _no_picture, _order_over, _order_ends, _unsaved),
+    *(_links_down, _kept_out, _fc_down, _fc_silent, _no_picture, _order_over, _order_ends, _unsaved),
     *(_link_slow, _one_link_down, _oversize, _late_commands, _kept_back),
 )
 _GROUND: tuple[Callable[[GroundStatus], str], ...] = (
-    *(
-        _links_down,
-        _kept_out,
-        _nothing_heard,
-        _wrong_order,
-        _refused,
-        _delayed,
-        _not_ours,
-        _another_operation,
-        _no_session,
-        _closed_to_us,
-        _order_pending,
-    ),
-    *(
-        _waiting_for_keys,
-        _aboard,
-        _order_expired,
-        _order_ends,
-        _no_commands,
-        _one_link_down,
-        _link_lossy,
-        _no_gcs,
-        _kept_back,
-        _devices,
-    ),
+    *(_links_down, _kept_out, _nothing_heard, _refused, _delayed, _another_operation, _not_ours, _no_session),
+    *(_closed_to_us, _order_pending, _waiting_for_keys, _aboard, _order_expired, _order_ends, _no_commands),
+    *(_one_link_down, _link_lossy, _no_gcs, _kept_back, _devices),
 )

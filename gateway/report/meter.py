@@ -8,15 +8,18 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections import deque
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from gateway.endpoints import Endpoint
 from gateway.report.in_clear import LISTENS
 from gateway.report.role_status import EndpointStatus, Use
 
-OVER_S = 2.0  # rates are averages over this time; a status is published twice a second
+OVER_S = 2.0  # rates of endpoints are averages over this time; a status is published twice a second
+RECENT_S = 10.0  # those of single events: long enough for a person to look
 KBIT = 8 / 1000  # of a byte
+
+Name = TypeVar("Name", bound=Hashable)
 
 
 class Reception(Protocol):
@@ -49,30 +52,53 @@ class Meter:
         return [row.read(now) for row in self._rows]
 
 
-class Grown(NamedTuple):
+class Grown(NamedTuple, Generic[Name]):
     """By how much each counter has grown, and over how many seconds."""
 
-    counts: dict[str, int]
+    counts: dict[Name, int]
     seconds: float
 
-    def per_s(self, *names: str, scale: float = 1.0) -> float:
+    def per_s(self, *names: Name, scale: float = 1.0) -> float:
         """The sum of these counters a second."""
         return round(sum(self.counts[name] for name in names) * scale / self.seconds, 1)
 
 
-class Growth:
-    """What counters have grown by in the last seconds. The same names each time."""
+class Growth(Generic[Name]):
+    """What counters have grown by in the last `over_s` seconds. One that was missing began at 0."""
 
-    def __init__(self) -> None:
-        self._past: deque[tuple[float, Mapping[str, int]]] = deque()
+    def __init__(self, over_s: float = OVER_S) -> None:
+        self._over_s = over_s
+        self._past: deque[tuple[float, Mapping[Name, int]]] = deque()
 
-    def grown(self, now: float, counts: Mapping[str, int]) -> Grown:
-        """The growth over the last OVER_S seconds or less."""
+    def grown(self, now: float, counts: Mapping[Name, int]) -> Grown[Name]:
+        """The growth over that time or less."""
         self._past.append((now, counts))
-        while now - self._past[0][0] > OVER_S:
+        while now - self._past[0][0] > self._over_s:
             self._past.popleft()
         began, before = self._past[0]
-        return Grown({name: count - before[name] for name, count in counts.items()}, (now - began) or 1.0)
+        return Grown({name: count - before.get(name, 0) for name, count in counts.items()}, (now - began) or 1.0)
+
+
+class Rates(Generic[Name]):
+    """How often a second each of some counters has grown recently, without those that have not."""
+
+    def __init__(self) -> None:
+        self._growth: Growth[Name] = Growth(RECENT_S)
+
+    def read(self, now: float, counts: Mapping[Name, int]) -> dict[Name, float]:
+        grown = self._growth.grown(now, counts)
+        return {name: grown.per_s(name) for name, count in grown.counts.items() if count > 0}
+
+
+class RatesBy:
+    """The same of counters within counters, such as those of each station."""
+
+    def __init__(self) -> None:
+        self._rates: Rates[tuple[str, str]] = Rates()
+
+    def read(self, now: float, counts: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, float]]:
+        rates = self._rates.read(now, {(of, name): count for of, its in counts.items() for name, count in its.items()})
+        return {of: {name: rate for (whose, name), rate in rates.items() if whose == of} for of, _ in rates}
 
 
 class Ages:
@@ -92,7 +118,7 @@ class Ages:
 class _Row:
     def __init__(self, use: Use, endpoint: Endpoint, reception: Reception | None) -> None:
         self._use, self._endpoint, self._reception = use, endpoint, reception
-        self._growth = Growth()
+        self._growth: Growth[str] = Growth()
 
     def read(self, now: float) -> EndpointStatus:
         endpoint, counts = self._endpoint, dataclasses.asdict(self._endpoint.counters)

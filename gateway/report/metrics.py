@@ -177,8 +177,8 @@ TABLE = (
 )
 UP = Metric("zegel_up", "gauge", "", "1 if the role runs on this computer and publishes its status")
 # Prometheus makes rates and percentages itself; a session's flags are bits, which its state and `pending` spell out.
-LEFT_OUT = {"rx_per_s", "tx_per_s", "rx_kbit", "tx_kbit", "late_per_s", "unopened_per_s", "loss_percent"}
-LEFT_OUT |= {"opened_age_s", "schema", "no_room_per_s", "flags", "pid", "listens"}
+LEFT_OUT = {"rx_per_s", "tx_per_s", "rx_kbit", "tx_kbit", "late_per_s", "drops_per_s", "loss_percent"}
+LEFT_OUT |= {"kept_back_per_s", "commands_per_s", "opened_age_s", "schema", "no_room_per_s", "flags", "pid", "listens"}
 
 
 # --- a status to samples ---

@@ -165,7 +165,9 @@ class _Status(msgspec.Struct, frozen=True, kw_only=True, tag_field="role"):
     endpoints: list[EndpointStatus]
     frames: dict[str, ComponentStatus]  # by "system/component"
     kept_back: dict[str, dict[str, int]]  # by station and message
+    kept_back_per_s: dict[str, dict[str, float]]
     drops: dict[str, int]
+    drops_per_s: dict[str, float]
     unexpected: dict[str, int]  # by place
     alarms: list[str]
     alarm_reasons: dict[str, AlarmStatus]  # by the label of gateway.report.alarms.Reason
@@ -186,6 +188,7 @@ class AirStatus(_Status, frozen=True, kw_only=True, tag="air"):
     phase: str
     lanes: dict[str, int]
     late_per_s: float
+    fc_waits_s: float  # since the links were first too slow for a flight controller that can be made to wait
     aircraft: AircraftStatus
     commands: dict[str, StationCommands]  # by station
     unsaved: str  # why the folder cannot be written; empty if it can
@@ -201,9 +204,9 @@ class GroundStatus(_Status, frozen=True, kw_only=True, tag="ground"):
     reordered: int
     feed: FeedStatus | None
     commands: dict[str, int]  # frames of ground control stations: sent, or by why not
+    commands_per_s: dict[str, float]
     misrouted: dict[str, int]
     foreign: dict[str, dict[str, int]]  # by device and kind
-    unopened_per_s: float
 
 
 Status: TypeAlias = AirStatus | GroundStatus

@@ -62,13 +62,16 @@ def test_no_sender_waits_where_no_link_is_up():
 def test_a_sender_that_never_adapts_is_read_after_a_while_until_nothing_waits():
     hold, bundler = made(TCP)
     bundler.add([FRAME] * 100, 0.0)
+    assert hold.waits_s(5.0) == 0
     assert hold.holds(bundler, 5.0)
     hold.was_read(288)
+    assert hold.waits_s(9.0) == 4
     assert hold.holds(bundler, 5.0 + HOLD_FOR_S - 0.1)
     for now in (5.0 + HOLD_FOR_S, 6.0 + HOLD_FOR_S):
         assert not hold.holds(bundler, now)
         hold.was_read(288)
     hold.was_read(287)
+    assert hold.waits_s(7.0 + HOLD_FOR_S) == 0
     assert hold.holds(bundler, 7.0 + HOLD_FOR_S)
 
 
@@ -78,6 +81,7 @@ def test_a_datagram_of_many_frames_is_bundled_before_the_next_is_read():
     assert not hold.holds(bundler, 0.0)
     bundler.add([FRAME] * 512, 0.0)
     assert hold.holds(bundler, 0.0)
+    assert hold.waits_s(9.0) == 0, "its sender does not wait"
     assert bundler.late == 0
     assert FRAMES_MAX * 8 >= hold_back.READS_MAX * ROOM, "no frame is shorter than 8 bytes"
 

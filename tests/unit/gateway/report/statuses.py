@@ -57,7 +57,9 @@ COMMON: dict[str, Any] = {
     "uptime_s": 60.0,
     "frames": {"1/1": ComponentStatus(20, 1)},
     "kept_back": {},
+    "kept_back_per_s": {},
     "drops": {},
+    "drops_per_s": {},
     "unexpected": {},
     "alarms": [],
     "alarm_reasons": {},
@@ -76,6 +78,7 @@ def air(**more: Any) -> AirStatus:
     }
     good |= {
         "late_per_s": 0.0,
+        "fc_waits_s": 0.0,
         "aircraft": aircraft(),
         "commands": {"pilot": StationCommands(3, 0)},
         "unsaved": "",
@@ -93,7 +96,7 @@ def ground(**more: Any) -> GroundStatus:
         "reordered": 0,
         "feed": None,
     }
-    good |= {"commands": {"sent": 3}, "misrouted": {}, "foreign": {}, "unopened_per_s": 0.0}
+    good |= {"commands": {"sent": 3}, "commands_per_s": {}, "misrouted": {}, "foreign": {}}
     links = [end(Use.LINK, loss_percent=0.0), end(Use.LINK, endpoint="other-link", loss_percent=0.0)]
     return GroundStatus(**{**COMMON, **good, "endpoints": [*links, end(Use.GCS), end(Use.PLAYER)], **more})
 

@@ -7,7 +7,7 @@ from gateway.core.ground.paths import Reception
 from gateway.core.ground.session import Lease, Session
 from gateway.endpoints import open_endpoint, open_link
 from gateway.endpoints.address import parse
-from gateway.report.meter import OVER_S, Meter
+from gateway.report.meter import OVER_S, RECENT_S, Meter, Rates, RatesBy
 from gateway.report.role_status import Use
 from keys.keyring import ReceiveKey
 from keys.lanes import Lane
@@ -52,3 +52,26 @@ def test_a_first_reading_has_no_rate(link):
     link.counters.rx_datagrams = 5
     (row,) = Meter({Use.LINK: [link]}).read(100.0)
     assert row.rx_per_s == 0
+
+
+def test_a_recent_rate_is_that_of_what_has_grown_and_goes_with_time():
+    rates, counts = Rates[str](), {"late": 1_000}
+    assert rates.read(0.0, dict(counts)) == {}
+    counts |= {"bad_tag": 1}  # one that was never counted before
+    assert rates.read(RECENT_S / 2, dict(counts)) == {"bad_tag": 0.2}
+    counts["late"] += 50
+    assert rates.read(RECENT_S, dict(counts)) == {"bad_tag": 0.1, "late": 5.0}
+    assert rates.read(2 * RECENT_S, dict(counts)) == {}
+
+
+def test_the_rarest_event_has_a_rate():
+    rates = Rates[str]()
+    for step in range(int(2 * RECENT_S)):
+        rates.read(step / 2, {})
+    assert rates.read(RECENT_S, {"late": 1}) == {"late": 0.1}
+
+
+def test_recent_rates_of_each_station():
+    rates = RatesBy()
+    assert rates.read(0.0, {"a": {"X": 5}}) == {}
+    assert rates.read(1.0, {"a": {"X": 5, "Y": 2}, "b": {"X": 1}}) == {"a": {"Y": 2.0}, "b": {"X": 1.0}}

@@ -25,7 +25,7 @@ def shown(status: Status, **size) -> str:
         (air(), "air drone-7: sealed"),
         (air(sealed=False), "air drone-7: no link: nothing is sent"),
         (air(), "  wrong      nothing"),
-        (air(unsaved="the card is full"), "  wrong      the card is full: free it"),
+        (air(unsaved="the card is full"), "  wrong      the card is full: make room there"),
         (air(), "  operation  Night Watch, order 7"),
         (air(), "  order ends in 2 hours, 2027-01-15 08:00 UTC"),
         (air(order_left_s=None), "  order ends 2027-01-15 08:00 UTC; the clock of this computer is not believed"),

@@ -7,8 +7,8 @@ from gateway.core.session_state import SessionState
 from gateway.report import advice, metrics, wording
 from gateway.report.role_status import Status
 from keys.beat_flag import Flag
+from tests.unit.gateway.report.causes import AIR, GROUND, built
 from tests.unit.gateway.report.statuses import air, feed, ground, session
-from tests.unit.gateway.report.test_advice import WRONG
 
 EXPIRED = int(Flag.ORDER_EXPIRED)
 
@@ -54,7 +54,8 @@ def test_the_log_says_why_commands_do_not_go_up():
 
 
 STATUSES: list[Status] = [
-    *(status for status, _ in WRONG),
+    *(built("air", cause.differs) for cause in AIR),
+    *(built("ground", cause.differs) for cause in GROUND),
     *(ground(sessions=[session(state)]) for state in SessionState),
     *(ground(commands={refusal: 1}, sessions=[session(refusal=refusal)]) for refusal in Refusal),
     air(),
