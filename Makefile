@@ -1,5 +1,5 @@
 # `make` builds zegel in .venv, which the other targets do too. It needs only Python 3.11 or newer, make, gcc, git and a
-# package index. Two commands say all else: `make demo` shows the main job, `make test` checks it.
+# package index. Two commands are next: `make demo` shows the main job, `make test` checks it.
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
@@ -14,9 +14,9 @@ build: .venv/ready
 demo: .venv/ready
 	@$(BIN)/zegel demo $(if $(STAY),--stay)
 
-# Most tests wait for real processes, so they run in twice as many processes as there are cores. What measures, or needs the
-# machine, is marked `alone` and follows, also if one of the others failed.
-# They start zegel some hundred times, which compiles itself each time where Python may not keep what it compiled.
+# Most tests wait for real processes, so they run in twice as many processes as there are cores. Tests that measure, or need
+# the machine, are marked `alone` and run after the others, also if one of these failed.
+# They start zegel some hundred times; if Python may not store compiled files, each start compiles all of it.
 JOBS ?= $(shell expr 2 \* $$(nproc))
 PYTEST = $(BIN)/python -m pytest
 tests = @export PYTHONDONTWRITEBYTECODE=; failed=0; $(PYTEST) -n $(JOBS) --dist=loadscope --no-loadscope-reorder -m "($(1)) and not alone" $(2) || failed=$$?; \
@@ -29,19 +29,20 @@ test: .venv/ready-test
 peers: .venv/ready-test
 	$(call tests,peers and not soak)
 
-# The long forms, and the peers: 200 kills, a minute under load, millions of inputs, HOURS of flight. Prints what it tried.
-# K picks some of them by name: make soak K=field
+# The long tests, and the peers: 200 kills, a minute under load, millions of inputs, HOURS of flight. Prints its figures.
+# K selects some of them by name: make soak K=field
 HOURS ?= 2
 soak: export ZEGEL_HOURS = $(HOURS)
 soak: .venv/ready-test
 	$(if $(K),@$(PYTEST) -m "soak or peers" -k "$(K)",$(call tests,soak or peers,--durations=25))
 
-# Of those, the hours alone.
+# Of the long tests, only the hours of flight.
 hours: .venv/ready-test
 	@ZEGEL_HOURS=$(HOURS) $(BIN)/python -m pytest -m soak tests/system/test_endurance.py
 
 # Branch coverage by the tests that run in one process; those of tests/system start processes of their own and are not counted.
-# A folder of tests is a process, several at once; what is marked `alone` follows. pytest ends with 5 where none is.
+# Each folder of tests is run by one process, several at a time; tests that are marked `alone` follow. pytest ends with 5 if a
+# folder has none.
 # The figures go into CONTRIBUTING.md, unless TESTS names only some: make coverage TESTS=tests/unit/keys
 TESTS ?= $(addprefix tests/,unit/bench unit/gateway unit/keys unit/firmware_shims property vectors hostile interop architecture)
 COVERED = $(BIN)/coverage run --parallel-mode -m pytest -m "not soak and not peers and
@@ -61,7 +62,7 @@ lint: .venv/ready-lint
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-# The pages as a site in build/site. They are copied in the folders that they have here, so that a link is right in both.
+# The pages as a site in build/site. They are copied in the folders that they have here, so that each link is valid in both.
 PAGES = $(wildcard *.md docs/*.md docs/*.svg examples/*.md examples/*.sdp gateway/*.md keys/*.md firmware_shims/*.md \
 	bench/*.md tests/*.md) LICENSE
 docs: .venv/ready-docs
@@ -76,7 +77,7 @@ docs-demo: .venv/ready
 
 # On a board: sudo make install ROLE=air, or ROLE=ground. The program goes to /opt/zegel, its user is zegel.
 PREFIX ?= /usr/local
-# udev looks into no other folder of our own.
+# udev reads no other folder that is ours.
 UDEV = $(if $(filter /usr,$(PREFIX)),/usr/lib,/etc)/udev/rules.d
 ARCH ?= $(shell dpkg --print-architecture)
 
@@ -85,7 +86,7 @@ install:
 	@$(MAKE) --silent files
 	@$(if $(DESTDIR),,packaging/install $(ROLE))
 
-# Whatever a package puts in place, too; a configuration that is there stays.
+# The files that a package contains too; an existing configuration stays.
 files:
 	@install -d $(DESTDIR)/etc/zegel/air.d $(DESTDIR)/etc/zegel/ground.d $(DESTDIR)$(PREFIX)/bin
 	@for file in air ground egress; do [ -e $(DESTDIR)/etc/zegel/$$file.toml ] || \

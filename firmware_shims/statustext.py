@@ -21,10 +21,10 @@ class Speaker:
 
     def frame(self, system: int, severity: int, text: str) -> bytes:
         """A MAVLink 2 frame; ValueError if the text is not ASCII of at most TEXT_MAX bytes."""
-        octets = text.encode("ascii")
-        if len(octets) > TEXT_MAX:
-            raise ValueError(f"a STATUSTEXT of {len(octets)} bytes")
+        encoded = text.encode("ascii")
+        if len(encoded) > TEXT_MAX:
+            raise ValueError(f"a STATUSTEXT of {len(encoded)} bytes")
         sender = self._senders.setdefault(system, common.MAVLink(None, system, COMPONENT))
-        frame = bytes(common.MAVLink_statustext_message(severity, octets).pack(sender))
+        frame = bytes(common.MAVLink_statustext_message(severity, encoded).pack(sender))
         sender.seq = (sender.seq + 1) % 256
         return frame

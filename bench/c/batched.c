@@ -1,8 +1,8 @@
-/* batched: the floor. One recvmmsg(2) takes in what waits, each run of datagrams of one size leaves as one (UDP_SEGMENT).
+/* batched: the floor. One recvmmsg(2) reads all that waits, each run of datagrams of one size is sent by one call (UDP_SEGMENT).
 
      batched seal|open IN_PORT OUT_PORT [gro]
 
-   With `gro` it also takes in as one what was sent as one (UDP_GRO), as the opening side of Zegel does. */
+   With `gro` it also reads as one what was sent as one (UDP_GRO), as the opening side of Zegel does. */
 
 #include "relay.h"
 
@@ -20,7 +20,7 @@ static struct sockaddr_in to;
 static EVP_CIPHER_CTX *cipher;
 static uint64_t counter;
 
-/* A run of datagrams of `segment` bytes that lie one behind the other; the last may be shorter. */
+/* A run of datagrams of `segment` bytes that follow one another in memory; the last may be shorter. */
 static uint8_t run[WHOLE + ROOM];
 static size_t filled, segment;
 static int held;

@@ -5,8 +5,8 @@
 
    KIND is `rtp` (1,200 bytes, a valid RTP header in front) or `mavlink` (one ATTITUDE frame of 40 bytes, checksum right).
    Each datagram carries its number and the monotonic nanoseconds of its sending. Numbers count on from FIRST, because
-   SRTP takes a sequence that begins again for a replay. `send` keeps its pace by the clock: what a late wake-up missed
-   goes at once. It sends separate datagrams with sendmmsg(2); with `gso`, many as one.
+   SRTP treats a sequence that begins again as a replay. `send` keeps its pace by the clock: after a late wake-up it sends
+   at once what was due. It sends separate datagrams with sendmmsg(2); with `gso`, many as one.
 
    The sink says `ready`, then counts until SIGTERM and 200 ms of silence. FILE gets the latencies as int64 nanoseconds.
    Both print one line of JSON. */
@@ -32,7 +32,7 @@
 
 enum { BURST = 64, ROOM = 2048, RTP_SIZE = 1200, RTP_HEADER = 12, MAVLINK_HEADER = 10, MAVLINK_PAYLOAD = 28 };
 enum { AS_ONE = 54, QUIET_MS = 200, BUFFER = 8 << 20 };
-static const uint64_t TICK_NS = 200000; /* at most so often: what is due by then goes in one call */
+static const uint64_t TICK_NS = 200000; /* the shortest pause: what becomes due in it is sent by one call */
 static const uint8_t ATTITUDE = 30, ATTITUDE_CRC_EXTRA = 39;
 
 static volatile sig_atomic_t stopping;

@@ -4,8 +4,8 @@
  *     ADDRESS INSTRUCTIONS     for each block of code that ran since the last mark, address in hexadecimal
  *     mark NUMBER
  *
- * Distributions ship qemu's plugin interface without its header, so what is used of it is declared here. Its version is
- * API_VERSION, which the compiler is told: these functions are alike in all.
+ * Distributions ship qemu's plugin interface without its header, so the parts that are used are declared here. Its version is
+ * API_VERSION, which the compiler is told: these functions are the same in all versions.
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -51,9 +51,9 @@ class HoldBack:
         """For how long a sender that can wait has been made to: since then the links were too slow for it."""
         return round(now - self._since, 1) if self._fc.sender_waits and self._since <= now else 0.0
 
-    def was_read(self, octets: int) -> None:
+    def was_read(self, size: int) -> None:
         """Note how many bytes a turn has read."""
-        if octets < self._full:
+        if size < self._full:
             self._since = math.inf
 
     def since(self, waited: float, now: float) -> float:

@@ -29,7 +29,7 @@ SIOCGIFFLAGS, IFF_UP = 0x8913, 1  # netdevice(7)
 EVERYBODY, ALL_NODES = "224.0.0.1", "ff02::1"  # needs no knowledge of other hosts
 BENCHMARK = 198 << 24 | 18 << 16  # 198.18.0.0/15 belongs to no host (RFC 2544)
 MAVLINK_PORT, SOME_TCP_PORT = 14550, 5760
-MARK_OCTETS = 16
+MARK_SIZE = 16
 SETTLE_S = 0.1  # for packets that the kernel sends itself, such as ARP
 FRAGMENTED = 4_000  # bytes, more than a frame of any such link
 
@@ -67,7 +67,7 @@ def _plain(device: str, family: socket.AddressFamily, kind: socket.SocketKind, p
 
 def _mavlink(mark: bytes) -> bytes:
     """Looks like a MAVLink 2 frame of 16 bytes."""
-    return bytes((0xFD, MARK_OCTETS, 0, 0, 0, 1, 1, 0, 0, 0)) + mark + b"\0\0"
+    return bytes((0xFD, MARK_SIZE, 0, 0, 0, 1, 1, 0, 0, 0)) + mark + b"\0\0"
 
 
 def _udp(device: str, mark: bytes) -> None:
@@ -77,7 +77,7 @@ def _udp(device: str, mark: bytes) -> None:
 
 def _udp_fragments(device: str, mark: bytes) -> None:
     with _plain(device, socket.AF_INET, socket.SOCK_DGRAM) as out:
-        out.sendto(mark * (FRAGMENTED // MARK_OCTETS), (EVERYBODY, MAVLINK_PORT))
+        out.sendto(mark * (FRAGMENTED // MARK_SIZE), (EVERYBODY, MAVLINK_PORT))
 
 
 def _udp_broadcast(device: str, mark: bytes) -> None:
@@ -173,7 +173,7 @@ def _is_up(device: str) -> bool:
 
 
 def _try(device: str, who: str, uid: int, way: str, act: Act, *, may: bool = False) -> Try:
-    mark = secrets.token_bytes(MARK_OCTETS)
+    mark = secrets.token_bytes(MARK_SIZE)
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ANY_FRAME)) as seen:
         seen.bind((device, ANY_FRAME))
         seen.setblocking(False)

@@ -21,8 +21,8 @@ from gateway.errors import NotGuarded
 
 TABLE = "zegel_egress"
 AFTER_NAT = 300  # priority in postrouting; source NAT is at 100
-DHCP_OCTETS_MAX = 600  # a client's message has at most 576 bytes, plus the frame's header
-EAPOL, EAPOL_OCTETS_MAX = 0x888E, 512
+DHCP_SIZE_MAX = 600  # a client's message has at most 576 bytes, plus the frame's header
+EAPOL, EAPOL_SIZE_MAX = 0x888E, 512
 PLACES = ("inet", "netdev")
 
 
@@ -131,10 +131,10 @@ def _only_zegel(guard: Guard) -> Iterator[str]:
 def _setup() -> Iterator[str]:
     """Packets of other programs that set a link up: rare, short, and from ports or sockets that need privileges."""
     few = "limit rate 10/minute burst 10 packets counter accept"
-    yield f'udp sport 68 udp dport 67 meta length <= {DHCP_OCTETS_MAX} {few} comment "DHCP"'
-    yield f'udp sport 546 udp dport 547 meta length <= {DHCP_OCTETS_MAX} {few} comment "DHCPv6"'
+    yield f'udp sport 68 udp dport 67 meta length <= {DHCP_SIZE_MAX} {few} comment "DHCP"'
+    yield f'udp sport 546 udp dport 547 meta length <= {DHCP_SIZE_MAX} {few} comment "DHCPv6"'
     yield f'ip6 hoplimit 255 icmpv6 type nd-router-solicit ip6 length <= 24 {few} comment "is there a router"'
-    yield f'meta protocol {EAPOL:#x} meta length <= {EAPOL_OCTETS_MAX} {few} comment "WPA keys"'
+    yield f'meta protocol {EAPOL:#x} meta length <= {EAPOL_SIZE_MAX} {few} comment "WPA keys"'
 
 
 # --- the kernel ---

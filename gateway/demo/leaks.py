@@ -31,6 +31,6 @@ _PAIR = np.dtype([("low", np.uint64), ("high", np.uint64)])
 
 
 def _of_one(item: bytes) -> npt.NDArray[np.void]:
-    octets = np.frombuffer(item, np.uint8)
-    rows = np.lib.stride_tricks.sliding_window_view(octets, WINDOW)
+    values = np.frombuffer(item, np.uint8)
+    rows = np.lib.stride_tricks.sliding_window_view(values, WINDOW)
     return np.ascontiguousarray(rows).view(_PAIR).reshape(-1)

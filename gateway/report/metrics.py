@@ -33,7 +33,7 @@ from keys.printable import printable
 
 LISTEN = "127.0.0.1:9477"
 EVERY_S = 10.0
-LINES_OCTETS_MAX = 16 << 20  # of a file of JSON lines; then it becomes FILE.1, and that is all that is kept
+LINES_SIZE_MAX = 16 << 20  # of a file of JSON lines; then it becomes FILE.1, and that is all that is kept
 ROLES = ("air", "ground")
 
 Labels = Mapping[str, str]
@@ -269,12 +269,12 @@ def write_text(path: Path, roles: tuple[str, ...]) -> None:
 
 
 def write_lines(path: Path) -> None:
-    """One JSON object for each running role; at LINES_OCTETS_MAX the file makes room for a new one."""
+    """One JSON object for each running role; at LINES_SIZE_MAX the file makes room for a new one."""
     lines = "".join(json_text({"time": round(time.time(), 3), **encoded(status)}) + "\n" for status in _statuses())
     if str(path) == "-":
         show(lines, end="")
         return
-    if path.exists() and path.stat().st_size + len(lines) > LINES_OCTETS_MAX:
+    if path.exists() and path.stat().st_size + len(lines) > LINES_SIZE_MAX:
         path.replace(path.with_name(f"{path.name}.1"))
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "w") as out:
         out.write(lines)

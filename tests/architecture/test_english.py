@@ -1,10 +1,12 @@
 """Plain English: words that are hard for readers of another first language do not come back. CONTRIBUTING.md, "English".
 
-Documents are checked completely, Python files of the packages in their comments and strings. Tests are not checked.
+Documents and scripts are checked completely, Python files of the packages in their comments and strings, tests in the names
+of their functions.
 """
 
 from __future__ import annotations
 
+import ast
 import io
 import re
 import tokenize
@@ -30,6 +32,8 @@ DIALECT = {
     r"\b(?:he|his|him)\b": "an attacker, the user",
     r"(?-i:(?:^|[.] )Who (?:is|has|can|may|comes|sends|joins|had|was|never|reads|hears))\b": "An attacker who",
 }
+WHO = r"\b(?:by|of|to|at) whom?\b|^test who(?:m|se|ever)?\b"  # in the name of a test, where no capital begins a sentence
+SCRIPTS = ("Makefile", ".ci/*", "bench/c/*", "bench/plugin/*.c", "packaging/*", "packaging/debian/*")
 NOT_OURS = {"CONTRIBUTING.md"}  # its table shows what not to write
 WORDS_MIN = 3  # a shorter string is a name, not a sentence
 
@@ -38,6 +42,18 @@ def documents() -> list[Path]:
     folders = (ROOT, *(ROOT / name for name in (*PACKAGES, "docs", "examples", "packaging", "tests")))
     found = {path for folder in folders for path in folder.glob("*.md" if folder == ROOT else "**/*.md")}
     return sorted(path for path in found if path.name not in NOT_OURS and "build" not in path.parts)
+
+
+def scripts() -> list[Path]:
+    found = {path for pattern in SCRIPTS for path in ROOT.glob(pattern) if path.is_file()}
+    return sorted(path for path in found if path.suffix not in {".md", ".py"} and path.name != "requirements.txt")
+
+
+def functions_of_tests() -> Iterator[tuple[Path, str]]:
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield path, node.name
 
 
 def modules() -> list[Path]:
@@ -67,6 +83,26 @@ def test_documents_are_in_plain_english(page: Path):
 
 def test_comments_and_messages_are_in_plain_english():
     assert {named(path): found for path in modules() for text in sentences(path) if (found := found_in(text))} == {}
+
+
+@pytest.mark.parametrize("script", scripts(), ids=named)
+def test_scripts_and_programs_in_c_are_in_plain_english(script: Path):
+    assert found_in(script.read_text()) == []
+
+
+def test_names_of_tests_are_in_plain_english():
+    words = ((path, name, name.replace("_", " ")) for path, name in functions_of_tests())
+    assert [(named(path), name) for path, name, text in words if found_in(text) or re.search(WHO, text)] == []
+
+
+@pytest.mark.parametrize("text", ["test who joins waits", "test it is told to whom it is for", "test whoever asks"])
+def test_each_of_these_names_is_found(text: str):
+    assert re.search(WHO, text)
+
+
+def test_there_are_scripts_and_names_to_look_at():
+    assert {"Makefile", ".ci/run", "bench/c/load.c", "packaging/deb"} <= {named(script) for script in scripts()}
+    assert len([*functions_of_tests()]) > 1000
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_every_key_is_documented_and_no_other(kind: type[msgspec.Struct]):
 
 
 @pytest.mark.parametrize("kind", TABLES, ids=lambda kind: kind.__name__)
-def test_what_is_within_has_a_table_or_its_keys_are_named_beside_it(kind: type[msgspec.Struct]):
+def test_what_is_within_has_a_table_or_its_keys_are_named_in_its_row(kind: type[msgspec.Struct]):
     documented = {**table("key of a role"), **table(TABLES[kind])}
     for key, of in typing.get_type_hints(kind).items():
         for inner in structs(of):

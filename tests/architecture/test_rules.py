@@ -63,7 +63,7 @@ def test_every_row_is_a_rule_or_a_number():
 
 
 @pytest.mark.parametrize("rule", rules(), ids=lambda rule: f"{rule[0]} {rule[1][:40]}")
-def test_the_words_stand_in_the_section_and_the_tests_are_there(rule: tuple[str, str, str]):
+def test_the_words_are_in_the_section_and_the_tests_exist(rule: tuple[str, str, str]):
     section, words, tests = rule
     assert words in sections()[section]
     for path, name in re.findall(_TEST, tests):

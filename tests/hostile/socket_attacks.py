@@ -89,7 +89,7 @@ def strange_topics() -> Row:
     scene = Subscribed()
     scene.stranger.says(*(b"\1topic %d" % number for number in range(FLOOD)))
     until(lambda: scene.tick() or scene.feed.state == "reconnecting")
-    assert scene.stranger.hung_up_on()
+    assert scene.stranger.disconnected()
     until(lambda: scene.tick() or scene.feed.subscriptions["telemetry"] == 1)
     assert scene.hears()
     happened = "all are disconnected after 1,000 of them; the honest subscriber is back by itself after a second"

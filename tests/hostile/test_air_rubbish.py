@@ -121,7 +121,7 @@ def test_a_flood_is_not_kept():
     assert scene.is_well()
 
 
-def test_a_reader_who_forges_ahead_spoils_no_more_than_he_reads():
+def test_a_reader_that_forges_ahead_spoils_no_more_than_it_reads():
     """A malicious reader holds the lane's key: he can use up counters within the beat's bound, and no other lane's."""
     scene = Scene()
     key = scene.aircraft.announcer.send_key(Lane.VIDEO_A)

@@ -110,7 +110,7 @@ def test_the_uplink_to_another_aircraft_of_the_operation():
     assert scene.attack(*other.sealed()).keys() <= {"unknown_session", "bad_tag"}
 
 
-def test_an_observer_who_forges_commands_in_his_own_name_and_in_the_pilots():
+def test_an_observer_that_forges_commands_in_its_own_name_and_in_the_pilots():
     scene = Scene()
     frame = mavlink_frame(scene.rng, 1)
     assert scene.attack(scene.forged(scene.observer, Lane.UPLINK, frame, 2)) == {"not_permitted": 1}

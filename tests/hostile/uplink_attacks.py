@@ -95,7 +95,7 @@ def reflected_up() -> Row:
     )
 
 
-def observer_in_his_own_name() -> Row:
+def observer_in_its_own_name() -> Row:
     scene = Scene()
     frame = mavlink_frame(scene.rng, 1)
     assert scene.observer.seal([frame], scene.now) is Refusal.OBSERVER
@@ -200,7 +200,7 @@ ATTACKS = (
     played_back_at_once,
     another_session,
     reflected_up,
-    observer_in_his_own_name,
+    observer_in_its_own_name,
     observer_in_the_pilots_name,
     strangers_flood,
     ninth_instance,

@@ -42,7 +42,7 @@ class Stranger:
         with contextlib.suppress(OSError):  # it may have been hung up on
             self.socket.sendall(b"".join(map(frame, messages)))
 
-    def hung_up_on(self) -> bool:
+    def disconnected(self) -> bool:
         """Whether the other side has ended the connection, within `TIMEOUT_S`."""
         try:
             while data := self.socket.recv(1 << 16):

@@ -307,7 +307,7 @@ def test_another_users_programs_read_nothing_and_send_nothing(scene, figure):
         assert f"let it in: --plain-user {OTHER}\n" in role.output()
 
 
-def test_the_port_of_a_program_that_ended_is_nobodys(scene):
+def test_the_port_of_a_program_that_ended_has_no_user(scene):
     """What was let in was that program, not its port."""
     scene.pilot.close()
     scene.pilot = udp_socket()
@@ -317,7 +317,7 @@ def test_the_port_of_a_program_that_ended_is_nobodys(scene):
         assert reads_and_commands(scene, made, scene.grounds_ports(), 10) == set(), "half a second later"
 
 
-def test_who_shares_the_port_for_one_datagram_is_alarmed(scene, figure):
+def test_a_user_that_shares_the_port_for_one_datagram_is_alarmed(scene, figure):
     """No table tells who had a port, but mostly Linux tells in time that a socket has left it."""
     tries, pause_s = 10, 0.4  # longer than a port is not believed for
     for number in range(tries):

@@ -60,7 +60,7 @@ def apart() -> tuple[str, ...]:
     return words
 
 
-def test_the_ground_control_station_of_whoever_installed_it_works(apart, figure, tmp_path):
+def test_the_ground_control_station_of_the_user_that_installed_it_works(apart, figure, tmp_path):
     script = tmp_path / "installed_flight.py"
     shutil.copy(Path(__file__).with_name("installed_flight.py"), script)
     environment = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "HTTP", "http"))}

@@ -12,7 +12,7 @@ from tests.system.insider import Insider
 LIES = [f"RETURN TO BASE AT ONCE, {number}" for number in range(6)]
 
 
-def test_no_word_of_an_insider_stands_in_an_alarm(fly, figure):
+def test_no_word_of_an_insider_is_in_an_alarm(fly, figure):
     """Each order is of an agency that the insider made and named; its refusal would quote the name."""
     flight = fly(("observer",))
     flight.wait_open()

@@ -141,7 +141,7 @@ def test_how_long_it_takes_to_join_under_a_flood(air: Air, what: str, a_second: 
 
 
 @pytest.mark.alone
-def test_open_feeds_lose_nothing_to_who_holds_op_id(air: Air, figure):
+def test_open_feeds_lose_nothing_to_an_attacker_that_holds_op_id(air: Air, figure):
     pilot = air.flight.stations["pilot"]
     pilot.forget()
     with air.flood(INSIDER, pilot.port, 5_000) as flood:

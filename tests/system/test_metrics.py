@@ -129,7 +129,7 @@ def test_files_are_whole_and_bounded(fly, start, tmp_path, monkeypatch):
         assert check.endswith("\n")
         assert 'zegel_up{role="air"} 1' in check
     assert {json.loads(line)["role"] for line in lines.read_text().splitlines()[:3]} == {"air", "ground"}
-    monkeypatch.setattr(metrics, "LINES_OCTETS_MAX", 20_000)
+    monkeypatch.setattr(metrics, "LINES_SIZE_MAX", 20_000)
     bounded = tmp_path / "bounded.jsonl"
     for _ in range(8):
         metrics.write_lines(bounded)
@@ -139,7 +139,7 @@ def test_files_are_whole_and_bounded(fly, start, tmp_path, monkeypatch):
 
 
 @pytest.mark.soak
-def test_only_this_computer_may_ask_and_who_says_nothing_is_hung_up_on(house, start):
+def test_only_this_computer_may_ask_and_a_client_that_says_nothing_is_disconnected(house, start):
     for where in ("0.0.0.0:9477", "192.168.1.5:9477", "example.com:1", "127.0.0.1:99999", "9477x"):
         words = [sys.executable, "-m", "gateway.cli", "metrics", "--listen", where]
         assert subprocess.run(words, capture_output=True, check=False, timeout=20).returncode == 2

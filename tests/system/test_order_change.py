@@ -83,7 +83,7 @@ def test_a_revoked_station_is_blind_and_the_others_go_on(house, fly, feed, figur
     assert (flight.air.running, flight.air.output().count("sealed: operation")) == (True, 2)
 
 
-def test_a_station_joins_in_flight_and_nobody_waits_for_it(house, fly, feed):
+def test_a_station_joins_in_flight_and_no_other_waits_for_it(house, fly, feed):
     flight = fly()
     feed(flight)
     flight.wait_open()

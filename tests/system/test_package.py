@@ -218,7 +218,7 @@ def next_lines(role: str) -> list[str]:
     return re.findall(r"^# next: (?:at the agency: )?(.*)$", text, re.MULTILINE)
 
 
-def test_the_lines_that_it_prints_work_from_a_home_that_nobody_else_may_enter(root):
+def test_the_lines_that_it_prints_work_from_a_home_that_no_other_user_may_enter(root):
     """Real sudo(8) and Bookworm's mode of a home. Nobody starts a service here, or answers the questions of setup."""
     root.run("useradd", "--create-home", "--shell", "/bin/bash", "alice")
     root.run("chmod", "700", "/home/alice")

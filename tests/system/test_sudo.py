@@ -122,7 +122,7 @@ def test_what_is_printed_next_has_sudo_where_it_is_needed(computer):
     assert not pilot.exists()
 
 
-def test_what_sudo_writes_beside_the_person_is_the_persons(enrolled):
+def test_what_sudo_writes_for_the_person_is_the_persons(enrolled):
     """A file that an agency's command makes, and an agency itself."""
     order(enrolled)
     enrolled.sudo("order", "extend", "op.order", "--hours", "1", "-o", "longer.order")

@@ -80,7 +80,7 @@ def test_a_faster_relay_that_swallows_what_goes_up_is_not_the_only_way_up(relaye
     assert any(sframe.decode_header(datagram)[0] >> 60 == COMMANDS for datagram in relay.swallowed)
 
 
-def test_a_relay_that_comes_later_pushes_nobody_out(scene: Scene):
+def test_a_relay_that_comes_later_displaces_no_one(scene: Scene):
     scene.wait_ready()
     relay = FasterRelay(scene.flight, 6)
     scene.steps.append(relay.step)

@@ -75,8 +75,8 @@ def _item(data: bytes, at: int) -> tuple[object, int]:
         case 0 | 1:
             return (value if major == 0 else -1 - value), at
         case 2 | 3:
-            octets = data[at : at + value]
-            return (octets if major == 2 else octets.decode()), at + value
+            content = data[at : at + value]
+            return (content if major == 2 else content.decode()), at + value
         case 4 | 5:
             items = []
             for _ in range(value * (major - 3)):

@@ -155,8 +155,8 @@ def _dhkem(name: str, kem: int, agreed: bytes, context: bytes) -> bytes:
     return hkdf_expand(name, prk, size.to_bytes(2, "big") + suite_id + b"shared_secret" + context, size)
 
 
-def _scalar(octets: bytes) -> ec.EllipticCurvePrivateKey:
-    return ec.derive_private_key(int.from_bytes(octets, "big"), ec.SECP384R1())
+def _scalar(encoded: bytes) -> ec.EllipticCurvePrivateKey:
+    return ec.derive_private_key(int.from_bytes(encoded, "big"), ec.SECP384R1())
 
 
 def _agreed(private: ec.EllipticCurvePrivateKey, point: bytes) -> bytes:

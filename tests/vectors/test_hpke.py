@@ -36,7 +36,7 @@ def of_our_kems() -> list[Vector]:
     return [vector for vector in base_mode() if vector["kem_id"] in KEMS]
 
 
-def octets(vector: Vector, name: str) -> bytes:
+def from_hex(vector: Vector, name: str) -> bytes:
     return bytes.fromhex(vector[name])
 
 
@@ -49,8 +49,8 @@ def as_grant(vector: Vector, info: bytes, plaintext: bytes) -> tuple[Profile, by
     profile = KEMS[vector["kem_id"]]
     kdf = KDFS[profile]
     suite = (vector["kem_id"], kdf, AES_256_GCM)
-    key, nonce = hpke_schedule(HASHES[kdf], suite, octets(vector, "shared_secret"), info)
-    return profile, octets(vector, "enc") + AESGCM(key).encrypt(nonce, plaintext, None)
+    key, nonce = hpke_schedule(HASHES[kdf], suite, from_hex(vector, "shared_secret"), info)
+    return profile, from_hex(vector, "enc") + AESGCM(key).encrypt(nonce, plaintext, None)
 
 
 def test_the_schedule_written_here_is_that_of_the_standard():
@@ -60,8 +60,8 @@ def test_the_schedule_written_here_is_that_of_the_standard():
             suite = (vector["kem_id"], vector["kdf_id"], vector["aead_id"])
             if suite[2] == 0xFFFF:  # export only: no key
                 continue
-            schedule = hpke_schedule(HASHES[suite[1]], suite, octets(vector, "shared_secret"), octets(vector, "info"))
-            assert schedule == (octets(vector, "key"), octets(vector, "base_nonce")), name_of(vector)
+            schedule = hpke_schedule(HASHES[suite[1]], suite, from_hex(vector, "shared_secret"), from_hex(vector, "info"))
+            assert schedule == (from_hex(vector, "key"), from_hex(vector, "base_nonce")), name_of(vector)
             checked += 1
     assert checked >= 25
 
@@ -72,8 +72,8 @@ def test_every_profile_has_a_vector():
 
 @pytest.mark.parametrize("vector", of_our_kems(), ids=name_of)
 def test_a_private_seed_gives_the_published_public_key(vector: Vector):
-    profile, public = KEMS[vector["kem_id"]], octets(vector, "pkRm")
-    assert grant.public_bytes(profile, octets(vector, "skRm")) == public
+    profile, public = KEMS[vector["kem_id"]], from_hex(vector, "pkRm")
+    assert grant.public_bytes(profile, from_hex(vector, "skRm")) == public
     assert len(public) == PUBLIC_SIZES[profile]
     grant.check_public(profile, public)
     with pytest.raises(GrantError, match="not a public key"):
@@ -82,7 +82,7 @@ def test_a_private_seed_gives_the_published_public_key(vector: Vector):
 
 @pytest.mark.parametrize("vector", of_our_kems(), ids=name_of)
 def test_a_published_encapsulation_opens_as_a_grant(vector: Vector):
-    info, seed = octets(vector, "info"), octets(vector, "skRm")
+    info, seed = from_hex(vector, "info"), from_hex(vector, "skRm")
     profile, sealed = as_grant(vector, info, b"the keys of an epoch")
     assert grant.unseal(profile, seed, info, sealed) == b"the keys of an epoch"
     for wrong_info, wrong_sealed in ((info + b"\0", sealed), (b"", sealed), (info, sealed[:-1]), (info, b"")):
@@ -92,7 +92,7 @@ def test_a_published_encapsulation_opens_as_a_grant(vector: Vector):
 
 @pytest.mark.parametrize("vector", of_our_kems(), ids=name_of)
 def test_what_seal_makes_opens_with_the_published_key(vector: Vector):
-    profile, info = KEMS[vector["kem_id"]], octets(vector, "info")
-    sealed = grant.seal(profile, octets(vector, "pkRm"), info, b"fresh")
-    assert grant.unseal(profile, octets(vector, "skRm"), info, sealed) == b"fresh"
-    assert sealed != grant.seal(profile, octets(vector, "pkRm"), info, b"fresh")
+    profile, info = KEMS[vector["kem_id"]], from_hex(vector, "info")
+    sealed = grant.seal(profile, from_hex(vector, "pkRm"), info, b"fresh")
+    assert grant.unseal(profile, from_hex(vector, "skRm"), info, sealed) == b"fresh"
+    assert sealed != grant.seal(profile, from_hex(vector, "pkRm"), info, b"fresh")

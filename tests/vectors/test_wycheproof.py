@@ -42,7 +42,7 @@ def cases(name: str) -> Iterator[tuple[Case, Case]]:
             yield group, case
 
 
-def octets(case: Case, *names: str) -> list[bytes]:
+def from_hex(case: Case, *names: str) -> list[bytes]:
     return [bytes.fromhex(case[name]) for name in names]
 
 
@@ -76,7 +76,7 @@ def test_aes_gcm_through_sealer_and_opener():
     for group, case in cases("aes_gcm"):
         if group["ivSize"] != NONCE_SIZE * 8:  # SFrame has no other nonce
             continue
-        key, iv, aad, plaintext, ciphertext, tag = octets(case, "key", "iv", "aad", "msg", "ct", "tag")
+        key, iv, aad, plaintext, ciphertext, tag = from_hex(case, "key", "iv", "aad", "msg", "ct", "tag")
         bad_tags = opener.drops[DropReason.BAD_TAG]
         right, slot = opened(opener, key, iv, aad, ciphertext + tag, last=True)
         assert right is (case["result"] == "valid"), case["tcId"]
@@ -95,7 +95,7 @@ def test_a_datagram_that_may_be_another_sessions_is_left_as_it_came():
     for group, case in cases("aes_gcm"):
         if group["ivSize"] != NONCE_SIZE * 8 or case["result"] == "valid":
             continue
-        key, iv, aad, ciphertext, tag = octets(case, "key", "iv", "aad", "ct", "tag")
+        key, iv, aad, ciphertext, tag = from_hex(case, "key", "iv", "aad", "ct", "tag")
         right, slot = opened(opener, key, iv, aad, ciphertext + tag, last=False)
         assert not right
         assert slot.startswith(ciphertext + tag), case["tcId"]
@@ -112,7 +112,7 @@ def test_hkdf(name: str, count: int):
     algorithm = {"sha256": hashes.SHA256, "sha384": hashes.SHA384, "sha512": hashes.SHA512}[name]()
     ran = 0
     for _, case in cases(f"hkdf_{name}"):
-        salt, ikm, info, okm = octets(case, "salt", "ikm", "info", "okm")
+        salt, ikm, info, okm = from_hex(case, "salt", "ikm", "info", "okm")
         prk = HKDF.extract(algorithm, salt, ikm)
         assert prk == hkdf_extract(name, salt, ikm), case["tcId"]
         if case["result"] == "valid":
@@ -131,7 +131,7 @@ def test_hkdf(name: str, count: int):
 def test_x25519():
     ran = 0
     for _, case in cases("x25519"):
-        private, public, secret = octets(case, "private", "public", "shared")
+        private, public, secret = from_hex(case, "private", "public", "shared")
         ran += 1
         ours, theirs = grant._private(Profile.X25519, private), grant._public(Profile.X25519, public)
         if any(secret):
@@ -157,7 +157,7 @@ def test_ed25519():
     ran = 0
     for group, case in cases("ed25519"):
         key = cose.load_public(cose.Alg.ED25519, bytes.fromhex(group["publicKey"]["pk"]))
-        message, signature = octets(case, "msg", "sig")
+        message, signature = from_hex(case, "msg", "sig")
         assert verifies(key, signature, message) is (case["result"] == "valid"), case["tcId"]
         ran += 1
     assert ran == 151
@@ -167,7 +167,7 @@ def test_ecdsa_p384_as_fixed_size_signatures():
     """The vectors are DER and half of them are bad DER, which COSE cannot express: r and s have 48 bytes each."""
     ran = 0
     for group, case in cases("ecdsa_secp384r1_sha384"):
-        message, der = octets(case, "msg", "sig")
+        message, der = from_hex(case, "msg", "sig")
         try:
             raw = b"".join(part.to_bytes(48, "big") for part in utils.decode_dss_signature(der))
         except (ValueError, OverflowError):
@@ -191,7 +191,7 @@ def test_ml_dsa_65():
         except ValueError:
             assert case["result"] != "valid"
             continue
-        message, signature = octets(case, "msg", "sig")
+        message, signature = from_hex(case, "msg", "sig")
         assert verifies(key, signature, message) is (case["result"] == "valid"), case["tcId"]
         ran += 1
     assert ran >= 190

@@ -36,10 +36,6 @@ NAMES = ("keys", "order", "statement", "announcement", "grant", "beat", "control
 STATIONS = (1, 2, 3, 4)
 
 
-def octets(text: str) -> bytes:
-    return bytes.fromhex(text)
-
-
 # --- the files ---
 
 
@@ -65,7 +61,10 @@ def test_the_second_reader_shares_nothing_with_what_it_checks():
 
 def test_keys_by_the_second_reader():
     control = read("control")
-    assert reader.operation(octets(control["op_id"])) == (octets(control["control_key"]), octets(control["op_tag"]))
+    assert reader.operation(bytes.fromhex(control["op_id"])) == (
+        bytes.fromhex(control["control_key"]),
+        bytes.fromhex(control["op_tag"]),
+    )
     derived = read("keys")["derived"]
     assert derived["op_id"] == control["op_id"]
     assert [grant["seed"] for grant in read("grant")["grants"]] == [derived[f"station {index}"] for index in STATIONS]
@@ -75,31 +74,31 @@ def test_orders_by_the_second_reader():
     vector = read("order")
     roots = {alg: _public(vector[name]) for alg, name in ((-51, "root"), (-49, "root_ml_dsa"))}
     for name, algs in (("order", [-51]), ("order_hybrid", [-51, -49])):
-        order_hash, payload, signatures = reader.order(octets(vector[name]))
-        assert order_hash == octets(vector["order_hash"])
+        order_hash, payload, signatures = reader.order(bytes.fromhex(vector[name]))
+        assert order_hash == bytes.fromhex(vector["order_hash"])
         assert payload[1] == cast.ORDER.op_id
         assert [alg for alg, *_ in signatures] == algs
         for alg, signer, signature, signed in signatures:
             issued = x509.load_der_x509_certificate(signer)
             if alg == -51:
-                issued.verify_directly_issued_by(x509.load_der_x509_certificate(octets(vector["root"])))
+                issued.verify_directly_issued_by(x509.load_der_x509_certificate(bytes.fromhex(vector["root"])))
             else:
                 roots[alg].verify(issued.signature, issued.tbs_certificate_bytes)
             reader.verify_order(alg, issued.public_key(), signature, signed)
 
 
 def _public(certificate_: str) -> Any:
-    return x509.load_der_x509_certificate(octets(certificate_)).public_key()
+    return x509.load_der_x509_certificate(bytes.fromhex(certificate_)).public_key()
 
 
 def _joined(station: int) -> tuple[bytes, dict[int, bytes], dict[int, Any]]:
     """(session_id, the station's grant, the beat), by the second reader from op_id, seed and the air alone."""
     control, grant = read("control"), read("grant")["grants"][station - 1]
-    key, _ = reader.operation(octets(control["op_id"]))
-    opened = [reader.open_control(key, octets(each["datagram"])) for each in control["datagrams"]]
-    assert opened == [octets(each["opened"]) for each in control["datagrams"]]
+    key, _ = reader.operation(bytes.fromhex(control["op_id"]))
+    opened = [reader.open_control(key, bytes.fromhex(each["datagram"])) for each in control["datagrams"]]
+    assert opened == [bytes.fromhex(each["opened"]) for each in control["datagrams"]]
     (_, stated), (_, beaten), *announced = reader.messages(opened)
-    _, order, _ = reader.order(octets(read("order")["order"]))
+    _, order, _ = reader.order(bytes.fromhex(read("order")["order"]))
     statement_, payload, kid = reader.sign1(stated, "zegel-ss", order[8][0][3])
     assert kid == {4: b"\0"}
     session_id = reader.hashlib.sha256(payload).digest()[:16]
@@ -108,8 +107,8 @@ def _joined(station: int) -> tuple[bytes, dict[int, bytes], dict[int, Any]]:
     mine, _, kid = reader.sign1(announced[station - 1][1], "zegel-ka", statement_[4])
     assert (mine[1], mine[2], mine[3], mine[4], mine[5]) == (session_id, statement_[2], pulse[4], station, 5)
     info = reader.cbor(["zegel/1 grant", mine[2], session_id, mine[3], station, 5])
-    assert info == octets(grant["info"])
-    granted = reader.open_grant(grant["profile"], octets(grant["seed"]), info, mine[7])
+    assert info == bytes.fromhex(grant["info"])
+    granted = reader.open_grant(grant["profile"], bytes.fromhex(grant["seed"]), info, mine[7])
     assert {kid: reader.commitment(base, kid) for kid, base in granted.items() if kid != 16} == mine[6]
     return session_id, granted, pulse
 
@@ -118,16 +117,20 @@ def _joined(station: int) -> tuple[bytes, dict[int, bytes], dict[int, Any]]:
 def test_a_second_reader_joins_and_opens(station: int):
     session_id, granted, pulse = _joined(station)
     grant = read("grant")["grants"][station - 1]
-    assert granted.pop(16) == octets(grant["uplink_key"])
-    assert granted == {int(kid, 16): octets(key) for kid, key in grant["base_keys"].items()}
+    assert granted.pop(16) == bytes.fromhex(grant["uplink_key"])
+    assert granted == {int(kid, 16): bytes.fromhex(key) for kid, key in grant["base_keys"].items()}
     assert granted.keys() <= pulse[5].keys()
     opened = 0
     for vector in read("downlink")["datagrams"]:
-        datagram = octets(vector["datagram"])
+        datagram = bytes.fromhex(vector["datagram"])
         kid = int.from_bytes(datagram[1:3], "big")
         assert kid >> 8 == vector["lane"]
         if kid in granted:
-            assert reader.open_sealed(granted, session_id, datagram) == (kid, vector["ctr"], octets(vector["plaintext"]))
+            assert reader.open_sealed(granted, session_id, datagram) == (
+                kid,
+                vector["ctr"],
+                bytes.fromhex(vector["plaintext"]),
+            )
             opened += 1
     assert opened >= 8
 
@@ -136,10 +139,10 @@ def test_the_uplink_by_the_second_reader():
     session_id, _, pulse = _joined(1)
     keys = {station: _joined(station)[1][16] for station in STATIONS}
     for vector in read("uplink")["datagrams"]:
-        kid, ctr, plaintext = reader.open_sealed(keys, session_id, octets(vector["datagram"]))
+        kid, ctr, plaintext = reader.open_sealed(keys, session_id, bytes.fromhex(vector["datagram"]))
         head = kid.to_bytes(8, "big")[:3]
         assert head == bytes([vector["lane"] - 15 << 4 | vector["station"], cast.EPOCH & 0xFF, session_id[0]])
-        assert (ctr, plaintext) == (vector["ctr"], octets(vector["plaintext"]))
+        assert (ctr, plaintext) == (vector["ctr"], bytes.fromhex(vector["plaintext"]))
         assert plaintext.startswith(pulse[3])
 
 
@@ -148,19 +151,21 @@ def test_the_instance_that_follows_by_the_second_reader_and_by_both_ends():
     cases = read("uplink")["next_instance"]["cases"]
     assert {case["uplink_key"] for case in cases} == granted
     for case in cases:
-        key, former, instance = (octets(case[name]) for name in ("uplink_key", "former", "instance"))
+        key, former, instance = (bytes.fromhex(case[name]) for name in ("uplink_key", "former", "instance"))
         assert reader.instance_after(key, former) == keyring.instance_after(key, former) == instance
 
 
 def test_statements_and_beats_by_the_second_reader():
     for index, vector in enumerate(read("statement")["statements"]):
-        stated, payload, kid = reader.sign1(octets(vector["message"]), "zegel-ss", octets(vector["device_public"]))
+        stated, payload, kid = reader.sign1(
+            bytes.fromhex(vector["message"]), "zegel-ss", bytes.fromhex(vector["device_public"])
+        )
         assert kid == {4: bytes([index])}
-        assert payload == octets(vector["payload"])
+        assert payload == bytes.fromhex(vector["payload"])
         assert (stated[5], stated[6]) == (vector["boot_counter"], vector["unix_time"])
     vectors = read("beat")
     for vector in vectors["beats"]:
-        said, _, _ = reader.sign1(octets(vector["message"]), "zegel-beat", octets(vectors["session_public"]))
+        said, _, _ = reader.sign1(bytes.fromhex(vector["message"]), "zegel-beat", bytes.fromhex(vectors["session_public"]))
         assert (said[2], said[9], said[10], said[11]) == (
             vector["seq"],
             vector["ms_to_next"],
@@ -173,7 +178,7 @@ def test_statements_and_beats_by_the_second_reader():
 @pytest.mark.parametrize("profile", [1, 2, 3, 4])
 def test_the_second_reader_refuses_a_grant_for_another(profile: int):
     grant = read("grant")["grants"][profile - 1]
-    seed, info, sealed = (octets(grant[name]) for name in ("seed", "info", "sealed"))
+    seed, info, sealed = (bytes.fromhex(grant[name]) for name in ("seed", "info", "sealed"))
     with pytest.raises(InvalidTag):
         reader.open_grant(profile, seed, info + b"!", sealed)
 
@@ -183,28 +188,31 @@ def test_the_second_reader_refuses_a_grant_for_another(profile: int):
 
 def verified() -> VerifiedOrder:
     vector = read("order")
-    return verify_order(octets(vector["order"]), [certificate.load_der(octets(vector["root"]))], 0)
+    return verify_order(bytes.fromhex(vector["order"]), [certificate.load_der(bytes.fromhex(vector["root"]))], 0)
 
 
 def test_the_orders_verify():
     vector = read("order")
-    roots = [certificate.load_der(octets(vector[name])) for name in ("root", "root_ml_dsa")]
+    roots = [certificate.load_der(bytes.fromhex(vector[name])) for name in ("root", "root_ml_dsa")]
     classical, hybrid = (
-        verify_order(octets(vector["order"]), roots[:1], 0),
-        verify_order(octets(vector["order_hybrid"]), roots, 0),
+        verify_order(bytes.fromhex(vector["order"]), roots[:1], 0),
+        verify_order(bytes.fromhex(vector["order_hybrid"]), roots, 0),
     )
     assert classical.content == hybrid.content == cast.ORDER
-    assert classical.order_hash == hybrid.order_hash == octets(vector["order_hash"])
-    assert (classical.agency_id, hybrid.agency_id) == (octets(vector["agency_id"]), octets(vector["agency_id_hybrid"]))
+    assert classical.order_hash == hybrid.order_hash == bytes.fromhex(vector["order_hash"])
+    assert (classical.agency_id, hybrid.agency_id) == (
+        bytes.fromhex(vector["agency_id"]),
+        bytes.fromhex(vector["agency_id_hybrid"]),
+    )
     for text, station in zip(vector["station.pub"], cast.STATIONS, strict=True):
         assert station_public.parse(text.encode(), "station.pub").pub == station.pub
 
 
 @pytest.mark.parametrize("hostile", read("hostile")["orders"], ids=lambda entry: entry["why"])
 def test_a_hostile_order_is_refused(hostile: dict[str, str]):
-    root = certificate.load_der(octets(read("order")["root"]))
+    root = certificate.load_der(bytes.fromhex(read("order")["root"]))
     with pytest.raises(KeysError):
-        verify_order(octets(hostile["order"]), [root], 0)
+        verify_order(bytes.fromhex(hostile["order"]), [root], 0)
 
 
 def ground(station: int) -> Opener:
@@ -222,7 +230,7 @@ def feed(opener: Opener, datagrams: list[bytes]) -> Counter[str]:
 
 def joined(station: int) -> Opener:
     opener = ground(station)
-    assert not feed(opener, [octets(each["datagram"]) for each in read("control")["datagrams"]])
+    assert not feed(opener, [bytes.fromhex(each["datagram"]) for each in read("control")["datagrams"]])
     return opener
 
 
@@ -231,9 +239,9 @@ def test_a_ground_joins_and_opens(station: int):
     opener, vectors = joined(station), read("downlink")["datagrams"]
     granted = read("grant")["grants"][station - 1]["base_keys"]
     mine = [vector for vector in vectors if vector["datagram"][2:6] in granted]
-    assert not feed(opener, [octets(vector["datagram"]) for vector in mine])
+    assert not feed(opener, [bytes.fromhex(vector["datagram"]) for vector in mine])
     assert opener.opened == Counter(Lane(vector["lane"]) for vector in mine)
-    foreign = [octets(vector["datagram"]) for vector in vectors if vector not in mine]
+    foreign = [bytes.fromhex(vector["datagram"]) for vector in vectors if vector not in mine]
     assert feed(opener, foreign) == Counter(not_granted=len(foreign))
 
 
@@ -242,8 +250,8 @@ def test_what_a_ground_opens_is_what_was_sealed():
     for vector in read("downlink")["datagrams"]:
         if vector["lane"] > Lane.VIDEO_B:
             continue
-        batch.hold([octets(vector["datagram"])])
-        opened, plain = opener.open(batch, 0.0), octets(vector["plaintext"])
+        batch.hold([bytes.fromhex(vector["datagram"])])
+        opened, plain = opener.open(batch, 0.0), bytes.fromhex(vector["plaintext"])
         if vector["lane"] == Lane.TELEMETRY:
             assert [bytes(frame) for frame in opened.frames] == [plain[a : a + n] for a, n in mavlink.split(plain)]
         else:
@@ -254,27 +262,27 @@ def test_what_a_ground_opens_is_what_was_sealed():
     "case", read("downlink")["video_padding"]["cases"], ids=lambda case: str(len(case["datagram"]) // 2)
 )
 def test_video_padding(case: dict[str, str]):
-    padded = octets(case["padded"])
-    assert padded[: video_length(padded)] == octets(case["datagram"])
+    padded = bytes.fromhex(case["padded"])
+    assert padded[: video_length(padded)] == bytes.fromhex(case["datagram"])
 
 
 @pytest.mark.parametrize("hostile", read("hostile")["ground"], ids=lambda entry: entry["why"])
 def test_a_ground_refuses(hostile: dict[str, Any]):
     opener = joined(read("hostile")["ground_station"])
-    assert not feed(opener, [octets(each) for each in hostile.get("before", [])])
-    assert feed(opener, [octets(hostile["datagram"])]) == Counter({hostile["reason"]: 1})
+    assert not feed(opener, [bytes.fromhex(each) for each in hostile.get("before", [])])
+    assert feed(opener, [bytes.fromhex(hostile["datagram"])]) == Counter({hostile["reason"]: 1})
 
 
 def test_statements_and_beats_are_read():
     for vector in read("statement")["statements"]:
         key = cast.DEVICE_KEYS[vector["device_index"]].public_key()
-        stated = statement.verify(cose.parse_sign1(octets(vector["message"])), key)
-        assert stated.session_id() == octets(vector["session_id"])
+        stated = statement.verify(cose.parse_sign1(bytes.fromhex(vector["message"])), key)
+        assert stated.session_id() == bytes.fromhex(vector["session_id"])
     for vector in read("beat")["beats"]:
-        said = beat.verify(cose.parse_sign1(octets(vector["message"])), cast.SESSION_KEY.public_key())
+        said = beat.verify(cose.parse_sign1(bytes.fromhex(vector["message"])), cast.SESSION_KEY.public_key())
         assert (said.seq, said.nonce, said.state) == (
             vector["seq"],
-            octets(vector["nonce"]),
+            bytes.fromhex(vector["nonce"]),
             {int(key): value for key, value in vector["state"].items()},
         )
 
@@ -297,7 +305,7 @@ def take(keeper: UplinkOpener, datagram: bytes) -> Accepted:
 def test_an_aircraft_takes_the_uplink():
     keeper, frames, challenges, pieces = aircraft(), [], [], []
     for vector in read("uplink")["datagrams"]:
-        accepted = take(keeper, octets(vector["datagram"]))
+        accepted = take(keeper, bytes.fromhex(vector["datagram"]))
         assert accepted.slots == [0], vector["what"]
         frames += accepted.frames
         challenges += accepted.challenges
@@ -305,12 +313,12 @@ def test_an_aircraft_takes_the_uplink():
     assert not +keeper.drops
     assert [station for station, _ in frames] == [1, 1, 1, 1, 4]
     assert challenges == [1, 2]
-    assert pieces == [octets(read("downlink")["datagrams"][11]["plaintext"]), cast.ORDER.hash()[:16]]
+    assert pieces == [bytes.fromhex(read("downlink")["datagrams"][11]["plaintext"]), cast.ORDER.hash()[:16]]
 
 
 @pytest.mark.parametrize("hostile", read("hostile")["aircraft"], ids=lambda entry: entry["why"])
 def test_an_aircraft_refuses(hostile: dict[str, str]):
     keeper = aircraft()
-    accepted = take(keeper, octets(hostile["datagram"]))
+    accepted = take(keeper, bytes.fromhex(hostile["datagram"]))
     assert {reason.value: count for reason, count in keeper.drops.items() if count} == {hostile["reason"]: 1}
     assert accepted == Accepted()

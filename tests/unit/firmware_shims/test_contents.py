@@ -207,7 +207,7 @@ def test_tunnels_to_serial_ports_are_held():
     assert PILOT.held(tunnel(40000)) == "TUNNEL type 40000"
 
 
-def test_who_only_asks_for_the_time_sends_no_answer():
+def test_a_request_for_the_time_is_no_answer():
     asks, answers = filled("TIMESYNC", {}), filled("TIMESYNC", {"tc1": 5})
     for policy in ("observer", "camera-operator"):
         assert Guard(policy).held(asks) is None

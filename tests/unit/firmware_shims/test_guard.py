@@ -204,7 +204,7 @@ def test_a_frame_that_is_longer_than_its_definition_passes():
             assert allowed(wrong) == from_("maintainer")
 
 
-def test_nearly_every_longer_frame_passes_whatever_stands_in_it():
+def test_nearly_every_longer_frame_passes_whatever_is_in_it():
     rng, pilot = random.Random(4), Guard("pilot")
     passed = sum(pilot.held(frame("SET_ATTITUDE_TARGET", rng.randbytes(60))) is None for _ in range(2000))
     assert passed > 1800  # a start byte near its end might begin a frame that the next one finishes
@@ -245,7 +245,7 @@ def test_no_parser_finds_a_forbidden_command_in_what_a_camera_operator_may_send(
 
 
 @pytest.mark.parametrize("flags", [2, 3, 0x80])
-def test_nobody_hides_a_key_behind_flags_that_a_receiver_does_not_know(flags: int):
+def test_no_key_hides_behind_flags_that_a_receiver_does_not_know(flags: int):
     hidden = frame("SETUP_SIGNING")
     first = frame("FILE_TRANSFER_PROTOCOL", hidden.ljust(251, b"\0"), flags=flags)
     assert hidden in list(strict(first)), "the C parser gives up at the flags, and finds it"
@@ -309,7 +309,7 @@ def test_no_parser_that_checks_lengths_finds_what_was_not_judged():
     assert set(strict(b"".join(stream))) <= set(stream)
 
 
-def test_whatever_stands_in_a_frame_the_answer_is_yes_or_a_name():
+def test_whatever_is_in_a_frame_the_answer_is_yes_or_a_name():
     rng = random.Random(2)
     gates = [Guard(policy) for policy in POLICIES]
     judged = (0, 70, 75, 76, 256, *guard.QUESTIONS)

@@ -91,7 +91,7 @@ def test_frames_that_only_claim_to_be_one():
         ([(1, DISARMED), (1, ARMED)], False),
     ],
 )
-def test_who_can_say_that_an_aircraft_stands(heard: list[tuple[int, int]], stands: bool):
+def test_which_component_can_say_that_an_aircraft_is_on_the_ground(heard: list[tuple[int, int]], stands: bool):
     autopilots = heartbeat.Autopilots()
     autopilots.hear(beat(QUADROTOR, ARDUPILOT, mode, (1, component)) for component, mode in heard)
     assert autopilots.stands is stands
@@ -109,7 +109,7 @@ def test_who_can_say_that_an_aircraft_stands(heard: list[tuple[int, int]], stand
         ([(4, ARMED), (4, DISARMED), (2, DISARMED)], False),
     ],
 )
-def test_another_aircraft_cannot_say_that_this_one_stands(heard: list[tuple[int, int]], stands: bool):
+def test_another_aircraft_cannot_say_that_this_one_is_on_the_ground(heard: list[tuple[int, int]], stands: bool):
     autopilots = heartbeat.Autopilots(4)
     for system, mode in heard:
         autopilots.hear([beat(QUADROTOR, ARDUPILOT, mode, (system, 1))])

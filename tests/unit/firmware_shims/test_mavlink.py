@@ -173,7 +173,7 @@ def calm(seed: int, count: int) -> list[bytes]:
     return [frame for frame, _ in zip((f for f in frames if not set(f[1:]) & {0xFD, 0xFE}), range(count), strict=False)]
 
 
-def test_a_frame_that_lost_its_end_takes_only_what_stands_in_its_place():
+def test_a_frame_that_lost_its_end_takes_only_what_is_in_its_place():
     before, cut, *after = calm(6, 20)
     begins = [sum(map(len, after[:i])) for i in range(len(after))]
     for size in range(1, len(cut)):

@@ -66,7 +66,7 @@ def test_a_target_is_an_extension_field_too():
     assert target.system(extended) == 7
 
 
-def test_who_is_for_nobody_in_particular_and_what_nobody_knows():
+def test_a_frame_for_no_one_aircraft_and_a_message_that_is_not_known():
     heartbeat = packed(M.MAVLink_heartbeat_message(6, 8, 0, 0, 4, 3))
     assert target.system(heartbeat) is None
     unknown = bytes([mavlink.V2, 1, 0, 0, 0, 255, 190, 0xFF, 0xFF, 0x7F, 7, 0, 0])

@@ -117,7 +117,7 @@ def test_a_tuning_is_read_by_both_roles_as_far_as_it_is_theirs(tmp_path):
     assert (ground.batch, ground.buffer_kib) == (16, 1024)
 
 
-def test_what_is_given_beside_a_tuning_counts_more(tmp_path):
+def test_an_option_counts_more_than_a_tuning(tmp_path):
     (tmp_path / "tuning.toml").write_text(TUNING)
     file = tmp_path / "air.toml"
     file.write_text(f'device = "drone"\nlink = ["{LINK}"]\ntuning = "{tmp_path / "tuning.toml"}"\nbatch = 8\n')
@@ -155,7 +155,7 @@ def dropped_in(tmp_path, **texts: str):
     return file
 
 
-def test_files_beside_the_configuration_count_more_the_later_they_come(tmp_path):
+def test_files_in_the_folder_of_the_configuration_count_more_the_later_they_come(tmp_path):
     file = dropped_in(tmp_path, b_board="mtu = 1300\nlink-kbit = 57", a_setup='mtu = 1350\ndevice = "other"')
     (tmp_path / "air.d/note.txt").write_text("not TOML")
     settings = config.load_file(AirConfig, file)

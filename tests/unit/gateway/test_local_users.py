@@ -30,7 +30,7 @@ def test_root_the_roles_own_user_and_those_that_are_named_may():
 
 
 @linux
-def test_who_was_kept_out_is_named_with_the_option_that_lets_it_in(alarms, monkeypatch):
+def test_a_user_that_was_kept_out_is_named_with_the_option_that_admits_it(alarms, monkeypatch):
     monkeypatch.setattr(local_users, "name_of", lambda _: "al\x1b[2Jice")
     users = LocalUsers()
     users.rule.may_have({UNKNOWN_UID}, "127.0.0.1:4", "udpin:127.0.0.1:14550", 1.0)
@@ -104,7 +104,7 @@ def live(alarms: Alarms) -> list[str]:
 
 
 @linux
-def test_who_cannot_be_told_and_tables_that_cannot_be_read(alarms):
+def test_a_user_that_cannot_be_determined_and_tables_that_cannot_be_read(alarms):
     users = LocalUsers()
     users.rule.keep_out(None, "127.0.0.1:4", "udpin:127.0.0.1:14550", 1.0)
     users.rule.keep_out(OVERFLOW_UID, "127.0.0.1:5", "udpin:127.0.0.1:14550", 1.0)

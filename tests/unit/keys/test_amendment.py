@@ -36,7 +36,7 @@ def test_a_revoked_station_goes_and_the_others_keep_their_indexes():
     assert [station.index for station in left.stations] == [2]
 
 
-def test_nobody_is_revoked_by_a_wrong_name_and_the_last_one_stays():
+def test_no_station_is_revoked_by_a_wrong_name_and_the_last_one_stays():
     with pytest.raises(NotListed, match="no station 'pilto'") as error:
         amendment.revoked(OLD, "pilto")
     assert "pilot, station-2" in error.value.hint
@@ -48,7 +48,7 @@ def test_an_extension_moves_the_end_alone():
     assert amendment.extended(OLD, 60) == dataclasses.replace(OLD, not_after=OLD.not_after + 60)
 
 
-def test_who_joins_takes_the_lowest_free_index():
+def test_a_station_that_joins_gets_the_lowest_free_index():
     left = amendment.revoked(OLD, "pilot")
     more = amendment.joined(left, [LATE, agency.station(8, name="later")])
     assert [(station.index, station.name) for station in more.stations] == [(2, "station-2"), (1, "late"), (3, "later")]
@@ -87,7 +87,7 @@ STRANGERS = {
 
 
 @pytest.mark.parametrize("changes", SUCCESSORS.values(), ids=SUCCESSORS)
-def test_an_order_that_moves_nobody_succeeds(changes):
+def test_an_order_that_moves_no_station_succeeds(changes):
     assert amendment.succeeds(newer(**changes), verified(OLD))
 
 
@@ -217,7 +217,7 @@ def test_what_only_two_folders_can_have_signed(new):
     assert groups(HERE.order_hash) in str(caught.value)
 
 
-def test_who_is_dropped():
+def test_which_stations_are_dropped():
     assert not amendment.drops(amendment.joined(OLD, [LATE]), OLD)
     assert amendment.drops(amendment.revoked(OLD, "station-2"), OLD)
     demoted = dataclasses.replace(OLD.stations[0], roles=Role.TELEMETRY | Role.VIDEO)

@@ -48,7 +48,7 @@ def signer_certificate(agency: Agency) -> x509.Certificate:
 
 
 @pytest.mark.parametrize("agency", [harbour, harbour_later])
-def test_a_root_vouches_for_its_signer_and_its_devices(agency):
+def test_a_root_certifies_its_signer_and_its_devices(agency):
     agency = agency()
     signer, device = signer_certificate(agency), agency.device("drone-7", ED25519)
     assert certificate.validate(signer, [agency.root], Usage.ORDER_SIGNING, NOW) == agency.root
@@ -85,7 +85,7 @@ def test_a_signer_has_the_algorithm_of_its_root():
 
 
 @pytest.mark.parametrize("generation", [0, -1, 1 << 32])
-def test_a_generation_that_nobody_would_accept_is_not_issued(generation):
+def test_a_generation_that_would_be_refused_is_not_issued(generation):
     with pytest.raises(CertificateError, match="generation"):
         certificate.issue_signer(harbour().issuer, p384().public_key(), generation, NOW)
 
@@ -198,7 +198,7 @@ def test_another_usage_is_refused(extensions, says):
         certificate.validate(leaf(*extensions), [harbour().root], Usage.ORDER_SIGNING, NOW)
 
 
-def test_a_critical_extension_that_nobody_knows_is_refused():
+def test_a_critical_extension_that_is_not_known_is_refused():
     unknown = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.25.1"), b"\x05\x00")
     issued = leaf((USAGE([Usage.DEVICE.value]), True), (unknown, True))
     with pytest.raises(CertificateError, match="critical"):
@@ -315,7 +315,7 @@ def test_not_even_the_count_of_unused_bits_may_change():
         certificate.load_certificate(changed)
 
 
-def test_a_fingerprint_is_of_the_bytes_that_stand_in_an_order():
+def test_a_fingerprint_is_of_the_bytes_that_are_in_an_order():
     device = harbour().device("drone-7", ED25519)
     raw = cose.raw_public(ED25519.public_key())[1]
     expected = hashlib.sha256(raw).digest()[:16].hex("-", 2)

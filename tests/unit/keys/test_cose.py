@@ -128,7 +128,7 @@ def test_other_keys_sign_nothing(key: object):
 
 
 @pytest.mark.parametrize(("alg", "size"), [(Alg.ED25519, 32), (Alg.ESP256, 65)])
-def test_a_device_key_stands_in_an_order_as_raw_bytes(alg: Alg, size: int):
+def test_a_device_key_is_in_an_order_as_raw_bytes(alg: Alg, size: int):
     public = KEYS[alg].public_key()
     named, raw = cose.raw_public(public)
     assert (named, len(raw)) == (alg, size)

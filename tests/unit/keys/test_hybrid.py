@@ -86,7 +86,7 @@ def test_every_order_of_a_hybrid_agency_is_signed_with_both(here, good):
         good(f"device load-order drone {name}")
 
 
-def test_keys_and_certificates_stand_in_their_folders(here):
+def test_keys_and_certificates_are_in_their_folders(here):
     for half_, mode in (("root", "root"), ("signer", "signer")):
         for name in (f"{mode}.key", f"{mode}-ml-dsa.key"):
             assert (here / "agency" / half_ / name).stat().st_mode & 0o777 == 0o600
@@ -193,7 +193,7 @@ def test_enrolling_again_unpins_no_root(here, zegel, good):
     assert len(roots.read(Path("pilot"))) == 2
 
 
-def test_who_was_given_half_a_root_file_is_told_so_and_mends_it(here, zegel, good):
+def test_a_person_that_was_given_half_a_root_file_is_told_so_and_corrects_it(here, zegel, good):
     half("half.crt", 0)
     good("device init other --name drone-8")
     good("agency certify-device agency other/device.csr -o drone-8.crt")
@@ -233,7 +233,7 @@ def test_a_root_file_holds_one_agency_in_one_order(here, zegel, parts):
         assert answer.error == "odd.crt does not hold the roots of one agency"
 
 
-def test_a_second_agency_of_the_same_name_is_not_trusted_beside_the_first(here, zegel, good):
+def test_a_second_agency_of_the_same_name_is_not_trusted_in_addition_to_the_first(here, zegel, good):
     """Else its root of one algorithm could stand in for the other's."""
     good("agency init fake --name 'Harbour Police' --hybrid")
     answer = zegel("station trust pilot --root fake/root/root.crt")
@@ -242,7 +242,7 @@ def test_a_second_agency_of_the_same_name_is_not_trusted_beside_the_first(here, 
     assert len(roots.read(Path("pilot"))) == 2
 
 
-def test_a_classical_agency_beside_it_is_not_asked_for_two(here, good):
+def test_a_classical_agency_in_addition_is_not_asked_for_two(here, good):
     good("station trust pilot --root coast/root/root.crt")
     good("device init theirs --name theirs")
     good("agency certify-device coast theirs/device.csr -o theirs.crt")

@@ -51,7 +51,7 @@ def test_roles_decide_the_lanes_and_all_hear_orders_and_evidence(roles: Role, la
     assert set(lanes_for(roles)) == lanes | {Lane.ORDER, Lane.EVIDENCE}
 
 
-def test_nobody_reads_both_telemetry_lanes():
+def test_no_station_reads_both_telemetry_lanes():
     """Else an observer's key would forge telemetry to a commander who listens to both."""
     for bits in range(32):
         lanes = lanes_for(Role(bits))

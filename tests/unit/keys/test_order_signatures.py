@@ -210,14 +210,14 @@ def test_the_certificate_stands_alone():
 
 
 @pytest.mark.parametrize("outer", [{1: -51}, {4: b"kid"}, {33: b"certificate"}, {"note": "anything"}])
-def test_nothing_stands_in_the_outer_header(outer):
+def test_nothing_is_in_the_outer_header(outer):
     """No signature covers it: of one order anybody could make any number of files."""
     protected, payload, signatures = parts(issued())
     with pytest.raises(MalformedMessage, match="unprotected headers"):
         verified(cose.dumps(cbor2.CBORTag(98, [protected, outer, payload, signatures])))
 
 
-def test_nothing_stands_beside_the_certificate():
+def test_nothing_is_in_the_header_but_the_certificate():
     protected, payload, [[head, chain, signature]] = parts(issued())
     for more in ({4: b"kid"}, {34: [-16, bytes(32)]}):
         with pytest.raises(MalformedMessage, match="unprotected headers"):

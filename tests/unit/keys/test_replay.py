@@ -79,7 +79,7 @@ def test_a_window_begins_at_a_counter():
 
 
 @pytest.mark.parametrize("seed", range(50))
-def test_a_window_that_begins_anew_is_one_that_never_saw_what_is_below(seed: int):
+def test_a_window_that_begins_again_is_one_that_never_saw_what_is_below(seed: int):
     rng = random.Random(seed)
     window, reference, floor = ReplayWindow(64), OneByOne(64), 0
     for _ in range(60):

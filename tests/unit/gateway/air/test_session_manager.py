@@ -92,7 +92,7 @@ def test_an_order_that_drops_a_station_is_changed_to_at_once(aboard):
     assert set(aboard.announcer.current.announcements) == {1}
 
 
-def test_an_order_that_drops_nobody_is_told_first(aboard):
+def test_an_order_that_drops_no_one_is_told_first(aboard):
     old = aboard.announcer
     aboard.put_in_force(next_order(aboard, not_after=NOW + 9 * HOUR), 1.0)
     assert old.flags & Flag.ORDER_CHANGE_AHEAD
@@ -325,7 +325,7 @@ def test_an_order_that_makes_this_aircraft_void_is_refused_and_it_flies_on(aboar
     assert aboard.announcer.phase is Phase.STEADY
 
 
-def test_an_order_that_makes_another_aircraft_void_is_told_ahead_as_one_that_drops_nobody(aboard):
+def test_an_order_that_makes_another_aircraft_void_is_told_ahead_as_one_that_drops_no_one(aboard):
     others = [place for place, _ in enumerate(aboard.order.content.devices)]
     others.remove(aboard.device.device_index(aboard.order.content))
     devices = [dataclasses.replace(d, void=place in others) for place, d in enumerate(aboard.order.content.devices)]

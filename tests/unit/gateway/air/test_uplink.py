@@ -102,7 +102,7 @@ def test_the_link_is_told_whose_datagrams_were_accepted(scene: Scene):
     assert scene.link.vouched == ["sender 1"]
 
 
-def test_a_copy_by_the_slower_link_keeps_that_link_and_vouches_for_nobody(scene: Scene):
+def test_a_copy_by_the_slower_link_keeps_that_link_and_authenticates_no_one(scene: Scene):
     (sealed,) = scene.stations[0].seal([ARM], scene.now)
     for _ in range(2):
         scene.link.put(b"rubbish", sealed)

@@ -126,6 +126,6 @@ def test_a_ground_station_on_the_line_is_no_flight_controller(tmp_path, uart, mo
     assert "only others' heartbeats" in finding.text
 
 
-def test_who_must_be_spoken_to_first_cannot_be_heard(tmp_path):
+def test_an_autopilot_that_must_be_spoken_to_first_cannot_be_heard(tmp_path):
     finding = asked(tmp_path, "udpout:127.0.0.1:14540")
     assert (finding.state, finding.what) == ("cannot tell", "flight controller")

@@ -88,7 +88,7 @@ def test_what_interrupts_a_flight_is_for_afterwards(bad):
 
 
 @pytest.mark.parametrize("facts", ["inactive\nUnitFileState=disabled", "inactive\nUnitFileState=enabled"])
-def test_a_service_is_started_beside_no_flight(bad, monkeypatch, facts):
+def test_a_service_is_not_started_during_a_flight(bad, monkeypatch, facts):
     root, line = bad
     monkeypatch.setattr(service, "told", lambda *_: f"LoadState=loaded\nResult=success\nActiveState={facts}")
     (finding,) = looked(subject(root, line), service.look)
@@ -106,7 +106,7 @@ WHO = Holder(812, "minicom of user alex (process 812)")
 PORT = parse("udpin:0.0.0.0:14600")
 
 
-def test_who_has_a_port_is_named_and_never_to_be_killed(tmp_path):
+def test_the_holder_of_a_port_is_named_and_never_to_be_killed(tmp_path):
     finding = holder.taken("link", PORT, [WHO], subject(tmp_path, "/dev/x"), "name another port")
     assert finding.state is State.DO
     assert "in use by minicom of user alex (process 812), and only one" in finding.text

@@ -130,7 +130,7 @@ def test_a_configuration_that_cannot_be_read_is_said_before_anything_is_asked(tm
 
 @only_root
 @pytest.mark.parametrize("there", ["zegel", "zegel/air.d"])
-def test_who_may_not_write_is_told_before_anything_is_asked(tmp_path, there):
+def test_a_user_that_may_not_write_is_told_before_anything_is_asked(tmp_path, there):
     """By a process of another user: its answers would be lost."""
     for folder in (tmp_path / "zegel", tmp_path / there):
         folder.mkdir(exist_ok=True)

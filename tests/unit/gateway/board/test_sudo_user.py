@@ -30,7 +30,7 @@ def path(tmp_path):
 
 
 @pytest.mark.parametrize("how", [("SUDO_USER", PERSON.pw_name), ("PKEXEC_UID", str(PERSON.pw_uid))])
-def test_whoever_called_is_let_in_by_a_file_of_its_own(path, monkeypatch, how):
+def test_the_user_that_called_is_admitted_by_a_file_of_its_own(path, monkeypatch, how):
     monkeypatch.setenv(*how)
     written = sudo_user.let_in(path)
     assert written == path.with_suffix(".d") / "10-plain-users.toml"
@@ -69,14 +69,14 @@ def test_what_a_person_wrote_stays(path, monkeypatch, where):
 @pytest.mark.parametrize(
     "environment", [{}, {"SUDO_USER": "root"}, {"PKEXEC_UID": "0"}, {"SUDO_USER": "nobody"}, {"SUDO_USER": "no such user"}]
 )
-def test_who_is_root_anyway_or_is_not_known_is_not_written(path, monkeypatch, environment):
+def test_root_and_a_user_that_is_not_known_are_not_written(path, monkeypatch, environment):
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert sudo_user.let_in(path) is None
     assert not path.with_suffix(".d").exists()
 
 
-def test_who_is_not_root_writes_nobody(path, monkeypatch):
+def test_a_user_that_is_not_root_writes_no_one(path, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setenv("SUDO_USER", PERSON.pw_name)
     assert sudo_user.let_in(path) is None

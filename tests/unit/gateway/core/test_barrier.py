@@ -47,7 +47,7 @@ def test_what_is_counted_is_the_place_and_never_the_text():
     assert barrier.news() == []
 
 
-def test_whoever_wants_to_end_the_program_may():
+def test_a_request_to_end_the_program_passes_the_barrier():
     for end in (KeyboardInterrupt, SystemExit):
         with pytest.raises(end), Barrier():
             raise end
@@ -183,7 +183,7 @@ def test_an_unexpected_content_of_the_control_lane_is_counted(monkeypatch):
     assert scene.aircraft.drops == {UNEXPECTED: 1}
 
 
-def test_a_command_that_nobody_can_decrypt_and_one_that_cannot_be_ordered_cost_themselves(monkeypatch):
+def test_a_command_that_no_key_opens_and_one_that_cannot_be_ordered_cost_themselves(monkeypatch):
     world = World(1)
     aircraft, station = world.aircraft(), world.station(1)
     now = command(world, station, aircraft, 0.0)

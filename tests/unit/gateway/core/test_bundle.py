@@ -45,13 +45,13 @@ def test_frames_that_come_close_together_wait_for_company_but_not_longer_than_th
     assert bundler.next_due() == pytest.approx(10.0015)
 
 
-def test_a_frame_after_a_silence_waits_for_nobody():
+def test_a_frame_after_a_silence_waits_for_no_other():
     bundler = Bundler(1472, PAD, 0.0, 0.002)
     bundler.add(frames(1), 10.0)
     assert bundler.next_due() == 10.0
 
 
-def test_the_first_answer_to_a_command_waits_for_nobody_and_the_next_frame_does():
+def test_the_first_answer_to_a_command_waits_for_no_other_and_the_next_frame_does():
     bundler, batch = Bundler(1472, PAD, 10.0, 0.002), Batch()
     bundler.expect_answer(10.0)
     bundler.add(frames(1), 10.001)

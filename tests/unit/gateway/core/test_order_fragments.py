@@ -39,7 +39,7 @@ def test_in_any_order_and_doubled_the_pieces_make_the_file(seed):
     assert gathered(Gathering(), [*shuffled[:-1], shuffled[0], shuffled[-1]])[-1] == ORDER.raw
 
 
-def test_a_piece_of_another_order_begins_anew():
+def test_a_piece_of_another_order_begins_again():
     other = order_fragments.split(signed(serial=8, stations=ORDER.content.stations))
     gathering = Gathering()
     assert gathered(gathering, [*FRAGMENTS[:-1], other[0]]) == [None] * len(FRAGMENTS)
@@ -47,7 +47,7 @@ def test_a_piece_of_another_order_begins_anew():
     assert ORDER.raw in gathered(gathering, FRAGMENTS)
 
 
-def test_a_piece_of_another_count_begins_anew():
+def test_a_piece_of_another_count_begins_again():
     gathering = Gathering()
     gathered(gathering, FRAGMENTS[:-1])
     assert gathering.add(FRAGMENTS[0][:17] + bytes([16]) + FRAGMENTS[0][18:]) is None

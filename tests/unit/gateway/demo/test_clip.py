@@ -100,7 +100,7 @@ def test_numbers_wrap(sink, monkeypatch):
     assert [timestamp for timestamp, _ in groupby(p.timestamp for p in packets)][:2] == [2**32 - 1, 3599]
 
 
-def test_parameter_sets_stand_before_each_key_picture(units):
+def test_parameter_sets_precede_each_key_picture(units):
     taken = pictures(units)
     kinds = [[unit[0] & 31 for unit in picture if unit[0] & 31 != SEI] for picture in taken]
     assert len(taken) == 250

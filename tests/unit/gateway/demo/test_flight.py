@@ -127,7 +127,7 @@ def test_after_a_pause_it_goes_on_where_it_was(make, log):
     assert controller.frames_sent() == [frame for _, frame in log[: 2 * before]]
 
 
-def test_who_opens_the_line_hears_nothing_that_was_sent_before(make, log):
+def test_a_program_that_opens_the_line_hears_nothing_that_was_sent_before(make, log):
     controller = make(log)
     now = play(controller, 0.0, 0.5)
     unheard = len(controller.sent)
@@ -158,7 +158,7 @@ def test_what_a_reader_left_unread_is_gone_and_the_line_still_raw(make, log):
     reader.close()
 
 
-def test_who_took_the_line_for_himself_does_not_shut_out_the_next(make, log):
+def test_a_program_that_took_the_line_for_itself_does_not_shut_out_the_next(make, log):
     """As a killed gateway does. Only the superuser may open a terminal that is TIOCEXCL, so ask for the flag."""
     controller = make(log)
     reader = Reader(controller.path)

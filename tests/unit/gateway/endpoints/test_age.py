@@ -264,7 +264,7 @@ def test_a_stream_tells_the_age_of_what_it_reads(kind, tmp_path):
     close()
 
 
-def test_who_connects_while_nobody_looks_brings_nothing_young():
+def test_a_client_that_connects_between_two_reads_brings_nothing_young():
     port = free_port(socket.SOCK_STREAM)
     server = opened(open_endpoint(parse(f"tcpin:{HOST}:{port}")))
     made: list[socket.socket] = []

@@ -41,7 +41,7 @@ def test_too_many_are_not_taken_for_none(told, monkeypatch):
     until(too_many)
 
 
-def test_a_system_that_does_not_tell_has_nobody_leave(monkeypatch):
+def test_on_a_system_that_does_not_tell_no_one_leaves(monkeypatch):
     monkeypatch.setattr(departures, "NETLINK_SOCK_DIAG", 31)  # no such protocol
     made = Departures()
     assert (made.available, made.pop()) == (False, set())

@@ -138,7 +138,7 @@ def test_a_busy_port_is_tried_again(make):
     until(lambda: feed.tick(2.0) or feed.state == "idle")
 
 
-def test_a_subscriber_that_does_not_read_holds_up_nobody(make):
+def test_a_subscriber_that_does_not_read_delays_no_other(make):
     feed = make(f"tcp://{HOST}:{free_port(socket.SOCK_STREAM)}")
     feed.tick(0.0)
     listening = subscribe(feed.address, "video.a")
@@ -215,7 +215,7 @@ def test_what_is_no_subscription_is_counted_and_nothing_else(scene, message):
     assert hears(feed, honest)
 
 
-def test_a_false_unsubscription_takes_the_feed_from_nobody(scene):
+def test_a_false_unsubscription_takes_the_feed_from_no_one(scene):
     feed, honest, stranger = scene
     stranger.says(*[b"\0telemetry"] * 5, b"")
     until(lambda: feed.tick(0.0) or feed.refused == 1)
@@ -236,7 +236,7 @@ def test_a_flood_is_disconnected_and_honest_subscribers_come_again(scene):
     feed, honest, stranger = scene
     stranger.says(*(b"\1topic %d" % number for number in range(5 * REFUSED_MAX)))
     until(lambda: feed.tick(0.0) or feed.state == "reconnecting")
-    assert stranger.hung_up_on()
+    assert stranger.disconnected()
     assert feed.refused <= REFUSED_MAX + EVENTS_A_TICK
     assert not feed.subscriptions
     assert "flooded" in feed.last_error
@@ -245,17 +245,17 @@ def test_a_flood_is_disconnected_and_honest_subscribers_come_again(scene):
     assert hears(feed, honest)
 
 
-def test_who_sends_too_much_at_once_is_hung_up_on(scene):
+def test_a_program_that_sends_too_much_at_once_is_disconnected(scene):
     feed, honest, stranger = scene
     stranger.says(b"\1" + bytes(EVENT_MAX))
-    assert stranger.hung_up_on()
+    assert stranger.disconnected()
     assert hears(feed, honest)
 
 
 @pytest.mark.parametrize(
     "rubbish", [b"GET / HTTP/1.1\r\n\r\n", bytes(1000), GREETING + bytes(60), GREETING + ready(b"DEALER")]
 )
-def test_who_speaks_no_zeromq_is_hung_up_on(scene, rubbish):
+def test_a_program_that_speaks_no_zeromq_is_disconnected(scene, rubbish):
     feed, honest, _ = scene
     with socket.create_connection((HOST, int(feed.address.rpartition(":")[2]))) as made:
         made.sendall(rubbish)
@@ -283,7 +283,7 @@ def test_a_program_of_a_user_who_may_be_here_gets_what_it_asked_for(make):
 
 
 @linux
-def test_a_program_of_a_user_who_may_not_is_hung_up_on_and_gets_nothing(make):
+def test_a_program_of_a_user_that_is_not_allowed_is_disconnected_and_gets_nothing(make):
     feed = make(f"tcp://{HOST}:{free_port(socket.SOCK_STREAM)}", 4_000_000)
     stranger = Program(feed.address, "telemetry", count=1)
 
@@ -298,7 +298,7 @@ def test_a_program_of_a_user_who_may_not_is_hung_up_on_and_gets_nothing(make):
 
 
 @linux
-def test_who_unsubscribes_gets_no_more_and_others_do(make):
+def test_a_program_that_unsubscribes_gets_no_more_and_others_do(make):
     feed = make(f"tcp://{HOST}:{free_port(socket.SOCK_STREAM)}", os.geteuid())
     with zmq.Context() as context, context.socket(zmq.SUB) as leaves, context.socket(zmq.SUB) as stays:
         for program in (leaves, stays):
@@ -313,7 +313,7 @@ def test_who_unsubscribes_gets_no_more_and_others_do(make):
 
 
 @linux
-def test_a_message_of_a_strangers_own_lends_it_nobodys_subscription(make, monkeypatch):
+def test_a_message_of_a_strangers_own_gives_it_no_subscription_of_another(make, monkeypatch):
     """libzmq notes no connection for such a message, so what comes behind it would be taken for the next one's."""
     feed = make(f"tcp://{HOST}:{free_port(socket.SOCK_STREAM)}", os.geteuid())
     feed.tick(0.0)
@@ -344,6 +344,6 @@ def test_a_message_of_a_strangers_own_lends_it_nobodys_subscription(make, monkey
             return bool(honest.poll(10))
 
         until(hears)
-        assert first.hung_up_on()
-        assert second.hung_up_on()
+        assert first.disconnected()
+        assert second.disconnected()
         assert b"frame" not in second.heard

@@ -119,7 +119,7 @@ def poses() -> Iterator[Callable[[str, int], socket.socket]]:
 # --- udpin ---
 
 
-def test_who_may_is_heard_and_answered(make, program):
+def test_an_allowed_user_is_heard_and_answered(make, program):
     server, client = opened(make(f"udpin:{HOST}:{free_port()}", ME)), program()
     client.sendto(FRAME, (HOST, server.address.port))
     assert received(server, 1, 1.0) == [FRAME]
@@ -129,7 +129,7 @@ def test_who_may_is_heard_and_answered(make, program):
     assert server.users.strangers == {}
 
 
-def test_who_may_not_is_neither_heard_nor_answered_but_named(make, program):
+def test_a_user_that_is_not_allowed_is_neither_heard_nor_answered_but_named(make, program):
     server, client = opened(make(f"udpin:{HOST}:{free_port()}", SOMEBODY)), program()
     for _ in range(3):
         client.sendto(FRAME, (HOST, server.address.port))
@@ -141,7 +141,7 @@ def test_who_may_not_is_neither_heard_nor_answered_but_named(make, program):
     assert stranger == (ME, f"{HOST}:{port_of(client)}", f"udpin:{HOST}:{server.address.port}", 1.0)
 
 
-def test_who_sent_and_is_gone_is_not_heard(make, program):
+def test_a_program_that_sent_and_is_gone_is_not_heard(make, program):
     server, client = opened(make(f"udpin:{HOST}:{free_port()}", ME)), program()
     client.sendto(FRAME, (HOST, server.address.port))
     client.close()
@@ -149,7 +149,7 @@ def test_who_sent_and_is_gone_is_not_heard(make, program):
     assert [user for user, *_ in server.users.strangers.values()] == [None]
 
 
-def test_of_several_only_those_who_may_are_heard_in_order(make, program, monkeypatch):
+def test_of_several_only_the_allowed_are_heard_in_order(make, program, monkeypatch):
     server = opened(make(f"udpin:{HOST}:{free_port()}", ME))
     good, bad = program(), program()
     real = socket_users.udp_ports
@@ -217,7 +217,7 @@ def test_the_same_port_at_another_address_spoils_it(make, program):
     assert socket_users.udp_ports()[port_of(client)] == {ME}, "and both are looked at"
 
 
-def test_a_neighbour_of_the_network_is_nobody_of_this_computer(make):
+def test_a_neighbour_of_the_network_is_no_user_of_this_computer(make):
     peers = Peers(PlainUsers((ME,)), "udpin:0.0.0.0:14550", lambda peer: peer, all_here=False)
     assert peers.admitted([("192.0.2.7", 14550)], 0.0) == [("192.0.2.7", 14550)]
     bound_to_loopback = Peers(PlainUsers((ME,)), "udpin:127.0.0.1:14550", lambda peer: peer, all_here=True)
@@ -234,7 +234,7 @@ def test_newcomers_without_end_cost_a_bounded_number_of_looks(monkeypatch):
     assert len(looks) == LOOKS_MAX
 
 
-def test_a_row_that_the_system_skipped_keeps_nobody_out(monkeypatch):
+def test_a_row_that_the_system_skipped_keeps_no_one_out(monkeypatch):
     """It shows its table in pieces, and skips a row now and then where other programs close sockets meanwhile."""
     looks = itertools.count()
     port = 14550
@@ -247,7 +247,7 @@ def test_a_row_that_the_system_skipped_keeps_nobody_out(monkeypatch):
     assert users.strangers == {}
 
 
-def test_newcomers_without_end_put_off_no_look_at_who_commands(monkeypatch):
+def test_newcomers_without_end_put_off_no_look_at_the_commander(monkeypatch):
     monkeypatch.setattr(plain_users, "REST", 1e9)
     gcs, ports = (HOST, 14550), {14550: frozenset({ME})}
     monkeypatch.setattr(socket_users, "udp_ports", lambda: ports)
@@ -323,7 +323,7 @@ def test_what_is_known_costs_no_look(make, program, monkeypatch):
         server.tick(1.2)
 
 
-def test_tables_that_cannot_be_read_let_nobody_in(make, program, tmp_path, monkeypatch):
+def test_tables_that_cannot_be_read_let_no_one_in(make, program, tmp_path, monkeypatch):
     monkeypatch.setattr(socket_users, "NET", tmp_path)
     server, client = opened(make(f"udpin:{HOST}:{free_port()}", ME)), program()
     client.sendto(FRAME, (HOST, server.address.port))
@@ -331,14 +331,14 @@ def test_tables_that_cannot_be_read_let_nobody_in(make, program, tmp_path, monke
     assert "udp" in server.users.trouble
 
 
-def test_nobody_is_whoever_linux_cannot_show():
+def test_user_65534_is_any_that_linux_cannot_show():
     assert not PlainUsers((OVERFLOW_UID,)).may_have({OVERFLOW_UID}, "", "", 0.0)
 
 
 # --- udpout ---
 
 
-def test_what_is_sent_goes_to_who_may_listen_and_to_nobody_else(make, program):
+def test_what_is_sent_goes_to_the_allowed_and_to_no_one_else(make, program):
     port = free_port()
     allowed, refused = opened(make(f"udpout:{HOST}:{port}", ME)), opened(make(f"udpout:{HOST}:{port}", SOMEBODY))
     for endpoint in (allowed, refused):
@@ -355,7 +355,7 @@ def test_what_is_sent_goes_to_who_may_listen_and_to_nobody_else(make, program):
     assert [*refused.users.strangers] == [ME]
 
 
-def test_who_may_not_listen_is_not_heard_there(make, program):
+def test_a_user_that_may_not_listen_is_not_heard_there(make, program):
     port = free_port()
     listener = program(port)
     client = opened(make(f"udpout:{HOST}:{port}", ME))
@@ -390,7 +390,7 @@ def test_before_a_command_is_taken_the_answer_is_fresh(program, monkeypatch, kin
 
 @departures
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_command_of_who_shared_the_port_and_has_left_it_is_not_taken(program, kind):
+def test_a_command_of_a_program_that_shared_the_port_and_has_left_it_is_not_accepted(program, kind):
     gcs, endpoint = commanding(program, kind)
     to = (HOST, port_of(endpoint._socket))
     gcs.sendto(FRAME, to)
@@ -407,7 +407,7 @@ def test_a_command_of_who_shared_the_port_and_has_left_it_is_not_taken(program, 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_newcomers_without_end_keep_out_nobody_who_commands(program, kind):
+def test_newcomers_without_end_do_not_keep_the_commander_out(program, kind):
     gcs, endpoint = commanding(program, kind)
     to = (HOST, port_of(endpoint._socket))
     gcs.sendto(FRAME, to)
@@ -440,7 +440,7 @@ def test_departures_without_end_take_no_command_away(monkeypatch):
 # --- tcp ---
 
 
-def test_a_connection_of_who_may(make):
+def test_a_connection_of_an_allowed_user(make):
     port = free_port(socket.SOCK_STREAM)
     server, client = opened(make(f"tcpin:{HOST}:{port}", ME)), make(f"tcp:{HOST}:{port}", ME)
 
@@ -454,7 +454,7 @@ def test_a_connection_of_who_may(make):
     assert received_bytes(server, len(FRAME)) == FRAME
 
 
-def test_who_may_not_connect_is_hung_up_on_unheard(make):
+def test_a_user_that_may_not_connect_is_disconnected_unheard(make):
     server = opened(make(f"tcpin:{HOST}:{free_port(socket.SOCK_STREAM)}", SOMEBODY))
     with socket.create_connection((HOST, server.address.port)) as client:
         client.sendall(FRAME)
@@ -467,7 +467,7 @@ def test_who_may_not_connect_is_hung_up_on_unheard(make):
     assert [*server.users.strangers] == [ME]
 
 
-def test_who_connected_and_is_gone_is_not_heard(make):
+def test_a_program_that_connected_and_is_gone_is_not_heard(make):
     server = opened(make(f"tcpin:{HOST}:{free_port(socket.SOCK_STREAM)}", ME, 0))
     with socket.create_connection((HOST, server.address.port)) as client:
         client.sendall(FRAME)
@@ -489,7 +489,7 @@ def test_newcomers_wait_for_the_next_look_and_are_not_turned_away(make, monkeypa
         assert len(server.clients()) == 1
 
 
-def test_a_server_of_who_may_not_gets_nothing(make):
+def test_a_server_of_a_user_that_is_not_allowed_gets_nothing(make):
     with socket.create_server((HOST, 0)) as listener:
         client = make(f"tcp:{HOST}:{listener.getsockname()[1]}", SOMEBODY)
         until(lambda: client.tick(0.0) or client._meeting)

@@ -54,7 +54,7 @@ def heard(link: Endpoint, client: socket.socket) -> Hashable:
     return address
 
 
-def vouched(link: Endpoint, client: socket.socket, now: float) -> Hashable:
+def authentic(link: Endpoint, client: socket.socket, now: float) -> Hashable:
     address = heard(link, client)
     link.authenticated(link.senders([0]), now)
     return address
@@ -79,7 +79,7 @@ def test_only_a_link_that_listens_is_of_this_kind():
 
 def test_the_sender_of_copies_can_be_tried_alone_and_gets_nothing_else(link, sockets: Sockets):
     relay, aircraft = sockets(2)
-    fast = vouched(link, relay, 1.0)
+    fast = authentic(link, relay, 1.0)
     slow = proposed(link, aircraft, 1.0)
     assert link.addresses() == [fast, slow]
     assert answered(link, [relay, aircraft], 1.0) == [True, False]
@@ -99,23 +99,23 @@ def test_what_came_back_makes_an_address_one_that_gets_everything_for_ten_second
 
 def test_an_unproved_address_gives_way_to_a_new_one_and_a_proved_one_does_not(link, sockets: Sockets):
     clients = sockets(7)
-    addresses = [vouched(link, client, 1.0) for client in clients[:4]]
+    addresses = [authentic(link, client, 1.0) for client in clients[:4]]
     link.prove(addresses[1], 1.5)
     link.prove(addresses[3], 1.5)
-    vouched(link, clients[4], 2.0)
+    authentic(link, clients[4], 2.0)
     assert answered(link, clients[:5], 2.0) == [False, True, True, True, True]
-    vouched(link, clients[5], 2.0)
+    authentic(link, clients[5], 2.0)
     link.prove(proposed(link, clients[6], 2.0), 2.0)
     assert answered(link, clients, 2.0) == [False, True, False, True, False, True, True]
-    vouched(link, clients[0], 11.6)
+    authentic(link, clients[0], 11.6)
     assert answered(link, clients, 11.6) == [True, False, False, False, False, False, True], "what was proved ends too"
 
 
 def test_where_all_are_proved_a_new_one_waits_and_it_is_said(link, sockets: Sockets):
     clients = sockets(6)
     for client in clients[:4]:
-        link.prove(vouched(link, client, 1.0), 1.0)
-    vouched(link, clients[4], 2.0)
+        link.prove(authentic(link, client, 1.0), 1.0)
+    authentic(link, clients[4], 2.0)
     link.prove(proposed(link, clients[5], 2.0), 2.0)
     assert answered(link, clients, 2.0) == [True] * 4 + [False] * 2
     assert link.last_error
@@ -124,7 +124,7 @@ def test_where_all_are_proved_a_new_one_waits_and_it_is_said(link, sockets: Sock
 def test_one_that_is_proved_and_has_fallen_silent_gives_way(link, sockets: Sockets):
     """A NAT gives the aircraft another address every second."""
     for number, client in enumerate(sockets(12)):
-        link.prove(vouched(link, client, float(number)), float(number))
+        link.prove(authentic(link, client, float(number)), float(number))
         assert answered(link, [client], float(number)) == [True]
 
 
@@ -139,7 +139,7 @@ def test_those_that_are_tried_are_few_the_newest_and_only_while_they_send(link, 
 
 def test_copies_keep_an_address_that_gets_everything(link, sockets: Sockets):
     (aircraft,) = sockets(1)
-    address = vouched(link, aircraft, 1.0)
+    address = authentic(link, aircraft, 1.0)
     for now in (5.0, 9.0):
         assert proposed(link, aircraft, now) == address
     assert link.addresses() == [address]
@@ -149,7 +149,7 @@ def test_copies_keep_an_address_that_gets_everything(link, sockets: Sockets):
 
 def test_a_link_that_is_gone_proves_and_sends_nothing(link, sockets: Sockets):
     (aircraft,) = sockets(1)
-    address = vouched(link, aircraft, 1.0)
+    address = authentic(link, aircraft, 1.0)
     link.close()
     link.prove(address, 1.0)
     link.send_to(batch_of([b"challenge"]), address, 1.0)

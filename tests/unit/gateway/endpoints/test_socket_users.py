@@ -26,7 +26,7 @@ def test_a_udp_port_is_its_users_at_whatever_address(family, host):
 
 
 @pytest.mark.parametrize(("listens", "connects"), [("127.0.0.1", "127.0.0.1"), ("::1", "::1"), ("::", "127.0.0.1")])
-def test_a_connection_is_its_users_until_he_closes_it(listens, connects):
+def test_a_connection_is_its_users_until_it_is_closed(listens, connects):
     family = socket.AF_INET6 if ":" in listens else socket.AF_INET
     with socket.create_server((listens, 0), family=family, dualstack_ipv6=listens == "::") as server:
         client = socket.create_connection((connects, server.getsockname()[1]))
@@ -37,7 +37,7 @@ def test_a_connection_is_its_users_until_he_closes_it(listens, connects):
             assert tcp_user(tcp_connections(), theirs, ours.getsockname()) is None, "Linux says 0, which is not root"
 
 
-def test_a_connection_that_nobody_has_accepted_is_nobodys():
+def test_a_connection_that_no_program_has_accepted_has_no_user():
     with socket.create_server((HOST, 0)) as server, socket.create_connection(server.getsockname()) as client:
         assert tcp_user(tcp_connections(), server.getsockname(), client.getsockname()) is None
         with server.accept()[0]:

@@ -80,7 +80,7 @@ def test_what_does_not_fit_a_slot_is_left_out_and_counted(make):
     assert (server.counters.rx_datagrams, server.counters.rx_bytes) == (3, ROOM + 30)
 
 
-def test_a_port_where_nobody_listens_yet(make):
+def test_a_port_where_no_program_listens_yet(make):
     port = free_port()
     client = make(f"udpout:{HOST}:{port}")
     for _ in range(3):
@@ -155,7 +155,7 @@ def test_the_newest_of_many_restarts_of_a_program_is_answered(make):
     assert server.last_error == ""
 
 
-def test_a_flood_of_newcomers_does_not_push_out_who_is_heard(make):
+def test_a_flood_of_newcomers_does_not_displace_a_client_that_is_heard(make):
     port = free_port()
     server = make(f"udpin:{HOST}:{port}")
     clients = [make(f"udpout:{HOST}:{port}") for _ in range(60)]
@@ -193,7 +193,7 @@ def test_a_link_follows_a_peer_whose_nat_gives_it_another_address_again_and_agai
     link.close()
 
 
-def test_who_relays_faster_from_ever_new_addresses_pushes_nobody_out_of_a_link(make):
+def test_a_relay_that_is_faster_from_ever_new_addresses_displaces_no_one_from_a_link(make):
     link = opened(open_link(parse(f"udpin:{HOST}:{free_port()}")))
     mine, *relays = [make(f"udpout:{HOST}:{link.address.port}") for _ in range(30)]
     for number, client in enumerate([mine, *relays]):
@@ -471,7 +471,7 @@ def answered(link: Endpoint, clients: list[socket.socket], now: float) -> list[b
     return [bool(select.select([client], (), (), 0.05)[0]) and client.recv(100) == b"command" for client in clients]
 
 
-def test_a_link_answers_whom_it_was_told_is_authentic_for_five_seconds_and_nobody_else(link, sockets):
+def test_a_link_answers_an_address_that_was_authenticated_for_five_seconds_and_no_other(link, sockets):
     stranger, aircraft = sockets(2)
     heard(link, aircraft)
     link.authenticated(link.senders([0]), 100.0)
@@ -482,7 +482,7 @@ def test_a_link_answers_whom_it_was_told_is_authentic_for_five_seconds_and_nobod
     assert link.state == "idle"
 
 
-def test_copies_keep_whom_they_come_from_and_make_nobody_new(link, sockets):
+def test_copies_keep_the_address_that_they_come_from_and_add_none(link, sockets):
     stranger, aircraft = sockets(2)
     heard(link, aircraft)
     link.authenticated(link.senders([0]), 100.0)
@@ -497,7 +497,7 @@ def test_copies_keep_whom_they_come_from_and_make_nobody_new(link, sockets):
     assert answered(link, [stranger, aircraft], 113.1) == [False, False]
 
 
-def test_a_flood_of_sources_does_not_push_out_who_is_vouched_for(link, sockets):
+def test_a_flood_of_sources_does_not_displace_an_address_that_was_authenticated(link, sockets):
     clients = sockets(6)
     for client in clients:
         heard(link, client)
@@ -516,14 +516,14 @@ def test_only_the_senders_of_the_authentic_slots_are_answered(link, sockets):
     assert answered(link, [stranger, big, aircraft], 0.0) == [False, False, True]
 
 
-def test_to_vouch_for_nothing_changes_nothing(link, sockets):
+def test_to_authenticate_no_sender_changes_nothing(link, sockets):
     (client,) = sockets(1)
     heard(link, client)
     link.authenticated(link.senders([]), 0.0)
     assert answered(link, [client], 0.0) == [False]
 
 
-def test_a_link_that_sends_needs_nobody_to_vouch():
+def test_a_link_that_sends_needs_no_authentication():
     endpoint = open_link(parse(f"udpout:{HOST}:9"))
     assert type(endpoint) is type(open_endpoint(parse(f"udpout:{HOST}:9")))
     endpoint.authenticated(endpoint.senders([0]), 0.0)

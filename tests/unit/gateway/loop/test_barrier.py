@@ -40,7 +40,7 @@ def test_what_is_met_again_and_again_does_not_take_the_whole_processor(monkeypat
     assert slept == [0.001]
 
 
-def test_whoever_brings_an_order_is_told_what_nobody_expected():
+def test_the_person_that_brings_an_order_is_told_what_was_unexpected():
     barrier = Barrier()
     with pytest.raises(KeysError, match=r"unexpected gateway\.loop\.barrier:\d+ KeyError") as caught:
         refusing(barrier, {}.__getitem__)(b"\x01secret")

@@ -49,7 +49,7 @@ def test_the_datagrams_of_two_senders_are_not_mixed():
     end.close()
 
 
-def test_who_never_begins_a_frame_wakes_nobody_for_its_end():
+def test_a_sender_that_never_begins_a_frame_wakes_no_loop_for_its_end():
     end = PlainEnd()
     reader = FrameReader(end)
     end.put(*FRAMES)
@@ -98,7 +98,7 @@ def test_a_sender_that_is_busy_ends_the_silence_of_no_other():
 REQUEST = b"POST / HTTP/1.1\r\nHost: 127.0.0.1:5760\r\nContent-Length: 99\r\n\r\n"
 
 
-def test_a_page_in_a_browser_is_hung_up_on():
+def test_a_page_in_a_browser_is_disconnected():
     """It may put frames behind the head of its request, and the framer would find them."""
     end = opened(open_endpoint(parse(f"tcpin:{HOST}:{free_port(socket.SOCK_STREAM)}")))
     reader = FrameReader(end, only_mavlink=True)

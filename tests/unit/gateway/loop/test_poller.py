@@ -58,7 +58,7 @@ def test_a_datagram_wakes_and_silence_does_not(monkeypatch, way):
     server.close()
 
 
-def test_an_endpoint_at_rest_wakes_nobody_before_its_time_and_is_ready_then():
+def test_an_endpoint_at_rest_wakes_no_loop_before_its_time_and_is_ready_then():
     ports = free_port(), free_port()
     one, other = (opened(open_endpoint(parse(f"udpin:{HOST}:{port}"))) for port in ports)
     poller, until_s = Poller([one, other]), clock.now() + 0.2

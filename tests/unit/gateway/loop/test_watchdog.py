@@ -58,7 +58,7 @@ def test_a_manager_that_is_gone_costs_nothing_and_is_told_when_it_is_back(tmp_pa
         assert listener.recv(100) == b"READY=1"
 
 
-def test_nobody_is_told_where_nobody_asked():
+def test_no_manager_is_told_if_none_asked():
     with Manager({}) as told:
         told.turned(0.0)
         told.tell(lambda: pytest.fail("words are made for nobody"))

@@ -83,7 +83,7 @@ def test_a_process_that_has_just_started_is_given_time():
     assert advise(air(endpoints=[end(Use.FC, **SILENT), LINK], aircraft=SILENT_FC, uptime_s=1.0)) == ""
 
 
-def test_forgeries_beside_an_aircraft_of_ours_are_not_advised_upon():
+def test_forgeries_while_an_aircraft_of_ours_is_heard_are_not_advised_upon():
     forged = {"drops_per_s": {"unopened_control": 5_000.0, "not_zegel": 5_000.0}}
     assert advise(ground(**forged)) == ""
     few = {"drops_per_s": {"unopened_control": 0.4}}

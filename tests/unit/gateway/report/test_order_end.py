@@ -29,7 +29,7 @@ def test_a_start_shortly_before_the_end_is_told_once_with_what_is_left():
     assert told(0.0, -5.0, None) == []
 
 
-def test_after_an_extension_it_begins_anew():
+def test_after_an_extension_it_begins_again():
     assert told(1800.0, 30_000.0, 1800.0) == ["the order ends in 30 minutes"] * 2
     assert told(100.0, 700.0, 100.0) == ["the order ends in 2 minutes"] * 2
 

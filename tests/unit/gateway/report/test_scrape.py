@@ -48,7 +48,7 @@ def asked(port: int, *hosts: str, path: str = "/metrics") -> str:
 
 
 @pytest.mark.parametrize("host", [HOST, f"{HOST}:9477", "localhost", "LOCALHOST:1", "[::1]:9477", "127.9.9.9"])
-def test_who_asks_by_this_computers_address_is_answered(port, host):
+def test_a_client_that_asks_by_this_computers_address_is_answered(port, host):
     text = asked(port, host)
     assert " 200 " in text.splitlines()[0]
     assert text.endswith(BODY)
@@ -98,7 +98,7 @@ def test_rubbish_gets_no_metrics(port, rubbish):
     assert asked(port, "localhost").endswith(BODY)
 
 
-def test_who_says_it_letter_by_letter_is_hung_up_on_and_others_are_served_meanwhile(port):
+def test_a_client_that_says_it_letter_by_letter_is_disconnected_and_others_are_served_meanwhile(port):
     with socket.create_connection((HOST, port), 10) as slow:
         done = threading.Event()
 

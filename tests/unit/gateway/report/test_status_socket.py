@@ -43,7 +43,7 @@ def test_what_is_published_is_read(runtime):
     assert list(runtime.iterdir()) == []
 
 
-def test_who_connects_later_is_sent_the_last_one(runtime):
+def test_a_reader_that_connects_later_is_sent_the_last_one(runtime):
     with Publisher("air", "drone") as publisher:
         for name in ("earlier", "drone"):
             publisher.send(air(name=name))
@@ -96,7 +96,7 @@ def test_what_is_sent_to_a_publisher_ends_nothing(runtime):
             stranger.says(*messages)
             publisher.send(air(name="drone"))
             if len(messages[0]) > ASKED_SIZE_MAX:
-                assert stranger.hung_up_on()
+                assert stranger.disconnected()
             stranger.close()
         with socket.socket(socket.AF_UNIX) as rubbish:
             rubbish.connect(str(path))

@@ -182,7 +182,7 @@ def test_a_new_signer_outranks_the_old_one(here, good, zegel):
         assert zegel(f"device load-order drone {older}").code == 7
 
 
-def test_a_lost_signer_is_made_anew_and_the_root_is_needed_for_it(here, good, zegel):
+def test_a_lost_signer_is_made_again_and_the_root_is_needed_for_it(here, good, zegel):
     shutil.rmtree("agency/signer")
     shutil.move("agency/root", "safe")
     assert zegel("agency new-signer agency").error.startswith("agency/root does not exist")
@@ -476,7 +476,7 @@ def test_an_agency_that_is_not_here_is_named_by_its_option(here, zegel):
 
 
 @pytest.mark.parametrize("folder", ["signer", "root"])
-def test_who_stands_in_a_half_of_the_agency_is_told_so(here, zegel, monkeypatch, folder):
+def test_a_person_in_a_subfolder_of_the_agency_is_told_so(here, zegel, monkeypatch, folder):
     monkeypatch.chdir(here / "agency" / folder)
     assert zegel("order extend ../../op.order --agency . --hours 1 -o x").hint.endswith(": ..")
 

@@ -65,7 +65,7 @@ def test_a_file_and_options_ask_for_the_same_order(here, good):
     assert "it begins at 2027-01-15 09:00 UTC" in said
 
 
-def test_what_a_file_names_is_found_beside_it(here, good):
+def test_what_a_file_names_is_found_in_the_same_folder(here, good):
     """And a time without a zone is UTC, as on the command line."""
     Path("form").mkdir()
     text = FORM.replace('file = "', 'file = "../').replace("09:00:00+00:00", "09:00:00")

@@ -202,7 +202,7 @@ def test_end_makes_a_successor_that_ends_now(here, good, monkeypatch):
     assert "a flight in the air continues" in said
 
 
-def test_who_has_the_order_takes_its_end_also_later(here, good, zegel, monkeypatch):
+def test_a_holder_of_the_order_accepts_its_end_also_later(here, good, zegel, monkeypatch):
     """To carry it to them takes time: by then it has ended. To a station that never had the operation it is nothing."""
     order = content("op.order")
     monkeypatch.setattr("time.time", lambda: NOW + HOUR)
@@ -223,7 +223,7 @@ def test_who_has_the_order_takes_its_end_also_later(here, good, zegel, monkeypat
         StationFolder.open(Path("visitor")).accept_order(data, NOW + 2 * HOUR)
 
 
-def test_a_revocation_that_comes_after_the_end_is_taken_by_who_has_the_order(here, good, monkeypatch):
+def test_a_revocation_that_comes_after_the_end_is_accepted_by_a_holder_of_the_order(here, good, monkeypatch):
     """A flight goes on after the end, and so would a stolen station in it."""
     good("order revoke op.order --station visitor -o revoked.order")
     station = StationFolder.open(Path("pilot"))
@@ -331,7 +331,7 @@ def test_change_refuses_what_changes_nothing(here, zegel):
         "systems op.order --device drone-7:1 --device drone-7:2",
     ],
 )
-def test_nobody_is_changed_twice_by_one_command(here, zegel, words):
+def test_no_station_is_changed_twice_by_one_command(here, zegel, words):
     """The last word would count, and between the two a guard policy that none of them names would become the default."""
     answer = zegel(f"order {words} -o changed.order")
     assert (answer.code, Path("changed.order").exists()) == (2, False)
@@ -487,7 +487,7 @@ def test_the_number_of_a_restored_folder_is_of_its_own_signer(here, good, zegel,
     good("order extend day-2.order --hours 1 -o day-3.order")
 
 
-def test_a_folder_made_anew_amends_what_it_is_told_is_the_newest(here, good, zegel, monkeypatch):
+def test_a_folder_made_again_amends_what_it_is_told_is_the_newest(here, good, zegel, monkeypatch):
     """Of several operations, and also after it has issued orders of its own."""
     good(f"{ISSUE} -o day.order")
     good("order revoke op.order --station visitor -o 3.order")
@@ -587,7 +587,7 @@ def test_the_agency_may_stand_elsewhere(here, good):
         ("change op.order --station vistor:video", "did you mean visitor? it lists pilot, visitor"),
     ],
 )
-def test_a_wrong_name_changes_nobody_and_the_nearest_one_is_named(here, zegel, line, hint):
+def test_a_wrong_name_changes_no_station_and_the_nearest_one_is_named(here, zegel, line, hint):
     answer = zegel(f"order {line} -o new.order")
     assert (answer.code, answer.hint) == (1, hint)
     assert not Path("new.order").exists()

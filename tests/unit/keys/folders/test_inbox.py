@@ -50,7 +50,7 @@ def test_a_refusal_reaches_the_person_in_its_own_words(folder):
     assert (refused.value.hint, refused.value.exit_code) == ("take a newer one", OlderOrder.exit_code)
 
 
-def test_nobody_answers_and_the_order_is_taken_back(folder, monkeypatch):
+def test_no_process_answers_and_the_order_is_taken_back(folder, monkeypatch):
     monkeypatch.setattr(inbox, "WAIT_S", 0.1)
     assert not inbox.hand_over(folder, DATA)
     assert inbox.pop(folder) is None

@@ -89,7 +89,7 @@ def test_no_bit_of_a_seed_is_always_the_same(tmp_path):
     assert (ever, always) == ((1 << 8 * size) - 1, 0)
 
 
-def test_whose_station_it_is(tmp_path):
+def test_the_owner_of_a_station(tmp_path):
     roots = [coast().root, harbour().root]
     assert StationFolder.init(tmp_path / "a", "a", Profile.X25519, roots).agency == "Coast Guard"
     assert StationFolder.init(tmp_path / "b", "b", Profile.X25519, roots, "Customs").agency == "Customs"
@@ -126,7 +126,7 @@ def test_a_seed_that_is_not_this_stations(path, tmp_path):
             StationFolder.open(path)
 
 
-def test_a_station_that_trusts_nobody(path):
+def test_a_station_that_trusts_no_agency(path):
     (path / "roots.crt").write_bytes(b"")
     with pytest.raises(WrongFile, match=r"roots\.crt holds no certificate"):
         StationFolder.open(path)
@@ -190,7 +190,7 @@ def test_an_order_that_does_not_list_it(station):
     assert "station.pub to the agency" in caught.value.hint
 
 
-def test_orders_that_nobody_trusted_signed(station):
+def test_orders_that_no_trusted_agency_signed(station):
     with pytest.raises(ForeignRoot):
         station.accept_order(signed(station.path, coast().signer, agency="Coast Guard"), NOW)
     data = signed(station.path)
@@ -335,7 +335,7 @@ def test_starts_and_system_ids_are_kept_apart_by_agency(station):
     assert station.system(bytes([1]) * 32, b"device") is None
 
 
-def test_the_first_system_id_of_a_device_is_remembered_beside_its_start(station):
+def test_the_first_system_id_of_a_device_is_remembered_with_its_start(station):
     assert station.system(AGENCY, b"device") is None
     station.record_system(AGENCY, b"device", 7)
     assert station.unsaved
@@ -486,7 +486,7 @@ def test_a_destroyed_seed_is_gone(station):
 # --- orders that came by the link ---
 
 
-def test_the_newest_order_of_an_operation_is_kept_and_stands_in_for_an_older_file(path, station):
+def test_the_newest_order_of_an_operation_is_kept_and_replaces_an_older_file(path, station):
     old, new = signed(path), signed(path, serial=8, not_after=NOW + 9 * HOUR)
     assert station.newest_order(old, NOW).content.serial == 7
     assert station.newest_order(new, NOW).content.serial == 8
@@ -546,7 +546,7 @@ def test_a_revocation_that_the_disk_had_no_room_for_counts_while_the_station_run
         StationFolder.open(path).newest_order(signed(path, serial=9, devices=flying), NOW)
 
 
-def test_it_stands_in_for_a_file_that_has_ended(path, station):
+def test_it_replaces_a_file_that_has_ended(path, station):
     old = signed(path)
     station.newest_order(signed(path, serial=8, not_after=NOW + 20 * HOUR), NOW)
     assert station.newest_order(old, NOW + 10 * HOUR).content.serial == 8

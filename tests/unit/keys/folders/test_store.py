@@ -55,7 +55,7 @@ def test_a_secret_that_others_can_reach_is_refused(folder, wrong):
 
 
 @only_root
-def test_who_may_not_read_an_order_is_told_how_to_get_a_copy():
+def test_a_user_that_may_not_read_an_order_is_told_how_to_get_a_copy():
     """An order is 0600 of whoever made it, and is loaded by the user that the service runs as."""
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)

@@ -86,7 +86,7 @@ def test_nothing_else_of_the_session_before_goes_on():
     [{"listed": False}, {"roles": OBSERVER}, {"pub": agency.public(Profile.X25519, 9)}, {"index": 9}],
     ids=["dropped", "no commander any more", "another's key", "another's place"],
 )
-def test_of_whom_the_new_order_does_not_let_command_nothing_goes_on(changes):
+def test_commands_of_a_station_that_the_new_order_does_not_let_command_end(changes):
     scene = Changed(**changes)
     assert scene.drops(scene.late(), now=1.0) == {"not_permitted": 1}
     assert scene.open(scene.late(2), now=1.0).frames == [(2, scene.frame)]
@@ -122,7 +122,7 @@ def flood(scene: Changed) -> list[bytes]:
     ]
 
 
-def test_whom_the_session_before_knew_passes_beside_a_flood_from_the_first_word_on():
+def test_a_station_that_the_session_before_knew_passes_during_a_flood_from_the_first_word_on():
     scene = Changed()
     scene.open(*flood(scene), now=1.0)
     assert scene.drops(scene.command(), now=1.0) == {"over_budget": 1}
@@ -148,7 +148,7 @@ def heard(scene: Changed, instance: bytes, now: float) -> bool:
     return bool(scene.open(scene.command(scene.key(instance=instance)), now=now).frames)
 
 
-def test_whom_the_session_before_did_not_hear_is_known_by_what_was_heard_before_that():
+def test_a_station_that_the_session_before_did_not_hear_is_known_by_what_was_heard_before_that():
     """Its ground missed a session, or two."""
     scene = Changed()
     first = scene.keys[1].kid.to_bytes(8, "big")[3:]
@@ -162,7 +162,7 @@ def test_whom_the_session_before_did_not_hear_is_known_by_what_was_heard_before_
 
 
 @pytest.mark.parametrize("answered", [True, False])
-def test_whom_the_session_before_heard_is_known_whether_or_not_its_ground_had_an_answer(answered: bool):
+def test_a_station_that_the_session_before_heard_is_known_whether_or_not_its_ground_had_an_answer(answered: bool):
     """Without one it goes on from what it followed from before; only the one that is heard keeps its slot."""
     scene = Changed()
     first = scene.keys[1].kid.to_bytes(8, "big")[3:]

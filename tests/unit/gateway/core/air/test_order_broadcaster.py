@@ -31,7 +31,7 @@ def sent(carrier: OrderBroadcaster, until: float, begin: float = 0.0) -> list[tu
     return out
 
 
-def test_ahead_it_goes_out_once_where_nobody_answers():
+def test_ahead_it_goes_out_once_if_no_station_answers():
     carrier = broadcaster(Lane.EVIDENCE)
     assert len(sent(carrier, 100)) == len(FRAGMENTS)
     assert carrier.done
@@ -39,7 +39,7 @@ def test_ahead_it_goes_out_once_where_nobody_answers():
     assert carrier.next_due() == float("inf")
 
 
-def test_ahead_it_is_repeated_until_each_station_that_was_heard_of_late_has_it():
+def test_ahead_it_is_repeated_until_each_station_that_was_heard_recently_has_it():
     aircraft = World(1).aircraft()
     freshness = aircraft.announcer.freshness
     for station, heard in ((1, -1.0), (2, -9.0)):
@@ -96,12 +96,12 @@ def test_its_share_of_the_link_is_kept(link_bps):
     assert size * 8 / 120 <= link_bps * ORDER_SHARE * 1.05
 
 
-def test_whoever_asks_late_gets_no_flood():
+def test_a_station_that_asks_late_gets_no_flood():
     carrier = broadcaster(link_bps=NARROW_BPS)
     assert len(carrier.datagrams(1000.0)) <= 2
 
 
-def test_a_round_carries_each_fragment_once_to_who_holds_the_key():
+def test_a_round_carries_each_fragment_once_to_the_holders_of_the_key():
     world = World(1)
     world.order = dataclasses.replace(world.order)
     aircraft, station = world.aircraft(lanes=(*LANES, Lane.ORDER)), world.station()

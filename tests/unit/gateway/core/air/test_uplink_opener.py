@@ -220,7 +220,7 @@ def test_a_forgery_takes_no_slot():
     assert [*scene.aircraft.uplink_opener._live] == []
 
 
-def test_unknown_instances_share_a_budget_and_known_ones_pass_beside_it():
+def test_unknown_instances_share_a_budget_and_known_ones_do_not_need_it():
     scene = Scene((PILOT, PILOT))
     known = scene.key()
     scene.open(scene.command(known))
@@ -254,7 +254,7 @@ def test_no_flood_holds_up_a_live_instance_at_a_rekey_or_in_its_other_lane(lane:
     assert {epoch for _, epoch in live.keys} == {0, 1}
 
 
-def test_a_live_instance_costs_one_derivation_for_each_lane_and_epoch_whoever_names_it():
+def test_a_live_instance_costs_one_derivation_for_each_lane_and_epoch_however_often_it_is_named():
     scene = Scene(policy=Policy(rekey_s=60, lead_s=5))
     scene.announcer.datagrams(55.0)
     name = scene.world.random.randbytes(5)

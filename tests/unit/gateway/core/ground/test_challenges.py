@@ -130,7 +130,7 @@ def test_at_the_first_all_ways_are_tried_at_once():
     assert {way for way, _ in scene.challenges.due(scene.leading, 0.0)} == {*scene.leading}
 
 
-def test_strangers_who_name_new_ways_without_end_take_freshness_and_turns_from_nobody():
+def test_strangers_that_name_new_ways_without_end_take_freshness_and_turns_from_no_one():
     """Each look finds four new ways beside the one that leads there."""
     rng, scene = random.Random(2), Scene(ways(1), [])
     scene.pass_time(5)

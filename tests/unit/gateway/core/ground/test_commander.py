@@ -80,7 +80,7 @@ def test_an_answer_that_was_drawn_too_long_ago_is_none():
     assert scene.commander.refusal(scene.now + CHALLENGE_FOR_S + 0.1) is Refusal.NOT_FRESH
 
 
-def test_an_answer_to_nobodys_challenge():
+def test_an_answer_to_a_challenge_that_was_never_sent():
     scene = Scene()
     scene.aircraft.announcer.freshness.challenge(1, b"forged..", scene.now)
     scene.pass_time(2.0, up=False)
@@ -109,7 +109,7 @@ def test_a_challenge_is_drawn_every_three_seconds_and_repeated_until_it_is_answe
 
 
 @pytest.mark.parametrize("station", [2, 3])
-def test_who_may_not_command_challenges_and_is_refused(station: int):
+def test_a_station_that_may_not_command_challenges_and_is_refused(station: int):
     scene = Scene(station)
     scene.pass_time(1.0)
     assert scene.commander.answered(scene.now)

@@ -151,7 +151,7 @@ def test_after_a_gap_a_beat_of_the_evidence_lane_opens_the_feed_again(after_a_ga
     assert scene.read(scene.aircraft.seal(Lane.VIDEO_A, [picture]), [0.0]) == [picture]
 
 
-def test_after_a_gap_the_evidence_lane_opens_for_nothing_but_beats_and_vouches_for_nobody(after_a_gap: Scene):
+def test_after_a_gap_the_evidence_lane_opens_for_nothing_but_beats_and_authenticates_no_one(after_a_gap: Scene):
     scene = after_a_gap
     piece = scene.aircraft.seal(Lane.EVIDENCE, [bytes([Evidence.ORDER_FRAGMENT]) + b"a piece of an order"])
     assert not scene.station.opener.open(batch_of(*piece), scene.now).fresh
@@ -170,7 +170,7 @@ def test_after_a_gap_a_beat_that_was_withheld_is_as_late_as_in_a_control_datagra
     assert +scene.station.opener.drops == {DropReason.LATE_BEAT: len(withheld), DropReason.LANE_CLOSED: 1}
 
 
-def test_nor_does_a_sealed_beat_for_what_stands_behind_it_in_the_same_read(scene: Scene):
+def test_nor_does_a_sealed_beat_for_what_follows_it_in_the_same_read(scene: Scene):
     scene.now += 8.0
     sealed = [datagram for datagram in scene.aircraft.control(scene.now) if datagram[0] != FIRST_CONTROL]
     assert sealed, "the beat in the evidence lane"

@@ -43,7 +43,7 @@ def test_clocks_may_run_apart():
     assert worst < 0.01
 
 
-def test_who_withholds_every_beat_gains_what_clocks_may_run_apart():
+def test_an_attacker_that_withholds_every_beat_gains_what_clocks_may_run_apart():
     lateness = Lateness()
     lateness.note(beat(0.0), 0.0)
     assert lateness.of(beat(3_600.0), 3_605.0) == pytest.approx(5 - 3_605 * 500e-6)

@@ -285,7 +285,7 @@ def test_forged_statements_share_the_budget():
     assert hear(ground, Aboard(world).statement(), now=0.1) == [None]
 
 
-def test_a_sealed_beat_passes_beside_the_flood():
+def test_a_sealed_beat_passes_during_the_flood():
     world = World(1)
     aboard, station = Aboard(world), world.station(1)
     aboard.join(station)

@@ -114,7 +114,7 @@ def test_a_recording_in_rising_order_is_soon_used_up():
     assert hear(ground, aboard.beat(), now=1.0) == [None]
 
 
-def test_the_newest_beat_is_heard_beside_a_flood_of_an_older_number():
+def test_the_newest_beat_is_heard_during_a_flood_of_an_older_number():
     """Whoever has op_id forges beats above the last verified one; those of the aircraft rise above them."""
     world = World(1)
     aboard, ground = stated(world)

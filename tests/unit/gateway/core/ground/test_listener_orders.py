@@ -124,7 +124,7 @@ def test_an_announcement_that_names_another_order_than_its_statement_is_refused(
     assert hear(ears(world), aboard.statement(), aboard.beat(), *parts)[-1] is DropReason.BAD_GRANT
 
 
-def test_a_recording_of_a_session_under_an_older_order_is_refused_by_who_heard_a_newer(world):
+def test_a_recording_of_a_session_under_an_older_order_is_refused_after_a_newer_was_heard(world):
     """A restarted station does not know the older order any more: the boot counter decides."""
     recorded = Aboard(world, boot=3)
     newer = under(world, amended(world))

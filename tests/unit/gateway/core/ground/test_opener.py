@@ -208,7 +208,7 @@ def test_no_plaintext_stays_in_the_batch_after_a_bad_tag(scene: Scene):
     assert not batch.octets[0, HEADROOM + header :].any()
 
 
-def test_what_opened_beside_a_bad_tag_is_untouched(scene: Scene):
+def test_what_opened_in_a_batch_with_a_bad_tag_is_untouched(scene: Scene):
     sealed = [scene.aboard.sealed(Lane.VIDEO_A, bytes([ctr]) * 40, ctr) for ctr in range(5)]
     batch = batch_of(*(damaged(d) if i % 2 else d for i, d in enumerate(sealed)))
     opened = scene.station.opener.open(batch, 0.0)

@@ -69,7 +69,7 @@ def test_a_gap_is_given_up_after_its_time_and_not_before():
     assert scene.release(WAIT_S) == [2, 3, 4]
 
 
-def test_each_gap_has_its_own_time_and_what_stands_in_front_goes_with_it():
+def test_each_gap_has_its_own_time_and_what_precedes_it_goes_with_it():
     scene = Scene()
     scene.put(0, 5)
     scene.put(3, 9, now=0.02)

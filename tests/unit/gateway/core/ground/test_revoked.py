@@ -56,7 +56,7 @@ def test_its_session_under_the_older_order_ends_at_once(two: Two):
     assert len(two.pilot.sessions.commanders) == 1
 
 
-def test_nothing_more_goes_up_to_it_though_nobody_followed_the_sessions(two: Two):
+def test_nothing_more_goes_up_to_it_although_the_sessions_were_not_followed(two: Two):
     revoke(two)
     sealed = two.pilot.sessions.seal([GCS_BEAT, arm(2)], two.now)
     two.second.receive([*sealed.datagrams, *two.pilot.sessions.control(two.now)], two.now)
@@ -104,7 +104,7 @@ def test_a_later_start_and_one_at_a_station_that_restarted_are_not_believed_eith
     assert two.pilot.listener.take_heard()[0].device_public == two.world.order.content.devices[0].pub
 
 
-def test_who_has_the_key_fills_no_memory(two: Two):
+def test_an_attacker_that_has_the_key_fills_no_memory(two: Two):
     revoke(two)
     for boot in range(100, 100 + 3 * SESSIONS_MAX):
         two.now += 0.1

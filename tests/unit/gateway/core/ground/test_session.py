@@ -145,7 +145,7 @@ def test_alive_while_it_beats():
     assert not Session(STATED, b"device").alive(0.0)
 
 
-def test_two_commitments_for_one_kid_are_noticed_whoever_they_are_for():
+def test_two_commitments_for_one_kid_are_noticed_for_any_station():
     def announced(station: int, epoch: int, commitment: bytes) -> Announcement:
         return Announcement(SESSION_ID, bytes(32), epoch, station, 5, {kid(epoch): commitment}, b"")
 

@@ -95,7 +95,7 @@ def test_a_session_that_is_closed_stays_closed():
 
 
 @pytest.mark.parametrize(("stations", "state"), [((US,), "beating"), ((OTHER,), "unlisted"), ((), "beating")])
-def test_a_session_without_keys_is_told_apart_by_whom_its_beats_list(stations: tuple[int, ...], state: str):
+def test_a_session_without_keys_is_told_apart_by_the_stations_that_its_beats_list(stations: tuple[int, ...], state: str):
     aircraft = Aircraft()
     aircraft.beats(stations=stations)
     assert aircraft.state() == state

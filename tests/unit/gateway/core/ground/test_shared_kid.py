@@ -45,7 +45,7 @@ def test_each_session_opens_its_own(twins: tuple[Station, Aboard, Aboard]):
     assert station.video[Lane.VIDEO_A][6:] == [b"late"]
 
 
-def test_a_copy_under_a_shared_kid_arrives_from_nobody(twins: tuple[Station, Aboard, Aboard]):
+def test_a_copy_under_a_shared_kid_arrives_from_no_session(twins: tuple[Station, Aboard, Aboard]):
     """Which of the two sent it is not known before its tag is right, and a copy's is not looked at."""
     station, one, _ = twins
     sealed = one.sealed(Lane.VIDEO_A, b"one", 0)

@@ -91,7 +91,7 @@ def test_a_few_beats_and_an_answer_are_not_remembered(gap_s: float):
 
 
 @pytest.mark.parametrize("passes", [lambda n: n % 7 == 0, lambda n: n % 16 < 9])
-def test_who_jams_the_link_now_and_then_does_not_make_a_station_forget(passes: Callable[[int], bool]):
+def test_an_attacker_that_jams_the_link_now_and_then_does_not_make_a_station_forget(passes: Callable[[int], bool]):
     """Beats come twice a second; one passes every 3.5 s, or those of 4.5 s between 3.5 s without."""
     world = World(1)
     earlier, aboard, ground = Aboard(world, boot=1), Aboard(world, boot=2), ears(world)
@@ -194,7 +194,7 @@ def test_a_single_message_of_a_later_start_keeps_the_real_one_out_only_for_a_whi
     assert set(hear(again(ground, real), real.statement(), real.beat())) == {None}  # nothing of it was stored
 
 
-def test_what_is_open_goes_on_beside_a_later_start():
+def test_what_is_open_goes_on_during_a_later_start():
     world = World(1)
     real, thief, ground = Aboard(world, boot=8), Aboard(world, boot=900), ears(world, boot=7)
     now = last(ground, real)
@@ -218,7 +218,7 @@ def test_a_few_messages_of_a_later_start_do_not_end_a_session_that_is_out_of_ran
     assert ground.leases
 
 
-def test_what_had_a_beat_but_no_keys_does_not_begin_beside_a_later_start():
+def test_what_had_a_beat_but_no_keys_does_not_begin_during_a_later_start():
     world = World(1)
     old, new, ground = Aboard(world, boot=1), Aboard(world, boot=2), ears(world)
     parts = old.announce(old.announced())

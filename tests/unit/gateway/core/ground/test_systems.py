@@ -126,7 +126,7 @@ def test_a_heartbeat_with_a_wrong_checksum_decides_nothing(without: Two):
     assert systems(without).take_learned() == []
 
 
-def test_other_ids_pass_if_they_are_nobodys(without: Two):
+def test_other_ids_pass_if_no_device_owns_them(without: Two):
     without.down(without.first, beat(1))
     without.down(without.second, beat(2))
     relayed = [radio_status(), beat(7), position(7)]

@@ -179,7 +179,7 @@ def test_an_aircraft_of_which_nothing_opens_here_holds_up_no_command_for_all(two
     assert station.sessions.seal([arm(0)], two.now).refused == [(arm(0), Refusal.FOR_ALL)]
 
 
-def test_an_id_that_nobody_owns_is_refused(two: Two):
+def test_an_id_that_no_device_owns_is_refused(two: Two):
     assert sealed(two, arm(3), arm(1), arm(255)) == (1, [Refusal.NOBODYS] * 2)
 
 
