@@ -40,6 +40,7 @@ from gateway.ground.aircraft_watch import AircraftWatch
 from gateway.ground.boots import Boots
 from gateway.ground.order_file import OrderFile
 from gateway.ground.owners import Owners
+from gateway.ground.path_size import PathSizes
 from gateway.ground.publication import Publication
 from gateway.ground.succession import Succession
 from gateway.ground.uplink import GroundUplink
@@ -91,6 +92,7 @@ class Ground:
         buffer = settings.buffer_kib << 10
         self.links = [open_link(config.endpoint(text), buffer, proved=True) for text in settings.link]
         self._links_in_turn = deque(enumerate(self.links))
+        self.path_sizes = PathSizes(self.links, self.paths.receptions)
         gcs = map(config.endpoint, settings.gcs)
         self.gcs = [open_endpoint(end, buffer, users.rule, commands=True, large=True) for end in gcs]
         self.players = [open_endpoint(config.endpoint(text), buffer, users.rule) for text in settings.video]
@@ -110,7 +112,7 @@ class Ground:
         self.succession = Succession(station, *parts)
         self._batch, self._plain = Batch(settings.batch), Batch(settings.batch)
         self._housekeep_at = self._status_at = 0.0
-        self._started = clock.now()
+        self._started, self._older_seen = clock.now(), 0  # the latter: datagrams of older sessions that raised an alarm
         self._aircraft = AircraftWatch(self.alarms, _notices(self.gcs) if settings.notices else None)
         self.publisher = Publisher("ground", station.name)
         self.boots = Boots(station, self.listener, self.alarms, BackgroundTask(self.barrier))
@@ -119,7 +121,6 @@ class Ground:
         self._shown: dict[bytes, session_report.Seen] = {}
         self._ages = Ages()
         self._dropped, self._refused, self._kept_back = Rates[str](), Rates[str](), RatesBy()
-        self._older_seen = 0  # datagrams of older sessions for which an alarm was raised
         self._commanded: set[bytes] = set()  # sessions to which commands go up, according to the log
 
     @property
@@ -188,6 +189,8 @@ class Ground:
             for arrival in opened.arrivals:
                 senders = link.senders(arrival.slots)
                 self.paths.hear(number, arrival, senders, now)
+                if number in self.path_sizes.watched:
+                    self.path_sizes.note(number, arrival, self._batch)
                 link.propose(senders, now)
         with self.barrier:
             self._to_gcs(self.reorder.put(self.systems.sift(opened.bundles), now), now)
@@ -253,6 +256,7 @@ class Ground:
         self.uplink.challenge(self.listener.sessions.values(), now)
 
     def _tell(self, now: float) -> None:
+        self.path_sizes.look(self.listener.sessions.values(), self.listener.my_lanes, now)
         status = self.status(now)
         self.publisher.send(status)
         self._aircraft.look(status.sessions, now)

@@ -264,6 +264,15 @@ def _aboard(status: GroundStatus) -> str:
     return live_text(status, Reason.NO_FC_ABOARD, Reason.NO_PICTURE, Reason.CARD_FAILS_ABOARD, Reason.LINKS_DOWN_ABOARD)
 
 
+def _path_narrow(status: GroundStatus) -> str:
+    """The smallest mtu passes every IPv6 network, and sealed datagrams of such an encoder fit it."""
+    for link in status.of_use(Use.LINK):
+        if link.carries_up_to is not None:
+            lost = f"the link {link.endpoint} carries no datagram of more than {link.carries_up_to} bytes"
+            return f"{lost}: set the encoder to 1200 bytes (pkt_size), and mtu = 1232 in air.toml before the next flight"
+    return ""
+
+
 def _link_lossy(status: GroundStatus) -> str:
     for link in status.of_use(Use.LINK):
         if (lost := link.loss_percent or 0) >= LOSS_TOLD_PERCENT:
@@ -289,5 +298,5 @@ _AIR: tuple[Callable[[AirStatus], str], ...] = (
 _GROUND: tuple[Callable[[GroundStatus], str], ...] = (
     *(_links_down, _kept_out, _nothing_heard, _refused, _delayed, _another_operation, _not_ours, _no_session),
     *(_closed_to_us, _order_pending, _waiting_for_keys, _aboard, _order_expired, _order_ends, _no_commands),
-    *(_one_link_down, _link_lossy, _no_gcs, _kept_back, _devices),
+    *(_one_link_down, _path_narrow, _link_lossy, _no_gcs, _kept_back, _devices),
 )

@@ -23,7 +23,10 @@ Name = TypeVar("Name", bound=Hashable)
 
 
 class Reception(Protocol):
-    """What a ground counts of one link: datagrams that should have come by it, those that came, and those that are lost."""
+    """What a ground counts of one link: datagrams that should have come by it, those that came, and those that are lost.
+
+    `carries_up_to`: the largest that came, in bytes, if it swallows what is larger; else None.
+    """
 
     @property
     def expected(self) -> int: ...
@@ -31,6 +34,8 @@ class Reception(Protocol):
     def received(self) -> int: ...
     @property
     def lost(self) -> int: ...
+    @property
+    def carries_up_to(self) -> int | None: ...
 
 
 class Meter:
@@ -138,6 +143,7 @@ class _Row:
             tx_kbit=grown.per_s("tx_bytes", scale=KBIT),
             late_per_s=grown.per_s("late_drop"),
             rx_lost_est=self._reception.lost if self._reception else None,
+            carries_up_to=self._reception.carries_up_to if self._reception else None,
             loss_percent=_loss_percent(grown.counts) if self._reception else None,
             **counts,
         )

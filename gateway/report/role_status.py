@@ -34,7 +34,7 @@ class Use(enum.StrEnum):
 class EndpointStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The counters are those of gateway.endpoints.endpoint.Counters, the rates those of the last seconds.
 
-    `listens`: other programs connect or send to it. Only a link of a ground has the last four.
+    `listens`: other programs connect or send to it. Only a link of a ground has the last five.
     """
 
     use: Use
@@ -63,6 +63,7 @@ class EndpointStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     rx_known: int | None = None
     rx_lost_est: int | None = None
     loss_percent: float | None = None
+    carries_up_to: int | None = None  # bytes, if it swallows datagrams that are larger
 
 
 class SourceStatus(msgspec.Struct, frozen=True):

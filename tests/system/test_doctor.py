@@ -30,6 +30,7 @@ SMALL_BUFFER_KIB = 100  # less than any Linux gives
 TOO_LARGE, FITS = 1472, 1200  # pkt_size of ffmpeg
 HOUR_S = 3600
 SHORT_HOURS = 0.001
+TIMES = 100  # the clip lasts 10 s
 PILOT = 4713  # a user without a name
 FC = dialect.MAVLink(None, srcSystem=1, srcComponent=1)
 
@@ -75,7 +76,7 @@ def camera(port: int, size: int, within: Sequence[str] = ()):
     """A real encoder's packets: ffmpeg sends the clip as RTP."""
     if shutil.which("ffmpeg") is None:
         pytest.skip("needs ffmpeg: apt install ffmpeg")
-    source = ("-re", "-stream_loop", "-1", "-i", str(CLIP), "-c", "copy")
+    source = ("-re", "-i", "concat:" + "|".join([str(CLIP)] * TIMES), "-c", "copy")  # it cannot be rewound
     words = ("ffmpeg", "-loglevel", "error", *source, "-f", "rtp", f"rtp://{HOST}:{port}?pkt_size={size}")
     with subprocess.Popen([*within, *words], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
         try:
@@ -85,13 +86,13 @@ def camera(port: int, size: int, within: Sequence[str] = ()):
 
 
 @contextlib.contextmanager
-def flight_controller(port: int):
+def flight_controller(port: int, within: Sequence[str] = ()):
     """Another process that sends a heartbeat ten times a second."""
     code = (
         "import socket, sys, time\nmade = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)\n"
         "while True:\n    made.sendto(bytes.fromhex(sys.argv[2]), ('127.0.0.1', int(sys.argv[1])))\n    time.sleep(0.1)"
     )
-    with subprocess.Popen([sys.executable, "-c", code, str(port), heartbeat_frame().hex()]) as process:
+    with subprocess.Popen([*within, sys.executable, "-c", code, str(port), heartbeat_frame().hex()]) as process:
         try:
             yield
         finally:

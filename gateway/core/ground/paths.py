@@ -27,11 +27,12 @@ class Reception:
     the same link hides one that is lost, so the figure is an estimate, as in RTP.
     """
 
-    __slots__ = ("_tops", "expected", "received")
+    __slots__ = ("_rows", "carries_up_to", "expected", "received")
 
     def __init__(self) -> None:
         self.expected = self.received = 0
-        self._tops: weakref.WeakKeyDictionary[Session, dict[tuple[Lane, int], int]] = weakref.WeakKeyDictionary()
+        self.carries_up_to: int | None = None  # bytes, if it swallows what is larger (gateway/ground/path_size.py)
+        self._rows: weakref.WeakKeyDictionary[Session, dict[tuple[Lane, int], _Row]] = weakref.WeakKeyDictionary()
 
     @property
     def lost(self) -> int:
@@ -40,21 +41,37 @@ class Reception:
     def count(self, arrival: Arrival) -> None:
         """Count an arrival that is not empty."""
         lease, ctrs = arrival.lease, arrival.ctrs
-        tops = self._tops.setdefault(lease.session, {})
-        lane = lease.lane, lease.epoch
-        if lane not in tops:
-            _forget_old(tops, lease.session)
-            tops[lane] = min(ctrs) - 1
-        before, tops[lane] = tops[lane], max(tops[lane], *ctrs)
-        self.expected += tops[lane] - before
+        rows = self._rows.setdefault(lease.session, {})
+        row = rows.get((lease.lane, lease.epoch))
+        if row is None:
+            _forget_old(rows, lease.session)
+            row = rows[lease.lane, lease.epoch] = _Row(min(ctrs) - 1)
+        before, row.top = row.top, max(row.top, *ctrs)
+        row.came += len(ctrs)
+        self.expected += row.top - before
         self.received += len(ctrs)
 
+    def of_lane(self, session: Session, lane: Lane, epoch: int) -> tuple[int, int]:
+        """(datagrams that should have come, those that came) of one lane and epoch."""
+        row = self._rows.get(session, {}).get((lane, epoch))
+        return (row.top - row.before, row.came) if row else (0, 0)
 
-def _forget_old(tops: dict[tuple[Lane, int], int], session: Session) -> None:
+
+class _Row:
+    """Of a lane in an epoch: the counter before the first one, the highest, and how many datagrams came."""
+
+    __slots__ = ("before", "came", "top")
+
+    def __init__(self, before: int) -> None:
+        self.before = self.top = before
+        self.came = 0
+
+
+def _forget_old(rows: dict[tuple[Lane, int], _Row], session: Session) -> None:
     """Of the epochs of which nothing opens any more."""
     if session.beat is not None:
-        for lane, epoch in [each for each in tops if each[1] < session.beat.epoch - 1]:
-            del tops[lane, epoch]
+        for lane, epoch in [each for each in rows if each[1] < session.beat.epoch - 1]:
+            del rows[lane, epoch]
 
 
 class Paths:

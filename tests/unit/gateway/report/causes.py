@@ -121,6 +121,11 @@ GROUND: tuple[Cause, ...] = (
         "commands are refused: no challenge of ours was answered",
     ),
     Cause("one link down", lost("other", "ttyUSB0 is gone"), "the link other-link is down, the others carry on: ttyUSB0"),
+    Cause(
+        "small path MTU",
+        {"link.carries_up_to": 1250, "link.loss_percent": 34.6},
+        "the-link carries no datagram of more than 1250 bytes: set the encoder to 1200 bytes",
+    ),
     Cause("lossy link", {"link.loss_percent": 34.6}, "the link the-link loses 35 %"),
     Cause("no ground control station", {"gcs.state": State.IDLE}, "no ground control station has come to the-gcs"),
     Cause("guard policy", {"kept_back_per_s": {"a": {"REQUEST_X": 0.1}}}, "REQUEST_X from station 'a' is kept back"),

@@ -83,7 +83,7 @@ def test_what_is_known_of_a_session_leaves_with_it():
     paths.hear(0, arrival(one, 0), ["a"], 0.0)
     del one
     assert not len(paths._heard)
-    assert not len(paths.receptions[0]._tops)
+    assert not len(paths.receptions[0]._rows)
 
 
 def test_of_epochs_that_are_over_no_counters_are_kept():
@@ -95,6 +95,6 @@ def test_of_epochs_that_are_over_no_counters_are_kept():
             paths.hear(0, arrival(one, 3, 5, lane=lane, epoch=epoch), ["a"], 0.0)
             paths.hear(0, arrival(one, 6, lane=lane, epoch=max(0, epoch - 1)), ["a"], 0.0)
     (reception,) = paths.receptions
-    assert len(reception._tops[one]) <= 2 * 3
+    assert len(reception._rows[one]) <= 2 * 3
     assert reception.received == 1000 * 2 * 3
     assert reception.lost == 2 * 999
