@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Set
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,6 @@ from gateway.core.ground.opened import Bundle
 from gateway.core.ground.opener import Opener
 from gateway.core.ground.paths import Paths
 from gateway.core.ground.reorder import Reorder
-from gateway.core.ground.session import Session
 from gateway.core.ground.starts import Start
 from gateway.core.ground.uplink_sessions import UplinkSessions
 from gateway.endpoints import Endpoint, open_endpoint, open_link
@@ -42,6 +41,7 @@ from gateway.ground.order_file import OrderFile
 from gateway.ground.owners import Owners
 from gateway.ground.path_size import PathSizes
 from gateway.ground.publication import Publication
+from gateway.ground.status_report import StatusReport
 from gateway.ground.succession import Succession
 from gateway.ground.uplink import GroundUplink
 from gateway.local_users import LocalUsers
@@ -55,12 +55,12 @@ from gateway.report.alarms import Alarms, Reason
 from gateway.report.endpoint_watch import EndpointWatch
 from gateway.report.frame_counts import FrameCounts
 from gateway.report.log import say
-from gateway.report.meter import Ages, Meter, Rates, RatesBy
+from gateway.report.meter import Meter
 from gateway.report.order_end import OrderEnd
-from gateway.report.role_status import GroundStatus, SessionStatus, Use
+from gateway.report.role_status import GroundStatus, Use
 from gateway.report.status_socket import Publisher
 from keys.folders.station import StationFolder
-from keys.lanes import VIDEO_LANES, role_names
+from keys.lanes import VIDEO_LANES
 from keys.order import VerifiedOrder
 
 if TYPE_CHECKING:
@@ -112,15 +112,14 @@ class Ground:
         self.succession = Succession(station, *parts)
         self._batch, self._plain = Batch(settings.batch), Batch(settings.batch)
         self._housekeep_at = self._status_at = 0.0
-        self._started, self._older_seen = clock.now(), 0  # the latter: datagrams of older sessions that raised an alarm
+        self.started, self._older_seen = clock.now(), 0  # the latter: datagrams of older sessions that raised an alarm
         self._aircraft = AircraftWatch(self.alarms, _notices(self.gcs) if settings.notices else None)
         self.publisher = Publisher("ground", station.name)
         self.boots = Boots(station, self.listener, self.alarms, BackgroundTask(self.barrier))
         self._order_end = OrderEnd(lambda text: say("ground", f"{station.name}: {text}"))
         self._watch = EndpointWatch(self.endpoints, lambda text: say("ground", f"{station.name}: {text}"))
         self._shown: dict[bytes, session_report.Seen] = {}
-        self._ages = Ages()
-        self._dropped, self._refused, self._kept_back = Rates[str](), Rates[str](), RatesBy()
+        self._report = StatusReport(self)
         self._commanded: set[bytes] = set()  # sessions to which commands go up, according to the log
 
     @property
@@ -132,10 +131,10 @@ class Ground:
         with self.publisher:
             order = self.order.content
             say("ground", f"{self.station.name}: listening for operation {order.operation!r} of {order.agency!r}")
-            self._show_unsaved(self._started)
+            self._show_unsaved(self.started)
             if self.feed and leaves_computer(self.feed.address):
-                self.alarms.raise_(Reason.FEED_IN_CLEAR, self._started, address=self.feed.address)
-            in_clear.alarm(self.alarms, self.gcs, self.players, self._started)
+                self.alarms.raise_(Reason.FEED_IN_CLEAR, self.started, address=self.feed.address)
+            in_clear.alarm(self.alarms, self.gcs, self.players, self.started)
             hardening.freeze_gc()
             while not self.poller.stopping:
                 self.turn()
@@ -313,49 +312,7 @@ class Ground:
                 say("ground", f"{self.station.name}: session {name.hex()[:8]}: {wording.commands(refusal)}")
 
     def status(self, now: float) -> GroundStatus:
-        sessions, drops, kept_back = self.listener.sessions.values(), self._drops(), self.uplink.kept_back()
-        commands = {"sent": self.uplink.sent, **self.uplink.refused}
-        opened = {lane.name.lower(): count for lane, count in self.opener.opened.items()}
-        return GroundStatus(
-            name=self.station.name,
-            operation=self.order.content.operation,
-            order=self.order.content.serial,
-            order_ends=self.order.content.not_after,
-            order_left_s=round(self.order.content.not_after - time.time(), 1),
-            sealed=any(s.alive(now) and s.granted for s in sessions),
-            roles={station.name: role_names(station.roles) for station in self.order.content.stations},
-            uptime_s=round(now - self._started, 1),
-            sessions=[self._session_status(session, now) for session in sessions],
-            opened=opened,
-            opened_age_s=self._ages.read(now, opened),
-            endpoints=self.meter.read(now),
-            reordered=self.reorder.late,
-            feed=self.publication.status() if self.publication else None,
-            frames=self.frames.status(),
-            commands=commands,
-            commands_per_s=self._refused.read(now, commands),
-            kept_back=kept_back,
-            kept_back_per_s=self._kept_back.read(now, kept_back),
-            misrouted=dict(self.uplink.misrouted.counts),
-            foreign=self.owners.foreign(),
-            drops=drops,
-            drops_per_s=self._dropped.read(now, drops),
-            unexpected=dict(self.barrier.places),
-            alarms=self.alarms.texts,
-            alarm_reasons=self.alarms.by_reason(),
-        )
-
-    def _session_status(self, session: Session, now: float) -> SessionStatus:
-        name, device = self.owners.name(session.device_public), session.device_public
-        refusal, systems = self.uplink.sessions.refusal_of(session, now), self.systems.owned(device)
-        return session_report.report(session, self.listener.me.index, now, device=name, systems=systems, refusal=refusal)
-
-    def _drops(self) -> dict[str, int]:
-        drops: Counter[DropReason] = self.opener.drops + Counter({DropReason.LATE: self.reorder.dropped})
-        counts = {reason.value: count for reason, count in sorted(drops.items()) if count}
-        unexpected = {DropReason.UNEXPECTED.value: self.barrier.total}
-        foreign = {DropReason.FOREIGN_SYSTEM.value: self.systems.dropped}
-        return {**counts, **foreign, **unexpected, "commands_refused": self.uplink.refused.total()}
+        return self._report.read(now)
 
 
 def _notices(gcs: list[Endpoint]) -> Notices:
