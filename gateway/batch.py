@@ -12,6 +12,7 @@ and opening strips both, so neither direction ever copies a datagram:
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -25,8 +26,18 @@ TAILROOM = 32  # for the tag
 VIEWS_MAX = 2048  # kept per batch; some 500 kB, if every size comes in every slot
 ROOM = SLOT_SIZE - HEADROOM - TAILROOM  # the largest datagram that fits a slot: 1,984 bytes
 AGED_S = 0.15  # a datagram that has waited less before it was read counts as having just arrived
+FEW = 16  # datagrams; up to so many, a loop of Python costs less than NumPy (bench/crossing.py)
 NUMBERS = np.arange(CAPACITY, dtype=np.int64)  # of all slots
+FIRST = [NUMBERS[:count] for count in range(CAPACITY + 1)]  # the first slots, by their number
 SLOTS = NUMBERS * SLOT_SIZE  # the begin of each slot in the arena
+
+
+def as_index(slots: Sequence[int]) -> slice | npt.NDArray[np.int64]:
+    """What to index arrays with: a slice where the slots are consecutive, since indexing with an array copies."""
+    if not slots:
+        return NUMBERS[:0]
+    begin, end = slots[0], slots[-1] + 1
+    return slice(begin, end) if end - begin == len(slots) else np.array(slots, np.int64)
 
 
 class _Views(dict[int, tuple[memoryview, memoryview]]):
@@ -56,33 +67,42 @@ class Batch:
     `octets`   the same memory as a NumPy array, shape (capacity, SLOT_SIZE), uint8
     `starts`   int64 (capacity,): offset of each datagram inside its slot
     `lengths`  int64 (capacity,): length of each datagram in bytes
+    `start_at`, `length_at`  the same two as memoryviews, for one slot at a time: their items are Python's integers
     `count`    how many of the slots hold a datagram
+    `few`      up to so many datagrams are handled by a loop of Python, more of them by NumPy
     `oldest`   the most seconds that any datagram can have waited before it was read
     `ages`     float64 (capacity,): the same of each; only if `oldest` is AGED_S or more
     `sure`     float64 (capacity,): seconds that each had waited for certain; as `ages`, or 0 if unknown
     """
 
     __slots__ = (
+        "_begin",
         "_views",
         "address",
         "ages",
         "arena",
         "capacity",
         "count",
+        "few",
+        "length_at",
         "lengths",
         "octets",
         "oldest",
+        "start_at",
         "starts",
         "sure",
     )
 
-    def __init__(self, capacity: int = CAPACITY) -> None:
-        self.capacity = capacity
+    def __init__(self, capacity: int = CAPACITY, few: int = FEW) -> None:
+        self.capacity, self.few = capacity, few
         self.octets: npt.NDArray[np.uint8] = np.zeros((capacity, SLOT_SIZE), np.uint8)
         self.arena = self.octets.reshape(-1).data
         self.address = int(self.octets.ctypes.data)
-        self.starts = np.full(capacity, HEADROOM, np.int64)
-        self.lengths = np.zeros(capacity, np.int64)
+        self._begin = memoryview(array("q", [HEADROOM] * capacity))
+        self.start_at = memoryview(array("q", self._begin))
+        self.length_at = memoryview(array("q", [0] * capacity))
+        self.starts = np.frombuffer(self.start_at, np.int64)
+        self.lengths = np.frombuffer(self.length_at, np.int64)
         self.count = 0
         self.oldest = 0.0
         self.ages, self.sure = np.zeros(capacity), np.zeros(capacity)
@@ -96,7 +116,7 @@ class Batch:
         """Forget the datagrams; every slot is free again and its datagram begins at `HEADROOM`."""
         self.count = 0
         self.oldest = 0.0
-        self.starts[:] = HEADROOM
+        self.start_at[:] = self._begin
 
     def append(self, datagram: bytes | bytearray | memoryview) -> None:
         """Copy one datagram into the next slot. ValueError if it is larger than `ROOM`, IndexError if full."""
@@ -107,8 +127,8 @@ class Batch:
             raise IndexError("the batch is full")
         at = self.count * SLOT_SIZE + HEADROOM
         self.arena[at : at + size] = datagram
-        self.starts[self.count] = HEADROOM
-        self.lengths[self.count] = size
+        self.start_at[self.count] = HEADROOM
+        self.length_at[self.count] = size
         self.count += 1
 
     def hold(self, datagrams: Iterable[bytes | memoryview]) -> None:
@@ -126,6 +146,14 @@ class Batch:
     def copy_from(self, other: Batch, slots: Sequence[int] | npt.NDArray[np.int64]) -> None:
         """Become a copy of these `slots` of `other`, in that order."""
         self.count = len(slots)
+        if self.count <= self.few and self is not other and other.oldest < AGED_S:
+            self.oldest = other.oldest
+            for row, slot in enumerate(slots):
+                start, length = other.start_at[slot], other.length_at[slot]
+                mine, theirs = row * SLOT_SIZE + start, slot * SLOT_SIZE + start
+                self.arena[mine : mine + length] = other.arena[theirs : theirs + length]
+                self.start_at[row], self.length_at[row] = start, length
+            return
         chosen = np.asarray(slots, np.int64)
         for mine, theirs in ((self.octets, other.octets), (self.starts, other.starts), (self.lengths, other.lengths)):
             mine[: self.count] = theirs[chosen]
@@ -174,25 +202,49 @@ class Batch:
 
     def total(self) -> int:
         """Bytes in all datagrams."""
-        return sum(self.lengths[: self.count].tolist())  # at this size faster than NumPy's own
+        return sum(self.length_at[: self.count])
 
     def longest(self) -> int:
         """Bytes in the longest datagram; 0 if there is none."""
-        return max(self.lengths[: self.count].tolist(), default=0)
+        return max(self.length_at[: self.count], default=0)
 
     def view(self, index: int) -> memoryview:
         """The datagram in slot `index`, not copied: valid until the batch is filled again."""
-        at = index * SLOT_SIZE + int(self.starts[index])
-        return self.arena[at : at + int(self.lengths[index])]
+        at = index * SLOT_SIZE + self.start_at[index]
+        return self.arena[at : at + self.length_at[index]]
 
-    def cut(self, offsets: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> list[tuple[memoryview, memoryview]]:
-        """From each of `offsets` in the arena, `lengths` bytes without and with a tag after them; not copied."""
-        return [self._views[place] for place in (offsets * SLOT_SIZE + lengths).tolist()]
+    def heads(self, size: int) -> list[bytes]:
+        """The first `size` bytes of each slot from `HEADROOM` on."""
+        if self.count <= self.few:
+            begins = range(HEADROOM, self.count * SLOT_SIZE, SLOT_SIZE)
+            return [self.arena[begin : begin + size].tobytes() for begin in begins]
+        heads = np.ascontiguousarray(self.octets[: self.count, HEADROOM : HEADROOM + size])
+        listed: list[bytes] = heads.view(f"V{size}").ravel().tolist()
+        return listed
+
+    def pieces(self, slots: Sequence[int], begin: int, less: int = 0) -> list[tuple[memoryview, memoryview]]:
+        """Of each slot, from `begin` on, `less` bytes fewer than its length; without and with a tag, not copied."""
+        views = self._views
+        if len(slots) <= self.few:
+            lengths = self.length_at
+            return [views[(slot * SLOT_SIZE + begin) * SLOT_SIZE + lengths[slot] - less] for slot in slots]
+        index = as_index(slots)
+        return [views[place] for place in ((SLOTS[index] + begin) * SLOT_SIZE + self.lengths[index] - less).tolist()]
+
+    def shift(self, slots: Sequence[int], start: int, longer: int) -> None:
+        """The datagram of each slot begins at `start` now, and is `longer` by so many bytes."""
+        if len(slots) <= self.few:
+            for slot in slots:
+                self.start_at[slot] = start
+                self.length_at[slot] += longer
+            return
+        index = as_index(slots)
+        self.starts[index] = start
+        self.lengths[index] += longer
 
     def datagrams(self) -> list[bytes]:
         """Copies of all datagrams, in order: for frames, control, byte streams."""
-        begins, lengths = self.offsets().tolist(), self.lengths[: self.count].tolist()
-        return [bytes(self.arena[begin : begin + length]) for begin, length in zip(begins, lengths, strict=True)]
+        return [bytes(self.view(index)) for index in range(self.count)]
 
     def offsets(self) -> npt.NDArray[np.int64]:
         """Offset in `arena` of each of the `count` datagrams, int64 (count,)."""

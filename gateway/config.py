@@ -18,7 +18,7 @@ from typing import TypeAlias, TypeVar
 import msgspec
 
 from firmware_shims.heartbeat import SYSTEM
-from gateway.batch import CAPACITY
+from gateway.batch import CAPACITY, FEW
 from gateway.core import wire
 from gateway.core.bundle import FLUSH_MAX_S, FLUSH_S
 from gateway.endpoints.address import Address, AddressError, parse
@@ -45,13 +45,19 @@ class Tuning(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """`tuning.toml`: the settings that suit one board, from `zegel bench tune`. The keys are those of the roles."""
 
     batch: int = CAPACITY  # the most datagrams handled together
+    few: int = FEW  # up to so many of them are handled by a loop of Python, more by NumPy
     flush_ms: float = FLUSH_S * 1000  # how long a frame may wait for others
     buffer_kib: int = BUFFER >> 10  # datagrams that a socket is asked to keep, in each direction
 
 
 PlainUser: TypeAlias = str | int  # a user of this computer, by name or uid
 
-TUNING_RANGES = {"batch": (2, CAPACITY), "flush_ms": (0, FLUSH_MAX_S * 1000), "buffer_kib": (64, 65_536)}
+TUNING_RANGES = {
+    "batch": (2, CAPACITY),
+    "few": (0, CAPACITY),
+    "flush_ms": (0, FLUSH_MAX_S * 1000),
+    "buffer_kib": (64, 65_536),
+}
 
 
 class _Role(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -59,6 +65,7 @@ class _Role(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     mtu: int = wire.LINK_MTU  # largest UDP payload that the link carries whole
     tuning: str | None = None  # a tuning.toml; other given keys override it
     batch: int = Tuning().batch
+    few: int = Tuning().few
     buffer_kib: int = Tuning().buffer_kib
     plain_users: tuple[PlainUser, ...] = ()  # users whose programs may use the plain endpoints, besides root and our own
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 DOWNLINK_WINDOW = 131_072
 UPLINK_WINDOW = 1_024
+FEW = 16  # up to so many counters, a loop of Python costs less than NumPy
 
 Counters = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -19,7 +20,7 @@ Mask = npt.NDArray[np.bool_]
 class ReplayWindow:
     """Which of the newest `size` counters of one KID have been accepted. `size` is a power of two."""
 
-    __slots__ = ("_floor", "_mask", "_seen", "size", "top")
+    __slots__ = ("_floor", "_mask", "_seen", "_seen_at", "size", "top")
 
     def __init__(self, size: int = DOWNLINK_WINDOW, start: int = 0) -> None:
         """Counters below `start` are too old."""
@@ -29,7 +30,8 @@ class ReplayWindow:
         self.top = start - 1  # the highest counter accepted
         self._floor = start  # lower counters are too old
         self._mask = size - 1
-        self._seen = np.zeros(size, np.bool_)
+        self._seen_at = bytearray(size)
+        self._seen = np.frombuffer(self._seen_at, np.bool_)  # the same memory
 
     def begin(self, counter: int) -> None:
         """From now on, counters below `counter` are too old; the window never goes back."""
@@ -45,6 +47,11 @@ class ReplayWindow:
 
     def extend(self, first: int, count: int) -> None:
         """Mark `count` consecutive counters from `first` on, all above `top`, whose tags verified."""
+        if first == self.top + 1 and count <= FEW:
+            for counter in range(first, first + count):
+                self._seen_at[counter & self._mask] = True
+            self.top += count
+            return
         self._advance(first - 1)
         self.top = first + count - 1
         begin, end = first & self._mask, (first + count) & self._mask

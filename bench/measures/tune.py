@@ -1,4 +1,7 @@
-"""Tune: the batch size, the wait for more frames and the socket buffers that suit this board, into a tuning.toml."""
+"""Tune: the batch size, the wait for more frames and the socket buffers that suit this board, into a tuning.toml.
+
+`few` is measured in memory (bench/crossing.py); the other keys are tried on the real processes.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from bench import output
+from bench.crossing import crossing
 from bench.fixture import STATIONS, House
 from bench.loopback_flight import Flown, Rehearsal, telemetry, written
 from bench.measures.batching import coalesce
@@ -38,6 +42,9 @@ INSTALLED = Tuning()
 Runs = Mapping[Tuning, Sequence[Flown]]
 
 
+TRIED = ("batch", "flush_ms", "buffer_kib")  # keys
+
+
 class Plan(NamedTuple):
     """The values that are tried, one at a time; rounds of that and of the comparison; seconds of a flight."""
 
@@ -47,10 +54,11 @@ class Plan(NamedTuple):
     rounds: int
     last_rounds: int
     seconds: float
+    crossing_rounds: int
 
 
-FULL = Plan((8, 16, 32), (0.0, 1.0, 3.0, 5.0), (256, 1024, 2048, 8192), 5, 5, 2.0)
-QUICK = Plan((16,), (1.0, 5.0), (1024, 2048), 2, 3, 1.5)
+FULL = Plan((8, 16, 32), (0.0, 1.0, 3.0, 5.0), (256, 1024, 2048, 8192), 5, 5, 2.0, 400)
+QUICK = Plan((16,), (1.0, 5.0), (1024, 2048), 2, 3, 1.5, 100)
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,6 +79,8 @@ def measure(options: Options, progress: Progress) -> Result:
         house, load = House(Path(folder)), (args.mbit, plan.seconds)
         tried = fly(house, candidates(plan, granted_kib), plan.rounds, load, progress)
         tuned, reasons = choose(tried, granted_kib, args.favour)
+        few, reasons["few"] = choose_few(crossing(plan.crossing_rounds))
+        tuned = msgspec.structs.replace(tuned, few=few)
         compared = fly(house, dict.fromkeys((INSTALLED, tuned)), plan.last_rounds, load, progress)
     args.output.write_text(text(tuned))
     note = f"written: {args.output}; use it: zegel air --tuning {args.output}, and zegel ground likewise"
@@ -88,7 +98,7 @@ def granted() -> int:
 def candidates(plan: Plan, granted_kib: int) -> list[Tuning]:
     """The installed tuning, and each change of one key; only buffers that the system would give."""
     found = [INSTALLED]
-    for key in Tuning.__struct_fields__:
+    for key in TRIED:
         values = [value for value in getattr(plan, key) if key != "buffer_kib" or value <= granted_kib]
         found += [msgspec.structs.replace(INSTALLED, **{key: value}) for value in values]
     return found
@@ -139,6 +149,13 @@ def choose(tried: Runs, granted_kib: int, favour: str) -> tuple[Tuning, dict[str
     return Tuning(batch=batch, flush_ms=flush_ms, buffer_kib=buffer_kib), reasons
 
 
+def choose_few(crossing: int) -> tuple[int, str]:
+    """The installed value unless the measured one differs from it by a factor of two: the cost changes little between."""
+    if INSTALLED.few / 2 < crossing < INSTALLED.few * 2:
+        return INSTALLED.few, f"up to {crossing} a loop of Python is faster, which is about the same"
+    return crossing, f"up to {crossing} a loop of Python is faster"
+
+
 def _alone(key: str, middle: Mapping[Tuning, Flown]) -> dict[Tuning, Flown]:
     """The flights in which only `key` was changed, by its rising value."""
     installed = {key: getattr(INSTALLED, key)}
@@ -185,7 +202,7 @@ def _tried_table(tried: Runs, mbit: float, favour: str) -> Table:
         figures = (m.air, m.ground, m.telemetry_p50, m.video_p50, link_kbit(tuning.flush_ms), m.lost, m.kept)
         rows.append((*_values(tuning), *figures, points(tuning, m, favour)))
     columns = (
-        *("batch", "wait (ms)", "buffer (KiB)", "air (%)", "ground (%)", "telemetry p50 (ms)", "video p50 (ms)"),
+        *("batch", "few", "wait (ms)", "buffer (KiB)", "air (%)", "ground (%)", "telemetry p50 (ms)", "video p50 (ms)"),
         *("link (kbit/s)", "lost (%)", "kept (s)", "points"),
     )
     notes = (

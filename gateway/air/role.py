@@ -89,8 +89,8 @@ class Air:
         self.alarms = Alarms(lambda text: say("air", text))
         self.oversize = Oversize(self.cameras, settings.mtu, self.alarms)
         self.state = OwnState(self.fc, self.cameras)
-        self._batch = Batch(settings.batch)
-        self._bundles = Batch(settings.batch // len(TELEMETRY_LANES))  # sealed for each lane, they fill a batch
+        self._batch = Batch(settings.batch, settings.few)
+        self._bundles = Batch(settings.batch // len(TELEMETRY_LANES), settings.few)  # for each lane, they fill one
         self._housekeep_at = self._status_at = self._control_at = 0.0
         self._due: float | None = None  # the next deadline; None if it has to be found again
         self._order_end = OrderEnd(lambda text: say("air", text))
@@ -109,6 +109,7 @@ class Air:
         self.sessions.begin(now)
         self.uplink = AirUplink(self.announcer, self.fc, self.alarms, self.barrier, clock.now)
         self.bundler = Bundler(self.settings.mtu, self.order.content.policy.pad, now, self.settings.flush_ms / 1000)
+        self._pad_video = bool(self.order.content.policy.flags & PolicyFlag.PAD_VIDEO)
 
     def run(self) -> None:
         """Fly until SIGINT or SIGTERM."""
@@ -267,11 +268,10 @@ class Air:
             else:
                 self.link_down += batch.count
             return
-        policy, room = self.order.content.policy, self.settings.mtu - DOWNLINK_OVERHEAD
-        padded = bool(policy.flags & PolicyFlag.PAD_VIDEO)
-        self.oversize.leave_out(batch, room - padded, now)
-        if padded:
-            pad_videos(batch, policy.pad, room)
+        room = self.settings.mtu - DOWNLINK_OVERHEAD
+        self.oversize.leave_out(batch, room - self._pad_video, now)
+        if self._pad_video:
+            pad_videos(batch, self.order.content.policy.pad, room)
         self.announcer.sealer.seal(key, batch)
         self._drain_live(batch, self.wide, now)
 
@@ -286,6 +286,7 @@ class Air:
         if self.announcer is not before:
             self.uplink.follow(self.announcer)
             self.bundler.repad(self.order.content.policy.pad)
+            self._pad_video = bool(self.order.content.policy.flags & PolicyFlag.PAD_VIDEO)
             self._say_sealed(now)
 
     def _send(self, datagrams: list[bytes], now: float) -> None:

@@ -13,8 +13,8 @@ RFC 9605 section 4.4; SPEC.md section 4.
 
 from __future__ import annotations
 
-from gateway.batch import HEADROOM, SLOTS, TAG_SIZE, Batch
-from gateway.core.sframe import HeaderBlock, Octets
+from gateway.batch import HEADROOM, SLOT_SIZE, TAG_SIZE, Batch
+from gateway.core.sframe import HeaderBlock
 from keys.keyring import SendKey
 
 
@@ -39,8 +39,9 @@ class Sealer:
             block = self._block(key, ctr)
             at = ctr - block.first
             run = min(end - slot, block.end - ctr)
-            self._encrypt(key, batch, slot, block.pairs[at : at + run])
-            self._lay_headers(batch, slot, block.headers[at : at + run])
+            slots = range(slot, slot + run)
+            self._encrypt(key, batch, slots, block.pairs[at : at + run])
+            self._lay_headers(batch, slots, block, at)
             ctr, slot = ctr + run, slot + run
 
     def _block(self, key: SendKey, ctr: int) -> HeaderBlock:
@@ -50,17 +51,21 @@ class Sealer:
             block = self._blocks[key.kid >> 8] = HeaderBlock(key.kid, key.salt, self._session_id, ctr)
         return block
 
-    def _lay_headers(self, batch: Batch, first: int, headers: Octets) -> None:
-        count, size = headers.shape
-        batch.octets[first : first + count, HEADROOM - size : HEADROOM] = headers
-        batch.starts[first : first + count] = HEADROOM - size
-        batch.lengths[first : first + count] += size + TAG_SIZE
-
-    def _encrypt(self, key: SendKey, batch: Batch, first: int, pairs: list[tuple[bytes, ...]]) -> None:
-        offsets, lengths = SLOTS[first : first + len(pairs)] + HEADROOM, batch.lengths[first : first + len(pairs)]
+    def _encrypt(self, key: SendKey, batch: Batch, slots: range, pairs: list[tuple[bytes, ...]]) -> None:
         encrypt = key.cipher.encrypt_into
-        for (nonce, aad), (plain, sealed) in zip(pairs, batch.cut(offsets, lengths), strict=True):
+        for (nonce, aad), (plain, sealed) in zip(pairs, batch.pieces(slots, HEADROOM), strict=True):
             encrypt(nonce, plain, aad, sealed)
+
+    def _lay_headers(self, batch: Batch, slots: range, block: HeaderBlock, at: int) -> None:
+        """`at`: the place of the first header in `block`."""
+        size, count = block.size, len(slots)
+        if count <= batch.few:
+            arena, ends = batch.arena, range(slots.start * SLOT_SIZE + HEADROOM, slots.stop * SLOT_SIZE, SLOT_SIZE)
+            for end, (_, aad) in zip(ends, block.pairs[at : at + count], strict=True):
+                arena[end - size : end] = aad[:size]
+        else:
+            batch.octets[slots.start : slots.stop, HEADROOM - size : HEADROOM] = block.headers[at : at + count]
+        batch.shift(slots, HEADROOM - size, size + TAG_SIZE)
 
     def seal_one(self, key: SendKey, plaintext: bytes) -> bytes:
         """One datagram, for rare cases: a beat in the evidence lane."""

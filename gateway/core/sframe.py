@@ -125,12 +125,6 @@ class HeaderBlock:
         return self.first <= ctr < self.end
 
 
-def rows(octets: Octets) -> list[bytes]:
-    """Each row of (n, size) octets as bytes of its own."""
-    listed: list[bytes] = np.ascontiguousarray(octets).view(f"V{octets.shape[1]}").ravel().tolist()
-    return listed
-
-
 def _equal_headers(kid: int, ctrs: Integers, width: int) -> Octets:
     kid_size = (kid.bit_length() + 7) // 8
     rows = np.empty((len(ctrs), 1 + kid_size + width), np.uint8)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import socket
 
 from gateway.batch import Batch
-from gateway.endpoints.mmsg import CMSG, SOL_UDP, Mmsg, Mover, new_mover
+from gateway.endpoints.mmsg import SOL_UDP, Mmsg, Mover, new_mover
 from gateway.endpoints.pieces import Pieces
+from gateway.endpoints.vector import CMSG, CMSG_DATA
 
 UDP_GRO = 104
 
@@ -23,13 +24,13 @@ class Gro(Pieces):
     def __init__(self, sock: socket.socket) -> None:
         sock.setsockopt(SOL_UDP, UDP_GRO, 1)
         super().__init__(sock)
-        self._sizes = {asked: told.view(CMSG)["size"][:, 0] for asked, told in self._stamps.told.items()}
 
     def _read(self, batch: Batch, most: int) -> list[int] | None:
-        told = self._sizes[self._stamps.asked]
-        told[:] = 0
-        sizes: list[int] = told[: self._receive(batch, most)].tolist()
-        return sizes if any(sizes) else None
+        told, at, row = self._stamps.told, CMSG_DATA + self._stamps.told_at, self._stamps.row
+        for used in range(at, self._count * row, row):
+            told[used] = 0
+        sizes = told[at : self._receive(batch, most) * row : row]
+        return sizes.tolist() if any(sizes) else None
 
 
 def new_link_mover(sock: socket.socket) -> Mover:

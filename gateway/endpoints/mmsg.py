@@ -6,14 +6,6 @@ that do not fit one slot each (pieces.py, gro.py), their time of arrival (stamps
 
 Datagrams of one size go through the system as one and are split at its lower end (UDP_SEGMENT, udp(7)), because most of
 the cost of a datagram is its way through the system.
-
-The structures are those of 64-bit Linux, the same on x86-64 and aarch64:
-
-    struct iovec    { void *base; size_t len; }                                                      16 bytes
-    struct mmsghdr  { struct msghdr { void *name; socklen_t namelen; struct iovec *iov; size_t iovlen;
-                                      void *control; size_t controllen; int flags; } hdr;
-                      unsigned len; }                                                                64 bytes
-    struct cmsghdr  { size_t len; int level; int type; } and what it carries, padded                  24 bytes
 """
 
 from __future__ import annotations
@@ -34,6 +26,21 @@ import numpy.typing as npt
 from gateway.batch import CAPACITY, HEADROOM, ROOM, SLOT_SIZE, Batch
 from gateway.endpoints.lookup import SockAddr
 from gateway.endpoints.stamps import Stamps
+from gateway.endpoints.vector import (
+    CMSG,
+    CMSG_DATA,
+    CMSG_WORDS,
+    CONTROL,
+    CONTROLLEN,
+    IOV,
+    IOVEC,
+    IOVEC_WORDS,
+    IOVLEN,
+    MESSAGE_WORDS,
+    NAME_SIZES,
+    Vector,
+    words_of,
+)
 
 MSG_TRUNC = 0x20  # on reading: return the whole length of a datagram, even of a truncated one
 MSG_DONTWAIT = 0x40
@@ -46,25 +53,6 @@ NOT_AS_ONE = frozenset({errno.EINVAL, errno.EMSGSIZE, errno.EIO, errno.ENOPROTOO
 SOL_UDP, UDP_SEGMENT = 17, 103
 SEGMENTS_MAX = 64  # UDP_MAX_SEGMENTS of the kernels in use; newer ones accept 128
 AS_ONE_MAX = 65_507  # bytes: what fits a datagram of IPv4
-
-IOVEC = np.dtype({"names": ["base", "len"], "formats": ["u8", "u8"], "offsets": [0, 8], "itemsize": 16})
-MMSGHDR = np.dtype(
-    {
-        "names": ["name", "namelen", "iov", "iovlen", "control", "controllen", "len"],
-        "formats": ["u8", "u4", "u8", "u8", "u8", "u8", "u4"],
-        "offsets": [0, 8, 16, 24, 32, 40, 56],
-        "itemsize": 64,
-    }
-)
-CMSG = np.dtype(
-    {
-        "names": ["len", "level", "type", "size"],
-        "formats": ["u8", "i4", "i4", "u2"],
-        "offsets": [0, 8, 12, 16],
-        "itemsize": 24,
-    }
-)
-NAME_SIZES = {socket.AF_INET: 16, socket.AF_INET6: 28}  # struct sockaddr_in, sockaddr_in6
 
 Peer: TypeAlias = Hashable  # the other end, in the form that its mover uses
 
@@ -116,25 +104,6 @@ class Mover(Protocol):
         """The socket address of a peer."""
 
 
-class Vector:
-    """`size` struct mmsghdr with one iovec and one place for a name each; all of it made once."""
-
-    def __init__(self, name_size: int, size: int = CAPACITY) -> None:
-        self.iov = np.zeros(size, IOVEC)
-        self.headers = np.zeros(size, MMSGHDR)
-        self.names = np.zeros((size, name_size), np.uint8)
-        self.headers["iov"] = self.iov.ctypes.data + np.arange(size) * IOVEC.itemsize
-        self.headers["iovlen"] = 1
-        self.headers["name"] = self.names.ctypes.data + np.arange(size) * name_size
-        self.headers["namelen"] = name_size
-        self.all_names = self.names.reshape(-1).data
-        self.at = self.headers.ctypes.data
-        self.base, self.room = self.iov["base"], self.iov["len"]
-        self.iovs, self.iovlens = self.headers["iov"], self.headers["iovlen"]
-        self.controls, self.controllens = self.headers["control"], self.headers["controllen"]
-        self.lengths = self.headers["len"]
-
-
 def receive(fd: int, into: Vector, most: int) -> int:
     """Fill the first of `into`, at most so many; how many. OSError, except those that mean that there is no data."""
     count: int = _recvmmsg(fd, into.at, most, MSG_DONTWAIT | MSG_TRUNC, None)
@@ -152,22 +121,28 @@ class _Runs:
         self._control = np.zeros(CAPACITY, CMSG)
         self._control["len"], self._control["level"], self._control["type"] = 18, SOL_UDP, UDP_SEGMENT
         self._controls = [self._control.ctypes.data + at * CMSG.itemsize for at in range(CAPACITY)]
-        self._sizes = self._control["size"]
+        self._control_words = words_of(self._control)
         self._longest = AS_ONE_MAX
 
     def lay(self, lengths: list[int], first: int) -> list[int]:
         """Make the messages of all datagrams from `first` on; how many each of them holds."""
-        counts, out = self._counts(lengths[first:]), self._out
+        counts, words = self._counts(lengths[first:] if first else lengths), self._out.words
         at = first
         for number, count in enumerate(counts):
-            out.iovs[number], out.iovlens[number] = self._iov + at * IOVEC.itemsize, count
-            out.controls[number], out.controllens[number] = (self._controls[number], CMSG.itemsize) if count > 1 else (0, 0)
-            self._sizes[number] = lengths[at] if count > 1 else 0
+            message = number * MESSAGE_WORDS
+            words[message + IOV], words[message + IOVLEN] = self._iov + at * IOVEC.itemsize, count
+            if count > 1:
+                words[message + CONTROL], words[message + CONTROLLEN] = self._controls[number], CMSG.itemsize
+                self._control_words[number * CMSG_WORDS + CMSG_DATA] = lengths[at]
+            else:
+                words[message + CONTROL] = words[message + CONTROLLEN] = 0
             at += count
         return counts
 
     def _counts(self, lengths: list[int]) -> list[int]:
         counts: list[int] = []
+        if len(lengths) == 1:
+            return [1]
         if lengths and 0 < lengths[0] <= self._longest and lengths.count(lengths[0]) == len(lengths):
             most = min(SEGMENTS_MAX, AS_ONE_MAX // lengths[0])  # all equal, the usual case of video
             return [min(most, len(lengths) - at) for at in range(0, len(lengths), most)]
@@ -196,7 +171,7 @@ class Mmsg:
     def __init__(self, sock: socket.socket) -> None:
         self._socket, self._fd = sock, sock.fileno()
         self._in, self._out = Vector(NAME_SIZES[sock.family]), Vector(NAME_SIZES[sock.family])
-        self._stamps = Stamps(sock, self._in.controls, self._in.controllens, self._more_control)
+        self._stamps = Stamps(sock, self._in.words, self._more_control)
         self.emptied, self.can_stamp = True, self._stamps.exist
         self._out.headers["name"] = self._out.names.ctypes.data  # all have the same destination
         self._in.room[:] = ROOM
@@ -208,7 +183,7 @@ class Mmsg:
 
     def receive(self, batch: Batch) -> int:
         batch.count = self._receive(batch, batch.capacity)
-        batch.lengths[: batch.count] = self._in.lengths[: batch.count]
+        batch.length_at[: batch.count] = self._in.lengths(batch.count)
         return batch.count
 
     def _receive(self, batch: Batch, most: int) -> int:
@@ -217,6 +192,9 @@ class Mmsg:
         most = min(most, CAPACITY)
         self._count = count = receive(self._fd, self._in, most)
         self.emptied = count < most
+        if count == 1:
+            self.only = self._in.first_name.tobytes()
+            return 1
         size = self._in.names.shape[1]
         names = self._in.all_names[: count * size].tobytes()
         self.only = names[:size] if names and names == names[:size] * count else None
@@ -245,16 +223,17 @@ class Mmsg:
 
     def send(self, batch: Batch, peer: Peer) -> Sent:
         assert isinstance(peer, bytes)
-        out, lengths = self._out, batch.lengths[: batch.count].tolist()
+        out, lengths = self._out, batch.length_at[: batch.count].tolist()
         if peer != self._sent_to:
             self._sent_to = peer
             out.names[0] = np.frombuffer(peer, np.uint8)
-        out.base[: batch.count] = batch.address + batch.offsets()
-        out.room[: batch.count] = lengths
+        self._point_at(batch, lengths)
         done = failed = size = error = 0
         while done < batch.count:
             counts = self._runs.lay(lengths, done)
             went = _sendmmsg(self._fd, out.at, len(counts), MSG_DONTWAIT)
+            if went == len(counts) and not done:  # nearly always
+                return Sent(batch.count, sum(lengths), 0)
             if went > 0:
                 done += sum(counts[:went])
                 continue
@@ -267,6 +246,18 @@ class Mmsg:
             else:
                 break
         return Sent(done - failed, size + sum(lengths[:done]), error)
+
+    def _point_at(self, batch: Batch, lengths: list[int]) -> None:
+        """Make the datagrams what is sent."""
+        out = self._out
+        if batch.count > batch.few:
+            out.base[: batch.count] = batch.address + batch.offsets()
+            out.room[: batch.count] = lengths
+            return
+        words, at = out.iov_words, batch.address
+        for number, length in enumerate(lengths):
+            words[number * IOVEC_WORDS], words[number * IOVEC_WORDS + 1] = at + batch.start_at[number], length
+            at += SLOT_SIZE
 
     def peer(self, address: SockAddr) -> Peer:
         if len(address) == 2:  # noqa: PLR2004 - host and port: IPv4

@@ -17,8 +17,9 @@ from collections import deque
 import numpy as np
 import numpy.typing as npt
 
-from gateway.batch import CAPACITY, HEADROOM, NUMBERS, ROOM, Batch
-from gateway.endpoints.mmsg import DATAGRAM_MAX, IOVEC, Mmsg, Mover, OneByOne, Peer, new_mover
+from gateway.batch import CAPACITY, FIRST, HEADROOM, ROOM, Batch
+from gateway.endpoints.mmsg import DATAGRAM_MAX, Mmsg, Mover, OneByOne, Peer, new_mover
+from gateway.endpoints.vector import IOVEC
 
 PIECES = 4  # received at a time: 256 kB, which fits the cache of a small board
 
@@ -65,14 +66,14 @@ class Pieces(Mmsg):
 
     def _take_in(self, batch: Batch) -> bool:
         """Whether all datagrams came alone, and are in the slots of `batch`."""
-        self._stamps.renew()
+        self._stamps.renew(self._count)
         sizes = self._read(batch, min(batch.capacity, self._most))
-        lengths = self._in.lengths[: self._count]
+        lengths = self._in.lengths(self._count)
         if sizes is None:
             self._most = CAPACITY
-            self._from = NUMBERS[: self._count]
+            self._from = FIRST[self._count]
             batch.count = self._count
-            batch.lengths[: self._count] = lengths
+            batch.length_at[: self._count] = lengths
             return True
         self._most = PIECES
         self._rows[: self._count, :ROOM] = batch.octets[: self._count, HEADROOM : HEADROOM + ROOM]
@@ -114,7 +115,7 @@ class Large(Pieces):
     """A datagram that is larger than a slot fills several slots."""
 
     def _read(self, batch: Batch, most: int) -> list[int] | None:
-        lengths = self._in.lengths[: self._receive(batch, most)].tolist()
+        lengths = self._in.lengths(self._receive(batch, most)).tolist()
         return [ROOM * (length > ROOM) for length in lengths] if max(lengths, default=0) > ROOM else None
 
 

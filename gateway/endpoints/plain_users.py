@@ -205,6 +205,8 @@ class Peers:
             self._look_at = now + self._look_s
             known = [peer for peer in peers if peer in self._may and self._is_here(peer)]
             self._learn(known, self._users.ports_now(self._ports_of(known)) if known else {}, now)
+        elif self._look_s >= LOOK_EVERY_S and all(map(self._may.get, peers)):
+            return [*peers]
         new = [peer for peer in peers if peer not in self._may]
         if new:
             self._make_room()

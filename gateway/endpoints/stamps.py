@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gateway.batch import CAPACITY
+from gateway.endpoints.vector import CONTROL, CONTROLLEN, MESSAGE_WORDS
 
 SO_TIMESTAMPNS, SO_TIMESTAMPING = 35, 37
 RX_SOFTWARE = 1 << 3  # SOF_TIMESTAMPING_RX_SOFTWARE: stamp, and do not return it
@@ -26,25 +27,22 @@ STAMP_SIZE, SECONDS, NANOSECONDS = 32, 2, 3  # bytes with its head, and the word
 class Stamps:
     """The timestamps of one socket. `more`: bytes of other data that the system returns; `told` is their position.
 
-    `controls`, `controllens`: the fields of the messages that hold the address and the size of the room for this data.
+    `headers`: the words of the messages, `MESSAGE_WORDS` each; two hold the address and the size of the room for this data.
+    `told`: all that the system returns, in `row` words for each message; other data begins at `told_at` of them.
     """
 
-    def __init__(
-        self,
-        sock: socket.socket,
-        controls: npt.NDArray[np.uint64],
-        controllens: npt.NDArray[np.uint64],
-        more: int = 0,
-    ) -> None:
-        self._socket, self._lengths = sock, controllens
+    def __init__(self, sock: socket.socket, headers: memoryview, more: int = 0) -> None:
+        self._socket, self._headers = sock, headers
         self._octets = np.zeros((CAPACITY, STAMP_SIZE + more), np.uint8)
-        controls[:] = self._octets.ctypes.data + np.arange(CAPACITY) * self._octets.shape[1]
         self._words = self._octets.view(np.int64)
+        self.told, self.row = self._words.reshape(-1).data, self._words.shape[1]
+        self.told_at = 0
         self._more = more
-        self.told = {True: self._octets[:, STAMP_SIZE:], False: self._octets[:, :more]}
         self.asked = False
         self.exist = self._set(SO_TIMESTAMPING, RX_SOFTWARE)
-        self.renew()
+        for number in range(CAPACITY):
+            headers[number * MESSAGE_WORDS + CONTROL] = self._octets.ctypes.data + number * self._octets.shape[1]
+        self.renew(CAPACITY)
 
     def _set(self, option: int, value: int) -> bool:
         with contextlib.suppress(OSError):
@@ -55,13 +53,16 @@ class Stamps:
     def ask(self, wanted: bool) -> bool:
         """Switch the timestamps of the next reads on or off; whether they are on."""
         if wanted != self.asked and self.exist and self._set(SO_TIMESTAMPNS, wanted):
-            self.asked = wanted
-            self.renew()
+            self.asked, self.told_at = wanted, STAMP_SIZE // 8 * wanted
+            self._octets[:] = 0
+            self.renew(CAPACITY)
         return self.asked
 
-    def renew(self) -> None:
-        """Call it before a read if the last one may have used a part of the room: the system overwrites the size."""
-        self._lengths[:] = self._octets.shape[1] if self.asked else self._more
+    def renew(self, used: int) -> None:
+        """Call it before a read; the last one used the room of so many messages, and the system overwrote their sizes."""
+        size = self._octets.shape[1] if self.asked else self._more
+        for at in range(CONTROLLEN, used * MESSAGE_WORDS, MESSAGE_WORDS):
+            self._headers[at] = size
 
     def each(self, rows: slice | npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """The timestamps of these messages of the last read, in Unix seconds."""

@@ -15,7 +15,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from gateway.batch import NUMBERS, ROOM, Batch
+from gateway.batch import FIRST, ROOM, Batch
 from gateway.endpoint_state import State
 from gateway.endpoints.address import Address
 from gateway.endpoints.age import Age
@@ -70,14 +70,15 @@ class _Udp(Endpoint):
             return 0
         stamps = self._mover.stamps() if self._stamped else None
         batch.waited(*self._age.waited(stamps, emptied=self._mover.emptied))
-        self._slots = NUMBERS[: batch.count]
+        self._slots = FIRST[batch.count]
         self._regard_senders(self._mover, batch, now)
         if (longest := batch.longest()) > ROOM:
             self._leave_out_oversize(batch, longest)
         if batch.count:
             self._heard_at = now
-        self.counters.rx_datagrams += batch.count
-        self.counters.rx_bytes += batch.total()
+        counters = self.counters
+        counters.rx_datagrams += batch.count
+        counters.rx_bytes += batch.total()
         return batch.count
 
     def senders(self, slots: Sequence[int]) -> list[Peer]:
@@ -126,9 +127,10 @@ class _Udp(Endpoint):
         batch.keep(slots)
 
     def _count(self, batch: Batch, sent: Sent) -> int:
-        self.counters.tx_datagrams += sent.datagrams
-        self.counters.tx_bytes += sent.size
-        self.counters.dropped_tx += batch.count - sent.datagrams
+        counters = self.counters
+        counters.tx_datagrams += sent.datagrams
+        counters.tx_bytes += sent.size
+        counters.dropped_tx += batch.count - sent.datagrams
         return sent.datagrams
 
     def _new_socket(self, family: socket.AddressFamily) -> socket.socket:

@@ -40,7 +40,8 @@ class Poller:
         self._wake, self._waker = socket.socketpair()
         self._waker.setblocking(False)
         self._wake.setblocking(False)
-        self._ready.add(self._wake.fileno(), READ)
+        self._wake_fd = self._wake.fileno()
+        self._ready.add(self._wake_fd, READ)
         signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._stop)
@@ -74,8 +75,8 @@ class Poller:
         elif self._resting:
             until = min(until, *self._resting.values())
         fds = self._ready(until)
-        ready = self._owners.get(fds[0], _NONE) if len(fds) == 1 else _NONE.union(*map(self._owners_of, fds))
-        if self._wake.fileno() in fds:
+        ready = self._owners_of(fds[0]) if len(fds) == 1 else _NONE.union(*map(self._owners_of, fds))
+        if self._wake_fd in fds:
             self._wake.recv(WAKE_MAX)  # otherwise every later wait would return at once
         if full or self._resting:
             return ready.union(full, self._rested())

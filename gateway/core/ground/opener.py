@@ -26,7 +26,7 @@ import numpy.typing as npt
 from cryptography.exceptions import InvalidTag
 
 from firmware_shims import mavlink
-from gateway.batch import CAPACITY, HEADROOM, SLOT_SIZE, SLOTS, TAG_SIZE, Batch
+from gateway.batch import CAPACITY, HEADROOM, SLOT_SIZE, TAG_SIZE, Batch, as_index
 from gateway.core import bundle, sframe
 from gateway.core.barrier import Barrier
 from gateway.core.drop_reason import DropReason
@@ -59,15 +59,7 @@ class _Rows(NamedTuple):
         if np.count_nonzero(good) == good.size:
             return self
         slots = self.slots[good]
-        return _Rows(slots, self.ctrs[good], self.size, _as_index(slots.tolist()))
-
-
-def _as_index(slots: Sequence[int]) -> slice | Indices:
-    """What to index arrays with: a slice where the slots are consecutive, since indexing with an array copies."""
-    if not slots:
-        return _NONE
-    begin, end = slots[0], slots[-1] + 1
-    return slice(begin, end) if end - begin == len(slots) else np.array(slots, np.int64)
+        return _Rows(slots, self.ctrs[good], self.size, as_index(slots.tolist()))
 
 
 class Opener:
@@ -83,7 +75,7 @@ class Opener:
     def open(self, batch: Batch, now: float) -> Opened:
         """Open `batch` in place. The result refers to its slots and is valid until the batch is filled again."""
         opened = Opened()
-        prefixes = sframe.rows(batch.octets[: batch.count, HEADROOM : HEADROOM + sframe.DOWNLINK_HEADER_MIN])
+        prefixes = batch.heads(sframe.DOWNLINK_HEADER_MIN)
         kinds = dict.fromkeys(prefixes)
         sealed = [kind for kind in kinds if kind[0] >> 4 == sframe.DOWNLINK_FIRST >> 4]
         if len(sealed) < len(kinds):
@@ -167,18 +159,14 @@ class Opener:
         block = lease.key.block
         if block is None or block.prefix != prefix:
             return False
-        count, index = len(same_kid), _as_index(same_kid)
-        at, body = same_kid[0] * SLOT_SIZE + HEADROOM, HEADROOM + block.size
+        count, at = len(same_kid), same_kid[0] * SLOT_SIZE + HEADROOM
         ctr = int.from_bytes(batch.arena[at + len(prefix) : at + block.size], "big")
         first = ctr - block.first
-        lengths = batch.lengths[index] - (block.size + TAG_SIZE)
-        if (
-            not max(block.first, lease.key.window.top + 1) <= ctr <= min(block.end, lease.below) - count
-            or batch.octets[index, HEADROOM:body].tobytes() != block.headers[first : first + count].tobytes()
-            or min(lengths.tolist()) < 0
-        ):
+        if not max(block.first, lease.key.window.top + 1) <= ctr <= min(block.end, lease.below) - count:
             return False
-        views = batch.cut(SLOTS[index] + body, lengths)
+        if not _are_next(batch, same_kid, block, first):
+            return False
+        views = batch.pieces(same_kid, HEADROOM + block.size, block.size + TAG_SIZE)
         wrong = self._decrypt(lease, block.pairs[first : first + count], views, last=True)
         arrival = Arrival(lease, same_kid, range(ctr, ctr + count))
         if wrong:
@@ -198,7 +186,7 @@ class Opener:
         self, batch: Batch, same_kid: Sequence[int], leases: Sequence[Lease], opened: Opened, now: float
     ) -> None:
         """Datagrams that begin with the same three bytes: one KID, headers of one size."""
-        slots, index = np.array(same_kid, np.int64), _as_index(same_kid)
+        slots, index = np.array(same_kid, np.int64), as_index(same_kid)
         heads = batch.octets[index, HEADROOM : HEADROOM + sframe.DOWNLINK_HEADER_MAX]
         rows = _Rows(slots, *sframe.counters(heads, sframe.DOWNLINK_KID), index)
         whole = self._keep(rows, batch.lengths[rows.selector] >= rows.size + TAG_SIZE, DropReason.TOO_SHORT)
@@ -247,7 +235,7 @@ class Opener:
         right: Mask = np.full(rows.slots.size, True)
         if rows.slots.size:
             body = HEADROOM + rows.size
-            views = batch.cut(SLOTS[rows.selector] + body, batch.lengths[rows.selector] - (rows.size + TAG_SIZE))
+            views = batch.pieces(rows.slots.tolist(), body, rows.size + TAG_SIZE)
             heads = batch.octets[rows.selector, HEADROOM:body]
             pairs = sframe.pairs(lease.key.salt, heads, rows.ctrs, lease.session.session_id)
             right[self._decrypt(lease, pairs, views, last)] = False
@@ -284,9 +272,7 @@ class Opener:
         lease, slots, ctrs = fresh
         if not slots:
             return
-        index = _as_index(slots)
-        batch.starts[index] = HEADROOM + size
-        batch.lengths[index] -= size + TAG_SIZE
+        batch.shift(slots, HEADROOM + size, -(size + TAG_SIZE))
         _look_ahead(lease)
         if batch.oldest > bundle.DROP_AFTER_S and lease.lane in _LIVE:
             slots, ctrs = self._in_time(batch, slots, ctrs)
@@ -340,6 +326,22 @@ class Opener:
         if plain[:1] == bytes([Evidence.ORDER_FRAGMENT]):
             return self.listener.order_fragment(lease.session, plain[1:])
         return None
+
+
+def _are_next(batch: Batch, slots: Sequence[int], block: HeaderBlock, first: int) -> bool:
+    """Whether the headers in these slots are those of `block` from the `first` on, each with a tag behind it."""
+    count, size = len(slots), block.size
+    if count > batch.few:
+        index = as_index(slots)
+        heads = batch.octets[index, HEADROOM : HEADROOM + size]
+        same = heads.tobytes() == block.headers[first : first + count].tobytes()
+        return same and int(batch.lengths[index].min()) >= size + TAG_SIZE
+    arena, lengths = batch.arena, batch.length_at
+    for slot, (_, aad) in zip(slots, block.pairs[first : first + count], strict=True):
+        at = slot * SLOT_SIZE + HEADROOM
+        if lengths[slot] < size + TAG_SIZE or arena[at : at + size] != aad[:size]:
+            return False
+    return True
 
 
 def _arrival(lease: Lease, rows: _Rows, mine: _Rows, copies: Indices) -> Arrival:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gateway.batch import CAPACITY, HEADROOM, ROOM, SLOT_SIZE, SLOTS, TAG_SIZE, Batch
+from gateway.batch import CAPACITY, FEW, HEADROOM, ROOM, SLOT_SIZE, TAG_SIZE, Batch
 
 
 def test_append_view_and_clear():
@@ -44,14 +44,36 @@ def test_totals():
 
 def test_what_is_cut_is_the_arena_itself_without_and_with_a_tag():
     batch, rng = Batch(), np.random.default_rng(1)
-    for _ in range(40):  # more pieces than are kept
-        lengths = rng.integers(0, ROOM, CAPACITY)
-        offsets = SLOTS + HEADROOM
-        for offset, length, (plain, sealed) in zip(offsets, lengths, batch.cut(offsets, lengths), strict=True):
+    for count in [*range(1, CAPACITY)] * 3:  # more pieces than are kept
+        slots = sorted(rng.choice(CAPACITY, count, replace=False).tolist())
+        batch.lengths[:] = rng.integers(9, ROOM, CAPACITY)
+        for slot, (plain, sealed) in zip(slots, batch.pieces(slots, HEADROOM + 5, 7), strict=True):
+            length = batch.length_at[slot] - 7
             assert (len(plain), len(sealed)) == (length, length + TAG_SIZE)
-            if length:
-                plain[-1] = 7
-                assert batch.arena[offset + length - 1] == sealed[length - 1] == 7
+            plain[-1] = 7
+            end = slot * SLOT_SIZE + HEADROOM + 5 + length
+            assert batch.arena[end - 1] == sealed[length - 1] == 7
+
+
+@pytest.mark.parametrize("count", [1, FEW, FEW + 1, CAPACITY])
+def test_few_datagrams_are_moved_like_many(count: int):
+    batch, rng = Batch(), np.random.default_rng(count)
+    datagrams = [rng.bytes(int(size)) for size in rng.integers(20, ROOM, count)]
+    batch.hold(datagrams)
+    assert batch.heads(7) == [datagram[:7] for datagram in datagrams]
+    assert batch.datagrams() == datagrams
+    some = [slot for slot in range(count) if slot % 3 != 1]
+    batch.shift(some, HEADROOM + 9, -9)
+    assert batch.datagrams() == [datagram[9 * (slot in some) :] for slot, datagram in enumerate(datagrams)]
+    assert (batch.lengths[:count].tolist(), batch.starts[:count].tolist()) == (
+        batch.length_at[:count].tolist(),
+        batch.start_at[:count].tolist(),
+    )
+    copy = Batch()
+    copy.copy_from(batch, some[::-1])
+    assert copy.datagrams() == [datagrams[slot][9:] for slot in some[::-1]]
+    batch.clear()
+    assert set(batch.starts.tolist()) == {HEADROOM}
 
 
 def test_a_batch_takes_what_is_more_than_it_holds_in_turns():

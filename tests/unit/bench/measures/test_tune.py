@@ -48,6 +48,12 @@ def test_one_key_is_changed_at_a_time_and_no_buffer_beyond_the_system_is_tried()
     assert len(set(found)) == len(found)
 
 
+def test_a_crossing_is_taken_over_only_if_it_differs_much():
+    for measured, few in ((12, INSTALLED.few), (24, INSTALLED.few), (6, 6), (48, 48), (0, 0)):
+        assert tune.choose_few(measured)[0] == few
+        assert str(measured) in tune.choose_few(measured)[1]
+
+
 def test_what_is_installed_stays_unless_something_is_better_by_more_than_noise():
     slightly = PLAIN._replace(air=PLAIN.air - GAIN_MIN / 2)
     tuned, reasons = tune.choose(flown(batch_16=slightly), GRANTED, "balance")
@@ -126,7 +132,7 @@ def test_a_frame_that_tells_the_time_is_one_frame(size):
 
 
 def test_tune_flies_chooses_compares_and_writes(tmp_path, monkeypatch):
-    monkeypatch.setattr(tune, "QUICK", tune.Plan((16,), (), (), 1, 1, 0.5))
+    monkeypatch.setattr(tune, "QUICK", tune.Plan((16,), (), (), 1, 1, 0.5, 1))
     file = tmp_path / "tuning.toml"
     args = Namespace(output=file, mbit=5.0, favour="balance")
     tried, chosen, compared = tune.measure(Options(quick=True, args=args), lambda *_: None).tables

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gateway.batch import CAPACITY, ROOM, Batch
-from gateway.endpoints import mmsg
+from gateway.endpoints import mmsg, vector
 from gateway.endpoints.gro import Gro, new_link_mover
 from gateway.endpoints.mmsg import Mmsg, OneByOne
 from tests.unit.gateway.endpoints.wires import batch_of
@@ -81,7 +81,7 @@ def test_a_piece_of_datagrams_that_are_too_large_keeps_their_length(three):
 
 
 def test_datagrams_go_as_one_where_they_are_alike_and_fit():
-    runs = mmsg._Runs(mmsg.Vector(16))
+    runs = mmsg._Runs(vector.Vector(16))
     assert runs.lay([100, 100, 40, 100, 100, 120, 0, 0], 0) == [3, 2, 1, 1, 1]
     assert runs.lay([100, 100, 40, 100, 100, 120], 1) == [2, 2, 1]
     assert runs.lay([1_984] * 64, 0) == [33, 31], "no more than a datagram of IPv4 can hold"
