@@ -123,8 +123,7 @@ class SteppedPair:
     def turn(self, role: Air | Ground) -> None:
         """One that waits for nothing."""
         role._housekeep_at = 0.0
-        if isinstance(role, Air):
-            role._due = None
+        role._due = None
         role.turn()
 
     def step(self) -> None:

@@ -1,7 +1,7 @@
 """Ground: the role at a station. Connects the link to the opener, and the opener to the programs that people use.
 
 One turn of the loop, and the functions in its order:
-  1  `turn`          wait for an endpoint or a deadline
+  1  `turn`          wait for an endpoint or a deadline; if only links have data and nothing is due, steps 2 to 4 are all
   2  `_open_link`    one batch from a link is opened in place (gateway.core.ground.opener)
   3  `_to_gcs`       telemetry first: one MAVLink frame per datagram, in order also by several links (core/ground/reorder)
   4  `_to_video`     each video lane to its player, datagram for datagram
@@ -25,7 +25,7 @@ from gateway.config import GroundConfig
 from gateway.core.barrier import Barrier
 from gateway.core.drop_reason import DropReason
 from gateway.core.ground.listener import Listener, StationIdentity
-from gateway.core.ground.opened import Bundle
+from gateway.core.ground.opened import Bundle, Opened
 from gateway.core.ground.opener import Opener
 from gateway.core.ground.paths import Paths
 from gateway.core.ground.reorder import Reorder
@@ -74,6 +74,8 @@ STATUS_EVERY_S = 0.5
 class Ground:
     """One station that listens under one order. `turn` may be called as soon as it is made."""
 
+    _due: float | None = None  # the next deadline; None if it has to be found again
+
     def __init__(
         self,
         settings: GroundConfig,
@@ -91,7 +93,7 @@ class Ground:
         self.reorder = Reorder(self.paths.several)
         buffer = settings.buffer_kib << 10
         self.links = [open_link(config.endpoint(text), buffer, proved=True) for text in settings.link]
-        self._links_in_turn = deque(enumerate(self.links))
+        self._links_in_turn, self._only_links = deque(enumerate(self.links)), frozenset(self.links)
         self.path_sizes = PathSizes(self.links, self.paths.receptions)
         gcs = map(config.endpoint, settings.gcs)
         self.gcs = [open_endpoint(end, buffer, users.rule, commands=True, large=True) for end in gcs]
@@ -110,7 +112,7 @@ class Ground:
         self.uplink = GroundUplink(sessions, self.gcs, self.links, self.alarms, self.barrier)
         parts = (OrderFile(settings.order), self.listener, self.uplink, self.alarms, self.barrier)
         self.succession = Succession(station, *parts)
-        self._batch, self._plain = Batch(settings.batch), Batch(settings.batch)
+        self._batch, self._plain = Batch(settings.batch, settings.few), Batch(settings.batch, settings.few)
         self._housekeep_at = self._status_at = 0.0
         self.started, self._older_seen = clock.now(), 0  # the latter: datagrams of older sessions that raised an alarm
         self._aircraft = AircraftWatch(self.alarms, _notices(self.gcs) if settings.notices else None)
@@ -151,20 +153,32 @@ class Ground:
 
     def turn(self) -> None:
         """The barrier is at each entry of hostile input: an input that fails there costs itself alone."""
-        ready = self.poller.wait(min(self._housekeep_at, self.reorder.next_due(), self.uplink.next_due()))
+        if self._due is None:
+            self._due = min(self._housekeep_at, self.reorder.next_due(), self.uplink.next_due())
+        due, ready = self._due, self.poller.wait(self._due)
         now = clock.now()
-        self._links_in_turn.rotate()  # so that no link is always read first and wins as the first copy
+        if now >= due or not self._only_links.issuperset(ready):
+            self._due = None
+            self._whole_turn(ready, now)
+        else:
+            self._take_links(ready, now)  # nearly all turns
+        breathe(self.barrier)
+
+    def _whole_turn(self, ready: Set[Endpoint], now: float) -> None:
         if now >= self._housekeep_at:
             self._housekeep(now)
             ready = {*self.endpoints}  # some send what waits in them, or notice that they are broken
+        self._take_links(ready, now)
+        with self.barrier:
+            self._to_gcs(self.reorder.release(now), now)
+        self._take_gcs(ready, now)
+
+    def _take_links(self, ready: Set[Endpoint], now: float) -> None:
+        self._links_in_turn.rotate()  # so that no link is always read first and wins as the first copy
         for number, link in self._links_in_turn:
             if link in ready:
                 with self.barrier:
                     self._take_link(number, link, now)
-        with self.barrier:
-            self._to_gcs(self.reorder.release(now), now)
-        self._take_gcs(ready, now)
-        breathe(self.barrier)
 
     def _take_link(self, number: int, link: Endpoint, now: float) -> None:
         """A link never rests: that would delay its telemetry, and what the aircraft sends together comes together."""
@@ -180,7 +194,10 @@ class Ground:
     def _open_link(self, number: int, link: Endpoint, began: float, now: float) -> None:
         opened = self.opener.open(self._batch, now)
         self.opener.look_again(opened, clock.now() - began)
-        if not (opened.bundles or opened.video):
+        if opened.bundles:
+            self._due = None
+        elif not opened.video:
+            self._due = None
             self._housekeep_at = min(self._housekeep_at, now + HOUSEKEEP_SOON_S)
         if opened.fresh:
             link.authenticated(link.senders(opened.fresh), now)
@@ -191,15 +208,15 @@ class Ground:
                 if number in self.path_sizes.watched:
                     self.path_sizes.note(number, arrival, self._batch)
                 link.propose(senders, now)
-        with self.barrier:
-            self._to_gcs(self.reorder.put(self.systems.sift(opened.bundles), now), now)
-        for lane, player in zip(VIDEO_LANES, self.players, strict=False):
-            if slots := opened.slots(lane):
-                with self.barrier:
-                    self._to_video(player, slots, now)
-        if self.publication:
+        if opened.bundles:
             with self.barrier:
-                self.publication.video(opened, self._batch, now)
+                self._to_gcs(self.reorder.put(self.systems.sift(opened.bundles), now), now)
+        if opened.video:
+            self._to_players(opened, now)
+        if opened.bundles or not opened.video:
+            self._record(now)
+
+    def _record(self, _now: float) -> None:
         self.boots.record()
         self.owners.record()
 
@@ -215,6 +232,15 @@ class Ground:
             for gcs in self.gcs:
                 with self.barrier:
                     gcs.send(plain, now)
+
+    def _to_players(self, opened: Opened, now: float) -> None:
+        for lane, player in zip(VIDEO_LANES, self.players, strict=False):
+            if slots := opened.slots(lane):
+                with self.barrier:
+                    self._to_video(player, slots, now)
+        if self.publication:
+            with self.barrier:
+                self.publication.video(opened, self._batch, now)
 
     def _to_video(self, player: Endpoint, slots: list[int], now: float) -> None:
         if len(slots) == self._batch.count:
@@ -239,7 +265,7 @@ class Ground:
         steps: list[Callable[[float], None]] = [end.tick for end in self.endpoints]
         steps += [self.feed.tick] if self.feed else []
         steps += [self.listener.tick, self._challenge, self._show_sessions, self._show_commands]
-        steps += [self.boots.write, self.succession.look_at_link]
+        steps += [self._record, self.boots.write, self.succession.look_at_link]
         if now >= self._status_at:
             self._status_at = now + STATUS_EVERY_S
             steps += [self._tell, self._watch.look, self.succession.look_at_file, self._show_alarms]

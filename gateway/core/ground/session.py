@@ -41,9 +41,9 @@ class OpeningKey(ReceiveKey):
         self.block: HeaderBlock | None = None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Lease:
-    """Permission to open one KID of one session, up to a counter."""
+    """Permission to open one KID of one session, up to a counter. It equals only itself, and so its hash costs nothing."""
 
     session: Session
     lane: Lane

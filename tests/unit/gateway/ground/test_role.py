@@ -161,3 +161,29 @@ def test_what_was_said_of_sessions_that_are_gone_is_forgotten(monkeypatch):
             Ground._show_commands(ground, 0.0)
     assert (set(ground._shown), ground._commanded) == ({name}, {name})
     assert len(said) == 2 * 50  # each thing once
+
+
+def test_a_turn_that_has_only_video_ends_with_it_and_what_else_comes_is_not_left(pair: SteppedPair, monkeypatch):
+    ground, whole = pair.ground, list[float]()
+    turn, housekeep = ground._whole_turn, ground._housekeep
+    monkeypatch.setattr(ground, "_whole_turn", lambda ready, now: (whole.append(now), turn(ready, now)))
+    looked: list[float] = []
+    monkeypatch.setattr(ground, "_housekeep", lambda now: (looked.append(now), housekeep(now)))
+    pair.air._housekeep_at = float("inf")
+    ground._due = None
+    turns, seen, shown, began = 0, list[bytes](), list[bytes](), clock.now()
+    while clock.now() - began < 1.2:
+        pair.from_camera(b"a slice")
+        if turns == 20:
+            pair.from_fc(heartbeat())
+        pair.air.turn()
+        pair.down(*pair.on_air())
+        ground.turn()
+        seen += drain(pair.player)
+        shown += drain(pair.gcs)
+        turns += 1
+    assert len(seen) >= turns - 1
+    assert heartbeat() in shown
+    assert turns > 5 * len(whole)
+    assert len(looked) >= 4
+    assert ground.status(clock.now()).sealed
