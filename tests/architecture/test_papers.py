@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import configparser
 import datetime
 import re
@@ -62,6 +63,32 @@ def test_coverage_is_summed_by_part_and_never_rounded_up():
     rows = covered.table(REPORT).splitlines()
     assert rows[2] == "| `gateway/core` | 100 | 1 | 10 | 2 | 97.2 % |"
     assert rows[3] == "| `keys` | 9,999 | 1 | 1 | 0 | 99.9 % |"
+
+
+def test_what_is_not_reached_has_a_reason_or_is_named():
+    lines = {"missing_lines": [90], "missing_branches": []}
+    branch = {"missing_lines": [], "missing_branches": [[26, 30]]}
+    whole = {"missing_lines": [], "missing_branches": []}
+    report = {
+        "files": {
+            "keys/cose.py": {"functions": {"_NoTag.__len__": lines, "dumps": whole, "new": lines}},
+            "keys/folders/store.py": {"functions": {"": branch}},
+            "bench/cli.py": {"functions": {"main": lines}},
+        }
+    }
+    found = covered.missed(report)
+    assert found == {"keys/cose.py:_NoTag.__len__": "90", "keys/cose.py:new": "90", "keys/folders/store.py:": "a branch"}
+    assert covered.reasons(found).splitlines()[2:] == [
+        "| `keys/cose.py` | a Mapping must have it, and not every cbor2 calls it |",
+        f"| `keys/folders/store.py` | {covered.WINDOWS} |",
+    ]
+
+
+@pytest.mark.parametrize("place", covered.REASONS)
+def test_each_reason_is_of_a_function_that_exists(place):
+    path, _, name = place.partition(":")
+    defined = {getattr(node, "name", "") for node in ast.walk(ast.parse((ROOT / path).read_text()))}
+    assert {*name.split(".")} <= defined | {""}
 
 
 def test_contributing_has_one_place_for_the_coverage():

@@ -121,6 +121,10 @@ def test_system_ids_that_cannot_be(here, zegel, ids, says):
     assert says in zegel(f"{ISSUE} --device drone.crt{ids} -o new.order").error
 
 
+def test_system_ids_without_a_certificate_are_refused(here, zegel):
+    assert "':1' names no aircraft; the form is drone.crt:1" in zegel(f"{ISSUE} --device :1 -o new.order").error
+
+
 def test_extend_moves_the_end(here, good):
     good("order extend op.order --hours 2 -o new.order")
     old, new = content("op.order"), content("new.order")

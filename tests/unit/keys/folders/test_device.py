@@ -71,6 +71,12 @@ def signed(device: DeviceFolder, serial: int = 7, signer=None, systems=(), **cha
     return issue_order(order(devices=devices, serial=serial, **changes), [signer or harbour().signer])
 
 
+def test_a_view_ends_without_a_lock(device):
+    with DeviceFolder.view(device.path) as view:
+        assert view.name == "drone-7"
+    assert device._lock is not None, "and the flight keeps its own"
+
+
 def reopened(device: DeviceFolder) -> DeviceFolder:
     device.close()
     return DeviceFolder.open(device.path)

@@ -7,6 +7,7 @@ import os
 import pwd
 import random
 import stat
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -196,6 +197,22 @@ def test_no_folder_is_made_over_what_is_there(tmp_path):
     for name in ("folder", "file", "link"):
         with pytest.raises(AlreadyExists, match=f"{name} exists already"), store.new_folder(tmp_path / name):
             pytest.fail("the block must not run")
+
+
+def test_a_folder_in_a_missing_one_and_a_lock_on_a_missing_file_are_named(tmp_path):
+    with (
+        pytest.raises(MissingFile, match=f"the folder {tmp_path}/gone does not exist"),
+        store.new_folder(tmp_path / "gone/new"),
+    ):
+        pytest.fail("it was made")
+    with pytest.raises(MissingFile, match="gone does not exist"):
+        store.Lock(tmp_path / "gone")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a file of Linux that opens and cannot be read")
+def test_a_file_whose_disk_fails_is_named():
+    with pytest.raises(FolderError, match="/proc/self/mem cannot be read: input/output error"):
+        store.read_secret(Path("/proc/self/mem"))
 
 
 def test_wiping_overwrites_the_bytes_first(folder):
