@@ -55,6 +55,16 @@ def ticks_of(pid: int) -> tuple[int, int]:
     return int(fields[11]), int(fields[12])
 
 
+def sleeps_of(pid: int) -> int:
+    """How often another process, with all its threads, has gone to sleep, and so been woken (Linux)."""
+    return sum(_sleeps(task) for task in Path(f"/proc/{pid}/task").iterdir())
+
+
+def _sleeps(task: Path) -> int:
+    lines = (task / "status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches"))
+
+
 def cpu_of(pid: int) -> float:
     """CPU seconds, user and system, of another process and all its threads. OSError if it has ended (Linux)."""
     return time.clock_gettime(~pid << 3 | CPUCLOCK_SCHED)

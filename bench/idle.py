@@ -9,10 +9,9 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import NamedTuple
 
-from bench.clock import cpu_of
+from bench.clock import cpu_of, sleeps_of
 from bench.fixture import House
 from bench.relay import free_ports
 from bench.result import Cell, Table
@@ -134,9 +133,4 @@ def _play(flight: FlightController, seconds: float) -> None:
 
 
 def _now(pid: int) -> Quiet:
-    return Quiet(cpu_of(pid), sum(_sleeps(task) for task in Path(f"/proc/{pid}/task").iterdir()))
-
-
-def _sleeps(task: Path) -> int:
-    lines: Sequence[str] = (task / "status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches"))
+    return Quiet(cpu_of(pid), sleeps_of(pid))

@@ -10,7 +10,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +23,9 @@ from gateway.demo.stage import HOST
 
 VIDEO_SIZE = 1200  # bytes of a datagram of kind "rtp"
 FRAME_SIZE = 40  # bytes of a datagram of kind "mavlink"
+# Sizes of the pictures of x264, 1080p30: ultrafast, zerolatency, every 60th a key picture; by Mbit/s.
+TRACES = Path(__file__).parent / "traces"
+PICTURES_PER_S = 30
 READY_WITHIN_S = 10.0
 END_WITHIN_S = 30.0
 SEEN_WITHIN_S = 0.3  # a ground sends to a new program of this computer after it has looked up its user
@@ -89,6 +92,24 @@ def note() -> str:
     )
 
 
+class Load(NamedTuple):
+    """Video of so many Mbit/s: in the pictures of an encoder, each at once, or evenly spaced, the worst case."""
+
+    mbit: float
+    pictures: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"{'pictures' if self.pictures else 'even'} {self.mbit:g}"
+
+    def sent_to(self, ways: Ways, seconds: float, first: int) -> Generator:
+        if self.pictures:
+            kind = f"pictures:{TRACES / f'x264-{self.mbit:g}.txt'}"
+            return Generator(ways, PICTURES_PER_S, round(PICTURES_PER_S * seconds), first, kind)
+        rate = self.mbit * 1e6 / 8 / VIDEO_SIZE
+        return Generator(ways, rate, max(1, round(rate * seconds)), first)
+
+
 class Sink:
     """Counts the datagrams at a port, from its start. Numbers below `first` are those of an earlier load."""
 
@@ -132,10 +153,20 @@ class Generator:
 
 def run(ways: Ways, rate: float, seconds: float, first: int = 0, gso: bool = False) -> Run:
     """Offer video datagrams at `rate` a second for this time, and count those that come out."""
-    sink = Sink(ways, first)
+    return _counted(Sink(ways, first), lambda: Generator(ways, rate, max(1, round(rate * seconds)), first, gso=gso))
+
+
+def carry(load: Load, ways: Ways, seconds: float, first: int, latencies: Path) -> tuple[Run, npt.NDArray[np.int64]]:
+    """As `run`; and the nanoseconds that each took, by way of that file."""
+    sink = Sink(ways, first, latencies)
+    run = _counted(sink, lambda: load.sent_to(ways, seconds, first))
+    return run, sink.latencies()
+
+
+def _counted(sink: Sink, start: Callable[[], Generator]) -> Run:
     try:
         time.sleep(SEEN_WITHIN_S)
-        generator = Generator(ways, rate, max(1, round(rate * seconds)), first, gso=gso)
+        generator = start()
         try:
             offered = generator.end()
         finally:

@@ -6,13 +6,17 @@ What must not: rates, rounds, tables.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
+import numpy as np
+
 from bench import load
-from bench.clock import cpu_of, system_share, ticks_of
+from bench.clock import cpu_of, sleeps_of, system_share, ticks_of
 from bench.compiler import Absent
 from bench.workspace import Scene
 from gateway.demo.stage import free_port
@@ -42,6 +46,21 @@ class Spent(NamedTuple):
         return self.run.counted.received / self.opening_s
 
 
+class Flown(NamedTuple):
+    """One load at a drone's own rate: of both processes the CPU time in percent of a core, and how often they are woken.
+
+    `sealing`, `opening`: percent. `sealing_wakes`, `opening_wakes`: times a second. `p50`, `p99`: milliseconds.
+    """
+
+    sealing: float
+    opening: float
+    sealing_wakes: float
+    opening_wakes: float
+    p50: float
+    p99: float
+    lost: int
+
+
 @dataclass
 class Relay:
     """A pair of processes that runs. `sealing`, `opening`: their process ids."""
@@ -61,6 +80,21 @@ class Relay:
         spent = (cpu_of(pid) - early for pid, early in zip(both, before, strict=True))
         shares = (system_share(early, ticks_of(pid)) for pid, early in zip(both, ticks, strict=True))
         return Spent(run, *spent, *shares)
+
+    def fly(self, flight: load.Load, seconds: float, latencies: Path) -> Flown:
+        """Offer `flight` for this time; `latencies` is a file to use."""
+        both = self.sealing, self.opening
+        before = [(cpu_of(pid), sleeps_of(pid)) for pid in both]
+        run, took = load.carry(flight, self.ways, seconds, self._sent, latencies)
+        self._sent += run.offered.sent
+        after = [(cpu_of(pid), sleeps_of(pid)) for pid in both]
+        (seals, seal_sleeps), (opens, open_sleeps) = (
+            ((now[0] - then[0]) / run.offered.seconds, (now[1] - then[1]) / run.offered.seconds)
+            for now, then in zip(after, before, strict=True)
+        )
+        p50, p99 = np.percentile(took, (50, 99)) / 1e6 if len(took) else (math.nan, math.nan)
+        lost = run.offered.sent - run.counted.received
+        return Flown(100 * seals, 100 * opens, seal_sleeps, open_sleeps, float(p50), float(p99), lost)
 
     def wait_ready(self) -> None:
         """Wait until a datagram comes through. Absent if none ever does."""

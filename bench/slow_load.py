@@ -47,6 +47,8 @@ def mavlink(number: int, stamp: int) -> bytes:
 
 
 MAKERS: dict[str, Callable[[int, int], bytes]] = {"rtp": rtp, "mavlink": mavlink}
+RTP_MIN = len(RTP_HEADER) + STAMP.size
+PICTURES = "pictures:"
 
 
 def send(host: str, port: int, kind: str, rate: float, count: int, first: int, gso: bool = False) -> dict[str, float]:
@@ -64,6 +66,22 @@ def send(host: str, port: int, kind: str, rate: float, count: int, first: int, g
             mover.send(batch, peer)
             sent += batch.count
         time.sleep(max(TICK_S, began + sent / rate - time.monotonic()))
+    return {"sent": sent, "seconds": time.monotonic() - began, "cpu_s": time.process_time()}
+
+
+def send_pictures(host: str, port: int, trace: Path, rate: float, count: int, first: int) -> dict[str, float]:
+    """Send `count` pictures at `rate` a second, each at once, of the sizes in `trace`; what `send` tells."""
+    sizes, out, batch, sent, began = [*map(int, trace.read_text().split())], _socket(), Batch(), 0, time.monotonic()
+    mover = OneByOne(out)
+    for picture in range(count):
+        time.sleep(max(0.0, began + picture / rate - time.monotonic()))
+        size, stamp = sizes[picture % len(sizes)], time.monotonic_ns()
+        numbers = range(first + sent, first + sent - (-size // VIDEO_SIZE))
+        datagrams = [rtp(number, stamp) for number in numbers]
+        datagrams[-1] = datagrams[-1][: max(RTP_MIN, size % VIDEO_SIZE)]
+        for part in batch.refill(datagrams):
+            mover.send(part, mover.peer((host, port)))
+        sent += len(datagrams)
     return {"sent": sent, "seconds": time.monotonic() - began, "cpu_s": time.process_time()}
 
 
@@ -134,8 +152,11 @@ def _socket() -> socket.socket:
 
 def main(role: str, host: str, port: str, *more: str) -> None:
     if role == "send":
-        kind, rate, count, first = more[:4]
-        told = send(host, int(port), kind, float(rate), int(count), int(first), more[4:] == ("gso",))
+        kind, rate, count, first = more[0], float(more[1]), int(more[2]), int(more[3])
+        if kind.startswith(PICTURES):
+            told = send_pictures(host, int(port), Path(kind.removeprefix(PICTURES)), rate, count, first)
+        else:
+            told = send(host, int(port), kind, rate, count, first, more[4:] == ("gso",))
     else:
         told = sink(host, int(port), int(more[0]), *more[1:])
     print(json.dumps(told))

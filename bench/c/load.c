@@ -3,7 +3,9 @@
      load send HOST PORT KIND RATE COUNT FIRST [gso]
      load sink HOST PORT FIRST [FILE]
 
-   KIND is `rtp` (1,200 bytes, a valid RTP header in front) or `mavlink` (one ATTITUDE frame of 40 bytes, checksum right).
+   KIND is `rtp` (1,200 bytes, a valid RTP header in front), `mavlink` (one ATTITUDE frame of 40 bytes, checksum right) or
+   `pictures:FILE`: RATE and COUNT are those of pictures then, FILE has their sizes in bytes, one a line, and each picture is
+   sent at once in `rtp` datagrams of which the last is shorter, as an encoder does.
    Each datagram carries its number and the monotonic nanoseconds of its sending. Numbers count on from FIRST, because
    SRTP treats a sequence that begins again as a replay. `send` keeps its pace by the clock: after a late wake-up it sends
    at once what was due. It sends separate datagrams with sendmmsg(2); with `gso`, many as one.
@@ -32,6 +34,8 @@
 
 enum { BURST = 64, ROOM = 2048, RTP_SIZE = 1200, RTP_HEADER = 12, MAVLINK_HEADER = 10, MAVLINK_PAYLOAD = 28 };
 enum { AS_ONE = 54, QUIET_MS = 200, BUFFER = 8 << 20 };
+enum { RTP_MIN = RTP_HEADER + 16, PICTURES_MAX = 1 << 16 };
+static const char PICTURES[] = "pictures:";
 static const uint64_t TICK_NS = 200000; /* the shortest pause: what becomes due in it is sent by one call */
 static const uint8_t ATTITUDE = 30, ATTITUDE_CRC_EXTRA = 39;
 
@@ -105,7 +109,8 @@ static size_t mavlink(uint8_t *out, uint64_t number, uint64_t stamp) {
 
 typedef size_t (*maker)(uint8_t *, uint64_t, uint64_t);
 
-static void send_burst(int fd, struct sockaddr_in *to, maker make, uint64_t number, unsigned count, int gso) {
+/* `last` cuts the last datagram to so many bytes; 0 leaves it whole. */
+static void send_burst(int fd, struct sockaddr_in *to, maker make, uint64_t number, unsigned count, int gso, size_t last) {
     static uint8_t room[BURST * ROOM];
     static struct iovec iov[BURST];
     static struct mmsghdr message[BURST];
@@ -113,6 +118,7 @@ static void send_burst(int fd, struct sockaddr_in *to, maker make, uint64_t numb
     uint8_t *at = room;
     for (unsigned i = 0; i < count; i++) {
         size_t size = make(at, number + i, stamp);
+        if (last && i + 1 == count) size = last;
         iov[i] = (struct iovec){at, size};
         message[i].msg_hdr = (struct msghdr){.msg_name = to, .msg_namelen = sizeof *to, .msg_iov = &iov[i], .msg_iovlen = 1};
         at += size;
@@ -128,6 +134,11 @@ static void send_burst(int fd, struct sockaddr_in *to, maker make, uint64_t numb
         if (went < 0 && errno != EINTR) die("sendmmsg");
         done += went > 0 ? (unsigned)went : 0;
     }
+}
+
+static void sleep_until(uint64_t wake) {
+    struct timespec until = {(time_t)(wake / 1000000000u), (long)(wake % 1000000000u)};
+    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
 }
 
 static int send_all(char **word, int words) {
@@ -146,12 +157,37 @@ static int send_all(char **word, int words) {
         uint64_t due = 1 + (uint64_t)((double)(now_ns() - begin) * rate / 1e9);
         for (due = due < count ? due : count; sent < due;) {
             unsigned burst = (unsigned)(due - sent < most ? due - sent : most);
-            send_burst(fd, &to, make, first + sent, burst, gso);
+            send_burst(fd, &to, make, first + sent, burst, gso, 0);
             sent += burst;
         }
-        wake += step;
-        struct timespec until = {(time_t)(wake / 1000000000u), (long)(wake % 1000000000u)};
-        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+        sleep_until(wake += step);
+    }
+    printf("{\"sent\": %" PRIu64 ", \"seconds\": %.6f, \"cpu_s\": %.6f}\n", sent, (double)(now_ns() - begin) / 1e9, cpu_s());
+    return 0;
+}
+
+static int send_pictures(char **word) {
+    struct sockaddr_in to = address(word[0], word[1]);
+    static uint64_t sizes[PICTURES_MAX];
+    size_t known = 0;
+    FILE *trace = fopen(word[2] + strlen(PICTURES), "r");
+    if (!trace) die(word[2]);
+    while (known < PICTURES_MAX && fscanf(trace, "%" SCNu64, &sizes[known]) == 1) known++;
+    fclose(trace);
+    if (!known) { fprintf(stderr, "%s has no sizes\n", word[2]); exit(2); }
+    double rate = atof(word[3]);
+    uint64_t count = strtoull(word[4], NULL, 10), first = strtoull(word[5], NULL, 10), sent = 0;
+    int fd = udp_socket();
+    prctl(PR_SET_TIMERSLACK, 1000);
+    uint64_t begin = now_ns();
+    for (uint64_t picture = 0; picture < count && !stopping; picture++) {
+        sleep_until(begin + (uint64_t)((double)picture * 1e9 / rate));
+        uint64_t size = sizes[picture % known], left = (size + RTP_SIZE - 1) / RTP_SIZE;
+        size_t last = size % RTP_SIZE < RTP_MIN ? RTP_MIN : size % RTP_SIZE;
+        for (unsigned burst; left; left -= burst, sent += burst) {
+            burst = (unsigned)(left < BURST ? left : BURST);
+            send_burst(fd, &to, rtp, first + sent, burst, 0, burst == left ? last : 0);
+        }
     }
     printf("{\"sent\": %" PRIu64 ", \"seconds\": %.6f, \"cpu_s\": %.6f}\n", sent, (double)(now_ns() - begin) / 1e9, cpu_s());
     return 0;
@@ -218,6 +254,7 @@ int main(int count, char **word) {
     struct sigaction on_term = {.sa_handler = stop};
     sigaction(SIGTERM, &on_term, NULL);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (count >= 8 && !strcmp(word[1], "send") && !strncmp(word[4], PICTURES, strlen(PICTURES))) return send_pictures(word + 2);
     if (count >= 8 && !strcmp(word[1], "send")) return send_all(word + 2, count - 2);
     if (count >= 5 && !strcmp(word[1], "sink")) return sink(word + 2, count - 2);
     fputs("usage: load send HOST PORT KIND RATE COUNT FIRST [gso] | load sink HOST PORT FIRST [FILE]\n", stderr);

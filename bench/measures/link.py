@@ -6,8 +6,9 @@ import statistics
 from collections.abc import Sequence
 
 from bench import idle, load
+from bench.load import Load
 from bench.measures.peers import FULL, QUICK, in_turn, start
-from bench.relay import Relay, Spent
+from bench.relay import Flown, Relay, Spent
 from bench.result import Cell, Options, Plot, Progress, Result, Table
 from bench.rivals import RIVALS
 from bench.workspace import Scene, scene
@@ -18,14 +19,25 @@ BESIDE = (2, 20, 100, 200)  # Mbit/s at which the peers are compared
 LOAD_S, QUICK_LOAD_S = 2.0, 0.5
 QUIET_S, QUICK_QUIET_S = 20.0, 4.0
 CONTROL_S, QUICK_CONTROL_S = 20.0, 2.0
+FLIGHTS = (*(Load(mbit, pictures=True) for mbit in (2, 8, 20)), *(Load(mbit) for mbit in (2, 8, 20)))
+QUICK_FLIGHTS = (Load(8, pictures=True), Load(8))
+FLIGHT_S, QUICK_FLIGHT_S = 4.0, 1.0
+FLIGHT_ROUNDS, QUICK_FLIGHT_ROUNDS = 5, 1
 MANY = 15  # stations in the order
 MANY_AT = 50_000  # datagrams a second
+FLIGHT_COLUMNS = (
+    *("relay", "seals (% CPU)", "opens (% CPU)", "seals wakes /s", "opens wakes /s", "p50 (ms)", "p99 (ms)", "lost"),
+)
 
 
 def measure(options: Options, progress: Progress) -> Result:
     quick = options.quick
     with scene() as here:
-        tables = [_loads(here, progress, quick)]
+        relay = ZegelPair().start(here)
+        relay.wait_ready()
+        tables = [_loads(relay, progress, quick)]
+        if quick:
+            tables += _flights(here, [relay], progress, quick)
         progress(1, 4, "one station and fifteen")
         tables.append(_stations(here, progress, quick))
     with scene() as here:
@@ -37,8 +49,8 @@ def measure(options: Options, progress: Progress) -> Result:
     notes: Sequence[str] = (load.note(),)
     if not quick:
         with scene() as here:
-            table, skipped = _beside(here, progress)
-        tables.append(table)
+            more, skipped = _beside(here, progress)
+        tables += more
         notes = (*notes, *skipped)
     return Result("link", tuple(tables), tuple(notes))
 
@@ -53,9 +65,7 @@ def _cpu(spent: Spent) -> tuple[float, float]:
     return 100 * spent.sealing_s / spent.run.offered.seconds, 100 * spent.opening_s / spent.run.offered.seconds
 
 
-def _loads(here: Scene, progress: Progress, quick: bool) -> Table:
-    relay = ZegelPair().start(here)
-    relay.wait_ready()
+def _loads(relay: Relay, progress: Progress, quick: bool) -> Table:
     rows, loads = [], QUICK_LOADS if quick else LOADS
     for number, mbit in enumerate(loads):
         progress(number, len(loads), f"{mbit} Mbit/s")
@@ -94,7 +104,26 @@ def _stations(here: Scene, progress: Progress, quick: bool) -> Table:
     return Table("CPU time of a video datagram", columns, tuple(rows), (note,))
 
 
-def _beside(here: Scene, progress: Progress) -> tuple[Table, list[str]]:
+def _flights(here: Scene, relays: Sequence[Relay], progress: Progress, quick: bool) -> list[Table]:
+    """What a drone sends: medians of rounds in which each relay carries each load once, in turn."""
+    rounds, seconds = (QUICK_FLIGHT_ROUNDS, QUICK_FLIGHT_S) if quick else (FLIGHT_ROUNDS, FLIGHT_S)
+    tables, flights = [], QUICK_FLIGHTS if quick else FLIGHTS
+    for number, flight in enumerate(flights):
+        progress(number, len(flights), flight.name)
+        flown: list[list[Flown]] = [[] for _ in relays]
+        for _ in range(rounds):
+            for relay, mine in zip(relays, flown, strict=True):
+                mine.append(relay.fly(flight, seconds, here.folder / "latencies"))
+        rows = tuple(
+            (relay.name, *(statistics.median(figures) for figures in zip(*mine, strict=True)))
+            for relay, mine in zip(relays, flown, strict=True)
+        )
+        form = "pictures of an encoder, each at once" if flight.pictures else "evenly spaced, the worst case"
+        tables.append(Table(f"Video of {flight.mbit:g} Mbit/s, {form}", FLIGHT_COLUMNS, rows))
+    return tables
+
+
+def _beside(here: Scene, progress: Progress) -> tuple[list[Table], list[str]]:
     relays, skipped = start(here, RIVALS, progress)
     form = FULL._replace(rounds=1)
     rows: list[list[Cell]] = [[relay.name] for relay in relays]
@@ -102,4 +131,5 @@ def _beside(here: Scene, progress: Progress) -> tuple[Table, list[str]]:
         for row, (spent,) in zip(rows, in_turn(relays, [_rate(mbit)] * len(relays), form, progress), strict=True):
             row.extend(_cpu(spent))
     columns = ("relay", *(f"{side} at {mbit} (% CPU)" for mbit in BESIDE for side in ("seals", "opens")))
-    return Table("CPU share compared with the peers, by Mbit/s", columns, tuple(map(tuple, rows))), skipped
+    even = Table("CPU share compared with the peers, by Mbit/s", columns, tuple(map(tuple, rows)))
+    return [even, *_flights(here, relays, progress, quick=False)], skipped

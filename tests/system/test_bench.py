@@ -6,7 +6,7 @@ import pytest
 
 from bench import idle
 from bench.load import Ways
-from bench.measures import latency
+from bench.measures import latency, link
 from bench.measures.latency import Mix
 from bench.relay import free_ports
 from bench.workspace import scene
@@ -40,6 +40,18 @@ def test_every_datagram_of_both_streams_has_a_latency(here):
         "telemetry": (50, 0),
         "video": (104, 0),
     }
+
+
+def test_what_a_drone_sends_is_carried_in_pictures_and_evenly_spaced(here):
+    relay = ZegelPair().start(here)
+    relay.wait_ready()
+    tables = link._flights(here, [relay], lambda *_: None, quick=True)
+    for table, flight in zip(tables, link.QUICK_FLIGHTS, strict=True):
+        assert f"{flight.mbit:g} Mbit/s" in table.title
+        ((name, *figures),) = table.rows
+        assert name == "Zegel"
+        assert all(figure > 0 for figure in figures[:-1])
+        assert figures[-1] == 0
 
 
 def test_without_anything_between_the_streams_do_not_mix(here):

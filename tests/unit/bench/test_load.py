@@ -11,7 +11,7 @@ import pytest
 from pymavlink.dialects.v20 import common
 
 from bench import load, slow_load
-from gateway.demo.stage import HOST, free_port
+from gateway.demo.stage import HOST, drain, free_port
 
 SLOW = (sys.executable, "-m", "bench.slow_load")
 
@@ -34,6 +34,35 @@ def test_all_that_is_sent_is_counted(tool, gso):
     run = load.run(ways(), 2000, 0.1, gso=gso)
     assert (run.offered.sent, run.lost) == (200, 0)
     assert run.counted[1:4] == (0, 0, 0)
+
+
+@pytest.mark.parametrize("mbit", [2, 8, 20])
+def test_pictures_come_at_once_in_the_sizes_of_an_encoder(tool, mbit: int):
+    port, pictures = free_port(), 4
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as here:
+        here.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+        here.bind((HOST, port))
+        here.setblocking(False)
+        flight = load.Load(mbit, pictures=True)
+        offered = flight.sent_to(load.Ways(port, port), pictures / load.PICTURES_PER_S, 0).end()
+        came = [*map(len, drain(here))]
+    sizes = [*map(int, (load.TRACES / f"x264-{mbit}.txt").read_text().split())][:pictures]
+    assert offered.sent == len(came) == sum(-(-size // load.VIDEO_SIZE) for size in sizes)
+    last = [max(slow_load.RTP_MIN, size % load.VIDEO_SIZE) for size in sizes]
+    assert came == [each for size, end in zip(sizes, last, strict=True) for each in (*[1200] * (size // 1200), end)]
+
+
+def test_the_traces_have_their_rates():
+    for mbit in (2, 8, 20):
+        sizes = [*map(int, (load.TRACES / f"x264-{mbit}.txt").read_text().split())]
+        assert 0.7 * mbit < sum(sizes) * 8 * load.PICTURES_PER_S / len(sizes) / 1e6 < 1.1 * mbit
+
+
+def test_a_load_tells_of_all_that_it_sent_and_how_long_each_took(tool, tmp_path):
+    for flight in (load.Load(2), load.Load(2, pictures=True)):
+        run, took = load.carry(flight, ways(), 0.2, 0, tmp_path / "ns")
+        assert len(took) == run.counted.received == run.offered.sent > 20
+        assert took.min() > 0
 
 
 def test_numbers_go_on_where_the_load_before_ended(tool):
