@@ -100,8 +100,7 @@ def _facts(status: Status) -> Iterator[Row]:
     yield Row("order ends", [_end(status)])
     yield Row("sealed for", [_reader(name, roles) for name, roles in status.roles.items()] or ["nobody"], gives=True)
     yield from _aboard(status) if isinstance(status, AirStatus) else _at_station(status)
-    if status.alarms:
-        yield Row("alarm", status.alarms, each=True, gives=True)
+    yield Row("alarm", [alarm for alarm in status.alarms if alarm not in advise(status)], each=True, gives=True)
 
 
 def _end(status: Status) -> str:
@@ -138,7 +137,8 @@ def _at_station(status: GroundStatus) -> Iterator[Row]:
     yield Row("video", [_last_picture({name: ages[lane] for lane, name in CAMERAS.items() if lane in ages})])
     yield from _links(status)
     refused = sum(status.commands.values()) - status.commands.get("sent", 0)
-    yield Row("commands", [f"{status.commands.get('sent', 0)} sent", *([f"{refused} refused"] if refused else [])])
+    sent = status.commands.get("sent", 0)
+    yield Row("commands", [f"{sent or 'none'} sent", *([f"{refused} refused"] if refused else [])])
     programs = [*status.of_use(Use.GCS), *status.of_use(Use.PLAYER)]
     yield Row(
         "programs",
@@ -155,7 +155,7 @@ def newest(sessions: Sequence[SessionStatus]) -> list[SessionStatus]:
 
 
 def _aircraft(session: SessionStatus, *, aboard: bool) -> str:
-    text, said = f"{session.device}: {wording.session(session)}", session.aircraft
+    text, said = f"{session.device}: {wording.in_short(session)}", session.aircraft
     if said is None or session.state not in TOLD or not aboard:
         return text
     heard = [f"flight controller {_ago(said.fc.age_s)}"] if said.fc else []
@@ -171,7 +171,7 @@ def _link(link: EndpointStatus) -> str:
     text = f"{link.endpoint} {wording.ENDPOINT[link.state]}{_fault(link)}"
     if link.state is State.RECONNECTING:
         return text
-    if link.loss_percent is not None:
+    if link.loss_percent is not None and link.state is State.CONNECTED:
         text += f", {link.loss_percent:.0f} % lost"
     came = f"in {_rate(link.rx_kbit)}" if link.rx_per_s else "nothing comes in"
     return f"{text}, {came}, {f'out {_rate(link.tx_kbit)}' if link.tx_per_s else 'nothing goes out'}"

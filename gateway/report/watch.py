@@ -27,7 +27,8 @@ EVERY_S = 1.0
 QUIET_AFTER_S = 3.0  # a role publishes every half second
 ROLES_MAX = 16  # that have ended and are still shown
 COLOURS = {Kind.HEAD: "bold", Kind.FAULT: "bold red", Kind.FACT: ""}
-NONE_YET = "no zegel air or ground of this user is running here; it is shown here once it starts"
+NONE_YET = "no zegel air or ground of this user is running here; it is shown once it starts"
+NOT_YET = "not running here, and shown once it starts: {names}"
 
 
 def follow(names: Sequence[str]) -> None:
@@ -86,7 +87,7 @@ class Watched:
     def lines(self, columns: int, rows: int, *, now: float, clock: str) -> list[Line]:
         """All of them for a terminal of this size: in full if they fit, or else only how each is."""
         if not self._heard:
-            return [Line(clock), Line(NONE_YET)]
+            return [Line(clock), Line(NOT_YET.format(names=printable(", ".join(self._names))) if self._names else NONE_YET)]
         ways = [[*self._blocks(columns, each, now)] for each in (self._share(rows), 0)]
         lines = next((way for way in ways if len(way) <= rows), ways[-1])
         first = lines[0].text.ljust(columns - len(clock) - 1)

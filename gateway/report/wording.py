@@ -23,7 +23,7 @@ PENDING, ORDER_EXPIRED = "order pending", "order expired"
 UNPROVED = "unproved: no challenge of ours was answered"
 
 USE = {Use.LINK: "link", Use.FC: "flight controller", Use.CAMERA: "camera", Use.GCS: "GCS", Use.PLAYER: "player"}
-ENDPOINT = {State.CONNECTED: "up", State.IDLE: "nobody there yet", State.RECONNECTING: "down", State.DOWN: "closed"}
+ENDPOINT = {State.CONNECTED: "up", State.IDLE: "waiting", State.RECONNECTING: "down", State.DOWN: "closed"}
 
 READY = "commands go up"
 REFUSAL = {
@@ -60,8 +60,17 @@ def session(status: SessionStatus) -> str:
     return f"{text}; {REFUSAL[status.refusal] if status.refusal else READY}"
 
 
+def in_short(status: SessionStatus) -> str:
+    """The same for a screen: nothing of commands where there is nobody to command."""
+    text = opens(status.state, pending=status.pending, order_expired=status.order_expired)
+    if status.state in {SessionState.SILENT, SessionState.CLOSED, SessionState.DELAYED}:
+        return text
+    unproved = ", unproved" if status.state is SessionState.OPEN and not status.proved else ""
+    return f"{text}{unproved}; {commands(status.refusal)}"
+
+
 def commands(refusal: Refusal | None) -> str:
-    """Whether commands go up to a session, for the log."""
+    """Whether commands go up to a session."""
     return f"no commands: {REFUSAL[refusal]}" if refusal else READY
 
 

@@ -7,7 +7,7 @@ from gateway.core.ground.paths import Reception
 from gateway.core.ground.session import Lease, Session
 from gateway.endpoints import open_endpoint, open_link
 from gateway.endpoints.address import parse
-from gateway.report.meter import OVER_S, RECENT_S, Meter, Rates, RatesBy
+from gateway.report.meter import OVER_S, RECENT_S, Ages, Meter, Rates, RatesBy
 from gateway.report.role_status import Use
 from keys.keyring import ReceiveKey
 from keys.lanes import Lane
@@ -75,3 +75,11 @@ def test_recent_rates_of_each_station():
     rates = RatesBy()
     assert rates.read(0.0, {"a": {"X": 5}}) == {}
     assert rates.read(1.0, {"a": {"X": 5, "Y": 2}, "b": {"X": 1}}) == {"a": {"Y": 2.0}, "b": {"X": 1.0}}
+
+
+def test_an_age_is_the_time_since_a_counter_grew():
+    ages = Ages()
+    assert ages.read(0.0, {}) == {}
+    assert ages.read(1.0, {"video_a": 0, "telemetry": 3}) == {"telemetry": 0.0}
+    assert ages.read(2.5, {"video_a": 1, "telemetry": 3}) == {"telemetry": 1.5, "video_a": 0.0}
+    assert ages.read(3.0, {"video_a": 2, "telemetry": 3}) == {"telemetry": 2.0, "video_a": 0.0}

@@ -5,7 +5,7 @@ import pytest
 from gateway.core.refusal import Refusal
 from gateway.core.session_state import SessionState
 from gateway.endpoint_state import State
-from gateway.report.role_status import SourceStatus, StationCommands, Status, Use
+from gateway.report.role_status import AlarmStatus, SourceStatus, StationCommands, Status, Use
 from gateway.report.screen import COLUMNS, COLUMNS_MIN, ROWS, Kind, Row, _wrapped, brief, columns_of, lines
 from tests.unit.gateway.report.statuses import LOST, SILENT, air, aircraft, end, ground, session
 
@@ -61,8 +61,17 @@ def shown(status: Status, **size) -> str:
         ),
         (ground(sessions=[]), "  aircraft   none is heard"),
         (
+            ground(sessions=[session(proved=False, pending=True, refusal=Refusal.PENDING, aircraft=None)]),
+            "  aircraft   drone-7: open, order pending, unproved; no commands: it flies under\n"
+            "             an order that has not come yet\n  telemetry",
+        ),
+        (
+            ground(sessions=[session(SessionState.DELAYED)]),
+            "  aircraft   drone-7: delayed: its beats come too late to open anything\n",
+        ),
+        (
             ground(sessions=[session(SessionState.SILENT, refusal=Refusal.ENDED)]),
-            "  aircraft   drone-7: silent; the session is over or silent\n  telemetry",
+            "  aircraft   drone-7: silent\n  telemetry",
         ),
         (ground(), "  telemetry  last frame now"),
         (
@@ -74,10 +83,15 @@ def shown(status: Status, **size) -> str:
             ground(endpoints=[end(Use.LINK, loss_percent=12.5, rx_kbit=812.4, tx_per_s=1.0, tx_kbit=4.0)]),
             "  link       the-link up, 12 % lost, in 812 kbit/s, out 4 kbit/s",
         ),
+        (
+            ground(endpoints=[end(Use.LINK, loss_percent=0.0, state=State.IDLE, rx_kbit=4.0)]),
+            "  link       the-link waiting, in 4 kbit/s, nothing goes out",
+        ),
+        (ground(commands={}), "  commands   none sent"),
         (ground(commands={"sent": 3, "observer": 2, "late": 1}), "  commands   3 sent, 3 refused"),
         (
             ground(endpoints=[end(Use.LINK), end(Use.GCS, state=State.IDLE), end(Use.PLAYER)]),
-            "  programs   GCS the-gcs nobody there yet, player the-player up",
+            "  programs   GCS the-gcs waiting, player the-player up",
         ),
     ],
 )
@@ -135,6 +149,13 @@ def test_of_an_aircraft_that_restarted_the_open_session_is_shown_or_the_last():
     assert text.count("drone-7") == 1
     assert "waiting for our keys" in text
     assert ": open;" in shown(ground(sessions=[session(boot_counter=5), new]))
+
+
+def test_an_alarm_that_is_what_is_wrong_is_not_shown_twice():
+    text = "no picture for 8 s"
+    wrong = ground(alarms=[text, "another"], alarm_reasons={"no_picture": AlarmStatus(1, 1, text)})
+    assert shown(wrong).count(text) == 1
+    assert "  alarm      another" in shown(wrong)
 
 
 def test_a_ground_that_feeds_no_program_has_no_line_for_them():

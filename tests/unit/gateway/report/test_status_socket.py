@@ -16,10 +16,10 @@ from gateway.errors import NotRunning
 from gateway.loop import hardening
 from gateway.report import log, status_socket
 from gateway.report.role_status import decoded, encoded
-from gateway.report.status_socket import ASKED_SIZE_MAX, Publisher
+from gateway.report.status_socket import ASKED_SIZE_MAX, Publisher, Reader, running
 from tests.hostile.zmtp import Stranger
 from tests.unit.gateway.endpoints.wires import until
-from tests.unit.gateway.report.statuses import air
+from tests.unit.gateway.report.statuses import air, ground
 
 
 @pytest.fixture
@@ -52,6 +52,29 @@ def test_a_reader_that_connects_later_is_sent_the_last_one(runtime):
         reader.start()
         until(lambda: publisher.attach() or not reader.is_alive())
     assert [said["name"] for said in found] == ["drone"]
+
+
+def test_a_reader_follows_processes_that_come_and_go(runtime):
+    runtime.mkdir(mode=0o700)
+    with Reader() as reader, Publisher("air", "drone-7") as first:
+        reader.follow(running())
+        until(lambda: first.send(air()) or [said["name"] for said in reader.read(0.05).values()] == ["drone-7"])
+        with Publisher("ground", "pilot") as second:
+            reader.follow(running())
+            both = {"drone-7", "pilot"}
+            until(
+                lambda: (
+                    (first.send(air()), second.send(ground()))
+                    and {said["name"] for said in reader.read(0.05).values()} == both
+                )
+            )
+        assert len(running()) == 1
+        reader.follow(running())
+        first.send(air())
+        assert [said["name"] for said in reader.read(10, each_once=True).values()] == ["drone-7"]
+        reader.follow(set())
+        first.send(air())
+        assert reader.read(0.05) == {}
 
 
 def test_what_a_killed_process_left_is_cleared_away(runtime):

@@ -32,6 +32,7 @@ def test_the_clock_shows_that_it_is_of_now():
 
 def test_before_the_first_starts_it_waits():
     assert NONE_YET in shown(Watched())
+    assert "not running here, and shown once it starts: pilot, x\\n" in shown(Watched(["pilot", "x\n"]))
 
 
 def test_a_role_that_ends_is_said_to_have_ended_until_it_runs_again():
