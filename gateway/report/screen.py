@@ -98,7 +98,7 @@ def _wrong(status: Status) -> Row:
 def _facts(status: Status) -> Iterator[Row]:
     yield Row("operation", [f"{status.operation}, order {status.order}"])
     yield Row("order ends", [_end(status)])
-    yield Row("sealed for", [_reader(name, roles) for name, roles in status.roles.items()] or ["nobody"], gives=True)
+    yield Row("sealed for", [_reader(name, roles) for name, roles in status.roles.items()] or ["no station"], gives=True)
     yield from _aboard(status) if isinstance(status, AirStatus) else _at_station(status)
     yield Row("alarm", [alarm for alarm in status.alarms if alarm not in advise(status)], each=True, gives=True)
 

@@ -61,7 +61,7 @@ def session(status: SessionStatus) -> str:
 
 
 def in_short(status: SessionStatus) -> str:
-    """The same for a screen: nothing of commands where there is nobody to command."""
+    """The same for a screen: nothing of commands where there is no aircraft to command."""
     text = opens(status.state, pending=status.pending, order_expired=status.order_expired)
     if status.state in {SessionState.SILENT, SessionState.CLOSED, SessionState.DELAYED}:
         return text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pty
+import re
 import subprocess
 import sys
 import termios
@@ -47,9 +48,10 @@ class Emulated:
                 self._stream.feed(some)
         return [line.rstrip() for line in self._screen.display]
 
-    def says(self, text: str) -> bool:
-        """Whether it is on the screen, wherever the lines are broken."""
-        return text in " ".join(" ".join(self.lines()).split())
+    def says(self, text: str, seconds: str = "") -> bool:
+        """Whether it is on the screen, wherever the lines are broken. `seconds` in it stands for any number of them."""
+        pattern = re.escape(text).replace(seconds, r"\d+ seconds") if seconds else re.escape(text)
+        return bool(re.search(pattern, " ".join(" ".join(self.lines()).split())))
 
     def press(self, key: bytes) -> None:
         os.write(self._master, key)

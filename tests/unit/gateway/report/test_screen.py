@@ -31,7 +31,7 @@ def shown(status: Status, **size) -> str:
         (air(order_left_s=None), "  order ends 2027-01-15 08:00 UTC; the clock of this computer is not believed"),
         (air(order_left_s=0.0), "  order ends ENDED, 2027-01-15 08:00 UTC"),
         (air(), "  sealed for pilot (telemetry, video, command), observer (telemetry, video)"),
-        (air(roles={}), "  sealed for nobody"),
+        (air(roles={}), "  sealed for no station"),
         (air(), "  telemetry  last frame now, from the-fc"),
         (air(aircraft=aircraft(fc=SourceStatus(8.4))), "  telemetry  last frame 8 seconds ago, from the-fc"),
         (air(aircraft=aircraft(fc=SourceStatus(None))), "  telemetry  no frame yet, from the-fc"),
