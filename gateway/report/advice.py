@@ -21,7 +21,7 @@ from gateway.report.role_status import AirStatus, EndpointStatus, GroundStatus, 
 
 SETTLED_AFTER_S = 5.0  # a younger process is still opening its endpoints
 LOSS_TOLD_PERCENT = 10.0
-STEADY_PER_S = 0.5  # the lowest rate of control datagrams of an aircraft on a narrow link; a damaged one is rarer
+STEADY_PER_S = 0.3  # an aircraft on a narrow link sends 0.5 control datagrams a second, and some are lost
 WAITS_TOLD_S = 3.0  # a flight controller by TCP; a shorter burst is no fault
 UP = {State.CONNECTED, State.IDLE}
 HEARD = {SessionState.BEATING, SessionState.UNLISTED, SessionState.OPEN, SessionState.DELAYED}  # its beats come now

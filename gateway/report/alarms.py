@@ -98,7 +98,9 @@ class Reason(enum.Enum):
     LINK_ORDER_REFUSED = _Event("an order that came by the link is refused: {kind}")
     LINK_ORDER_UNFIT = _Event("an order that came by the link does not succeed the one in force: refused")
     FILE_ORDER_REFUSED = _State("the order file is refused: {error}")
-    FILE_ORDER_UNFIT = _State("the order file is now for another operation: start zegel ground again for that")
+    FILE_ORDER_UNFIT = _State(
+        "the order file is now for another operation: for that, start zegel ground again after this flight"
+    )
     FEED_IN_CLEAR = _State("the feed at {address} is in clear, and not only this computer can read it")
     BOOTS_UNSAVED = _State("starts of aircraft are not stored: {error}")
     OLDER_SESSION = _Event(

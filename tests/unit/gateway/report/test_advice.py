@@ -86,7 +86,7 @@ def test_a_process_that_has_just_started_is_given_time():
 def test_forgeries_while_an_aircraft_of_ours_is_heard_are_not_advised_upon():
     forged = {"drops_per_s": {"unopened_control": 5_000.0, "not_zegel": 5_000.0}}
     assert advise(ground(**forged)) == ""
-    few = {"drops_per_s": {"unopened_control": 0.4}}
+    few = {"drops_per_s": {"unopened_control": 0.2}}
     assert "another operation" not in advise(ground(sealed=False, sessions=[], **few))
     assert advise(ground(sealed=False, sessions=[], drops_per_s={"unopened_control": 9.0}, uptime_s=1.0)) == ""
 
