@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import ClassVar
@@ -27,6 +28,10 @@ from gateway.endpoints.pieces import new_large_mover
 from gateway.endpoints.plain_users import LOOK_ABSENT_EVERY_S, LOOK_EVERY_S, Peers
 from gateway.endpoints.posing import keep_out_posers
 from gateway.endpoints.socket_users import host_of, is_here
+
+# ip(7); Python names neither. A router may divide a datagram that is too large for its next network. Otherwise one that
+# sends no report, or whose report is filtered, drops it; and Linux would forbid this for single datagrams, not for batches.
+IP_MTU_DISCOVER, IP_PMTUDISC_DONT = 10, 0
 
 CLIENT_IDLE_S = 60.0  # as in mavp2p: a sender that was silent for this time is not answered any more
 CLIENTS_MAX = 16
@@ -140,6 +145,8 @@ class _Udp(Endpoint):
         self._age, self._stamped = Age(), False
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
             self._socket.setsockopt(socket.SOL_SOCKET, option, self.buffer)
+        if family == socket.AF_INET and sys.platform == "linux":
+            self._socket.setsockopt(socket.IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_DONT)
         if self.users is not None and family == socket.AF_INET6:
             keep_out_posers(self._socket)
         return self._socket
