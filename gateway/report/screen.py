@@ -171,7 +171,7 @@ def _link(link: EndpointStatus) -> str:
     text = f"{link.endpoint} {wording.ENDPOINT[link.state]}{_fault(link)}"
     if link.state is State.RECONNECTING:
         return text
-    if link.loss_percent is not None and link.state is State.CONNECTED:
+    if link.loss_percent is not None and link.state is State.CONNECTED and link.rx_per_s:
         text += f", {link.loss_percent:.0f} % lost"
     came = f"in {_rate(link.rx_kbit)}" if link.rx_per_s else "nothing comes in"
     return f"{text}, {came}, {f'out {_rate(link.tx_kbit)}' if link.tx_per_s else 'nothing goes out'}"

@@ -87,6 +87,10 @@ def shown(status: Status, **size) -> str:
             ground(endpoints=[end(Use.LINK, loss_percent=0.0, state=State.IDLE, rx_kbit=4.0)]),
             "  link       the-link waiting, in 4 kbit/s, nothing goes out",
         ),
+        (
+            ground(endpoints=[end(Use.LINK, loss_percent=0.0, **SILENT)]),
+            "  link       the-link up, nothing comes in, nothing goes out",
+        ),
         (ground(commands={}), "  commands   none sent"),
         (ground(commands={"sent": 3, "observer": 2, "late": 1}), "  commands   3 sent, 3 refused"),
         (
