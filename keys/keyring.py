@@ -6,6 +6,8 @@ receive key and moves only after a tag verified. Pure: no file, clock or randomn
 
 from __future__ import annotations
 
+from array import array
+
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
@@ -43,32 +45,44 @@ def instance_after(uplink_key: bytes, former: bytes) -> bytes:
 
 
 class SendKey:
-    """Seals under one (base_key, KID). Each counter is used once."""
+    """Seals under one (base_key, KID). Each counter is used once.
 
-    __slots__ = ("cipher", "kid", "next_ctr", "salt")
+    `counter` holds the next one: a single place, which code in C counts on too (gateway/native), so that the two can never
+    use one twice.
+    """
+
+    __slots__ = ("cipher", "counter", "kid", "salt", "sframe_key")
 
     def __init__(self, base_key: bytes, kid: int) -> None:
-        key, self.salt = derive(base_key, kid)
-        self.cipher = AESGCM(key)
+        self.sframe_key, self.salt = derive(base_key, kid)
+        self.cipher = AESGCM(self.sframe_key)
         self.kid = kid
-        self.next_ctr = 0
+        self.counter = array("Q", [0])
+
+    @property
+    def next_ctr(self) -> int:
+        return self.counter[0]
+
+    @next_ctr.setter
+    def next_ctr(self, ctr: int) -> None:
+        self.counter[0] = ctr
 
     def reserve(self, count: int) -> int:
         """The first of `count` counters, which no later call returns again. KeyExhausted past the limit."""
-        first = self.next_ctr
+        first = self.counter[0]
         if first + count > REJECT_AFTER_PACKETS:
             raise KeyExhausted(f"the key of KID {self.kid:#06x} has sealed {first} datagrams")
-        self.next_ctr = first + count
+        self.counter[0] = first + count
         return first
 
 
 class ReceiveKey:
     """Opens under one (base_key, KID)."""
 
-    __slots__ = ("cipher", "kid", "salt", "window")
+    __slots__ = ("cipher", "kid", "salt", "sframe_key", "window")
 
     def __init__(self, base_key: bytes, kid: int, window: int = DOWNLINK_WINDOW, start: int = 0) -> None:
-        key, self.salt = derive(base_key, kid)
-        self.cipher = AESGCM(key)
+        self.sframe_key, self.salt = derive(base_key, kid)
+        self.cipher = AESGCM(self.sframe_key)
         self.kid = kid
         self.window = ReplayWindow(window, start)

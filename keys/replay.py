@@ -6,6 +6,8 @@ that moves before the tag can be pushed to its end by anyone.
 
 from __future__ import annotations
 
+from array import array
+
 import numpy as np
 import numpy.typing as npt
 
@@ -18,20 +20,33 @@ Mask = npt.NDArray[np.bool_]
 
 
 class ReplayWindow:
-    """Which of the newest `size` counters of one KID have been accepted. `size` is a power of two."""
+    """Which of the newest `size` counters of one KID have been accepted. `size` is a power of two.
 
-    __slots__ = ("_floor", "_mask", "_seen", "_seen_at", "size", "top")
+    `highest` holds the highest counter accepted, and `seen` a byte for each slot. These are the single place: code in C
+    (gateway/native) accepts the counter after the highest one by writing there.
+    """
+
+    __slots__ = ("_floor", "_mask", "_seen_at", "highest", "seen", "size")
 
     def __init__(self, size: int = DOWNLINK_WINDOW, start: int = 0) -> None:
         """Counters below `start` are too old."""
         if size & (size - 1):
             raise ValueError("the size of a replay window is a power of two")
         self.size = size
-        self.top = start - 1  # the highest counter accepted
+        self.highest = array("q", [start - 1])
         self._floor = start  # lower counters are too old
         self._mask = size - 1
         self._seen_at = bytearray(size)
-        self._seen = np.frombuffer(self._seen_at, np.bool_)  # the same memory
+        self.seen = np.frombuffer(self._seen_at, np.bool_)  # the same memory
+
+    @property
+    def top(self) -> int:
+        """The highest counter accepted."""
+        return self.highest[0]
+
+    @top.setter
+    def top(self, ctr: int) -> None:
+        self.highest[0] = ctr
 
     def begin(self, counter: int) -> None:
         """From now on, counters below `counter` are too old; the window never goes back."""
@@ -56,16 +71,16 @@ class ReplayWindow:
         self.top = first + count - 1
         begin, end = first & self._mask, (first + count) & self._mask
         if begin < end:
-            self._seen[begin:end] = True
+            self.seen[begin:end] = True
         else:
-            self._seen[begin:] = True
-            self._seen[:end] = True
+            self.seen[begin:] = True
+            self.seen[:end] = True
 
     def look(self, counters: Counters) -> tuple[Mask, Mask]:
         """(too old, already seen), two masks of the shape of `counters`. Moves nothing."""
         age = self.top - counters
         too_old = (age >= self.size) | (counters < self._floor)
-        seen = (age >= 0) & ~too_old & self._seen[counters & self._mask]
+        seen = (age >= 0) & ~too_old & self.seen[counters & self._mask]
         return too_old, seen
 
     def accept(self, counters: Counters) -> Mask:
@@ -74,16 +89,16 @@ class ReplayWindow:
             return np.zeros(0, np.bool_)
         if self.follows(counters):
             self._advance(int(counters[-1]))
-            self._seen[counters & self._mask] = True
+            self.seen[counters & self._mask] = True
             return np.ones(counters.size, np.bool_)
         self._advance(int(counters.max()))
         slots = counters & self._mask
-        fresh: Mask = (self.top - counters < self.size) & (counters >= self._floor) & ~self._seen[slots]
+        fresh: Mask = (self.top - counters < self.size) & (counters >= self._floor) & ~self.seen[slots]
         if counters.size > 1 and not (counters[1:] > counters[:-1]).all():
             first = np.zeros(counters.size, np.bool_)
             first[np.unique(counters, return_index=True)[1]] = True
             fresh &= first
-        self._seen[slots[fresh]] = True
+        self.seen[slots[fresh]] = True
         return fresh
 
     def _advance(self, top: int) -> None:
@@ -91,12 +106,12 @@ class ReplayWindow:
         if top <= self.top:
             return
         if top - self.top >= self.size:
-            self._seen[:] = False
+            self.seen[:] = False
         else:
             begin, end = (self.top + 1) & self._mask, (top + 1) & self._mask
             if begin < end:
-                self._seen[begin:end] = False
+                self.seen[begin:end] = False
             else:
-                self._seen[begin:] = False
-                self._seen[:end] = False
+                self.seen[begin:] = False
+                self.seen[:end] = False
         self.top = top
