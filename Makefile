@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable
 
-.PHONY: build demo test peers soak hours coverage budget lint docs docs-demo files install uninstall deb release lock clean
+.PHONY: build native demo test peers soak hours coverage budget lint docs docs-demo files install uninstall deb release lock clean
 
 build: .venv/ready
 	@echo "zegel is built: $(BIN)/zegel --help. Next:"
@@ -95,6 +95,7 @@ files:
 	@install -D -m 644 packaging/sysctl.conf $(DESTDIR)$(PREFIX)/lib/sysctl.d/10-zegel.conf
 	@install -D -m 644 -t $(DESTDIR)$(UDEV) packaging/*.rules
 	@install -D -m 755 -t $(DESTDIR)$(PREFIX)/lib/zegel packaging/venv
+	@packaging/native $(DESTDIR)$(PREFIX)/lib/zegel
 	@install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/zegel README.md CHANGELOG.md LICENSE
 	@install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/doc/zegel/docs docs/*.md docs/*.svg
 	@ln -sfn /opt/zegel/bin/zegel $(DESTDIR)$(PREFIX)/bin/zegel
@@ -115,7 +116,13 @@ release: .venv/ready
 lock: .venv/ready
 	@packaging/lock "$(abspath $(BIN)/python)"
 
-.venv/ready: setup.cfg pyproject.toml
+# If there is no compiler or no libssl-dev, this says so and makes nothing: the same work is done in Python.
+NATIVE = gateway/native
+native: $(NATIVE)/zegel-seal.so
+$(NATIVE)/zegel-seal.so: $(NATIVE)/turn.c packaging/native
+	@packaging/native $(NATIVE)
+
+.venv/ready: setup.cfg pyproject.toml | native
 	@$(PYTHON) -c 'import sys; sys.exit("zegel needs Python 3.11 or newer: make PYTHON=python3.11") if sys.version_info < (3, 11) else 0'
 	@echo "making the environment in .venv: once, about a minute"
 	@$(PYTHON) -m venv .venv

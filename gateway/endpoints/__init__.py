@@ -1,7 +1,8 @@
 """The I/O shell: moves batches between wires and the roles, and decides nothing about the protocol.
 
     address.py    endpoint strings              endpoint.py   the common part of all endpoints
-    udp.py        UdpIn, UdpLink, UdpOut        mmsg.py       many datagrams with one system call, or one by one
+    udp.py        UdpIn, UdpOut                 mmsg.py       many datagrams with one system call, or one by one
+    udp_link.py   UdpLink, that listens         direct.py     a part of these: reading and sending by code in C
     proved.py     ProvedLink, of a ground       gro.py        many that arrive as one
     pieces.py     datagrams that do not fit one slot each
     tcp.py        TcpClient, TcpServer          stream.py     one byte stream: sends whole frames, none too late
@@ -22,7 +23,8 @@ from gateway.endpoints.proved import ProvedLink
 from gateway.endpoints.serial import SerialLine
 from gateway.endpoints.slip import SlipLine
 from gateway.endpoints.tcp import TcpClient, TcpServer
-from gateway.endpoints.udp import UdpIn, UdpLink, UdpOut
+from gateway.endpoints.udp import UdpIn, UdpOut
+from gateway.endpoints.udp_link import UdpLink
 
 __all__ = ["Endpoint", "open_endpoint", "open_link"]
 

@@ -41,6 +41,17 @@ class Age:
         self._stamped_from = self._since + STAMPS_AFTER_S
         self._compare()
 
+    @property
+    def since(self) -> float:
+        """Nothing that waits came before this time."""
+        return self._since
+
+    def was_read(self, since: float) -> None:
+        """Code in C has read what waited; the last read that left nothing began at `since`."""
+        if since > self._since:
+            self._began = since
+            self.empty()
+
     def begin(self) -> bool:
         """Whether the read needs timestamps to know the age of its data."""
         began = clock.now()

@@ -99,3 +99,13 @@ def listen_on(made: socket.socket, where: SockAddr) -> None:
     if made.family == socket.AF_INET6:
         made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, False)
     made.bind(where)
+
+
+def is_broadcast(family: socket.AddressFamily, where: SockAddr) -> bool:
+    """Whether the system treats this as a broadcast address; OSError if it has no route to it. Sends nothing."""
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(where)
+        except PermissionError:  # its answer to a socket without SO_BROADCAST
+            return True
+    return False

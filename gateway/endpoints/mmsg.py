@@ -17,7 +17,7 @@ import socket
 import struct
 import sys
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
@@ -169,7 +169,7 @@ class Mmsg:
     _more_control: ClassVar = 0
 
     def __init__(self, sock: socket.socket) -> None:
-        self._socket, self._fd = sock, sock.fileno()
+        self._socket, self.fd = sock, sock.fileno()
         self._in, self._out = Vector(NAME_SIZES[sock.family]), Vector(NAME_SIZES[sock.family])
         self._stamps = Stamps(sock, self._in.words, self._more_control)
         self.emptied, self.can_stamp = True, self._stamps.exist
@@ -179,6 +179,7 @@ class Mmsg:
         self._aimed_at: Batch | None = None
         self._sent_to: Peer = None
         self._count = 0  # messages of the last `receive`
+        self._taken_back = 0  # messages that are in their slots already
         self.only: Peer | None = None
 
     def receive(self, batch: Batch) -> int:
@@ -190,15 +191,33 @@ class Mmsg:
         """Receive at most so many messages, the first bytes of each into its slot; how many."""
         self._aim(batch)
         most = min(most, CAPACITY)
-        self._count = count = receive(self._fd, self._in, most)
+        self._count = count = self._taken_back or receive(self.fd, self._in, most)
+        self._taken_back = 0
         self.emptied = count < most
-        if count == 1:
-            self.only = self._in.first_name.tobytes()
-            return 1
-        size = self._in.names.shape[1]
-        names = self._in.all_names[: count * size].tobytes()
-        self.only = names[:size] if names and names == names[:size] * count else None
+        self._note_senders()
         return count
+
+    def _note_senders(self) -> None:
+        if self._count == 1:
+            self.only = self._in.first_name.tobytes()
+            return
+        size = self._in.names.shape[1]
+        names = self._in.all_names[: self._count * size].tobytes()
+        self.only = names[:size] if names and names == names[:size] * self._count else None
+
+    def place(self, batch: Batch) -> tuple[int, int, int, int, int]:
+        """For C: descriptor, address of the messages, bytes for control data; where large ones go on, and how far apart."""
+        self._aim(batch)
+        self.renew()
+        return self.fd, self._in.at, self._more_control, 0, 0
+
+    def renew(self) -> None:
+        """Before a read in C, which itself leaves the structures as they were."""
+        self._stamps.renew(self._count)
+
+    def take_back(self, batch: Batch, count: int, _row: int, _at: int, _sizes: Sequence[int]) -> None:  # noqa: ARG002
+        """C has read `count` messages into `batch`: the next `receive` returns them."""
+        self._taken_back = count
 
     def _aim(self, batch: Batch) -> None:
         if batch is not self._aimed_at:
@@ -207,7 +226,7 @@ class Mmsg:
             self._in.base[:] = slots + (batch.address + HEADROOM)
 
     def ask(self, wanted: bool) -> bool:
-        return self._stamps.ask(wanted)
+        return self._stamps.asked if self._taken_back else self._stamps.ask(wanted)
 
     def stamps(self) -> npt.NDArray[np.float64]:
         return self._stamps.each(slice(self._count))
@@ -231,7 +250,7 @@ class Mmsg:
         done = failed = size = error = 0
         while done < batch.count:
             counts = self._runs.lay(lengths, done)
-            went = _sendmmsg(self._fd, out.at, len(counts), MSG_DONTWAIT)
+            went = _sendmmsg(self.fd, out.at, len(counts), MSG_DONTWAIT)
             if went == len(counts) and not done:  # nearly always
                 return Sent(batch.count, sum(lengths), 0)
             if went > 0:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import socket
 from abc import abstractmethod
 from collections import deque
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -80,6 +81,20 @@ class Pieces(Mmsg):
         for row, (length, size) in enumerate(zip(lengths.tolist(), sizes, strict=True)):
             self._left.append((row, 0, length, size or length))
         return False
+
+    def place(self, batch: Batch) -> tuple[int, int, int, int, int]:
+        return *super().place(batch)[:3], self._rows.ctypes.data, self._rows.shape[1]
+
+    def take_back(self, batch: Batch, count: int, row: int, at: int, sizes: Sequence[int]) -> None:
+        """Of `count` messages that C has read, those from `row` on are left, the first of them from byte `at` on."""
+        self._count = count
+        self._note_senders()
+        self._rows[row:count, :ROOM] = batch.octets[row:count, HEADROOM : HEADROOM + ROOM]
+        for each, length in enumerate(self._in.lengths(count).tolist()):
+            if each >= row:
+                begin = at if each == row else 0
+                self._left.append((each, begin, length - begin, sizes[each] or length))
+        self.waiting = bool(self._left)
 
     def _lay(self, batch: Batch, octets: npt.NDArray[np.uint8], size: int) -> None:
         """Parts of `size` bytes, the last of which may be shorter, into the next slots."""

@@ -216,6 +216,10 @@ class Peers:
                 self._learn(new, ports, now)
         return [peer for peer in peers if self._may.get(peer) and not self._may_have_left(peer, now)]
 
+    def known_until(self, peer: Peer) -> float | None:
+        """Until when this peer is allowed without a further look; None if it is not, or if each datagram needs one."""
+        return self._look_at if self._may.get(peer) and self._look_s >= LOOK_EVERY_S else None
+
     def _may_have_left(self, peer: Peer, now: float) -> bool:
         """Whether another program may have sent a command, and has closed its socket since."""
         address = self._address(peer)

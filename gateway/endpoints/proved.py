@@ -13,7 +13,7 @@ from collections.abc import Hashable, Sequence
 from gateway.batch import Batch
 from gateway.endpoints.address import Address
 from gateway.endpoints.mmsg import Peer
-from gateway.endpoints.udp import UdpLink
+from gateway.endpoints.udp_link import UdpLink
 
 PROVED_FOR_S = 10.0
 TRIED_MAX = 4

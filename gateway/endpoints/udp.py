@@ -1,5 +1,4 @@
-"""UDP: `UdpIn` listens and answers its recent senders, `UdpLink` only authenticated ones; `UdpOut` sends to one address and
-reads its answers.
+"""UDP: `UdpIn` listens and answers its recent senders; `UdpOut` sends to one address and reads its answers.
 
 What lives here: who gets which datagram, and the treatment of errors. mmsg.py moves the datagrams.
 """
@@ -20,9 +19,9 @@ from gateway.batch import FIRST, ROOM, Batch
 from gateway.endpoint_state import State
 from gateway.endpoints.address import Address
 from gateway.endpoints.age import Age
+from gateway.endpoints.direct import Direct
 from gateway.endpoints.endpoint import READ, TICK_SOON_S, Endpoint
-from gateway.endpoints.gro import new_link_mover
-from gateway.endpoints.lookup import Lookup, SockAddr, Target, in_words, listen_on
+from gateway.endpoints.lookup import Lookup, SockAddr, Target, in_words, is_broadcast, listen_on
 from gateway.endpoints.mmsg import FULL, ONLY_THIS_ONE, Mover, Peer, Sent, new_mover
 from gateway.endpoints.pieces import new_large_mover
 from gateway.endpoints.plain_users import LOOK_ABSENT_EVERY_S, LOOK_EVERY_S, Peers
@@ -35,13 +34,10 @@ IP_MTU_DISCOVER, IP_PMTUDISC_DONT = 10, 0
 
 CLIENT_IDLE_S = 60.0  # as in mavp2p: a sender that was silent for this time is not answered any more
 CLIENTS_MAX = 16
-AUTHENTICATED_FOR_S = 5.0  # a sender of an authentic datagram is answered for this time
-AUTHENTICATED_MAX = 4
-GIVES_WAY_AFTER_S = 2.0  # a newcomer replaces one of these only after so much silence
 STEADY_FOR_S = 5.0  # a client that was heard more than once keeps its place for this time
 
 
-class _Udp(Endpoint):
+class _Udp(Endpoint, Direct):
     """One socket, and the mover of its datagrams."""
 
     stream = False
@@ -212,6 +208,17 @@ class UdpIn(_Udp):
     def _regard_senders(self, mover: Mover, batch: Batch, now: float, /) -> None:
         self._welcome(self._admitted(mover, batch, now), now)
 
+    def _accepted_until(self, name: bytes) -> float | None:
+        if name not in self._steady:
+            return None
+        return float("inf") if self._peers is None else self._peers.known_until(name)
+
+    def _receivers(self) -> list[Peer] | None:
+        return [*self._clients]
+
+    def _heard(self, name: Peer, now: float) -> None:
+        self._welcome([name], now)
+
     def _welcome(self, peers: Iterable[Peer], now: float) -> None:
         for peer in peers:
             if peer in self._clients:
@@ -274,30 +281,6 @@ class UdpIn(_Udp):
         self._steady.clear()
 
 
-class UdpLink(UdpIn):
-    """Listens on one address where anyone can send. `send` sends to at most four recently authenticated senders."""
-
-    _idle_s: ClassVar = AUTHENTICATED_FOR_S
-    _most: ClassVar = AUTHENTICATED_MAX
-
-    def _move(self, made: socket.socket) -> Mover:
-        return new_link_mover(made)
-
-    def authenticated(self, senders: Sequence[Peer], now: float) -> None:
-        self._welcome(senders, now)
-
-    def renew(self, senders: Sequence[Peer], now: float) -> None:
-        self._welcome([peer for peer in senders if peer in self._clients], now)
-
-    def _gives_way(self, now: float) -> Peer | None:
-        """Only a client that fell silent: a NAT may have changed its address. A faster relay displaces no client."""
-        peer = min(self._clients, key=self._clients.__getitem__)
-        return peer if now - self._clients[peer] >= GIVES_WAY_AFTER_S else None
-
-    def _regard_senders(self, _mover: Mover, _batch: Batch, _now: float, /) -> None:
-        """A datagram alone proves nothing about its sender."""
-
-
 class UdpOut(_Udp):
     """Sends to one address, and reads only from that address.
 
@@ -320,9 +303,23 @@ class UdpOut(_Udp):
             return 0
         sent = self._mover.send(batch, self._peer)
         self._count(batch, sent)
-        if sent.error and sent.error not in FULL | ONLY_THIS_ONE:
-            self._lost(OSError(sent.error, os.strerror(sent.error)), now)
+        if sent.error:
+            self._failed(sent.error, now)
         return sent.datagrams
+
+    def _failed(self, error: int, now: float) -> None:
+        if error not in FULL | ONLY_THIS_ONE:
+            self._lost(OSError(error, os.strerror(error)), now)
+
+    def _accepted_until(self, name: bytes) -> float | None:
+        plain = name == self._peer and self._listener is None and not self._many
+        return float("inf") if plain else None
+
+    def _receivers(self) -> list[Peer] | None:
+        return [self._peer] if self._let_in else None
+
+    def way(self) -> object:
+        return self._mover if self._let_in else None
 
     def _regard_senders(self, mover: Mover, batch: Batch, now: float, /) -> None:
         if self._many:
@@ -364,7 +361,7 @@ class UdpOut(_Udp):
         self.state = State.CONNECTED if self._let_in else State.IDLE
 
     def _reach(self, family: socket.AddressFamily, where: SockAddr, now: float, /) -> None:
-        broadcast = _is_broadcast(family, where)
+        broadcast = is_broadcast(family, where)
         self._many = broadcast or host_of(where).is_multicast
         made = self._new_socket(family)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, broadcast)
@@ -377,13 +374,3 @@ class UdpOut(_Udp):
         elif self.users is not None:
             self._listener = where if is_here(where) else None
             self._look(now)
-
-
-def _is_broadcast(family: socket.AddressFamily, where: SockAddr) -> bool:
-    """Whether the system treats this as a broadcast address; OSError if it has no route to it. Sends nothing."""
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect(where)
-        except PermissionError:  # its answer to a socket without SO_BROADCAST
-            return True
-    return False

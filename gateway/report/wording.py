@@ -40,6 +40,11 @@ REFUSAL = {
 }
 
 
+def data_path(why_python: str) -> str:
+    """Which code takes the plain turns of video; `why_python` is empty if it is C."""
+    return f"Python, because {why_python}" if why_python else "C"
+
+
 def opens(state: SessionState, *, pending: bool, order_expired: bool) -> str:
     """What a station can open of a session. It changes seldom: each change is a line of the log."""
     notes = [SESSION[state]]

@@ -1,0 +1,77 @@
+"""Seal: the turn of one camera in C. It receives, seals and sends what is plain; whatever else comes is Python's.
+
+What lives here: what turn.c has to know, and counting what it did. What must not: deciding what may leave the aircraft.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+
+from gateway.batch import Batch
+from gateway.endpoints.direct import Direct, Left
+from gateway.native.ends import collect_source, collect_targets, fill_source, fill_targets, targets_of
+from gateway.native.library import Library
+from gateway.native.structures import FAILED, READ, UNSENT, Seal
+from keys.keyring import REJECT_AFTER_PACKETS, SendKey
+
+
+class SealTurn:
+    """One camera. `prepare`, then `turn` as long as nothing has changed; `collect` before Python reads from the camera."""
+
+    def __init__(self, library: Library, camera: Direct, batch: Batch) -> None:
+        self._library, self._camera, self._batch = library, camera, batch
+        self._in_c = Seal(reject_after=REJECT_AFTER_PACKETS)
+        self._at = ctypes.addressof(self._in_c)
+        self._key: SendKey | None = None
+        self._links: list[Direct] = []
+        self._name = b""
+        self.late = self.failed = 0  # datagrams that were dropped after a standstill; that OpenSSL did not seal
+        library.make(self._in_c.cipher)
+
+    def prepare(self, key: SendKey, session_id: bytes, largest: int, links: Sequence[Direct], until: float) -> bool:
+        """Whether the next turns are plain: until this time, of the camera's one sender, to all receivers of the links."""
+        source = self._camera.source(self._batch, self._camera.only_sender(), until)
+        targets = targets_of(links)
+        if source is None or not targets:
+            return False
+        if key is not self._key:
+            self._library.take_key(self._in_c.cipher, key.sframe_key, key.salt, key.kid, session_id)
+            self._key, self._in_c.counter = key, key.counter.buffer_info()[0]
+        self._in_c.largest = largest
+        self._name = source.name
+        fill_source(self._in_c.source, source)
+        self._links = fill_targets(self._in_c.to, targets)
+        return True
+
+    def turn(self, now: float) -> int | None:
+        """How many datagrams were sealed and sent; None if this turn is Python's, which finds what was read."""
+        done: int = self._library.turn(self._at)
+        if done >= 0:
+            return done
+        count: int = self._in_c.source.count
+        self.collect(now)
+        if done == UNSENT:
+            return count
+        if done == READ:
+            self._camera.take_back(self._batch, Left(count))
+        elif done == FAILED:
+            self._camera.read_failed(self._in_c.source.error, now)
+        return None
+
+    def collect(self, now: float) -> None:
+        """Count what the turns since the last `collect` did."""
+        source = self._in_c.source
+        self.late += source.late
+        self.failed += source.failed
+        collect_source(source, self._camera, self._name, now)
+        collect_targets(self._in_c.to, self._links, now)
+
+    def forget(self) -> None:
+        """Wipe the key, until the next `prepare`."""
+        self._key = None
+        self._library.wipe(self._in_c.cipher)
+
+    def close(self) -> None:
+        """For good."""
+        self._library.free(self._in_c.cipher)

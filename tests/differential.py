@@ -1,0 +1,450 @@
+"""Two of each end of a link that get the same datagrams: one turns in Python, the other in C where that is plain.
+
+What lives here: both ends, their datagrams (hostile ones too), and the comparison. Seeded, over real sockets.
+"""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from gateway import clock
+from gateway.batch import CAPACITY, HEADROOM, ROOM, Batch
+from gateway.core.drop_reason import DropReason
+from gateway.core.ground.session import Lease
+from gateway.core.sealer import Sealer
+from gateway.core.sframe import encode_header
+from gateway.demo.stage import HOST, drain, free_port, port_of, udp_socket
+from gateway.endpoints import Endpoint, open_endpoint, open_link
+from gateway.endpoints.address import parse
+from gateway.endpoints.endpoint import State
+from gateway.endpoints.mmsg import Mmsg
+from gateway.native.library import Library
+from gateway.native.open import OpenTurn
+from gateway.native.seal import SealTurn
+from gateway.native.structures import Open, Seal
+from keys.keyring import REJECT_AFTER_PACKETS, KeyExhausted, SendKey
+from keys.lanes import VIDEO_LANES, Lane
+from keys.policy import Policy
+from tests.memory_link import Station, World, lossy, mavlink_frame
+
+LARGEST = 1449  # plaintext of a datagram of video, for a link of 1,472 bytes
+SIZES = (0, 1, 60, 700, 1_177, 1_177, 1_177, LARGEST)
+WIDTHS = (6, 254, 65_534, (1 << 24) - 2, REJECT_AFTER_PACKETS - 2)  # where the counter of a header grows, and where it ends
+FAR = 1 << 40  # of a time that never comes
+
+
+def tick(endpoint: Endpoint, *states: State) -> Endpoint:
+    """Until it is open."""
+    while endpoint.state not in states:
+        endpoint.tick(clock.now())
+    return endpoint
+
+
+def runs(rng: random.Random, count: int) -> list[bytes]:
+    """As video has them: runs of one size with a shorter end."""
+    out: list[bytes] = []
+    while len(out) < count:
+        size = rng.choice(SIZES)
+        out += [rng.randbytes(size) for _ in range(rng.randrange(1, 30))] + [rng.randbytes(rng.randrange(size + 1))]
+    return out[:count]
+
+
+class Mouth:
+    """Two sockets that send the same to several ports, each port the same datagrams from the same sender."""
+
+    def __init__(self, ports: Sequence[int]) -> None:
+        self.ports = ports
+        self.sockets = [[udp_socket() for _ in range(2)] for _ in ports]  # the usual sender, and a stranger
+
+    def say(self, rng: random.Random, datagrams: Iterable[bytes], stranger: float = 0.0) -> None:
+        """Some of them as one piece, as a link brings them."""
+        waiting = [*datagrams]
+        while waiting:
+            part, waiting = waiting[:CAPACITY], waiting[CAPACITY:]
+            if rng.random() < stranger:
+                self._send(part, 1, joined=False)
+            else:
+                self._send(part, 0, joined=rng.random() < 0.7 and max(map(len, part)) <= ROOM)
+
+    def _send(self, datagrams: Sequence[bytes], who: int, *, joined: bool) -> None:
+        batch = Batch()
+        for port, sockets in zip(self.ports, self.sockets, strict=True):
+            if joined:
+                batch.hold(datagrams)
+                mover = Mmsg(sockets[who])
+                assert mover.send(batch, mover.peer((HOST, port))).error == 0
+            else:
+                for datagram in datagrams:
+                    sockets[who].sendto(datagram, (HOST, port))
+
+    def close(self) -> None:
+        for each in self.sockets:
+            for made in each:
+                made.close()
+
+
+class Camera:
+    """One camera, its lane and its link, aboard. `in_c`: where it is plain."""
+
+    def __init__(self, library: Library | None) -> None:
+        self.port, self.sink = free_port(), udp_socket()
+        self.camera = tick(open_endpoint(parse(f"udpin:{HOST}:{self.port}")), State.IDLE)
+        self.link = tick(open_link(parse(f"udpout:{HOST}:{port_of(self.sink)}")), State.CONNECTED)
+        self.batch = Batch()
+        self.turn_in_c = SealTurn(library, self.camera, self.batch) if library else None
+        self.in_c, self.exhausted, self.sealed_in_c = False, 0, 0
+
+    def begin(self, base_key: bytes, kid: int, session_id: bytes) -> None:
+        self.key, self.session_id, self.sealer = SendKey(base_key, kid), session_id, Sealer(session_id)
+        self.in_c, self.exhausted = False, 0
+
+    def empty(self) -> list[bytes]:
+        """Turn until nothing waits; what left by the link."""
+        left: list[bytes] = []
+        while self._turn():
+            left += drain(self.sink)
+        return left + drain(self.sink)
+
+    def _turn(self) -> bool:
+        now = clock.now()
+        if self.turn_in_c is not None:
+            if self.in_c and (done := self.turn_in_c.turn(now)) is not None:
+                self.sealed_in_c += done
+                return done > 0
+            self.turn_in_c.collect(now)
+        came = self._by_hand(now)
+        if self.turn_in_c is not None:
+            self.in_c = self.turn_in_c.prepare(self.key, self.session_id, LARGEST, [self.link], FAR)
+        return came
+
+    def _by_hand(self, now: float) -> bool:
+        """As gateway.air.role does it."""
+        if not self.camera.receive_into(self.batch, now):
+            return False
+        self.batch.keep(np.flatnonzero(self.batch.lengths[: self.batch.count] <= LARGEST))
+        try:
+            self.sealer.seal(self.key, self.batch)
+            self.link.send(self.batch, now)
+        except KeyExhausted:
+            self.exhausted += 1
+        return True
+
+    def state(self) -> tuple[object, ...]:
+        if self.turn_in_c is not None:
+            self.turn_in_c.collect(clock.now())
+        return self.key.next_ctr, self.exhausted, self.camera.counters, self.link.counters
+
+    def close(self) -> None:
+        if self.turn_in_c is not None:
+            self.turn_in_c.close()
+        self.camera.close()
+        self.link.close()
+        self.sink.close()
+
+
+class Link:
+    """One link of a ground, and the players of its lanes. `in_c`: where it is plain."""
+
+    def __init__(self, library: Library | None, station: Station) -> None:
+        self.port, self.sinks = free_port(), [udp_socket() for _ in VIDEO_LANES]
+        self.station, self.opener = station, station.opener
+        self.link = tick(open_link(parse(f"udpin:{HOST}:{self.port}"), proved=True), State.IDLE)
+        ends = [parse(f"udpout:{HOST}:{port_of(sink)}") for sink in self.sinks]
+        self.players = [tick(open_endpoint(end), State.CONNECTED) for end in ends]
+        self.batch, self.plain = Batch(), Batch()
+        self.turn_in_c = OpenTurn(library, self.link, self.players, self.batch) if library else None
+        self.in_c = False
+        self.name: object = None
+        self.frames: list[bytes] = []
+        self.opened_in_c = 0
+        self.ahead = 0.0  # of the flight's time before the clock's: a test need not wait for epochs
+
+    def empty(self) -> list[list[bytes]]:
+        """Turn until nothing waits; what left to the players."""
+        left: list[list[bytes]] = [[] for _ in self.sinks]
+        more = True
+        while more:
+            more = self._turn()
+            for out, sink in zip(left, self.sinks, strict=True):
+                out.extend(drain(sink))
+        return left
+
+    def _turn(self) -> bool:
+        now = clock.now()
+        if self.turn_in_c is not None:
+            if self.in_c and (done := self.turn_in_c.turn(now)) is not None:
+                return done > 0
+            self.collect(now)
+        came = self._by_hand(now)
+        self._prepare()
+        return came
+
+    def tick(self, now: float) -> None:
+        """As the upkeep does."""
+        if self.turn_in_c is not None:
+            self.collect(now)
+        self.opener.listener.tick(now)
+        self._prepare()
+
+    def _prepare(self) -> None:
+        if self.turn_in_c is not None:
+            leases = [each for leases in self.opener.listener.leases.values() for each in plain(leases)]
+            until = self.opener.listener.next_change - self.ahead
+            self.in_c = self.turn_in_c.prepare(leases, self.name, until, feed=False)
+
+    def collect(self, now: float) -> None:
+        assert self.turn_in_c is not None
+        for lease, ctrs, bad_tag in self.turn_in_c.collect(now):
+            self.opened_in_c += len(ctrs)
+            self.opener.opened[lease.lane] += len(ctrs)
+            self.opener.drops[DropReason.BAD_TAG] += bad_tag
+
+    def _by_hand(self, now: float) -> bool:
+        """As gateway.ground.role does it."""
+        if not self.link.receive_into(self.batch, now):
+            return False
+        opened = self.opener.open(self.batch, now + self.ahead)
+        self.frames += [bytes(frame) for frame in opened.frames]
+        for arrival in opened.arrivals:
+            if arrival.lease.lane in VIDEO_LANES:
+                self.name = self.link.only_sender()
+        for lane, player in zip(VIDEO_LANES, self.players, strict=True):
+            if slots := opened.slots(lane):
+                self.plain.copy_from(self.batch, slots)
+                player.send(self.plain, now)
+        return True
+
+    def state(self) -> tuple[object, ...]:
+        if self.turn_in_c is not None:
+            self.collect(clock.now())
+        drops = self.opener.drops.copy()
+        # A forgery beside the genuine datagram of the same counter is one or the other, as the batches happen to be cut.
+        drops[DropReason.BAD_TAG] += drops.pop(DropReason.REPLAYED, 0)
+        drops = +drops
+        leases = [lease for leases in self.opener.listener.leases.values() for lease in leases]
+        windows = {lease.key.kid: (lease.key.window.top, lease.key.window.seen.tobytes()) for lease in leases}
+        opened = {lane: count for lane, count in self.opener.opened.items() if count}
+        counters = [end.counters for end in (self.link, *self.players)]
+        return drops, opened, windows, counters, self.frames
+
+    def first_slot(self, size: int) -> bytes:
+        """Where a lone datagram was opened, or wiped."""
+        return self.batch.octets[0, HEADROOM : HEADROOM + size].tobytes()
+
+    def close(self) -> None:
+        if self.turn_in_c is not None:
+            self.turn_in_c.close()
+        for end in (self.link, *self.players):
+            end.close()
+        for sink in self.sinks:
+            sink.close()
+
+
+class Flight:
+    """An aircraft, and two copies of one station that hear it. All that is random comes from `rng`."""
+
+    def __init__(self, library: Library | None, rng: random.Random) -> None:
+        self.rng, self.world, self.ahead = rng, World(rng.randrange(1 << 30), policy=Policy(rekey_s=60, announce_s=2)), 0.0
+        self.aircraft = self.world.aircraft(clock.now())
+        self.ends = [Link(None, self.world.station()), Link(library, self.world.station())]
+        self.mouth = Mouth([end.port for end in self.ends])
+        self.sent: list[bytes] = []
+        self.datagrams = 0
+        while not all(end.opener.listener.leases for end in self.ends):
+            self.control()
+
+    def control(self) -> None:
+        """Some time passes, and both hear what the aircraft says by itself."""
+        self.ahead += self.rng.choice((0.5, 0.5, 2.0))
+        now = clock.now() + self.ahead
+        for end in self.ends:
+            end.ahead = self.ahead
+            end.tick(now)
+        self.say(self.aircraft.control(now))
+
+    def say(self, datagrams: Sequence[bytes], stranger: float = 0.0) -> None:
+        """Both get the same, and have done the same with it."""
+        self.datagrams += len(datagrams)
+        self.mouth.say(self.rng, datagrams, stranger)
+        one, other = (end.empty() for end in self.ends)
+        if _grows(datagrams):
+            one, other = ([sorted(out) for out in outs] for outs in (one, other))
+        assert one == other
+        if len(datagrams) == 1:
+            one, other = (end.first_slot(min(ROOM, len(datagrams[0]))) for end in self.ends)
+            assert one == other, "what is left behind differs"
+
+    def compare(self) -> None:
+        same(*(end.state() for end in self.ends))
+
+    def round(self) -> None:
+        """Datagrams of one moment, as the air brings them, and those that an attacker adds."""
+        rng = self.rng
+        datagrams = [datagram for _ in range(rng.randrange(1, 4)) for datagram in self._sealed()]
+        self.sent = [*self.sent, *datagrams][-2_000:]
+        bad = rng.random() < 0.5
+        if bad:
+            air = lossy(rng, loss=0.02, duplicate=0.02, swap=0.02, damage=0.02)
+            datagrams = air(datagrams)
+            for _ in range(rng.choice((0, 1, 5))):
+                datagrams.insert(rng.randrange(len(datagrams) + 1), self._hostile(datagrams))
+        while datagrams:
+            some = rng.choice((1, 7, 64, 300))
+            self.say(datagrams[:some], stranger=0.05 * bad)
+            datagrams = datagrams[some:]
+
+    def _sealed(self) -> list[bytes]:
+        rng, now = self.rng, clock.now() + self.ahead
+        lane = rng.choice(VIDEO_LANES)
+        kind = rng.random()
+        if kind < 0.7:
+            return self.aircraft.seal(lane, runs(rng, rng.randrange(1, CAPACITY + 1)))
+        if kind < 0.9:
+            return self.aircraft.telemetry([mavlink_frame(rng, seq) for seq in range(rng.randrange(1, 20))], now)
+        key = self._key(lane)
+        if kind < 0.95:  # a gap, or the place where the header grows
+            further = [ctr for ctr in WIDTHS if key.next_ctr < ctr < self._below(lane)]
+            key.next_ctr = min(further, default=key.next_ctr + rng.randrange(1, 200))
+        else:
+            key.next_ctr = max(key.next_ctr, self._below(lane) - 2)
+        return self.aircraft.seal(lane, runs(rng, 4))
+
+    def _key(self, lane: Lane) -> SendKey:
+        key = self.aircraft.announcer.send_key(lane)
+        assert key is not None
+        return key
+
+    def _below(self, lane: Lane) -> int:
+        leases = self.ends[0].opener.listener.leases.get(self._key(lane).kid, ())
+        return max((lease.below for lease in leases), default=0)
+
+    def _hostile(self, datagrams: Sequence[bytes]) -> bytes:
+        rng = self.rng
+        kind, known = rng.randrange(8), bytearray(rng.choice([*datagrams, *self.sent]))
+        if kind == 0:
+            return bytes(known)
+        if kind == 1:
+            return rng.randbytes(rng.choice((0, 1, 18, 19, 23, ROOM, ROOM + 1, 3_000)))
+        if kind == 2:  # a KID of nobody, or of another epoch
+            known[1:3] = bytes([rng.choice((1, 2, 3, 7)), rng.randrange(256)]) if len(known) > 2 else known[1:3]
+            return bytes(known)
+        key = self._key(rng.choice(VIDEO_LANES))
+        head = encode_header(key.kid, key.next_ctr if kind < 6 else self._next(key.kid))
+        if kind == 3:  # a counter that is longer than it has to be
+            head = bytes([head[0] | 0x0B]) + head[1:3] + key.next_ctr.to_bytes(4, "big")
+        if kind == 4:
+            head = bytes([rng.choice((0x00, 0x3F, 0x40, 0xF0, 0xFF))]) + head[1:]
+        return head + rng.randbytes(rng.choice((0, 15, 16, 17, 500)))
+
+    def _next(self, kid: int) -> int:
+        """The counter that an attacker would forge to meet C."""
+        leases = self.ends[0].opener.listener.leases.get(kid, ())
+        return max((lease.key.window.top + 1 for lease in leases), default=0)
+
+    def close(self) -> None:
+        self.mouth.close()
+        for end in self.ends:
+            end.close()
+
+
+class Cameras:
+    """Two cameras that see the same."""
+
+    def __init__(self, library: Library | None, rng: random.Random) -> None:
+        self.rng, self.datagrams = rng, 0
+        self.ends = [Camera(None), Camera(library)]
+        self.mouth = Mouth([end.port for end in self.ends])
+        self.begin()
+
+    def begin(self) -> None:
+        """An epoch; often near a counter at which something changes."""
+        key, session_id = self.rng.randbytes(32), self.rng.randbytes(16)
+        first = self.rng.choice((0, 100, *WIDTHS)) - self.rng.randrange(3)
+        for end in self.ends:
+            end.begin(key, 0x1A4, session_id)
+            end.key.next_ctr = max(0, first)
+
+    def round(self) -> None:
+        rng = self.rng
+        datagrams = runs(rng, rng.choice((1, 1, 5, 28, 64, 200)))
+        for _ in range(rng.choice((0, 0, 0, 1))):
+            datagrams.insert(rng.randrange(len(datagrams)), rng.randbytes(rng.choice((LARGEST + 1, ROOM, ROOM + 1, 9_000))))
+        if rng.random() < (0.5 if self.ends[0].exhausted else 0.1):
+            self.begin()
+        while datagrams:
+            some = rng.choice((1, 28, 64, 300))
+            self.datagrams += len(datagrams[:some])
+            self.mouth.say(rng, datagrams[:some], stranger=0.05)
+            one, other = (end.empty() for end in self.ends)
+            assert one == other
+            datagrams = datagrams[some:]
+
+    def compare(self) -> None:
+        same(*(end.state() for end in self.ends))
+
+    def close(self) -> None:
+        self.mouth.close()
+        for end in self.ends:
+            end.close()
+
+
+def _grows(datagrams: Sequence[bytes]) -> bool:
+    """Whether headers of one KID begin differently: of these Python puts together what is together in one batch."""
+    return any(count > 1 for count in Counter(kid for _, kid in {(each[:1], each[1:3]) for each in datagrams}).values())
+
+
+def same(one: tuple[object, ...], other: tuple[object, ...]) -> None:
+    """Part by part, so that what differs is seen."""
+    for part, its_other in zip(one, other, strict=True):
+        assert part == its_other
+
+
+def plain(leases: Sequence[Lease]) -> list[Lease]:
+    """Of one KID."""
+    return [*leases] if len(leases) == 1 and leases[0].lane in VIDEO_LANES else []
+
+
+def fly(library: Library, seed: int, rounds: int = 60) -> tuple[int, int]:
+    """A flight of hostile datagrams to two grounds; AssertionError if they differ. How many came, and were opened in C."""
+    flight = Flight(library, random.Random(seed))
+    try:
+        for _ in range(rounds):
+            flight.round()
+            flight.control()
+        flight.compare()
+        return flight.datagrams, flight.ends[1].opened_in_c
+    finally:
+        flight.close()
+
+
+def film(library: Library, seed: int, rounds: int = 60) -> tuple[int, int]:
+    """A film for two cameras; AssertionError if what they send differs. How many datagrams came, and were sealed in C."""
+    cameras = Cameras(library, random.Random(seed))
+    try:
+        for _ in range(rounds):
+            cameras.round()
+        cameras.compare()
+        return cameras.datagrams, cameras.ends[1].sealed_in_c
+    finally:
+        cameras.close()
+
+
+def main() -> None:
+    """`python -m tests.differential FOLDER DATAGRAMS`: the libraries in FOLDER, until so many have come to each."""
+    folder, wanted = Path(sys.argv[1]), int(sys.argv[2])
+    for name, turn, run in (("seal", Seal, film), ("open", Open, fly)):
+        library, came, in_c, seed = Library(name, turn, (folder,)), 0, 0, 0
+        while came < wanted:
+            more = run(library, seed)
+            came, in_c, seed = came + more[0], in_c + more[1], seed + 1
+        print(f"{name}: {came} datagrams, {in_c} of them in C, {seed} seeds: no difference")
+
+
+if __name__ == "__main__":
+    main()

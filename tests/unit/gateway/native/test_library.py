@@ -1,0 +1,97 @@
+"""Finding the libraries, refusing wrong ones, and the one place of a key."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway.native import library
+from gateway.native.library import Library, Unavailable
+from gateway.native.structures import KEY_SIZE, Cipher, Open, Seal
+
+ROOT = Path(__file__).parents[4]
+
+
+def test_without_a_library_the_reason_says_what_builds_it(tmp_path: Path):
+    with pytest.raises(Unavailable, match=r"zegel-seal\.so is not built; make builds it, with gcc and libssl-dev"):
+        Library("seal", Seal, (tmp_path,))
+
+
+def test_the_environment_turns_it_off(monkeypatch: pytest.MonkeyPatch, sealing: Library):
+    monkeypatch.setenv(library.OFF, "0")
+    with pytest.raises(Unavailable, match="turns it off"):
+        Library("seal", Seal)
+
+
+def test_what_is_no_library_is_said_and_not_used(tmp_path: Path):
+    (tmp_path / "zegel-seal.so").write_bytes(b"no library")
+    with pytest.raises(Unavailable, match=r"zegel-seal\.so"):
+        Library("seal", Seal, (tmp_path,))
+
+
+def test_a_library_of_another_version_is_not_used(monkeypatch: pytest.MonkeyPatch, sealing: Library):
+    monkeypatch.setattr(library, "built_from", lambda: b"another turn.c")
+    with pytest.raises(Unavailable, match="another version"):
+        Library("seal", Seal)
+
+
+def test_a_library_of_another_layout_is_not_used(sealing: Library):
+    with pytest.raises(Unavailable, match="another version"):
+        Library("seal", Open)
+
+
+def test_each_library_has_its_own_turn_alone(sealing: Library, opening: Library):
+    """So that `zegel air` maps no opener."""
+    assert sealing.path is not None
+    assert opening.path is not None
+    assert b"open_turn" not in sealing.path.read_bytes()
+    assert b"seal_turn" not in opening.path.read_bytes()
+
+
+KEY = bytes(range(100, 100 + KEY_SIZE))
+HOLDS_A_KEY = """
+from gateway.native.library import Library
+from gateway.native.structures import Cipher, Seal
+library, cipher = Library("seal", Seal), Cipher()
+library.make(cipher)
+library.take_key(cipher, bytes(range(100, 132)), bytes(12), 0x1A4, bytes(16))
+print("taken", flush=True)
+input()
+library.wipe(cipher)
+print("wiped", flush=True)
+input()
+"""
+
+
+def places(pid: int, wanted: bytes) -> set[int]:
+    """Where in the writable memory of a process these bytes are."""
+    found = set()
+    with Path(f"/proc/{pid}/mem").open("rb", 0) as memory:
+        for line in Path(f"/proc/{pid}/maps").read_text().splitlines():
+            begin, end, mode = line.replace("-", " ", 1).split()[:3]
+            if mode.startswith("rw"):
+                memory.seek(int(begin, 16))
+                part = memory.read(int(end, 16) - int(begin, 16))
+                found |= {int(begin, 16) + each.start() for each in re.finditer(re.escape(wanted), part)}
+    return found
+
+
+def test_a_key_is_in_one_place_that_is_wiped(sealing: Library):
+    """The round keys of AES-256 begin with the key itself. The other places are Python's, which cannot wipe bytes."""
+    command = [sys.executable, "-c", HOLDS_A_KEY]
+    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        found = []
+        for word in ("taken", "wiped"):
+            assert child.stdout.readline().strip() == word
+            found.append(places(child.pid, KEY))
+            print(file=child.stdin, flush=True)
+    assert len(found[0] - found[1]) == 1
+
+
+def test_a_key_that_openssl_does_not_take_is_an_error(sealing: Library):
+    with pytest.raises(MemoryError):
+        sealing.take_key(Cipher(), bytes(KEY_SIZE), bytes(12), 0x1A4, bytes(16))
