@@ -22,6 +22,7 @@ from gateway.air import long_round, standing
 from gateway.air.hold_back import HoldBack
 from gateway.air.oversize import Oversize
 from gateway.air.own_state import OwnState
+from gateway.air.plain_video import PlainVideo
 from gateway.air.session_manager import SessionManager, board_clock
 from gateway.air.status_report import StatusReport
 from gateway.air.uplink import AirUplink
@@ -90,6 +91,7 @@ class Air:
         self.oversize = Oversize(self.cameras, settings.mtu, self.alarms)
         self.state = OwnState(self.fc, self.cameras)
         self._batch = Batch(settings.batch, settings.few)
+        self.plain_video = PlainVideo(self.cameras, self.wide, self._batch, settings.mtu, native=settings.native)
         self._bundles = Batch(settings.batch // len(TELEMETRY_LANES), settings.few)  # for each lane, they fill one
         self._housekeep_at = self._status_at = self._control_at = 0.0
         self._due: float | None = None  # the next deadline; None if it has to be found again
@@ -145,6 +147,7 @@ class Air:
         self.sessions.state = self.state.read(now)
         self._send(self.sessions.close(now), now)
         self.sessions.count_seconds(now)
+        self.plain_video.close()
         for endpoint in self.endpoints:
             endpoint.close()
 
@@ -247,21 +250,29 @@ class Air:
     def _relay_video(self, ready: Set[Endpoint], now: float) -> None:
         for lane, camera in tuple(self._video) if ready else ():
             with self.barrier:
-                if camera in ready and camera.receive_into(self._batch, now):
-                    self.pace.count(camera, self._batch.count, now, more=self._batch.full)
+                if camera in ready and (count := self._relay_camera(lane, camera, now)):
+                    self.pace.count(camera, count, now, more=count == self._batch.capacity)
                     self.state.heard[camera] = now
                     self._video.rotate(-1)
-                    self.late += self._batch.leave_out_late(DROP_AFTER_S)
-                    self._send_video(lane, now)
+                    if self.announcer.beat_at <= now:  # after many datagrams one is due at once
+                        self._due = None
                     return
+
+    def _relay_camera(self, lane: Lane, camera: Endpoint, now: float) -> int:
+        """How many datagrams came."""
+        in_c = self.plain_video.relay(camera, lane, self.announcer, now, padded=self._pad_video)
+        if in_c is not None:
+            return in_c
+        if count := camera.receive_into(self._batch, now):
+            self.late += self._batch.leave_out_late(DROP_AFTER_S)
+            self._send_video(lane, now)
+        return count
 
     def _send_video(self, lane: Lane, now: float) -> None:
         batch = self._batch
         key = self.announcer.send_key(lane)
         if key is None or not batch.count:
             return  # no station of the order may see video, or it was late
-        if self.announcer.beat_at <= now:
-            self._due = None
         if not _with_room(self.wide, now):  # telemetry would wait for it
             if any(map(_is_up, self.wide)):
                 self.link_full += batch.count
@@ -309,6 +320,7 @@ class Air:
 
     def _housekeep(self, now: float) -> None:
         self._housekeep_at = now + min(endpoint.tick_within_s() for endpoint in self.endpoints)
+        self.plain_video.collect(now)
         for endpoint in self.endpoints:
             with self.barrier:
                 endpoint.tick(now)

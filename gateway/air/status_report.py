@@ -7,6 +7,7 @@ from typing import Protocol
 from gateway.air.hold_back import HoldBack
 from gateway.air.oversize import Oversize
 from gateway.air.own_state import OwnState
+from gateway.air.plain_video import PlainVideo
 from gateway.air.session_manager import SessionManager
 from gateway.air.uplink import AirUplink
 from gateway.core.air.announcer import Announcer
@@ -24,6 +25,7 @@ from gateway.report.role_status import AirStatus
 from keys.folders.device import DeviceFolder
 from keys.lanes import role_names
 from keys.order import VerifiedOrder
+from keys.policy import PolicyFlag
 
 
 class Parts(Protocol):
@@ -38,6 +40,7 @@ class Parts(Protocol):
     fc_frames: FrameReader
     frames: FrameCounts
     oversize: Oversize
+    plain_video: PlainVideo
     state: OwnState
     hold_back: HoldBack
     meter: Meter
@@ -83,6 +86,7 @@ class StatusReport:
             late_per_s=late,
             fc_waits_s=air.hold_back.waits_s(now),
             aircraft=aircraft_report.report(air.state.read(now)),
+            data_path=air.plain_video.data_path(padded=bool(order.policy.flags & PolicyFlag.PAD_VIDEO)),
             frames=air.frames.status(),
             commands=air.uplink.commands(),
             kept_back=kept_back,
@@ -104,7 +108,7 @@ class StatusReport:
         air, uplink = self._air, self._air.uplink.drops()
         return {
             **uplink,
-            "late": air.bundler.late + air.late + uplink.get(DropReason.LATE.value, 0),
+            "late": air.bundler.late + air.late + air.plain_video.late + uplink.get(DropReason.LATE.value, 0),
             "link_down": air.link_down,
             "fc_down": air.uplink.not_taken,
             "link_full": air.link_full,

@@ -17,7 +17,21 @@ from rich.console import Console
 from rich.text import Text
 
 from gateway import config
-from gateway.board import autopilot, camera, clock, computer, folder, health, kernel, link, live, orders, port, service
+from gateway.board import (
+    autopilot,
+    camera,
+    clock,
+    computer,
+    data_path,
+    folder,
+    health,
+    kernel,
+    link,
+    live,
+    orders,
+    port,
+    service,
+)
 from gateway.board.finding import Finding, State, do, ok, unknown
 from gateway.board.subject import Role, Subject, default_path
 from gateway.config import AirConfig, GroundConfig
@@ -30,6 +44,7 @@ Look: TypeAlias = Callable[[Subject], Iterable[Finding]]
 
 QUICK: dict[str, Look] = {
     "computer": computer.look,
+    "data path": data_path.look,
     "power": health.look,
     "clock": clock.look,
     "kernel": kernel.look,

@@ -36,6 +36,9 @@ class Publication:
         for lease, slots in opened.video.items():
             self.feed.publish(_TOPICS[lease.lane], self._video(lease, slots, batch, now))
 
+    def opened_in_c(self, lease: Lease, datagrams: Iterable[bytes], now: float) -> None:
+        self.feed.publish(_TOPICS[lease.lane], [(self._origin(lease, now), datagrams)])
+
     def _video(
         self, lease: Lease, slots: Sequence[int], batch: Batch, now: float
     ) -> Iterator[tuple[Origin, Iterable[memoryview]]]:

@@ -40,6 +40,7 @@ from gateway.ground.boots import Boots
 from gateway.ground.order_file import OrderFile
 from gateway.ground.owners import Owners
 from gateway.ground.path_size import PathSizes
+from gateway.ground.plain_video import PlainVideo
 from gateway.ground.publication import Publication
 from gateway.ground.status_report import StatusReport
 from gateway.ground.succession import Succession
@@ -89,7 +90,7 @@ class Ground:
         me = StationIdentity(station.index_in(order.content), station.profile, station.seed)
         self.listener = Listener(order, me, {}, named_start(settings, order))
         self.opener = Opener(self.listener, self.barrier)
-        self.paths = Paths(len(settings.link))
+        self.paths, self.frames = Paths(len(settings.link)), FrameCounts()
         self.reorder = Reorder(self.paths.several)
         buffer = settings.buffer_kib << 10
         self.links = [open_link(config.endpoint(text), buffer, proved=True) for text in settings.link]
@@ -103,7 +104,6 @@ class Ground:
         uses = {Use.LINK: self.links, Use.GCS: self.gcs, Use.PLAYER: self.players}
         self.meter = Meter(uses, self.paths.receptions)
         self.poller = Poller(self.endpoints)
-        self.frames = FrameCounts()
         sessions = UplinkSessions(order, me.index, settings.mtu, os.urandom, self.barrier)
         self.systems = sessions.systems
         self.owners = Owners(self.systems, self.listener, station)
@@ -113,6 +113,7 @@ class Ground:
         parts = (OrderFile(settings.order), self.listener, self.uplink, self.alarms, self.barrier)
         self.succession = Succession(station, *parts)
         self._batch, self._plain = Batch(settings.batch, settings.few), Batch(settings.batch, settings.few)
+        self.plain_video = self._plain_video()
         self._housekeep_at = self._status_at = 0.0
         self.started, self._older_seen = clock.now(), 0  # the latter: datagrams of older sessions that raised an alarm
         self._aircraft = AircraftWatch(self.alarms, _notices(self.gcs) if settings.notices else None)
@@ -123,6 +124,10 @@ class Ground:
         self._shown: dict[bytes, session_report.Seen] = {}
         self._report = StatusReport(self)
         self._commanded: set[bytes] = set()  # sessions to which commands go up, according to the log
+
+    def _plain_video(self) -> PlainVideo:
+        ends = (self.links, self.players, self._batch, self.opener, self.paths)
+        return PlainVideo(*ends, native=self.settings.native)
 
     @property
     def order(self) -> VerifiedOrder:
@@ -143,6 +148,7 @@ class Ground:
         self._end()
 
     def _end(self) -> None:
+        self.plain_video.close()
         self.boots.finish()
         for endpoint in self.endpoints:
             endpoint.close()
@@ -184,6 +190,11 @@ class Ground:
         """A link never rests: that would delay its telemetry, and what the aircraft sends together comes together."""
         for _ in range(BATCHES_A_TURN):
             began = clock.now()
+            more = self.plain_video.take(link, self.publication, now)
+            if more is not None:
+                if not more:
+                    break
+                continue
             if count := link.receive_into(self._batch, now):
                 self._open_link(number, link, began, clock.now())
             if count < self._batch.capacity and not link.waiting:
@@ -193,6 +204,7 @@ class Ground:
 
     def _open_link(self, number: int, link: Endpoint, began: float, now: float) -> None:
         opened = self.opener.open(self._batch, now)
+        self.plain_video.heard(link, opened)
         self.opener.look_again(opened, clock.now() - began)
         if opened.bundles:
             self._due = None
@@ -262,7 +274,7 @@ class Ground:
 
     def _housekeep(self, now: float) -> None:
         self._housekeep_at = now + min(end.tick_within_s() for end in self.endpoints)
-        steps: list[Callable[[float], None]] = [end.tick for end in self.endpoints]
+        steps: list[Callable[[float], None]] = [self.plain_video.collect, *(end.tick for end in self.endpoints)]
         steps += [self.feed.tick] if self.feed else []
         steps += [self.listener.tick, self._challenge, self._show_sessions, self._show_commands]
         steps += [self._record, self.boots.write, self.succession.look_at_link]

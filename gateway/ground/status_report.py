@@ -15,6 +15,7 @@ from gateway.core.ground.session import Session
 from gateway.core.ground.systems import Systems
 from gateway.ground import session_report
 from gateway.ground.owners import Owners
+from gateway.ground.plain_video import PlainVideo
 from gateway.ground.publication import Publication
 from gateway.ground.uplink import GroundUplink
 from gateway.report.alarms import Alarms
@@ -33,6 +34,7 @@ class Parts(Protocol):
     barrier: Barrier
     listener: Listener
     opener: Opener
+    plain_video: PlainVideo
     reorder: Reorder
     systems: Systems
     owners: Owners
@@ -74,6 +76,7 @@ class StatusReport:
             opened_age_s=self._ages.read(now, opened),
             endpoints=ground.meter.read(now),
             reordered=ground.reorder.late,
+            data_path=ground.plain_video.data_path,
             feed=ground.publication.status() if ground.publication else None,
             frames=ground.frames.status(),
             commands=commands,

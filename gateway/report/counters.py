@@ -28,6 +28,7 @@ def _counters(status: Status) -> Iterator[tuple[str, str]]:
     if isinstance(status, GroundStatus) and status.feed:
         yield "feed", _feed(status.feed)
     yield from _dropped(status)
+    yield "data path", status.data_path
     if not status.memory_locked:
         yield "memory", "not locked, so keys may reach swap"
 

@@ -167,6 +167,7 @@ class _Status(msgspec.Struct, frozen=True, kw_only=True, tag_field="role"):
     frames: dict[str, ComponentStatus]  # by "system/component"
     kept_back: dict[str, dict[str, int]]  # by station and message
     kept_back_per_s: dict[str, dict[str, float]]
+    data_path: str  # of video: whether C takes its plain turns, for people
     drops: dict[str, int]
     drops_per_s: dict[str, float]
     unexpected: dict[str, int]  # by place

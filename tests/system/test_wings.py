@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from gateway.demo.stage import Program
 from tests.architecture.test_arrows import AIR, GROUND, within
@@ -11,6 +12,11 @@ from tests.architecture.test_arrows import AIR, GROUND, within
 def loaded(program: Program) -> set[str]:
     """The modules that Python has reported since the start of the process (PYTHONPROFILEIMPORTTIME)."""
     return set(re.findall(r"^import time: .*\| +([\w.]+)$", program.output(), re.MULTILINE))
+
+
+def mapped(program: Program) -> set[str]:
+    """The libraries in C of ours in its memory."""
+    return set(re.findall(r"/(zegel-\w+)\.so$", Path(f"/proc/{program.process.pid}/maps").read_text(), re.MULTILINE))
 
 
 def test_neither_end_loads_the_other(fly, monkeypatch):
@@ -23,3 +29,5 @@ def test_neither_end_loads_the_other(fly, monkeypatch):
     assert {"gateway.ground.role", "gateway.core.ground.opener"} <= ground
     assert not {name for name in air if within(name, GROUND)}
     assert not {name for name in ground if within(name, AIR)}
+    assert mapped(flight.air) <= {"zegel-seal"}
+    assert mapped(flight.stations["pilot"].program) <= {"zegel-open"}

@@ -64,6 +64,7 @@ COMMON: dict[str, Any] = {
     "alarms": [],
     "alarm_reasons": {},
     "memory_locked": True,
+    "data_path": "C",
 }
 
 

@@ -1,0 +1,98 @@
+"""Plain video: the turns of a camera that C takes (gateway/native): its one sender goes on, and every link takes all.
+
+What lives here: which turns are plain, and what follows from them. What must not: sealing and sending. The role does
+everything else, in Python, and all of it where there is no library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gateway.batch import Batch
+from gateway.core.air.announcer import Announcer
+from gateway.core.wire import DOWNLINK_OVERHEAD
+from gateway.endpoints import Endpoint
+from gateway.endpoints.direct import Direct
+from gateway.native.library import Library, Unavailable
+from gateway.native.seal import SealTurn
+from gateway.native.structures import Seal
+from gateway.report import wording
+from keys.keyring import SendKey
+from keys.lanes import Lane
+
+EVER = float("inf")
+
+
+class PlainVideo:
+    """Of all cameras, to `links`. `why_python`: why Python does it all; empty if C takes the plain turns."""
+
+    def __init__(
+        self, cameras: Sequence[Endpoint], links: Sequence[Endpoint], batch: Batch, mtu: int, *, native: bool
+    ) -> None:
+        self._links = [link for link in links if isinstance(link, Direct)]
+        self._largest = mtu - DOWNLINK_OVERHEAD
+        self._turns: dict[Endpoint, _Turn] = {}
+        self.late = 0  # datagrams that were dropped after a standstill
+        try:
+            library = Library("seal", Seal, wanted=native)
+        except Unavailable as reason:
+            self.why_python = str(reason)
+            return
+        self.why_python = "" if len(self._links) == len(links) else "a serial link carries the video"
+        if not self.why_python:
+            found = [camera for camera in cameras if isinstance(camera, Direct) and isinstance(camera, Endpoint)]
+            self._turns = {camera: _Turn(SealTurn(library, camera, batch), [camera, *self._links]) for camera in found}
+
+    def relay(self, camera: Endpoint, lane: Lane, announcer: Announcer, now: float, *, padded: bool) -> int | None:
+        """How many datagrams of the camera were sealed and sent; None if this turn is Python's."""
+        if (turn := self._turns.get(camera)) is None:
+            return None
+        key = announcer.send_key(lane)
+        if key is None or padded:
+            turn.forget()
+            return None
+        if not turn.holds(key):
+            turn.seal.collect(now)
+            turn.ready = turn.seal.prepare(key, announcer.session_id, self._largest, self._links, EVER)
+            turn.note(key)
+        done = turn.seal.turn(now) if turn.ready else None
+        if done is None:
+            turn.ready = False  # Python reads: what is known of the camera has to be asked again
+        return done
+
+    def data_path(self, *, padded: bool) -> str:
+        """Which path the video takes, for people. `padded`: the order wants it."""
+        return wording.data_path(self.why_python or ("the order pads video" if padded else ""))
+
+    def collect(self, now: float) -> None:
+        """Count what was done; before the status is told."""
+        for turn in self._turns.values():
+            turn.seal.collect(now)
+            self.late += turn.seal.late
+            turn.seal.late = 0
+
+    def close(self) -> None:
+        for turn in self._turns.values():
+            turn.seal.close()
+        self._turns.clear()
+
+
+class _Turn:
+    """The turn of one camera, and what it was prepared for."""
+
+    def __init__(self, seal: SealTurn, ends: Sequence[Direct]) -> None:
+        self.seal, self.ready = seal, False
+        self._ends, self._ways = ends, [end.way() for end in ends]
+        self._key: SendKey | None = None
+
+    def holds(self, key: SendKey) -> bool:
+        """Whether it is prepared, and for this."""
+        return self.ready and key is self._key and self._ways == [end.way() for end in self._ends]
+
+    def note(self, key: SendKey) -> None:
+        self._key, self._ways = key, [end.way() for end in self._ends]
+
+    def forget(self) -> None:
+        if self._key is not None:
+            self._key, self.ready = None, False
+            self.seal.forget()

@@ -1,0 +1,137 @@
+"""Plain video: the turns of a link that C takes (gateway/native): its datagrams are the next of their lanes.
+
+What lives here: which turns are plain, and what follows from them. What must not: opening and sending. The role does
+everything else, in Python, and all of it where there is no library.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+from gateway.batch import Batch
+from gateway.core.drop_reason import DropReason
+from gateway.core.ground.opened import Arrival, Opened
+from gateway.core.ground.opener import Opener
+from gateway.core.ground.paths import Paths
+from gateway.core.ground.session import Lease
+from gateway.endpoints import Endpoint
+from gateway.endpoints.direct import Direct
+from gateway.ground.publication import Publication
+from gateway.native.library import Library, Unavailable
+from gateway.native.open import OpenTurn
+from gateway.native.structures import Open
+from gateway.report import wording
+from keys.lanes import VIDEO_LANES
+from keys.policy import PolicyFlag
+
+
+class PlainVideo:
+    """Of all links, to `players`. `why_python`: why Python does it all; empty if C takes the plain turns."""
+
+    def __init__(
+        self,
+        links: Sequence[Endpoint],
+        players: Sequence[Endpoint],
+        batch: Batch,
+        opener: Opener,
+        paths: Paths,
+        *,
+        native: bool,
+    ) -> None:
+        self._opener, self._paths = opener, paths
+        self._players = [player for player in players if isinstance(player, Direct)]
+        self._turns: dict[Endpoint, _Turn] = {}
+        try:
+            library = Library("open", Open, wanted=native)
+        except Unavailable as reason:
+            self.why_python = str(reason)
+            return
+        found = [link for link in links if isinstance(link, Direct)]
+        padded = bool(opener.listener.order.content.policy.flags & PolicyFlag.PAD_VIDEO)
+        self.why_python = "the order pads video" if padded else "" if found else "all links are serial"
+        if self.why_python:
+            return
+        for number, link in enumerate(links):
+            if isinstance(link, Direct):
+                self._turns[link] = _Turn(number, link, self._players, OpenTurn(library, link, self._players, batch))
+
+    @property
+    def data_path(self) -> str:
+        """Which path the video takes, for people."""
+        return wording.data_path(self.why_python)
+
+    def take(self, link: Endpoint, publication: Publication | None, now: float) -> bool | None:
+        """Whether the link may have more; None if this read is Python's."""
+        turn = self._turns.get(link)
+        if turn is None or turn.name is None or not self._is_ready(turn, publication is not None, now):
+            return None
+        done = turn.open.turn(now)
+        if done is None:
+            turn.ready = False
+            return None
+        if publication and done:
+            for lease, place in turn.leases:
+                publication.opened_in_c(lease, turn.open.datagrams(place), now)
+        return done > 0 and turn.open.more
+
+    def _is_ready(self, turn: _Turn, publishes: bool, now: float) -> bool:
+        leases, ways = self._opener.listener.leases, turn.ways()
+        if leases is turn.known and ways == turn.known_ways and turn.prepared_for == turn.name:
+            turn.ready = turn.ready or (turn.plain and turn.open.renew())
+            return turn.ready
+        self._collect(turn, now)
+        turn.known, turn.known_ways, turn.prepared_for = leases, ways, turn.name
+        found = [each[0] for each in leases.values() if len(each) == 1 and each[0].lane in VIDEO_LANES]
+        if publishes and len({lease.lane for lease in found}) < len(found):
+            found = []  # two aircraft: C does not tell their datagrams apart
+        turn.leases = [(lease, VIDEO_LANES.index(lease.lane)) for lease in found]
+        until = self._opener.listener.next_change
+        turn.ready = turn.plain = turn.open.prepare(found, turn.name, until, feed=publishes)
+        return turn.ready
+
+    def heard(self, link: Endpoint, opened: Opened) -> None:
+        """Python has read and opened this: the sender of video is the one whose datagrams may be plain."""
+        if (turn := self._turns.get(link)) is None:
+            return
+        turn.ready = False
+        video = [arrival for arrival in opened.arrivals if arrival.lease.lane in VIDEO_LANES]
+        if video:
+            senders = link.senders([slot for arrival in video for slot in arrival.slots])
+            turn.name = senders[0] if len(senders) == 1 else None
+
+    def collect(self, now: float) -> None:
+        """Count what was done; before the status is told."""
+        for turn in self._turns.values():
+            self._collect(turn, now)
+
+    def _collect(self, turn: _Turn, now: float) -> None:
+        for lease, ctrs, bad_tag in turn.open.collect(now):
+            self._opener.drops[DropReason.BAD_TAG] += bad_tag
+            self._opener.opened[lease.lane] += len(ctrs)
+            if ctrs:
+                self._paths.hear(turn.number, Arrival(lease, (), ctrs), [turn.open.name], now)
+                turn.link.propose([turn.open.name], now)
+        self._opener.drops[DropReason.LATE] += turn.open.late
+        turn.open.late = 0
+
+    def close(self) -> None:
+        for turn in self._turns.values():
+            turn.open.close()
+        self._turns.clear()
+
+
+class _Turn:
+    """The turn of one link, and what it was prepared for."""
+
+    def __init__(self, number: int, link: Endpoint, players: Sequence[Direct], made: OpenTurn) -> None:
+        self.number, self.link, self.open = number, link, made
+        self.name: Hashable | None = None  # the sender of the video
+        self.leases: list[tuple[Lease, int]] = []  # each with its player
+        self.ready = self.plain = False  # now; as far as `known` goes
+        self.known: object = None  # the table of leases
+        self.known_ways: object = None
+        self.prepared_for: Hashable | None = None
+        self._ends = [*players, *([link] if isinstance(link, Direct) else [])]
+
+    def ways(self) -> list[object]:
+        return [end.way() for end in self._ends]

@@ -1,0 +1,130 @@
+"""Which turns of a camera are C's, in a real air: what goes on is, and whatever changes is Python's turn first."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway import clock
+from gateway.demo.stage import HOST, udp_socket
+from gateway.native import library
+from keys.lanes import Lane
+from keys.policy import PolicyFlag
+from tests.stepped_pair import SteppedPair, stepped_pair
+
+SEALED = 0x90
+
+
+@pytest.fixture
+def pair(tmp_path: Path, sealing: object) -> Iterator[SteppedPair]:
+    with stepped_pair(tmp_path) as made:
+        made.turn(made.air)
+        for _ in range(3):
+            picture(made)  # from then on its sender is known
+        yield made
+
+
+def sealed(pair: SteppedPair) -> list[bytes]:
+    return [each for each in pair.on_air() if each[0] >= SEALED and each[1] == Lane.VIDEO_A]
+
+
+def picture(pair: SteppedPair, *parts: bytes, camera: socket.socket | None = None) -> list[bytes]:
+    """What one turn makes of it."""
+    pair.on_air()
+    for part in parts or (b"a picture",):
+        (camera or pair.camera).sendto(part, (HOST, pair.camera_port))
+    pair.turn(pair.air)
+    return sealed(pair)
+
+
+@pytest.fixture
+def read_by_python(pair: SteppedPair, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A number for each read of the camera by Python: how many datagrams came."""
+    (camera,), reads = pair.air.cameras, []
+    receive_into = camera.receive_into
+    monkeypatch.setattr(camera, "receive_into", lambda *into: reads.append(receive_into(*into)) or reads[-1])
+    return reads
+
+
+def test_what_goes_on_is_read_sealed_and_sent_in_c_and_counted(pair: SteppedPair, read_by_python: list[int]):
+    air, (camera,), (link,) = pair.air, pair.air.cameras, pair.air.links
+    air.plain_video.collect(clock.now())
+    before = camera.counters.rx_datagrams, camera.counters.rx_bytes, link.counters.tx_datagrams
+    assert len(picture(pair, b"one", b"two", b"three")) == 3
+    assert read_by_python == []
+    air.plain_video.collect(clock.now())
+    after = camera.counters.rx_datagrams, camera.counters.rx_bytes, link.counters.tx_datagrams
+    assert [now - then for now, then in zip(after, before, strict=True)][:2] == [3, 11]
+    assert after[2] - before[2] >= 3  # and what the aircraft says by itself
+    assert air.status(clock.now()).data_path == "C"
+
+
+def test_a_stranger_on_the_same_computer_is_python_s(pair: SteppedPair, read_by_python: list[int]):
+    other = udp_socket()
+    assert len(picture(pair, camera=other)) == 1
+    assert read_by_python == [1]
+    assert len(picture(pair)) == 1
+    other.close()
+
+
+def test_what_does_not_fit_the_link_is_python_s_and_the_rest_of_its_batch(pair: SteppedPair, read_by_python: list[int]):
+    assert len(picture(pair, b"fits", bytes(1_450), b"fits too")) == 2
+    assert read_by_python == [3]
+    assert pair.air.oversize.total == 1
+
+
+def test_what_may_have_waited_is_python_s(pair: SteppedPair, read_by_python: list[int], monkeypatch: pytest.MonkeyPatch):
+    picture(pair)
+    (turn,) = pair.air.plain_video._turns.values()
+    turn.seal._in_c.source.since -= 1.0
+    assert len(picture(pair)) == 1
+    assert read_by_python == [1]
+
+
+def test_another_key_is_taken_at_once(pair: SteppedPair, read_by_python: list[int]):
+    air = pair.air
+    (before,) = picture(pair)
+    air.announcer.current.send_keys[Lane.VIDEO_A] = type(key := air.announcer.current.send_keys[Lane.VIDEO_A])(
+        bytes(32), key.kid
+    )
+    (after,) = picture(pair)
+    assert (before[0] & 0x08, after[0] & 0x0F) == (0, 0)
+    assert read_by_python == []
+
+
+def test_a_lane_without_readers_and_one_that_is_padded_are_python_s(pair: SteppedPair, read_by_python: list[int]):
+    air = pair.air
+    key = air.announcer.current.send_keys.pop(Lane.VIDEO_A)
+    assert picture(pair) == []
+    assert read_by_python == [1]
+    air.announcer.current.send_keys[Lane.VIDEO_A] = key
+    object.__setattr__(air.order.content.policy, "flags", PolicyFlag.PAD_VIDEO)
+    air._pad_video = True
+    (padded,) = picture(pair)
+    assert len(padded) > 100
+    assert read_by_python == [1, 1]
+    assert air.status(clock.now()).data_path == "Python, because the order pads video"
+
+
+def test_a_link_that_is_opened_again_is_sent_to_by_its_new_socket(pair: SteppedPair, read_by_python: list[int]):
+    (link,) = pair.air.links
+    link._lost(OSError(101, "no network"), clock.now())
+    assert picture(pair) == []
+    link._retry_at = 0.0
+    pair.until(lambda: picture(pair), lambda: None)
+
+
+def test_without_the_library_python_does_it_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(library.OFF, "0")
+    with stepped_pair(tmp_path) as pair:
+        pair.turn(pair.air)
+        assert [len(picture(pair)) for _ in range(5)] == [1] * 5
+        assert pair.air.status(clock.now()).data_path == "Python, because ZEGEL_NATIVE=0 turns it off"
+
+
+def test_native_false_turns_it_off(tmp_path: Path):
+    with stepped_pair(tmp_path, native=False) as pair:
+        assert pair.air.status(clock.now()).data_path == "Python, because native = false turns it off"

@@ -1,0 +1,110 @@
+"""Which reads of a link are C's, in a real ground: what is the next of its lane is, and all else is Python's, in order."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from gateway import clock
+from gateway.core.drop_reason import DropReason
+from gateway.demo.stage import drain
+from gateway.native import library
+from keys.lanes import Lane
+from tests.memory_link import mavlink_frame
+from tests.stepped_pair import SteppedPair, stepped_pair
+
+
+@pytest.fixture
+def pair(tmp_path: Path, opening: object) -> Iterator[SteppedPair]:
+    with stepped_pair(tmp_path) as made:
+        made.join()
+        made.carry()
+        for _ in range(3):
+            shown(made, *sealed(made))  # from then on its sender is known
+        yield made
+
+
+def sealed(pair: SteppedPair, *pictures: bytes) -> list[bytes]:
+    """Datagrams of the aircraft, one for each picture."""
+    return [
+        each for one in pictures or (b"a picture",) for each in pair.sealed(Lane.VIDEO_A, partial(pair.from_camera, one))
+    ]
+
+
+def shown(pair: SteppedPair, *datagrams: bytes) -> list[bytes]:
+    """What one turn shows of them."""
+    drain(pair.player)
+    pair.down(*datagrams)
+    pair.ground._housekeep_at = float("inf")
+    pair.ground.turn()
+    return drain(pair.player)
+
+
+@pytest.fixture
+def read_by_python(pair: SteppedPair, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """A number for each read of the link by Python: how many datagrams came."""
+    (link,), reads = pair.ground.links, []
+    receive_into = link.receive_into
+    monkeypatch.setattr(link, "receive_into", lambda *into: reads.append(receive_into(*into)) or reads[-1])
+    return reads
+
+
+def test_what_comes_next_is_read_opened_and_shown_in_c_and_counted(pair: SteppedPair, read_by_python: list[int]):
+    ground, (link,), (player,) = pair.ground, pair.ground.links, pair.ground.players
+    datagrams = sealed(pair, b"one", b"two", b"three")
+    ground.plain_video.collect(clock.now())
+    opened, rx, tx = ground.opener.opened[Lane.VIDEO_A], link.counters.rx_datagrams, player.counters.tx_datagrams
+    received = ground.paths.receptions[0].received
+    assert shown(pair, *datagrams) == [b"one", b"two", b"three"]
+    assert read_by_python == []
+    ground.plain_video.collect(clock.now())
+    assert ground.opener.opened[Lane.VIDEO_A] - opened == 3
+    assert (link.counters.rx_datagrams - rx, player.counters.tx_datagrams - tx) == (3, 3)
+    assert ground.paths.receptions[0].received - received == 3
+    assert ground.paths.receptions[0].lost == 0
+    assert ground.status(clock.now()).data_path == "C"
+
+
+def test_what_comes_between_is_python_s_and_nothing_changes_places(pair: SteppedPair, read_by_python: list[int]):
+    one, two, three = sealed(pair, b"one", b"two", b"three")
+    (frame,) = pair.sealed(Lane.TELEMETRY, partial(pair.from_fc, mavlink_frame(random.Random(1), 0)))
+    assert shown(pair, one, frame, two, three) == [b"one", b"two", b"three"]
+    assert sum(read_by_python) == 3
+    assert len(drain(pair.gcs)) == 1
+    assert shown(pair, *sealed(pair, b"four")) == [b"four"]
+    assert sum(read_by_python) == 3
+
+
+def test_a_gap_a_replay_and_a_forgery(pair: SteppedPair, read_by_python: list[int]):
+    drops = pair.ground.opener.drops
+    one, _, three, four = sealed(pair, b"one", b"two", b"three", b"four")
+    before = drops[DropReason.REPLAYED], drops[DropReason.BAD_TAG]
+    assert shown(pair, one, three, three) == [b"one", b"three"]
+    forged = four[:-1] + bytes([four[-1] ^ 1])
+    reads = len(read_by_python)
+    assert shown(pair, forged, four) == [b"four"]
+    assert len(read_by_python) == reads
+    pair.ground.plain_video.collect(clock.now())
+    assert (drops[DropReason.REPLAYED] - before[0], drops[DropReason.BAD_TAG] - before[1]) == (1, 1)
+
+
+def test_a_player_that_is_gone_ends_nothing(pair: SteppedPair):
+    (player,) = pair.ground.players
+    player._lost(OSError(101, "no network"), clock.now())
+    assert shown(pair, *sealed(pair, b"one")) == []
+    player._retry_at = 0.0
+    player.tick(clock.now())
+    assert shown(pair, *sealed(pair, b"two")) == [b"two"]
+
+
+def test_without_the_library_python_does_it_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(library.OFF, "0")
+    with stepped_pair(tmp_path) as pair:
+        pair.join()
+        pair.carry()
+        assert [shown(pair, *sealed(pair, bytes([at]))) for at in range(5)] == [[bytes([at])] for at in range(5)]
+        assert pair.ground.status(clock.now()).data_path == "Python, because ZEGEL_NATIVE=0 turns it off"
