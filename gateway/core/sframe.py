@@ -80,6 +80,20 @@ def _field(data: bytes, at: int, size: int) -> tuple[int, int]:
     return value, at + size
 
 
+def downlink_header_size(config: int) -> int:
+    """By the config byte of a downlink datagram."""
+    return DOWNLINK_HEADER_MIN + ((config & 7) + 1 if config & LONG_CTR else 0)
+
+
+def is_downlink_header(head: bytes) -> bool:
+    """Whether these bytes of that size are one: each field in its fewest bytes, and no counter that no key reaches."""
+    try:
+        decode_header(head)
+    except ValueError:
+        return False
+    return len(head) <= DOWNLINK_HEADER_MAX
+
+
 def nonce(salt: bytes, ctr: int) -> bytes:
     """salt XOR CTR as 12 bytes, big-endian (RFC 9605 section 4.4.3)."""
     return (int.from_bytes(salt, "big") ^ ctr).to_bytes(len(salt), "big")

@@ -17,9 +17,9 @@ from gateway.core.ground.opened import Opened
 from keys.lanes import Lane
 from tests.property.seeds import seeds
 
-LANES = (Lane.VIDEO_A, Lane.VIDEO_A, Lane.TELEMETRY, Lane.OBSERVER_TELEMETRY, Lane.EVIDENCE)
+LANES = (Lane.VIDEO_A, Lane.VIDEO_A, Lane.TELEMETRY, Lane.OBSERVER_TELEMETRY, Lane.OBSERVER_TELEMETRY, Lane.EVIDENCE)
 FRAME = mavlink.V2.to_bytes(1, "big") + bytes([1, 0, 0, 0, 1, 1, 0, 0, 0]) + bytes(3)
-ROUNDS = 60
+ROUNDS = 120
 
 
 class World:
@@ -71,7 +71,7 @@ def plain(rng: random.Random, lane: Lane) -> bytes:
 def hostile(rng: random.Random, datagrams: list[bytes], before: list[bytes]) -> list[bytes]:
     """What a link and an attacker make of them: lost, twice, out of order, cut, changed, of somebody else."""
     out = list(datagrams)
-    for _ in range(rng.choice((0, 0, 0, 1, 2, 5))):
+    for _ in range(rng.choice((0, 0, 1, 2, 5))):
         at = rng.randrange(len(out) + 1)
         picked = rng.choice(before + datagrams)
         what = rng.randrange(8)
@@ -89,7 +89,7 @@ def hostile(rng: random.Random, datagrams: list[bytes], before: list[bytes]) -> 
         elif what == 5:
             rng.shuffle(out)
         elif what == 6 and out:  # about as short as a header and a tag
-            out[min(at, len(out) - 1)] = out[min(at, len(out) - 1)][: rng.choice((2, 3, 5, 6, 20, 21, 22))]
+            out[min(at, len(out) - 1)] = out[min(at, len(out) - 1)][: rng.choice((3, 5, 20, 21, 22))]
         elif out:  # its tag is wrong, and it stands among good ones
             place = min(at, len(out) - 1)
             out[place] = out[place][:-1] + bytes([out[place][-1] ^ 1]) if out[place] else b""

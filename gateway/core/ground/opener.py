@@ -97,7 +97,9 @@ class Opener:
         """
         leases = self.listener.leases.get(prefix[1] << 8 | prefix[2], ())
         try:
-            if len(leases) != 1 or not self._open_in_order(batch, prefix, same_kid, leases[0], opened, now):
+            if not leases and len(same_kid) <= batch.few:
+                self._refuse(batch, prefix, same_kid)
+            elif len(leases) != 1 or not self._open_in_order(batch, prefix, same_kid, leases[0], opened, now):
                 self._open_general(batch, same_kid, leases, opened, now)
         except Exception as error:
             if len(same_kid) == 1:
@@ -196,6 +198,18 @@ class Opener:
         for lease in leases:
             if rows.slots.size:
                 rows = self._open_lease(batch, lease, leases, rows, opened, now)
+
+    def _refuse(self, batch: Batch, prefix: bytes, same_kid: Sequence[int]) -> None:
+        """As `_open_general` without a lease: a station gets each bundle of telemetry twice, and opens one of the two."""
+        size, why = sframe.downlink_header_size(prefix[0]), self._why_closed(prefix[1] << 8 | prefix[2])
+        for slot in same_kid:
+            at = slot * SLOT_SIZE + HEADROOM
+            if batch.length_at[slot] < size + TAG_SIZE:
+                self.drops[DropReason.TOO_SHORT] += 1
+            elif not sframe.is_downlink_header(batch.arena[at : at + size].tobytes()):
+                self.drops[DropReason.BAD_HEADER] += 1
+            else:
+                self.drops[why] += 1
 
     def _why_closed(self, kid: int) -> DropReason:
         if not any(kid in session.known_kids() for session in self.listener.sessions.values()):
