@@ -11,10 +11,12 @@ import contextlib
 import gc
 import itertools
 import json
+import math
 import os
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,6 +28,7 @@ from gateway.core.wire import LINK_MTU
 from gateway.demo.flight import recorded_flight
 from gateway.endpoints import Endpoint, address, open_endpoint, open_link
 from gateway.endpoints.address import Address
+from gateway.loop.poller import Poller
 from keys.keyring import NONCE_SIZE
 from keys.lanes import Lane
 
@@ -38,6 +41,7 @@ HOST, DISCARD = "127.0.0.1", 9
 FIRST_PORT, PORTS = 21_950, 100
 
 
+WAKE_UPS = (1, 8, 28)  # datagrams: evenly spaced video, and pictures of 2 and 8 Mbit/s
 LEFT_OVER = itertools.cycle(range(100, SIZE, 7))  # bytes
 
 
@@ -61,6 +65,7 @@ def regions() -> Iterator[Region]:
     yield _aead(pair)
     yield from _in_memory(pair)
     yield from _over_sockets(pair)
+    yield from _wake_ups(pair)
     yield _telemetry(pair)
 
 
@@ -121,6 +126,32 @@ def _over_sockets(pair: Pair) -> Iterator[Region]:
 
     yield Region("air", CAPACITY, filmed, air)
     yield Region("ground", CAPACITY, flown, ground)
+
+
+def _wake_ups(pair: Pair) -> Iterator[Region]:
+    """What a camera sends at once, from its socket to the player's: both ends wait, read, seal or open, and send on."""
+    camera, link = _udp("udpin", _free_port()), _udp("udpin", _free_port(), open_link)
+    to_camera, to_link = _udp("udpout", camera.address.port), _udp("udpout", link.address.port)
+    to_player = _udp("udpout", DISCARD)
+    up, down = Poller([camera, to_link]), Poller([link, to_player])
+    plain, aboard, below = Batch(), Batch(), Batch()
+
+    def run() -> None:
+        assert camera in up.wait(math.inf)
+        camera.receive_into(aboard, pair.now)
+        pair.seal(Lane.VIDEO_A, aboard)
+        to_link.send(aboard, pair.now)
+        assert link in down.wait(math.inf)
+        link.receive_into(below, pair.now)
+        pair.opener.open(below, pair.now)
+        to_player.send(below, pair.now)
+
+    def filmed(count: int) -> None:
+        plain.hold([bytes(SIZE)] * count)
+        to_camera.send(plain, pair.now)
+
+    for count in WAKE_UPS:
+        yield Region(f"wake-up {count}", 1, partial(filmed, count), run)
 
 
 def _telemetry(pair: Pair) -> Region:

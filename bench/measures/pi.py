@@ -21,6 +21,9 @@ PER = {
     "open": "opened",
     "air": "read, sealed, sent",
     "ground": "read, opened, sent",
+    "wake-up 1": "wake-up for 1 datagram, both ends",
+    "wake-up 8": "for 8",
+    "wake-up 28": "for 28",
     "frame": "MAVLink frame sealed",
 }
 NOTES = (

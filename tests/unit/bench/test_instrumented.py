@@ -5,12 +5,24 @@ from __future__ import annotations
 import gc
 import io
 import json
+import signal
 import sys
+from collections.abc import Iterator
 
 import pytest
 
 from bench import instrumented
 from bench.measures import pi
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    """Give back what a Poller takes for the whole process."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    yield
+    signal.set_wakeup_fd(-1)
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture
