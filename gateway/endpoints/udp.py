@@ -298,6 +298,8 @@ class UdpOut(_Udp):
         if self._mover is None:
             self.counters.dropped_tx += batch.count
             return 0
+        if not self._let_in and now >= self._looked_at + LOOK_ABSENT_EVERY_S:
+            self._look(now)  # a program that begins to listen does not wait for the next tick
         if not self._let_in:
             self.counters.kept_out += batch.count
             return 0
@@ -331,9 +333,6 @@ class UdpOut(_Udp):
             self._look(now)
         if not self._let_in or self._may_have_left(now):
             self._keep_out(batch, np.zeros(batch.count, np.bool_))
-
-    def tick_within_s(self) -> float:
-        return super().tick_within_s() if self._let_in else TICK_SOON_S
 
     def _upkeep(self, now: float) -> None:
         super()._upkeep(now)

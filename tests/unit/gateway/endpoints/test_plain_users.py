@@ -16,7 +16,16 @@ from gateway.demo.stage import free_port
 from gateway.endpoints import Endpoint, mmsg, open_endpoint, plain_users, socket_users, udp
 from gateway.endpoints import departures as departures_of
 from gateway.endpoints.address import parse
-from gateway.endpoints.plain_users import LEFT_FOR_S, LOOKS_MAX, OVERFLOW_UID, PEERS_MAX, STRANGERS_MAX, Peers, PlainUsers
+from gateway.endpoints.plain_users import (
+    LEFT_FOR_S,
+    LOOK_ABSENT_EVERY_S,
+    LOOKS_MAX,
+    OVERFLOW_UID,
+    PEERS_MAX,
+    STRANGERS_MAX,
+    Peers,
+    PlainUsers,
+)
 from tests.hostile.account_attacks import is_told
 from tests.unit.gateway.endpoints.wires import HOST, batch_of, opened, received, received_bytes, until
 
@@ -353,6 +362,20 @@ def test_what_is_sent_goes_to_the_allowed_and_to_no_one_else(make, program):
     until(lambda: not nothing_came(listener))
     assert nothing_came(listener), "from one of them alone"
     assert [*refused.users.strangers] == [ME]
+
+
+def test_a_program_that_begins_to_listen_receives_what_is_sent_then_without_a_tick(make, program):
+    port = free_port()
+    client = opened(make(f"udpout:{HOST}:{port}", ME))
+    before = client.tick_within_s()
+    client.send(batch_of([FRAME]), 1.0)
+    listener = program(port)
+    client.send(batch_of([FRAME]), 1.0 + LOOK_ABSENT_EVERY_S / 2)
+    assert (client.counters.kept_out, client.state) == (2, "idle")
+    client.send(batch_of([FRAME]), 1.0 + 2 * LOOK_ABSENT_EVERY_S)
+    until(lambda: not nothing_came(listener))
+    assert (client.counters.kept_out, client.state) == (2, "connected")
+    assert client.tick_within_s() == before, "the loop may sleep as long while no program is there"
 
 
 def test_a_user_that_may_not_listen_is_not_heard_there(make, program):
