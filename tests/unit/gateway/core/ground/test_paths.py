@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 
 from gateway.core.ground.opened import Arrival
-from gateway.core.ground.paths import PATHS_MAX, UP_FOR_S, Paths
+from gateway.core.ground.paths import PATHS_MAX, UP_FOR_S, BySession, Paths
 from gateway.core.ground.session import Lease, Session
 from keys.beat import Beat
 from keys.keyring import ReceiveKey
@@ -50,7 +51,7 @@ def test_copies_from_invented_addresses_hold_no_memory():
     paths, one = Paths(1), session()
     for number in range(1000):
         paths.hear(0, arrival(one, 0), [number], 0.0)
-    assert len(paths._heard[one]) == PATHS_MAX
+    assert len(paths._heard.of(one)) == PATHS_MAX
 
 
 def test_loss_is_counted_for_each_link_lane_and_epoch():
@@ -82,8 +83,8 @@ def test_what_is_known_of_a_session_leaves_with_it():
     paths, one = Paths(1), session()
     paths.hear(0, arrival(one, 0), ["a"], 0.0)
     del one
-    assert not len(paths._heard)
-    assert not len(paths.receptions[0]._rows)
+    assert not paths._heard._all
+    assert not paths.receptions[0]._rows._all
 
 
 def test_of_epochs_that_are_over_no_counters_are_kept():
@@ -95,6 +96,18 @@ def test_of_epochs_that_are_over_no_counters_are_kept():
             paths.hear(0, arrival(one, 3, 5, lane=lane, epoch=epoch), ["a"], 0.0)
             paths.hear(0, arrival(one, 6, lane=lane, epoch=max(0, epoch - 1)), ["a"], 0.0)
     (reception,) = paths.receptions
-    assert len(reception._rows[one]) <= 2 * 3
+    assert len(reception._rows.of(one)) <= 2 * 3
     assert reception.received == 1000 * 2 * 3
     assert reception.lost == 2 * 999
+
+
+def test_what_is_kept_for_a_session_goes_with_it_and_comes_back_for_no_other():
+    kept: BySession[list[int]] = BySession(list)
+    one, other = session(), session()
+    kept.of(one).append(1)
+    kept.of(other).append(2)
+    assert (kept.of(one), kept.of(one), kept.of(other)) == ([1], [1], [2])
+    del one, other
+    gc.collect()
+    assert not kept._all
+    assert kept.of(session()) == []
