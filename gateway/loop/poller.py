@@ -139,9 +139,10 @@ class _ByPoll:
     def __call__(self, until: float) -> list[int]:
         if until != self._until:
             self._until = until
-            nanoseconds = 0 if until == math.inf else max(1, math.ceil(max(0.0, until) * 1e9))  # 0: never
+            left = max(0.0, until - clock.now())  # libfaketime takes every absolute time for one of the calendar
+            nanoseconds = 0 if left == math.inf else max(1, math.ceil(left * 1e9))  # 0: never
             setting = _ITIMERSPEC.pack(0, 0, *divmod(nanoseconds, 1_000_000_000))
-            _timerfd_settime(self._timer, _ABSOLUTE, setting, None)
+            _timerfd_settime(self._timer, 0, setting, None)
         return [fd for fd, _ in self._poll.poll() if fd != self._timer]
 
 
@@ -166,7 +167,6 @@ class _BySelect:
 
 
 _ITIMERSPEC = struct.Struct("@llll")  # struct itimerspec: interval and value, each seconds and nanoseconds
-_ABSOLUTE = 1  # TFD_TIMER_ABSTIME
 
 if sys.platform == "linux":  # Python has these two from 3.13 on
     import time
