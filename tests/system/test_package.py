@@ -329,5 +329,25 @@ def test_the_services_live_in_their_sandbox_and_come_back(root, figure):
                 assert f"Failed with result '{result}'" in computer.run("journalctl", "-u", unit, "--no-pager")
                 figure(f"{unit}.service active again {time.monotonic() - began:.1f} s after {number.name}")
         computer.wait(lambda: computer.show("zegel-ground", "StatusText") == "open", "the station does not open again")
+        _upgrade_in_flight(computer)
     finally:
         computer.end()
+
+
+def _upgrade_in_flight(computer: Booted) -> None:
+    """It neither ends the flight nor takes away the files that it runs from; the next start has the new ones."""
+    units = ("zegel-air", "zegel-ground")
+    before = {unit: computer.show(unit, "MainPID") for unit in units}
+    said = computer.run("dpkg", "--install", "/root/zegel.deb")
+    for unit, process in before.items():
+        assert f"After the flight: sudo systemctl restart {unit}.service" in said
+        assert computer.show(unit, "MainPID") == process
+        mapped = [line for line in computer.run("cat", f"/proc/{process}/maps").splitlines() if "/opt/zegel." in line]
+        assert mapped
+        assert not [line for line in mapped if line.endswith("(deleted)")]
+    assert len(computer.run("sh", "-c", "ls -d /opt/zegel.*").split()) == 2
+    computer.run("systemctl", "restart", *units)
+    computer.wait(lambda: computer.show("zegel-ground", "StatusText") == "open", "the station does not open after it")
+    computer.run("dpkg", "--install", "/root/zegel.deb")
+    computer.run("systemctl", "restart", *units)
+    assert len(computer.run("sh", "-c", "ls -d /opt/zegel.*").split()) == 2  # the first one is gone
