@@ -54,7 +54,7 @@ def sealed(key: bytes, iv: bytes, aad: bytes, plaintext: bytes) -> bytes:
     sender, sealer, batch = SendKey(bytes(32), 0x1A4), Sealer(b""), Batch(1)
     sender.cipher, sender.salt = AESGCM(key), iv
     batch.append(plaintext)
-    sealer._encrypt(sender, batch, 0, [(iv, aad)])
+    sealer._encrypt(sender, batch, range(1), [(iv, aad)])
     return bytes(batch.arena[HEADROOM : HEADROOM + len(plaintext) + TAG_SIZE])
 
 
