@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cryptography.hazmat.backends.openssl import backend
 
-from gateway.board import computer
+from gateway.board import computer, data_path
 
 ROOT = Path(__file__).parent.parent
 
@@ -27,6 +27,7 @@ def describe() -> dict[str, str]:
         "Python": f"{platform.python_implementation()} {platform.python_version()}",
         "cryptography": f"{version('cryptography')} with {backend.openssl_version_text()}",
         "numpy": version("numpy"),
+        "data path": "; ".join(dict.fromkeys((data_path.of_role("air"), data_path.of_role("ground")))),
         "zegel": f"{version('zegel')} {commit()}".strip(),
     }
     return {name: fact for name, fact in facts.items() if fact}

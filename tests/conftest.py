@@ -14,6 +14,8 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from gateway.loop import hardening
+from gateway.native import library
+from gateway.native.structures import Open, Seal
 from keys.commands import account
 
 FIGURES = pytest.StashKey[list[str]]()
@@ -42,6 +44,20 @@ def _own_status_sockets() -> Iterator[None]:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_RUNTIME_DIR", folder)
         yield
+
+
+@pytest.fixture(params=["C", "Python"])
+def data_path(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A test that uses this runs over both: what roles that begin in it do with plain turns of video."""
+    path: str = request.param
+    if path == "Python":
+        monkeypatch.setenv(library.OFF, "0")
+    for name, turn in (("seal", Seal), ("open", Open)) if path == "C" else ():
+        try:
+            library.Library(name, turn)
+        except library.Unavailable as reason:
+            pytest.skip(str(reason))
+    return path
 
 
 @pytest.fixture

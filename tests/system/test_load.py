@@ -67,7 +67,7 @@ def check(house: House, seconds: float, figure: Callable[[str], None]) -> None:
 
 
 @pytest.mark.alone
-def test_load_for_a_moment(house, figure):
+def test_load_for_a_moment(house, figure, data_path):
     check(house, 5, figure)
 
 

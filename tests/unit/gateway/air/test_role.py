@@ -85,7 +85,7 @@ def test_what_holds_a_signing_key_stays_aboard(pair: SteppedPair):
     assert pair.air.uplink.drops()["guarded"] == 1
 
 
-def test_of_two_cameras_each_has_its_turn(tmp_path: Path):
+def test_of_two_cameras_each_has_its_turn(tmp_path: Path, data_path: str):
     ports = free_port(), free_port()
     with stepped_pair(tmp_path, video=tuple(f"udpin:{HOST}:{port}" for port in ports)) as pair:
         pair.turn(pair.air)

@@ -48,7 +48,7 @@ def test_what_names_no_start_is_said(text: str):
 
 
 @pytest.fixture
-def pair(tmp_path: Path) -> Iterator[SteppedPair]:
+def pair(tmp_path: Path, data_path: str) -> Iterator[SteppedPair]:
     with stepped_pair(tmp_path) as made:
         made.join()
         made.until(lambda: not made.ground.uplink.sessions.refusal(clock.now()))
