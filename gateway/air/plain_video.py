@@ -64,9 +64,12 @@ class PlainVideo:
         """Which path the video takes, for people. `padded`: the order wants it."""
         return wording.data_path(self.why_python or ("the order pads video" if padded else ""))
 
-    def collect(self, now: float) -> None:
-        """Count what was done; before the status is told."""
+    def collect(self, now: float, announcer: Announcer) -> None:
+        """Count what was done, before the status is told; and forget keys of an epoch or a session that is over."""
+        current = announcer.current.send_keys.values()
         for turn in self._turns.values():
+            if turn.key not in current:
+                turn.forget()
             turn.seal.collect(now)
             self.late += turn.seal.late
             turn.seal.late = 0
@@ -83,16 +86,16 @@ class _Turn:
     def __init__(self, seal: SealTurn, ends: Sequence[Direct]) -> None:
         self.seal, self.ready = seal, False
         self._ends, self._ways = ends, [end.way() for end in ends]
-        self._key: SendKey | None = None
+        self.key: SendKey | None = None
 
     def holds(self, key: SendKey) -> bool:
         """Whether it is prepared, and for this."""
-        return self.ready and key is self._key and self._ways == [end.way() for end in self._ends]
+        return self.ready and key is self.key and self._ways == [end.way() for end in self._ends]
 
     def note(self, key: SendKey) -> None:
-        self._key, self._ways = key, [end.way() for end in self._ends]
+        self.key, self._ways = key, [end.way() for end in self._ends]
 
     def forget(self) -> None:
-        if self._key is not None:
-            self._key, self.ready = None, False
+        if self.key is not None:
+            self.key, self.ready = None, False
             self.seal.forget()

@@ -320,7 +320,7 @@ class Air:
 
     def _housekeep(self, now: float) -> None:
         self._housekeep_at = now + min(endpoint.tick_within_s() for endpoint in self.endpoints)
-        self.plain_video.collect(now)
+        self.plain_video.collect(now, self.announcer)
         for endpoint in self.endpoints:
             with self.barrier:
                 endpoint.tick(now)

@@ -100,9 +100,13 @@ class PlainVideo:
             turn.name = senders[0] if len(senders) == 1 else None
 
     def collect(self, now: float) -> None:
-        """Count what was done; before the status is told."""
+        """Count what was done, before the status is told; and forget keys of what may not be opened any more."""
+        current = {lease.key for leases in self._opener.listener.leases.values() for lease in leases}
         for turn in self._turns.values():
             self._collect(turn, now)
+            if not turn.open.keys <= current:
+                turn.open.forget()
+                turn.ready, turn.known = False, None
 
     def _collect(self, turn: _Turn, now: float) -> None:
         for lease, ctrs, bad_tag in turn.open.collect(now):

@@ -131,6 +131,11 @@ class OpenTurn:
         for out, receivers in zip(self._in_c.to, self._receivers, strict=True):
             collect_targets(out, receivers, now)
 
+    @property
+    def keys(self) -> set[OpeningKey]:
+        """Those whose bytes C has."""
+        return {key for key in self._keys if key is not None}
+
     def forget(self) -> None:
         """Wipe all keys, until the next `prepare`."""
         for number, lane in enumerate(self._in_c.lanes):

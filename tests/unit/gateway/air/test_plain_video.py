@@ -51,11 +51,11 @@ def read_by_python(pair: SteppedPair, monkeypatch: pytest.MonkeyPatch) -> list[i
 
 def test_what_goes_on_is_read_sealed_and_sent_in_c_and_counted(pair: SteppedPair, read_by_python: list[int]):
     air, (camera,), (link,) = pair.air, pair.air.cameras, pair.air.links
-    air.plain_video.collect(clock.now())
+    air.plain_video.collect(clock.now(), air.announcer)
     before = camera.counters.rx_datagrams, camera.counters.rx_bytes, link.counters.tx_datagrams
     assert len(picture(pair, b"one", b"two", b"three")) == 3
     assert read_by_python == []
-    air.plain_video.collect(clock.now())
+    air.plain_video.collect(clock.now(), air.announcer)
     after = camera.counters.rx_datagrams, camera.counters.rx_bytes, link.counters.tx_datagrams
     assert [now - then for now, then in zip(after, before, strict=True)][:2] == [3, 11]
     assert after[2] - before[2] >= 3  # and what the aircraft says by itself
@@ -93,6 +93,18 @@ def test_another_key_is_taken_at_once(pair: SteppedPair, read_by_python: list[in
     (after,) = picture(pair)
     assert (before[0] & 0x08, after[0] & 0x0F) == (0, 0)
     assert read_by_python == []
+
+
+def test_a_key_that_is_over_is_wiped_also_while_no_video_comes(pair: SteppedPair):
+    air, (turn,) = pair.air, pair.air.plain_video._turns.values()
+    salt = bytes(turn.seal._in_c.cipher.salt)
+    assert salt != bytes(12)
+    key = air.announcer.current.send_keys[Lane.VIDEO_A]
+    air.announcer.current.send_keys[Lane.VIDEO_A] = type(key)(bytes(32), key.kid)
+    air.plain_video.collect(clock.now(), air.announcer)
+    assert bytes(turn.seal._in_c.cipher.salt) == bytes(12)
+    assert len(picture(pair)) == 1
+    assert bytes(turn.seal._in_c.cipher.salt) not in (bytes(12), salt)
 
 
 def test_a_lane_without_readers_and_one_that_is_padded_are_python_s(pair: SteppedPair, read_by_python: list[int]):

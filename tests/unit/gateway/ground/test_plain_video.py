@@ -92,6 +92,18 @@ def test_a_gap_a_replay_and_a_forgery(pair: SteppedPair, read_by_python: list[in
     assert (drops[DropReason.REPLAYED] - before[0], drops[DropReason.BAD_TAG] - before[1]) == (1, 1)
 
 
+def test_a_key_that_is_over_is_wiped_also_while_no_video_comes(pair: SteppedPair):
+    ground, (turn,) = pair.ground, pair.ground.plain_video._turns.values()
+    assert turn.open.keys
+    leases, ground.opener.listener.leases = ground.opener.listener.leases, {}
+    ground.plain_video.collect(clock.now())
+    assert not turn.open.keys
+    assert all(bytes(lane.cipher.salt) == bytes(12) for lane in turn.open._in_c.lanes)
+    ground.opener.listener.leases = leases
+    assert shown(pair, *sealed(pair, b"one")) == [b"one"]
+    assert turn.open.keys
+
+
 def test_a_player_that_is_gone_ends_nothing(pair: SteppedPair):
     (player,) = pair.ground.players
     player._lost(OSError(101, "no network"), clock.now())
