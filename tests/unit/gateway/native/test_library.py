@@ -16,7 +16,8 @@ from gateway.native.structures import KEY_SIZE, Cipher, Open, Seal
 ROOT = Path(__file__).parents[4]
 
 
-def test_without_a_library_the_reason_says_what_builds_it(tmp_path: Path):
+def test_without_a_library_the_reason_says_what_builds_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv(library.OFF, raising=False)
     with pytest.raises(Unavailable, match=r"zegel-seal\.so is not built; make builds it, with gcc and libssl-dev"):
         Library("seal", Seal, (tmp_path,))
 
@@ -27,7 +28,8 @@ def test_the_environment_turns_it_off(monkeypatch: pytest.MonkeyPatch, sealing: 
         Library("seal", Seal)
 
 
-def test_what_is_no_library_is_said_and_not_used(tmp_path: Path):
+def test_what_is_no_library_is_said_and_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv(library.OFF, raising=False)
     (tmp_path / "zegel-seal.so").write_bytes(b"no library")
     with pytest.raises(Unavailable, match=r"zegel-seal\.so"):
         Library("seal", Seal, (tmp_path,))
