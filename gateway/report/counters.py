@@ -29,8 +29,6 @@ def _counters(status: Status) -> Iterator[tuple[str, str]]:
         yield "feed", _feed(status.feed)
     yield from _dropped(status)
     yield "data path", status.data_path
-    if not status.memory_locked:
-        yield "memory", "not locked, so keys may reach swap"
 
 
 def _air(status: AirStatus) -> Iterator[tuple[str, str]]:

@@ -67,6 +67,7 @@ TABLE = (
     Metric("zegel_order", "gauge", "order", "Serial number of the order in force"),
     Metric("zegel_order_end_timestamp_seconds", "gauge", "order_ends", "When the order ends, as Unix time"),
     Metric("zegel_order_left_seconds", "gauge", "order_left_s", "Until it ends, or aboard until its hours are used up"),
+    Metric("zegel_fc_waits_seconds", "gauge", "fc_waits_s", "For how long a TCP flight controller has been made to wait"),
     Metric("zegel_memory_locked", "gauge", "memory_locked", "1 if the role's memory is kept out of swap"),
     Metric("zegel_alarms", "gauge", "alarm_reasons {reason} live", "Alarms now, by reason; zegel status has their words"),
     Metric("zegel_alarms_total", "counter", "alarm_reasons {reason} began", "Alarms since the start, by reason"),

@@ -100,6 +100,8 @@ def _facts(status: Status) -> Iterator[Row]:
     yield Row("order ends", [_end(status)])
     yield Row("sealed for", [_reader(name, roles) for name, roles in status.roles.items()] or ["no station"], gives=True)
     yield from _aboard(status) if isinstance(status, AirStatus) else _at_station(status)
+    if not status.memory_locked:
+        yield Row("memory", ["not locked, so keys may reach swap"])
     yield Row("alarm", [alarm for alarm in status.alarms if alarm not in advise(status)], each=True, gives=True)
 
 

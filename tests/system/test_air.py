@@ -118,6 +118,7 @@ def test_an_alarm_ends_with_its_cause(house, fly):
     new.replace(house.order)
     assert flight.until(lambda: pilot.says("over: the order has ended")), flight.logs()
     assert flight.until(lambda: "over: the order ended at" in flight.air.output()), flight.logs()
+    flight.run(1.2)  # a status is told twice a second
     for status in json.loads(zegel("status", "--json")):
         assert [text for text in status["alarms"] if "ended" in text] == []
         assert sum(each["began"] for each in status["alarm_reasons"].values()) >= 1

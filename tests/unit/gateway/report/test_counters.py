@@ -23,7 +23,6 @@ from tests.unit.gateway.report.statuses import KEPT, LOST, air, end, feed, groun
         (air(drops={"late": 2, "link_full": 1}), "dropped", "late 2, link_full 1"),
         (air(kept_back=KEPT), "kept back", "REQUEST_X, 1 times, from a"),
         (air(unexpected={"here:1 KeyError": 2}), "unexpected", "here:1 KeyError: 2"),
-        (air(memory_locked=False), "memory", "not locked, so keys may reach swap"),
         (ground(), "session", "aaaaaaaa  drone-7, system 1  boot 5  open; commands go up"),
         (
             ground(sessions=[session(SessionState.SILENT, systems=[], refusal=Refusal.ENDED)]),

@@ -91,6 +91,7 @@ def shown(status: Status, **size) -> str:
             ground(endpoints=[end(Use.LINK, loss_percent=0.0, **SILENT)]),
             "  link       the-link up, nothing comes in, nothing goes out",
         ),
+        (ground(memory_locked=False), "  memory     not locked, so keys may reach swap"),
         (ground(commands={}), "  commands   none sent"),
         (ground(commands={"sent": 3, "observer": 2, "late": 1}), "  commands   3 sent, 3 refused"),
         (
