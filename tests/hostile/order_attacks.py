@@ -27,13 +27,13 @@ from gateway.core.drop_reason import DropReason
 from gateway.core.ground.uplink_sessions import UplinkSessions
 from gateway.core.order_fragments import PIECE_MAX
 from gateway.core.wire import LINK_MTU, Evidence
-from gateway.ground import succession
 from gateway.ground.order_file import OrderFile
 from gateway.ground.succession import Succession
 from gateway.ground.uplink import GroundUplink
 from gateway.report.alarms import Alarms
 from gateway.report.role_status import AlarmStatus
 from keys import cose
+from keys.folders import station as station_folder
 from keys.folders.device import DeviceFolder
 from keys.folders.station import StationFolder
 from keys.lanes import Lane
@@ -238,7 +238,7 @@ def refused_again(folder: Path) -> Row:
 
 
 def refused_again_at_a_ground(folder: Path) -> Row:
-    with scene(folder) as here, counted(succession) as looked:
+    with scene(folder) as here, counted(station_folder) as looked:
         (content,) = pieces(rubbish(1))
         for step in range(AGAIN):
             here.forge(content)
