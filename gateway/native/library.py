@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
+import stat
 import sys
 from pathlib import Path
 
@@ -36,18 +37,15 @@ class Library:
             raise Unavailable(f"{OFF}=0 turns it off")
         if sys.platform != "linux" or ctypes.sizeof(ctypes.c_void_p) * 8 != 64:  # noqa: PLR2004 - bits
             raise Unavailable("it is for 64-bit Linux")
-        file = f"zegel-{name}.so"
-        self.path = next((folder / file for folder in folders if (folder / file).exists()), None)
-        if self.path is None:
-            raise Unavailable(f"{file} is not built; make builds it, with gcc and libssl-dev")
+        self.path = _found(f"zegel-{name}.so", folders)
         try:
             loaded = ctypes.CDLL(str(self.path))
-        except OSError as error:
+            self._declare(loaded)
+            self.turn = loaded[f"{name}_turn"]
+        except (OSError, AttributeError) as error:
             raise Unavailable(str(error)) from None
-        self._declare(loaded)
         if loaded.built_from() != built_from() or loaded.size_of_turn() != ctypes.sizeof(turn):
-            raise Unavailable(f"{self.path} is of another version of zegel; make builds it again")
-        self.turn = loaded[f"{name}_turn"]
+            raise Unavailable(_of_another_version(self.path))
         self.turn.argtypes, self.turn.restype = (ctypes.c_void_p,), ctypes.c_int
         self._new, self._free, self._key = loaded.cipher_new, loaded.cipher_free, loaded.cipher_key
 
@@ -84,6 +82,36 @@ class Library:
         cipher.context = None
 
 
+def _found(file: str, folders: tuple[Path, ...]) -> Path:
+    """The first one of this version that no other user may replace. It is not loaded to find that out."""
+    reason = f"{file} is not built; make builds it, with gcc and libssl-dev"
+    for path in (folder / file for folder in folders):
+        try:
+            content, wanted = path.read_bytes(), built_from()
+            if not (_is_protected(path) and _is_protected(path.parent)):
+                reason = f"other users than root may replace {path}"
+            elif wanted not in content:
+                reason = _of_another_version(path)
+            else:
+                return path
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            reason = str(error)
+    raise Unavailable(reason)
+
+
+def _is_protected(path: Path) -> bool:
+    """As the files of Python are: it stands among them, or only root and their owner can write it."""
+    there, ours = path.stat(), SOURCE.stat()
+    among_them = SOURCE.parent in {path, path.parent}
+    return among_them or (there.st_uid in {0, ours.st_uid} and not there.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+
+
+def _of_another_version(path: Path) -> str:
+    return f"{path} is of another version of zegel; make builds it again"
+
+
 def built_from() -> bytes:
-    """What a library of this version says of its source."""
+    """What a library of this version has of its source."""
     return hashlib.sha256(SOURCE.read_bytes()).hexdigest().encode()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +46,39 @@ def test_a_library_of_another_version_is_not_used(monkeypatch: pytest.MonkeyPatc
 def test_a_library_of_another_layout_is_not_used(sealing: Library):
     with pytest.raises(Unavailable, match="another version"):
         Library("seal", Open)
+
+
+def test_one_that_another_user_may_replace_is_not_used(tmp_path: Path, sealing: Library):
+    copied = Path(shutil.copy(sealing.path, tmp_path))
+    assert Library("seal", Seal, (tmp_path,)).path == copied
+    for path, mode in ((tmp_path, 0o770), (copied, 0o666)):
+        before = path.stat().st_mode
+        path.chmod(mode)
+        with pytest.raises(Unavailable, match=rf"other users than root may replace {copied}"):
+            Library("seal", Seal, (tmp_path,))
+        path.chmod(before)
+    if os.geteuid() == 0:
+        os.chown(tmp_path, 12_345, -1)
+        with pytest.raises(Unavailable, match="may replace"):
+            Library("seal", Seal, (tmp_path,))
+
+
+def test_one_that_is_not_used_hides_no_other(tmp_path: Path, sealing: Library):
+    (tmp_path / "zegel-seal.so").write_bytes(b"of an earlier installation")
+    assert sealing.path is not None
+    assert Library("seal", Seal, (tmp_path, tmp_path / "none", sealing.path.parent)).path == sealing.path
+
+
+def test_a_library_of_another_program_is_not_loaded(tmp_path: Path):
+    """Also if it has the right hash: a library without our functions is no error."""
+    (other,) = {
+        line.split()[-1]
+        for line in Path("/proc/self/maps").read_text().splitlines()
+        if "/libm.so" in line or "/libm-" in line
+    }
+    (tmp_path / "zegel-seal.so").write_bytes(Path(other).read_bytes() + library.built_from())
+    with pytest.raises(Unavailable, match="undefined symbol"):
+        Library("seal", Seal, (tmp_path,))
 
 
 def test_each_library_has_its_own_turn_alone(sealing: Library, opening: Library):
