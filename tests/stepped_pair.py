@@ -6,8 +6,9 @@ Between them stands the radio, which hands over what the test lets it: `carry` a
 from __future__ import annotations
 
 import signal
+import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -35,9 +36,18 @@ class SteppedPair:
     """`links`: how many ways the radio has to the station; the aircraft sends once, and each way may carry a copy.
 
     `fc`, `camera`, `gcs` and `player` are the other ends of the plain endpoints, `radio` that of the aircraft's link.
+    `relay`: the other end of one more link of the station, which sends there first. `ground`: other settings.
     """
 
-    def __init__(self, folder: Path, links: int = 1, *, notices: bool = False, feed: str | None = None, **air: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        links: int = 1,
+        *,
+        relay: socket.socket | None = None,
+        ground: Mapping[str, Any] | None = None,
+        **air: Any,
+    ) -> None:
         self.house = House(folder, profile="x25519")
         self.fc, self.camera, self.gcs, self.player, self.radio = (udp_socket() for _ in range(5))
         self.fc_port, self.camera_port = free_port(), free_port()
@@ -45,7 +55,9 @@ class SteppedPair:
         self.device = DeviceFolder.open(folder / "drone-7")
         self._aboard = (HOST, 0)  # where the aircraft's link sends from
         self.air = self.new_air(**air)
-        self.ground = self._new_ground(folder / "pilot", notices=notices, feed=feed)
+        more = (f"udpout:{HOST}:{port_of(relay)}",) if relay else ()
+        link = (*(f"udpin:{HOST}:{port}" for _, port in self.ways), *more)
+        self.ground = self._new_ground(folder / "pilot", link=link, **ground or {})
 
     def new_air(self, **changed: Any) -> Air:
         plain = {"fc": f"udpin:{HOST}:{self.fc_port}", "video": (f"udpin:{HOST}:{self.camera_port}",)}
@@ -53,14 +65,12 @@ class SteppedPair:
         return Air(AirConfig(device=str(self.device.path), **ends), self.device, Manager({}), LocalUsers())
 
     def _new_ground(self, folder: Path, **changed: Any) -> Ground:
-        settings = GroundConfig(
-            station=str(folder),
-            order=str(self.house.order),
-            link=tuple(f"udpin:{HOST}:{port}" for _, port in self.ways),
-            gcs=(f"udpout:{HOST}:{port_of(self.gcs)}",),
-            video=(f"udpout:{HOST}:{port_of(self.player)}",),
+        ends = {
+            "gcs": (f"udpout:{HOST}:{port_of(self.gcs)}",),
+            "video": (f"udpout:{HOST}:{port_of(self.player)}",),
             **changed,
-        )
+        }
+        settings = GroundConfig(station=str(folder), order=str(self.house.order), **ends)
         station = StationFolder.open(folder)
         order = station.newest_order(self.house.order.read_bytes(), int(time.time()))
         return Ground(settings, station, order, Manager({}), LocalUsers())

@@ -52,9 +52,9 @@ class Age:
             self._began = since
             self.empty()
 
-    def begin(self) -> bool:
-        """Whether the read needs timestamps to know the age of its data."""
-        began = clock.now()
+    def begin(self, began: float | None = None) -> bool:
+        """Whether the read needs timestamps to know the age of its data. `began`: it was made already, after this time."""
+        began = clock.now() if began is None else began
         if began - self._began > STOOD_STILL_S:
             self._settles_at = began + SETTLE_S
         self._began = began

@@ -41,15 +41,20 @@ class Source(NamedTuple):
 
 
 class Target(NamedTuple):
-    """A socket, and the raw struct sockaddr to send to."""
+    """A socket, and the raw struct sockaddr to send to. `opening`: another one if a later socket has the same number."""
 
     fd: int
+    opening: int
     name: bytes
 
 
 class Left(NamedTuple):
-    """What C read and left: `messages`, those from byte `at` of `row` on; size of the datagrams in each, or 0."""
+    """What C read and left: `messages`, those from byte `at` of `row` on; size of the datagrams in each, or 0.
 
+    `since`: a time before the read. What came after it may wait in the socket.
+    """
+
+    since: float
     messages: int
     row: int = 0
     at: int = 0
@@ -64,6 +69,8 @@ class Direct:
     _age: Age
     _stamped: bool
     _heard_at: float
+    _read_at: float | None  # of data that C has read and left: a time before it was read
+    connection: int
 
     def source(self, batch: Batch, name: Peer | None, until: float) -> Source | None:
         """How to read datagrams of `name` into `batch`; None if the next read is not plain."""
@@ -80,7 +87,7 @@ class Direct:
         mover, peers = self._mover, self._receivers()
         if not isinstance(mover, Mmsg) or peers is None:
             return None
-        return [Target(mover.fd, peer) for peer in peers if isinstance(peer, bytes)]
+        return [Target(mover.fd, self.connection, peer) for peer in peers if isinstance(peer, bytes)]
 
     def way(self) -> object:
         """What is another one when `source` or `targets` has to be asked again. Each turn asks for it."""
@@ -101,7 +108,8 @@ class Direct:
     def take_back(self, batch: Batch, left: Left) -> None:
         """The next `receive_into` with `batch` returns what C has left."""
         if isinstance(self._mover, Mmsg):
-            self._mover.take_back(batch, *left)
+            self._read_at, messages, row, at, sizes = left
+            self._mover.take_back(batch, messages, row, at, sizes)
 
     def was_read(self, datagrams: int, size: int, name: Peer, since: float, now: float) -> None:
         """C has read so much from this sender, and all that waited at the time `since`."""

@@ -50,7 +50,7 @@ class _Udp(Endpoint, Direct):
         self._socket: socket.socket | None = None
         self._interests: list[tuple[int, int]] = []
         self._mover: Mover | None = None
-        self._age, self._stamped = Age(), False
+        self._age, self._stamped, self._read_at = Age(), False, None
         self._peers: Peers | None = None  # None: every sender is accepted
         self._slots = np.arange(0)  # the mover's slots of the batch, before some were left out
 
@@ -58,7 +58,8 @@ class _Udp(Endpoint, Direct):
         batch.clear()
         if self._mover is None:
             return 0
-        if (wanted := self._age.begin()) is not self._stamped:
+        began, self._read_at = self._read_at, None
+        if (wanted := self._age.begin(began)) is not self._stamped:
             self._stamped = self._mover.ask(wanted)
         try:
             count = self._mover.receive(batch)
@@ -138,7 +139,7 @@ class _Udp(Endpoint, Direct):
         self._socket = socket.socket(family, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         self._interests = [(self._socket.fileno(), READ)]
-        self._age, self._stamped = Age(), False
+        self._age, self._stamped, self._read_at = Age(), False, None
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
             self._socket.setsockopt(socket.SOL_SOCKET, option, self.buffer)
         if family == socket.AF_INET and sys.platform == "linux":

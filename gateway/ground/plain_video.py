@@ -63,16 +63,14 @@ class PlainVideo:
     def take(self, link: Endpoint, publication: Publication | None, now: float) -> bool | None:
         """Whether the link may have more; None if this read is Python's."""
         turn = self._turns.get(link)
-        if turn is None or turn.name is None or not self._is_ready(turn, publication is not None, now):
+        if turn is None or not self._is_ready(turn, publication is not None, now):
             return None
         done = turn.open.turn(now)
-        if done is None:
-            turn.ready = False
-            return None
-        if publication and done:
+        turn.ready = done is not None
+        if publication and done != 0:  # also what it opened before a datagram that is left to Python
             for lease, place in turn.leases:
                 publication.opened_in_c(lease, turn.open.datagrams(place), now)
-        return done > 0 and turn.open.more
+        return None if done is None else done > 0 and turn.open.more
 
     def _is_ready(self, turn: _Turn, publishes: bool, now: float) -> bool:
         leases, ways = self._opener.listener.leases, turn.ways()

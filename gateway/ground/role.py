@@ -190,7 +190,9 @@ class Ground:
         """A link never rests: that would delay its telemetry, and what the aircraft sends together comes together."""
         for _ in range(BATCHES_A_TURN):
             began = clock.now()
-            more = self.plain_video.take(link, self.publication, now)
+            # A path whose sizes are watched is read by Python, which notes them.
+            watched = number in self.path_sizes.watched
+            more = None if watched else self.plain_video.take(link, self.publication, now)
             if more is not None:
                 if not more:
                     break

@@ -11,14 +11,14 @@ from gateway.native.structures import TARGETS, Out
 from gateway.native.structures import Source as SourceInC
 
 
-def targets_of(endpoints: Sequence[Direct]) -> list[tuple[Direct, Target]]:
-    """All that these send to, each with its endpoint; empty if one of them is not plain, or they are too many."""
+def targets_of(endpoints: Sequence[Direct]) -> list[tuple[Direct, Target]] | None:
+    """All that these send to, each with its endpoint; None if one of them is not plain, or they are too many."""
     found: list[tuple[Direct, Target]] = []
     for endpoint in endpoints:
         if (targets := endpoint.targets()) is None:
-            return []
+            return None
         found += [(endpoint, target) for target in targets]
-    return found if len(found) <= TARGETS else []
+    return found if len(found) <= TARGETS else None
 
 
 def fill_source(there: SourceInC, source: Source) -> None:
@@ -37,8 +37,9 @@ def fill_source(there: SourceInC, source: Source) -> None:
 def fill_targets(out: Out, targets: Sequence[tuple[Direct, Target]]) -> list[Direct]:
     """The endpoints of the targets, in their order. Whatever a socket does not take as one stays known."""
     for there, (_, target) in zip(out.targets, targets, strict=False):
-        if there.fd != target.fd or bytes(there.name)[: there.name_size] != target.name:
-            there.fd, there.name_size, there.longest = target.fd, len(target.name), AS_ONE_MAX
+        known = there.fd, there.opening, bytes(there.name)[: there.name_size]
+        if known != (target.fd, target.opening, target.name):
+            there.fd, there.opening, there.name_size, there.longest = *target[:2], len(target.name), AS_ONE_MAX
             ctypes.memmove(there.name, target.name, len(target.name))
     out.targets_count = len(targets)
     return [endpoint for endpoint, _ in targets]

@@ -51,14 +51,15 @@ class OpenTurn:
         """
         source = self._link.source(self._batch, name, until)
         targets = [targets_of([player]) for player in self._players]
-        plain = [lease for lease in leases if feed or (_place(lease) < len(targets) and targets[_place(lease)])][:LANES]
+        shown = [found is not None and (feed or bool(found)) for found in targets]
+        plain = [lease for lease in leases if (shown[place] if (place := _place(lease)) < len(shown) else feed)][:LANES]
         self._take(plain)
-        if source is None or not plain:
+        if source is None or not source.rows or not plain:  # without rows, there is no room for what is larger than a slot
             return False
         fill_source(self._in_c.source, source)
         self.name, self._in_c.rows, self._in_c.row_size = source.name, source.rows, source.row_size
         for place, found in enumerate(targets):
-            self._receivers[place] = fill_targets(self._in_c.to[place], found)
+            self._receivers[place] = fill_targets(self._in_c.to[place], found or [])
         return True
 
     def _take(self, leases: Sequence[Lease]) -> None:
@@ -98,7 +99,7 @@ class OpenTurn:
             self._collect_ends(now)
             return int(source.count)
         if done == READ:
-            self._link.take_back(self._batch, Left(source.count, source.row, source.at, self._in_c.sizes))
+            self._link.take_back(self._batch, Left(now, source.count, source.row, source.at, self._in_c.sizes))
         elif done == FAILED:
             self._link.read_failed(source.error, now)
         return None
@@ -112,7 +113,8 @@ class OpenTurn:
     def datagrams(self, place: int) -> Iterator[bytes]:
         """What the last turn opened for one of the players. It is there until the next turn."""
         out = self._in_c.to[place]
-        return (ctypes.string_at(part.at, part.size) for part in out.parts[: out.count])
+        for part in out.parts[: out.count]:
+            yield ctypes.string_at(part.at, part.size)
 
     def collect(self, now: float) -> list[Opened]:
         """Count what the turns since the last `collect` did; what they opened."""

@@ -54,7 +54,7 @@ class SealTurn:
         if done == UNSENT:
             return count
         if done == READ:
-            self._camera.take_back(self._batch, Left(count))
+            self._camera.take_back(self._batch, Left(now, count))
         elif done == FAILED:
             self._camera.read_failed(self._in_c.source.error, now)
         return None

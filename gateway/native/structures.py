@@ -49,7 +49,7 @@ class Target(ctypes.Structure):
         ("fd", c_int32),
         ("name_size", c_int32),
         ("error", c_int32),
-        ("spare", c_int32),
+        ("opening", c_int32),
         ("name", c_uint8 * NAME_SIZE),
     )
 

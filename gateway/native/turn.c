@@ -63,7 +63,7 @@ struct source {               /* one socket, and the place for one batch of its 
 struct target {               /* one socket and one address */
     uint64_t sent, sent_bytes, dropped;
     uint64_t longest;         /* larger ones are not sent as one: the interface does not take them */
-    int32_t fd, name_size, error, spare;
+    int32_t fd, name_size, error, opening; /* `opening`: Python's, to know a later socket that has the same number */
     uint8_t name[NAME];
 };
 
@@ -384,9 +384,9 @@ static void leave(struct open *o, int row) {
 /* How many messages were read, and all their datagrams opened and sent; READ if some are left to Python. */
 int open_turn(struct open *o) {
     double began = now();
+    o->to[0].count = o->to[1].count = o->from.split = 0;
     int got = receive(&o->from, began), row = 0;
     if (got < 0) return got;
-    o->to[0].count = o->to[1].count = o->from.split = 0;
     if (got && is_due(&o->from, now())) return leave(o, 0), READ;
     for (; row < got && open_message(o, row); row++) o->from.at = 0;
     leave(o, row);

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from gateway import clock
+from gateway.batch import AGED_S
 from gateway.demo.stage import HOST, udp_socket
 from gateway.native import library
 from keys.lanes import Lane
@@ -105,6 +107,24 @@ def test_a_key_that_is_over_is_wiped_also_while_no_video_comes(pair: SteppedPair
     assert bytes(turn.seal._in_c.cipher.salt) == bytes(12)
     assert len(picture(pair)) == 1
     assert bytes(turn.seal._in_c.cipher.salt) not in (bytes(12), salt)
+
+
+def test_what_comes_between_the_read_in_c_and_that_of_python_is_as_old_as_it_is(
+    pair: SteppedPair, monkeypatch: pytest.MonkeyPatch
+):
+    """The process can stand still there."""
+    (camera,), came_at = pair.air.cameras, []
+    other, take_back = udp_socket(), camera.take_back
+
+    def stands_still(*left: object) -> None:
+        take_back(*left)
+        came_at.append(clock.now())
+        time.sleep(2 * AGED_S)
+
+    monkeypatch.setattr(camera, "take_back", stands_still)
+    assert len(picture(pair, camera=other)) == 1
+    assert camera._age.since < came_at[0]
+    other.close()
 
 
 def test_a_lane_without_readers_and_one_that_is_padded_are_python_s(pair: SteppedPair, read_by_python: list[int]):

@@ -27,7 +27,7 @@ ARGUMENTS = {"seconds": 1 << 32, "camera": "A", "count": 255}
 def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SteppedPair]:
     monkeypatch.setattr(role_status, "SILENT_AFTER_S", 0.2)
     monkeypatch.setattr(aircraft_watch, "SETTLED_AFTER_S", 0.0)
-    with stepped_pair(tmp_path, notices=True) as made:
+    with stepped_pair(tmp_path, ground={"notices": True}) as made:
         made.join()
         yield made
 

@@ -6,12 +6,13 @@ import random
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway import clock
 from gateway.core.drop_reason import DropReason
-from gateway.demo.stage import drain
+from gateway.demo.stage import drain, udp_socket
 from gateway.native import library
 from keys.lanes import Lane
 from tests.memory_link import mavlink_frame
@@ -102,6 +103,34 @@ def test_a_key_that_is_over_is_wiped_also_while_no_video_comes(pair: SteppedPair
     ground.opener.listener.leases = leases
     assert shown(pair, *sealed(pair, b"one")) == [b"one"]
     assert turn.open.keys
+
+
+def test_a_link_that_sends_to_a_relay_is_read_like_any_other(tmp_path: Path, opening: object):
+    """Also what is larger than a slot, which anyone can send with the address of the relay."""
+    relay = udp_socket()
+    with stepped_pair(tmp_path, relay=relay) as pair:
+        pair.join()
+        pair.until(lambda: drain(relay))
+        link: Any = pair.ground.links[1]
+
+        def comes(*datagrams: bytes) -> list[bytes]:
+            for datagram in datagrams:
+                relay.sendto(datagram, link._socket.getsockname())
+            return shown(pair)
+
+        for _ in range(3):
+            comes(*sealed(pair))
+        drops, reception = pair.ground.opener.drops, pair.ground.paths.receptions[1]
+        pair.ground.plain_video.collect(clock.now())
+        rx, replayed, received = link.counters.rx_datagrams, drops[DropReason.REPLAYED], reception.received
+        one, two, _, four = sealed(pair, b"one", b"two", b"three", b"four")
+        assert comes(one, two, bytes(2_000), four) == [b"one", b"two", b"four"]
+        assert comes(*sealed(pair, b"five")) == [b"five"]
+        pair.ground.plain_video.collect(clock.now())
+        assert drops[DropReason.REPLAYED] == replayed
+        assert (link.counters.rx_datagrams - rx, reception.received - received) == (4, 4)
+        assert link.counters.oversize == 1
+    relay.close()
 
 
 def test_a_player_that_is_gone_ends_nothing(pair: SteppedPair):

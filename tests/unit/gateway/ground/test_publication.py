@@ -18,7 +18,7 @@ import zmq
 from gateway import clock
 from gateway.batch import Batch
 from gateway.core.ground.reorder import WAIT_S
-from gateway.demo.stage import HOST, free_port
+from gateway.demo.stage import HOST, drain, free_port, udp_socket
 from keys.lanes import Lane
 from tests.memory_link import mavlink_frame
 from tests.stepped_pair import SteppedPair, stepped_pair
@@ -59,7 +59,7 @@ def address() -> str:
 
 @pytest.fixture
 def pair(tmp_path: Path) -> Iterator[SteppedPair]:
-    with stepped_pair(tmp_path, feed=address()) as made:
+    with stepped_pair(tmp_path, ground={"feed": address()}) as made:
         made.join()
         yield made
 
@@ -121,7 +121,7 @@ def test_while_no_program_has_subscribed_no_origin_is_made(pair: SteppedPair, co
 
 
 def test_the_time_is_that_of_the_arrival_also_of_what_waited_for_a_gap(tmp_path: Path, context, monkeypatch):
-    with stepped_pair(tmp_path, links=2, feed=address()) as pair:
+    with stepped_pair(tmp_path, links=2, ground={"feed": address()}) as pair:
         pair.join()
         (session,) = pair.ground.listener.sessions.values()
         pair.until(lambda: pair.ground.paths.several(session, clock.now()))
@@ -153,3 +153,39 @@ def test_video_that_had_waited_before_it_was_read_has_the_time_at_which_it_came(
     pair.until(lambda: reader.has(3))
     one, two, three = (origin["time_us"] for _, _, origin in reader.got)
     assert two - one < three - one == pytest.approx(700_000, abs=5_000)
+
+
+def settled(pair: SteppedPair) -> None:
+    """From then on the sender of video is known."""
+    pair.ground._housekeep_at = float("inf")
+    for _ in range(3):
+        pair.down(*pair.sealed(Lane.VIDEO_A, partial(pair.from_camera, b"first")))
+        pair.ground.turn()
+
+
+def test_what_c_opens_before_a_datagram_of_telemetry_is_published_too_and_in_order(pair: SteppedPair, context, opening):
+    reader = Subscriber(pair, context, "video.a")
+    settled(pair)
+    pair.until(lambda: reader.has(3), lambda: None)
+    one, two, three = pair.sealed(Lane.VIDEO_A, partial(pair.from_camera, b"one", b"two", b"three"), count=3)
+    (frame,) = pair.sealed(Lane.TELEMETRY, partial(pair.from_fc, mavlink_frame(random.Random(1), 0)))
+    pair.down(one, two, frame, three)
+    pair.ground.turn()
+    pair.until(lambda: reader.has(6), lambda: None)
+    assert [datagram for _, datagram, _ in reader.got[3:]] == [b"one", b"two", b"three"]
+
+
+def test_more_players_than_c_sends_to_get_the_video_although_it_is_published(tmp_path: Path, context, opening):
+    port = free_port()
+    with stepped_pair(tmp_path, ground={"feed": address(), "video": (f"udpin:{HOST}:{port}",)}) as pair:
+        pair.join()
+        players = [udp_socket() for _ in range(5)]
+        for player in players:
+            player.sendto(b"here", (HOST, port))
+            pair.turn(pair.ground)
+        reader = Subscriber(pair, context, "video.a")
+        settled(pair)
+        pair.until(lambda: reader.has(3), lambda: None)
+        assert [drain(player) for player in players] == [[b"first"] * 3] * 5
+        for player in players:
+            player.close()
