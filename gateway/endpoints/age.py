@@ -20,7 +20,7 @@ from gateway import clock
 from gateway.batch import AGED_S
 
 STEP_S = 0.05  # if the clock that people set moved by more against the other one, it was set
-COMPARE_EVERY_S = 0.5  # of the two clocks, while nothing waits
+COMPARE_EVERY_S = 0.1  # of the two clocks, while nothing waits; less than AGED_S
 STAMPS_AFTER_S = 0.5  # after the opening of a socket: the system begins to stamp at some time, without notice
 STOOD_STILL_S = 0.5  # between two reads; while the loop runs, they are never so far apart
 SETTLE_S = 0.1  # a line delivers accumulated data in pieces: for this time after a standstill it may not be empty
@@ -29,9 +29,12 @@ Ages: TypeAlias = npt.NDArray[np.float64]
 
 
 class Age:
-    """The age of one socket's or line's data. `begin` before each read, then `waited` if it returned data, else `empty`."""
+    """The age of one socket's or line's data. `begin` before each read, then `waited` if it returned data, else `empty`.
 
-    __slots__ = ("_began", "_compared_at", "_offset", "_parts", "_settles_at", "_since", "_stamped_from")
+    `stamps_agree`: false since a clock was set, until timestamps agree with it again. Where they never do, read often.
+    """
+
+    __slots__ = ("_began", "_compared_at", "_offset", "_parts", "_settles_at", "_since", "_stamped_from", "stamps_agree")
 
     def __init__(self, since: float | None = None) -> None:
         """`since`: a time before any data arrived, on `clock.now`; by default now."""
@@ -39,6 +42,8 @@ class Age:
         self._parts: deque[tuple[int, float]] = deque()  # bytes of a stream that wait, and since when they can have come
         self._settles_at = 0.0
         self._stamped_from = self._since + STAMPS_AFTER_S
+        self.stamps_agree = True
+        self._offset = time.time() - clock.now()
         self._compare()
 
     @property
@@ -53,12 +58,15 @@ class Age:
             self.empty()
 
     def begin(self, began: float | None = None) -> bool:
-        """Whether the read needs timestamps to know the age of its data. `began`: it was made already, after this time."""
+        """Whether the read needs timestamps, to know the age of its data or whether they agree.
+
+        `began`: it was made already, after this time.
+        """
         began = clock.now() if began is None else began
         if began - self._began > STOOD_STILL_S:
             self._settles_at = began + SETTLE_S
         self._began = began
-        return began - self._since >= AGED_S
+        return began - self._since >= AGED_S or not self.stamps_agree
 
     def waited(self, stamps: Ages | None, *, emptied: bool) -> tuple[float, Ages | None, Ages | None]:
         """For how many seconds the data just read had waited: the oldest at most, each at most, and each for certain.
@@ -67,9 +75,12 @@ class Age:
         """
         now = clock.now()
         oldest, ages, sure = now - self._since, None, None
-        if stamps is not None and (told := self._by_stamps(stamps, now, oldest)) is not None:
-            ages, sure = told
-            oldest = float(ages.max())
+        if stamps is not None:
+            told = self._by_stamps(stamps, now, oldest)
+            self.stamps_agree = told is not None
+            if told:
+                ages, sure = told
+                oldest = float(ages.max())
         if emptied:
             self.empty()
         elif ages is not None:
@@ -119,5 +130,7 @@ class Age:
                 self._compare()
 
     def _compare(self) -> None:
-        self._compared_at = clock.now()
+        self._compared_at, before = clock.now(), self._offset
         self._offset = time.time() - self._compared_at
+        if abs(self._offset - before) > STEP_S:
+            self.stamps_agree = False

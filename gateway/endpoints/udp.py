@@ -93,7 +93,8 @@ class _Udp(Endpoint, Direct):
         return self._interests
 
     def tick_within_s(self) -> float:
-        return super().tick_within_s() if self._mover is None or self._mover.can_stamp else TICK_SOON_S
+        stamps = self._mover is None or (self._mover.can_stamp and self._age.stamps_agree)
+        return super().tick_within_s() if stamps else TICK_SOON_S
 
     @abstractmethod
     def _regard_senders(self, mover: Mover, batch: Batch, now: float, /) -> None:

@@ -100,6 +100,24 @@ def test_a_clock_that_is_set_while_the_loop_turns_makes_nothing_old(clocks, step
     assert clocks.now - 100.0 > COMPARE_EVERY_S
 
 
+@pytest.mark.parametrize("agrees", [True, False])
+def test_after_the_clock_was_set_timestamps_are_asked_for_until_they_agree(clocks, agrees):
+    """Where they never do, a datagram after a short silence would count as old: the endpoint is read more often then."""
+    age = Age()
+    turn(age, clocks)
+    assert age.stamps_agree
+    clocks.unix += 3600.0
+    turn(age, clocks)
+    assert not age.stamps_agree
+    for again in range(3):
+        clocks.go_on(0.05)
+        assert read(age, clocks.unix - 0.01 - (0 if agrees else 3600.0)) == [0.01 if agrees and not again else 0.05]
+        assert age.stamps_agree is agrees
+        clocks.go_on(0.05)
+        assert age.begin() is not agrees
+        age.empty()
+
+
 def test_what_may_have_come_before_the_system_began_to_stamp_is_as_old_as_it_can_be(clocks):
     """It then has the stamp of its reading."""
     age = Age()
