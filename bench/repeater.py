@@ -20,7 +20,7 @@ from gateway.errors import NotRunning
 from gateway.report.status_socket import read_all
 
 READY_WITHIN_S = 20.0
-SETTLE_S = 0.3  # from the last frame sent until all frames on their way have passed
+SETTLE_S = 0.8  # from the last frame sent until all on their way have passed; a status can be half a second old
 TICK_S = 0.001
 
 

@@ -25,6 +25,7 @@ from tests.system.users import as_user
 from tests.unit.gateway.board.test_cures import HARMS
 
 CLIP = Path(__file__).parents[2] / "gateway/demo/data/clip.h264"
+TOLD_S = 1.2  # a role tells its status twice a second
 GIVEN_UP_AFTER_S = 60  # it promises ten or so; a stuck one must not hold up the tests
 SMALL_BUFFER_KIB = 100  # less than any Linux gives
 TOO_LARGE, FITS = 1472, 1200  # pkt_size of ffmpeg
@@ -219,6 +220,7 @@ def test_while_zegel_flies_it_is_asked_and_nothing_is_taken_from_it(house, fly):
     frame = heartbeat_frame()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as fc:
         flight.step_more = lambda: fc.sendto(frame, (HOST, flight.fc_port))
+        flight.run(TOLD_S)
         command = [sys.executable, "-m", "gateway.cli", "doctor", "air", "--config", str(config), "--json"]
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as asked:
             came = len(flight.stations["pilot"].frames)
@@ -253,6 +255,7 @@ def pilots_roles(house, tmp_path):
             os.write(master, heartbeat_frame())
             assert time.monotonic() < until, [program.output() for program in programs]
             time.sleep(0.1)
+        time.sleep(TOLD_S)
         os.close(slave)  # the aircraft alone has the line
         yield programs, device, link, camera
     finally:
