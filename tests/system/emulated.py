@@ -17,7 +17,8 @@ import pyte
 CTRL_C = b"\x03"
 # A program that `subprocess` starts has no terminal of its own, and Ctrl-C is a signal only to one that has.
 _IN_IT = """
-import os, sys
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # it is ignored where make test runs in a shell's background
 os.setsid()
 terminal = os.open(sys.argv[1], os.O_RDWR)
 for standard in range(3):
