@@ -43,8 +43,8 @@ class Age:
         self._settles_at = 0.0
         self._stamped_from = self._since + STAMPS_AFTER_S
         self.stamps_agree = True
-        self._offset = time.time() - clock.now()
-        self._compare()
+        self._compared_at = clock.now()
+        self._offset = time.time() - self._compared_at
 
     @property
     def since(self) -> float:

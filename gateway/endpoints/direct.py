@@ -10,6 +10,7 @@ C reads into the structures of the mover, which is aimed at the batch of the nex
 from __future__ import annotations
 
 import os
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -134,8 +135,9 @@ class Direct:
 
     # --- for the kinds of endpoints ---
 
+    @abstractmethod
     def _lost(self, error: OSError, now: float) -> None:
-        raise NotImplementedError
+        """It is broken: close it, and try again later."""
 
     def _accepted_until(self, name: bytes) -> float | None:  # noqa: ARG002 - of some kinds each sender is accepted
         """Until when datagrams of this sender are accepted without a further check; None if one is due."""

@@ -39,21 +39,18 @@ class PlainVideo:
         native: bool,
     ) -> None:
         self._opener, self._paths = opener, paths
-        self._players = [player for player in players if isinstance(player, Direct)]
+        receivers = [player for player in players if isinstance(player, Direct)]
         self._turns: dict[Endpoint, _Turn] = {}
         try:
             library = Library("open", Open, wanted=native)
         except Unavailable as reason:
             self.why_python = str(reason)
             return
-        found = [link for link in links if isinstance(link, Direct)]
+        found = [(number, link) for number, link in enumerate(links) if isinstance(link, Direct)]
         padded = bool(opener.listener.order.content.policy.flags & PolicyFlag.PAD_VIDEO)
         self.why_python = "the order pads video" if padded else "" if found else "all links are serial"
-        if self.why_python:
-            return
-        for number, link in enumerate(links):
-            if isinstance(link, Direct):
-                self._turns[link] = _Turn(number, link, self._players, OpenTurn(library, link, self._players, batch))
+        for number, link in found if not self.why_python else ():
+            self._turns[link] = _Turn(number, link, receivers, OpenTurn(library, link, receivers, batch))
 
     @property
     def data_path(self) -> str:

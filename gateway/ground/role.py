@@ -113,7 +113,8 @@ class Ground:
         parts = (OrderFile(settings.order), self.listener, self.uplink, self.alarms, self.barrier)
         self.succession = Succession(station, *parts)
         self._batch, self._plain = Batch(settings.batch, settings.few), Batch(settings.batch, settings.few)
-        self.plain_video = self._plain_video()
+        ends = (self.links, self.players, self._batch, self.opener, self.paths)
+        self.plain_video = PlainVideo(*ends, native=settings.native)
         self._housekeep_at = self._status_at = 0.0
         self.started, self._older_seen = clock.now(), 0  # the latter: datagrams of older sessions that raised an alarm
         self._aircraft = AircraftWatch(self.alarms, _notices(self.gcs) if settings.notices else None)
@@ -124,10 +125,6 @@ class Ground:
         self._shown: dict[bytes, session_report.Seen] = {}
         self._report = StatusReport(self)
         self._commanded: set[bytes] = set()  # sessions to which commands go up, according to the log
-
-    def _plain_video(self) -> PlainVideo:
-        ends = (self.links, self.players, self._batch, self.opener, self.paths)
-        return PlainVideo(*ends, native=self.settings.native)
 
     @property
     def order(self) -> VerifiedOrder:

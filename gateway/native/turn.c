@@ -352,7 +352,7 @@ static bool open_message(struct open *o, int row) {
     struct msghdr *h = &o->from.messages[row].msg_hdr;
     uint8_t *at = h->msg_iov[0].iov_base;
     size_t all = o->from.messages[row].msg_len, part = part_size(h), done = 0;
-    if (!all || !is_from(&o->from, &o->from.messages[row])) return false;
+    if (!all || (all > ROOM && !o->rows) || !is_from(&o->from, &o->from.messages[row])) return false;
     o->from.split |= part > 0;
     if (!part) part = all;
     if (all > ROOM) {

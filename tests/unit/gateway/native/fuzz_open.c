@@ -131,6 +131,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     input = data, left = size;
     static const int64_t STARTS[4] = {-1, 250, 65530, BELOW - 5};
     for (int i = 0; i < 2; i++) tops[i] = STARTS[next() & 3], turn.to[i].targets[0].longest = AS_ONE_MAX;
+    turn.rows = next() & 1 ? rows : NULL; /* where the system joins no datagrams, there are none */
     for (int rounds = 0; rounds < 3 && left; rounds++) {
         turn.from.since = now();
         int64_t before[2] = {tops[0], tops[1]};

@@ -1,6 +1,6 @@
 """Causes of what can be wrong, as data: what of a status differs from one with which all is well, and what is advised.
 
-They stand in the order in which they are advised: a cause before its effects. A place in a status is a key: of an endpoint,
+They are in the order in which they are advised: a cause before its effects. A place in a status is a key: of an endpoint,
 "link.rx_per_s"; of the session at a ground, "session.state"; of what an aircraft says, "aircraft.fc"; "alarm.order_over" is
 the text of a live alarm; "drops.stale_echo" a rate; all others are keys of the status itself.
 """
