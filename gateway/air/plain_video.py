@@ -32,7 +32,7 @@ class PlainVideo:
         self._links = [link for link in links if isinstance(link, Direct)]
         self._largest = mtu - DOWNLINK_OVERHEAD
         self._turns: dict[Endpoint, _Turn] = {}
-        self.late = 0  # datagrams that were dropped after a standstill
+        self.late = self.failed = 0  # datagrams that were dropped after a standstill; that OpenSSL did not seal
         try:
             library = Library("seal", Seal, wanted=native)
         except Unavailable as reason:
@@ -72,7 +72,8 @@ class PlainVideo:
                 turn.forget()
             turn.seal.collect(now)
             self.late += turn.seal.late
-            turn.seal.late = 0
+            self.failed += turn.seal.failed
+            turn.seal.late = turn.seal.failed = 0
 
     def close(self) -> None:
         for turn in self._turns.values():

@@ -114,5 +114,5 @@ class StatusReport:
             "link_full": air.link_full,
             "oversize": air.oversize.total,
             "resync_bytes": air.fc_frames.resync_bytes,
-            DropReason.UNEXPECTED.value: air.barrier.total,
+            DropReason.UNEXPECTED.value: air.barrier.total + air.plain_video.failed,
         }
