@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
-from itertools import dropwhile
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from itertools import dropwhile, islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +25,8 @@ from keys.printable import printable
 PROC = Path("/proc")
 PROGRAM, MODULE = "zegel", "gateway.cli"
 ROLES = ("air", "ground")
+SOCKETS_MAX = 8  # of one user; any user can make any number of them, and each uses descriptors of ours
+NAME_MAX = 64  # characters of a role's name, which its user chooses
 FOLDER_OF = {"RUNTIME_DIRECTORY": "", "XDG_RUNTIME_DIR": "zegel"}  # variables that name the folder of its status socket
 
 
@@ -36,7 +39,7 @@ class Live(NamedTuple):
     status: Status | None
 
     def __str__(self) -> str:
-        name = f" {self.status.name}" if self.status else ""
+        name = f" {printable(self.status.name, NAME_MAX)}" if self.status else ""
         return printable(f"zegel {self.role}{name} of user {self.user} (process {self.pid})")
 
     def traffic(self, address: Address) -> str:
@@ -53,9 +56,9 @@ def traffic(end: EndpointStatus) -> str:
 def _is_same(end: EndpointStatus, address: Address) -> bool:
     try:
         other = config.endpoint(end.endpoint)
-    except ConfigError:
+        devices = {os.path.realpath(each.device) for each in (other, address)}
+    except (ConfigError, ValueError):  # the latter if no file can have that name
         return False
-    devices = {str(Path(each.device).resolve()) for each in (other, address)}
     hosts = {each.host for each in (other, address) if each.kind in {"tcp", "udpout"}}  # a listener is known by its port
     return (other.kind, other.port) == (address.kind, address.port) and len(devices) == 1 and len(hosts) <= 1
 
@@ -66,8 +69,8 @@ def roles() -> list[Live]:
     if not PROC.is_dir():
         return [Live(pid, status.role, name_of(os.getuid()), status) for pid, status in told.items()]
     found = {pid: (role, uid) for pid, role, uid in _running()}
-    others = {path for pid, (_, uid) in found.items() if pid not in told for path in _sockets(pid, uid)}
-    told |= {int(path.suffix[1:]): status for path, status in read_each(others).items()}
+    others = _others({pid: process for pid, process in found.items() if pid not in told})
+    told |= {others[path]: status for path, status in read_each(others.keys()).items()}
     return [Live(pid, role, name_of(uid) or str(uid), told.get(pid)) for pid, (role, uid) in sorted(found.items())]
 
 
@@ -108,7 +111,17 @@ def role_of(command_line: bytes) -> str:
     return words[1] if words[1] in ROLES else ""
 
 
-def _sockets(pid: int, uid: int) -> Iterator[Path]:
+def _others(found: Mapping[int, tuple[str, int]]) -> dict[Path, int]:
+    """The sockets of these processes, with whose each is."""
+    sockets, of_user = dict[Path, int](), Counter[int]()
+    for pid, (role, uid) in found.items():
+        for path in islice(_sockets(pid, role, uid), SOCKETS_MAX - of_user[uid]):
+            sockets[path] = pid
+            of_user[uid] += 1
+    return sockets
+
+
+def _sockets(pid: int, role: str, uid: int) -> Iterator[Path]:
     """The sockets of its status. A process chooses its environment, so only a socket of its own user is believed."""
     try:
         pairs = (PROC / str(pid) / "environ").read_bytes().split(b"\0")
@@ -118,7 +131,7 @@ def _sockets(pid: int, uid: int) -> Iterator[Path]:
     folders = [Path(os.fsdecode(value)) / below for key, below in FOLDER_OF.items() if (value := given.get(key.encode()))]
     for folder in [*folders, Path("/tmp") / f"zegel-{uid}"]:  # noqa: S108 - read, and only what belongs to that user
         try:
-            yield from (path for path in folder.glob(f"*.{pid}") if not path.is_symlink() and _is_users(path, uid))
+            yield from (path for path in folder.glob(f"{role}-*.{pid}") if not path.is_symlink() and _is_users(path, uid))
         except OSError:
             continue
 

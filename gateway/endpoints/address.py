@@ -26,6 +26,7 @@ Kind = Literal["serial", "udpin", "udpout", "tcp", "tcpin"]
 DEFAULT_BAUD = 115_200  # as in pymavlink; a USB port has no rate and accepts any
 BAUD_RANGE = (300, 12_000_000)
 PORT_MAX = 65_535
+DIGITS_MAX = 20  # of a number; Python refuses to read thousands with an error of its own
 EVERY_INTERFACE = "0.0.0.0"  # noqa: S104 - only for those who ask to listen and name no host, as mavp2p and MAVSDK do
 
 _SPELLINGS: dict[str, Kind] = {
@@ -197,4 +198,4 @@ def _check_host(text: str, kind: Kind, host: str) -> None:
 
 
 def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdigit() else None
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX else None

@@ -195,6 +195,10 @@ class AirStatus(_Status, frozen=True, kw_only=True, tag="air"):
     commands: dict[str, StationCommands]  # by station
     unsaved: str  # why the folder cannot be written; empty if it can
 
+    def __post_init__(self) -> None:
+        if len(self.of_use(Use.FC)) != 1:
+            raise ValueError("an air has one flight controller")
+
 
 class GroundStatus(_Status, frozen=True, kw_only=True, tag="ground"):
     """The status of `zegel ground`: the sessions that it hears, and what it opens."""

@@ -8,6 +8,7 @@ reader can slow a flight down.
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import stat
@@ -27,6 +28,7 @@ from gateway.report.role_status import Status, decoded, encoded
 
 SERVICES = Path("/run/zegel")  # RuntimeDirectory= of packaging/*.service
 STATUS_SIZE_MAX = 1 << 20
+WAITING_MAX = 2  # statuses that a reader has not read yet: memory that a sender can take
 ASKED_SIZE_MAX = 512  # a subscription, or the greeting of a client that subscribes
 ANSWER_WITHIN_S = 1.5  # a process publishes every half second
 
@@ -126,7 +128,7 @@ class Reader:
         self._context.destroy(linger=0)
 
     def follow(self, paths: Set[Path]) -> None:
-        """From now on hear these sockets and no others."""
+        """From now on hear these sockets, where ZeroMQ can connect to them, and no others."""
         for socket in [socket for socket, path in self._paths.items() if path not in paths]:
             self._poller.unregister(socket)
             socket.close(linger=0)
@@ -135,7 +137,12 @@ class Reader:
             socket = self._context.socket(zmq.SUB)
             socket.subscribe(b"")
             socket.maxmsgsize = STATUS_SIZE_MAX
-            socket.connect(f"ipc://{path}")
+            socket.rcvhwm = WAITING_MAX
+            try:
+                socket.connect(f"ipc://{path}")
+            except (zmq.ZMQError, UnicodeEncodeError):  # ZeroMQ cannot name it; another user may have made it
+                socket.close(linger=0)
+                continue
             self._poller.register(socket, zmq.POLLIN)
             self._paths[socket] = path
 
@@ -172,12 +179,19 @@ def running() -> set[Path]:
 def _read(data: bytes) -> dict[str, Any] | None:
     """An object with a role and a name; None if it is something else."""
     try:
-        found = json.loads(data)
+        found = json.loads(data, parse_float=_finite, parse_constant=_finite)
     except (ValueError, RecursionError):
         return None
     if not isinstance(found, dict) or not all(isinstance(found.get(name), str) for name in ("role", "name")):
         return None
     return found
+
+
+def _finite(text: str) -> float:
+    """ValueError for what no number of a status is."""
+    if not math.isfinite(value := float(text)):
+        raise ValueError(text)
+    return value
 
 
 def _gone(path: Path) -> bool:

@@ -21,6 +21,8 @@ from tests.hostile.zmtp import Stranger
 from tests.unit.gateway.endpoints.wires import until
 from tests.unit.gateway.report.statuses import air, ground
 
+READER_SIZE_MAX = 700 << 20  # bytes of address space; a thousand statuses of the largest size have more
+
 
 @pytest.fixture
 def runtime(tmp_path, monkeypatch):
@@ -75,6 +77,29 @@ def test_a_reader_follows_processes_that_come_and_go(runtime):
         reader.follow(set())
         first.send(air())
         assert reader.read(0.05) == {}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit of memory is Linux's")
+def test_a_process_that_floods_takes_no_memory_of_a_reader(tmp_path):
+    flood = (
+        "import sys, zmq; socket = zmq.Context().socket(zmq.PUB); socket.sndhwm = 2; socket.bind('ipc://' + sys.argv[1])\n"
+        "message = bytes((1 << 20) - 1)\n"
+        "print(flush=True)\n"
+        "while True: socket.send(message)"
+    )
+    read = (
+        "import pathlib, resource, sys, time; from gateway.report.status_socket import Reader\n"
+        f"resource.setrlimit(resource.RLIMIT_AS, ({READER_SIZE_MAX}, {READER_SIZE_MAX}))\n"
+        "with Reader() as reader: reader.follow({pathlib.Path(sys.argv[1])}); time.sleep(3); print(reader.read(1))"
+    )
+    path = str(tmp_path / "air-x.1")
+    with subprocess.Popen([sys.executable, "-c", flood, path], stdout=subprocess.PIPE) as flooding:
+        flooding.stdout.readline()
+        try:
+            done = subprocess.run([sys.executable, "-c", read, path], capture_output=True, text=True, check=False)
+        finally:
+            flooding.kill()
+    assert (done.returncode, done.stdout) == (0, "{}\n"), done.stderr
 
 
 def test_what_a_killed_process_left_is_cleared_away(runtime):
@@ -160,3 +185,18 @@ def test_a_name_of_no_process_is_one_that_is_gone(runtime, monkeypatch):
             made.bind(f"air-drone.{number}")
     assert status_socket.read_all(0.1) == []
     assert list(runtime.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [b"NaN", b"-Infinity", b"1e999"])
+def test_what_is_no_number_is_no_status(number):
+    """A screen would make whole seconds of it, which fails."""
+    said = b'{"role": "ground", "name": "pilot", "order_left_s": %s}'
+    assert status_socket._read(said % b"1.5")
+    assert status_socket._read(said % number) is None
+
+
+def test_an_air_without_a_flight_controller_is_no_status():
+    """Advice asks for the one that every air has."""
+    said = encoded(air())
+    assert decoded(said)
+    assert decoded({**said, "endpoints": []}) is None
