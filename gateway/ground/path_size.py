@@ -25,10 +25,11 @@ OVER_S = 10.0  # of what was sent and what came
 OTHERS_MIN, VIDEO_MIN = 10, 100  # datagrams in that time; fewer tell nothing
 VIDEO_LOST_MIN = 0.08
 OTHERS_LOST_MAX = 0.1  # of what is lost of the video; on a noisy radio, losses are as the lengths
-NONE_COMES = 0.95  # lost of the video: next to nothing comes, and its sizes tell nothing
+NONE_MIN = 300  # of video that were sent, where none comes
 SIZES_MIN = 100  # datagrams whose sizes are judged
 NEAR, STEPS = 16, 8  # bytes below the largest size that count as that size; so many times as wide is its neighbourhood
 DENSE = 0.03  # of the datagrams in that neighbourhood: fewer are the thin end of a distribution
+AROUND_MIN = 60  # in that neighbourhood: so many show how they are distributed
 FREQUENT = 3.0  # times as frequent as its neighbours
 
 Key: TypeAlias = tuple[bytes, Lane, int]  # session, lane, epoch
@@ -75,7 +76,7 @@ class PathSize:
         self._reception.carries_up_to = None
         if not self.watching:
             self._sizes.clear()
-        elif self._sizes and (video.lost >= NONE_COMES or self._are_cut_off()):
+        elif self._sizes and (self._are_cut_off() if video.came else video.sent >= NONE_MIN):
             self._reception.carries_up_to = max(self._sizes) + DOWNLINK_OVERHEAD
 
     def _are_cut_off(self) -> bool:
@@ -85,7 +86,7 @@ class PathSize:
             return False
         largest = sum(count for size, count in self._sizes.items() if size > most - NEAR)
         around = sum(count for size, count in self._sizes.items() if size > most - NEAR * STEPS)
-        return around >= DENSE * total and largest <= max(1.0, FREQUENT * (around - largest) / (STEPS - 1))
+        return around >= max(AROUND_MIN, DENSE * total) and largest <= max(1.0, FREQUENT * (around - largest) / (STEPS - 1))
 
     def _recent(self, sessions: Iterable[Session], lanes: Sequence[Lane], now: float) -> tuple[_Passed, _Passed]:
         """(other lanes, video): what was sent and what came in the last seconds, of what was known at their beginning."""
