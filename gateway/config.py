@@ -276,7 +276,7 @@ def _hint(error: str) -> str:
 
 def _check_range(where: Where, name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:
-        raise ConfigError(f"{where[name]}: {name} is {value:g}", hint=f"it can be {low:g} to {high:g}")
+        raise ConfigError(f"{where[name]}: {name} is {value}", hint=f"it can be {low:g} to {high:g}")
 
 
 def _check_plain_users(where: str, config: AirConfig | GroundConfig) -> None:

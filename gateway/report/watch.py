@@ -90,8 +90,8 @@ class Watched:
             return [Line(clock), Line(NOT_YET.format(names=printable(", ".join(self._names))) if self._names else NONE_YET)]
         ways = [[*self._blocks(columns, each, now)] for each in (self._share(rows), 0)]
         lines = next((way for way in ways if len(way) <= rows), ways[-1])
-        first = lines[0].text.ljust(columns - len(clock) - 1)
-        return [Line(f"{first} {clock}" if len(first) < columns - len(clock) else first, lines[0].kind), *lines[1:]]
+        first, left = lines[0], columns - len(clock) - screen.columns_of(lines[0].text)
+        return [Line(first.text + (" " * left + clock if left > 0 else ""), first.kind), *lines[1:]]
 
     def _share(self, rows: int) -> int:
         """The rows of each, with an empty one between two."""

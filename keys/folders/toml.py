@@ -17,6 +17,7 @@ from keys import typo
 from keys.errors import WrongToml
 from keys.folders import store
 
+INTEGER_END = 1 << 63
 Values = dict[str, object]
 Kind = TypeVar("Kind", bound=msgspec.Struct)
 
@@ -29,21 +30,25 @@ def read(path: Path) -> Values:
         if len(data) > store.SIZE_MAX:
             raise WrongToml(f"{path} is larger than {store.SIZE_MAX} bytes", hint="no file of zegel is that large")
         values = tomllib.loads(data.decode())
-        nul = _has_nul(values)
+        fault = _fault(values)
     except OSError as error:
         raise WrongToml(f"{path}: {error.strerror}", hint="check the path") from None
     except (ValueError, RecursionError) as error:  # tomllib's own, and what Python says of 5,000 digits or brackets
         raise WrongToml(f"{path} is not TOML: {error}", hint='a line reads: key = "value"') from None
-    if nul:
-        raise WrongToml(f"{path} has a text with the character U+0000", hint="no name has it: remove it")
+    if fault:
+        raise WrongToml(f"{path} has {fault}", hint="remove it")
     return _spelled(values, path)
 
 
-def _has_nul(value: object) -> bool:
-    """A system call ends a name there, so Python refuses it with an error of its own."""
-    if isinstance(value, dict):
-        return any(map(_has_nul, value.values()))
-    return any(map(_has_nul, value)) if isinstance(value, list) else isinstance(value, str) and "\0" in value
+def _fault(value: object) -> str:
+    """What Python refuses later with an error of its own: to name it to the system, to print it."""
+    if isinstance(value, dict | list):
+        values = value.values() if isinstance(value, dict) else value
+        return next(filter(None, map(_fault, values)), "")
+    if isinstance(value, str) and "\0" in value:
+        return "a text with the character U+0000, which no name has"
+    too_large = isinstance(value, int) and not -INTEGER_END <= value < INTEGER_END
+    return "a number of more than 64 bits, which TOML does not have" if too_large else ""
 
 
 def _spelled(values: Values, path: Path) -> Values:

@@ -51,6 +51,8 @@ def test_the_command_line_overrides_the_file(tmp_path):
         ("device = 'x'\nlink = ['tcp:192.0.2.1:14600']", "would delay all packets after it"),
         ("device = 'x'\nlink = ['udp:h:1']", "udp"),
         (f"device = 'x'\nlink = ['{LINK}']\nmtu = 500", "mtu"),
+        (f"device = 'x'\nlink = ['{LINK}']\nmtu = {'9' * 400}", "more than 64 bits"),
+        (f"device = 'x'\nlink = ['{LINK}']\nplain_users = [0x{'f' * 5000}]", "more than 64 bits"),
         (f"device = 'x'\nlink = ['{LINK}']\nflush_ms = 9", "flush_ms"),
         (f"device = 'x'\nlink = ['{LINK}']\nlink_kbit = 1", "link_kbit"),
         (f"device = 'x'\nlink = ['{LINK}']\nsystem_id = 0", "system_id"),
@@ -70,6 +72,11 @@ def test_a_mistake_in_the_file_is_named(tmp_path, text, wrong):
         config.load_file(AirConfig, file)
     assert caught.value.hint
     assert caught.value.exit_code == 2
+
+
+def test_a_number_of_any_size_on_the_command_line_is_out_of_range():
+    with pytest.raises(ConfigError, match="mtu is 9999"):
+        config.load(AirConfig, arguments(device="drone", link=[LINK], mtu=10**400 - 1))
 
 
 def test_a_ground_names_no_ground_control_station_twice():

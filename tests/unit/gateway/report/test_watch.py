@@ -9,6 +9,7 @@ import pytest
 
 from gateway import cli
 from gateway.report.role_status import Status, encoded
+from gateway.report.screen import columns_of
 from gateway.report.watch import NONE_YET, QUIET_AFTER_S, ROLES_MAX, Watched
 from tests.unit.gateway.report.statuses import air, ground
 
@@ -28,6 +29,15 @@ def test_the_clock_shows_that_it_is_of_now():
     watched.hear(said(ground()), {HERE}, 0.0)
     head = shown(watched).splitlines()[0]
     assert (head.startswith("ground pilot: open "), head.endswith(" 21:14:05"), len(head)) == (True, True, 80)
+
+
+@pytest.mark.parametrize("count", [10, 100])
+def test_a_wide_name_and_the_clock_fit_on_the_first_line(count):
+    watched = Watched()
+    watched.hear({HERE: encoded(ground(name="\u754c" * count))}, {HERE}, 0.0)
+    head = shown(watched).splitlines()[0]
+    assert columns_of(head) <= 80
+    assert head.endswith(" 21:14:05" if count == 10 else "...")
 
 
 def test_before_the_first_starts_it_waits():

@@ -107,7 +107,8 @@ def test_what_a_file_names_is_found_in_the_same_folder(here, good):
         ("hours = 8", "hours = " + "9" * 5000, "order.toml is not TOML", "a line reads: key"),
         ("hours = 8", f"x = {'[' * 5000}{']' * 5000}", "order.toml is not TOML", "a line reads: key"),
         ("hours = 8", "hours = 8" + " " * store.SIZE_MAX, "order.toml is larger than 1048576 bytes", "no file"),
-        ("drone-7.crt", "drone\\u0000.crt", "order.toml has a text with the character U+0000", "no name has it"),
+        ("drone-7.crt", "drone\\u0000.crt", "order.toml has a text with the character U+0000", "remove it"),
+        ("hours = 8", "hours = 0x" + "f" * 5000, "order.toml has a number of more than 64 bits", "remove it"),
         (
             "2027-01-15T09:00:00+00",
             "9999-12-31T23:59:59-12",
