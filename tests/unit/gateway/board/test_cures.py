@@ -114,7 +114,7 @@ def test_the_holder_of_a_port_is_named_and_never_to_be_killed(tmp_path):
 
 
 def test_a_live_role_of_the_same_kind_is_in_order_and_one_of_the_other_kind_is_not(tmp_path):
-    flies = Live(812, "air", "alex", air(endpoints=[end(Use.LINK, endpoint=str(PORT))]))
+    flies = Live(812, "air", "alex", air(endpoints=[end(Use.LINK, endpoint=str(PORT)), end(Use.FC)]))
     about = subject(tmp_path, "/dev/x", live=[flies])
     finding = holder.taken("link", PORT, [WHO], about, "name another port")
     assert (finding.state, finding.cure) == (State.OK, "")
