@@ -25,6 +25,8 @@ from gateway.endpoints.address import Address, AddressError, parse
 from gateway.endpoints.endpoint import BUFFER
 from gateway.endpoints.feed import parse_feed
 from gateway.errors import ConfigError
+from gateway.sources import tables
+from gateway.sources.tables import Source, Vendor
 from keys.errors import WrongToml
 from keys.folders import toml
 from keys.folders.toml import Values
@@ -80,6 +82,8 @@ class AirConfig(_Role, frozen=True, kw_only=True):
     link_kbit: int | None = None  # rate of the narrowest link; announcements take at most 5 % of it
     flush_ms: float = Tuning().flush_ms
     system_id: int = SYSTEM  # MAVLink system id of this aircraft
+    source: tuple[Source, ...] = ()  # what `zegel source` brings to the lanes; air needs to know who else sees it
+    vendor: dict[str, Vendor] = {}
 
     def link_bps(self) -> int:
         """Rate of the narrowest link in bits a second: as given, otherwise that of a serial link by its baud rate."""
@@ -211,7 +215,7 @@ def _of(kind: type[Config], path: Path) -> Values:
             role = "air" if other is AirConfig else "ground"
             raise ConfigError(f"{path} is for zegel {role}: it has the key {key}", hint=f"zegel {role} --config {path}")
     require_known(kind, values, path)
-    return values
+    return tables.spelled(values, str(path)) if kind is AirConfig else values
 
 
 def require_known(kind: type[msgspec.Struct], values: Values, where: object, what: str = "") -> None:
@@ -262,11 +266,14 @@ def _checked(kind: type[Config], values: Values, where: Where) -> Config:
         _check_range(where, "link_kbit", config.link_kbit, *LINK_KBIT)
     if isinstance(config, AirConfig):
         _check_range(where, "system_id", config.system_id, *SYSTEM_IDS)
+        tables.check(config.source, config.vendor, len(config.video), where["source"], where["vendor"])
     _check_tuning(where, config)
     return config
 
 
 def _hint(error: str) -> str:
+    if "`$.source" in error or "`$.vendor" in error:
+        return "see docs/sources.md"
     return (
         'several endpoints may be given, so it is a list: ["udpout:192.168.10.2:14600"]'
         if "array" in error
