@@ -25,6 +25,7 @@ ARROWS = [
     ("gateway.endpoint_state", ()),
     ("gateway.core", ("gateway.core", *CORE)),
     ("gateway.endpoints", ("gateway.endpoints", "gateway.batch", "gateway.clock", "gateway.endpoint_state")),
+    ("gateway.video", ("gateway.video",)),
     ("gateway", ("gateway", "keys", "firmware_shims")),
     ("keys.folders", ("keys.*", "keys.folders")),
     ("keys.commands", ("keys",)),
@@ -129,8 +130,8 @@ def test_no_module_is_loaded_by_a_name_made_at_run_time():
     assert not loaders
 
 
-@pytest.mark.parametrize("module", [name for name in modules() if under(name, "gateway.core")])
-def test_the_core_has_no_io(module):
+@pytest.mark.parametrize("module", [name for name in modules() if within(name, ("gateway.core", "gateway.video"))])
+def test_the_core_and_the_parsers_of_media_have_no_io(module):
     assert not {name.split(".")[0] for name in imports(modules()[module])} & IO
 
 
