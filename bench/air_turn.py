@@ -94,7 +94,7 @@ class Turn:
         return {
             "framing: datagrams": lambda: _timed(self.wire.rewind, lambda: self.reader.read(0.0)),
             "framing: serial line": lambda: _timed(self.serial.rewind, lambda: self.serial_reader.read(0.0)),
-            "guard": lambda: _timed(_nothing, lambda: self.uplink.may_leave(self.frames)),
+            "guard": lambda: _timed(_nothing, lambda: self.uplink.may_leave(self.frames, 0.0)),
             "count for the status": lambda: _timed(_nothing, lambda: self.table.count(self.frames)),
             "bundle": lambda: _timed(self.bundles.clear, self._bundle),
             "seal for commanders": lambda: _timed(self._copied, lambda: self._seal(0)),
@@ -104,7 +104,7 @@ class Turn:
 
     def all(self) -> int:
         """The whole turn; how many datagrams would go to the link."""
-        frames = self.uplink.may_leave(together(self.reader.read(0.0)))
+        frames = self.uplink.may_leave(together(self.reader.read(0.0)), 0.0)
         self.table.count(frames)
         self.bundles.clear()
         self.bundler.add(frames, 0.0)

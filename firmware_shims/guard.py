@@ -11,9 +11,7 @@ the frame. Therefore every policy but maintainer allows only frames that hide no
 
 from __future__ import annotations
 
-from fastcrc.crc16 import mcrf4xx
-
-from firmware_shims import mavlink
+from firmware_shims import frames, mavlink
 from firmware_shims.contents import QUESTIONS
 from firmware_shims.definitions import MESSAGES, Message, name_of
 from firmware_shims.policies import LISTED, MAY_SEND
@@ -21,7 +19,6 @@ from firmware_shims.policies import LISTED, MAY_SEND
 SETUP_SIGNING = 256  # it holds the signing key: it crosses no link, not even a sealed one (mavlink.io, message_signing)
 POLICIES = (*LISTED, "maintainer")  # each allows everything that the one before allows
 UNJUDGED = "what cannot be judged"  # its name if the check failed
-_CRC_START = 0xFFFF
 
 
 class Guard:
@@ -82,8 +79,7 @@ def _flaw(frame: bytes | memoryview, payload: bytes, message: Message) -> str | 
     if _has_unknown_flags(frame):
         return "unknown flags"
     stop = (mavlink.V2_HEADER if frame[0] == mavlink.V2 else mavlink.V1_HEADER) + len(payload)
-    checksum = mcrf4xx(bytes(frame[1:stop]) + bytes([message.crc_extra]), _CRC_START)
-    if checksum != int.from_bytes(frame[stop : stop + mavlink.CHECKSUM_SIZE], "little"):
+    if not frames.checksum_fits(bytes(frame), stop, message.crc_extra):
         return "wrong checksum"
     # New extension fields make a payload longer than our definition, and MAVLink 1 truncates nothing.
     fits = len(payload) <= message.length and (frame[0] == mavlink.V2 or len(payload) >= message.least)

@@ -21,6 +21,7 @@ TABLE = Path(__file__).with_name("mavlink.txt")
 _ENUMS = ("MAV_CMD", "MAV_FTP_OPCODE", "MAV_TUNNEL_PAYLOAD_TYPE")
 _PARAMS = "param1 param2 param3 param4"
 _READ_IN_ALL = ("target_system",)
+_URI = "uri"  # the end of the name of each field that says where a program can fetch something
 _READ = {  # the other fields that are read
     "COMMAND_INT": f"{_PARAMS} x y z command",
     "COMMAND_LONG": f"{_PARAMS} param5 param6 param7 command",
@@ -34,6 +35,7 @@ _READ = {  # the other fields that are read
     "PARAM_SET": "param_id",
     "TIMESYNC": "tc1",
     "TUNNEL": "payload_type",
+    "VIDEO_STREAM_INFORMATION": "type stream_id",
 }
 _FORMATS = {"float": "f", "uint8_t": "B", "int16_t": "h", "uint16_t": "H", "int32_t": "i", "int64_t": "q"}
 _HEAD = """\
@@ -69,7 +71,8 @@ def _parsed(path: Path) -> Any:
 def _lines(xml: Any) -> Iterator[str]:
     for message in xml.message:
         read = (*_READ_IN_ALL, *_READ.get(message.name, "").split())
-        fields = " ".join(f"{f.name}:{f.wire_offset}:{_format(f)}" for f in message.ordered_fields if f.name in read)
+        wanted = [f for f in message.ordered_fields if f.name in read or f.name.endswith(_URI)]
+        fields = " ".join(f"{f.name}:{f.wire_offset}:{_format(f)}" for f in wanted)
         sizes = f"{message.wire_min_length} {message.wire_length} {message.crc_extra}"
         yield f"message {message.id} {message.name} {sizes} {fields}".rstrip()
     for enum in xml.enum:

@@ -82,6 +82,7 @@ class AirConfig(_Role, frozen=True, kw_only=True):
     link_kbit: int | None = None  # rate of the narrowest link; announcements take at most 5 % of it
     flush_ms: float = Tuning().flush_ms
     system_id: int = SYSTEM  # MAVLink system id of this aircraft
+    rewrite: bool = False  # a video stream's address becomes each station's own port, instead of staying aboard
     source: tuple[Source, ...] = ()  # what `zegel source` brings to the lanes; air needs to know who else sees it
     vendor: dict[str, Vendor] = {}
 

@@ -45,6 +45,12 @@ def command(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="the MAVLink system id of this aircraft, SYSID_THISMAV or MAV_SYS_ID; default 1",
     )
+    parser.add_argument(
+        "--rewrite",
+        action="store_true",
+        default=None,
+        help="give stations their own video port in place of a camera's address (VIDEO_STREAM_INFORMATION)",
+    )
     config.add_plain_users(parser)
     parser.add_argument("--tuning", metavar="tuning.toml", help="settings that suit this board (zegel bench tune)")
     parser.set_defaults(run=_run)

@@ -109,7 +109,8 @@ class Air:
         self._refuse_what_ended()
         self.started = now = clock.now()
         self.sessions.begin(now)
-        self.uplink = AirUplink(self.announcer, self.fc, self.alarms, self.barrier, clock.now)
+        parts = (self.announcer, self.fc, self.alarms, self.barrier, clock.now)
+        self.uplink = AirUplink(*parts, rewrite=self.settings.rewrite)
         self.bundler = Bundler(self.settings.mtu, self.order.content.policy.pad, now, self.settings.flush_ms / 1000)
         self._pad_video = bool(self.order.content.policy.flags & PolicyFlag.PAD_VIDEO)
 
@@ -197,7 +198,7 @@ class Air:
         came = self.fc_frames.read(now, self.hold_back.reads)
         self.hold_back.was_read(self.fc.counters.rx_bytes - before)
         for waited, frames in came:
-            leaving = self.uplink.may_leave(frames)
+            leaving = self.uplink.may_leave(frames, now)
             self.bundler.add(leaving, now if waited < AGED_S else self.hold_back.since(waited, now))
             self.frames.count(leaving)
             self.state.heard[self.fc] = now

@@ -89,6 +89,7 @@ class StatusReport:
             data_path=air.plain_video.data_path(padded=bool(order.policy.flags & PolicyFlag.PAD_VIDEO)),
             frames=air.frames.status(),
             commands=air.uplink.commands(),
+            kept_aboard=dict(air.uplink.kept_aboard.counts),
             kept_back=kept_back,
             kept_back_per_s=self._kept_back.read(now, kept_back),
             drops=drops,

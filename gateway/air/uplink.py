@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import groupby
 
-from firmware_shims import guard
+from firmware_shims import addresses
 from firmware_shims.guard import UNJUDGED, Guard
 from gateway.batch import AGED_S, Batch
 from gateway.core.air.announcer import Announcer
@@ -27,7 +27,7 @@ class AirUplink:
     """The uplink of the present session; `follow` replaces the session.
 
     `clock` is read when a batch is ready: the process may have stood still since the turn began. Without it the
-    caller's `now` is believed.
+    caller's `now` is believed. `rewrite`: the address of a video stream is replaced by the mark of its lane.
     """
 
     def __init__(
@@ -37,13 +37,16 @@ class AirUplink:
         alarms: Alarms,
         barrier: Barrier | None = None,
         clock: Callable[[], float] | None = None,
+        *,
+        rewrite: bool = False,
     ) -> None:
+        self._rewrite = rewrite
         self._fc, self._alarms, self._barrier, self._clock = fc, alarms, barrier or Barrier(), clock
         self._crowds = 0  # datagrams of surplus senders that already raised an alarm
         self._passed: Counter[str] = Counter()  # frames that were handed to the flight controller, by the station's name
         self.not_taken = 0  # frames for which it was not there
         self._kept: dict[str, KeptBack] = {}  # by the station's name
-        self._kept_aboard = 0
+        self.kept_aboard = KeptBack()  # of the flight controller's frames
         self._batch, self._frames = Batch(), Batch()
         self._guard(UplinkOpener(announcer, self._barrier))
 
@@ -104,19 +107,28 @@ class AirUplink:
 
     # --- down ---
 
-    def may_leave(self, frames: list[bytes]) -> list[bytes]:
-        """The flight controller's frames without those that cross no link."""
+    def may_leave(self, frames: list[bytes], now: float) -> list[bytes]:
+        """The flight controller's frames without those that cross no link. Nearly all pass by their number alone."""
         try:
-            leaving = [frame for frame in frames if guard.may_cross(frame)]
+            watched = any(map(addresses.is_watched, frames))
         except Exception:  # again one by one, so that one frame costs only itself
-            leaving = [frame for frame in frames if self._crosses(frame)]
-        self._kept_aboard += len(frames) - len(leaving)
-        return leaving
+            watched = True
+        if not watched:
+            return frames
+        return [left for frame in frames if (left := self._leaving(frame, now)) is not None]
 
-    def _crosses(self, frame: bytes) -> bool:
+    def _leaving(self, frame: bytes, now: float) -> bytes | None:
+        held: str | None = UNJUDGED
         with self._barrier:
-            return guard.may_cross(frame)
-        return False
+            held = addresses.held(frame) if addresses.is_watched(frame) else None
+            if held is not None and self._rewrite and (marked := addresses.marked(frame)):
+                return marked
+        if held is None:
+            return frame
+        name = self.kept_aboard.count(held)
+        if held in addresses.NAMES:
+            self._alarms.raise_(Reason.ADDRESS_KEPT, now, key=name, message=name, times=self.kept_aboard.times(name))
+        return None
 
     # --- what a person sees ---
 
@@ -131,4 +143,5 @@ class AirUplink:
 
     def drops(self) -> dict[str, int]:
         counts = {reason.value: count for reason, count in sorted(self.opener.drops.items()) if count}
-        return {**counts, DropReason.GUARDED.value: sum(kept.total for kept in self._kept.values()) + self._kept_aboard}
+        guarded = sum(kept.total for kept in self._kept.values()) + self.kept_aboard.total
+        return {**counts, DropReason.GUARDED.value: guarded}

@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Callable, Set
 from typing import TYPE_CHECKING
 
+from firmware_shims import addresses
 from gateway import clock, config
 from gateway.batch import Batch
 from gateway.config import GroundConfig
@@ -99,10 +100,11 @@ class Ground:
         gcs = map(config.endpoint, settings.gcs)
         self.gcs = [open_endpoint(end, buffer, users.rule, commands=True, large=True) for end in gcs]
         self.players = [open_endpoint(config.endpoint(text), buffer, users.rule) for text in settings.video]
+        # A player that comes to a port of ours has none that a camera's message could name.
+        self._video_ports = tuple(end.address.port if end.address.kind == "udpout" else None for end in self.players)
         self.feed = Feed(config.feed(settings.feed), users.rule) if settings.feed else None
         self.endpoints: list[Endpoint] = [*self.links, *self.gcs, *self.players]
-        uses = {Use.LINK: self.links, Use.GCS: self.gcs, Use.PLAYER: self.players}
-        self.meter = Meter(uses, self.paths.receptions)
+        self.meter = Meter({Use.LINK: self.links, Use.GCS: self.gcs, Use.PLAYER: self.players}, self.paths.receptions)
         self.poller = Poller(self.endpoints)
         sessions = UplinkSessions(order, me.index, settings.mtu, os.urandom, self.barrier)
         self.systems = sessions.systems
@@ -234,8 +236,10 @@ class Ground:
     # --- 3 and 4: to the people ---
 
     def _to_gcs(self, bundles: list[Bundle], now: float) -> None:
-        frames = [frame for bundle in bundles for frame in bundle.frames]
+        frames: list[bytes | memoryview] = [frame for bundle in bundles for frame in bundle.frames]
         with self.barrier:
+            if any(map(addresses.is_stream, frames)):
+                frames = [addresses.at_station(frame, self._video_ports) for frame in frames]
             self.frames.count(frames)
             if self.publication:
                 self.publication.telemetry(bundles)

@@ -71,6 +71,10 @@ class Reason(enum.Enum):
     STATE_DAMAGED = _State("{damage}")  # one of the few sentences of DeviceFolder.damage
     STATE_UNSAVED = _State("not stored: {error}")
     GUARDED = _Event("kept back: {message}, {times} (guard policy '{policy}' of station '{station}')")
+    ADDRESS_KEPT = _Event(
+        "kept aboard: {message}, {times}: with the address in it a station would fetch a picture or a file around the seal;"
+        " send the picture to a video endpoint of zegel air, and for the stations to find it: rewrite = true in air.toml"
+    )
     TOO_MANY_SENDERS = _Event(
         "more than {limit} senders at once with the key of one station: it restarts in a loop, or its key was copied"
     )

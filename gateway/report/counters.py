@@ -76,6 +76,9 @@ def _dropped(status: Status) -> Iterator[tuple[str, str]]:
             yield "kept back", f"{message}, {count} times, from {station}"
     if isinstance(status, GroundStatus):
         yield from _of_others(status)
+    if isinstance(status, AirStatus):
+        for message, count in status.kept_aboard.items():
+            yield "kept aboard", f"{message}, {count} times"
 
 
 def _of_others(status: GroundStatus) -> Iterator[tuple[str, str]]:

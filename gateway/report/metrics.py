@@ -97,6 +97,12 @@ TABLE = (
         "Frames that a station's policy kept back, by what they are",
     ),
     Metric(
+        "zegel_kept_aboard_total",
+        "counter",
+        "kept_aboard {message}",
+        "Frames of the flight controller that may not leave, by message",
+    ),
+    Metric(
         "zegel_foreign_total",
         "counter",
         "foreign {device} {kind}",

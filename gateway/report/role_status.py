@@ -193,6 +193,7 @@ class AirStatus(_Status, frozen=True, kw_only=True, tag="air"):
     fc_waits_s: float  # since the links were first too slow for a flight controller that can be made to wait
     aircraft: AircraftStatus
     commands: dict[str, StationCommands]  # by station
+    kept_aboard: dict[str, int]  # frames of the flight controller that may not leave, by message
     unsaved: str  # why the folder cannot be written; empty if it can
 
     def __post_init__(self) -> None:

@@ -57,8 +57,10 @@ class Straight:
 class Sealed:
     """`zegel air`, the radio if there is weather, and the pilot's `zegel ground`."""
 
-    def __init__(self, house: House, *weathers: Weather) -> None:
+    def __init__(self, house: House, *weathers: Weather, air: tuple[str, ...] = ()) -> None:
+        """`air`: more options of it."""
         self.fc_port, self.gcs_port, ground_port = free_port(), free_port(), free_port()
+        self.video_port = free_port()
         self._radios = [Radio(ground_port, weather) for weather in weathers]
         link = self._radios[0].port if self._radios else ground_port
         folder = house.folder
@@ -66,7 +68,7 @@ class Sealed:
             (
                 *("ground", "--station", str(folder / "pilot"), "--order", str(house.order)),
                 *("--link", f"udpin:{HOST}:{ground_port}", "--gcs", f"udpout:{HOST}:{self.gcs_port}"),
-                *("--video", f"udpout:{HOST}:{free_port()}"),
+                *("--video", f"udpout:{HOST}:{self.video_port}"),
             ),
             folder,
             "chain-ground",
@@ -75,6 +77,7 @@ class Sealed:
             (
                 *("air", "--device", str(folder / "drone-7"), "--fc", f"udpin:{HOST}:{self.fc_port}"),
                 *("--link", f"udpout:{HOST}:{link}", "--video", f"udpin:{HOST}:{free_port()}"),
+                *air,
             ),
             folder,
             "chain-air",

@@ -15,8 +15,10 @@ from mavsdk.component_type import ComponentType
 from mavsdk.connection_result import ConnectionResult
 from mavsdk.logging import log_subscribe
 from mavsdk.mavsdk import Configuration, Mavsdk
+from mavsdk.plugins import camera_server as server
 from mavsdk.plugins.action import Action
 from mavsdk.plugins.action_server import ActionServer
+from mavsdk.plugins.camera import Camera, CameraError
 from mavsdk.plugins.ftp import Ftp, FtpResult
 from mavsdk.plugins.ftp_server import FtpServer
 from mavsdk.plugins.mission_raw import MissionItem, MissionRaw
@@ -74,12 +76,41 @@ class Autopilot:
         self._sdk.destroy()
 
 
+class CameraServer:
+    """A camera that announces one video stream, at this address; it sends to `port`."""
+
+    COMPONENT = 100
+
+    def __init__(self, port: int, uri: str) -> None:
+        self._sdk = Mavsdk(Configuration.create_with_component_type(ComponentType.CAMERA))
+        self._camera = server.CameraServer(self._sdk.server_component_by_type(ComponentType.CAMERA))
+        about = server.Information("Zegel", "test camera", "1.0.0", 3.0, 3.68, 2.76, 3280, 2464)
+        self._camera.set_video_streaming(server.VideoStreaming(has_rtsp_server=True, rtsp_uri=uri))
+        self._camera.set_information(about)
+        assert self._sdk.add_any_connection(f"udpout://127.0.0.1:{port}") == ConnectionResult.SUCCESS
+
+    def end(self) -> None:
+        self._sdk.destroy()
+
+
 class GroundStation:
     """Listens on `port` until an autopilot is heard there."""
 
     def __init__(self, port: int) -> None:
         self._sdk = Mavsdk(Configuration.create_with_component_type(ComponentType.GROUND_STATION))
         assert self._sdk.add_any_connection(f"udpin://127.0.0.1:{port}") == ConnectionResult.SUCCESS
+
+    def meet_camera(self) -> Camera:
+        """Once its CAMERA_INFORMATION has come."""
+        limit = time.monotonic() + WAIT_S
+        while not (found := [system for system in self._sdk.get_systems() if system.has_camera()]):
+            assert time.monotonic() < limit, "no camera was heard"
+            time.sleep(0.01)
+        camera = Camera(found[0])
+        while not camera.camera_list().cameras:
+            assert time.monotonic() < limit, "the camera does not say what it is"
+            time.sleep(0.01)
+        return camera
 
     def meet(self) -> None:
         system = self._sdk.first_autopilot(WAIT_S)
@@ -127,6 +158,23 @@ class GroundStation:
 
     def end(self) -> None:
         self._sdk.destroy()
+
+
+def stream_address(camera: Camera, given_up: Callable[[], bool]) -> str | None:
+    """Where the ground control station would fetch the camera's picture; None if `given_up` came first.
+
+    MAVSDK asks for it some twenty seconds after it has met the camera.
+    """
+    limit = time.monotonic() + WAIT_S
+    while not given_up():
+        assert time.monotonic() < limit, "it asked for no stream"
+        try:
+            if uri := camera.get_video_stream_info(CameraServer.COMPONENT).settings.uri:
+                return uri
+        except CameraError:
+            pass
+        time.sleep(0.05)
+    return None
 
 
 def transact(autopilot: Autopilot, gcs: GroundStation, aboard: Path, ashore: Path) -> dict[str, list[float]]:

@@ -92,8 +92,35 @@ def test_each_station_has_its_own_policy(scene: Scene):
 
 def test_setup_signing_crosses_in_neither_direction(scene: Scene):
     assert scene.send(1, SIGNING, ARM) == [ARM]
-    assert scene.uplink.may_leave([HEARTBEAT, SIGNING, ARM]) == [HEARTBEAT, ARM]
+    assert scene.uplink.may_leave([HEARTBEAT, SIGNING, ARM], 0.0) == [HEARTBEAT, ARM]
     assert scene.uplink.drops() == {"guarded": 2}
+
+
+def stream(uri: bytes, number: int = 1, camera: int = 100) -> bytes:
+    sender = dialect.MAVLink(None, srcSystem=1, srcComponent=camera)
+    fields = (number, 2, 1, 0, 30.0, 1920, 1080, 4_000_000, 0, 60, b"day", uri)
+    return bytes(dialect.MAVLink_video_stream_information_message(*fields).pack(sender))
+
+
+def test_an_address_that_leads_around_the_seal_stays_aboard_and_is_named(scene: Scene):
+    around, inside = stream(b"rtsp://192.168.1.10:8554/1"), stream(b"5600")
+    for _ in range(2):
+        assert scene.uplink.may_leave([HEARTBEAT, around, inside], 0.0) == [HEARTBEAT, inside]
+    assert scene.uplink.kept_aboard.counts == {"VIDEO_STREAM_INFORMATION": 2}
+    assert scene.uplink.drops() == {"guarded": 2}
+    (alarm,) = scene.alarms.texts
+    assert alarm.startswith("kept aboard: VIDEO_STREAM_INFORMATION, 2 times: ")
+    assert "rewrite = true" in alarm
+    assert "192" not in alarm
+
+
+def test_an_address_is_replaced_by_the_mark_of_its_lane_where_that_is_asked_for(scene: Scene):
+    uplink = AirUplink(scene.aircraft.announcer, scene.fc, scene.alarms, rewrite=True)
+    uri = b"rtsp://192.168.1.10:8554/1"
+    sent = [stream(uri), stream(uri, number=2), stream(uri, camera=101), stream(uri, number=3), HEARTBEAT]
+    left = uplink.may_leave(sent, 0.0)
+    assert left == [stream(b"zegel:a"), stream(b"zegel:b", number=2), stream(b"zegel:b", camera=101), HEARTBEAT]
+    assert uplink.kept_aboard.counts == {"VIDEO_STREAM_INFORMATION": 1}, "there is no third video lane"
 
 
 def test_the_link_is_told_whose_datagrams_were_accepted(scene: Scene):

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from firmware_shims import guard, mavlink
+from firmware_shims import addresses, mavlink
 from firmware_shims.guard import Guard
 from gateway.air import session_manager
 from gateway.air.session_manager import await_order
@@ -129,8 +129,8 @@ def test_a_command_that_cannot_be_judged_is_held_and_the_next_one_passes(monkeyp
 
 def test_a_frame_that_cannot_be_judged_stays_aboard_and_the_others_leave(monkeypatch):
     scene = Scene()
-    monkeypatch.setattr(guard, "may_cross", failing(guard.may_cross, lambda frame: frame == ARM))
-    assert scene.uplink.may_leave([HEARTBEAT, ARM, HEARTBEAT]) == [HEARTBEAT, HEARTBEAT]
+    monkeypatch.setattr(addresses, "is_watched", failing(addresses.is_watched, lambda frame: frame == ARM))
+    assert scene.uplink.may_leave([HEARTBEAT, ARM, HEARTBEAT], 0.0) == [HEARTBEAT, HEARTBEAT]
 
 
 def test_a_task_aside_that_throws_is_counted():

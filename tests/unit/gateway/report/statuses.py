@@ -82,6 +82,7 @@ def air(**more: Any) -> AirStatus:
         "fc_waits_s": 0.0,
         "aircraft": aircraft(),
         "commands": {"pilot": StationCommands(3, 0)},
+        "kept_aboard": {},
         "unsaved": "",
     }
     ends = [end(Use.FC), end(Use.LINK), end(Use.LINK, endpoint="other-link"), end(Use.CAMERA)]
