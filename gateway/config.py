@@ -85,6 +85,11 @@ class AirConfig(_Role, frozen=True, kw_only=True):
     rewrite: bool = False  # a video stream's address becomes each station's own port, instead of staying aboard
     source: tuple[Source, ...] = ()  # what `zegel source` brings to the lanes; air needs to know who else sees it
     vendor: dict[str, Vendor] = {}
+    seen_by: tuple[str, ...] = ()  # the same of what comes to `video` without a source, such as RTP of an app
+
+    def vendors(self) -> list[str]:
+        """Who else holds a picture before it is sealed; each once, sorted."""
+        return sorted({*tables.seen_by(self.source), *self.seen_by})
 
     def link_bps(self) -> int:
         """Rate of the narrowest link in bits a second: as given, otherwise that of a serial link by its baud rate."""
@@ -268,6 +273,7 @@ def _checked(kind: type[Config], values: Values, where: Where) -> Config:
     if isinstance(config, AirConfig):
         _check_range(where, "system_id", config.system_id, *SYSTEM_IDS)
         tables.check(config.source, config.vendor, len(config.video), where["source"], where["vendor"])
+        _check_vendors(where["seen_by"], config.seen_by)
     _check_tuning(where, config)
     return config
 
@@ -299,6 +305,12 @@ def _check_plain_users(where: str, config: AirConfig | GroundConfig) -> None:
                 f"{where}: plain_users names {user!r}, which can be any user",
                 hint="Linux shows this user wherever it cannot show the right one",
             )
+
+
+def _check_vendors(where: str, names: tuple[str, ...]) -> None:
+    for name in names:
+        if not tables.NAME.fullmatch(name):
+            raise ConfigError(f"{where}: seen_by names {name!r}, which is no vendor", hint='such as seen_by = ["dji"]')
 
 
 def _may_be_named(user: PlainUser) -> bool:

@@ -3,6 +3,7 @@
 GatewayError
  +-- ConfigError      the command line or a .toml file asks for something impossible           exit 2
  +-- OrderExpired     the order is past its dates or limits and the aircraft is on the ground  exit 3
+ +-- SeenByVendor     the order is confidential, and a vendor holds a picture before the seal  exit 3
  +-- NotRunning       `zegel status` found no running role                                      exit 4
  +-- DemoFailed       the demo saw something unexpected                                        exit 1
  +-- NotGuarded       another program may send on a ground link                                exit 1
@@ -30,6 +31,10 @@ class ConfigError(GatewayError):
 
 
 class OrderExpired(GatewayError):
+    exit_code = 3
+
+
+class SeenByVendor(GatewayError):
     exit_code = 3
 
 

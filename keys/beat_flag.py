@@ -6,12 +6,12 @@ import enum
 
 
 class Flag(enum.IntFlag):
-    """Bits 8 to 64 are specified in SPEC.md section 5.4 and not set yet."""
+    """Bits 16 to 64 are specified in SPEC.md section 5.4 and not set yet."""
 
     ORDER_EXPIRED = 1  # the order is past its dates or limits; an aircraft in flight continues
     ORDER_CHANGE_AHEAD = 2
     SESSION_CLOSED = 4
-    VENDOR_HAS_PICTURE = 8  # a vendor's device or service holds a picture before it is sealed
+    VENDOR_HAS_PICTURE = 8  # a vendor's device or service holds a picture of this session before it is sealed
     VIDEO_RECORDED = 16
     RECORDING_FAILS = 32  # something that should be recorded is not
     LITTLE_ROOM = 64  # the card has room for less than ten minutes

@@ -51,6 +51,12 @@ def command(parser: argparse.ArgumentParser) -> None:
         default=None,
         help="give stations their own video port in place of a camera's address (VIDEO_STREAM_INFORMATION)",
     )
+    parser.add_argument(
+        "--seen-by",
+        metavar="VENDOR",
+        action="append",
+        help="a vendor that holds pictures before they come here without a [[source]], such as dji; repeatable",
+    )
     config.add_plain_users(parser)
     parser.add_argument("--tuning", metavar="tuning.toml", help="settings that suit this board (zegel bench tune)")
     parser.set_defaults(run=_run)

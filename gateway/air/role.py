@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Sequence, Set
 
 from gateway import clock, config
-from gateway.air import long_round, standing
+from gateway.air import long_round, standing, vendors
 from gateway.air.hold_back import HoldBack
 from gateway.air.oversize import Oversize
 from gateway.air.own_state import OwnState
@@ -26,6 +26,7 @@ from gateway.air.plain_video import PlainVideo
 from gateway.air.session_manager import SessionManager, board_clock
 from gateway.air.status_report import StatusReport
 from gateway.air.uplink import AirUplink
+from gateway.air.vendors import Vendors
 from gateway.batch import AGED_S, Batch
 from gateway.config import AirConfig
 from gateway.core.air.announcer import NARROW_BELOW_BPS, Announcer
@@ -35,14 +36,14 @@ from gateway.core.drop_reason import DropReason
 from gateway.core.wire import DOWNLINK_OVERHEAD, Control
 from gateway.endpoint_state import State
 from gateway.endpoints import Endpoint, open_endpoint, open_link
-from gateway.errors import OrderExpired
+from gateway.errors import OrderExpired, SeenByVendor
 from gateway.local_users import LocalUsers
 from gateway.loop import hardening, pacing, watchdog
 from gateway.loop.barrier import breathe
 from gateway.loop.frame_reader import FrameReader, together
 from gateway.loop.pacing import Pace
 from gateway.loop.poller import Poller
-from gateway.report import advice, aircraft_report, in_clear
+from gateway.report import advice, aircraft_report, in_clear, wording
 from gateway.report.alarms import Alarms, Reason
 from gateway.report.endpoint_watch import EndpointWatch
 from gateway.report.frame_counts import FrameCounts
@@ -65,7 +66,7 @@ class Air:
     """One start of the aircraft. `device` is the open (locked) device folder.
 
     After this its session has begun, and `turn` may be called. OrderExpired if the aircraft is disarmed on the
-    ground under an order that has ended.
+    ground under an order that has ended; SeenByVendor if it is on the ground and the order is confidential.
     """
 
     def __init__(self, settings: AirConfig, device: DeviceFolder, manager: watchdog.Manager, users: LocalUsers) -> None:
@@ -97,7 +98,10 @@ class Air:
         self._due: float | None = None  # the next deadline; None if it has to be found again
         self._order_end = OrderEnd(lambda text: say("air", text))
         self._watch = EndpointWatch(self.endpoints, lambda text: say("air", text))
-        self.sessions = SessionManager(device, len(self.cameras), settings.link_bps(), self.alarms, self.barrier)
+        self.vendors = Vendors(settings.vendors(), self.alarms)
+        self.sessions = SessionManager(
+            device, len(self.cameras), settings.link_bps(), self.alarms, self.barrier, self.vendors
+        )
         self._begin()
         self.publisher = Publisher("air", device.name)
 
@@ -106,7 +110,7 @@ class Air:
     def _begin(self) -> None:
         """The first session. Nothing is drawn or counted for it unless the order allows the flight."""
         self.device.device_index(self.order.content)
-        self._refuse_what_ended()
+        self._refuse_on_the_ground()
         self.started = now = clock.now()
         self.sessions.begin(now)
         parts = (self.announcer, self.fc, self.alarms, self.barrier, clock.now)
@@ -134,14 +138,19 @@ class Air:
     def order(self) -> VerifiedOrder:
         return self.sessions.order
 
-    def _refuse_what_ended(self) -> None:
-        """OrderExpired if the order is past its dates or limits and the aircraft is disarmed on the ground."""
-        reason = self.device.limits(board_clock())
-        if reason and standing.heard_disarmed(self.fc_frames, self.settings.system_id, self.poller, self.barrier):
+    def _refuse_on_the_ground(self) -> None:
+        """OrderExpired if the order is past its dates or limits and the aircraft is disarmed; SeenByVendor unless armed."""
+        reason, seen = self.device.limits(board_clock()), self.vendors.breach(self.order.content)
+        if not reason and not seen:
+            return
+        autopilots = standing.listen(self.fc_frames, self.settings.system_id, self.poller, self.barrier)
+        if reason and autopilots.stands:
             raise OrderExpired(
                 f"the order {reason}, and the aircraft is on the ground",
                 hint="load a newer one: zegel device load-order DIR new.order",
             )
+        if seen and not autopilots.armed:
+            raise SeenByVendor(seen, hint=vendors.CURE)
 
     def _end(self) -> None:
         now = clock.now()
@@ -355,6 +364,8 @@ class Air:
         say("air", f"sealed: operation {order.operation!r} of {order.agency!r}, {len(order.stations)} stations")
         names = ", ".join(lane.name.lower().replace("_", " ") for lane in self.announcer.lanes)
         say("air", f"session {self.announcer.session_id.hex()[:8]}, boot {self.sessions.boot}, lanes: {names}")
+        if self.vendors.names:
+            say("air", wording.seal_begins(self.vendors.names))
         long_round.alarm(self.alarms, self.announcer.round_s, order.stations, now)
 
     def _show_cameras(self, now: float) -> None:

@@ -14,6 +14,7 @@ import os
 import time
 
 from gateway import clock
+from gateway.air.vendors import Vendors
 from gateway.core import order_fragments
 from gateway.core.air.announcer import Announcer, DeviceStart
 from gateway.core.air.order_broadcaster import OrderBroadcaster
@@ -44,7 +45,13 @@ class SessionManager:
     """`device` is the open (locked) folder."""
 
     def __init__(
-        self, device: DeviceFolder, cameras: int, link_bps: int, alarms: Alarms, barrier: Barrier | None = None
+        self,
+        device: DeviceFolder,
+        cameras: int,
+        link_bps: int,
+        alarms: Alarms,
+        barrier: Barrier | None = None,
+        vendors: Vendors | None = None,
     ) -> None:
         self.device, self.order = device, device.order()
         self._cameras, self._link_bps, self._alarms = cameras, link_bps, alarms
@@ -54,6 +61,7 @@ class SessionManager:
         self._carried: OrderIntake[int] = OrderIntake()  # by station, so that none spoils the order of another
         self._inbox_at = self._limits_at = 0.0
         self._barrier = barrier or Barrier()
+        self._vendors = vendors or Vendors()
         self._background = BackgroundTask(self._barrier)
         self.boot = 0  # the counter of this session; 0 before the first
         self.state = AircraftState()  # for the next beats; the caller keeps it current
@@ -69,6 +77,8 @@ class SessionManager:
         while self.announcer.session_id[:1] == self._former[:1]:  # the uplink of both would be ambiguous
             self.announcer = self._announcer(now)
         self._former = self.announcer.session_id
+        self.announcer.flags |= self._vendors.flag
+        self._vendors.look(self.order.content, now)
         self._broadcaster = None
         if Lane.ORDER in self.announcer.lanes:
             self._broadcaster = OrderBroadcaster(self.announcer, self.order, Lane.ORDER, now + self.announcer.round_s)

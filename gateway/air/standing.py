@@ -1,6 +1,6 @@
 """Standing: whether the aircraft is on the ground, by the heartbeats of its flight controller before anything is sent.
 
-What lives here: listening for them. The role decides what follows.
+What lives here: listening for them. The role decides what follows, also from silence.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ HEAR_FC_S = 3.0  # how long to listen
 LOOK_EVERY_S = 0.05
 
 
-def heard_disarmed(fc: FrameReader, system_id: int, poller: Poller, barrier: Barrier) -> bool:
-    """Listen to the flight controller; without a heartbeat the aircraft counts as airborne."""
+def listen(fc: FrameReader, system_id: int, poller: Poller, barrier: Barrier) -> heartbeat.Autopilots:
+    """What the flight controller says in HEAR_FC_S; it may be silent."""
     until, autopilots = clock.now() + HEAR_FC_S, heartbeat.Autopilots(system_id)
     while (now := clock.now()) < until and not autopilots.armed and not poller.stopping:
         with barrier:
@@ -30,4 +30,4 @@ def heard_disarmed(fc: FrameReader, system_id: int, poller: Poller, barrier: Bar
     if autopilots.others:
         heard = ", ".join(map(str, sorted(autopilots.others)))
         say("air", f"heartbeats of system {heard} count as another aircraft's: this one is {system_id}")
-    return autopilots.stands
+    return autopilots

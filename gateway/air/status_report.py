@@ -10,6 +10,7 @@ from gateway.air.own_state import OwnState
 from gateway.air.plain_video import PlainVideo
 from gateway.air.session_manager import SessionManager
 from gateway.air.uplink import AirUplink
+from gateway.air.vendors import Vendors
 from gateway.core.air.announcer import Announcer
 from gateway.core.barrier import Barrier
 from gateway.core.bundle import Bundler
@@ -35,6 +36,7 @@ class Parts(Protocol):
     barrier: Barrier
     links: list[Endpoint]
     sessions: SessionManager
+    vendors: Vendors
     uplink: AirUplink
     bundler: Bundler
     fc_frames: FrameReader
@@ -86,6 +88,7 @@ class StatusReport:
             late_per_s=late,
             fc_waits_s=air.hold_back.waits_s(now),
             aircraft=aircraft_report.report(air.state.read(now)),
+            seen_by=[*air.vendors.names],
             data_path=air.plain_video.data_path(padded=bool(order.policy.flags & PolicyFlag.PAD_VIDEO)),
             frames=air.frames.status(),
             commands=air.uplink.commands(),

@@ -8,9 +8,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from gateway.air import vendors
+from gateway.air.vendors import Vendors
 from gateway.board import folder
 from gateway.board.finding import Finding, do, ok
 from gateway.board.subject import Subject
+from gateway.config import AirConfig
 from gateway.ground import order_file
 from keys import order_text
 from keys.commands.account import Account
@@ -36,13 +39,12 @@ def look(subject: Subject) -> Iterator[Finding]:
             if subject.ground:
                 yield from _at_station(found.path, subject.ground.order)
             else:
-                yield from _aboard(found.path, subject.user, subject.air.system_id if subject.air else None)
+                yield from _aboard(found.path, subject.user, subject.air)
         except KeysError as error:
             yield do("order", str(error), error.hint)
 
 
-def _aboard(path: Path, user: Account, system: int | None = None) -> Iterator[Finding]:
-    """`system`: the MAVLink system id of this aircraft in the configuration, if there is one."""
+def _aboard(path: Path, user: Account, air: AirConfig | None = None) -> Iterator[Finding]:
     load = folder.as_user(user, f"zegel device load-order {shlex.quote(str(path))} op.order", path)
     flying = store.holder(path)  # its start is counted already, and no limit ends a flight
     device = DeviceFolder.view(path)
@@ -56,6 +58,9 @@ def _aboard(path: Path, user: Account, system: int | None = None) -> Iterator[Fi
         yield do("order", f"{_named(order)} {reason}", f"load a newer one: {load}")
     else:
         yield ok("order", _until(order))
+    if air and (seen := Vendors(air.vendors()).breach(order)):
+        yield do("seal", f"{seen}: zegel air does not start on the ground", vendors.CURE, interrupts=True)
+    system = air.system_id if air else None
     if system and listed.systems and system not in listed.systems:
         yield do(
             "system id",

@@ -23,16 +23,22 @@ class Seen(NamedTuple):
     state: SessionState
     pending: bool
     order_expired: bool
+    vendor_has_picture: bool
 
     @property
     def text(self) -> str:
-        return wording.opens(self.state, pending=self.pending, order_expired=self.order_expired)
+        return wording.opens(**self._asdict())
 
 
 def seen(session: Session, station: int, now: float) -> Seen:
     """For the station of this index in the order."""
-    expired = session.beat is not None and bool(session.beat.flags & Flag.ORDER_EXPIRED)
-    return Seen(session.state(station, now), session.pending, expired)
+    expired, vendor = _says(session, Flag.ORDER_EXPIRED), _says(session, Flag.VENDOR_HAS_PICTURE)
+    return Seen(session.state(station, now), session.pending, expired, vendor)
+
+
+def _says(session: Session, flag: Flag) -> bool:
+    """By its newest beat."""
+    return session.beat is not None and bool(session.beat.flags & flag)
 
 
 def report(
@@ -55,6 +61,7 @@ def report(
         proved=session.proved,
         clock_agrees=abs(claim - time.time()) <= CLAIM_WITHIN_S if claim else None,
         flags=int(beat.flags) if beat else 0,
+        vendor_has_picture=_says(session, Flag.VENDOR_HAS_PICTURE) if beat else None,
         age_s=round(beat.session_ms / 1000 + now - session.beat_at, 1) if beat else None,
         aircraft=aircraft_report.report(aircraft_state.read(beat.state), now - session.beat_at) if beat else None,
     )

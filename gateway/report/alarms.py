@@ -63,6 +63,10 @@ class Reason(enum.Enum):
 
     # --- aboard ---
     ORDER_OVER = _State("the order {limit}; the aircraft may be in flight, so it goes on")
+    SEEN_BY_VENDOR = _State(
+        "the order is confidential, and pictures are held by {vendors} before they are sealed; the aircraft may be in"
+        " flight, so it goes on"
+    )
     INBOX_REFUSED = _Event("an order that was handed over is refused: {error}")
     INBOX_BROKEN = _State("orders cannot be handed over: {error}")
     CARRIED_REFUSED = _Event("station '{station}' sent an order that was refused: {kind}")

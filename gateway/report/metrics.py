@@ -68,6 +68,7 @@ TABLE = (
     Metric("zegel_order_end_timestamp_seconds", "gauge", "order_ends", "When the order ends, as Unix time"),
     Metric("zegel_order_left_seconds", "gauge", "order_left_s", "Until it ends, or aboard until its hours are used up"),
     Metric("zegel_fc_waits_seconds", "gauge", "fc_waits_s", "For how long a TCP flight controller has been made to wait"),
+    Metric("zegel_seen_by", "gauge", "seen_by", "Aboard: how many vendors hold pictures before they are sealed"),
     Metric("zegel_memory_locked", "gauge", "memory_locked", "1 if the role's memory is kept out of swap"),
     Metric("zegel_alarms", "gauge", "alarm_reasons {reason} live", "Alarms now, by reason; zegel status has their words"),
     Metric("zegel_alarms_total", "counter", "alarm_reasons {reason} began", "Alarms since the start, by reason"),
@@ -159,6 +160,12 @@ TABLE = (
     ),
     Metric("zegel_session_proved", "gauge", "sessions [] proved", "1 if it has answered a challenge: it is no recording"),
     Metric("zegel_clock_agrees", "gauge", "sessions [] clock_agrees", "1 if its clock is within 30 s of this one's"),
+    Metric(
+        "zegel_session_vendor_has_picture",
+        "gauge",
+        "sessions [] vendor_has_picture",
+        "1 if a vendor holds pictures before they are sealed: the seal begins at the controller",
+    ),
     Metric("zegel_session_age_seconds", "gauge", "sessions [] age_s", "Since it began, by its newest beat"),
     *(
         metric

@@ -109,6 +109,7 @@ class SessionStatus(msgspec.Struct, frozen=True, kw_only=True):
     proved: bool
     clock_agrees: bool | None
     flags: int  # of the newest beat
+    vendor_has_picture: bool | None  # before the seal, by the newest beat
     age_s: float | None  # since the session began, by its newest beat
     aircraft: AircraftStatus | None  # by its newest beat
 
@@ -192,6 +193,7 @@ class AirStatus(_Status, frozen=True, kw_only=True, tag="air"):
     late_per_s: float
     fc_waits_s: float  # since the links were first too slow for a flight controller that can be made to wait
     aircraft: AircraftStatus
+    seen_by: list[str]  # vendors that hold pictures before they are sealed
     commands: dict[str, StationCommands]  # by station
     kept_aboard: dict[str, int]  # frames of the flight controller that may not leave, by message
     unsaved: str  # why the folder cannot be written; empty if it can

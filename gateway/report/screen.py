@@ -121,6 +121,7 @@ def _aboard(status: AirStatus) -> Iterator[Row]:
     (fc,) = status.of_use(Use.FC)
     yield Row("telemetry", [f"{_last_frame(said.fc.age_s if said.fc else None)}, from {fc.endpoint}{_fault(fc)}"])
     yield Row("video", [_last_picture({name: source.age_s for name, source in said.cameras.items()})])
+    yield Row("seal", [wording.seal_begins(status.seen_by)] if status.seen_by else [])
     yield from _links(status)
     came = [f"{station} {_commands(counts.accepted, counts.guarded)}" for station, counts in status.commands.items()]
     yield Row("commands", came or ["none came"], gives=True)

@@ -5,6 +5,8 @@ Sentences that say what is wrong are in advice.py, those of alarms in alarms.py.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from gateway.core.refusal import Refusal
 from gateway.core.session_state import SessionState
 from gateway.endpoint_state import State
@@ -20,6 +22,7 @@ SESSION = {
     SessionState.CLOSED: "ended by the aircraft",
 }
 PENDING, ORDER_EXPIRED = "order pending", "order expired"
+SEAL_BEGINS = "the seal begins at the controller"
 UNPROVED = "unproved: no challenge of ours was answered"
 
 USE = {Use.LINK: "link", Use.FC: "flight controller", Use.CAMERA: "camera", Use.GCS: "GCS", Use.PLAYER: "player"}
@@ -45,19 +48,35 @@ def data_path(why_python: str) -> str:
     return f"Python, because {why_python}" if why_python else "C"
 
 
-def opens(state: SessionState, *, pending: bool, order_expired: bool) -> str:
+def seal_begins(vendors: Sequence[str]) -> str:
+    """Who has the pictures before the seal."""
+    return f"{SEAL_BEGINS}: before that, {', '.join(vendors)} {'holds' if len(vendors) == 1 else 'hold'} the pictures"
+
+
+def opens(state: SessionState, *, pending: bool, order_expired: bool, vendor_has_picture: bool) -> str:
     """What a station can open of a session. It changes seldom: each change is a line of the log."""
     notes = [SESSION[state]]
     if pending and state in {SessionState.BEATING, SessionState.OPEN}:
         notes.append(PENDING)
     if order_expired and state is SessionState.OPEN:
         notes.append(ORDER_EXPIRED)
+    if vendor_has_picture and state is SessionState.OPEN:
+        notes.append(SEAL_BEGINS)
     return ", ".join(notes)
+
+
+def _opens(status: SessionStatus) -> str:
+    return opens(
+        status.state,
+        pending=status.pending,
+        order_expired=status.order_expired,
+        vendor_has_picture=bool(status.vendor_has_picture),
+    )
 
 
 def session(status: SessionStatus) -> str:
     """The same, and what tells it from a recording, how late a delayed one is, and whether commands go up to it."""
-    text = opens(status.state, pending=status.pending, order_expired=status.order_expired)
+    text = _opens(status)
     if status.state is SessionState.OPEN and not status.proved:
         text += f", {UNPROVED}"
     if status.state is SessionState.DELAYED:
@@ -67,7 +86,7 @@ def session(status: SessionStatus) -> str:
 
 def in_short(status: SessionStatus) -> str:
     """The same for a screen: nothing of commands where there is no aircraft to command."""
-    text = opens(status.state, pending=status.pending, order_expired=status.order_expired)
+    text = _opens(status)
     if status.state in {SessionState.SILENT, SessionState.CLOSED, SessionState.DELAYED}:
         return text
     unproved = ", unproved" if status.state is SessionState.OPEN and not status.proved else ""

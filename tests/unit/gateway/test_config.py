@@ -56,6 +56,7 @@ def test_the_command_line_overrides_the_file(tmp_path):
         (f"device = 'x'\nlink = ['{LINK}']\nflush_ms = 9", "flush_ms"),
         (f"device = 'x'\nlink = ['{LINK}']\nlink_kbit = 1", "link_kbit"),
         (f"device = 'x'\nlink = ['{LINK}']\nsystem_id = 0", "system_id"),
+        (f"device = 'x'\nlink = ['{LINK}']\nseen_by = [' ']", "no vendor"),
         (f"device = 'x'\nlink = ['{LINK}']\nvideo = ['udpin:1', 'udpin:2', 'udpin:3']", "video"),
         (f"device = 'x'\nlink = ['{LINK}']\nvideo = ['tcp:127.0.0.1:5000']", "no endpoint for video"),
         (f"device = 'x'\nlink = ['{LINK}']\nvideo = ['udpout:127.0.0.1:5000']", "cameras send to the aircraft"),

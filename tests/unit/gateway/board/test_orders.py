@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from gateway.board import orders
+from gateway.config import AirConfig
 from keys.commands.account import caller
 from keys.folders.device import DeviceFolder
+from keys.grant import Profile
 from keys.policy import Policy
-from tests.agency import NOW
+from tests.agency import NOW, station
 from tests.unit.keys.folders.test_device import device, path, signed
 
 __all__ = ["device", "path"]
@@ -48,10 +50,23 @@ def test_an_aircraft_whose_system_id_its_order_does_not_list_is_told_so(device, 
     monkeypatch.setattr(orders.time, "time", lambda: NOW + 60)
     device.load_order(signed(device, systems=(2, 51)), NOW)
     device.close()
-    assert [each.what for each in orders._aboard(path, caller(), 51)] == ["enrolled", "order"]
-    (*_, wrong) = orders._aboard(path, caller(), 1)
+    assert [each.what for each in orders._aboard(path, caller(), configured(system_id=51))] == ["enrolled", "order"]
+    (*_, wrong) = orders._aboard(path, caller(), configured(system_id=1))
     assert wrong.what == "system id"
     assert "system 1, and its order lists system ids 2, 51: no station shows it" in wrong.text
+
+
+def test_a_confidential_order_and_a_vendor_are_told_before_the_flight(device, path, monkeypatch):
+    monkeypatch.setattr(orders.time, "time", lambda: NOW + 60)
+    for classification, said in (("regular", []), ("confidential", ["seal"])):
+        safe = {"stations": (station(1, Profile.X_WING),), "recording": (), "serial": 7 + len(said)}
+        device.load_order(signed(device, classification=classification, **safe), NOW)
+        assert [each.what for each in orders._aboard(path, caller(), configured(seen_by=("dji",)))][2:] == said
+        assert [each.what for each in orders._aboard(path, caller(), configured())][2:] == []
+
+
+def configured(**keys) -> AirConfig:
+    return AirConfig(device="drone-7", link=("udpout:127.0.0.1:14600",), **keys)
 
 
 def test_of_a_flight_with_its_last_start_no_limit_is_said(enrolled):

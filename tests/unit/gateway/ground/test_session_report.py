@@ -42,18 +42,20 @@ def told(session: Session, now: float = 0.0) -> SessionStatus:
 @pytest.mark.parametrize(
     ("session", "now", "said"),
     [
-        (Session(STATED, b"device"), 0.0, (SessionState.STATED, True, False)),
-        (heard(beat(), granted=False), 0.0, (SessionState.BEATING, False, False)),
-        (heard(beat(stations=(2,)), granted=False), 0.0, (SessionState.UNLISTED, False, False)),
-        (heard(beat()), 0.0, (SessionState.OPEN, False, False)),
-        (heard(beat(flags=Flag.ORDER_EXPIRED)), 0.0, (SessionState.OPEN, False, True)),
-        (heard(beat()), ALIVE_FOR_S, (SessionState.SILENT, False, False)),
-        (heard(beat(flags=Flag.SESSION_CLOSED)), 0.0, (SessionState.CLOSED, False, False)),
+        (Session(STATED, b"device"), 0.0, (SessionState.STATED, True, False, False)),
+        (heard(beat(), granted=False), 0.0, (SessionState.BEATING, False, False, False)),
+        (heard(beat(stations=(2,)), granted=False), 0.0, (SessionState.UNLISTED, False, False, False)),
+        (heard(beat()), 0.0, (SessionState.OPEN, False, False, False)),
+        (heard(beat(flags=Flag.ORDER_EXPIRED)), 0.0, (SessionState.OPEN, False, True, False)),
+        (heard(beat(flags=Flag.VENDOR_HAS_PICTURE)), 0.0, (SessionState.OPEN, False, False, True)),
+        (heard(beat()), ALIVE_FOR_S, (SessionState.SILENT, False, False, False)),
+        (heard(beat(flags=Flag.SESSION_CLOSED)), 0.0, (SessionState.CLOSED, False, False, False)),
     ],
 )
 def test_the_log_and_the_status_see_the_same_of_a_session(session: Session, now: float, said: tuple[object, ...]):
     status = told(session, now)
-    assert seen(session, US, now) == (status.state, status.pending, status.order_expired) == said
+    vendor = bool(status.vendor_has_picture)
+    assert seen(session, US, now) == (status.state, status.pending, status.order_expired, vendor) == said
 
 
 def test_a_session_without_an_answer_is_unproved():

@@ -43,6 +43,7 @@ def aircraft(**more: Any) -> AircraftStatus:
 def session(state: SessionState = SessionState.OPEN, **more: Any) -> SessionStatus:
     good = {"session": 32 * "a", "device": "drone-7", "systems": [1], "boot_counter": 5, "pending": False, "refusal": None}
     good |= {"epoch": 0, "beat_age_s": 0.2, "late_s": 0.0, "proved": True, "clock_agrees": True, "flags": 0, "age_s": 60.0}
+    good |= {"vendor_has_picture": False}
     good |= {"aircraft": aircraft()}
     return SessionStatus(**{**good, "state": state, **more})
 
@@ -80,6 +81,7 @@ def air(**more: Any) -> AirStatus:
     good |= {
         "late_per_s": 0.0,
         "fc_waits_s": 0.0,
+        "seen_by": [],
         "aircraft": aircraft(),
         "commands": {"pilot": StationCommands(3, 0)},
         "kept_aboard": {},

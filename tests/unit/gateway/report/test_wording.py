@@ -26,6 +26,7 @@ def test_every_state_has_its_sentence():
         (session(), "open; commands go up"),
         (session(proved=False), "open, unproved: no challenge of ours was answered; commands go up"),
         (session(flags=EXPIRED), "open, order expired; commands go up"),
+        (session(vendor_has_picture=True), "open, the seal begins at the controller; commands go up"),
         (
             session(pending=True, refusal=Refusal.PENDING),
             "open, order pending; it flies under an order that has not come yet",
