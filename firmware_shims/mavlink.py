@@ -159,6 +159,11 @@ def key(frame: bytes | memoryview) -> tuple[int, int, int]:
     return frame[3], frame[4], frame[2]
 
 
+def is_signed(frame: bytes | memoryview) -> bool:
+    """Whether a whole frame has a signature."""
+    return frame[0] == V2 and bool(frame[2] & SIGNED)
+
+
 def _sender(data: bytes, at: int) -> bytes:
     """sysid and compid of the frame that starts at `at`."""
     begin = at + (5 if data[at] == V2 else 3)

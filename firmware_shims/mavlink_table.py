@@ -23,8 +23,8 @@ _PARAMS = "param1 param2 param3 param4"
 _READ_IN_ALL = ("target_system",)
 _URI = "uri"  # the end of the name of each field that says where a program can fetch something
 _READ = {  # the other fields that are read
-    "COMMAND_INT": f"{_PARAMS} x y z command",
-    "COMMAND_LONG": f"{_PARAMS} param5 param6 param7 command",
+    "COMMAND_INT": f"{_PARAMS} x y z command target_component",
+    "COMMAND_LONG": f"{_PARAMS} param5 param6 param7 command target_component",
     "FILE_TRANSFER_PROTOCOL": "payload",
     "GPS_RTCM_DATA": "flags len data",
     "MANUAL_CONTROL": "target",

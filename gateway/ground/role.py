@@ -17,7 +17,6 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Set
-from typing import TYPE_CHECKING
 
 from firmware_shims import addresses
 from gateway import clock, config
@@ -38,6 +37,7 @@ from gateway.errors import ConfigError
 from gateway.ground import session_report
 from gateway.ground.aircraft_watch import AircraftWatch
 from gateway.ground.boots import Boots
+from gateway.ground.notices import Notices
 from gateway.ground.order_file import OrderFile
 from gateway.ground.owners import Owners
 from gateway.ground.path_size import PathSizes
@@ -64,9 +64,6 @@ from gateway.report.status_socket import Publisher
 from keys.folders.station import StationFolder
 from keys.lanes import VIDEO_LANES
 from keys.order import VerifiedOrder
-
-if TYPE_CHECKING:
-    from gateway.ground.notices import Notices
 
 BATCHES_A_TURN = 8  # of one link, before the other links and the upkeep have their turn
 HOUSEKEEP_SOON_S = 0.1  # after a beat or another message about keys; and the time between two while an answer is awaited
@@ -119,7 +116,7 @@ class Ground:
         self.plain_video = PlainVideo(*ends, native=settings.native)
         self._housekeep_at = self._status_at = 0.0
         self.started, self._older_seen = clock.now(), 0  # the latter: datagrams of older sessions that raised an alarm
-        self._aircraft = AircraftWatch(self.alarms, _notices(self.gcs) if settings.notices else None)
+        self._aircraft = AircraftWatch(self.alarms, Notices(self.gcs) if settings.notices else None)
         self.publisher = Publisher("ground", station.name)
         self.boots = Boots(station, self.listener, self.alarms, BackgroundTask(self.barrier))
         self._order_end = OrderEnd(lambda text: say("ground", f"{station.name}: {text}"))
@@ -236,6 +233,7 @@ class Ground:
     # --- 3 and 4: to the people ---
 
     def _to_gcs(self, bundles: list[Bundle], now: float) -> None:
+        self.uplink.answers.hear(bundles)
         frames: list[bytes | memoryview] = [frame for bundle in bundles for frame in bundle.frames]
         with self.barrier:
             if any(map(addresses.is_stream, frames)):
@@ -354,12 +352,6 @@ class Ground:
 
     def status(self, now: float) -> GroundStatus:
         return self._report.read(now)
-
-
-def _notices(gcs: list[Endpoint]) -> Notices:
-    from gateway.ground.notices import Notices  # noqa: PLC0415 - it loads a MAVLink dialect, which takes 0.1 s
-
-    return Notices(gcs)
 
 
 def named_start(settings: GroundConfig, order: VerifiedOrder) -> Start | None:

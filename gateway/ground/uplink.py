@@ -18,6 +18,7 @@ from gateway.core.ground.session import Session
 from gateway.core.ground.uplink_sessions import UplinkSessions
 from gateway.core.refusal import Refusal
 from gateway.endpoints import Endpoint
+from gateway.ground.answers import Answers
 from gateway.loop.frame_reader import FrameReader
 from gateway.report import wording
 from gateway.report.alarms import Alarms, Reason
@@ -25,6 +26,7 @@ from gateway.report.kept_back import KeptBack
 from keys.lanes import Role
 from keys.order import VerifiedOrder
 
+MAY_NOT_COMMAND = "this station may not command"
 _MISROUTED = (Refusal.NOBODYS, Refusal.FOR_ALL)  # a person can change what causes these
 
 
@@ -43,6 +45,7 @@ class GroundUplink:
         self.refused: Counter[str] = Counter()  # frames that were not sent, by reason
         self.sent = 0
         self.kept, self.misrouted = KeptBack(), KeptBack()  # by the guard policy; because they are for no one aircraft
+        self.answers = Answers()
         self._readers = [FrameReader(endpoint, self._barrier, only_mavlink=True) for endpoint in gcs]
         self._links, self._alarms = links, alarms
         self._guard = Guard(sessions.station.guard)
@@ -64,11 +67,11 @@ class GroundUplink:
                 with self._barrier:
                     strangers = reader.strangers
                     for waited, frames in reader.read(now):
-                        self._command(frames, waited, now)
+                        self._command(reader.endpoint, frames, waited, now)
                     if reader.strangers > strangers:
                         self._alarms.raise_(Reason.NOT_MAVLINK, now, endpoint=reader.endpoint.address)
 
-    def _command(self, frames: list[bytes], waited: float, now: float) -> None:
+    def _command(self, gcs: Endpoint, frames: list[bytes], waited: float, now: float) -> None:
         """`frames` had waited here for `waited` seconds. They go up with the echo of that time, or not at all."""
         self.sessions.systems.hear_stations(frames)
         if waited > self.sessions.order.content.policy.fresh_ms / 1000:
@@ -78,12 +81,15 @@ class GroundUplink:
             self.refused[refusal] += len(frames)
             if refusal is Refusal.OBSERVER:
                 self._alarms.raise_(Reason.MAY_NOT_COMMAND, now)
+                for frame in frames:
+                    self.answers.deny(gcs, frame, MAY_NOT_COMMAND, now)
             return
         judged = [(frame, self._held(frame)) for frame in frames]
         sealed = self.sessions.seal([frame for frame, held in judged if held is None], now, self._when(waited, now))
         self.sent += sealed.sent
-        for held in filter(None, (held for _, held in judged)):
-            self._keep_back(held, now)
+        for frame, held in judged:
+            if held is not None:
+                self.answers.deny(gcs, frame, self._keep_back(held, now), now)
         for frame, why in sealed.refused:
             self._refuse(frame, why, now)
         self._send(sealed.datagrams, now)
@@ -99,11 +105,13 @@ class GroundUplink:
             return self._guard.held(frame)
         return UNJUDGED
 
-    def _keep_back(self, held: str, now: float) -> None:
+    def _keep_back(self, held: str, now: float) -> str:
+        """The name under which it is counted."""
         self.refused[DropReason.GUARDED.value] += 1
         name = self.kept.count(held)
         times, policy = self.kept.times(name), self._guard.policy
         self._alarms.raise_(Reason.GUARDED_HERE, now, key=name, policy=policy, message=name, times=times)
+        return name
 
     def _refuse(self, frame: bytes, why: Refusal, now: float) -> None:
         self.refused[why] += 1

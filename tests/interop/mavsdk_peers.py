@@ -16,7 +16,7 @@ from mavsdk.connection_result import ConnectionResult
 from mavsdk.logging import log_subscribe
 from mavsdk.mavsdk import Configuration, Mavsdk
 from mavsdk.plugins import camera_server as server
-from mavsdk.plugins.action import Action
+from mavsdk.plugins.action import Action, ActionError, ActionResult
 from mavsdk.plugins.action_server import ActionServer
 from mavsdk.plugins.camera import Camera, CameraError
 from mavsdk.plugins.ftp import Ftp, FtpResult
@@ -151,6 +151,15 @@ class GroundStation:
         begin(done)
         assert ended.wait(WAIT_S), f"the transfer hangs after {len(results)} steps"
         return results[-1]
+
+    def arm(self) -> tuple[ActionResult, float]:
+        """The result, and the seconds until it came."""
+        began = time.monotonic()
+        try:
+            self._action.arm()
+        except ActionError as error:
+            return error.result, time.monotonic() - began
+        return ActionResult.SUCCESS, time.monotonic() - began
 
     def arm_and_disarm(self) -> None:
         self._action.arm()

@@ -58,7 +58,7 @@ def test_the_ground_control_station_is_told_that_the_picture_is_gone_and_that_it
         step(b"a picture")
     pair.until(lambda: any("no picture" in each[3] for each in said), step)
     pair.until(lambda: any("picture is back" in each[3] for each in said), lambda: step(b"a picture"))
-    assert {each[:2] for each in said} == {(1, statustext.COMPONENT)}
+    assert {each[:2] for each in said} == {(1, statustext.UDP_BRIDGE)}
     gone, back = (
         next(each for each in said if words in each[3]) for words in ("no picture for", "picture is back (video A)")
     )

@@ -4,6 +4,7 @@ import pytest
 from pymavlink.dialects.v20 import all as dialect
 
 from firmware_shims.guard import UNJUDGED, Guard
+from gateway.core.ground.opened import Bundle
 from gateway.core.refusal import Refusal
 from gateway.ground.uplink import GroundUplink
 from gateway.report.alarms import Alarms
@@ -73,6 +74,70 @@ def test_what_the_policy_holds_back_is_counted_and_said_and_the_rest_goes(pilot:
         "kept back: SETUP_SIGNING, once (guard policy 'pilot')",
         "kept back: LOG_ERASE, 2 times (guard policy 'pilot')",
     ]
+
+
+def answers(frames: list[bytes]) -> list[tuple[int, ...]]:
+    """(from system, from component, command, result, to system, to component), by pymavlink's own parser."""
+    found = [dialect.MAVLink(None).parse_char(frame) for frame in frames]
+    assert {each.get_type() for each in found} <= {"COMMAND_ACK"}
+    return [
+        (
+            *(each.get_srcSystem(), each.get_srcComponent(), each.command, each.result),
+            *(each.target_system, each.target_component),
+        )
+        for each in found
+    ]
+
+
+FLASH = [
+    bytes(kind.pack(GCS))
+    for kind in (
+        dialect.MAVLink_command_long_message(1, 0, dialect.MAV_CMD_FLASH_BOOTLOADER, 0, *[0] * 7),
+        dialect.MAVLink_command_int_message(1, 100, 0, dialect.MAV_CMD_FLASH_BOOTLOADER, 0, 0, *[0] * 7),
+    )
+]
+
+
+def test_a_command_that_the_policy_denies_is_answered_where_it_came_from(pilot: Scene):
+    to_all = bytes(dialect.MAVLink_command_long_message(0, 0, 42650, 0, *[0] * 7).pack(GCS))
+    pilot.gcs[1].put(b"".join([*FLASH, ARM, ERASE, to_all]))
+    pilot.uplink.relay({*pilot.gcs}, pilot.now)
+    assert answers(pilot.gcs[1].drained) == [(1, 1, 42650, 2, 255, 190), (1, 100, 42650, 2, 255, 190)]
+    assert pilot.gcs[0].drained == []
+    pilot.aircraft.receive(pilot.links[0].drained, pilot.now)
+    assert [frame for _, frame in pilot.aircraft.commands] == [ARM]
+    assert pilot.uplink.refused == {"guarded": 4}
+
+
+def test_a_station_without_the_role_is_told_that_its_command_is_denied():
+    scene = Scene(2)
+    scene.join()
+    scene.gcs[0].put(HEARTBEAT, ARM)
+    scene.uplink.relay({*scene.gcs}, scene.now)
+    assert answers(scene.gcs[0].drained) == [(1, 1, 400, 2, 255, 190)]
+
+
+def test_where_the_aircraft_signs_its_frames_the_answer_is_a_text(pilot: Scene):
+    signer = dialect.MAVLink(None, srcSystem=1, srcComponent=1)
+    signer.signing.secret_key, signer.signing.sign_outgoing, signer.signing.link_id = bytes(32), True, 0
+    signed = bytes(dialect.MAVLink_heartbeat_message(2, 3, 0, 0, 4, 3).pack(signer))
+    pilot.uplink.answers.hear([Bundle(None, 0, [memoryview(signed)], 0.0), Bundle(None, 1, [], 0.0)])  # type: ignore[arg-type]
+    for later in (0.0, 4.0, 6.0):
+        pilot.gcs[0].put(*FLASH, ERASE)
+        pilot.now += later
+        pilot.pass_time(0.5)
+        pilot.uplink.relay({*pilot.gcs}, pilot.now)
+    found = [dialect.MAVLink(None).parse_char(frame) for frame in pilot.gcs[0].drained]
+    assert {(each.get_srcSystem(), each.get_srcComponent(), each.severity) for each in found} == {(1, 191, 4)}
+    both = ["zegel: denied: COMMAND_LONG FLASH_BOOTLOADER", "zegel: denied: COMMAND_INT FLASH_BOOTLOADER"]
+    assert [each.text for each in found] == both * 2
+
+
+def test_what_is_refused_only_for_now_is_not_answered():
+    scene = Scene(1)
+    scene.gcs[0].put(ARM)
+    scene.uplink.relay({*scene.gcs}, scene.now)
+    assert scene.gcs[0].drained == []
 
 
 def test_what_is_for_no_one_aircraft_is_counted_named_and_said_and_the_rest_goes():
