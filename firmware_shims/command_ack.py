@@ -25,8 +25,7 @@ def denied(frame: bytes) -> bytes | None:
     number = mavlink.message_id(frame)
     if number not in _COMMANDS:
         return None
-    begin, message = mavlink.V2_HEADER if frame[0] == mavlink.V2 else mavlink.V1_HEADER, MESSAGES[number]
-    payload = frame[begin : begin + frame[1]]
+    message, payload = MESSAGES[number], mavlink.payload(frame)
     command, system, component = (
         int(message.number_in(payload, field)) for field in ("command", "target_system", "target_component")
     )

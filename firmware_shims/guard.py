@@ -41,7 +41,7 @@ class Guard:
             return name_of(number)
         if number not in self._may_send:
             return message.name
-        payload = _payload(frame)
+        payload = mavlink.payload(frame)
         if (flaw := _flaw(frame, payload, message)) is not None:
             return f"{message.name}, {flaw}"
         question = QUESTIONS.get(number)
@@ -67,11 +67,6 @@ def _held_from_everybody(frame: bytes | memoryview) -> str | None:
 
 def _has_unknown_flags(frame: bytes | memoryview) -> bool:
     return frame[0] == mavlink.V2 and bool(frame[2] & ~mavlink.SIGNED)
-
-
-def _payload(frame: bytes | memoryview) -> bytes:
-    begin = mavlink.V2_HEADER if frame[0] == mavlink.V2 else mavlink.V1_HEADER
-    return bytes(frame[begin : begin + frame[1]])
 
 
 def _flaw(frame: bytes | memoryview, payload: bytes, message: Message) -> str | None:

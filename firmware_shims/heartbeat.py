@@ -13,18 +13,25 @@ from pymavlink.dialects.v20 import minimal
 from firmware_shims import mavlink
 
 AUTOPILOT = minimal.MAV_COMP_ID_AUTOPILOT1
+GENERIC, ARDUPILOT, PX4 = minimal.MAV_AUTOPILOT_GENERIC, 3, 12  # MAV_AUTOPILOT; the dialect has only the first
 SYSTEM = 1  # the default of an aircraft: SYSID_THISMAV (ArduPilot), MAV_SYS_ID (PX4)
 _DECODER = minimal.MAVLink(None)
 _NOT_AUTOPILOTS = (minimal.MAV_TYPE_GCS, minimal.MAV_TYPE_ONBOARD_CONTROLLER)
 
 
 class Heartbeat(NamedTuple):
-    """The content of a valid HEARTBEAT about its sender."""
+    """The content of a valid HEARTBEAT about its sender.
+
+    `firmware`, `vehicle`, `mode`: its autopilot, type and custom_mode, whose meaning depends on the firmware.
+    """
 
     sysid: int
     compid: int
     armed: bool
     from_autopilot: bool  # not from a ground station, a companion or a camera
+    firmware: int = GENERIC
+    vehicle: int = 0
+    mode: int = 0
 
 
 def read(frame: bytes | memoryview) -> Heartbeat | None:
@@ -37,7 +44,8 @@ def read(frame: bytes | memoryview) -> Heartbeat | None:
         return None
     flies = message.autopilot != minimal.MAV_AUTOPILOT_INVALID and message.type not in _NOT_AUTOPILOTS
     armed = bool(message.base_mode & minimal.MAV_MODE_FLAG_SAFETY_ARMED)
-    return Heartbeat(message.get_srcSystem(), message.get_srcComponent(), armed, flies)
+    said = message.autopilot, message.type, message.custom_mode
+    return Heartbeat(message.get_srcSystem(), message.get_srcComponent(), armed, flies, *said)
 
 
 class Autopilots:

@@ -175,6 +175,12 @@ def message_id(frame: bytes | memoryview) -> int:
     return int.from_bytes(frame[7:10], "little") if frame[0] == V2 else frame[5]
 
 
+def payload(frame: bytes | memoryview) -> bytes:
+    """The payload of a whole frame. MAVLink 2 omits zeros at its end."""
+    begin = V2_HEADER if frame[0] == V2 else V1_HEADER
+    return bytes(frame[begin : begin + frame[1]])
+
+
 def _run(data: bytes, at: int, sender: bytes, frames: list[bytes]) -> int:
     """Append to `frames` those of MAVLink 2 from `at` on, as long as another one of `sender` begins where each ends.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from firmware_shims.definitions import COMMAND_NUMBER_OF, NUMBER_OF
+from firmware_shims.shim import SHIMS
 
 
 class Group(NamedTuple):
@@ -188,29 +189,7 @@ AUX_FUNCTION, AUX_HELD = COMMAND_NUMBER_OF["DO_AUX_FUNCTION"], frozenset({164.0}
 
 # PARAM_SET of these is only for a maintainer. A pilot sets the hundreds of others, so this is a list of denied names: their
 # patterns, and the reason. Case is ignored, as ArduPilot does.
-PARAMETERS_HELD = {
-    "BRD_*": "ArduPilot: write protection of firmware and bootloader, watchdog, debug pins",
-    "SYS_*": "PX4: update of the bootloader, reset of all parameters at the next start, factory test",
-    "FORMAT_VERSION": "ArduPilot: resets all parameters at the next start",
-    "SERIAL*": "ArduPilot: passthrough, and the protocol of each serial port, in clear",
-    "SER_*": "PX4: the same",
-    "MAV_?_*": "PX4: which port or network carries MAVLink, in clear",
-    "UXRCE_DDS_*": "PX4: the same for ROS 2",
-    "ZENOH_*": "PX4: the same",
-    "DDS_*": "ArduPilot: the same for ROS 2",
-    "MAV*_OPTIONS": "ArduPilot: whether MAVLink must be signed, and is forwarded to other ports",
-    "TEL_*": "PX4: the same for telemetry by other radios",
-    "ISBD_*": "PX4: the same for telemetry by satellite",
-    "MAV_SIGN*": "PX4: whether MAVLink must be signed",
-    "NET_*": "ArduPilot: network ports, which are in clear",
-    "CAN_SLCAN*": "ArduPilot: passthrough to the CAN bus",
-    "SERVO_BLH_*": "ArduPilot: passthrough to the motor controllers",
-    "LOG_*": "ArduPilot: where and what is logged, and when old logs are removed",
-    "SDLOG_*": "PX4: the same, and the keys of its logs",
-    "RC*_OPTION": "ArduPilot: a switch for any auxiliary function, such as one that pauses the log",
-    "BTN_FUNC*": "ArduPilot: the same for a button",
-    "SCR_[!U]*": "ArduPilot: scripts, but not SCR_USER1 to 6, which are their arguments",
-}
+PARAMETERS_HELD = {pattern: f"{shim.NAME}: {why}" for shim in SHIMS for pattern, why in shim.PARAMETERS_HELD.items()}
 
 # PARAM_EXT_SET of a camera-operator is for these components: MAV_COMP_ID_CAMERA to CAMERA6, GIMBAL, GIMBAL2 to GIMBAL6.
 CAMERA_COMPONENTS = frozenset({*range(100, 106), 154, *range(171, 176)})
@@ -225,15 +204,7 @@ FILES_READ = frozenset(
 # The places of MAVLink's signing key, which crosses no link, and the memory that holds it; and on Linux, where an autopilot
 # may run together with Zegel, other secrets. Patterns of paths in lower case, in their shortest form.
 FILES_HELD = {
-    "@sys/storage.bin*": "ArduPilot: its parameter memory, with the signing key",
-    "@sys/flash.bin*": "ArduPilot: firmware, and on some boards the parameter memory",
-    "@sys/crash_dump.bin*": "ArduPilot: memory at a crash",
-    "*strg_bak/*": "ArduPilot: copies of the parameter memory, which it makes at every start",
-    "*.stg": "ArduPilot: the parameter memory of boards that keep it on the card, and on Linux",
-    "*eeprom.bin": "ArduPilot in simulation: the same",
-    "mavlink/*": "PX4: mavlink-signing-key.bin, from the root of the card",
-    "fs/microsd/mavlink/*": "PX4: the same, from the root of the system",
-    "fs/mtd*": "PX4: its parameter memory",
+    **{path: f"{shim.NAME}: {why}" for shim in SHIMS for path, why in shim.FILES_HELD.items()},
     "dev/*": "PX4, and Linux: devices, memories among them",
     "proc/*": "PX4, and Linux: the same by another name",
     "var/lib/zegel/*": "Linux: the keys of zegel",

@@ -16,6 +16,14 @@ WARNING, NOTICE = 4, 5  # MAV_SEVERITY
 _MESSAGE = MESSAGES[NUMBER_OF["STATUSTEXT"]]
 
 
+def payload(severity: int, text: str) -> bytes:
+    """ValueError if the text is not ASCII of at most TEXT_MAX bytes."""
+    encoded = text.encode("ascii")
+    if len(encoded) > TEXT_MAX:
+        raise ValueError(f"a STATUSTEXT of {len(encoded)} bytes")
+    return bytes([severity]) + encoded
+
+
 class Speaker:
     """Makes frames of one component, with sequence numbers of their own for each system."""
 
@@ -24,10 +32,7 @@ class Speaker:
         self._next: Counter[int] = Counter()
 
     def frame(self, system: int, severity: int, text: str) -> bytes:
-        """A MAVLink 2 frame; ValueError if the text is not ASCII of at most TEXT_MAX bytes."""
-        encoded = text.encode("ascii")
-        if len(encoded) > TEXT_MAX:
-            raise ValueError(f"a STATUSTEXT of {len(encoded)} bytes")
+        """A MAVLink 2 frame; ValueError as `payload`."""
         seq = self._next[system]
         self._next[system] = (seq + 1) % 256
-        return frames.made(_MESSAGE, bytes([severity]) + encoded, (system, self._component), seq)
+        return frames.made(_MESSAGE, payload(severity, text), (system, self._component), seq)

@@ -18,6 +18,7 @@ from typing import TypeAlias, TypeVar
 import msgspec
 
 from firmware_shims.heartbeat import SYSTEM
+from gateway import rate_table
 from gateway.batch import CAPACITY, FEW
 from gateway.core import wire
 from gateway.core.bundle import FLUSH_MAX_S, FLUSH_S
@@ -82,6 +83,8 @@ class AirConfig(_Role, frozen=True, kw_only=True):
     link_kbit: int | None = None  # rate of the narrowest link; announcements take at most 5 % of it
     flush_ms: float = Tuning().flush_ms
     system_id: int = SYSTEM  # MAVLink system id of this aircraft
+    renumber: bool = False  # give the frames of system 0, component 200 (Betaflight) this aircraft's number
+    rates: dict[str, float] = {}  # messages of the flight controller, and how often a second it is asked to send each
     rewrite: bool = False  # a video stream's address becomes each station's own port, instead of staying aboard
     source: tuple[Source, ...] = ()  # what `zegel source` brings to the lanes; air needs to know who else sees it
     vendor: dict[str, Vendor] = {}
@@ -264,13 +267,15 @@ def _checked(kind: type[Config], values: Values, where: Where) -> Config:
     _check_video(where["video"], config)
     plain, texts = ("fc", (config.fc,)) if isinstance(config, AirConfig) else ("gcs", config.gcs)
     for text in texts:
-        endpoint(text, where[plain])
+        if endpoint(text, where[plain]).msp and plain != "fc":
+            raise ConfigError(f"{where[plain]}: {text} is no flight controller", hint="msp+ is for the key fc alone")
     _check_distinct(where[plain], plain, texts)
     if isinstance(config, GroundConfig) and config.feed is not None:
         feed(config.feed)
     if isinstance(config, AirConfig) and config.link_kbit is not None:
         _check_range(where, "link_kbit", config.link_kbit, *LINK_KBIT)
     if isinstance(config, AirConfig):
+        rate_table.check(where["rates"], config.rates, by_msp=endpoint(config.fc).msp)
         _check_range(where, "system_id", config.system_id, *SYSTEM_IDS)
         tables.check(config.source, config.vendor, len(config.video), where["source"], where["vendor"])
         _check_vendors(where["seen_by"], config.seen_by)
@@ -328,7 +333,7 @@ def _check_tuning(where: Where, found: Tuning | AirConfig | GroundConfig) -> Non
 def _check_links(where: str, config: AirConfig | GroundConfig) -> None:
     if not config.link:
         raise ConfigError(f"{where}: no link", hint="name at least one, such as udpout:192.168.10.2:14600")
-    kinds = [endpoint(text, where).kind for text in config.link]
+    kinds = ["msp" if (link := endpoint(text, where)).msp else link.kind for text in config.link]
     for text, kind in zip(config.link, kinds, strict=True):
         if kind not in LINK_KINDS:
             raise ConfigError(

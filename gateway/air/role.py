@@ -2,7 +2,7 @@
 
 One turn of the loop, and the functions in its order:
   1  `turn`             wait for an endpoint or a deadline; if only a camera has data and nothing is due, step 5 is all
-  2  `_telemetry`       bytes from the flight controller become frames (gateway.loop.frame_reader)
+  2  `_telemetry`       bytes from the flight controller become frames (flight_controller.py)
   3  `_send_telemetry`  frames become bundles, sealed once for commanders and once for observers, when a link has room
   4  `_take_commands`   permitted commands go to the flight controller (gateway.air.uplink)
   5  `_relay_video`     one batch of one camera is sealed and sent; then telemetry has its turn again
@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Sequence, Set
 
 from gateway import clock, config
-from gateway.air import long_round, standing, vendors
+from gateway.air import flight_controller, long_round, standing, vendors
 from gateway.air.hold_back import HoldBack
 from gateway.air.oversize import Oversize
 from gateway.air.own_state import OwnState
@@ -40,7 +40,7 @@ from gateway.errors import OrderExpired, SeenByVendor
 from gateway.local_users import LocalUsers
 from gateway.loop import hardening, pacing, watchdog
 from gateway.loop.barrier import breathe
-from gateway.loop.frame_reader import FrameReader, together
+from gateway.loop.frame_reader import together
 from gateway.loop.pacing import Pace
 from gateway.loop.poller import Poller
 from gateway.report import advice, aircraft_report, in_clear, wording
@@ -86,7 +86,7 @@ class Air:
         self.pace = Pace(self.poller, paces)
         self._video = deque(zip(VIDEO_LANES, self.cameras, strict=False))
         self._only_video = frozenset(self.cameras)
-        self.fc_frames, self.frames = FrameReader(self.fc, self.barrier), FrameCounts()
+        self.fc_frames, self.frames = flight_controller.of(self.fc, settings, self.barrier), FrameCounts()
         self.link_down = self.link_full = self.late = 0  # dropped: no link was up; all were full; too old
         self.alarms = Alarms(lambda text: say("air", text))
         self.oversize = Oversize(self.cameras, settings.mtu, self.alarms)
@@ -113,7 +113,7 @@ class Air:
         self._refuse_on_the_ground()
         self.started = now = clock.now()
         self.sessions.begin(now)
-        parts = (self.announcer, self.fc, self.alarms, self.barrier, clock.now)
+        parts = (self.announcer, self.fc_frames, self.alarms, self.barrier, clock.now)
         self.uplink = AirUplink(*parts, rewrite=self.settings.rewrite)
         self.bundler = Bundler(self.settings.mtu, self.order.content.policy.pad, now, self.settings.flush_ms / 1000)
         self._pad_video = bool(self.order.content.policy.flags & PolicyFlag.PAD_VIDEO)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from firmware_shims import heartbeat
 from gateway import clock
+from gateway.air.flight_controller import FlightController
 from gateway.core.barrier import Barrier
 from gateway.loop.barrier import breathe
-from gateway.loop.frame_reader import FrameReader, together
+from gateway.loop.frame_reader import together
 from gateway.loop.poller import Poller
 from gateway.report.log import say
 
@@ -17,7 +18,7 @@ HEAR_FC_S = 3.0  # how long to listen
 LOOK_EVERY_S = 0.05
 
 
-def listen(fc: FrameReader, system_id: int, poller: Poller, barrier: Barrier) -> heartbeat.Autopilots:
+def listen(fc: FlightController, system_id: int, poller: Poller, barrier: Barrier) -> heartbeat.Autopilots:
     """What the flight controller says in HEAR_FC_S; it may be silent."""
     until, autopilots = clock.now() + HEAR_FC_S, heartbeat.Autopilots(system_id)
     while (now := clock.now()) < until and not autopilots.armed and not poller.stopping:

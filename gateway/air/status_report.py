@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from gateway.air.flight_controller import FlightController
 from gateway.air.hold_back import HoldBack
 from gateway.air.oversize import Oversize
 from gateway.air.own_state import OwnState
@@ -17,7 +18,6 @@ from gateway.core.bundle import Bundler
 from gateway.core.drop_reason import DropReason
 from gateway.endpoint_state import State
 from gateway.endpoints import Endpoint
-from gateway.loop.frame_reader import FrameReader
 from gateway.report import aircraft_report
 from gateway.report.alarms import Alarms
 from gateway.report.frame_counts import FrameCounts
@@ -39,7 +39,7 @@ class Parts(Protocol):
     vendors: Vendors
     uplink: AirUplink
     bundler: Bundler
-    fc_frames: FrameReader
+    fc_frames: FlightController
     frames: FrameCounts
     oversize: Oversize
     plain_video: PlainVideo
@@ -114,7 +114,8 @@ class StatusReport:
             **uplink,
             "late": air.bundler.late + air.late + air.plain_video.late + uplink.get(DropReason.LATE.value, 0),
             "link_down": air.link_down,
-            "fc_down": air.uplink.not_taken,
+            "fc_down": air.uplink.not_taken - air.fc_frames.refused,
+            "not_for_msp": air.fc_frames.refused,
             "link_full": air.link_full,
             "oversize": air.oversize.total,
             "resync_bytes": air.fc_frames.resync_bytes,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import groupby
+from typing import Protocol
 
 from firmware_shims import addresses
 from firmware_shims.guard import UNJUDGED, Guard
@@ -23,6 +24,13 @@ from gateway.report.kept_back import KeptBack
 from gateway.report.role_status import StationCommands
 
 
+class Taker(Protocol):
+    """What frames are handed to; an endpoint is one."""
+
+    def send(self, batch: Batch, now: float, /) -> int:
+        """How many were sent, or wait."""
+
+
 class AirUplink:
     """The uplink of the present session; `follow` replaces the session.
 
@@ -33,7 +41,7 @@ class AirUplink:
     def __init__(
         self,
         announcer: Announcer,
-        fc: Endpoint,
+        fc: Taker,
         alarms: Alarms,
         barrier: Barrier | None = None,
         clock: Callable[[], float] | None = None,

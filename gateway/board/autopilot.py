@@ -90,6 +90,13 @@ def _told(address: Address, subject: Subject) -> Iterator[Finding]:
             "zegel status, in flight",
         )
         return
+    if address.msp:
+        yield unknown(
+            "flight controller",
+            f"{address} speaks MSP, which answers only what it is asked, and this check does not send",
+            "zegel status, in flight",
+        )
+        return
     if others := _taken(address):
         if address.kind == "serial":  # port.py has said who has it, and what to do
             names = ", ".join(map(str, others))

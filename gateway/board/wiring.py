@@ -6,6 +6,7 @@ Pins: raspberrypi.com/documentation (40-pin header), Pixhawk connector standard 
 
 from __future__ import annotations
 
+import dataclasses
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,18 +14,31 @@ from pathlib import Path
 from gateway.endpoints.address import Address
 from keys.commands.account import Account
 
-ARDUPILOT, PX4 = "ardupilot", "px4"
-AUTOPILOTS = (ARDUPILOT, PX4)
+ARDUPILOT, PX4, BETAFLIGHT, INAV = "ardupilot", "px4", "betaflight", "inav"
+AUTOPILOTS = (ARDUPILOT, PX4, BETAFLIGHT, INAV)
 
-PINS = """\
+SHIM_NAMES = {BETAFLIGHT: "Betaflight", INAV: "iNav"}
+
+ON_THE_PI = """\
+and once on the Pi:
+  sudo raspi-config nonint do_serial_cons 1 && sudo raspi-config nonint do_serial_hw 0
+  Pi 4: dtoverlay=disable-bt   Pi 5: dtparam=uart0=on   in /boot/firmware/config.txt, then: sudo reboot"""
+
+PINS = f"""\
 wire, with both powered off; both sides are 3.3 V:
   Raspberry Pi pin 8   (GPIO14, TX)  to  TELEM2 pin 3 (RX)      crossed: TX to RX
   Raspberry Pi pin 10  (GPIO15, RX)  to  TELEM2 pin 2 (TX)
   Raspberry Pi pin 6   (ground)      to  TELEM2 pin 6 (ground)  always: without it there is only noise
   leave TELEM2 pin 1 (5 V) open: the Pi has its own supply; pins 4 and 5 (CTS, RTS) stay open, there is no flow control
-and once on the Pi:
-  sudo raspi-config nonint do_serial_cons 1 && sudo raspi-config nonint do_serial_hw 0
-  Pi 4: dtoverlay=disable-bt   Pi 5: dtparam=uart0=on   in /boot/firmware/config.txt, then: sudo reboot"""
+{ON_THE_PI}"""
+
+PINS_OF_A_UART = f"""\
+wire, with both powered off; both sides are 3.3 V:
+  Raspberry Pi pin 8   (GPIO14, TX)  to  RX of a free UART  crossed: TX to RX
+  Raspberry Pi pin 10  (GPIO15, RX)  to  TX of that UART
+  Raspberry Pi pin 6   (ground)      to  ground             always: without it there is only noise
+  leave 5 V open: the Pi has its own supply
+{ON_THE_PI}"""
 
 USB = "wire: one USB cable from the flight controller to this computer; the baud rate does not matter"
 
@@ -60,6 +74,12 @@ set at the flight controller (PX4), with QGroundControl, then restart it:
   USB speaks MAVLink by itself (SYS_USB_AUTO = Auto-detect or MAVLink; USB_MAV_MODE = Onboard)
   MAV_SYS_ID = 1 ...          another number for each aircraft, and as system_id in air.toml
   signing needs no change: signed frames pass unchanged, and the signing key never crosses the link"""
+
+PARAMETERS_MSP = """\
+set at the flight controller ({name}), in its Configurator, tab Ports; then Save and Reboot:
+  Configuration/MSP on, {baud} baud, for the port that this computer is wired to; MSP is always on at USB
+  write the endpoint as fc = "msp+{fc}": zegel asks by MSP, and no command of a station reaches the flight controller
+  or, for its own MAVLink: Telemetry Output MAVLink there, fc without msp+, and renumber = true if it sends as system 0"""
 
 NETWORK = """\
 let the flight controller, or its MAVLink router, send to {endpoint}; and there:
@@ -101,6 +121,10 @@ def aboard(fc: Address, autopilot: str) -> str:
     if fc.kind != "serial":
         return NETWORK.format(endpoint=fc)
     usb = is_usb(fc.device)
+    if autopilot in (BETAFLIGHT, INAV):
+        plain = dataclasses.replace(fc, msp=False)
+        parameters = PARAMETERS_MSP.format(name=SHIM_NAMES[autopilot], baud=fc.baud, fc=plain)
+        return f"{USB if usb else PINS_OF_A_UART}\n\n{parameters}"
     mode = "Onboard" if fc.baud > NARROW_BAUD else "Onboard Low Bandwidth"
     serial, by_usb = {
         ARDUPILOT: (PARAMETERS_ARDUPILOT, PARAMETERS_ARDUPILOT_USB),

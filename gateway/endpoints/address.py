@@ -6,6 +6,7 @@
     udpout:192.168.10.2:14550    udpc:  udpclient:            sends there, and reads what that address answers
     tcp:192.168.10.2:5760        tcpc:  tcpclient:  tcpout:   connects
     tcpin:127.0.0.1:5760         tcps:  tcpserver:            accepts connections
+    msp+serial:/dev/ttyS0:115200   msp+tcp:127.0.0.1:5761     the same, and MSP is spoken there instead of MAVLink
 
 Each network form may be written as a URL (udpin://0.0.0.0:14550), IPv6 is in brackets ([::1]:14550), and a listener
 without a host (udps::14550) listens on every interface. Plain udp: is refused: half of the programs listen, half send.
@@ -43,6 +44,8 @@ _EXAMPLES: dict[Kind, str] = {
     "tcp": "tcp:192.168.10.2:5760",
     "tcpin": "tcpin:127.0.0.1:5760",
 }
+_MSP = "msp+"
+_MSP_KINDS: tuple[Kind, ...] = ("serial", "tcp")  # where one end asks and the other answers
 _DEVICE = re.compile(r"/|com\d+(?![\w.])", re.IGNORECASE)
 _PLACE = re.compile(r"(?:\[(?P<v6>[^\]]+)\]|(?P<host>[^:\[\]]*))(?::(?P<port>[^:]*))?")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
@@ -60,16 +63,22 @@ class AddressError(ValueError):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Address:
-    """The place of an endpoint: `device` and `baud` if it is serial, else `host` (a name or a number) and `port`."""
+    """The place of an endpoint: `device` and `baud` if it is serial, else `host` (a name or a number) and `port`.
+
+    `msp`: MSP is spoken there, and not MAVLink.
+    """
 
     kind: Kind
     host: str = ""
     port: int = 0
     device: str = ""
     baud: int = 0
+    msp: bool = False
 
     def __str__(self) -> str:
         """The canonical form; `parse` of it gives an equal Address."""
+        if self.msp:
+            return f"{_MSP}{dataclasses.replace(self, msp=False)}"
         if self.kind == "serial":
             return f"serial:{self.device}:{self.baud}"
         return f"{self.kind}:{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
@@ -94,6 +103,8 @@ def on_this_computer(host: str) -> bool:
 def parse(text: str) -> Address:
     """The Address that `text` names; AddressError if it names none."""
     text = text.strip()
+    if text.lower().startswith(_MSP):
+        return _by_msp(text, parse(text[len(_MSP) :]))
     if _DEVICE.match(text):
         return _serial(text, text)
     scheme, colon, body = text.partition(":")
@@ -102,6 +113,12 @@ def parse(text: str) -> Address:
         _refuse_scheme(text, scheme.lower())
     body = body.removeprefix("//")
     return _serial(text, body) if kind == "serial" else _network(text, kind, body)
+
+
+def _by_msp(text: str, address: Address) -> Address:
+    if address.msp or address.kind not in _MSP_KINDS:
+        raise AddressError(f"{text} is no line for MSP", hint="msp+serial:/dev/ttyS0:115200 or msp+tcp:127.0.0.1:5761")
+    return dataclasses.replace(address, msp=True)
 
 
 def _refuse_scheme(text: str, scheme: str) -> NoReturn:

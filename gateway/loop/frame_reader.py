@@ -56,6 +56,9 @@ class FrameReader:
 
     def next_due(self) -> float:
         """When to call `read` again without new data: silence ends bytes that only looked like a frame."""
+        return self._settles_at()
+
+    def _settles_at(self) -> float:
         return next(iter(self._begun.values()), float("inf")) + SETTLE_S
 
     def read(self, now: float, reads: int = BATCHES_A_READ) -> list[Came]:
@@ -72,7 +75,7 @@ class FrameReader:
             out += self._framed(batch, now)
             if not (self.endpoint.stream or batch.full) or sum(len(came.frames) for came in out) >= FRAMES_A_READ:
                 break
-        while now >= self.next_due():
+        while now >= self._settles_at():
             out.append(self._settled(now))
         return [came for came in out if came.frames]
 

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from firmware_shims import heartbeat, mavlink
+from firmware_shims import heartbeat, mavlink, msp
+from firmware_shims.msp_session import MspSession
 from gateway.core import bundle, order_fragments, sframe, wire
 from gateway.core.fragment import split
 from gateway.core.order_fragments import Gathering
@@ -34,6 +35,8 @@ from keys.statement import Statement
 from tests import agency
 from tests.hostile.mutation import cuts, flips, mutated, strange_cbor
 from tests.memory_link import mavlink_frame
+from tests.msp_peer import BETAFLIGHT, INAV
+from tests.msp_peer import reply as msp_reply
 
 KEY = Ed25519PrivateKey.generate()
 PUBLIC = KEY.public_key()
@@ -116,6 +119,31 @@ def datagram_framed(data: bytes) -> list[bytes]:
     return frames
 
 
+def msp_replies(data: bytes) -> list[msp.Reply] | None:
+    """A line that is cut anywhere; every byte is accounted for."""
+    parser, half = msp.Parser(), len(data) // 2
+    replies = parser.feed(data[:half]) + parser.feed(data[half:])
+    assert parser.skipped_bytes + len(parser._rest) <= len(data)
+    assert len(replies) == parser.replies
+    return replies or None
+
+
+def told_by_msp(says: dict[int, bytes]) -> Callable[[bytes], object]:
+    """A flight controller that has said who it is, and then says this."""
+
+    def parse(data: bytes) -> object:
+        session = MspSession(1, {})
+        for command in (2, 3, 119, 108, 109):
+            session.requests(float(command))
+            session.receive(msp_reply(command, says[command]), float(command))
+        assert session.firmware
+        frames = session.receive(data, 200.0)
+        assert all(mavlink.Framer().feed(frame) == [frame] for frame in frames)
+        return frames or None
+
+    return parse
+
+
 def parsed_in_batch(kid_size: int) -> Callable[[bytes], object]:
     """The function of the data path, which may differ from the reference only for a CTR of five bytes and more."""
     first, longest = 0x80 | kid_size - 1 << 4, 1 + kid_size + sframe.CTR_BYTES_MAX
@@ -156,6 +184,10 @@ ROOT_CRT = certificate.pem(agency.harbour().root)
 REQUEST = certificate.make_request("drone-7", KEY)
 PUBLIC_FILE = StationPublic("pilot", "Harbour Police", Profile.X25519, STATION)
 
+# Replies of which a message is made.
+_SAID_BY_BETAFLIGHT = tuple(msp_reply(command, BETAFLIGHT[command]) for command in (150, 106, 108, 109, 110))
+_SAID_BY_INAV = tuple(msp_reply(command, INAV[command]) for command in (0x2000, 0x2002, 106, 108, 109))
+
 PARSERS = {
     "CBOR": Parser(
         cose.loads, (cose.dumps({1: [b"a", "b", None, True]}), payload_of(BEAT.sign(KEY))), (MalformedMessage,), 1_000_000
@@ -183,6 +215,9 @@ PARSERS = {
     "uplink header": Parser(parsed_in_batch(8), tuple(UPLINK), (), 300_000),
     "MAVLink line": Parser(framed, LINE, (), 500_000),
     "MAVLink datagram": Parser(datagram_framed, LINE, (), 500_000),
+    "MSP line": Parser(msp_replies, (*map(msp_reply, INAV, INAV.values()), msp_reply(3, b"1", inside=True)), (), 1_000_000),
+    "Betaflight by MSP": Parser(told_by_msp(BETAFLIGHT), _SAID_BY_BETAFLIGHT, (), 1_000_000),
+    "iNav by MSP": Parser(told_by_msp(INAV), _SAID_BY_INAV, (), 1_000_000),
     "bundle": Parser(mavlink.split, (LINE[0] + bytes(30), bytes(9)), (ValueError,), 1_000_000),
     "order's name": Parser(claimed_hash, (ORDER, LARGE), (), 1_000_000),
     "order fragment": Parser(gathered, FRAGMENTS, (ValueError,), 500_000),

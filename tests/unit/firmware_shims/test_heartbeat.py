@@ -23,9 +23,10 @@ def beat(kind: int, autopilot: int, mode: int, source: tuple[int, int] = (1, 1),
 @pytest.mark.parametrize("autopilot", [ARDUPILOT, PX4])
 def test_an_autopilot_armed_and_not(dialect: object, autopilot: int):
     armed = beat(QUADROTOR, autopilot, ARMED, (4, 1), dialect)
-    assert heartbeat.read(armed) == Heartbeat(4, 1, armed=True, from_autopilot=True)
+    assert heartbeat.read(armed) == Heartbeat(4, 1, armed=True, from_autopilot=True, firmware=autopilot, vehicle=QUADROTOR)
     disarmed = beat(QUADROTOR, autopilot, DISARMED, (250, 200), dialect)
-    assert heartbeat.read(memoryview(disarmed)) == Heartbeat(250, 200, armed=False, from_autopilot=True)
+    expected = Heartbeat(250, 200, armed=False, from_autopilot=True, firmware=autopilot, vehicle=QUADROTOR)
+    assert heartbeat.read(memoryview(disarmed)) == expected
 
 
 @pytest.mark.parametrize(
@@ -51,7 +52,8 @@ def test_a_signed_heartbeat():
     sender.signing.secret_key, sender.signing.sign_outgoing, sender.signing.timestamp = bytes(32), True, 1
     frame = bytes(sender.heartbeat_encode(QUADROTOR, PX4, ARMED, 0, 4, 3).pack(sender))
     assert len(frame) == 12 + 9 + 13
-    assert heartbeat.read(frame) == Heartbeat(1, 1, armed=True, from_autopilot=True)
+    expected = Heartbeat(1, 1, armed=True, from_autopilot=True, firmware=PX4, vehicle=QUADROTOR)
+    assert heartbeat.read(frame) == expected
 
 
 def test_any_other_message_is_none():

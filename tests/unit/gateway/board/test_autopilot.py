@@ -127,5 +127,8 @@ def test_a_ground_station_on_the_line_is_no_flight_controller(tmp_path, uart, mo
 
 
 def test_an_autopilot_that_must_be_spoken_to_first_cannot_be_heard(tmp_path):
+    finding = asked(tmp_path, "msp+tcp:127.0.0.1:5761")
+    assert (finding.state, finding.what) == ("cannot tell", "flight controller")
+    assert "speaks MSP" in finding.text
     finding = asked(tmp_path, "udpout:127.0.0.1:14540")
     assert (finding.state, finding.what) == ("cannot tell", "flight controller")

