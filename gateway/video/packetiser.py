@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from gateway.video import rtp
 from gateway.video.damage import Damage
 from gateway.video.nal import KINDS, AccessUnit, Codec, kind
+from gateway.video.parameter_sets import ParameterSets
 
 MTU = 1200
 STAP_A, FU_A = 24, 28  # RFC 6184 table 1
@@ -33,11 +34,11 @@ class Packetiser:
         self._codec: Codec = codec
         self._ssrc, self._sequence = ssrc, first_sequence % rtp.SEQUENCES
         self._room = mtu - rtp.HEADER_SIZE
-        self._sets: dict[int, list[bytes]] = {}  # parameter sets by type, of the last picture that brought some
+        self._sets = ParameterSets(codec)
 
     def packets(self, unit: AccessUnit, timestamp: int) -> list[bytes]:
         """In the order of sending; the last has the marker. `timestamp`: when the picture is shown, in 1/90,000 s."""
-        parts = list(self._payloads(self._completed([nal for nal in unit.nals if self._carried(nal)])))
+        parts = list(self._payloads(self._sets.completed([nal for nal in unit.nals if self._carried(nal)])))
         return [self._packet(part, place == len(parts) - 1, timestamp) for place, part in enumerate(parts)]
 
     def _packet(self, payload: bytes, marker: bool, timestamp: int) -> bytes:
@@ -55,22 +56,6 @@ class Packetiser:
             self.damage[Damage.KIND_NOT_CARRIED] += 1
             return False
         return True
-
-    def _completed(self, nals: list[bytes]) -> list[bytes]:
-        """With the parameter sets that a key picture lacks, after its access unit delimiter, which is always first."""
-        kinds = KINDS[self._codec]
-        found = [kind(self._codec, nal) for nal in nals]
-        brought = {
-            which: [nal for nal, its in zip(nals, found, strict=True) if its == which]
-            for which in kinds.parameters
-            if which in found
-        }
-        self._sets |= brought
-        if kinds.keys.isdisjoint(found):
-            return nals
-        lacking = [nal for which in kinds.parameters if which not in brought for nal in self._sets.get(which, ())]
-        at = int(found[0] == kinds.delimiter)
-        return [*nals[:at], *lacking, *nals[at:]]
 
     def _payloads(self, nals: list[bytes]) -> Iterator[bytes]:
         """Units in a row that fit into one packet share it."""

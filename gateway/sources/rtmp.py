@@ -1,0 +1,224 @@
+"""RTMP ingest: controllers push their picture to us (DJI Pilot 2 and Fly, MSDK apps, Autel, OBS, ffmpeg, GStreamer).
+
+What lives here: listening, connections, and which publisher has which path. What must not: the protocol (rtmp_session.py).
+A publisher sends to rtmp://this-computer/PATH/KEY: what it takes for application, stream and key is up to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import os
+import secrets
+from collections.abc import Callable
+
+from gateway.core.barrier import place_of
+from gateway.sources.rtmp_refusal import Refusal, Refused
+from gateway.sources.rtmp_session import RANDOM_SIZE, Session, State
+from gateway.video.nal import AccessUnit
+
+NAMES = {"h264": "H.264", "h265": "H.265"}
+CONNECTIONS_MAX = 8
+UNREAD_MAX = 64 << 10  # bytes of answers that a peer does not read
+TAKEN_OVER_AFTER_S = 1.0  # a publisher that is silent for so long makes room for one that knows the stream key
+RETRY_S = 1.0
+CHECK_S = 0.25
+LAST_WORD_S = 0.5
+WAITING = "waits for a publisher"
+
+OnUnit = Callable[[AccessUnit, int], None]
+OnState = Callable[[str], None]
+
+
+async def serve(host: str, port: int, path: str, key: str, on_unit: OnUnit, on_state: OnState) -> None:
+    """Take pictures for one path, until cancelled. Several paths may share an address.
+
+    `on_unit` gets each picture and its RTP timestamp (90 kHz); `on_state` a sentence for `zegel status`, when it changes.
+    An address that cannot be bound is retried.
+    """
+    route = _Route(f"{path}/{key}" if key else path, on_unit, on_state)
+    listener = _listeners.setdefault((host, port), _Listener(host, port))
+    listener.routes.append(route)
+    try:
+        await listener.run(route)
+    finally:
+        listener.routes.remove(route)
+        if route.publisher:
+            route.publisher.end()
+        if not listener.routes:
+            _listeners.pop((host, port), None)
+
+
+class _Route:
+    """One path with its stream key, and the publisher that has it now."""
+
+    def __init__(self, wanted: str, on_unit: OnUnit, on_state: OnState) -> None:
+        self.wanted = wanted.encode()
+        self.on_unit = on_unit
+        self.publisher: _Connection | None = None
+        self._on_state, self._told, self._refused = on_state, "", ""
+
+    def tell(self, text: str) -> None:
+        if text != self._told:
+            self._told = text
+            self._on_state(text)
+
+    def tell_standing(self, refused: str = "") -> None:
+        """The last refusal stays in the sentence until a publisher is accepted."""
+        self._refused = refused or self._refused
+        standing = self.publisher.standing if self.publisher else WAITING
+        self.tell(f"{standing}; refused {self._refused}" if self._refused else standing)
+
+    def give(self, publisher: _Connection) -> None:
+        if self.publisher:
+            self.publisher.end()
+        self.publisher, self._refused = publisher, ""
+        self.tell_standing()
+
+    def take_back(self, publisher: _Connection) -> None:
+        if self.publisher is publisher:
+            self.publisher = None
+            self.tell_standing()
+
+
+class _Listener:
+    """One address. The first of its paths keeps the socket, and the others wait for their turn to do so."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._host, self._port = host, port
+        self._bound = asyncio.Lock()
+        self.routes: list[_Route] = []
+        self.connections: set[_Connection] = set()
+
+    async def run(self, route: _Route) -> None:
+        if self._bound.locked():
+            route.tell_standing()
+        async with self._bound:
+            server = await self._bind()
+            try:
+                await asyncio.get_running_loop().create_future()
+            finally:
+                server.close()
+
+    async def _bind(self) -> asyncio.Server:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                server = await loop.create_server(lambda: _Connection(self, loop), self._host, self._port)
+            except OSError as error:
+                why = os.strerror(error.errno) if error.errno else str(error)
+                for route in self.routes:
+                    route.tell(f"cannot listen at {self._host}:{self._port}: {why} (retrying)")
+                await asyncio.sleep(RETRY_S)
+            else:
+                for route in self.routes:
+                    route.tell_standing()
+                return server
+
+    def route_of(self, asked: str) -> _Route | None:
+        """The path that is asked for with its stream key, in a time that tells nothing about the key."""
+        given = asked.encode()
+        found = [route for route in self.routes if hmac.compare_digest(route.wanted, given)]
+        return found[0] if found else None
+
+
+class _Connection(asyncio.Protocol):
+    """One TCP connection.
+
+    `standing`  what it is doing, for people
+    """
+
+    def __init__(self, listener: _Listener, loop: asyncio.AbstractEventLoop) -> None:
+        self._listener, self._loop = listener, loop
+        self._session = Session(self._admit, secrets.token_bytes(RANDOM_SIZE), loop.time())
+        self._route: _Route | None = None
+        self._transport: asyncio.Transport | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._peer = ""
+        self.standing = ""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._peer = str((transport.get_extra_info("peername") or ("",))[0])
+        if len(self._listener.connections) >= CONNECTIONS_MAX:
+            self._refuse(Refusal.CROWD.value)
+            return
+        self._listener.connections.add(self)
+        self._timer = self._loop.call_later(CHECK_S, self._check)
+
+    def data_received(self, data: bytes) -> None:
+        if self._transport is None or self._transport.is_closing():
+            return
+        try:
+            pictures = self._session.feed(data, self._loop.time())
+        except Refused as error:
+            self._transport.write(self._session.output())
+            self._refuse(str(error))
+            return
+        except Exception as error:  # the barrier: one peer's bytes never end the process
+            self._refuse(f"unexpected {place_of(error)}")
+            return
+        self._transport.write(self._session.output())
+        if self._transport.get_write_buffer_size() > UNREAD_MAX:
+            self._refuse(Refusal.NOT_READING.value)
+        self._pass_on(pictures)
+        if self._session.state is State.ENDED and self._route:
+            # GStreamer takes it for a fault if the server hangs up first.
+            self._route.take_back(self)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self._listener.connections.discard(self)
+        if self._timer:
+            self._timer.cancel()
+        if self._route:
+            self._route.take_back(self)
+
+    def end(self) -> None:
+        """A peer gets a moment to read the last answer."""
+        if self._transport and not self._transport.is_closing():
+            self._transport.close()
+            self._loop.call_later(LAST_WORD_S, self._transport.abort)
+
+    def silent_s(self) -> float:
+        return self._loop.time() - self._session.heard
+
+    def _admit(self, asked: str) -> Refusal | None:
+        route = self._listener.route_of(asked)
+        if route is None:
+            return Refusal.PATH
+        if route.publisher and route.publisher.silent_s() < TAKEN_OVER_AFTER_S:
+            return Refusal.TAKEN
+        self._route = route
+        self.standing = f"a publisher at {self._peer} has sent no picture yet"
+        route.give(self)
+        return None
+
+    def _pass_on(self, pictures: list[tuple[AccessUnit, int]]) -> None:
+        if not pictures or self._route is None or self._route.publisher is not self:
+            return
+        standing = f"{NAMES[pictures[-1][0].codec]} from {self._peer}"
+        if standing != self.standing:
+            self.standing = standing
+            self._route.tell_standing()
+        for unit, timestamp in pictures:
+            self._route.on_unit(unit, timestamp)
+
+    def _check(self) -> None:
+        try:
+            self._session.check(self._loop.time())
+        except Refused as error:
+            self._refuse(str(error))
+        else:
+            self._timer = self._loop.call_later(CHECK_S, self._check)
+
+    def _refuse(self, reason: str) -> None:
+        """To the paths that it may have been meant for, and the end of the connection."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        self.end()
+        for route in [self._route] if self._route else self._listener.routes:
+            route.tell_standing(f"{self._peer}: {reason}")
+
+
+_listeners: dict[tuple[str, int], _Listener] = {}

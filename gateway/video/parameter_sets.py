@@ -1,0 +1,38 @@
+"""Parameter sets: without them a key picture cannot be decoded, and not every encoder repeats them.
+
+What lives here: the newest of each type, and their place in a key picture. What must not: a look into them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from gateway.video.nal import KINDS, Codec, kind
+
+
+class ParameterSets:
+    """Of one stream. All sets of a type are replaced by those of the next picture that brings any of that type."""
+
+    def __init__(self, codec: Codec) -> None:
+        self._codec: Codec = codec
+        self._newest: dict[int, list[bytes]] = {}
+
+    def learn(self, nals: Iterable[bytes]) -> set[int]:
+        """Which types are among these units."""
+        brought: dict[int, list[bytes]] = {}
+        for nal in nals:
+            if (which := kind(self._codec, nal)) in KINDS[self._codec].parameters:
+                brought.setdefault(which, []).append(nal)
+        self._newest |= brought
+        return set(brought)
+
+    def completed(self, nals: list[bytes]) -> list[bytes]:
+        """A key picture gets the sets that it lacks, after its access unit delimiter, which is always first."""
+        kinds = KINDS[self._codec]
+        brought = self.learn(nals)
+        found = [kind(self._codec, nal) for nal in nals]
+        if kinds.keys.isdisjoint(found):
+            return nals
+        lacking = [nal for which in kinds.parameters if which not in brought for nal in self._newest.get(which, ())]
+        at = int(found[0] == kinds.delimiter)
+        return [*nals[:at], *lacking, *nals[at:]]
