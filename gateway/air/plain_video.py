@@ -6,21 +6,35 @@ everything else, in Python, and all of it where there is no library.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
+from gateway import clock
 from gateway.batch import Batch
 from gateway.core.air.announcer import Announcer
 from gateway.core.wire import DOWNLINK_OVERHEAD
 from gateway.endpoints import Endpoint
 from gateway.endpoints.direct import Direct
+from gateway.loop.pacing import Pace
+from gateway.loop.poller import Poller
 from gateway.native.library import Library, Unavailable
 from gateway.native.seal import SealTurn
 from gateway.native.structures import Seal
+from gateway.native.wait import Wait
 from gateway.report import wording
 from keys.keyring import SendKey
 from keys.lanes import Lane
 
 EVER = float("inf")
+
+
+class Came(NamedTuple):
+    """What C has sealed of a camera: datagrams, clusters of reads (gateway.loop.pacing), and when the last of them came."""
+
+    camera: Endpoint
+    datagrams: int
+    clusters: int
+    at: float
 
 
 class PlainVideo:
@@ -32,6 +46,7 @@ class PlainVideo:
         self._links = [link for link in links if isinstance(link, Direct)]
         self._largest = mtu - DOWNLINK_OVERHEAD
         self._turns: dict[Endpoint, _Turn] = {}
+        self._wait: Wait | None = None
         self.late = self.failed = 0  # datagrams that were dropped after a standstill; that OpenSSL did not seal
         try:
             library = Library("seal", Seal, wanted=native)
@@ -42,6 +57,32 @@ class PlainVideo:
         if not self.why_python:
             found = [camera for camera in cameras if isinstance(camera, Direct) and isinstance(camera, Endpoint)]
             self._turns = {camera: _Turn(SealTurn(library, camera, batch), [camera, *self._links]) for camera in found}
+            self._wait = Wait(library)
+
+    def wait(
+        self, poller: Poller, until: float, cameras: Iterable[tuple[Lane, Endpoint]], announcer: Announcer, pace: Pace
+    ) -> Iterator[Came]:
+        """Seal and send what comes until `until`, or until something else is to be done; what came of each camera."""
+        turns: dict[Endpoint, _Turn] = {}
+        for lane, camera in cameras:
+            turn, key = self._turns.get(camera), announcer.send_key(lane)
+            if turn is not None and key is not None and turn.holds(key):
+                turn.seal.seal_below(announcer.seals_below(key))
+                turn.seal.end.rest_s = pace.rest_s(camera)
+                poller.resume(camera)
+                turns[camera] = turn
+        if self._wait is None or not turns or (descriptors := poller.descriptors(until)) is None:
+            return
+        ended = self._wait.take_turns(descriptors, [turn.seal for turn in turns.values()])
+        now = clock.now()
+        for camera, turn in turns.items():
+            turn.ready = turn.seal is not ended
+            end = turn.seal.end
+            if end.rest_until > now:
+                poller.defer(camera, end.rest_until)
+            if end.messages:
+                yield Came(camera, end.messages, end.clusters, end.came_at)
+                end.messages = end.clusters = 0
 
     def relay(self, camera: Endpoint, lane: Lane, announcer: Announcer, now: float, *, padded: bool) -> int | None:
         """How many datagrams of the camera were sealed and sent; None if this turn is Python's."""

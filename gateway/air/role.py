@@ -126,6 +126,7 @@ class Air:
             hardening.freeze_gc()
             try:
                 while not self.poller.stopping:
+                    self._plain_turns()
                     self.turn()
             finally:
                 self._end()
@@ -163,8 +164,20 @@ class Air:
 
     # --- 1: a turn ---
 
+    def _plain_turns(self) -> None:
+        """Those of C, one after another, until another turn is due."""
+        if self.plain_video.why_python or self._pad_video:
+            return
+        cameras, self._due = tuple(self._video), self._deadline()
+        for came in self.plain_video.wait(self.poller, self._due, cameras, self.announcer, self.pace):
+            self.pace.add(came.camera, came.datagrams, came.clusters)
+            self.state.heard[came.camera] = came.at
+
+    def _deadline(self) -> float:
+        return min(self._next_due(clock.now()), self._housekeep_at) if self._due is None else self._due
+
     def turn(self) -> None:
-        due = min(self._next_due(clock.now()), self._housekeep_at) if self._due is None else self._due
+        due = self._deadline()
         ready = self.poller.wait(due)
         now = clock.now()
         if now < due and self._only_video.issuperset(ready):  # nearly all turns

@@ -72,11 +72,12 @@ class Direct:
     _heard_at: float
     _read_at: float | None  # of data that C has read and left: a time before it was read
     connection: int
+    waiting: bool
 
     def source(self, batch: Batch, name: Peer | None, until: float) -> Source | None:
         """How to read datagrams of `name` into `batch`; None if the next read is not plain."""
         mover = self._mover
-        if not isinstance(mover, Mmsg) or mover.waiting or self._stamped or not isinstance(name, bytes):
+        if not isinstance(mover, Mmsg) or self._is_pythons(mover) or not isinstance(name, bytes):
             return None
         if (checked := self._accepted_until(name)) is None:
             return None
@@ -97,18 +98,23 @@ class Direct:
     def reread(self) -> float | None:
         """`Source.since` of the next read; None if that is not plain."""
         mover = self._mover
-        if self._stamped or not isinstance(mover, Mmsg) or mover.waiting:
+        if not isinstance(mover, Mmsg) or self._is_pythons(mover):
             return None
         mover.renew()
         return self._age.since
+
+    def _is_pythons(self, mover: Mover) -> bool:
+        """Whether the next read is, because C has left something, or a part of a message waits, or ages are needed."""
+        return self._read_at is not None or mover.waiting or self._stamped
 
     def only_sender(self) -> Peer | None:
         """The one sender of the last read; None if there were several."""
         return self._mover.only if self._mover is not None else None
 
     def take_back(self, batch: Batch, left: Left) -> None:
-        """The next `receive_into` with `batch` returns what C has left."""
+        """The next `receive_into` with `batch` returns what C has left. Until then it is `waiting`: no poll reports it."""
         if isinstance(self._mover, Mmsg):
+            self.waiting = True
             self._read_at, messages, row, at, sizes = left
             self._mover.take_back(batch, messages, row, at, sizes)
 

@@ -6,7 +6,7 @@ everything else, in Python, and all of it where there is no library.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Container, Hashable, Sequence
 
 from gateway.batch import Batch
 from gateway.core.drop_reason import DropReason
@@ -17,9 +17,11 @@ from gateway.core.ground.session import Lease
 from gateway.endpoints import Endpoint
 from gateway.endpoints.direct import Direct
 from gateway.ground.publication import Publication
+from gateway.loop.poller import Poller
 from gateway.native.library import Library, Unavailable
 from gateway.native.open import OpenTurn
 from gateway.native.structures import Open
+from gateway.native.wait import Wait
 from gateway.report import wording
 from keys.lanes import VIDEO_LANES
 from keys.policy import PolicyFlag
@@ -41,6 +43,7 @@ class PlainVideo:
         self._opener, self._paths = opener, paths
         receivers = [player for player in players if isinstance(player, Direct)]
         self._turns: dict[Endpoint, _Turn] = {}
+        self._wait: Wait | None = None
         try:
             library = Library("open", Open, wanted=native)
         except Unavailable as reason:
@@ -51,11 +54,21 @@ class PlainVideo:
         self.why_python = "the order pads video" if padded else "" if found else "all links are serial"
         for number, link in found if not self.why_python else ():
             self._turns[link] = _Turn(number, link, receivers, OpenTurn(library, link, receivers, batch))
+        self._wait = Wait(library)
 
     @property
     def data_path(self) -> str:
         """Which path the video takes, for people."""
         return wording.data_path(self.why_python)
+
+    def wait(self, poller: Poller, until: float, links: Container[int], now: float) -> None:
+        """Open and send what comes by these links, until `until` or until something else is to be done."""
+        turns = [turn for turn in self._turns.values() if turn.number in links and self._is_ready(turn, False, now)]
+        if self._wait is None or not turns or (descriptors := poller.descriptors(until)) is None:
+            return
+        ended = self._wait.take_turns(descriptors, [turn.open for turn in turns])
+        for turn in turns:
+            turn.ready = turn.open is not ended
 
     def take(self, link: Endpoint, publication: Publication | None, now: float) -> bool | None:
         """Whether the link may have more; None if this read is Python's."""

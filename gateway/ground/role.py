@@ -140,6 +140,7 @@ class Ground:
             in_clear.alarm(self.alarms, self.gcs, self.players, self.started)
             hardening.freeze_gc()
             while not self.poller.stopping:
+                self._plain_turns()
                 self.turn()
         self._end()
 
@@ -153,11 +154,23 @@ class Ground:
 
     # --- 1: a turn ---
 
+    def _plain_turns(self) -> None:
+        """Those of C, one after another, until another turn is due. If video is published, Python sees each of them."""
+        if self.plain_video.why_python or self.publication:
+            return
+        links, self._due = {*range(len(self.links))} - {*self.path_sizes.watched}, self._deadline()
+        with self.barrier:
+            self.plain_video.wait(self.poller, self._due, links, clock.now())
+
+    def _deadline(self) -> float:
+        if self._due is None:
+            return min(self._housekeep_at, self.reorder.next_due(), self.uplink.next_due())
+        return self._due
+
     def turn(self) -> None:
         """The barrier is at each entry of hostile input: an input that fails there costs itself alone."""
-        if self._due is None:
-            self._due = min(self._housekeep_at, self.reorder.next_due(), self.uplink.next_due())
-        due, ready = self._due, self.poller.wait(self._due)
+        self._due = due = self._deadline()
+        ready = self.poller.wait(due)
         now = clock.now()
         if now >= due or not self._only_links.issuperset(ready):
             self._due = None

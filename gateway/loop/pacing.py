@@ -51,6 +51,15 @@ class Pace:
         if not more and endpoint in self._rests_s:
             self._poller.defer(endpoint, now + self._rests_s[endpoint])
 
+    def add(self, endpoint: Endpoint, units: int, clusters: int) -> None:
+        """The same of what C has read (gateway/native), which rests by itself for `rest_s`."""
+        self._counts[endpoint] += units
+        self._clusters[endpoint] += clusters
+
+    def rest_s(self, endpoint: Endpoint) -> float:
+        """How long it rests after it was emptied."""
+        return self._rests_s.get(endpoint, 0.0)
+
     def tick(self, now: float) -> None:
         """Measure the rate of each; call it some times a second."""
         seconds, self._since = now - self._since, now

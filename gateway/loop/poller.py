@@ -11,7 +11,8 @@ import socket
 import struct
 import sys
 import weakref
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
+from typing import NamedTuple
 
 from gateway import clock
 from gateway.endpoints import Endpoint
@@ -22,6 +23,14 @@ WAKE_MAX = 4096  # bytes; each signal writes one
 Interests = list[tuple[int, int]]
 
 _NONE: frozenset[Endpoint] = frozenset()
+
+
+class Descriptors(NamedTuple):
+    """What a wait is for, as poll(2) takes it: the address of so many struct pollfd, and the place of each descriptor."""
+
+    address: int
+    size: int
+    places: Mapping[int, int]
 
 
 class Poller:
@@ -70,17 +79,23 @@ class Poller:
         An endpoint stays ready until its `receive_into` was called.
         """
         full = self._prepare()
-        if full:
-            until = 0.0
-        elif self._resting:
-            until = min(until, *self._resting.values())
-        fds = self._ready(until)
+        fds = self._ready(0.0 if full else self._first(until))
         ready = self._owners_of(fds[0]) if len(fds) == 1 else _NONE.union(*map(self._owners_of, fds))
         if self._wake_fd in fds:
             self._wake.recv(WAKE_MAX)  # otherwise every later wait would return at once
         if full or self._resting:
             return ready.union(full, self._rested())
         return ready
+
+    def descriptors(self, until: float) -> Descriptors | None:
+        """What `wait` would wait for, for code in C; None if it would not wait, or if this system has no timer to poll."""
+        if self._prepare() or not isinstance(self._ready, _ByPoll):
+            return None
+        return self._ready.descriptors(self._first(until))
+
+    def _first(self, until: float) -> float:
+        """The first of this deadline and the ends of all rests."""
+        return min(until, *self._resting.values()) if self._resting else until
 
     def _owners_of(self, fd: int) -> frozenset[Endpoint]:
         return self._owners.get(fd, _NONE)
@@ -132,18 +147,41 @@ class _ByPoll:
         if self._timer < 0:
             raise OSError(ctypes.get_errno(), "this system has no timerfd_create(2)")
         weakref.finalize(self, os.close, self._timer)
-        self._poll.register(self._timer, READ)
         self._until = math.inf
-        self.add, self.remove = self._poll.register, self._poll.unregister
+        self._masks: dict[int, int] = {}
+        self._structures: ctypes.Array[ctypes.c_char] | None = None  # None: they have to be made again
+        self.add(self._timer, READ)
+
+    def add(self, fd: int, mask: int) -> None:
+        self._poll.register(fd, mask)
+        self._masks[fd], self._structures = mask, None
+
+    def remove(self, fd: int) -> None:
+        self._poll.unregister(fd)
+        del self._masks[fd]
+        self._structures = None
 
     def __call__(self, until: float) -> list[int]:
+        self._set(until)
+        return [fd for fd, _ in self._poll.poll() if fd != self._timer]
+
+    def descriptors(self, until: float) -> Descriptors:
+        """The same for C. The address is valid until a descriptor is added or removed."""
+        self._set(until)
+        if self._structures is None:
+            packed = b"".join(_POLLFD.pack(fd, mask, 0) for fd, mask in self._masks.items())
+            self._structures = ctypes.create_string_buffer(packed, len(packed))
+            places = {fd: place for place, fd in enumerate(self._masks)}
+            self._descriptors = Descriptors(ctypes.addressof(self._structures), len(places), places)
+        return self._descriptors
+
+    def _set(self, until: float) -> None:
         if until != self._until:
             self._until = until
             left = max(0.0, until - clock.now())  # libfaketime takes every absolute time for one of the calendar
             nanoseconds = 0 if left == math.inf else max(1, math.ceil(left * 1e9))  # 0: never
             setting = _ITIMERSPEC.pack(0, 0, *divmod(nanoseconds, 1_000_000_000))
             _timerfd_settime(self._timer, 0, setting, None)
-        return [fd for fd, _ in self._poll.poll() if fd != self._timer]
 
 
 class _BySelect:
@@ -166,6 +204,7 @@ class _BySelect:
         return list({*readable, *writable})
 
 
+_POLLFD = struct.Struct("@ihh")  # struct pollfd: descriptor, events asked for, events
 _ITIMERSPEC = struct.Struct("@llll")  # struct itimerspec: interval and value, each seconds and nanoseconds
 
 if sys.platform == "linux":  # Python has these two from 3.13 on

@@ -7,8 +7,14 @@ from collections.abc import Sequence
 
 from gateway.endpoints.direct import Direct, Source, Target
 from gateway.endpoints.mmsg import AS_ONE_MAX
-from gateway.native.structures import TARGETS, Out
+from gateway.native.library import Library
+from gateway.native.structures import TARGETS, End, Out
 from gateway.native.structures import Source as SourceInC
+
+
+def end_of(library: Library, turn: int, capacity: int) -> End:
+    """For waiting in C: what takes turns, at this address."""
+    return End(take=ctypes.cast(library.turn, ctypes.c_void_p), turn=turn, capacity=capacity)
 
 
 def targets_of(endpoints: Sequence[Direct]) -> list[tuple[Direct, Target]] | None:

@@ -12,9 +12,10 @@ import stat
 import sys
 from pathlib import Path
 
-from gateway.native.structures import KEY_SIZE, Cipher
+from gateway.native.structures import KEY_SIZE, Cipher, Wait
 
 SOURCE = Path(__file__).with_name("turn.c")
+SOURCES = (SOURCE, SOURCE.with_name("wait.c"))
 # Next to the source, as `make` builds it; where `make install` puts it; and the package.
 FOLDERS = (SOURCE.parent, Path("/usr/local/lib/zegel"), Path("/usr/lib/zegel"))
 OFF = "ZEGEL_NATIVE"  # "0" in the environment turns it off, for tests and measurements
@@ -41,18 +42,21 @@ class Library:
         try:
             loaded = ctypes.CDLL(str(self.path))
             self._declare(loaded)
-            self.turn = loaded[f"{name}_turn"]
+            self.turn, self.wait = loaded[f"{name}_turn"], loaded.wait_turns
         except (OSError, AttributeError) as error:
             raise Unavailable(str(error)) from None
-        if loaded.built_from() != built_from() or loaded.size_of_turn() != ctypes.sizeof(turn):
+        sizes = loaded.size_of_turn(), loaded.size_of_wait()
+        if loaded.built_from() != built_from() or sizes != (ctypes.sizeof(turn), ctypes.sizeof(Wait)):
             raise Unavailable(_of_another_version(self.path))
-        self.turn.argtypes, self.turn.restype = (ctypes.c_void_p,), ctypes.c_int
+        for call in (self.turn, self.wait):
+            call.argtypes, call.restype = (ctypes.c_void_p,), ctypes.c_int
         self._new, self._free, self._key = loaded.cipher_new, loaded.cipher_free, loaded.cipher_key
 
     @staticmethod
     def _declare(loaded: ctypes.CDLL) -> None:
         loaded.built_from.argtypes, loaded.built_from.restype = (), ctypes.c_char_p
-        loaded.size_of_turn.argtypes, loaded.size_of_turn.restype = (), ctypes.c_uint64
+        for size in (loaded.size_of_turn, loaded.size_of_wait):
+            size.argtypes, size.restype = (), ctypes.c_uint64
         loaded.cipher_new.argtypes, loaded.cipher_new.restype = (), ctypes.c_void_p
         loaded.cipher_free.argtypes, loaded.cipher_free.restype = (ctypes.c_void_p,), None
         loaded.cipher_key.argtypes, loaded.cipher_key.restype = (ctypes.c_void_p, ctypes.c_char_p), ctypes.c_int
@@ -113,5 +117,5 @@ def _of_another_version(path: Path) -> str:
 
 
 def built_from() -> bytes:
-    """What a library of this version has of its source."""
-    return hashlib.sha256(SOURCE.read_bytes()).hexdigest().encode()
+    """What a library of this version has of its sources."""
+    return hashlib.sha256(b"".join(source.read_bytes() for source in SOURCES)).hexdigest().encode()

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from gateway.batch import Batch
 from gateway.core.ground.session import Lease, OpeningKey
 from gateway.endpoints.direct import Direct, Left
-from gateway.native.ends import collect_source, collect_targets, fill_source, fill_targets, targets_of
+from gateway.native.ends import collect_source, collect_targets, end_of, fill_source, fill_targets, targets_of
 from gateway.native.library import Library
 from gateway.native.structures import FAILED, LANES, PLAYERS, READ, UNSENT, Open
 from keys.lanes import VIDEO_LANES
@@ -36,6 +36,7 @@ class OpenTurn:
         self._library, self._link, self._players, self._batch = library, link, players, batch
         self._in_c = Open()
         self._at = ctypes.addressof(self._in_c)
+        self.end = end_of(library, self._at, batch.capacity)
         self._leases: list[Lease] = []
         self._keys: list[OpeningKey | None] = [None] * LANES  # whose bytes are in the cipher of each lane
         self._receivers: list[list[Direct]] = [[] for _ in range(PLAYERS)]
@@ -88,11 +89,18 @@ class OpenTurn:
         self._in_c.source.since = since
         return True
 
+    @property
+    def fd(self) -> int:
+        """The descriptor that it reads."""
+        return int(self._in_c.source.fd)
+
     def turn(self, now: float) -> int | None:
         """How many messages were opened and sent; None if this turn is Python's, which finds what was read."""
         done: int = self._library.turn(self._at)
-        if done >= 0:
-            return done
+        return done if done >= 0 else self.ended(done, now)
+
+    def ended(self, done: int, now: float) -> int | None:
+        """The same for a turn that began at `now` and returned `done`, less than 0."""
         source = self._in_c.source
         self._link.was_read(0, 0, self.name, source.since, now)
         if done == UNSENT:

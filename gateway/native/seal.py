@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from gateway.batch import Batch
 from gateway.endpoints.direct import Direct, Left
-from gateway.native.ends import collect_source, collect_targets, fill_source, fill_targets, targets_of
+from gateway.native.ends import collect_source, collect_targets, end_of, fill_source, fill_targets, targets_of
 from gateway.native.library import Library
 from gateway.native.structures import FAILED, READ, UNSENT, Seal
 from keys.keyring import REJECT_AFTER_PACKETS, SendKey
@@ -23,6 +23,7 @@ class SealTurn:
         self._library, self._camera, self._batch = library, camera, batch
         self._in_c = Seal(reject_after=REJECT_AFTER_PACKETS)
         self._at = ctypes.addressof(self._in_c)
+        self.end = end_of(library, self._at, batch.capacity)
         self._key: SendKey | None = None
         self._links: list[Direct] = []
         self._name = b""
@@ -44,11 +45,22 @@ class SealTurn:
         self._links = fill_targets(self._in_c.to, targets)
         return True
 
+    def seal_below(self, ctr: int) -> None:
+        """What would use this counter or a higher one is Python's."""
+        self._in_c.reject_after = min(ctr, REJECT_AFTER_PACKETS)
+
+    @property
+    def fd(self) -> int:
+        """The descriptor that it reads."""
+        return int(self._in_c.source.fd)
+
     def turn(self, now: float) -> int | None:
         """How many datagrams were sealed and sent; None if this turn is Python's, which finds what was read."""
         done: int = self._library.turn(self._at)
-        if done >= 0:
-            return done
+        return done if done >= 0 else self.ended(done, now)
+
+    def ended(self, done: int, now: float) -> int | None:
+        """The same for a turn that began at `now` and returned `done`, less than 0."""
         count: int = self._in_c.source.count
         self.collect(now)
         if done == UNSENT:

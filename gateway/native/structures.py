@@ -1,4 +1,4 @@
-"""The structures of turn.c, in the same order. `library.py` compares their sizes."""
+"""The structures of turn.c and wait.c, in the same order. `library.py` compares their sizes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ctypes import c_double, c_int32, c_size_t, c_uint8, c_uint64, c_void_p
 from gateway.batch import CAPACITY
 
 NOT_READ, READ, FAILED, UNSENT = -1, -2, -3, -4  # instead of a number of datagrams; see turn.c
-SPARE, TARGETS, LANES, PLAYERS = 256, 4, 4, 2
+SPARE, TARGETS, LANES, PLAYERS, ENDS = 256, 4, 4, 2, 4
 NAME_SIZE, SALT_SIZE, SESSION_ID_SIZE, KEY_SIZE = 32, 12, 16, 32
 MESSAGE_SIZE, CONTROL_SIZE = 64, 24  # struct mmsghdr, and struct cmsghdr with a size
 
@@ -127,4 +127,35 @@ class Open(ctypes.Structure):
         ("sizes", c_int32 * CAPACITY),
         ("lanes", Lane * LANES),
         ("to", Out * PLAYERS),
+    )
+
+
+class End(ctypes.Structure):
+    """struct end: a descriptor that has turns."""
+
+    _fields_ = (
+        ("take", c_void_p),
+        ("turn", c_void_p),
+        ("rest_s", c_double),
+        ("rest_until", c_double),
+        ("began", c_double),
+        ("came_at", c_double),
+        ("cluster_at", c_double),
+        ("messages", c_uint64),
+        ("clusters", c_uint64),
+        ("place", c_int32),
+        ("capacity", c_int32),
+    )
+
+
+class Wait(ctypes.Structure):
+    """struct wait: what a loop waits for."""
+
+    _fields_ = (
+        ("descriptors", c_void_p),
+        ("ends", ctypes.POINTER(End) * ENDS),
+        ("descriptors_count", c_int32),
+        ("ends_count", c_int32),
+        ("ended_by", c_int32),
+        ("spare", c_int32),
     )

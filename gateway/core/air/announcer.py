@@ -126,6 +126,10 @@ class Announcer:
             self.beat_at = float("-inf")  # no station opens a datagram that is too far beyond a beat
         return key
 
+    def seals_below(self, key: SendKey) -> int:
+        """The counter of this key from which on a beat is due first."""
+        return self._beaten.get(key.kid, 0) + BEAT_AFTER_PACKETS
+
     @property
     def epoch(self) -> int:
         return self.current.number
