@@ -301,7 +301,7 @@ class UdpOut(_Udp):
             self.counters.dropped_tx += batch.count
             return 0
         if not self._let_in and now >= self._looked_at + LOOK_ABSENT_EVERY_S:
-            self._look(now)  # a program that begins to listen does not wait for the next tick
+            self._look(now, again=False)  # a program that begins to listen does not wait for the next tick
         if not self._let_in:
             self.counters.kept_out += batch.count
             return 0
@@ -340,8 +340,8 @@ class UdpOut(_Udp):
         super()._upkeep(now)
         if self._peers is not None:
             self._peers.review(self._peers.programs_here(), now)
-        if now >= self._looked_at + (LOOK_EVERY_S if self._let_in else LOOK_ABSENT_EVERY_S):
-            self._look(now)
+        if now >= self._looked_at + LOOK_EVERY_S:
+            self._look(now, again=self._let_in)
 
     def _may_have_left(self, now: float) -> bool:
         """Whether another program may have sent a command from there, and has closed its socket since."""
@@ -352,12 +352,16 @@ class UdpOut(_Udp):
         self.users.keep_out(None, in_words(self._listener), str(self.address), now)
         return True
 
-    def _look(self, now: float) -> None:
-        """Look up whose program listens. While none does, nothing is sent: the next one may be the wrong one."""
+    def _look(self, now: float, *, again: bool = True) -> None:
+        """Look up whose program listens. While none does, nothing is sent: the next one may be the wrong one.
+
+        `again`: if there seems to be none, look again, for the system skips one sometimes.
+        """
         if self._listener is None or self.users is None:
             return
         self._looked_at = now
-        users = self.users.ports(now, {self._listener[1]}).get(self._listener[1], frozenset())
+        port = self._listener[1]
+        users = self.users.ports(now, {port} if again else ()).get(port, frozenset())
         self._let_in = self.users.may_have(users, in_words(self._listener), str(self.address), now)
         self.state = State.CONNECTED if self._let_in else State.IDLE
 

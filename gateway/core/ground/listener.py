@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from gateway.core import fragment, order_fragments
 from gateway.core.budget import Budget
@@ -39,6 +39,7 @@ VERIFY_PER_S = 200  # signatures of statements, and as many of beats in control 
 NEWEST_PER_S = 50  # more, for beats that can be the next one (Session.may_be_newest); a recording soon has none
 SESSIONS_MAX = 8  # per device; only the holder of a device key can make one
 STATEMENTS_MAX = 4_096  # verified ones that are remembered, so that a repeat costs no signature check
+Leases: TypeAlias = dict[int, tuple[Lease, ...]]
 OVERLAP_S = 1.0  # datagrams can still be on their way for so long when an aircraft starts again
 
 
@@ -67,7 +68,7 @@ class Listener:
         self.revoked = Revoked()
         self._take_up(order)
         self.sessions: dict[bytes, Session] = {}  # by the first 8 bytes of the session_id, as announcements name it
-        self.leases: dict[int, tuple[Lease, ...]] = {}  # by KID; two sessions may share one
+        self.leases: Leases = {}  # by KID; two sessions may share one
         self.next_change = float("inf")  # when leases end or windows move next without a beat
         self.starts = Starts(known, self.sessions, named)
         self._statement_budget, self._beat_budget = Budget(VERIFY_PER_S), Budget(VERIFY_PER_S)
@@ -326,12 +327,13 @@ class Listener:
 
     def settle(self, now: float) -> None:
         """Move the windows with time, and make the table of leases, by which the data path opens from now on."""
-        leases: dict[int, tuple[Lease, ...]] = {}
+        leases: Leases = {}
         for session in self.sessions.values():
             session.settle(now)
             for lease in session.leases(now):
                 leases[lease.key.kid] = (*leases.get(lease.key.kid, ()), lease)
-        self.leases = leases
+        if not _permit_the_same(leases, self.leases):
+            self.leases = leases
         self.next_change = min((session.next_change(now) for session in self.sessions.values()), default=float("inf"))
 
     def two_aircraft(self, now: float) -> bool:
@@ -345,3 +347,10 @@ class Listener:
             for new in alive
             if old is not new
         )
+
+
+def _permit_the_same(leases: Leases, others: Leases) -> bool:
+    """Then the table that the data path has prepared for remains the same one."""
+    return leases.keys() == others.keys() and all(
+        len(each) == len(others[kid]) and all(map(Lease.permits_as, each, others[kid])) for kid, each in leases.items()
+    )

@@ -55,6 +55,11 @@ class Lease:
         False  # nothing else is taken: beats were missed, and one that comes in its time tells what is current
     )
 
+    def permits_as(self, other: Lease) -> bool:
+        """Whether both permit the same."""
+        mine, theirs = ((each.key, each.below, each.epoch, each.proves, each.only_beats) for each in (self, other))
+        return self.session is other.session and mine == theirs
+
 
 class Session:
     """`seq`, `lateness`: of what was heard of it before, if it was: by an earlier process, or before it was dropped."""

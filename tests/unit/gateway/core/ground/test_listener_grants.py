@@ -46,6 +46,22 @@ def test_a_grant_opens_the_lanes_of_our_roles():
     assert opened == {Lane.TELEMETRY, Lane.VIDEO_A, Lane.VIDEO_B, Lane.EVIDENCE}
 
 
+def test_the_table_of_leases_is_another_one_where_they_permit_something_else_and_only_there():
+    """The data path prepares for a table, and asks each turn whether it is still the same one."""
+    aboard, ground = joined()
+    announce(ground, aboard, aboard.announced())
+    leases = ground.leases
+    assert leases
+    ground.tick(0.1)
+    assert ground.leases is leases
+    assert hear(ground, aboard.beat(next_ctr={aboard.kid(lane): 100 for lane in PILOT_LANES}), now=0.2) == [None]
+    assert ground.leases is not leases
+    assert ground.leases.keys() == leases.keys()
+    leases = ground.leases
+    ground.tick(100.0)
+    assert ground.leases != leases
+
+
 def test_a_fragment_that_no_beat_lists():
     aboard, ground = joined()
     parts = split(Kind.ANNOUNCEMENT, aboard.announced().sign(aboard.session_key))
