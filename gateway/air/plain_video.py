@@ -64,6 +64,8 @@ class PlainVideo:
     ) -> Iterator[Came]:
         """Seal and send what comes until `until`, or until something else is to be done; what came of each camera."""
         turns: dict[Endpoint, _Turn] = {}
+        if self._wait is None or not any(turn.ready for turn in self._turns.values()):
+            return
         for lane, camera in cameras:
             turn, key = self._turns.get(camera), announcer.send_key(lane)
             if turn is not None and key is not None and turn.holds(key):
@@ -71,7 +73,7 @@ class PlainVideo:
                 turn.seal.end.rest_s = pace.rest_s(camera)
                 poller.resume(camera)
                 turns[camera] = turn
-        if self._wait is None or not turns or (descriptors := poller.descriptors(until)) is None:
+        if not turns or (descriptors := poller.descriptors(until)) is None:
             return
         ended = self._wait.take_turns(descriptors, [turn.seal for turn in turns.values()])
         now = clock.now()

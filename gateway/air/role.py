@@ -60,6 +60,7 @@ from keys.policy import PolicyFlag
 AHEAD_S = 0.1  # seconds of data that may wait in a line with a rate: it never idles, and the data stays fresh
 LINE_LOOK_S = 0.01  # a line may be slower than its nominal rate
 STATUS_EVERY_S = 0.5
+HOUSEKEEP_EARLY_S = 0.02  # the upkeep needs no wake-up of its own if there is one so shortly before it is due
 
 
 class Air:
@@ -168,10 +169,11 @@ class Air:
         """Those of C, one after another, until another turn is due."""
         if self.plain_video.why_python or self._pad_video:
             return
-        cameras, self._due = tuple(self._video), self._deadline()
-        for came in self.plain_video.wait(self.poller, self._due, cameras, self.announcer, self.pace):
-            self.pace.add(came.camera, came.datagrams, came.clusters)
-            self.state.heard[came.camera] = came.at
+        self._due = self._deadline()
+        with self.barrier:
+            for came in self.plain_video.wait(self.poller, self._due, self._video, self.announcer, self.pace):
+                self.pace.add(came.camera, came.datagrams, came.clusters)
+                self.state.heard[came.camera] = came.at
 
     def _deadline(self) -> float:
         return min(self._next_due(clock.now()), self._housekeep_at) if self._due is None else self._due
@@ -189,7 +191,7 @@ class Air:
         breathe(self.barrier)
 
     def _whole_turn(self, ready: Set[Endpoint], now: float) -> None:
-        if now >= self._housekeep_at:
+        if now >= self._housekeep_at - HOUSEKEEP_EARLY_S:
             self._housekeep(now)
             ready = {*self.endpoints}  # some write their waiting data, or find that they are broken
         with self.barrier:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Hashable, Sequence
 
+from gateway import clock
 from gateway.batch import Batch
 from gateway.core.drop_reason import DropReason
 from gateway.core.ground.opened import Arrival, Opened
@@ -61,10 +62,13 @@ class PlainVideo:
         """Which path the video takes, for people."""
         return wording.data_path(self.why_python)
 
-    def wait(self, poller: Poller, until: float, links: Container[int], now: float) -> None:
-        """Open and send what comes by these links, until `until` or until something else is to be done."""
-        turns = [turn for turn in self._turns.values() if turn.number in links and self._is_ready(turn, False, now)]
-        if self._wait is None or not turns or (descriptors := poller.descriptors(until)) is None:
+    def wait(self, poller: Poller, until: float, watched: Container[int]) -> None:
+        """Open and send what comes until `until`, or until something else is to be done; links `watched` are Python's."""
+        if self._wait is None or not any(turn.plain for turn in self._turns.values()):
+            return
+        now = clock.now()
+        turns = [turn for turn in self._turns.values() if turn.number not in watched and self._is_ready(turn, False, now)]
+        if not turns or (descriptors := poller.descriptors(until)) is None:
             return
         ended = self._wait.take_turns(descriptors, [turn.open for turn in turns])
         for turn in turns:

@@ -158,9 +158,9 @@ class Ground:
         """Those of C, one after another, until another turn is due. If video is published, Python sees each of them."""
         if self.plain_video.why_python or self.publication:
             return
-        links, self._due = {*range(len(self.links))} - {*self.path_sizes.watched}, self._deadline()
+        self._due = self._deadline()
         with self.barrier:
-            self.plain_video.wait(self.poller, self._due, links, clock.now())
+            self.plain_video.wait(self.poller, self._due, self.path_sizes.watched)
 
     def _deadline(self) -> float:
         if self._due is None:

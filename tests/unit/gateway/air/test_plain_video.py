@@ -64,6 +64,59 @@ def test_what_goes_on_is_read_sealed_and_sent_in_c_and_counted(pair: SteppedPair
     assert air.status(clock.now()).data_path == "C"
 
 
+def waits(pair: SteppedPair) -> None:
+    """As a flight does between its turns; the computer may be busy, and the data still counts as new."""
+    (turn,) = pair.air.plain_video._turns.values()
+    turn.seal._in_c.source.since = clock.now() + 60.0
+    pair.air._due = clock.now() + 0.05
+    pair.air._plain_turns()
+
+
+def test_between_two_turns_c_waits_and_seals_and_the_rest_of_the_aircraft_learns_it(
+    pair: SteppedPair, read_by_python: list[int]
+):
+    air, (camera,) = pair.air, pair.air.cameras
+    pair.on_air()
+    air.pace.tick(clock.now())
+    pair.from_camera(b"one", b"two")
+    began = clock.now()
+    waits(pair)
+    assert len(sealed(pair)) == 2
+    assert began <= air.state.heard[camera] <= clock.now()
+    assert air.pace._counts[camera] == 2
+    assert read_by_python == []
+
+
+def test_a_rest_that_begins_in_c_goes_on_where_python_waits(pair: SteppedPair, monkeypatch: pytest.MonkeyPatch):
+    air, (camera,) = pair.air, pair.air.cameras
+    monkeypatch.setattr(air.pace, "rest_s", lambda _: 60.0)
+    pair.from_camera(b"one")
+    waits(pair)
+    assert air.poller.due(camera, 0.0) > clock.now() + 30.0
+    assert len(sealed(pair)) == 1
+    pair.from_camera(b"two")
+    waits(pair)
+    assert sealed(pair) == []
+    assert air.poller.due(camera, 0.0) > clock.now() + 30.0
+
+
+def test_what_c_leaves_between_two_turns_is_sealed_in_the_next_one_and_first(pair: SteppedPair, read_by_python: list[int]):
+    other = udp_socket()
+    pair.on_air()
+    pair.from_camera(b"one")
+    other.sendto(b"a stranger's", (HOST, pair.camera_port))
+    waits(pair)
+    assert sealed(pair) == []
+    pair.from_camera(b"three")
+    lengths = []
+    while len(lengths) < 3:
+        pair.turn(pair.air)
+        lengths += [len(each) - len(b"one") for each in sealed(pair)]
+    assert [length - lengths[0] for length in lengths] == [0, len("a stranger's") - 3, 2]
+    assert sum(read_by_python) == 3 or read_by_python[0] == 2
+    other.close()
+
+
 def test_a_stranger_on_the_same_computer_is_python_s(pair: SteppedPair, read_by_python: list[int]):
     other = udp_socket()
     assert len(picture(pair, camera=other)) == 1

@@ -80,6 +80,38 @@ def test_what_comes_between_is_python_s_and_nothing_changes_places(pair: Stepped
     assert sum(read_by_python) == 3
 
 
+def waits(pair: SteppedPair) -> None:
+    """As a ground does between its turns; the computer may be busy, and the data still counts as new."""
+    (turn,) = pair.ground.plain_video._turns.values()
+    turn.open._in_c.source.since = clock.now() + 60.0
+    pair.ground._due = clock.now() + 0.05
+    pair.ground._plain_turns()
+
+
+def test_between_two_turns_c_waits_and_opens(pair: SteppedPair, read_by_python: list[int]):
+    one, two, three = sealed(pair, b"one", b"two", b"three")
+    (frame,) = pair.sealed(Lane.TELEMETRY, partial(pair.from_fc, mavlink_frame(random.Random(1), 0)))
+    drain(pair.player)
+    pair.down(one, two)
+    waits(pair)
+    assert drain(pair.player) == [b"one", b"two"]
+    pair.down(frame, three)
+    waits(pair)
+    assert drain(pair.gcs) == []
+    assert read_by_python == []
+    assert shown(pair) == [b"three"]
+    assert len(drain(pair.gcs)) == 1
+
+
+def test_a_watched_path_is_python_s(pair: SteppedPair, read_by_python: list[int], monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(pair.ground.path_sizes, "watched", {0: None})
+    (one,) = sealed(pair, b"one")
+    drain(pair.player)
+    pair.down(one)
+    waits(pair)
+    assert drain(pair.player) == []
+
+
 def test_a_gap_a_replay_and_a_forgery(pair: SteppedPair, read_by_python: list[int]):
     drops = pair.ground.opener.drops
     one, _, three, four = sealed(pair, b"one", b"two", b"three", b"four")
