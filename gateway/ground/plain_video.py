@@ -87,17 +87,18 @@ class PlainVideo:
         return None if done is None else done > 0 and turn.open.more
 
     def _is_ready(self, turn: _Turn, publishes: bool, now: float) -> bool:
-        leases, ways = self._opener.listener.leases, turn.ways()
+        leases, until, ways = self._opener.listener.leases, self._opener.listener.next_change, turn.ways()
         if leases is turn.known and ways == turn.known_ways and turn.prepared_for == turn.name:
-            turn.ready = turn.ready or (turn.plain and turn.open.renew())
+            turn.ready = turn.ready or (turn.plain and turn.open.renew(until))
             return turn.ready
+        if not turn.open.renew(until):
+            return False  # for this once: the present table is prepared for when that read is done
         self._collect(turn, now)
         turn.known, turn.known_ways, turn.prepared_for = leases, ways, turn.name
         found = [each[0] for each in leases.values() if len(each) == 1 and each[0].lane in VIDEO_LANES]
         if publishes and len({lease.lane for lease in found}) < len(found):
             found = []  # two aircraft: C does not tell their datagrams apart
         turn.leases = [(lease, VIDEO_LANES.index(lease.lane)) for lease in found]
-        until = self._opener.listener.next_change
         turn.ready = turn.plain = turn.open.prepare(found, turn.name, until, feed=publishes)
         return turn.ready
 

@@ -82,11 +82,11 @@ class OpenTurn:
         lane.mask, lane.player = window.size - 1, _place(lease)
         self._keys[number] = key
 
-    def renew(self) -> bool:
+    def renew(self, until: float) -> bool:
         """After a read by Python, if nothing but that has changed since `prepare`: whether the next turns are plain."""
         if (since := self._link.reread()) is None:
             return False
-        self._in_c.source.since = since
+        self._in_c.source.since, self._in_c.source.until = since, until
         return True
 
     @property

@@ -103,6 +103,32 @@ def test_between_two_turns_c_waits_and_opens(pair: SteppedPair, read_by_python: 
     assert len(drain(pair.gcs)) == 1
 
 
+def test_after_the_time_at_which_windows_move_the_turns_are_c_s_again(pair: SteppedPair, read_by_python: list[int]):
+    (turn,) = pair.ground.plain_video._turns.values()
+    turn.open._in_c.source.until = 0.0
+    assert shown(pair, *sealed(pair, b"one")) == [b"one"]
+    assert read_by_python == [1]
+    assert shown(pair, *sealed(pair, b"two")) == [b"two"]
+    assert read_by_python == [1]
+
+
+def test_what_python_has_to_read_first_delays_what_is_prepared_and_nothing_else(
+    pair: SteppedPair, read_by_python: list[int]
+):
+    """The table of leases changes while something that C has read waits for Python."""
+    listener = pair.ground.opener.listener
+    one, two, three = sealed(pair, b"one", b"two", b"three")
+    drain(pair.player)
+    pair.down(two)  # not the next one
+    waits(pair)
+    listener.leases = {**listener.leases}
+    assert [*shown(pair, three), *shown(pair)] == [b"two", b"three"]
+    assert shown(pair, one) == [b"one"]
+    reads = len(read_by_python)
+    assert shown(pair, *sealed(pair, b"four")) == [b"four"]
+    assert len(read_by_python) == reads
+
+
 def test_a_watched_path_is_python_s(pair: SteppedPair, read_by_python: list[int], monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(pair.ground.path_sizes, "watched", {0: None})
     (one,) = sealed(pair, b"one")
