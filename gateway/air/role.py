@@ -1,5 +1,6 @@
 """Air: the role aboard. Connects the flight controller and the cameras to the sealer, and the sealer to the link.
 
+Between two turns C waits and seals video by itself, as long as nothing else happens (`_plain_turns`, gateway.native).
 One turn of the loop, and the functions in its order:
   1  `turn`             wait for an endpoint or a deadline; if only a camera has data and nothing is due, step 5 is all
   2  `_telemetry`       bytes from the flight controller become frames (flight_controller.py)
@@ -18,7 +19,7 @@ from collections import deque
 from collections.abc import Sequence, Set
 
 from gateway import clock, config
-from gateway.air import flight_controller, long_round, standing, vendors
+from gateway.air import flight_controller, long_round, silent_cameras, standing, vendors
 from gateway.air.hold_back import HoldBack
 from gateway.air.oversize import Oversize
 from gateway.air.own_state import OwnState
@@ -43,7 +44,7 @@ from gateway.loop.barrier import breathe
 from gateway.loop.frame_reader import together
 from gateway.loop.pacing import Pace
 from gateway.loop.poller import Poller
-from gateway.report import advice, aircraft_report, in_clear, wording
+from gateway.report import advice, in_clear, wording
 from gateway.report.alarms import Alarms, Reason
 from gateway.report.endpoint_watch import EndpointWatch
 from gateway.report.frame_counts import FrameCounts
@@ -366,7 +367,7 @@ class Air:
         self.users.tell(self.alarms, now)
         self.alarms.tick(now)
         self._watch.look(now)
-        self._show_cameras(now)
+        silent_cameras.alarm(self.alarms, self.cameras, self.state.read(now), now)
         status = self.status(now)
         self._order_end.look(status.order_left_s)
         self.publisher.send(status)
@@ -382,16 +383,6 @@ class Air:
         if self.vendors.names:
             say("air", wording.seal_begins(self.vendors.names))
         long_round.alarm(self.alarms, self.announcer.round_s, order.stations, now)
-
-    def _show_cameras(self, now: float) -> None:
-        """A camera that never sent anything may not be connected, so only one that has stopped is a fault."""
-        said = aircraft_report.report(self.state.read(now)).cameras
-        for camera, source in zip(self.cameras, said.values(), strict=False):
-            if source.silent and source.age_s is not None:
-                seconds, where = round(source.age_s), camera.address
-                self.alarms.raise_(Reason.NO_PICTURE_ABOARD, now, key=where, seconds=seconds, endpoint=where)
-            else:
-                self.alarms.clear(Reason.NO_PICTURE_ABOARD, key=camera.address)
 
     def status(self, now: float) -> AirStatus:
         return self._report.read(now)

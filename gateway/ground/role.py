@@ -1,5 +1,6 @@
 """Ground: the role at a station. Connects the link to the opener, and the opener to the programs that people use.
 
+Between two turns C waits and opens video by itself, as long as nothing else happens (`_plain_turns`, gateway.native).
 One turn of the loop, and the functions in its order:
   1  `turn`          wait for an endpoint or a deadline; if only links have data and nothing is due, steps 2 to 4 are all
   2  `_open_link`    one batch from a link is opened in place (gateway.core.ground.opener)
