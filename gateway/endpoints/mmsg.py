@@ -256,10 +256,12 @@ class Mmsg:
             if went > 0:
                 done += sum(counts[:went])
                 continue
-            error = ctypes.get_errno()
-            if counts[0] > 1 and error in NOT_AS_ONE:
-                self._runs.below(lengths[done], error)
-            elif error in ONLY_THIS_ONE:
+            problem = ctypes.get_errno()
+            if counts[0] > 1 and problem in NOT_AS_ONE:
+                self._runs.below(lengths[done], problem)
+                continue
+            error = problem
+            if error in ONLY_THIS_ONE:
                 failed, size = failed + counts[0], size - sum(lengths[done : done + counts[0]])
                 done += counts[0]
             else:

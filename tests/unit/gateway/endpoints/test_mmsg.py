@@ -14,6 +14,7 @@ from gateway.endpoints.mmsg import Mmsg, OneByOne
 from tests.unit.gateway.endpoints.wires import batch_of
 
 pytestmark = pytest.mark.skipif(mmsg.new_mover is not Mmsg, reason="this system has no recvmmsg")
+SO_NO_CHECK = 11  # socket(7)
 HOSTS = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 
 
@@ -85,6 +86,15 @@ def test_batches_of_any_capacity_in_turn(four):
         _receive(mover, batch)
         got.append(batch.datagrams())
     assert got == [sent[:3], sent[3:], []]
+
+
+def test_what_does_not_go_as_one_goes_one_by_one_and_is_no_error():
+    """The system sends nothing as one where checksums are off."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as made:
+        made.setsockopt(socket.SOL_SOCKET, SO_NO_CHECK, 1)
+        mover = Mmsg(made)
+        sent = mover.send(batch_of([bytes(9), *[bytes(700)] * 5]), mover.peer(("127.0.0.1", 9)))
+    assert sent == (6, 3_509, 0)
 
 
 @pytest.mark.parametrize("kind", [Mmsg, OneByOne])
