@@ -2,7 +2,7 @@
 
     address.py    endpoint strings              endpoint.py   the common part of all endpoints
     udp.py        UdpIn, UdpOut                 mmsg.py       many datagrams with one system call, or one by one
-    udp_link.py   UdpLink, that listens         direct.py     a part of these: reading and sending by code in C
+    udp_link.py   UdpLink, UdpLinkOut           direct.py     a part of these: reading and sending by code in C
     proved.py     ProvedLink, of a ground       gro.py        many that arrive as one
     pieces.py     datagrams that do not fit one slot each
     tcp.py        TcpClient, TcpServer          stream.py     one byte stream: sends whole frames, none too late
@@ -24,7 +24,7 @@ from gateway.endpoints.serial import SerialLine
 from gateway.endpoints.slip import SlipLine
 from gateway.endpoints.tcp import TcpClient, TcpServer
 from gateway.endpoints.udp import UdpIn, UdpOut
-from gateway.endpoints.udp_link import UdpLink
+from gateway.endpoints.udp_link import UdpLink, UdpLinkOut
 
 __all__ = ["Endpoint", "open_endpoint", "open_link"]
 
@@ -36,6 +36,7 @@ _KINDS: dict[str, type[Endpoint]] = {
     "tcpin": TcpServer,
 }
 _LINKS: dict[str, type[Endpoint]] = {"serial": SlipLine, "udpin": UdpLink}
+_PROVED: dict[str, type[Endpoint]] = {"udpin": ProvedLink, "udpout": UdpLinkOut}
 
 
 def open_endpoint(
@@ -62,8 +63,8 @@ def open_link(address: Address, buffer: int = BUFFER, *, proved: bool = False) -
 
     If `proved`, as at a ground, it tries the senders of copies, and `prove` decides which addresses stay.
     """
-    kind = _LINKS.get(address.kind, _KINDS[address.kind])
-    return _made(ProvedLink if proved and kind is UdpLink else kind, address, buffer)
+    kinds = {**_KINDS, **_LINKS, **(_PROVED if proved else {})}
+    return _made(kinds[address.kind], address, buffer)
 
 
 def _made(kind: type[Endpoint], address: Address, buffer: int) -> Endpoint:

@@ -1,4 +1,7 @@
-"""UdpLink: a link that listens, where anyone can send. It answers only senders of authentic datagrams."""
+"""UdpLink: a link that listens, where anyone can send. It answers only senders of authentic datagrams.
+
+UdpLinkOut: the link of a ground that sends to one address, and reads as `UdpLink` does.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from gateway.batch import Batch
 from gateway.endpoints.direct import Direct
 from gateway.endpoints.gro import new_link_mover
 from gateway.endpoints.mmsg import Mover, Peer
-from gateway.endpoints.udp import UdpIn
+from gateway.endpoints.udp import UdpIn, UdpOut
 
 AUTHENTICATED_FOR_S = 5.0  # a sender of an authentic datagram is answered for this time
 AUTHENTICATED_MAX = 4
@@ -41,3 +44,10 @@ class UdpLink(UdpIn):
         """A datagram alone proves nothing about its sender."""
 
     _accepted_until, _heard = Direct._accepted_until, Direct._heard
+
+
+class UdpLinkOut(UdpOut):
+    """Sends to one address, that of a relay, and reads only from that."""
+
+    def _move(self, made: socket.socket) -> Mover:
+        return new_link_mover(made)
