@@ -14,7 +14,6 @@ from gateway.core.drop_reason import DropReason
 from gateway.core.ground.opened import Arrival, Opened
 from gateway.core.ground.opener import Opener
 from gateway.core.ground.paths import Paths
-from gateway.core.ground.session import Lease
 from gateway.endpoints import Endpoint
 from gateway.endpoints.direct import Direct
 from gateway.ground.publication import Publication
@@ -82,8 +81,8 @@ class PlainVideo:
         done = turn.open.turn(now)
         turn.ready = done is not None
         if publication and done != 0:  # also what it opened before a datagram that is left to Python
-            for lease, place in turn.leases:
-                publication.opened_in_c(lease, turn.open.datagrams(place), now)
+            for lease, datagrams in turn.open.datagrams():
+                publication.opened_in_c(lease, datagrams, now)
         return None if done is None else done > 0 and turn.open.more
 
     def _is_ready(self, turn: _Turn, publishes: bool, now: float) -> bool:
@@ -96,9 +95,6 @@ class PlainVideo:
         self._collect(turn, now)
         turn.known, turn.known_ways, turn.prepared_for = leases, ways, turn.name
         found = [each[0] for each in leases.values() if len(each) == 1 and each[0].lane in VIDEO_LANES]
-        if publishes and len({lease.lane for lease in found}) < len(found):
-            found = []  # two aircraft: C does not tell their datagrams apart
-        turn.leases = [(lease, VIDEO_LANES.index(lease.lane)) for lease in found]
         turn.ready = turn.plain = turn.open.prepare(found, turn.name, until, feed=publishes)
         return turn.ready
 
@@ -143,7 +139,6 @@ class _Turn:
     def __init__(self, number: int, link: Endpoint, players: Sequence[Direct], made: OpenTurn) -> None:
         self.number, self.link, self.open = number, link, made
         self.name: Hashable | None = None  # the sender of the video
-        self.leases: list[tuple[Lease, int]] = []  # each with its player
         self.ready = self.plain = False  # now; as far as `known` goes
         self.known: object = None  # the table of leases
         self.known_ways: object = None

@@ -6,7 +6,8 @@ What lives here: what turn.c has to know, and counting what it did. What must no
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 from gateway.batch import Batch
@@ -118,11 +119,11 @@ class OpenTurn:
         source = self._in_c.source
         return bool(source.count == source.most)
 
-    def datagrams(self, place: int) -> Iterator[bytes]:
-        """What the last turn opened for one of the players. It is there until the next turn."""
-        out = self._in_c.to[place]
-        for part in out.parts[: out.count]:
-            yield ctypes.string_at(part.at, part.size)
+    def datagrams(self) -> Iterator[tuple[Lease, Iterable[bytes]]]:
+        """What the last turn opened, by each lease in turn. It is there until the next turn."""
+        for out in self._in_c.to:
+            for lane, parts in groupby(range(out.count), out.lanes.__getitem__):
+                yield self._leases[lane], (ctypes.string_at(out.parts[n].at, out.parts[n].size) for n in parts)
 
     def collect(self, now: float) -> list[Opened]:
         """Count what the turns since the last `collect` did; what they opened."""

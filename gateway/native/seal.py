@@ -80,8 +80,8 @@ class SealTurn:
         collect_targets(self._in_c.to, self._links, now)
 
     def forget(self) -> None:
-        """Wipe the key, until the next `prepare`."""
-        self._key = None
+        """Wipe the key, until the next `prepare`. No turn is C's until then, or it would seal with zeros."""
+        self._key, self._in_c.source.until = None, 0.0
         self._library.wipe(self._in_c.cipher)
 
     def close(self) -> None:

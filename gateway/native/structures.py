@@ -69,6 +69,7 @@ class Out(ctypes.Structure):
         ("count", c_int32),
         ("parts", Part * SPARE),
         ("messages", c_uint8 * (MESSAGE_SIZE * SPARE)),
+        ("lanes", c_uint8 * SPARE),
         ("controls", c_uint8 * (CONTROL_SIZE * SPARE)),
     )
 

@@ -72,6 +72,7 @@ struct out {                  /* what goes to some targets in this turn */
     int32_t targets_count, count;
     struct iovec parts[SPARE];
     struct mmsghdr messages[SPARE];
+    uint8_t lanes[SPARE];     /* of the parts */
     struct { size_t size; int level, type; uint16_t segment; uint8_t pad[6]; } controls[SPARE];
 };
 
@@ -240,8 +241,7 @@ static void send_to(struct out *o, struct target *t) {
 /* What was ready at `began`; if the process has stood still since then, it is late. Whether no target has an error. */
 static bool send_all(struct out *o, struct source *s, double began) {
     bool good = true;
-    if (!o->count) return true;
-    if (now() - began > DROP_AFTER_S) {
+    if (o->count && now() - began > DROP_AFTER_S) {
         s->late += (uint64_t)o->count;
         o->count = 0;
     }
@@ -333,14 +333,15 @@ static bool open_next(struct open *o, uint8_t *at, size_t length) {
         if (ctr >= l->below + (PLANTED_BUG == 4) || length < (size_t)size + TAG || length > ROOM) continue;
         if (memcmp(at, head, (size_t)size)) continue;
         int plain = (int)length - size - TAG;
-        if (to->count == SPARE) return false;
+        if (to->count == SPARE + (PLANTED_BUG == 5)) return false;
         if (!open_one(&l->cipher, at + size, plain, head, size, ctr)) {
             l->bad_tag++;
             return true;
         }
-        l->seen[ctr & l->mask] = 1;
+        memset(&l->seen[ctr & l->mask], 1, PLANTED_BUG == 6 ? 2 : 1);
         *l->top = (int64_t)ctr;
         l->opened++;
+        to->lanes[to->count] = (uint8_t)i;
         put(to, at + size, (size_t)plain);
         return true;
     }
@@ -384,6 +385,7 @@ static void leave(struct open *o, int row) {
 /* How many messages were read, and all their datagrams opened and sent; READ if some are left to Python. */
 int open_turn(struct open *o) {
     double began = now();
+    o->from.most = o->from.split && PIECES < o->from.capacity ? PIECES : o->from.capacity;
     o->to[0].count = o->to[1].count = o->from.split = 0;
     int got = receive(&o->from, began), row = 0;
     if (got < 0) return got;
@@ -393,7 +395,6 @@ int open_turn(struct open *o) {
     bool sent = send_all(&o->to[0], &o->from, began) & send_all(&o->to[1], &o->from, began);
     if (row < got) return READ;
     if (got < o->from.most) o->from.since = began;
-    o->from.most = o->from.split && PIECES < o->from.capacity ? PIECES : o->from.capacity;
     return sent ? got : UNSENT;
 }
 #endif

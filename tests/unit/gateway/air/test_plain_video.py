@@ -158,6 +158,9 @@ def test_a_key_that_is_over_is_wiped_also_while_no_video_comes(pair: SteppedPair
     air.announcer.current.send_keys[Lane.VIDEO_A] = type(key)(bytes(32), key.kid)
     air.plain_video.collect(clock.now(), air.announcer)
     assert bytes(turn.seal._in_c.cipher.salt) == bytes(12)
+    pair.from_camera(b"a picture")
+    assert turn.seal.turn(clock.now()) is None, "or it would be sealed with a key of zeros"
+    assert len(pair.sealed(Lane.VIDEO_A, lambda: None)) == 1
     assert len(picture(pair)) == 1
     assert bytes(turn.seal._in_c.cipher.salt) not in (bytes(12), salt)
 

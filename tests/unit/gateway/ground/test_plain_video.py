@@ -12,7 +12,8 @@ import pytest
 
 from gateway import clock
 from gateway.core.drop_reason import DropReason
-from gateway.demo.stage import drain, udp_socket
+from gateway.demo.stage import HOST, drain, udp_socket
+from gateway.endpoints.mmsg import SOL_UDP, UDP_SEGMENT
 from gateway.native import library
 from keys.lanes import Lane
 from tests.memory_link import mavlink_frame
@@ -151,6 +152,19 @@ def test_a_gap_a_replay_and_a_forgery(pair: SteppedPair, read_by_python: list[in
     assert (drops[DropReason.REPLAYED] - before[0], drops[DropReason.BAD_TAG] - before[1]) == (1, 1)
 
 
+def test_a_read_of_as_many_as_it_may_says_that_there_may_be_more(pair: SteppedPair):
+    """After joined datagrams a read takes four messages."""
+    (link,), (radio, port) = pair.ground.links, pair.ways[0]
+    one, two = sealed(pair, b"one", b"two")
+    radio.setsockopt(SOL_UDP, UDP_SEGMENT, len(one))
+    radio.sendto(one + two, (HOST, port))
+    radio.setsockopt(SOL_UDP, UDP_SEGMENT, 0)
+    assert shown(pair) == [b"one", b"two"]
+    pair.down(*sealed(pair, b"1", b"2", b"3", b"4", b"5"))
+    assert [pair.ground.plain_video.take(link, None, clock.now()) for _ in range(2)] == [True, False]
+    assert drain(pair.player) == [b"1", b"2", b"3", b"4", b"5"]
+
+
 def test_a_key_that_is_over_is_wiped_also_while_no_video_comes(pair: SteppedPair):
     ground, (turn,) = pair.ground, pair.ground.plain_video._turns.values()
     assert turn.open.keys
@@ -183,7 +197,9 @@ def test_a_link_that_sends_to_a_relay_is_read_like_any_other(tmp_path: Path, ope
         rx, replayed, received = link.counters.rx_datagrams, drops[DropReason.REPLAYED], reception.received
         one, two, _, four = sealed(pair, b"one", b"two", b"three", b"four")
         assert comes(one, two, bytes(2_000), four) == [b"one", b"two", b"four"]
-        assert comes(*sealed(pair, b"five")) == [b"five"]
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(link, "receive_into", None)
+            assert comes(*sealed(pair, b"five")) == [b"five"], "C reads it"
         pair.ground.plain_video.collect(clock.now())
         assert drops[DropReason.REPLAYED] == replayed
         assert (link.counters.rx_datagrams - rx, reception.received - received) == (4, 4)

@@ -175,6 +175,23 @@ def test_what_c_opens_before_a_datagram_of_telemetry_is_published_too_and_in_ord
     assert [datagram for _, datagram, _ in reader.got[3:]] == [b"one", b"two", b"three"]
 
 
+def test_c_reads_the_video_although_it_is_published_also_while_a_lane_has_two_keys(
+    pair: SteppedPair, context, opening, monkeypatch
+):
+    reader, listener = Subscriber(pair, context, "video.a"), pair.ground.opener.listener
+    pair.air.announcer._rekey_at = clock.now()
+    pair.until(lambda: sum(lease.lane is Lane.VIDEO_A for (lease, *_) in listener.leases.values()) == 2)
+    settled(pair)
+    pair.until(lambda: reader.has(3), lambda: None)
+    (datagram,) = pair.sealed(Lane.VIDEO_A, partial(pair.from_camera, b"one"))
+    monkeypatch.setattr(pair.ground.links[0], "receive_into", None)
+    pair.down(datagram)
+    pair.ground.turn()
+    pair.until(lambda: reader.has(4), lambda: None)
+    _, shown, origin = reader.got[3]
+    assert (shown, origin["session"]) == (b"one", pair.air.announcer.session_id.hex())
+
+
 def test_more_players_than_c_sends_to_get_the_video_although_it_is_published(tmp_path: Path, context, opening):
     port = free_port()
     with stepped_pair(tmp_path, ground={"feed": address(), "video": (f"udpin:{HOST}:{port}",)}) as pair:
