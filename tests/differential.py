@@ -5,16 +5,17 @@ What lives here: both ends, their datagrams (hostile ones too), and the comparis
 
 from __future__ import annotations
 
+import contextlib
 import random
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from gateway import clock
-from gateway.batch import CAPACITY, HEADROOM, ROOM, Batch
+from gateway.batch import AGED_S, CAPACITY, HEADROOM, ROOM, Batch
 from gateway.core.drop_reason import DropReason
 from gateway.core.ground.session import Lease
 from gateway.core.sealer import Sealer
@@ -37,6 +38,7 @@ LARGEST = 1449  # plaintext of a datagram of video, for a link of 1,472 bytes
 SIZES = (0, 1, 60, 700, 1_177, 1_177, 1_177, LARGEST)
 WIDTHS = (6, 254, 65_534, (1 << 24) - 2, REJECT_AFTER_PACKETS - 2)  # where the counter of a header grows, and where it ends
 FAR = 1 << 40  # of a time that never comes
+ROUNDS, TRIES = 60, 5
 
 
 def tick(endpoint: Endpoint, *states: State) -> Endpoint:
@@ -62,7 +64,7 @@ class Mouth:
         self.ports = ports
         self.sockets = [[udp_socket() for _ in range(2)] for _ in ports]  # the usual sender, and a stranger
 
-    def say(self, rng: random.Random, datagrams: Iterable[bytes], stranger: float = 0.0) -> None:
+    def say(self, rng: random.Random, datagrams: Iterable[bytes], stranger: float = 0.0, joined: float = 0.7) -> None:
         """Some of them as one piece, as a link brings them."""
         waiting = [*datagrams]
         while waiting:
@@ -70,7 +72,7 @@ class Mouth:
             if rng.random() < stranger:
                 self._send(part, 1, joined=False)
             else:
-                self._send(part, 0, joined=rng.random() < 0.7 and max(map(len, part)) <= ROOM)
+                self._send(part, 0, joined=rng.random() < joined and max(map(len, part)) <= ROOM)
 
     def _send(self, datagrams: Sequence[bytes], who: int, *, joined: bool) -> None:
         batch = Batch()
@@ -87,6 +89,20 @@ class Mouth:
         for each in self.sockets:
             for made in each:
                 made.close()
+
+
+class Pace:
+    """Whether this process stood still while datagrams waited: then their age decides what becomes of them."""
+
+    stood_still = False
+
+    @contextlib.contextmanager
+    def kept(self) -> Iterator[None]:
+        began = clock.now()
+        try:
+            yield
+        finally:
+            self.stood_still |= clock.now() - began >= AGED_S
 
 
 class Camera:
@@ -249,8 +265,9 @@ class Link:
 class Flight:
     """An aircraft, and two copies of one station that hear it. All that is random comes from `rng`."""
 
-    def __init__(self, library: Library | None, rng: random.Random) -> None:
-        self.rng, self.world, self.ahead = rng, World(rng.randrange(1 << 30), policy=Policy(rekey_s=60, announce_s=2)), 0.0
+    def __init__(self, library: Library | None, rng: random.Random, pace: Pace) -> None:
+        self.pace, self.rng, self.ahead = pace, rng, 0.0
+        self.world = World(rng.randrange(1 << 30), policy=Policy(rekey_s=60, announce_s=2))
         self.aircraft = self.world.aircraft(clock.now())
         self.ends = [Link(None, self.world.station()), Link(library, self.world.station())]
         self.mouth = Mouth([end.port for end in self.ends])
@@ -268,11 +285,12 @@ class Flight:
             end.tick(now)
         self.say(self.aircraft.control(now))
 
-    def say(self, datagrams: Sequence[bytes], stranger: float = 0.0) -> None:
+    def say(self, datagrams: Sequence[bytes], **how: float) -> None:
         """Both get the same, and have done the same with it."""
         self.datagrams += len(datagrams)
-        self.mouth.say(self.rng, datagrams, stranger)
-        one, other = (end.empty() for end in self.ends)
+        with self.pace.kept():
+            self.mouth.say(self.rng, datagrams, **how)
+            one, other = (end.empty() for end in self.ends)
         if _grows(datagrams):
             one, other = ([sorted(out) for out in outs] for outs in (one, other))
         assert one == other
@@ -286,6 +304,10 @@ class Flight:
     def round(self) -> None:
         """Datagrams of one moment, as the air brings them, and those that an attacker adds."""
         rng = self.rng
+        if rng.random() < 0.1:  # more than C has room for in one turn
+            lane, small = rng.choice(VIDEO_LANES), [rng.randbytes(60) for _ in range(CAPACITY)]
+            self.say([each for _ in range(5) for each in self.aircraft.seal(lane, small)], joined=1.0)
+            return
         datagrams = [datagram for _ in range(rng.randrange(1, 4)) for datagram in self._sealed()]
         self.sent = [*self.sent, *datagrams][-2_000:]
         bad = rng.random() < 0.5
@@ -356,8 +378,8 @@ class Flight:
 class Cameras:
     """Two cameras that see the same."""
 
-    def __init__(self, library: Library | None, rng: random.Random) -> None:
-        self.rng, self.datagrams = rng, 0
+    def __init__(self, library: Library | None, rng: random.Random, pace: Pace) -> None:
+        self.pace, self.rng, self.datagrams = pace, rng, 0
         self.ends = [Camera(None), Camera(library)]
         self.mouth = Mouth([end.port for end in self.ends])
         self.begin()
@@ -380,8 +402,9 @@ class Cameras:
         while datagrams:
             some = rng.choice((1, 28, 64, 300))
             self.datagrams += len(datagrams[:some])
-            self.mouth.say(rng, datagrams[:some], stranger=0.05)
-            one, other = (end.empty() for end in self.ends)
+            with self.pace.kept():
+                self.mouth.say(rng, datagrams[:some], stranger=0.05)
+                one, other = (end.empty() for end in self.ends)
             assert one == other
             datagrams = datagrams[some:]
 
@@ -410,11 +433,27 @@ def plain(leases: Sequence[Lease]) -> list[Lease]:
     return [*leases] if len(leases) == 1 and leases[0].lane in VIDEO_LANES else []
 
 
-def fly(library: Library, seed: int, rounds: int = 60) -> tuple[int, int]:
+def undisturbed(run: Callable[[Pace], tuple[int, int]]) -> tuple[int, int]:
+    """What it returns. It is run again, the same, if the two differ and this process stood still."""
+    for _ in range(TRIES):
+        pace = Pace()
+        try:
+            return run(pace)
+        except AssertionError:
+            if not pace.stood_still:
+                raise
+            print("this process stood still: once more")
+    return run(Pace())
+
+
+def fly(library: Library, seed: int) -> tuple[int, int]:
     """A flight of hostile datagrams to two grounds; AssertionError if they differ. How many came, and were opened in C."""
-    flight = Flight(library, random.Random(seed))
+    return undisturbed(lambda pace: _fly(Flight(library, random.Random(seed), pace)))
+
+
+def _fly(flight: Flight) -> tuple[int, int]:
     try:
-        for _ in range(rounds):
+        for _ in range(ROUNDS):
             flight.round()
             flight.control()
         flight.compare()
@@ -423,11 +462,14 @@ def fly(library: Library, seed: int, rounds: int = 60) -> tuple[int, int]:
         flight.close()
 
 
-def film(library: Library, seed: int, rounds: int = 60) -> tuple[int, int]:
+def film(library: Library, seed: int) -> tuple[int, int]:
     """A film for two cameras; AssertionError if what they send differs. How many datagrams came, and were sealed in C."""
-    cameras = Cameras(library, random.Random(seed))
+    return undisturbed(lambda pace: _film(Cameras(library, random.Random(seed), pace)))
+
+
+def _film(cameras: Cameras) -> tuple[int, int]:
     try:
-        for _ in range(rounds):
+        for _ in range(ROUNDS):
             cameras.round()
         cameras.compare()
         return cameras.datagrams, cameras.ends[1].sealed_in_c

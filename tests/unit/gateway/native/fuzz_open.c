@@ -16,6 +16,7 @@ static struct iovec iov[CAPACITY][2];
 static struct mmsghdr messages[CAPACITY];
 static struct open turn;
 static int64_t tops[2];
+static uint64_t expected[2]; /* the counter that the next genuine datagram of each lane has */
 static uint8_t seen[2][WINDOW];
 static EVP_CIPHER_CTX *sealing;
 static const uint8_t *input;
@@ -50,9 +51,10 @@ static size_t message(int *part) {
     *part |= next();
     if (kind & 1) { /* as a link brings them */
         size_t count = 1 + size % 64, plain = (size_t)*part % 1200;
-        uint64_t ctr = (uint64_t)(tops[kind >> 1 & 1] + 1) + (flags & 3);
+        uint64_t *ctr = &expected[kind >> 1 & 1];
+        *ctr += (flags & 3) == 3; /* a gap */
         for (size_t i = 0; i < count && all + plain + 64 < 65535; i++) {
-            size_t one = seal(whole + all, kind >> 1 & 1, ctr++, (int)plain);
+            size_t one = seal(whole + all, kind >> 1 & 1, (*ctr)++, (int)plain);
             if (i == 0) *part = count > 1 || flags & 4 ? (int)one : 0;
             all += one;
         }
@@ -61,17 +63,18 @@ static size_t message(int *part) {
         memset(whole, flags, all);
         *part = flags & 8 ? *part : 0;
     }
-    for (uint8_t spoiled = flags >> 5; spoiled && all; spoiled--) {
+    for (int spoiled = (flags >> 5) - 5; spoiled > 0 && all; spoiled--) {
         size_t at = next();
         whole[(at << 8 | next()) % all] ^= next();
     }
-    if (flags & 16) all = all * next() / 255;
+    if ((flags & 24) == 24) all = all * next() / 255;
     return all;
 }
 
 int fake_recvmmsg(int fd, struct mmsghdr *m, unsigned most, int flags, struct timespec *timeout) {
     (void)fd, (void)flags, (void)timeout;
     unsigned got = 0;
+    for (int i = 0; i < 2; i++) expected[i] = (uint64_t)(tops[i] + 1);
     for (; got < most && left; got++) {
         int part = 0;
         size_t all = message(&part), first = all < ROOM ? all : ROOM;
@@ -135,9 +138,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     for (int rounds = 0; rounds < 3 && left; rounds++) {
         turn.from.since = now();
         int64_t before[2] = {tops[0], tops[1]};
+        memset(seen, 0, sizeof seen);
         int done = open_turn(&turn);
         for (int i = 0; i < 2; i++) {
             check(tops[i] < BELOW && tops[i] >= before[i], "a window beyond its bound");
+            check(tops[i] == before[i] || seen[i][tops[i] & (WINDOW - 1)], "a counter that its window has not seen");
             check(turn.to[i].count <= SPARE, "too many parts");
         }
         check(done >= UNSENT && done <= CAPACITY, "the answer");
