@@ -82,6 +82,17 @@ def fuzzed(folder: Path, *flags: str) -> Result:
     return subprocess.run([fuzzer, *runs], cwd=folder, check=False, capture_output=True, text=True)
 
 
+@pytest.mark.parametrize("library", ["SEAL", "OPEN"])
+def test_static_analysis_finds_nothing(library: str):
+    if not shutil.which("cppcheck"):
+        pytest.skip("no cppcheck")
+    kinds = ["--enable=warning,performance,portability", "--inconclusive", "--error-exitcode=1", "--quiet", "--std=c11"]
+    sources = sorted((ROOT / "gateway/native").glob("*.c"))
+    words = ["cppcheck", *kinds, f"-D{library}", '-DBUILT_FROM=""', "-UPLANTED_BUG", *sources]
+    done = subprocess.run(words, check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("bug", PLANTED, ids=PLANTED.get)
 def test_the_comparison_finds_a_planted_bug(tmp_path: Path, bug: int):
