@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-from bench import machine, record, show, suite
+from bench import machine, record, show, suite, verdict
+from bench.lines import Lines
 from bench.measures import pi, report, tune
 from bench.result import Options, Result
 from bench.suite import Measurement
@@ -45,22 +46,37 @@ def _run(args: argparse.Namespace) -> int:
     for module in (COMMANDS[name] for name in args.names):
         if hasattr(module, "require"):
             module.require(args)
-    if not args.json:
-        for name, fact in machine.describe().items():
-            console.print(f"{name}: {fact}", highlight=False, markup=False)
-    results = []
-    for result in measure(args.names, Options(quick=args.quick, args=args)):
-        results.append(result)
-        if not args.json:
-            show.terminal(result, console)
-    if args.json:
-        sys.stdout.buffer.write(record.to_json(record.of_this_machine(results, args.quick)))
+    results: list[Result] = []
+    try:
+        results.extend(measure(args.names, Options(quick=args.quick, args=args)))
+    finally:  # what was measured before an error, or before Ctrl-C, is shown
+        if results and args.json:
+            sys.stdout.buffer.write(record.to_json(record.of_this_machine(results, args.quick)))
+        elif results:
+            _print(results, args.quick, console)
     return max((result.exit_code for result in results), default=0)
 
 
+def _print(results: Sequence[Result], quick: bool, console: Console) -> None:
+    """The verdict about all of them first; then the machine, and each."""
+    rough = verdict.QUICK if quick else ""
+    show.plain(rough, console)
+    if len(results) > 1:
+        show.plain(verdict.whole(results), console)
+    for name, fact in machine.describe().items():
+        show.plain(f"{name}: {fact}", console)
+    for result in results:
+        console.rule(result.command)
+        show.terminal(result, console)
+    show.plain(rough, console)
+
+
 def measure(names: Iterable[str], options: Options) -> Iterator[Result]:
-    """Run these measurements in turn, with a progress bar on standard error."""
+    """Run these measurements in turn; standard error has a progress bar, or without a terminal a line now and then."""
     for name in names:
+        if not sys.stderr.isatty():
+            yield COMMANDS[name].measure(options, Lines(name, sys.stderr).show)
+            continue
         with Progress(*BAR, console=Console(stderr=True), transient=True) as bar:
             result = COMMANDS[name].measure(options, partial(_show, bar, bar.add_task(name)))
         yield result

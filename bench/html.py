@@ -10,9 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from html import escape
 
 from bench import plot
-from bench.record import Record
+from bench.record import Record, verdict_of
 from bench.result import Cell, Result, Table
-from bench.show import text
+from bench.show import spoken, text
+from bench.verdict import QUICK
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --dim: #59636e; --paper: #fff; --line: #d1d9e0; --raised: #f6f8fa;
@@ -32,6 +33,7 @@ code { font: .9em ui-monospace, monospace; }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .15rem 1rem; margin: 1rem 0; padding: .75rem 1rem;
   background: var(--raised); border: 1px solid var(--line); border-radius: 6px; font-size: .9rem; }
 dt { color: var(--dim); } dd { margin: 0; min-width: 0; }
+.verdict { font-weight: 600; } .quick { color: var(--s1); }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .7rem; text-align: right; border-bottom: 1px solid var(--line); vertical-align: bottom; }
@@ -50,7 +52,8 @@ def html(record: Record, command: str, sentences: Mapping[str, str]) -> str:
     """The whole page; `command` is what made it. `sentences`: what is measured, by the command of a result."""
     title = f"Zegel on {record.machine.get('board') or record.machine.get('processor', 'this machine')}"
     sections = (part for result in record.results for part in _section(result, sentences.get(result.command, "")))
-    body = "\n".join((*_head(record, title, command), *sections))
+    last = f'<p class="quick">{escape(spoken(QUICK))}</p>' if record.quick else ""
+    body = "\n".join((*_head(record, title, command), *sections, last))
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -60,6 +63,9 @@ def html(record: Record, command: str, sentences: Mapping[str, str]) -> str:
 
 def _head(record: Record, title: str, command: str) -> Iterator[str]:
     yield f"<h1>{escape(title)}</h1>"
+    if record.quick:
+        yield f'<p class="quick">{escape(spoken(QUICK))}</p>'
+    yield _verdict(verdict_of(record))
     yield f'<p class="dim">Measured on {escape(record.day)} by <code>{escape(command)}</code>.</p>'
     facts = "".join(f"<dt>{escape(name)}</dt><dd>{escape(fact)}</dd>" for name, fact in record.machine.items())
     yield f"<dl>{facts}</dl>"
@@ -67,8 +73,13 @@ def _head(record: Record, title: str, command: str) -> Iterator[str]:
     yield f"<nav>{links}</nav>"
 
 
+def _verdict(told: str) -> str:
+    return f'<p class="verdict">{escape(spoken(told))}</p>' if told else ""
+
+
 def _section(result: Result, sentence: str) -> Iterator[str]:
     yield f'<h2 id="{escape(result.command)}">{escape(result.command)}</h2>'
+    yield _verdict(result.verdict)
     yield f"<p>{re.sub(CODE, SHOWN_CODE, escape(sentence))}</p>"
     yield _notes(result.notes)
     for table in result.tables:

@@ -25,7 +25,7 @@ INK, SERIES = "#010203", tuple(f"#0a0b0{number}" for number in range(6))  # repr
 SIZE_IN = (4.9, 3.0)  # at 72 per inch, the width of a phone, so that the text has the same size there
 BAR_IN = 0.28  # height of one bar
 BINS = 60
-SAMPLES = "samples (ms)"
+SAMPLES = "latency (ms)"
 BARS = 0.8  # share of the width of a category
 
 Draw = Callable[["Axes"], None]
@@ -87,27 +87,38 @@ def _histogram(axes: Axes, samples: Mapping[str, Sequence[float]]) -> None:
         axes.hist(values, bins=edges, histtype="step", color=colour, label=name, density=False)
     axes.set_xscale("log")
     axes.set_xlabel(SAMPLES)
-    axes.set_ylabel("how many")
-    _thousands(axes.yaxis)
+    axes.set_ylabel("datagrams of each 1,000")
+    _thousands(axes.xaxis, axes.yaxis)
     axes.legend()
 
 
 def _name_series(axes: Axes, names: Sequence[str], *, upright: bool = True) -> None:
-    """A single name is the label of the axis; several need a legend."""
+    """A single name is the label of the axis; several need a legend, and the axis has their unit."""
+    label = axes.set_ylabel if upright else axes.set_xlabel
     if len(names) > 1:
         axes.legend()
-    elif upright:
-        axes.set_ylabel(names[0])
+        label(unit(names))
     else:
-        axes.set_xlabel(names[0])
+        label(names[0])
+
+
+def unit(names: Sequence[str]) -> str:
+    """The one unit of these columns; ValueError if they have several, or none."""
+    (found,) = {name.rpartition("(")[2].rstrip(")") for name in names}
+    return found
 
 
 def _thousands(*scales: Axis) -> None:
-    """16k for 16,000."""
-    from matplotlib.ticker import EngFormatter  # noqa: PLC0415
-
     for scale in scales:
-        scale.set_major_formatter(EngFormatter(sep=""))
+        scale.set_major_formatter(lambda value, _: tick(value))
+
+
+def tick(value: float) -> str:
+    """16k for 16,000; 0.2 stays, since units have prefixes of their own."""
+    for name, size in (("M", 1e6), ("k", 1e3)):
+        if abs(value) >= size:
+            return f"{value / size:g}{name}"
+    return f"{value:g}"
 
 
 def _numbers(cells: Sequence[Cell]) -> list[float]:

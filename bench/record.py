@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench import machine
+from bench import machine, verdict
 from bench.result import Result
 from gateway.errors import ConfigError
 
@@ -31,6 +31,11 @@ def of_this_machine(results: Sequence[Result], quick: bool) -> Record:
     """A record of these results, measured here and now."""
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     return Record(machine.describe(), today, quick, tuple(results))
+
+
+def verdict_of(record: Record) -> str:
+    """The sentence about all of its results; empty if none of them supports one."""
+    return verdict.whole(record.results)
 
 
 def to_json(record: Record) -> bytes:

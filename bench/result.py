@@ -1,6 +1,6 @@
 """Result: the output of a measurement. Tables for people, and the same as JSON.
 
-What lives here: titles, columns, rows, notes. What must not: measuring, or display (bench.show).
+What lives here: verdicts, titles, columns, rows, notes. What must not: measuring, or display (bench.show).
 """
 
 from __future__ import annotations
@@ -35,13 +35,17 @@ class Plot:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`rows` have one cell per column; None is shown as a dash. Units are part of the column's name: "p50 (ms)"."""
+    """`rows` have one cell per column; None is shown as a dash. Units are part of the column's name: "p50 (ms)".
+
+    `keys`: how many of the first columns name a row; where a table is too wide, each of its parts has them.
+    """
 
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     notes: tuple[str, ...] = ()
     plot: Plot | None = None
+    keys: int = 1
 
     def column(self, name: str) -> list[Cell]:
         """All cells of the column `name`; ValueError if there is none."""
@@ -51,10 +55,16 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The result of one sub-command. `samples` are for histograms: name -> milliseconds."""
+    """The result of one sub-command. `samples` are for histograms: name -> milliseconds.
+
+    `verdict`: what was measured, in a sentence without a full stop; it is shown first. `facts`: the figures from which
+    the sentence about all results is made, by their names in bench/verdict.py.
+    """
 
     command: str
     tables: tuple[Table, ...]
     notes: tuple[str, ...] = ()
     exit_code: int = 0  # not 0: a requested check failed, and a note says which
     samples: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    verdict: str = ""
+    facts: Mapping[str, float] = field(default_factory=dict)

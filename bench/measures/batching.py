@@ -8,13 +8,14 @@ from __future__ import annotations
 import functools
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from bench import aead
 from bench.clock import cpu_per_call, medians
 from bench.pair import Pair, arrived
 from bench.result import Cell, Options, Plot, Progress, Result, Table
+from bench.verdict import figure
 from gateway.batch import CAPACITY, Batch
 from gateway.core.bundle import FLUSH_MAX_S, FLUSH_S, PADDING_ONLY_AFTER_S, Bundler
 from gateway.core.wire import LINK_MTU
@@ -66,7 +67,17 @@ def measure(options: Options, progress: Progress) -> Result:
     took = medians(ways, plan.rounds, progress, "chunk: batches")
     tables = (_by_size(plan, took), _by_batch(plan, took), _telemetry(plan, pair, progress), _video(plan, took))
     note = "CPU time, medians; in memory: the cost of a socket is additional, and link shows it"
-    return Result("batching", tables, (note,))
+    return Result("batching", tables, (note,), verdict=_verdict(plan, took))
+
+
+def _verdict(plan: Plan, took: Mapping[Key, float]) -> str:
+    """Of the largest and the smallest batch."""
+    (few, each_few), (many, each_many) = (
+        (count, [1e6 * took[what, VIDEO_SIZE, count] for what in ("seal", "open")])
+        for count in (min(plan.batches), max(plan.batches))
+    )
+    of_many, of_few = (" / ".join(map(figure, each)) for each in (each_many, each_few))
+    return f"in Python a datagram takes {of_many} us to seal / open in batches of {many}, and {of_few} us in those of {few}"
 
 
 # --- one figure each: CPU seconds per datagram ---

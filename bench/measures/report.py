@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from bench import html, output, plot, record, show, suite
+from bench import html, output, plot, record, show, suite, verdict
 from bench.measures import pi, tune
 from bench.record import Record
 from bench.result import Options, Progress, Result
@@ -43,7 +43,8 @@ def measure(options: Options, progress: Progress) -> Result:
     for path in paths:
         path.write_text(written(kept, path))
     failed = max((result.exit_code for result in kept.results), default=0)
-    return Result("report", (), tuple(f"written: {path}" for path in paths), failed)
+    notes = tuple(f"written: {path}" for path in paths)
+    return Result("report", (), notes, failed, verdict=record.verdict_of(kept))
 
 
 def _paths(args: argparse.Namespace) -> list[Path]:
@@ -79,9 +80,12 @@ def written(kept: Record, path: Path) -> str:
 def markdown(kept: Record, command: str) -> str:
     """The machine and all tables; each section is named after the command that measures it alone."""
     facts = "".join(f"| {name} | {fact} |\n" for name, fact in kept.machine.items())
-    parts = [f"# Figures\n\nMeasured on {kept.day} by `{command}`.\n\n| machine | |\n| --- | --- |\n{facts}"]
+    quick = [show.spoken(verdict.QUICK)] if kept.quick else []
+    told = record.verdict_of(kept)
+    first = ["# Figures", *quick, *([f"**{show.spoken(told)}**"] if told else [])]
+    parts = ["\n\n".join((*first, f"Measured on {kept.day} by `{command}`.", f"| machine | |\n| --- | --- |\n{facts}"))]
     parts += [
         f"## `zegel bench {result.command}`\n\n{SENTENCES.get(result.command, '')}\n\n{show.markdown(result)}"
         for result in kept.results
     ]
-    return "\n".join(parts)
+    return "\n".join((*parts, *(f"{line}\n" for line in quick)))

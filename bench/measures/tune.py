@@ -38,6 +38,7 @@ GAIN_MIN = 1.0  # points by which another value must be better to replace the in
 STALL_S = 0.5  # a board may be busy for this long without losing video; older video is of no use
 LOSS_MAX = 0.01  # %; zero, except for datagrams that a busy machine loses in the bench's own sockets
 
+SUITS = "the installed tuning suits this board"
 INSTALLED = Tuning()
 Runs = Mapping[Tuning, Sequence[Flown]]
 
@@ -85,7 +86,14 @@ def measure(options: Options, progress: Progress) -> Result:
     args.output.write_text(text(tuned))
     note = f"written: {args.output}; use it: zegel air --tuning {args.output}, and zegel ground likewise"
     tables = (_tried_table(tried, args.mbit, args.favour), _chosen_table(tuned, reasons), _compared_table(compared, tuned))
-    return Result("tune", tables, (note,))
+    return Result("tune", tables, (note,), verdict=_verdict(tuned))
+
+
+def _verdict(tuned: Tuning) -> str:
+    """What differs from the installed tuning."""
+    pairs = zip(Tuning.__struct_fields__, _values(INSTALLED), _values(tuned), strict=True)
+    changed = [f"{key} {then} becomes {now}" for key, then, now in pairs if then != now]
+    return f"another tuning suits this board: {', '.join(changed)}" if changed else SUITS
 
 
 def granted() -> int:
@@ -211,7 +219,7 @@ def _tried_table(tried: Runs, mbit: float, favour: str) -> Table:
         "kept: seconds of video that arrive after air has stood still",
         WORTH if favour == "balance" else f"{WORTH}, or three for the goal of {favour}",
     )
-    return Table("What was tried", columns, tuple(rows), notes)
+    return Table("What was tried", columns, tuple(rows), notes, keys=len(Tuning.__struct_fields__))
 
 
 def _chosen_table(tuned: Tuning, reasons: Mapping[str, str]) -> Table:
@@ -229,7 +237,7 @@ def _compared_table(compared: Runs, tuned: Tuning) -> Table:
     )
     before, after = ((*median(compared[tuning]), link_kbit(tuning.flush_ms)) for tuning in (INSTALLED, tuned))
     rows = tuple((name, then, now, now - then) for name, then, now in zip(names, before, after, strict=True))
-    note = "the installed tuning suits this board" if tuned == INSTALLED else "measured again, in turn; medians"
+    note = SUITS if tuned == INSTALLED else "measured again, in turn; medians"
     return Table("Before and after", ("figure", "installed", "tuned", "difference"), rows, (note,))
 
 

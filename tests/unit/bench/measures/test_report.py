@@ -6,6 +6,7 @@ import re
 import sys
 import xml.etree.ElementTree as ET
 from argparse import Namespace
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -85,6 +86,18 @@ def test_markdown_has_every_table_under_the_command_that_measures_it():
         assert f"\n### {table.title}\n" in text
     assert "| a \\| b | 3 |" in text
     assert "| 1,200 | 301 | - |" in text
+    assert "\n**Ours takes 301 ns.**\n" in text
+
+
+def test_a_page_begins_with_the_verdict_and_says_of_a_quick_run_that_it_is_one():
+    pytest.importorskip("matplotlib", reason="needs matplotlib (pip install '.[bench]')")
+    told, quick = "This board carries 20 Mbit/s", "A quick run: "
+    markdown, page = report.markdown(RECORD, COMMAND), html.html(RECORD, COMMAND, report.SENTENCES)
+    for text in (markdown, page):
+        assert text.index(quick) < text.index(told) < text.index("Measured on")
+        assert text.rindex(quick) > text.rindex("Nothing")
+    thorough = replace(RECORD, quick=False)
+    assert quick not in report.markdown(thorough, COMMAND) + html.html(thorough, COMMAND, report.SENTENCES)
 
 
 def test_results_are_read_back_as_they_were(tmp_path):
@@ -98,6 +111,7 @@ def test_a_report_of_kept_results_measures_nothing(tmp_path):
     kept.write_bytes(record.to_json(RECORD))
     result = report.measure(options(out, again, source=kept), nothing)
     assert result.notes == (f"written: {out}", f"written: {again}")
+    assert result.verdict.startswith("this board carries 20 Mbit/s")
     assert out.read_text() == report.markdown(RECORD, f"zegel bench report --quick -o {out}")
     assert record.read(again) == RECORD
 
