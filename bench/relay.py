@@ -49,7 +49,7 @@ class Spent(NamedTuple):
 class Flown(NamedTuple):
     """One load at a drone's own rate: of both processes the CPU time in percent of a core, and how often they are woken.
 
-    `sealing`, `opening`: percent. `sealing_wakes`, `opening_wakes`: times a second. `p50`, `p99`: milliseconds.
+    `sealing`, `opening`, `lost`: percent. `sealing_wakes`, `opening_wakes`: times a second. `p50`, `p99`: milliseconds.
     """
 
     sealing: float
@@ -58,7 +58,7 @@ class Flown(NamedTuple):
     opening_wakes: float
     p50: float
     p99: float
-    lost: int
+    lost: float
 
 
 @dataclass
@@ -93,8 +93,7 @@ class Relay:
             for now, then in zip(after, before, strict=True)
         )
         p50, p99 = np.percentile(took, (50, 99)) / 1e6 if len(took) else (math.nan, math.nan)
-        lost = run.offered.sent - run.counted.received
-        return Flown(100 * seals, 100 * opens, seal_sleeps, open_sleeps, float(p50), float(p99), lost)
+        return Flown(100 * seals, 100 * opens, seal_sleeps, open_sleeps, float(p50), float(p99), 100 * run.lost)
 
     def wait_ready(self) -> None:
         """Wait until a datagram comes through. Absent if none ever does."""

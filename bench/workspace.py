@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
 END_WITHIN_S = 2.0
+NO_VARIABLES: Mapping[str, str] = {}
 TERMINATED = 143  # as shells report a program that SIGTERM has ended
 
 
@@ -21,11 +23,17 @@ class Scene:
     def __init__(self, folder: Path, undo: contextlib.ExitStack) -> None:
         self.folder, self.undo = folder, undo
 
-    def start(self, words: Sequence[str | Path], log: str) -> subprocess.Popen[bytes]:
-        """Start a program; its output is in `log`.log. FileNotFoundError if there is no such program."""
+    def start(
+        self, words: Sequence[str | Path], log: str, environment: Mapping[str, str] = NO_VARIABLES
+    ) -> subprocess.Popen[bytes]:
+        """Start a program, with more `environment`; its output is in `log`.log. FileNotFoundError if there is none."""
         with self.log(log).open("ab") as out:
             process = subprocess.Popen(  # noqa: S603 - a peer of the bench, or our own program
-                [str(word) for word in words], stdin=subprocess.DEVNULL, stdout=out, stderr=out
+                [str(word) for word in words],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                env={**os.environ, **environment},
             )
         self.undo.callback(end, process)
         return process

@@ -1,4 +1,4 @@
-"""Peers: Zegel's air and ground compared with alternative programs, in one run.
+"""Peers: Zegel's air and ground compared with alternative programs, in one run: at a drone's rates, and at the highest.
 
 Every relay carries the same load in turn, round after round, so that a bad moment of the machine hits all alike.
 """
@@ -8,25 +8,30 @@ from __future__ import annotations
 import argparse
 import statistics
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from bench import load
+from bench import drone, load, verdict
 from bench.compiler import Absent
 from bench.cost_breakdown import made_of
 from bench.relay import Peer, Relay, Spent
 from bench.result import Cell, Options, Progress, Result, Table
-from bench.rivals import RIVALS
+from bench.rivals import RIVALS, OneByOne, Srt, Srtp
+from bench.wireguard import WireGuard
 from bench.workspace import Scene, scene
-from bench.zegel_pair import ZegelPair
+from bench.zegel_pair import both
 from gateway.demo.stage import free_port
 
+PATTERNS = ("drone", "flood")
+AT_A_DRONES_RATES = [peer.key for peer in (Srt, Srtp, WireGuard, OneByOne)]
+TOLD = load.Load(8, pictures=True)  # of which the verdict tells
 OFFERED = 150_000  # datagrams a second
 LOST_MAX = 0.001  # the limit for loss-free
 TRIES = 2  # at each step of the ladder: one loss may have another cause
 COLUMNS = ("relay", "seals /CPU-s", "opens /CPU-s", "Zegel seals", "Zegel opens", "loss-free /s", "out (%)")
 NOTES = (
     "seals, opens: datagrams that came out at the far end, for each CPU second of the process that seals or opens",
-    "Zegel seals, opens: how many times as many of them Zegel does for the same CPU time; median of the rounds",
+    "Zegel seals, opens: how many times as many of them the first row does for the same CPU time; median of the rounds",
     "loss-free: the highest offered rate of the ladder at which not one datagram in a thousand was lost",
     "AES-256-GCM: Zegel, C, SRTP, DTLS; AES-256-CTR without authentication: SRT; ChaCha20-Poly1305: WireGuard",
     "wireguard-go: the CPU time of the TUN devices counts for generator and sink, not for wireguard-go",
@@ -47,34 +52,85 @@ QUICK = Form(2, 0.4, (10, 20, 40, 60, 90, 120, 150, 200, 300))
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     keys = [peer.key for peer in RIVALS]
+    parser.add_argument(
+        "--pattern",
+        choices=PATTERNS,
+        help="drone: 2 to 20 Mbit/s, in pictures and evenly spaced; flood: as much as each carries; default both",
+    )
     parser.add_argument("--only", nargs="+", metavar="PEER", choices=keys, help=f"some of: {', '.join(keys)}")
     parser.add_argument(
-        "--gso", action="store_true", help="let the generator send many datagrams as one, as few cameras do"
+        "--gso", action="store_true", help="flood: let the generator send many datagrams as one, as few cameras do"
     )
     parser.add_argument("--rounds", type=int, metavar="N", help=f"how often each is measured; default {FULL.rounds}")
 
 
 def measure(options: Options, progress: Progress) -> Result:
-    only, gso = getattr(options.args, "only", None), bool(getattr(options.args, "gso", False))
-    form = QUICK if options.quick else FULL
-    form = form._replace(rounds=getattr(options.args, "rounds", None) or form.rounds)
+    args = options.args
+    only, pattern = getattr(args, "only", None), getattr(args, "pattern", None)
+    rounds = getattr(args, "rounds", None)
+    wanted = only or (AT_A_DRONES_RATES if pattern == "drone" else [peer.key for peer in RIVALS])
+    found = Findings()
     with scene() as here:
-        relays, skipped = start(here, [peer for peer in RIVALS if only is None or peer.key in only], progress)
-        free = []
-        for number, relay in enumerate(relays):
-            progress(number, len(relays), f"loss-free rate: {relay.name}")
-            free.append(loss_free(relay, form, gso))
-        rates = [min(OFFERED, rate or form.ladder[0] * 1000) for rate in free]
-        spent = in_turn(relays, rates, form, progress, gso)
+        relays, skipped = start(here, [peer for peer in RIVALS if peer.key in wanted], progress)
+        if pattern != "flood":
+            form = drone.QUICK if options.quick else drone.FULL
+            left_out = () if only else {peer.name for peer in RIVALS if peer.key not in AT_A_DRONES_RATES}
+            chosen = [relay for relay in relays if relay.name not in left_out]
+            found.add(_drone(here, chosen, form._replace(rounds=rounds or form.rounds), progress))
+        if pattern != "drone":
+            most = QUICK if options.quick else FULL
+            found.add(
+                _flood(relays, most._replace(rounds=rounds or most.rounds), progress, bool(getattr(args, "gso", False)))
+            )
+    return Result("peers", tuple(found.tables), tuple(skipped), verdict="; ".join(found.said), facts=found.facts)
+
+
+@dataclass
+class Findings:
+    """Of one pattern, or of both."""
+
+    tables: list[Table] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)
+    facts: dict[str, float] = field(default_factory=dict)
+
+    def add(self, other: Findings) -> None:
+        self.tables += other.tables
+        self.said += other.said
+        self.facts |= other.facts
+
+
+def _drone(here: Scene, relays: Sequence[Relay], form: drone.Form, progress: Progress) -> Findings:
+    flights = drone.fly(here, relays, form, progress)
+    cost = drone.median(flights[TOLD.name][0])
+    said, facts = f"{relays[0].name} takes {drone.pair((cost.sealing, cost.opening))} % of a core", {}
+    if ratio := drone.times_srt(relays, flights, TOLD):
+        said += f", {drone.pair(ratio)} times what srt-live-transmit takes,"
+        facts = {verdict.SRT_MBIT: TOLD.mbit, verdict.SRT_AIR: ratio[0], verdict.SRT_GROUND: ratio[1]}
+    return Findings(drone.tables(relays, flights), [f"{said} to seal / open {TOLD.mbit:g} Mbit/s in pictures"], facts)
+
+
+def _flood(relays: Sequence[Relay], form: Form, progress: Progress, gso: bool) -> Findings:
+    free = []
+    for number, relay in enumerate(relays):
+        progress(number, len(relays), f"loss-free rate: {relay.name}")
+        free.append(loss_free(relay, form, gso))
+    rates = [min(OFFERED, rate or form.ladder[0] * 1000) for rate in free]
+    spent = in_turn(relays, rates, form, progress, gso)
     title = f"{load.VIDEO_SIZE}-byte datagrams, {OFFERED:,} a second or what a relay carries without loss"
-    tables = (Table(title, COLUMNS, _rows(relays, free, spent), NOTES), made_of(relays, spent), _alone())
-    return Result("peers", tables, tuple(skipped))
+    table = Table(title, COLUMNS, _rows(relays, free, spent), NOTES)
+    said = [f"{relays[0].name} carries {free[0]:,} datagrams a second without loss"]
+    for name, _, _, seals, opens, *_ in table.rows:
+        if name == Srt.name:
+            said[0] += f", and for the same CPU time seals {seals:.2g} and opens {opens:.2g} times as many as {name}"
+    return Findings([table, made_of(relays, spent), _alone()], said)
 
 
 def start(here: Scene, peers: Sequence[Peer], progress: Progress) -> tuple[list[Relay], list[str]]:
-    """Start Zegel, and those of `peers` that are installed; the relays, and a note for each that is not."""
-    relays, skipped = [ZegelPair().start(here)], []
-    relays[0].wait_ready()
+    """Start Zegel, each of its data paths, and those of `peers` that are installed; and a note for each that is not."""
+    pairs, skipped = both()
+    relays = [pair.start(here) for pair in pairs]
+    for relay in relays:
+        relay.wait_ready()
     for number, peer in enumerate(peers):
         progress(number, len(peers), f"starting {peer.name}")
         try:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from bench import idle
-from bench.load import Ways
-from bench.measures import latency, link
+from bench import drone, idle
+from bench.load import Load, Ways
+from bench.measures import latency
 from bench.measures.latency import Mix
 from bench.relay import free_ports
 from bench.workspace import scene
-from bench.zegel_pair import ZegelPair
+from bench.zegel_pair import PYTHON, C, ZegelPair, both
 
 pytestmark = pytest.mark.alone
 
@@ -35,28 +37,35 @@ def test_every_datagram_of_both_streams_has_a_latency(here):
     peer = ZegelPair()
     relay = peer.start(here)
     relay.wait_ready()
-    heard = latency.send(here, Mix(2, 100), {"telemetry": peer.telemetry, "video": relay.ways}, 0.5)
+    heard = latency.send(here, Mix(Load(2), 100), {"telemetry": peer.telemetry, "video": relay.ways}, 0.5)
     assert {stream: (len(told.ms), told.lost) for stream, told in heard.items()} == {
         "telemetry": (50, 0),
         "video": (104, 0),
     }
 
 
-def test_what_a_drone_sends_is_carried_in_pictures_and_evenly_spaced(here):
-    relay = ZegelPair().start(here)
-    relay.wait_ready()
-    tables = link._flights(here, [relay], lambda *_: None, quick=True)
-    for table, flight in zip(tables, link.QUICK_FLIGHTS, strict=True):
-        assert f"{flight.mbit:g} Mbit/s" in table.title
-        ((name, *figures),) = table.rows
-        assert name == "Zegel"
-        assert all(figure > 0 for figure in figures[:-1])
-        assert figures[-1] == 0
+def test_what_a_drone_sends_is_carried_in_pictures_and_evenly_spaced_by_both_data_paths(here):
+    pairs, left_out = both()
+    assert [pair.name for pair in pairs] == [PYTHON] if left_out else [C, PYTHON]
+    for pair in pairs:
+        relay = pair.start(here)
+        relay.wait_ready()
+        assert [in_c(pid) for pid in (relay.sealing, relay.opening)] == [pair.name == C] * 2
+        flights = drone.fly(here, [relay], drone.Form(1, 0.5), lambda *_: None)
+        assert list(flights) == [load.name for load in drone.LOADS]
+        for ((flown,),) in flights.values():
+            assert flown.lost == 0
+            assert all(figure > 0 for figure in flown[:-1])
+
+
+def in_c(pid: int) -> bool:
+    """Whether this process has the part in C in its memory."""
+    return "zegel-" in Path(f"/proc/{pid}/maps").read_text()
 
 
 def test_without_anything_between_the_streams_do_not_mix(here):
     telemetry, video = free_ports(2)
-    heard = latency.send(here, Mix(0, 100), {"telemetry": Ways(telemetry, telemetry), "video": Ways(video, video)}, 0.2)
+    heard = latency.send(here, Mix(None, 100), {"telemetry": Ways(telemetry, telemetry), "video": Ways(video, video)}, 0.2)
     assert list(heard) == ["telemetry"]
     assert len(heard["telemetry"].ms) == 20
 

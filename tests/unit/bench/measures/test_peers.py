@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import dataclass, field
 
 import pytest
@@ -13,6 +14,8 @@ from bench.measures import peers
 from bench.measures.peers import Form
 from bench.relay import Spent
 from bench.result import Options
+from bench.rivals import Srt
+from bench.zegel_pair import PYTHON
 
 FORM = Form(3, 1.0, (10, 20, 40, 60, 90))
 
@@ -64,14 +67,14 @@ def test_one_loss_does_not_take_a_step_away():
 
 
 def test_what_a_datagram_is_made_of():
-    spent = [[FakeRelay("Zegel", 1e6, 1e-5).carry(1_000, 1.0)] * 3, [FakeRelay("slow", 1e6, 4e-5).carry(1_000, 1.0)]]
-    table = made_of([FakeRelay("Zegel", 1e6), FakeRelay("slow", 1e6)], spent)
+    spent = [[FakeRelay(PYTHON, 1e6, 1e-5).carry(1_000, 1.0)] * 3, [FakeRelay("slow", 1e6, 4e-5).carry(1_000, 1.0)]]
+    table = made_of([FakeRelay(PYTHON, 1e6), FakeRelay("slow", 1e6)], spent)
     rows = {row[0]: row[1:] for row in table.rows}
-    assert rows["Zegel"] == pytest.approx((10, 2.5, 20, 10))
+    assert rows[PYTHON] == pytest.approx((10, 2.5, 20, 10))
     assert rows["slow"] == pytest.approx((40, 10, 80, 40))
     seal, _, opening, _ = rows["one AEAD call from Python"]
     assert 0 < seal < 1_000 > opening > 0
-    assert rows["least"] == pytest.approx((2.5 + seal, 2.5, 10 + opening, 10))
+    assert rows["least in Python"] == pytest.approx((2.5 + seal, 2.5, 10 + opening, 10))
 
 
 def test_relays_take_turns():
@@ -83,19 +86,24 @@ def test_relays_take_turns():
 
 
 def test_the_table_has_ratios_and_says_who_is_left_out(monkeypatch):
-    relays = [FakeRelay("Zegel", 1e6, 1e-6), FakeRelay("slow", 50_000, 4e-6)]
-    monkeypatch.setattr(peers, "ZegelPair", lambda: FakePeer(relays[0]))
+    relays = [FakeRelay(PYTHON, 1e6, 1e-6), FakeRelay(Srt.name, 50_000, 4e-6)]
+    monkeypatch.setattr(peers, "both", lambda: ([FakePeer(relays[0])], ["Zegel (C) is left out: there is no gcc"]))
     absent = FakePeer(Absent("no such headers", hint="apt install headers"))
     nowhere = FakePeer(FileNotFoundError(2, "No such file or directory", "fake-relay"))
     monkeypatch.setattr(peers, "RIVALS", (FakePeer(relays[1]), absent, nowhere))
     monkeypatch.setattr(peers, "FULL", FORM)
-    result = peers.measure(Options(), lambda *_: None)
+    result = peers.measure(Options(args=argparse.Namespace(pattern="flood")), lambda *_: None)
     table = result.tables[0]
-    assert table.column("relay") == ["Zegel", "slow"]
+    assert table.column("relay") == [PYTHON, Srt.name]
+    assert result.verdict == (
+        "Zegel (Python) carries 90,000 datagrams a second without loss, and for the same CPU time seals 4 and opens 4 times"
+        " as many as srt-live-transmit"
+    )
     assert table.column("Zegel seals") == pytest.approx([1, 4])
     assert table.column("Zegel opens") == pytest.approx([1, 4])
     assert table.column("loss-free /s") == [90_000, 40_000]
     assert table.column("out (%)") == pytest.approx([100, 100])
-    assert "apt install headers" in result.notes[0]
-    assert "fake-relay" in result.notes[1]
-    assert "apt install fake" in result.notes[1]
+    assert result.notes[0] == "Zegel (C) is left out: there is no gcc"
+    assert "apt install headers" in result.notes[1]
+    assert "fake-relay" in result.notes[2]
+    assert "apt install fake" in result.notes[2]
