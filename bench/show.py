@@ -111,9 +111,9 @@ def _notes(notes: Iterable[str], console: Console) -> None:
         plain(textwrap.fill(note, console.width, initial_indent="  ", subsequent_indent="    "), console)
 
 
-def markdown(result: Result) -> str:
-    """The verdict and the tables in GitHub's Markdown."""
-    made = [f"**{spoken(result.verdict)}**"] if result.verdict else []
+def markdown(result: Result, subject: str = "") -> str:
+    """The verdict, then `subject`, and the tables, in GitHub's Markdown."""
+    made = [*([f"**{spoken(result.verdict)}**"] if result.verdict else []), *([subject] if subject else [])]
     made += [_markdown_table(table) for table in result.tables]
     if result.notes:
         made.append("\n".join(f"- {note}" for note in result.notes))

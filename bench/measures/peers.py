@@ -120,8 +120,9 @@ def _flood(relays: Sequence[Relay], form: Form, progress: Progress, gso: bool) -
     table = Table(title, COLUMNS, _rows(relays, free, spent), NOTES)
     said = [f"{relays[0].name} carries {free[0]:,} datagrams a second without loss"]
     for name, _, _, seals, opens, *_ in table.rows:
-        if name == Srt.name:
-            said[0] += f", and for the same CPU time seals {seals:.2g} and opens {opens:.2g} times as many as {name}"
+        if name == Srt.name and isinstance(seals, float) and isinstance(opens, float):
+            ratios = f"seals {verdict.figure(seals)} and opens {verdict.figure(opens)} times as many as {name}"
+            said[0] += f", and for the same CPU time {ratios}"
     return Findings([table, made_of(relays, spent), _alone()], said)
 
 

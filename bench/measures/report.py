@@ -85,7 +85,7 @@ def markdown(kept: Record, command: str) -> str:
     first = ["# Figures", *quick, *([f"**{show.spoken(told)}**"] if told else [])]
     parts = ["\n\n".join((*first, f"Measured on {kept.day} by `{command}`.", f"| machine | |\n| --- | --- |\n{facts}"))]
     parts += [
-        f"## `zegel bench {result.command}`\n\n{SENTENCES.get(result.command, '')}\n\n{show.markdown(result)}"
+        f"## `zegel bench {result.command}`\n\n{show.markdown(result, SENTENCES.get(result.command, ''))}"
         for result in kept.results
     ]
     return "\n".join((*parts, *(f"{line}\n" for line in quick)))

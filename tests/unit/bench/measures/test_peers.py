@@ -96,8 +96,8 @@ def test_the_table_has_ratios_and_says_who_is_left_out(monkeypatch):
     table = result.tables[0]
     assert table.column("relay") == [PYTHON, Srt.name]
     assert result.verdict == (
-        "Zegel (Python) carries 90,000 datagrams a second without loss, and for the same CPU time seals 4 and opens 4 times"
-        " as many as srt-live-transmit"
+        "Zegel (Python) carries 90,000 datagrams a second without loss, and for the same CPU time seals 4.0 and opens"
+        " 4.0 times as many as srt-live-transmit"
     )
     assert table.column("Zegel seals") == pytest.approx([1, 4])
     assert table.column("Zegel opens") == pytest.approx([1, 4])
