@@ -7,28 +7,23 @@ are numbers, never text of a frame, so that there are few of them.
 
 from __future__ import annotations
 
-import fnmatch
 import math
-import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TypeAlias
 
 from firmware_shims import policies
 from firmware_shims.definitions import COMMANDS, FILE_OPERATIONS, NUMBER_OF, TUNNELS, Message
+from firmware_shims.guard_policy import GuardPolicy, compiled, match
 
 # (the policy, the message, its payload) -> the denied part, or None
-Question: TypeAlias = Callable[[str, Message, bytes], str | None]
+Question: TypeAlias = Callable[[GuardPolicy, Message, bytes], str | None]
 
 _LONG = ("param1", "param2", "param3", "param4", "param5", "param6", "param7")
 _INT = ("param1", "param2", "param3", "param4", "x", "y", "z")
 _BY_FIELD = -1, -2  # PARAM_MAP_RC: the parameter is named by param_id, or none is
 
 
-def _compiled(patterns: Iterable[str]) -> list[tuple[re.Pattern[str], str]]:
-    return [(re.compile(fnmatch.translate(pattern)), pattern) for pattern in patterns]
-
-
-_HELD_NAMES, _HELD_FILES = _compiled(policies.PARAMETERS_HELD), _compiled(policies.FILES_HELD)
+_HELD_NAMES, _HELD_FILES = compiled(policies.PARAMETERS_HELD), compiled(policies.FILES_HELD)
 
 # FILE_TRANSFER_PROTOCOL's payload: seq u16, session, opcode, size, req_opcode, burst_complete, padding, offset u32, data.
 _OPCODE, _SIZE, _DATA = 3, 4, 12
@@ -41,10 +36,10 @@ _CRC_24Q = 0x1864CFB
 _FRAGMENTED, _FRAGMENT = 0x01, 0x06  # GPS_RTCM_DATA.flags
 
 
-def _command(policy: str, message: Message, payload: bytes) -> str | None:
+def _command(policy: GuardPolicy, message: Message, payload: bytes) -> str | None:
     number = int(message.number_in(payload, "command"))
     name = COMMANDS.get(number, f"MAV_CMD {number}")
-    if number not in policies.MAY_COMMAND[policy]:
+    if number not in policy.may_command:
         return name
     fields = _LONG if "param5" in message.fields else _INT
     allowed = policies.PARAMETERS.get(number, ())
@@ -65,20 +60,26 @@ def _becomes(value: float, values: frozenset[float]) -> bool:
     return math.isfinite(value) and not values.isdisjoint({float(math.floor(value)), float(math.ceil(value))})
 
 
-def _parameter(policy: str, message: Message, payload: bytes) -> str | None:
+def _parameter(policy: GuardPolicy, message: Message, payload: bytes) -> str | None:
     if message.name == "PARAM_MAP_RC" and message.number_in(payload, "param_index") not in _BY_FIELD:
         return "by number"
-    if policy == "camera-operator" and message.number_in(payload, "target_component") not in policies.CAMERA_COMPONENTS:
+    if message.name == "PARAM_EXT_SET" and policy.base == "camera-operator" and not _is_for_camera(message, payload):
         return "of no camera"
     name = message.bytes_in(payload, "param_id").split(b"\0")[0].decode("latin-1").upper()
-    return _match(_HELD_NAMES, name)
+    if blocked := match(policy.block_param, name):
+        return blocked
+    if match(policy.allow_param, name):
+        return None
+    if policy.only_allowed and message.name == "PARAM_SET":
+        return "of another name"
+    return match(_HELD_NAMES, name)
 
 
-def _match(held: list[tuple[re.Pattern[str], str]], text: str) -> str | None:
-    return next((pattern for each, pattern in held if each.match(text)), None)
+def _is_for_camera(message: Message, payload: bytes) -> bool:
+    return message.number_in(payload, "target_component") in policies.CAMERA_COMPONENTS
 
 
-def _file(_policy: str, message: Message, payload: bytes) -> str | None:
+def _file(_policy: GuardPolicy, message: Message, payload: bytes) -> str | None:
     inner = message.bytes_in(payload, "payload")
     name = FILE_OPERATIONS.get(inner[_OPCODE], f"opcode {inner[_OPCODE]}")
     if name not in policies.FILES_READ:
@@ -93,21 +94,21 @@ def _held_path(raw: bytes) -> str | None:
     """The pattern that denies this path. A card's file system (FAT) ignores dots and spaces at the end of a name."""
     steps = [step for step in raw.decode("latin-1").lower().replace("\\", "/").split("/") if step not in {"", "."}]
     names = [step.rstrip(" .") for step in steps]
-    return _match(_HELD_FILES, "/".join(names)) if all(names) else ".."
+    return match(_HELD_FILES, "/".join(names)) if all(names) else ".."
 
 
-def _tunnel(_policy: str, message: Message, payload: bytes) -> str | None:
+def _tunnel(_policy: GuardPolicy, message: Message, payload: bytes) -> str | None:
     number = int(message.number_in(payload, "payload_type"))
     name = TUNNELS.get(number, f"type {number}")
     return None if name in policies.TUNNELS_OPEN else name
 
 
-def _clock(policy: str, message: Message, payload: bytes) -> str | None:
+def _clock(policy: GuardPolicy, message: Message, payload: bytes) -> str | None:
     """TIMESYNC with tc1 is an answer, by which PX4 sets its offset; a mere question has none."""
-    return "an answer" if policy != "pilot" and message.number_in(payload, "tc1") else None
+    return "an answer" if policy.base != "pilot" and message.number_in(payload, "tc1") else None
 
 
-def _corrections(_policy: str, message: Message, payload: bytes) -> str | None:
+def _corrections(_policy: GuardPolicy, message: Message, payload: bytes) -> str | None:
     """GPS_RTCM_DATA goes to the receiver unchanged: whole RTCM 3 messages, or the first piece of one, with its beginning.
 
     A later piece cannot be judged alone. GPS_INJECT_DATA, which carries any bytes, is only for a maintainer.

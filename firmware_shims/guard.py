@@ -14,7 +14,8 @@ from __future__ import annotations
 from firmware_shims import frames, mavlink
 from firmware_shims.contents import QUESTIONS
 from firmware_shims.definitions import MESSAGES, Message, name_of
-from firmware_shims.policies import LISTED, MAY_SEND
+from firmware_shims.guard_policy import BY_NAME, GuardPolicy
+from firmware_shims.policies import LISTED
 
 SETUP_SIGNING = 256  # it holds the signing key: it crosses no link, not even a sealed one (mavlink.io, message_signing)
 POLICIES = (*LISTED, "maintainer")  # each allows everything that the one before allows
@@ -22,30 +23,32 @@ UNJUDGED = "what cannot be judged"  # its name if the check failed
 
 
 class Guard:
-    """One policy, by its name in the order; KeyError if there is none of that name."""
+    """One policy: a listed one by its name, KeyError if there is none of that name; or an agency's own."""
 
-    def __init__(self, policy: str) -> None:
-        self.policy = policy
-        self._may_send = None if policy == "maintainer" else MAY_SEND[policy]
+    def __init__(self, policy: str | GuardPolicy) -> None:
+        own = None if isinstance(policy, str) else policy
+        self.policy = own.name if own else str(policy)
+        self._rules = None if policy == "maintainer" else own or BY_NAME[self.policy]
 
     def held(self, frame: bytes | memoryview) -> str | None:
         """None if a whole frame may go to the flight controller; otherwise its name, and the part that is the reason.
 
         Names are few and fixed: those of MAVLink's definitions, or a number if they have none.
         """
-        if self._may_send is None:
+        rules = self._rules
+        if rules is None:
             return _held_from_everybody(frame)
         number = mavlink.message_id(frame)
         message = MESSAGES.get(number)
         if message is None:
             return name_of(number)
-        if number not in self._may_send:
+        if number not in rules.may_send:
             return message.name
         payload = mavlink.payload(frame)
         if (flaw := _flaw(frame, payload, message)) is not None:
             return f"{message.name}, {flaw}"
         question = QUESTIONS.get(number)
-        detail = question(self.policy, message, payload) if question else None
+        detail = question(rules, message, payload) if question else None
         return f"{message.name} {detail}" if detail else None
 
 

@@ -70,6 +70,7 @@ class _Role(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     batch: int = Tuning().batch
     few: int = Tuning().few
     buffer_kib: int = Tuning().buffer_kib
+    guard: str | None = None  # guard.toml, if the order was issued with one
     native: bool = True  # let code in C do what it can, where it is built
     plain_users: tuple[PlainUser, ...] = ()  # users whose programs may use the plain endpoints, besides root and our own
 

@@ -110,6 +110,7 @@ def succeeds(new: VerifiedOrder, old: VerifiedOrder) -> bool:
         and _keeps_devices(new.content, old.content)
         and all(indexes.get(station.pub, station.index) == station.index for station in old.content.stations)
         and new.content.policy.flags == old.content.policy.flags
+        and new.content.guards == old.content.guards
     )
 
 
@@ -177,5 +178,6 @@ def drops(new: Order, old: Order) -> bool:
 
 
 def _loses(new: OrderStation, old: OrderStation) -> bool:
-    demoted = GUARDS.index(new.guard) < GUARDS.index(old.guard)
+    listed = new.guard in GUARDS and old.guard in GUARDS  # another policy can have less only in a file that is not here
+    demoted = GUARDS.index(new.guard) < GUARDS.index(old.guard) if listed else new.guard != old.guard
     return bool(old.roles & ~new.roles) or (demoted and bool(old.roles & Role.COMMAND))

@@ -8,6 +8,7 @@ KeysError                          exit 1
  +-- WrongType                     a COSE message of another kind or algorithm
  +-- BadName                       a name that cannot be shown unchanged
  +-- WrongToml                     a .toml file that asks for something that cannot be       exit 2
+ +-- WrongGuardFile                guard.toml is not the order's, or has no such policy      exit 2
  +-- GrantError                    a key or a grant that does not fit its profile or its commitments
  +-- ClockWrong                    the board's clock cannot be believed                         exit 6
  +-- Untrusted                     exit 5
@@ -79,6 +80,10 @@ class BadName(KeysError):
 
 
 class WrongToml(KeysError):
+    exit_code = 2
+
+
+class WrongGuardFile(KeysError):
     exit_code = 2
 
 

@@ -36,6 +36,7 @@ TYP = "zegel-order"
 REGULAR, CONFIDENTIAL = CLASSIFICATIONS = ("regular", "confidential")
 OP_ID_SIZE = 16
 ORDER_HASH_SIZE = 32
+GUARDS_SIZE = 32  # SHA-256 of guard.toml
 DEVICES_MAX = 256  # a statement names its device in one byte
 RECORDING_MAX = 16
 LINK_MAX = 16 * 1100  # bytes: the capacity of sixteen order fragments (SPEC.md section 4.6)
@@ -61,6 +62,7 @@ class Order:
     recording: tuple[OrderRecording, ...]
     previous: bytes | None  # order_hash, 32 bytes
     policy: Policy
+    guards: bytes | None = None  # SHA-256 of guard.toml, 32 bytes: its policies may be those of stations
 
     def payload(self) -> bytes:
         """Deterministic CBOR (RFC 8949 section 4.2.1); a None is left out."""
@@ -150,7 +152,7 @@ def _require_signers(order: Order, signatures: Iterable[Signature], lower_bound:
 
 # --- rules of the content ---
 
-_KEYS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 11)  # of the fields of Order
+_KEYS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 11, 13)  # of the fields of Order
 _DATE = fields.between(EARLIEST, LATEST)
 _REQUIRED: Mapping[int, fields.Check] = {
     1: fields.byte_string(OP_ID_SIZE),
@@ -165,21 +167,22 @@ _REQUIRED: Mapping[int, fields.Check] = {
     10: fields.listing(fields.anything, RECORDING_MAX),
     11: fields.anything,
 }
-_PREVIOUS: Mapping[int, fields.Check] = {12: fields.byte_string(ORDER_HASH_SIZE)}
+_MORE: Mapping[int, fields.Check] = {12: fields.byte_string(ORDER_HASH_SIZE), 13: fields.byte_string(GUARDS_SIZE)}
 
 
 def _content(payload: bytes) -> Order:
-    *head, devices, stations, recording, policy, previous = fields.read_map(
-        cose.loads(payload), "the order", _REQUIRED, _PREVIOUS
+    *head, devices, stations, recording, policy, previous, guards = fields.read_map(
+        cose.loads(payload), "the order", _REQUIRED, _MORE
     )
     lists = (
         tuple(order_device.read(item) for item in devices),
         tuple(order_station.read_station(item) for item in stations),
         tuple(order_station.read_recording(item) for item in recording),
     )
-    order = Order(*[*head, *lists, previous, read_policy(policy)])
+    order = Order(*[*head, *lists, previous, read_policy(policy), guards])
     if order.not_after <= order.not_before:
         raise MalformedOrder(f"the order ends at {utc(order.not_after)}, not after it begins")
+    order_station.require_guards(order.stations, own=guards is not None)
     _require_distinct("devices", "name", (device.name for device in order.devices))
     _require_distinct("devices", "key", (device.pub for device in order.devices))
     order_device.require_consistent(order.devices)

@@ -200,6 +200,8 @@ def _reference(order: Order) -> Iterator[str]:
     yield f"  serial          {order.serial} of this agency"
     yield f"  operation tag   {op_tag(order.op_id).hex()}"
     yield f"  fingerprint     {groups(order.hash())}"
+    if order.guards:
+        yield f"  guard policies  of a file whose SHA-256 begins with {groups(order.guards)}"
     if order.previous:
         yield f"  replaces        the order with fingerprint {groups(order.previous)}"
 

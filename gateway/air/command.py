@@ -9,6 +9,7 @@ from gateway import config
 from gateway.air.role import Air
 from gateway.air.session_manager import await_order
 from gateway.config import AirConfig
+from gateway.guards import Guards
 from gateway.local_users import LocalUsers
 from gateway.loop import hardening, watchdog
 from gateway.report import log
@@ -57,6 +58,7 @@ def command(parser: argparse.ArgumentParser) -> None:
         action="append",
         help="a vendor that holds pictures before they come here without a [[source]], such as dji; repeatable",
     )
+    parser.add_argument("--guard", metavar="guard.toml", help="guard policies of the agency's own, if the order names them")
     config.add_plain_users(parser)
     parser.add_argument("--tuning", metavar="tuning.toml", help="settings that suit this board (zegel bench tune)")
     parser.set_defaults(run=_run)
@@ -68,6 +70,7 @@ def _run(args: argparse.Namespace) -> int:
     # A lost ssh sends SIGHUP, and some terminals stop a background process that writes.
     hardening.ignore("SIGHUP", "SIGTTOU")
     with log.by_queue(), watchdog.Manager() as manager, DeviceFolder.open(Path(settings.device)) as device:
+        Guards.aboard(settings.guard, device)
         await_order(device, manager)
         Air(settings, device, manager, LocalUsers(settings.plain_users, config.given(args))).run()
     return 0

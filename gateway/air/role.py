@@ -38,6 +38,7 @@ from gateway.core.wire import DOWNLINK_OVERHEAD, Control
 from gateway.endpoint_state import State
 from gateway.endpoints import Endpoint, open_endpoint, open_link
 from gateway.errors import OrderExpired, SeenByVendor
+from gateway.guards import Guards
 from gateway.local_users import LocalUsers
 from gateway.loop import hardening, pacing, watchdog
 from gateway.loop.barrier import breathe
@@ -112,10 +113,11 @@ class Air:
     def _begin(self) -> None:
         """The first session. Nothing is drawn or counted for it unless the order allows the flight."""
         self.device.device_index(self.order.content)
+        guards = Guards.aboard(self.settings.guard, self.device)
         self._refuse_on_the_ground()
         self.started = now = clock.now()
         self.sessions.begin(now)
-        parts = (self.announcer, self.fc_frames, self.alarms, self.barrier, clock.now)
+        parts = (self.announcer, self.fc_frames, self.alarms, self.barrier, clock.now, guards)
         self.uplink = AirUplink(*parts, rewrite=self.settings.rewrite)
         self.bundler = Bundler(self.settings.mtu, self.order.content.policy.pad, now, self.settings.flush_ms / 1000)
         self._pad_video = bool(self.order.content.policy.flags & PolicyFlag.PAD_VIDEO)

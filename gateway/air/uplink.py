@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Protocol
 
 from firmware_shims import addresses
-from firmware_shims.guard import UNJUDGED, Guard
+from firmware_shims.guard import UNJUDGED
 from gateway.batch import AGED_S, Batch
 from gateway.core.air.announcer import Announcer
 from gateway.core.air.instances import INSTANCES_MAX
@@ -19,6 +19,7 @@ from gateway.core.air.uplink_opener import Accepted, UplinkOpener
 from gateway.core.barrier import Barrier
 from gateway.core.drop_reason import DropReason
 from gateway.endpoints import Endpoint
+from gateway.guards import OVER_RATE, Guards
 from gateway.report.alarms import Alarms, Reason
 from gateway.report.kept_back import KeptBack
 from gateway.report.role_status import StationCommands
@@ -45,10 +46,11 @@ class AirUplink:
         alarms: Alarms,
         barrier: Barrier | None = None,
         clock: Callable[[], float] | None = None,
+        guards: Guards | None = None,
         *,
         rewrite: bool = False,
     ) -> None:
-        self._rewrite = rewrite
+        self._rewrite, self._policies = rewrite, guards or Guards()
         self._fc, self._alarms, self._barrier, self._clock = fc, alarms, barrier or Barrier(), clock
         self._crowds = 0  # datagrams of surplus senders that already raised an alarm
         self._passed: Counter[str] = Counter()  # frames that were handed to the flight controller, by the station's name
@@ -65,7 +67,10 @@ class AirUplink:
     def _guard(self, opener: UplinkOpener) -> None:
         self.opener, announcer = opener, opener.announcer
         self._stations = {station.index: station for station in announcer.order.content.stations}
-        self._guards = {index: Guard(station.guard) for index, station in self._stations.items()}
+        fresh_s = announcer.order.content.policy.fresh_ms / 1000
+        names = {index: station.guard for index, station in self._stations.items()}
+        self._guards = {index: self._policies.guard(name) for index, name in names.items()}
+        self._budgets = {index: self._policies.budget(name, fresh_s) for index, name in names.items()}
 
     # --- up ---
 
@@ -95,6 +100,8 @@ class AirUplink:
         held: str | None = UNJUDGED
         with self._barrier:
             held = self._guards[station].held(frame)
+            if held is None and (budget := self._budgets[station]) and not budget.spend(now):
+                held = OVER_RATE
         if held is None:
             return True
         kept = self._kept.setdefault(listed.name, KeptBack())

@@ -10,6 +10,7 @@ from gateway import config
 from gateway.config import GroundConfig
 from gateway.ground import order_file
 from gateway.ground.role import Ground
+from gateway.guards import Guards
 from gateway.local_users import LocalUsers
 from gateway.loop import hardening, watchdog
 from gateway.report import log
@@ -42,6 +43,7 @@ def command(parser: argparse.ArgumentParser) -> None:
         metavar="NAME:COUNTER",
         help="open this start of this aircraft although a later one was heard; only if you know why it is",
     )
+    parser.add_argument("--guard", metavar="guard.toml", help="guard policies of the agency's own, if the order names them")
     config.add_plain_users(parser)
     parser.add_argument("--tuning", metavar="tuning.toml", help="what suits this board (zegel bench tune)")
     parser.set_defaults(run=_run)
@@ -49,10 +51,12 @@ def command(parser: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     settings = config.load(GroundConfig, args)
+    guards = Guards.of(settings.guard)
     hardening.harden()
     hardening.ignore("SIGTTOU")  # some terminals stop a background process that writes
     station = StationFolder.open(Path(settings.station))
     order = station.newest_order(order_file.read(settings.order), int(time.time()))
+    guards.require_for(order.content)
     with log.by_queue(), watchdog.Manager() as manager, station.hold():
-        Ground(settings, station, order, manager, LocalUsers(settings.plain_users, config.given(args))).run()
+        Ground(settings, station, order, manager, LocalUsers(settings.plain_users, config.given(args)), guards).run()
     return 0

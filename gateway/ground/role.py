@@ -47,6 +47,7 @@ from gateway.ground.publication import Publication
 from gateway.ground.status_report import StatusReport
 from gateway.ground.succession import Succession
 from gateway.ground.uplink import GroundUplink
+from gateway.guards import Guards
 from gateway.local_users import LocalUsers
 from gateway.loop import hardening, watchdog
 from gateway.loop.background import BackgroundTask
@@ -83,6 +84,7 @@ class Ground:
         order: VerifiedOrder,
         manager: watchdog.Manager,
         users: LocalUsers,
+        guards: Guards | None = None,
     ) -> None:
         self.settings, self.station, self.manager, self.users = settings, station, manager, users
         self.barrier = Barrier()
@@ -109,7 +111,7 @@ class Ground:
         self.owners = Owners(self.systems, self.listener, station)
         self.publication = Publication(self.feed, self.owners, self.systems) if self.feed else None
         self.alarms = Alarms(lambda text: say("ground", f"{station.name}: {text}"))
-        self.uplink = GroundUplink(sessions, self.gcs, self.links, self.alarms, self.barrier)
+        self.uplink = GroundUplink(sessions, self.gcs, self.links, self.alarms, self.barrier, guards)
         parts = (OrderFile(settings.order), self.listener, self.uplink, self.alarms, self.barrier)
         self.succession = Succession(station, *parts)
         self._batch, self._plain = Batch(settings.batch, settings.few), Batch(settings.batch, settings.few)

@@ -102,6 +102,7 @@ class Succession:
         An order is stored before it is used, so the loop waits for the disk. That happens once for each order that the
         agency signs, because an order from the link is stored only if it succeeds ours.
         """
+        self._uplink.require_for(found)
         newest = self._station.newest_of(found, int(time.time()))
         if amendment.succeeds(newest, self._listener.order):
             added = newest.content.devices[len(self._listener.order.content.devices) :]  # the index of each device stays

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence, Set
 
 from firmware_shims import definitions, mavlink, target
-from firmware_shims.guard import UNJUDGED, Guard
+from firmware_shims.guard import UNJUDGED
 from gateway.batch import AGED_S, Batch
 from gateway.core.barrier import Barrier
 from gateway.core.drop_reason import DropReason
@@ -19,6 +19,7 @@ from gateway.core.ground.uplink_sessions import UplinkSessions
 from gateway.core.refusal import Refusal
 from gateway.endpoints import Endpoint
 from gateway.ground.answers import Answers
+from gateway.guards import OVER_RATE, Guards
 from gateway.loop.frame_reader import FrameReader
 from gateway.report import wording
 from gateway.report.alarms import Alarms, Reason
@@ -40,6 +41,7 @@ class GroundUplink:
         links: Sequence[Endpoint],
         alarms: Alarms,
         barrier: Barrier | None = None,
+        guards: Guards | None = None,
     ) -> None:
         self.sessions, self._barrier = sessions, barrier or Barrier()
         self.refused: Counter[str] = Counter()  # frames that were not sent, by reason
@@ -48,14 +50,22 @@ class GroundUplink:
         self.answers = Answers()
         self._readers = [FrameReader(endpoint, self._barrier, only_mavlink=True) for endpoint in gcs]
         self._links, self._alarms = links, alarms
-        self._guard = Guard(sessions.station.guard)
+        self._guards = guards or Guards()
+        self._use(sessions.station.guard)
         self._batch = Batch()
         self._came_at = float("-inf")  # arrival of the frames that were sealed last
 
     def adopt(self, order: VerifiedOrder) -> None:
         """Go on under an order that succeeds the present one."""
         self.sessions.adopt(order)
-        self._guard = Guard(self.sessions.station.guard)
+        self._use(self.sessions.station.guard)
+
+    def require_for(self, order: VerifiedOrder) -> None:
+        """WrongGuardFile or UnknownGuard if the policies of this order are not here."""
+        self._guards.require_for(order.content)
+
+    def _use(self, policy: str) -> None:
+        self._guard, self._budget = self._guards.guard(policy), self._guards.budget(policy)
 
     def next_due(self) -> float:
         return min((reader.next_due() for reader in self._readers), default=float("inf"))
@@ -84,12 +94,14 @@ class GroundUplink:
                 for frame in frames:
                     self.answers.deny(gcs, frame, MAY_NOT_COMMAND, now)
             return
-        judged = [(frame, self._held(frame)) for frame in frames]
+        judged = [(frame, self._held(frame, now)) for frame in frames]
         sealed = self.sessions.seal([frame for frame, held in judged if held is None], now, self._when(waited, now))
         self.sent += sealed.sent
         for frame, held in judged:
             if held is not None:
-                self.answers.deny(gcs, frame, self._keep_back(held, now), now)
+                name = self._keep_back(held, now)
+                if held is not OVER_RATE:  # that passes by itself
+                    self.answers.deny(gcs, frame, name, now)
         for frame, why in sealed.refused:
             self._refuse(frame, why, now)
         self._send(sealed.datagrams, now)
@@ -100,9 +112,10 @@ class GroundUplink:
         self._came_at = max(self._came_at, came_at)
         return came_at
 
-    def _held(self, frame: bytes) -> str | None:
+    def _held(self, frame: bytes, now: float) -> str | None:
         with self._barrier:
-            return self._guard.held(frame)
+            held = self._guard.held(frame)
+            return OVER_RATE if held is None and self._budget and not self._budget.spend(now) else held
         return UNJUDGED
 
     def _keep_back(self, held: str, now: float) -> str:

@@ -16,10 +16,11 @@ from keys.certificate import fingerprint
 from keys.commands import account, arguments, issued
 from keys.commands.arguments import COMPARE
 from keys.commands.terminal import show
-from keys.errors import Denied, FolderError, OrderExpired
-from keys.folders import files, store
+from keys.errors import Denied, FolderError, OrderExpired, WrongGuardFile
+from keys.folders import files, guard_file, store
 from keys.folders.agency import AgencyFolder
 from keys.folders.files import Kind
+from keys.folders.guard_file import GuardFile
 from keys.lanes import role_names
 from keys.order import Order
 from keys.order_station import OrderStation
@@ -43,6 +44,8 @@ def add_commands(add: arguments.Add) -> None:
     arguments.add_stations(change, "NAME:ROLES[:POLICY]", "a station of the order; all roles that it has from now on")
     systems = add("systems", _systems, "list MAVLink system ids", "op.order --device drone-7:1,51 -o new.order")
     arguments.add_devices(systems, "NAME[:IDS]", "an aircraft", required=True)
+    for given in (join, change):
+        arguments.add_guard(given, "the file that the order was issued with, for a guard policy of your own")
     for amend in (revoke, extend, end, join, change, systems):
         amend.add_argument("order", type=Path, metavar="op.order", help="the newest order of the operation")
         amend.add_argument(
@@ -124,8 +127,8 @@ def _join(args: argparse.Namespace) -> int:
     publics = issued.publics(args.station)
     with account.owner(args.agency).acting():
         issuer = AgencyFolder(args.agency, NAMED_BY).name
-    stations = issued.listed(args.station, publics, issuer)
-    amended = _amend(args, lambda old: amendment.joined(old, stations))
+    stations, guards = issued.listed(args.station, publics, issuer), arguments.guards_of(args)
+    amended = _amend(args, lambda old: amendment.joined(_with_file(old, guards), stations))
     for listed in amended.stations[-len(stations) :]:
         show(f"  {listed.name}: key fingerprint {fingerprint(listed.pub)}; {COMPARE}")
     return 0
@@ -133,12 +136,15 @@ def _join(args: argparse.Namespace) -> int:
 
 def _change(args: argparse.Namespace) -> int:
     _require_named_once(args, [given.name for given in args.station])
+    guards = arguments.guards_of(args)
     before: dict[str, OrderStation] = {}
 
     def changed(old: Order) -> Order:
         before.update((station.name, station) for station in old.stations)
         return functools.reduce(
-            lambda order, given: amendment.changed(order, given.name, given.roles, given.policy), args.station, old
+            lambda order, given: amendment.changed(order, given.name, given.roles, given.policy),
+            args.station,
+            _with_file(old, guards),
         )
 
     amended = _amend(args, changed)
@@ -146,6 +152,18 @@ def _change(args: argparse.Namespace) -> int:
         if station != before[station.name]:
             show(f"{station.name}: {_difference(before[station.name], station)}")
     return 0
+
+
+def _with_file(old: Order, guards: GuardFile | None) -> Order:
+    """`old`, if its guard policies are those of this file; WrongGuardFile."""
+    if guards and old.guards is None:
+        raise WrongGuardFile(
+            "the order was issued without a file of guard policies, and an amendment keeps that",
+            hint=f"zegel order issue --guard {arguments.word(guards.path)} begins another operation",
+        )
+    if guards:
+        guard_file.require_for(old, guards)
+    return old
 
 
 def _difference(old: OrderStation, new: OrderStation) -> str:

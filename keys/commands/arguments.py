@@ -23,8 +23,9 @@ from keys import typo
 from keys.certificate import load_certificate
 from keys.commands import account
 from keys.errors import ClockWrong, Denied
-from keys.folders import files
+from keys.folders import files, guard_file
 from keys.folders.files import Kind
+from keys.folders.guard_file import GuardFile
 from keys.lanes import Role, role_names
 from keys.order import Order
 from keys.order_device import SYSTEM_MAX, SYSTEMS_MAX
@@ -133,6 +134,10 @@ def add_stations(
     )
 
 
+def add_guard(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument("--guard", type=Path, metavar="guard.toml", help=what)
+
+
 def add_devices(parser: argparse.ArgumentParser, metavar: str, what: str, *, required: bool) -> None:
     parser.add_argument(
         "--device",
@@ -182,8 +187,27 @@ def listing(text: str) -> Listing:
     return station_listing(name, last.split(","), policy)
 
 
+def require_policy(policy: str | None, guards: GuardFile | None) -> None:
+    """ArgumentTypeError for a policy that is neither listed nor in the file."""
+    known = [*GUARDS, *(guards.policies if guards else ())]
+    if policy is not None and policy not in known:
+        near = typo.meant(policy, known)
+        raise argparse.ArgumentTypeError(f"{policy!r} is not a guard policy; {near}they are {', '.join(known)}")
+
+
+def guards_of(args: argparse.Namespace) -> GuardFile | None:
+    """The file that --guard names; the policies of all stations must be listed or in it."""
+    guards = guard_file.read(args.guard) if args.guard else None
+    for given in args.station or ():
+        try:
+            require_policy(given.policy, guards)
+        except argparse.ArgumentTypeError as error:
+            args.parser.error(f"argument --station: {error}")
+    return guards
+
+
 def station_listing(name: str, roles: Sequence[str], policy: str | None) -> Listing:
-    """ArgumentTypeError for a role or a policy that does not exist, and for a policy of who may not command."""
+    """ArgumentTypeError for a role that does not exist, and for a policy of who may not command."""
     known = role_names(ALL_ROLES)
     for role in roles:
         if role not in known:
@@ -193,9 +217,6 @@ def station_listing(name: str, roles: Sequence[str], policy: str | None) -> List
     if not roles:
         raise argparse.ArgumentTypeError(f"{name!r} has no role; roles are {', '.join(known)}")
     may = functools.reduce(operator.or_, (Role[role.upper()] for role in roles))
-    if policy is not None and policy not in GUARDS:
-        near = typo.meant(policy, GUARDS)
-        raise argparse.ArgumentTypeError(f"{policy!r} is not a guard policy; {near}they are {', '.join(GUARDS)}")
     if policy not in (None, default_guard(may)) and not may & Role.COMMAND:
         raise argparse.ArgumentTypeError(f"{name!r} has the guard policy {policy!r}, but not the role command")
     return Listing(name, may | (Role.TELEMETRY if may & Role.COMMAND else Role(0)), policy)

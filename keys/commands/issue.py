@@ -26,7 +26,7 @@ from keys.policy import Policy, PolicyFlag
 from keys.times import duration
 
 NEEDED = ("operation", "device", "station", "hours")
-OPTIONS = (*NEEDED, "classification", "pad_video", "start")
+OPTIONS = (*NEEDED, "classification", "pad_video", "start", "guard")
 
 
 def add_commands(add: arguments.Add) -> None:
@@ -55,6 +55,7 @@ def add_commands(add: arguments.Add) -> None:
     issue.add_argument("--operation", metavar="NAME", help="the name that people use")
     arguments.add_devices(issue, "FILE[:IDS]", "an aircraft's certificate", required=False)
     arguments.add_stations(issue, required=False)
+    arguments.add_guard(issue, "guard policies of your own, for aircraft and stations that have the same file")
     issue.add_argument("--classification", choices=CLASSIFICATIONS, help="default regular")
     issue.add_argument("--hours", type=arguments.hours, help="how long it is in force")
     issue.add_argument(
@@ -101,6 +102,9 @@ def _issue(args: argparse.Namespace) -> int:
         show(f"  it begins at {arguments.when(order.not_before)}")
     for listed in order.stations:
         show(f"  {issued.said(listed)}; key fingerprint {fingerprint(listed.pub)}")
+    if form.guards:
+        path = arguments.word(form.guards.path)
+        show(f"  with the guard policies of {path}: aircraft and stations need the same file; zegel guard test checks it")
     issued.say_weaknesses(signed)
     show(f"read it: zegel order show {arguments.word(args.output)}. With each station, {COMPARE}")
     show(f"next, aboard: {issued.load(args.output)}; and a copy of the order to each station")
@@ -121,6 +125,7 @@ def _form(args: argparse.Namespace) -> Form:
         start=args.start,
         classification=args.classification or CLASSIFICATIONS[0],
         pad_video=bool(args.pad_video),
+        guards=arguments.guards_of(args),
         devices=tuple(args.device),
         stations=tuple(args.station),
     )
@@ -143,6 +148,7 @@ def _order(form: Form, agency: str, devices: list[OrderDevice], stations: list[O
         recording=(),
         previous=None,
         policy=Policy(flags=PolicyFlag.PAD_VIDEO if form.pad_video else 0),
+        guards=form.guards.hash if form.guards else None,
     )
     if now > order.not_after:
         raise OrderExpired(

@@ -33,7 +33,8 @@ from keys.certificate import fingerprint, name_of
 from keys.commands import arguments
 from keys.commands.arguments import ALL_ROLES, Devices, Listing
 from keys.errors import WrongToml
-from keys.folders import toml
+from keys.folders import guard_file, toml
+from keys.folders.guard_file import GuardFile
 from keys.folders.station_public import StationPublic
 from keys.lanes import role_names
 from keys.order import CLASSIFICATIONS
@@ -62,6 +63,7 @@ class _Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     start: datetime.datetime | None = None
     classification: str = CLASSIFICATIONS[0]
     pad_video: bool = False
+    guard: str | None = None
     device: tuple[Table, ...]
     station: tuple[Table, ...]
 
@@ -75,6 +77,7 @@ class Form:
     start: int | None  # Unix seconds; None: now
     classification: str
     pad_video: bool
+    guards: GuardFile | None
     devices: tuple[Devices, ...]  # names are paths
     stations: tuple[Listing, ...]
 
@@ -89,14 +92,16 @@ def read(path: Path) -> Form:
         raise WrongToml(
             f"{path}: the classification is {asked.classification!r}", hint=f"it is {' or '.join(CLASSIFICATIONS)}"
         )
+    guards = guard_file.read(path.parent / asked.guard) if asked.guard is not None else None
     return Form(
         operation=asked.operation,
         seconds=_said(str(path), arguments.hours, str(asked.hours)),
         start=None if asked.start is None else _said(str(path), arguments.unix, asked.start),
         classification=asked.classification,
         pad_video=asked.pad_video,
+        guards=guards,
         devices=tuple(_device(path, place, table) for place, table in enumerate(asked.device, 1)),
-        stations=tuple(_station(path, place, table) for place, table in enumerate(asked.station, 1)),
+        stations=tuple(_station(path, place, table, guards) for place, table in enumerate(asked.station, 1)),
     )
 
 
@@ -106,9 +111,10 @@ def _device(path: Path, place: int, table: Table) -> Devices:
     return _said(where, arguments.device_listing, str(path.parent / entry.file), entry.systems)
 
 
-def _station(path: Path, place: int, table: Table) -> Listing:
+def _station(path: Path, place: int, table: Table, guards: GuardFile | None) -> Listing:
     where = f"{path}, station {place}"
     entry = _table(_Station, table, where)
+    _said(where, arguments.require_policy, entry.policy, guards)
     return _said(where, arguments.station_listing, str(path.parent / entry.file), entry.roles, entry.policy)
 
 
@@ -138,6 +144,7 @@ operation = ""    # its name, as people call it
 hours = 8    # how long it is in force; zegel order extend lets it last longer, zegel order end ends it early
 # start = 2031-05-09T18:00:00Z    # when it begins: UTC, or with a zone (+02:00); without this line it begins now
 # classification = "confidential"    # refuses stations whose keys are not post-quantum; without this line: regular
+# guard = "guard.toml"    # guard policies of your own; aircraft and stations need the same file
 # pad_video = true    # hides the sizes of video datagrams, at the price of bandwidth
 
 # Aircraft: the certificate of each, and its MAVLink system ids (SYSID_THISMAV, MAV_SYS_ID), such as [1] or [1, 51].

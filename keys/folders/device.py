@@ -17,6 +17,7 @@ alarm, and stations refuse that start, as they refuse that of a rolled-back card
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -81,6 +82,7 @@ class DeviceFolder:
             self.name = certificate.name_of(_read_certificate(path / CERTIFICATE))
         else:
             self.name = certificate.name_of(certificate.load_request(files.read(Kind.REQUEST, path / REQUEST)))
+        self.require_also: Callable[[Order], None] = lambda _: None  # what else an order needs here, such as its guard.toml
         self._lock = lock
         self._order: VerifiedOrder | None = None
         self._counted = False  # whether order_boots includes this start
@@ -168,6 +170,7 @@ class DeviceFolder:
             self.order()
         verified = verify_order(data, self._pinned(), self._state.lower_bound)
         self.device_index(verified.content)
+        self.require_also(verified.content)
         self._require_newer(verified)
         known = verified.order_hash.hex() == self._state.order_hash
         if not known and (self._order is None or not amendment.within(verified, self._order)):

@@ -24,15 +24,26 @@ Kind = TypeVar("Kind", bound=msgspec.Struct)
 
 def read(path: Path) -> Values:
     """The keys of a file, spelled with - or _ as their writer likes, but each of them once. WrongToml."""
+    return parse(data(path), path)
+
+
+def data(path: Path) -> bytes:
+    """The bytes of a file. WrongToml."""
     try:
         with path.open("rb") as file:
-            data = file.read(store.SIZE_MAX + 1)
-        if len(data) > store.SIZE_MAX:
-            raise WrongToml(f"{path} is larger than {store.SIZE_MAX} bytes", hint="no file of zegel is that large")
-        values = tomllib.loads(data.decode())
-        fault = _fault(values)
+            found = file.read(store.SIZE_MAX + 1)
     except OSError as error:
         raise WrongToml(f"{path}: {error.strerror}", hint="check the path") from None
+    if len(found) > store.SIZE_MAX:
+        raise WrongToml(f"{path} is larger than {store.SIZE_MAX} bytes", hint="no file of zegel is that large")
+    return found
+
+
+def parse(found: bytes, path: Path) -> Values:
+    """The keys in the bytes of a file. WrongToml."""
+    try:
+        values = tomllib.loads(found.decode())
+        fault = _fault(values)
     except (ValueError, RecursionError) as error:  # tomllib's own, and what Python says of 5,000 digits or brackets
         raise WrongToml(f"{path} is not TOML: {error}", hint='a line reads: key = "value"') from None
     if fault:

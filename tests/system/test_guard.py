@@ -136,9 +136,11 @@ class Scene:
 def start(house, fly):
     fc = FlightController()
 
-    def begin(roles: dict[str, str]) -> Scene:
-        house.load(roles)
-        return Scene(fly(tuple(roles), fc=f"serial:{fc.path}:921600"), fc)
+    def begin(roles: dict[str, str], more: tuple[str, ...] = ()) -> Scene:
+        """`more`: words for every role, if the order is loaded already."""
+        if not more:
+            house.load(roles)
+        return Scene(fly(tuple(roles), fc=f"serial:{fc.path}:921600", more=more, more_ground=more), fc)
 
     yield begin
     fc.close()

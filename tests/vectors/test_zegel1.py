@@ -6,6 +6,7 @@ What is hostile is refused, each by the reason that stands beside it. `python -m
 from __future__ import annotations
 
 import ast
+import hashlib
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from keys.errors import KeysError
 from keys.folders import station_public
 from keys.lanes import Lane
 from keys.order import VerifiedOrder, verify_order
-from tests.vectors import reader
+from tests.vectors import independent, reader
 from tests.vectors.zegel1 import FOLDER, cast, encoded, read
 from tests.vectors.zegel1.control import beat as beat_of
 from tests.vectors.zegel1.documents import documents
@@ -87,6 +88,18 @@ def test_orders_by_the_second_reader():
             reader.verify_order(alg, issued.public_key(), signature, signed)
 
 
+def test_guard_policies_of_ones_own_by_the_second_reader():
+    vector = read("order")
+    payload = bytes.fromhex(vector["payload_own_guard"])
+    content: Any = independent.uncbor(payload)
+    assert content[13] == hashlib.sha256(vector["guard.toml"].encode()).digest()
+    assert content[9][0][6] == "technician"
+    hashed = independent.cbor(bytes.fromhex(vector["protected"])) + independent.cbor(payload)
+    assert hashlib.sha256(hashed).hexdigest() == vector["order_hash_own_guard"]
+    plain: Any = independent.uncbor(bytes.fromhex(vector["payload"]))
+    assert {key for key in content if content[key] != plain.get(key)} == {9, 13}
+
+
 def _public(certificate_: str) -> Any:
     return x509.load_der_x509_certificate(bytes.fromhex(certificate_)).public_key()
 
@@ -106,7 +119,7 @@ def _joined(station: int) -> tuple[bytes, dict[int, bytes], dict[int, Any]]:
     assert kid == {4: session_id[:8]}
     mine, _, kid = reader.sign1(announced[station - 1][1], "zegel-ka", statement_[4])
     assert (mine[1], mine[2], mine[3], mine[4], mine[5]) == (session_id, statement_[2], pulse[4], station, 5)
-    info = reader.cbor(["zegel/1 grant", mine[2], session_id, mine[3], station, 5])
+    info = independent.cbor(["zegel/1 grant", mine[2], session_id, mine[3], station, 5])
     assert info == bytes.fromhex(grant["info"])
     granted = reader.open_grant(grant["profile"], bytes.fromhex(grant["seed"]), info, mine[7])
     assert {kid: reader.commitment(base, kid) for kid, base in granted.items() if kid != 16} == mine[6]

@@ -235,5 +235,19 @@ def test_a_lesser_guard_policy_is_a_drop_and_a_greater_one_is_none(old, new):
     assert amendment.drops(guarded(new), guarded(old)) is (GUARDS.index(new) < GUARDS.index(old))
 
 
+@pytest.mark.parametrize(("old", "new"), [("pilot", "own"), ("own", "pilot"), ("own", "maintainer"), ("own", "other")])
+def test_a_change_to_or_from_a_policy_of_ones_own_is_a_drop(old, new):
+    assert amendment.drops(guarded(new), guarded(old))
+    assert not amendment.drops(guarded(old), guarded(old))
+
+
+def test_an_order_with_other_guard_policies_succeeds_none():
+    with_file = dataclasses.replace(OLD, guards=bytes(32))
+    assert amendment.succeeds(verified(dataclasses.replace(with_file, serial=9)), verified(with_file))
+    for guards in (None, bytes(31) + b"\1"):
+        later = dataclasses.replace(OLD, serial=9, guards=guards)
+        assert not amendment.succeeds(verified(later), verified(with_file))
+
+
 def test_the_guard_policy_of_a_station_that_may_not_command_takes_nothing_from_it():
     assert not amendment.drops(guarded("observer", Role.TELEMETRY), guarded("pilot", Role.TELEMETRY))

@@ -248,7 +248,9 @@ BROKEN = [
     ("recording key twice", copy_of(RECORDING, 4), MalformedOrder, "recording keys of the order have the same key"),
     ("previous short", put(12, bytes(31)), MalformedMessage, "key 12"),
     ("previous null", put(12, None), MalformedMessage, "key 12"),
-    ("unknown key", put(13, 0), MalformedMessage, "has the keys"),
+    ("guards short", put(13, bytes(31)), MalformedMessage, "key 13"),
+    ("guards null", put(13, None), MalformedMessage, "key 13"),
+    ("unknown key", put(14, 0), MalformedMessage, "has the keys"),
     ("unknown text key", put("serial", 8), MalformedMessage, "has the keys"),
     ("policy a list", put(POLICY, []), MalformedMessage, "not a map"),
     ("policy with more", put(POLICY, 13, 0), MalformedMessage, "has the keys"),
@@ -323,6 +325,12 @@ def test_a_guard_policy_that_no_aircraft_has_is_refused_by_its_name():
         with pytest.raises(UnknownGuard, match="station 'station-1' has the guard policy 'harbour-master'") as caught:
             attempt()
         assert all(name in caught.value.hint for name in GUARDS)
+
+
+def test_a_guard_policy_of_ones_own_needs_the_hash_of_its_file():
+    content = order(stations=(station(1, guard="harbour-master"), station(2)), guards=bytes(range(32)))
+    assert cose.loads(content.payload())[13] == bytes(range(32))
+    assert verified(issue_order(content, [harbour().signer])).content == content
 
 
 POST_QUANTUM = {

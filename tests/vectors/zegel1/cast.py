@@ -5,6 +5,9 @@ These keys are published. Whoever uses one of them for anything but a test has n
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+
 from cryptography.hazmat.primitives.asymmetric import ec, mldsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -80,6 +83,13 @@ ORDER = Order(
     recording=(OrderRecording(1, "archive", Profile.X_WING, grant.public_bytes(Profile.X_WING, derived("archive", 32))),),
     previous=derived("the order before", 32),
     policy=Policy(),
+)
+
+GUARD_TOML = '[guard.technician]\nbase = "pilot"\nblock_param = ["FS_*"]\n'
+OWN_GUARD = dataclasses.replace(
+    ORDER,
+    stations=(dataclasses.replace(STATIONS[0], guard="technician"), *STATIONS[1:]),
+    guards=hashlib.sha256(GUARD_TOML.encode()).digest(),
 )
 
 # --- the session ---

@@ -70,6 +70,9 @@ def order(samples: Samples) -> Document:
         "order_hash": claimed_hash(samples.order),
         "order": samples.order,
         "order_hybrid": samples.order_hybrid,
+        "guard.toml": cast.GUARD_TOML,
+        "payload_own_guard": cast.OWN_GUARD.payload(),
+        "order_hash_own_guard": cast.OWN_GUARD.hash(),
         "station.pub": [
             StationPublic(s.name, s.agency or cast.ORDER.agency, s.profile, s.pub).encode().decode() for s in cast.STATIONS
         ],

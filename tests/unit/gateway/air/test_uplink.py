@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Hashable, Sequence
+from pathlib import Path
 
 import pytest
 from pymavlink.dialects.v20 import all as dialect
@@ -9,6 +10,7 @@ from pymavlink.dialects.v20 import all as dialect
 from firmware_shims.guard import UNJUDGED, Guard
 from gateway.air.uplink import AirUplink
 from gateway.core.sealer import Sealer
+from gateway.guards import Guards
 from gateway.report.alarms import Alarms
 from gateway.report.role_status import StationCommands
 from keys.keyring import SendKey
@@ -33,15 +35,16 @@ class Shared(PlainEnd):
 class Scene:
     """Two stations that may command, the second as a camera-operator; both are fresh."""
 
-    def __init__(self) -> None:
+    def __init__(self, guard: str = "camera-operator", guards: Guards | None = None) -> None:
         self.world = World(1, roles=(PILOT, PILOT, Role.WITNESS))
         stations = list(self.world.order.content.stations)
-        stations[1] = dataclasses.replace(stations[1], guard="camera-operator")
-        self.world.order = verified(dataclasses.replace(self.world.order.content, stations=tuple(stations)))
+        stations[1] = dataclasses.replace(stations[1], guard=guard)
+        own = {"guards": bytes(32)} if guards else {}  # that they are those of the order, the folder checks
+        self.world.order = verified(dataclasses.replace(self.world.order.content, stations=tuple(stations), **own))
         self.aircraft = self.world.aircraft()
         self.fc, self.link = PlainEnd(), Shared()
         self.alarms = Alarms(lambda _: None)
-        self.uplink = AirUplink(self.aircraft.announcer, self.fc, self.alarms)
+        self.uplink = AirUplink(self.aircraft.announcer, self.fc, self.alarms, guards=guards)
         self.stations = [self.world.station(index) for index in (1, 2)]
         self.now = 0.0
         for station in self.stations:
@@ -88,6 +91,23 @@ def test_each_station_has_its_own_policy(scene: Scene):
         "kept back: HEARTBEAT, once (guard policy 'camera-operator' of station 'station-2')",
     ]
     assert scene.send(1, ARM) == [ARM]
+
+
+@pytest.fixture
+def technicians(tmp_path: Path) -> Guards:
+    path = tmp_path / "guard.toml"
+    path.write_text('[guard.technician]\nbase = "pilot"\nblock = ["LOG_REQUEST_END"]\nrate = 5\n')
+    return Guards.of(str(path))
+
+
+def test_the_rate_of_a_policy_allows_what_may_have_waited_on_the_way(technicians: Guards):
+    """The ground sends 5 a second; over fresh_ms, 3 s here, the radio may hold them and give all at once."""
+    scene = Scene("technician", technicians)
+    assert scene.send(2, *[HEARTBEAT] * 30) == [HEARTBEAT] * 20
+    assert scene.uplink.kept_back() == {"station-2": {"frames over the rate": 10}}
+    assert scene.send(1, *[HEARTBEAT] * 30) == [HEARTBEAT] * 30, "the other station is a pilot"
+    scene.now += 0.5
+    assert scene.send(2, *[HEARTBEAT] * 5) == [HEARTBEAT] * 2
 
 
 def test_setup_signing_crosses_in_neither_direction(scene: Scene):

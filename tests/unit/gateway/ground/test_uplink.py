@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
+
 import pytest
 from pymavlink.dialects.v20 import all as dialect
 
@@ -7,6 +10,7 @@ from firmware_shims.guard import UNJUDGED, Guard
 from gateway.core.ground.opened import Bundle
 from gateway.core.refusal import Refusal
 from gateway.ground.uplink import GroundUplink
+from gateway.guards import Guards
 from gateway.report.alarms import Alarms
 from tests.hostile.fleet import GCS_BEAT, Two, arm, position
 from tests.memory_link import OBSERVER, PILOT, World, command
@@ -107,6 +111,22 @@ def test_a_command_that_the_policy_denies_is_answered_where_it_came_from(pilot: 
     pilot.aircraft.receive(pilot.links[0].drained, pilot.now)
     assert [frame for _, frame in pilot.aircraft.commands] == [ARM]
     assert pilot.uplink.refused == {"guarded": 4}
+
+
+def test_what_is_over_the_rate_of_a_policy_stays_here_and_is_not_answered(pilot: Scene, tmp_path: Path):
+    (tmp_path / "guard.toml").write_text('[guard.pilot-slow]\nbase = "pilot"\nrate = 3\n')
+    guards = Guards.of(str(tmp_path / "guard.toml"))
+    content = pilot.station.sessions.order.content
+    slow = tuple(dataclasses.replace(station, guard="pilot-slow") for station in content.stations)
+    pilot.station.sessions.order = dataclasses.replace(
+        pilot.station.sessions.order, content=dataclasses.replace(content, stations=slow, guards=bytes(32))
+    )
+    uplink = GroundUplink(pilot.station.sessions, pilot.gcs, pilot.links, pilot.alarms, guards=guards)
+    pilot.gcs[0].put(*[ARM] * 5, FLASH[0])
+    uplink.relay({*pilot.gcs}, pilot.now)
+    assert uplink.kept.counts == {"frames over the rate": 2, "COMMAND_LONG FLASH_BOOTLOADER": 1}
+    assert len(answers(pilot.gcs[0].drained)) == 1
+    assert uplink.sent == 3
 
 
 def test_a_station_without_the_role_is_told_that_its_command_is_denied():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import shlex
 from pathlib import Path
 
@@ -63,6 +64,47 @@ def test_a_file_and_options_ask_for_the_same_order(here, good):
     assert without_numbers("new.order") == without_numbers("typed.order")
     assert content("new.order").devices[0].systems == (1, 51)
     assert "it begins at 2027-01-15 09:00 UTC" in said
+
+
+GUARD = '[guard.technician]\nbase = "pilot"\nblock_param = ["FS_*"]\n'
+
+
+def test_an_order_has_the_hash_of_the_file_of_its_guard_policies(here, good, zegel):
+    Path("guard.toml").write_text(GUARD)
+    Path("order.toml").write_text(
+        FORM.replace("hours", 'guard = "guard.toml"\nhours').replace("camera-operator", "technician")
+    )
+    said = good(BY_FILE)
+    typed = (
+        "order issue agency --operation 'Night Watch' --device drone-7.crt:1,51 --hours 8 --start 2027-01-15T09:00"
+        " --station pilot/station.pub:command,video:technician --station visitor/station.pub:video --pad-video"
+    )
+    good(f"{typed} --guard guard.toml -o typed.order")
+    assert without_numbers("new.order") == without_numbers("typed.order")
+    assert content("new.order").guards == hashlib.sha256(GUARD.encode()).digest()
+    assert content("new.order").stations[0].guard == "technician"
+    assert "with the guard policies of guard.toml: aircraft and stations need the same file" in said
+    assert "guard policies  of a file whose SHA-256 begins with" in good("order show new.order")
+    answer = zegel(f"{typed} -o other.order")
+    assert answer.code == 2
+    assert "argument --station: 'technician' is not a guard policy; they are observer, camera-operator" in answer.error
+
+
+def test_an_amendment_keeps_the_hash_and_takes_policies_from_the_same_file(here, good, zegel):
+    Path("guard.toml").write_text(GUARD)
+    good(f"{ISSUE} --station visitor/station.pub:video --guard guard.toml -o first.order")
+    good("order change first.order --station visitor:command:technician --guard guard.toml -o second.order")
+    assert content("second.order").guards == content("first.order").guards
+    assert content("second.order").stations[1].guard == "technician"
+    good("order extend second.order --hours 1 -o third.order")
+    assert content("third.order").guards == content("first.order").guards
+    Path("guard.toml").write_text(GUARD + "rate = 5\n")
+    answer = zegel("order change third.order --station visitor:command:technician --guard guard.toml -o fourth.order")
+    assert "guard.toml is not the file whose guard policies the order names" in answer.error
+    good(f"{ISSUE} -o plain.order")
+    answer = zegel("order change plain.order --station pilot:command:technician --guard guard.toml -o fourth.order")
+    assert "was issued without a file of guard policies" in answer.error
+    assert not Path("fourth.order").exists()
 
 
 def test_what_a_file_names_is_found_in_the_same_folder(here, good):
