@@ -16,6 +16,7 @@ from gateway.video.nal import KINDS, PICTURE_MAX, UNITS_MAX, AccessUnit, Codec, 
 from gateway.video.packetiser import AP, FU, FU_A, FU_END, FU_START, LENGTH, STAP_A
 
 BEHIND = rtp.SEQUENCES // 2
+MISORDER_MAX = 100  # RFC 3550 appendix A.1
 RESERVED = 0x20  # of a fragment's header in H.264 (RFC 6184 section 5.8)
 
 
@@ -64,10 +65,8 @@ class Depacketiser:
             self._begin(now)
         missing = (packet.sequence - self._next) % rtp.SEQUENCES
         after = (packet.sequence + 1) % rtp.SEQUENCES
-        if missing >= BEHIND and packet.sequence != self._next_if_restarted:
-            self._next_if_restarted = after
-            raise Damaged(Damage.RTP_LATE)
         if missing >= BEHIND:
+            self._check_restart(rtp.SEQUENCES - missing, packet.sequence)
             self._lose_fragment()
             missing = 0
         self._next, self._next_if_restarted = after, None
@@ -79,6 +78,13 @@ class Depacketiser:
             self._begin(now)
         self._timestamp = packet.timestamp
         return out
+
+    def _check_restart(self, behind: int, sequence: int) -> None:
+        """Raises Damaged for a packet that is only late (RFC 3550 appendix A.1)."""
+        if behind > MISORDER_MAX and sequence == self._next_if_restarted:
+            return
+        self._next_if_restarted = (sequence + 1) % rtp.SEQUENCES
+        raise Damaged(Damage.RTP_LATE)
 
     def _begin(self, now: float) -> None:
         self._units: list[bytes] = []

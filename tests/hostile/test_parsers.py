@@ -22,6 +22,10 @@ from gateway.core import bundle, order_fragments, sframe, wire
 from gateway.core.fragment import split
 from gateway.core.order_fragments import Gathering
 from gateway.core.wire import Kind
+from gateway.sources import rtmp_amf0
+from gateway.sources.rtmp_refusal import Refused
+from gateway.video import length_prefixed, rtp
+from gateway.video.damage import Damaged
 from keys import announcement, beat, certificate, cose, grant, statement
 from keys.announcement import Announcement
 from keys.beat import Beat
@@ -33,6 +37,7 @@ from keys.grant import Profile
 from keys.order import VerifiedOrder, claimed_hash
 from keys.statement import Statement
 from tests import agency
+from tests.hostile import media
 from tests.hostile.mutation import cuts, flips, mutated, strange_cbor
 from tests.memory_link import mavlink_frame
 from tests.msp_peer import BETAFLIGHT, INAV
@@ -221,6 +226,19 @@ PARSERS = {
     "bundle": Parser(mavlink.split, (LINE[0] + bytes(30), bytes(9)), (ValueError,), 1_000_000),
     "order's name": Parser(claimed_hash, (ORDER, LARGE), (), 1_000_000),
     "order fragment": Parser(gathered, FRAGMENTS, (ValueError,), 500_000),
+    "Annex B of H.264": Parser(media.split("h264"), (media.STREAMS["h264"],), (), 1_000_000),
+    "Annex B of H.265": Parser(media.split("h265"), (media.STREAMS["h265"],), (), 1_000_000),
+    "RTP packet": Parser(rtp.parse, (*media.PACKETS["h264"], media.EXTENDED), (Damaged,), 1_000_000),
+    "H.264 by RTP": Parser(media.depacketised("h264"), media.PACKETS["h264"][-1:], (), 1_000_000),
+    "H.265 by RTP": Parser(media.depacketised("h265"), media.PACKETS["h265"][-1:], (), 1_000_000),
+    "MPEG-TS": Parser(media.pieces, (media.TS,), (), 1_000_000),
+    "avcC": Parser(length_prefixed.avc_configuration, (media.RECORDS["h264"],), (Damaged,), 1_000_000),
+    "hvcC": Parser(length_prefixed.hevc_configuration, (media.RECORDS["h265"],), (Damaged,), 1_000_000),
+    "H.264 with lengths": Parser(media.units("h264"), (media.BODIES["h264"],), (Damaged,), 1_000_000),
+    "H.265 with lengths": Parser(media.units("h265"), (media.BODIES["h265"],), (Damaged,), 1_000_000),
+    "FLV video tag": Parser(media.tagged, media.TAGS, (Refused,), 1_000_000),
+    "AMF 0": Parser(rtmp_amf0.decode, (media.AMF,), (Refused,), 1_000_000),
+    "RTMP publisher": Parser(media.published, media.PUBLISHED, (Refused,), 1_000_000),
     "padded video": Parser(bundle.video_length, (b"v\x80\0\0", b"\x80"), (ValueError,), 1_000_000),
 }
 NAMES = pytest.mark.parametrize("name", PARSERS)

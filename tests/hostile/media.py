@@ -1,0 +1,110 @@
+"""Media and RTMP for the fuzz law: what a camera, a controller or a stranger in the network may send to `zegel source`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from gateway.sources import rtmp_amf0
+from gateway.sources.rtmp_session import RANDOM_SIZE, Session
+from gateway.sources.rtmp_video import VideoTags
+from gateway.video import length_prefixed, rtp
+from gateway.video.annexb import Splitter, joined
+from gateway.video.depacketiser import Depacketiser
+from gateway.video.length_prefixed import Configuration
+from gateway.video.nal import AccessUnit, Codec, is_key
+from gateway.video.packetiser import Packetiser
+from gateway.video.ts import PACKET_SIZE, PIECE_SIZE, Pieces
+from tests.rtmp_publisher import HELLO, Publisher, avc_record, configuration_tag, hevc_record, picture_tag
+
+NALS: dict[Codec, list[bytes]] = {
+    "h264": [b"\x67\x42\x00\x1f\xe9", b"\x68\xce\x38\x80", b"\x06\x05\x01\x80", b"\x65\x88\x80\x10\x20", b"\x41\x9a" * 30],
+    "h265": [b"\x40\x01\x0c\x01", b"\x42\x01\x01\x01", b"\x44\x01\xc1\x73", b"\x26\x01\xaf\x12", b"\x02\x01\xd0\x33" * 20],
+}
+KEY = {codec: AccessUnit(nals[:4], True, 0.0, codec) for codec, nals in NALS.items()}
+NEXT = {codec: AccessUnit(nals[4:], False, 0.0, codec) for codec, nals in NALS.items()}
+STREAMS = {codec: joined(nals) + b"\0\0\1" + nals[3] for codec, nals in NALS.items()}
+PACKETS = {
+    codec: tuple(Packetiser(codec, 1, 1, mtu=60).packets(AccessUnit(nals, True, 0.0, codec), 0))
+    for codec, nals in NALS.items()
+}
+EXTENDED = bytes.fromhex("b2 60 0001 00000002 00000003 00000004 00000005 bede0001 10203040") + b"payload\0\0\3"
+RECORDS = {"h264": avc_record(NALS["h264"]), "h265": hevc_record(NALS["h265"])}
+BODIES = {codec: picture_tag(unit)[5 if codec == "h264" else 8 :] for codec, unit in KEY.items()}
+TAGS = tuple(tag(unit) for unit in KEY.values() for tag in (configuration_tag, picture_tag))
+AMF = rtmp_amf0.encode("connect", 1.0, {"app": "live", "list": [None, True, {"deep": [2.0]}]}) + bytes.fromhex(
+    "08 00000000 0001 61 0c 00000001 62 0001 63 0b 4270000000000000 0000 0000 09 06"
+)
+TS = (b"\x47" + bytes(PACKET_SIZE - 1)) * 7
+
+
+def _published(codec: Codec) -> bytes:
+    publisher = Publisher(128)
+    begun = publisher.begin()
+    return begun + b"".join(publisher.pictures((KEY[codec], NEXT[codec]))) + publisher.end()
+
+
+PUBLISHED = tuple(map(_published, NALS))
+
+
+def split(codec: Codec) -> Callable[[bytes], object]:
+    """A stream that is cut anywhere and pauses."""
+
+    def parse(data: bytes) -> object:
+        splitter, half = Splitter(codec), len(data) // 2
+        out = splitter.feed(data[:half], 0.0)
+        if len(data) % 2 and (due := splitter.due()) is not None:
+            out += splitter.flush(due)
+        out += splitter.feed(data[half:], 1.0) + splitter.flush(2.0)
+        assert all(nal in data for unit in out for nal in unit.nals)
+        assert all(unit.key == is_key(codec, unit.nals) for unit in out)
+        for unit in out:
+            assert all(len(packet) <= 60 for packet in Packetiser(codec, 1, 1, mtu=60).packets(unit, 0))
+        return out or None
+
+    return parse
+
+
+def depacketised(codec: Codec) -> Callable[[bytes], object]:
+    """The first fragment of a unit came before; the next picture comes after."""
+    before = rtp.parse(PACKETS[codec][-1]).sequence - 1
+    begun = rtp.make(rtp.Packet(96, False, before, 0, 1, b"\x7c\x85AB" if codec == "h264" else b"\x62\x01\x93AB"))
+    after = rtp.make(rtp.Packet(96, True, 9, 9, 1, NALS[codec][3]))
+
+    def parse(data: bytes) -> object:
+        back = Depacketiser(codec)
+        for packet in (begun, data, after):
+            for unit, _ in back.feed(packet, 0.0):
+                assert all(len(nal) <= len(data) + 10 for nal in unit.nals)
+        return None if set(back.damage) else back
+
+    return parse
+
+
+def pieces(data: bytes) -> object:
+    made, half = Pieces(), len(data) // 2
+    out = made.feed(data[:half]) + made.feed(data[half:]) + made.flush()
+    assert all(len(piece) <= PIECE_SIZE and set(piece[::PACKET_SIZE]) == {0x47} for piece in out)
+    assert len(made._buffer) < 2 * PACKET_SIZE
+    return out or None
+
+
+def units(codec: Codec) -> Callable[[bytes], object]:
+    configuration = Configuration(codec, 4, [])
+    return lambda data: length_prefixed.units(data, configuration) or None
+
+
+def tagged(data: bytes) -> object:
+    """After the configuration of H.264."""
+    tags = VideoTags()
+    tags.feed(TAGS[0], 0, 0.0)
+    tags.feed(data, 0, 0.0)
+    return None if tags.damage else tags
+
+
+def published(data: bytes) -> object:
+    """A connection after its handshake, with any application and key."""
+    session = Session(lambda _: None, bytes(RANDOM_SIZE), 0.0)
+    half = len(data) // 2
+    pictures = session.feed(HELLO + data[:half], 0.0) + session.feed(data[half:], 0.0)
+    assert len(session.output()) < 10_000
+    return None if session.video.damage else (pictures, session)
