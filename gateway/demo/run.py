@@ -35,7 +35,7 @@ from gateway.demo.flight import FlightController
 from gateway.demo.leaks import shared_windows
 from gateway.demo.ledger import Feed, Ledger, table
 from gateway.demo.shell import Shell
-from gateway.demo.stage import FIRST_SFRAME, HOST, SAYS_OPEN, Listener, Program, Radio, free_port, run_until
+from gateway.demo.stage import FIRST_SFRAME, HOST, SAYS_OPEN, Listener, Program, Radio, data_paths, free_port, run_until
 from gateway.demo.stranger import pretend
 from gateway.demo.uplink import COMMANDS, Uplink
 from gateway.errors import DemoFailed
@@ -254,6 +254,7 @@ class Demo:
         rows = self.ledger.judge(self.flight.sent, self.camera.sent, feeds, self.refused)
         self.console.print(Padding(table(rows), (0, 0, 1, 3)))
         self._say("   air down: entered while the aircraft had no power; refused: datagrams of the replay")
+        self._say(f"   data path: {data_paths([self.air, *(s.program for s in self.stations.values())])}")
         plain = [*self.flight.frames_sent(), *self.camera.packets_sent(), *COMMANDS]
         wire = [*self.radio.capture, *(datagram for _, datagram in self.radio.up)]
         names = [word.encode() for word in (AGENCY, OTHER, OPERATION, "drone-7", *STATIONS)]

@@ -14,11 +14,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from gateway.core.session_state import SessionState
 from gateway.report import wording
+from gateway.report.status_socket import read_all
 
 HOST = "127.0.0.1"
 DATAGRAM_MAX = 65_536
@@ -101,6 +102,12 @@ class Program:
             except subprocess.TimeoutExpired:
                 self.kill()
         return self.process.returncode
+
+
+def data_paths(programs: Iterable[Program]) -> str:
+    """What does the plain turns of video in these, by their status; one of each kind."""
+    pids = {program.process.pid for program in programs}
+    return "; ".join(sorted({status.data_path for status in read_all() if status.pid in pids}))
 
 
 def drain_from(made: socket.socket) -> list[tuple[bytes, tuple[str, int]]]:
@@ -218,6 +225,14 @@ class Listener:
         """Send like a ground control station: to the sender of the telemetry."""
         if self._ground:
             self.gcs.sendto(frame, self._ground)
+
+    def leave_out(self, frame: bytes | None) -> bool:
+        """A frame that its own station has made, and not the aircraft. Whether it was there."""
+        if frame not in self.frames:
+            return False
+        at = self.frames.index(frame)
+        del self.frames[at], self.frame_times[at]
+        return True
 
     def forget(self) -> None:
         for kept in (self.frames, self.frame_times, self.packets):

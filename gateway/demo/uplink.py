@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from pymavlink.dialects.v20 import all as dialect
 
+from firmware_shims import command_ack
 from gateway.core import sframe
 from gateway.core.drop_reason import DropReason
 from gateway.demo.flight import FlightController
@@ -64,7 +65,8 @@ class Uplink:
     def _observer(self, observer: Listener) -> None:
         observer.command(COMMANDS[1])
         said = self._until(lambda: observer.says(Reason.MAY_NOT_COMMAND.value.words) > 0, ARRIVES_WITHIN_S)
-        self._say("   the observer arms, and its own station says: it may not command by the order")
+        said = said and self._until(lambda: observer.leave_out(command_ack.denied(COMMANDS[1])), ARRIVES_WITHIN_S)
+        self._say("   the observer arms, and its own station says: it may not command by the order; the answer is DENIED")
         self.ledger.expect("an observer's command was refused at its own station", said and not self._commands_of(observer))
 
     def _delayed(self, pilot: Listener) -> None:
