@@ -9,9 +9,9 @@ from __future__ import annotations
 from firmware_shims.heartbeat import ARDUPILOT, Heartbeat
 
 NAME = "ArduPilot"
-TESTED = "a log of ArduCopter 4.7 in simulation, through both roles"
+TESTED = "logs of ArduCopter 4.7 and ArduPlane in simulation and of a flight of 2015, through both roles"
 TIME = "SYSTEM_TIME"
-SETS_INTERVALS = True  # from version 4.0 on
+LISTENS = True
 _STREAMS = {  # of MAV_DATA_STREAM: raw sensors, extended status, radio control, position, extra 1 to 3
     1: "RAW_IMU SCALED_IMU2 SCALED_IMU3 SCALED_PRESSURE SCALED_PRESSURE2 SCALED_PRESSURE3",
     2: "SYS_STATUS POWER_STATUS MEMINFO MISSION_CURRENT GPS_RAW_INT GPS_RTK GPS2_RAW NAV_CONTROLLER_OUTPUT FENCE_STATUS",

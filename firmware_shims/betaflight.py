@@ -15,7 +15,7 @@ TESTED = "Betaflight 4.6 in simulation: MSP, and its own MAVLink"
 MAVLINK_COMPONENT = 200
 TIME = ""
 STREAMS: dict[str, int] = {}
-SETS_INTERVALS = False  # up to 4.6 it sends only
+LISTENS = False  # up to 4.6 it sends only
 PARAMETERS_HELD: dict[str, str] = {}
 FILES_HELD: dict[str, str] = {}
 

@@ -13,7 +13,7 @@ NAME = "iNav"
 TESTED = "vectors made from its source; no running iNav"
 TIME = ""
 STREAMS: dict[str, int] = {}
-SETS_INTERVALS = True  # of 1 Hz and more
+LISTENS = True
 PARAMETERS_HELD: dict[str, str] = {}
 FILES_HELD: dict[str, str] = {}
 

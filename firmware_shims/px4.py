@@ -9,9 +9,9 @@ from __future__ import annotations
 from firmware_shims.heartbeat import PX4, Heartbeat
 
 NAME = "PX4"
-TESTED = "MAVSDK's autopilot, which speaks as PX4 does"
+TESTED = "MAVSDK's autopilot, and a log of its messages, through both roles; no running PX4"
 TIME = "SYSTEM_TIME"
-SETS_INTERVALS = True
+LISTENS = True
 STREAMS: dict[str, int] = {}  # every version has SET_MESSAGE_INTERVAL
 
 PARAMETERS_HELD = {

@@ -17,7 +17,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from firmware_shims import heartbeat, mavlink, shim
 from firmware_shims.definitions import COMMAND_NUMBER_OF, MESSAGES, NUMBER_OF
 from firmware_shims.heartbeat import AUTOPILOT, Heartbeat
-from firmware_shims.sender import COMPANION, Sender
+from firmware_shims.sender import Sender
+from firmware_shims.statustext import ONBOARD_COMPUTER
 
 ANSWER_WITHIN_S = 1.0
 TRIES = 3
@@ -39,7 +40,7 @@ class Rates:
 
     def __init__(self, system: int, wanted: Mapping[str, float]) -> None:
         self._system, self._wanted = system, dict(wanted)
-        self._sender = Sender(system, COMPANION)
+        self._sender = Sender(system, ONBOARD_COMPUTER)
         self._shim: shim.Shim | None = None
         self._heard_at = -math.inf
         self._left: set[str] = set()  # to a station
@@ -76,7 +77,7 @@ class Rates:
         """Whether it answers our request; old firmware does not say whom it answers."""
         content = mavlink.payload(frame).ljust(_ACK_FORM.size, b"\0")
         command, result, _, _, system, component = _ACK_FORM.unpack_from(content)
-        if command != _INTERVAL or (system, component) not in ((self._system, COMPANION), (0, 0)):
+        if command != _INTERVAL or (system, component) not in ((self._system, ONBOARD_COMPUTER), (0, 0)):
             return False
         if not system and (self._shared or not self._waits):
             return False

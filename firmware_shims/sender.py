@@ -9,8 +9,6 @@ from __future__ import annotations
 from firmware_shims import frames
 from firmware_shims.definitions import MESSAGES
 
-COMPANION = 191  # MAV_COMP_ID_ONBOARD_COMPUTER: what this gateway asks for is asked by this component
-
 
 class Sender:
     def __init__(self, system: int, component: int) -> None:

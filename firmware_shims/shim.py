@@ -15,7 +15,7 @@ from firmware_shims.msp_values import Position, Power, Status
 
 class Shim(Protocol):
     """`NAME`            for people
-    `SETS_INTERVALS`  whether it has SET_MESSAGE_INTERVAL, which asks for the rate of one message
+    `LISTENS`         whether its MAVLink reads commands
     `STREAMS`         for REQUEST_DATA_STREAM, if it has no SET_MESSAGE_INTERVAL: the stream of each message, by name
     `TIME`            the message that has the time of day; empty if it sends none
     `PARAMETERS_HELD` patterns of parameters that only a maintainer may set, and why
@@ -24,7 +24,7 @@ class Shim(Protocol):
     """
 
     NAME: str
-    SETS_INTERVALS: bool
+    LISTENS: bool
     STREAMS: dict[str, int]
     TIME: str
     PARAMETERS_HELD: dict[str, str]

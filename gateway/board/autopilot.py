@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from firmware_shims import heartbeat
+from firmware_shims import heartbeat, shim
 from gateway import config
 from gateway.board import holder, port
 from gateway.board.finding import Finding, do, ok, unknown
@@ -152,7 +152,7 @@ def _judged(address: Address, heard: Heard) -> Finding:
     if heard.autopilot:
         name = f"{heard.autopilot.sysid}/{heard.autopilot.compid}"
         armed = "armed" if heard.autopilot.armed else "disarmed"
-        return ok(what, f"heartbeat of vehicle {name}, {armed}, at {address}")
+        return ok(what, f"heartbeat of vehicle {name}, {armed}, at {address}{_firmware(heard.autopilot)}")
     if heard.error:
         return do(what, heard.error, f"correct that, then run this again; zegel air tries {address} without end")
     if heard.others:
@@ -177,6 +177,11 @@ def _judged(address: Address, heard: Heard) -> Finding:
     cross = "cross TX and RX, join the grounds (zegel setup air shows the pins)"
     cure = f"{cross}; set {_parameters(address.baud)}"
     return do(what, f"nothing comes from {address} in {LISTEN_S:g} s", cure, interrupts=True)
+
+
+def _firmware(heard: heartbeat.Heartbeat) -> str:
+    found = shim.sender_of(heard)
+    return f": {', '.join(filter(None, (found.NAME, found.mode(heard))))}" if found else ""
 
 
 def _parameters(baud: int) -> str:

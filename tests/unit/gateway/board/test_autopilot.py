@@ -80,7 +80,7 @@ def test_a_heartbeat_is_heard_and_nothing_written(tmp_path, uart):
     finding = asked(tmp_path, f"serial:{line.device}:57600")
     assert (finding.state, finding.text) == (
         "ok",
-        f"heartbeat of vehicle 7/1, disarmed, at serial:{line.device}:57600",
+        f"heartbeat of vehicle 7/1, disarmed, at serial:{line.device}:57600: PX4",
     )
     assert line.written == b""
 
