@@ -133,6 +133,8 @@ class SteppedPair:
     def turn(self, role: Air | Ground) -> None:
         """One that waits for nothing."""
         role._housekeep_at = 0.0
+        if isinstance(role, Ground):
+            role._sessions_at = 0.0
         role._due = None
         role.turn()
 

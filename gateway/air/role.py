@@ -347,7 +347,8 @@ class Air:
     # --- 7: upkeep ---
 
     def _housekeep(self, now: float) -> None:
-        self._housekeep_at = now + min(endpoint.tick_within_s() for endpoint in self.endpoints)
+        within_s, beat_at = min(endpoint.tick_within_s() for endpoint in self.endpoints), self.announcer.beat_at
+        self._housekeep_at = beat_at if within_s / 2 < beat_at - now < within_s else now + within_s  # one wake-up for both
         self.plain_video.collect(now, self.announcer)
         for endpoint in self.endpoints:
             with self.barrier:

@@ -17,6 +17,7 @@ import socket
 import sys
 from collections import defaultdict
 from collections.abc import Mapping
+from io import FileIO
 from pathlib import Path
 from typing import TypeAlias
 
@@ -85,7 +86,8 @@ def host_of(address: SockAddr) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
 
 def _table(name: str) -> bytes:
     try:
-        return (NET / name).read_bytes()
+        with FileIO(f"{NET}/{name}") as table:  # twice a second: Path and a buffer would take a third of the time
+            return table.readall()
     except FileNotFoundError:
         if name.endswith("6"):
             return b""  # a system without IPv6

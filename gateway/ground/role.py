@@ -70,6 +70,7 @@ from keys.order import VerifiedOrder
 BATCHES_A_TURN = 8  # of one link, before the other links and the upkeep have their turn
 HOUSEKEEP_SOON_S = 0.1  # after a beat or another message about keys; and the time between two while an answer is awaited
 STATUS_EVERY_S = 0.5
+SESSIONS_EVERY_S = 0.4  # of the upkeep of sessions, while nothing is heard about their keys
 
 
 class Ground:
@@ -117,7 +118,7 @@ class Ground:
         self._batch, self._plain = Batch(settings.batch, settings.few), Batch(settings.batch, settings.few)
         ends = (self.links, self.players, self._batch, self.opener, self.paths)
         self.plain_video = PlainVideo(*ends, native=settings.native)
-        self._housekeep_at = self._status_at = 0.0
+        self._housekeep_at = self._sessions_at = self._status_at = 0.0
         self.started, self._older_seen = clock.now(), 0  # the latter: datagrams of older sessions that raised an alarm
         self._aircraft = AircraftWatch(self.alarms, Notices(self.gcs) if settings.notices else None)
         self.publisher = Publisher("ground", station.name)
@@ -224,7 +225,7 @@ class Ground:
             self._due = None
         elif not opened.video:
             self._due = None
-            self._housekeep_at = min(self._housekeep_at, now + HOUSEKEEP_SOON_S)
+            self._housekeep_soon(now)
         if opened.fresh:
             link.authenticated(link.senders(opened.fresh), now)
         with self.barrier:
@@ -291,20 +292,27 @@ class Ground:
 
     def _housekeep(self, now: float) -> None:
         self._housekeep_at = now + min(end.tick_within_s() for end in self.endpoints)
-        steps: list[Callable[[float], None]] = [self.plain_video.collect, *(end.tick for end in self.endpoints)]
+        steps: list[Callable[[float], None]] = [end.tick for end in self.endpoints]
         steps += [self.feed.tick] if self.feed else []
-        steps += [self.listener.tick, self._challenge, self._show_sessions, self._show_commands]
-        steps += [self._record, self.boots.write, self.succession.look_at_link]
-        if now >= self._status_at:
+        sessions, status = now >= self._sessions_at, now >= self._status_at
+        steps += [self.plain_video.collect] if sessions or status else []
+        if sessions:
+            self._sessions_at = now + SESSIONS_EVERY_S
+            steps += [self.listener.tick, self._challenge, self._show_sessions, self._show_commands]
+            steps += [self._record, self.boots.write, self.succession.look_at_link]
+        if status:
             self._status_at = now + STATUS_EVERY_S
             steps += [self._tell, self._watch.look, self.succession.look_at_file, self._show_alarms]
         for step in steps:
             with self.barrier:
                 step(now)
         if self.uplink.sessions.asking(now):
-            self._housekeep_at = min(self._housekeep_at, now + HOUSEKEEP_SOON_S)
+            self._housekeep_soon(now)
         self.publisher.attach()
         self.manager.turned(now)
+
+    def _housekeep_soon(self, now: float) -> None:
+        self._housekeep_at, self._sessions_at = min(self._housekeep_at, now + HOUSEKEEP_SOON_S), 0.0
 
     def _challenge(self, now: float) -> None:
         self.uplink.challenge(self.listener.sessions.values(), now)
