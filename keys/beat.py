@@ -64,7 +64,7 @@ class Beat:
     state: dict[int, int]  # the aircraft's report about itself: gateway/core/aircraft_state.py
 
     def sign(self, session_key: Ed25519PrivateKey) -> bytes:
-        values = (getattr(self, field.name) for field in dataclasses.fields(self))
+        values = (getattr(self, name) for name in self.__slots__)
         payload = cose.dumps(dict(zip(_FIELDS, values, strict=True)))
         return cose.sign1(payload, TYP, session_key, {cose.HEADER_KID: self.session_id[:8]})
 

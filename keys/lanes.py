@@ -6,6 +6,7 @@ What lives here: the closed lists of lanes (SFrame contexts) and roles, and the 
 from __future__ import annotations
 
 import enum
+import functools
 
 SESSION_ID_SIZE = 16
 INSTANCE_SIZE = 5
@@ -38,8 +39,9 @@ class Role(enum.IntFlag):
     CONTROL = 16
 
 
-def role_names(roles: Role) -> list[str]:
-    return [role.name.lower() for role in Role if role.name and roles & role]
+@functools.cache
+def role_names(roles: Role) -> tuple[str, ...]:
+    return tuple(role.name.lower() for role in Role if role.name and roles & role)
 
 
 TELEMETRY_LANES = (Lane.TELEMETRY, Lane.OBSERVER_TELEMETRY)

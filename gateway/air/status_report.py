@@ -83,7 +83,7 @@ class StatusReport:
             phase=announcer.phase.value,
             uptime_s=round(now - air.started, 1),
             lanes={lane.name.lower(): key.next_ctr for lane, key in announcer.current.send_keys.items()},
-            roles={station.name: role_names(station.roles) for station in order.stations},
+            roles={station.name: [*role_names(station.roles)] for station in order.stations},
             endpoints=air.meter.read(now),
             late_per_s=late,
             fc_waits_s=air.hold_back.waits_s(now),

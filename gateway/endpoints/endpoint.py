@@ -47,6 +47,10 @@ class Counters:
     largest_oversize: int = 0
     reopened: int = 0
 
+    def as_dict(self) -> dict[str, int]:
+        """By name. It is read twice a second, and dataclasses.asdict copies each value."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
 
 class Endpoint(ABC):
     """One place where bytes enter and leave. `now` is always the caller's monotonic clock, in seconds.

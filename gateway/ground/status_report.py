@@ -69,7 +69,7 @@ class StatusReport:
             order_ends=order.not_after,
             order_left_s=round(order.not_after - time.time(), 1),
             sealed=any(s.alive(now) and s.granted for s in sessions),
-            roles={station.name: role_names(station.roles) for station in order.stations},
+            roles={station.name: [*role_names(station.roles)] for station in order.stations},
             uptime_s=round(now - ground.started, 1),
             sessions=[self._session(session, now) for session in sessions],
             opened=opened,

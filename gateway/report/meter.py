@@ -5,7 +5,6 @@ What lives here: arithmetic on counters. What must not: words for people (wordin
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from collections import deque
 from collections.abc import Hashable, Mapping, Sequence
@@ -65,7 +64,7 @@ class Grown(NamedTuple, Generic[Name]):
 
     def per_s(self, *names: Name, scale: float = 1.0) -> float:
         """The sum of these counters a second."""
-        return round(sum(self.counts[name] for name in names) * scale / self.seconds, 1)
+        return round(sum(map(self.counts.__getitem__, names)) * scale / self.seconds, 1)
 
 
 class Growth(Generic[Name]):
@@ -126,7 +125,7 @@ class _Row:
         self._growth: Growth[str] = Growth()
 
     def read(self, now: float) -> EndpointStatus:
-        endpoint, counts = self._endpoint, dataclasses.asdict(self._endpoint.counters)
+        endpoint, counts = self._endpoint, self._endpoint.counters.as_dict()
         if self._reception:
             counts |= {"rx_expected": self._reception.expected, "rx_known": self._reception.received}
         grown = self._growth.grown(now, counts)

@@ -79,6 +79,7 @@ class Session:
         self.device_public = device_public
         self.boot_counter = statement.boot_counter
         self.beat: Beat | None = None
+        self._is_narrow = False  # by its flags, kept because `&` of a Flag costs more than all that is done with the result
         self.seq = seq  # of the newest beat; a beat whose seq is not higher is stale
         self.beat_at = float("-inf")  # when the newest beat came, on our clock
         self._nonces: deque[tuple[float, bytes]] = deque(maxlen=ECHOES)  # (arrival of its beat, nonce), oldest first
@@ -146,10 +147,6 @@ class Session:
     def _lease_s(self) -> float:
         return LEASE_NARROW_S if self._is_narrow else LEASE_S
 
-    @property
-    def _is_narrow(self) -> bool:
-        return self.beat is not None and bool(self.beat.flags & Flag.NARROW_LINK)
-
     def is_late(self, beat: Beat, now: float) -> bool:
         """Whether a newer verified beat comes late: somebody withheld it, or the link has become too slow."""
         if answers := self.asked.keys() & {*beat.challenges.values()}:
@@ -214,6 +211,7 @@ class Session:
         self._count(now)
         self.closed = self.closed or bool(beat.flags & Flag.SESSION_CLOSED)
         self.beat, self.seq, self.newest_message = beat, beat.seq, message
+        self._is_narrow = bool(beat.flags & Flag.NARROW_LINK)
         self._note_latest(beat)
         if self.latest is beat:
             self.listed_late = Listed()
