@@ -88,7 +88,7 @@ class _Listener:
         self._host, self._port = host, port
         self._bound = asyncio.Lock()
         self.routes: list[_Route] = []
-        self.connections: set[_Connection] = set()
+        self._connections: dict[_Connection, None] = {}  # the oldest is first
 
     async def run(self, route: _Route) -> None:
         if self._bound.locked():
@@ -114,6 +114,19 @@ class _Listener:
                 for route in self.routes:
                     route.tell_standing()
                 return server
+
+    def admit(self, connection: _Connection) -> None:
+        """A crowd that does not publish must not keep a publisher out: the oldest of it goes."""
+        if len(self._connections) >= CONNECTIONS_MAX:
+            idle = next((other for other in self._connections if not other.publishes), connection)
+            idle.refuse(Refusal.CROWD.value)
+            self._connections.pop(idle, None)
+            if idle is connection:
+                return
+        self._connections[connection] = None
+
+    def remove(self, connection: _Connection) -> None:
+        self._connections.pop(connection, None)
 
     def route_of(self, asked: str) -> _Route | None:
         """The path that is asked for with its stream key, in a time that tells nothing about the key."""
@@ -141,10 +154,7 @@ class _Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._peer = str((transport.get_extra_info("peername") or ("",))[0])
-        if len(self._listener.connections) >= CONNECTIONS_MAX:
-            self._refuse(Refusal.CROWD.value)
-            return
-        self._listener.connections.add(self)
+        self._listener.admit(self)
         self._timer = self._loop.call_later(CHECK_S, self._check)
 
     def data_received(self, data: bytes) -> None:
@@ -154,21 +164,21 @@ class _Connection(asyncio.Protocol):
             pictures = self._session.feed(data, self._loop.time())
         except Refused as error:
             self._transport.write(self._session.output())
-            self._refuse(str(error))
+            self.refuse(str(error))
             return
         except Exception as error:  # the barrier: one peer's bytes never end the process
-            self._refuse(f"unexpected {place_of(error)}")
+            self.refuse(f"unexpected {place_of(error)}")
             return
         self._transport.write(self._session.output())
         if self._transport.get_write_buffer_size() > UNREAD_MAX:
-            self._refuse(Refusal.NOT_READING.value)
+            self.refuse(Refusal.NOT_READING.value)
         self._pass_on(pictures)
         if self._session.state is State.ENDED and self._route:
             # GStreamer takes it for a fault if the server hangs up first.
             self._route.take_back(self)
 
     def connection_lost(self, _: Exception | None) -> None:
-        self._listener.connections.discard(self)
+        self._listener.remove(self)
         if self._timer:
             self._timer.cancel()
         if self._route:
@@ -179,6 +189,10 @@ class _Connection(asyncio.Protocol):
         if self._transport and not self._transport.is_closing():
             self._transport.close()
             self._loop.call_later(LAST_WORD_S, self._transport.abort)
+
+    @property
+    def publishes(self) -> bool:
+        return self._route is not None
 
     def silent_s(self) -> float:
         return self._loop.time() - self._session.heard
@@ -208,11 +222,11 @@ class _Connection(asyncio.Protocol):
         try:
             self._session.check(self._loop.time())
         except Refused as error:
-            self._refuse(str(error))
+            self.refuse(str(error))
         else:
             self._timer = self._loop.call_later(CHECK_S, self._check)
 
-    def _refuse(self, reason: str) -> None:
+    def refuse(self, reason: str) -> None:
         """To the paths that it may have been meant for, and the end of the connection."""
         if self._transport is None or self._transport.is_closing():
             return

@@ -5,7 +5,7 @@ What lives here: the splitter, from bytes cut anywhere to pictures. What must no
 A unit ends at the next start code, and a picture where the next one begins. No encoder writes that start code before it has
 the next picture, so a picture is also complete when nothing has come for `QUIET_S`. If more of it comes after that, the
 stream paused within it. The rest of a cut unit is left out; further slices are a second access unit of the same time. Both
-are counted, and the splitter then waits twice as long.
+are counted, and the splitter then waits twice as long, until `CALM_AFTER` pictures have come without a pause.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ __all__ = ["AccessUnit", "Splitter", "joined"]
 START_CODE = b"\0\0\1"
 CARRIED_OVER = len(START_CODE) - 1  # bytes that may begin a start code
 QUIET_S, QUIET_MAX_S = 0.003, 0.024
+CALM_AFTER = 300
 
 
 def joined(units: list[bytes]) -> bytes:
@@ -43,6 +44,7 @@ class Splitter:
         self._cut = False  # the last unit ended by silence
         self._told = False  # what is outside of a unit is counted, once until the next start code
         self._quiet = QUIET_S
+        self._calm = 0  # pictures since the last pause
         self._heard = 0.0
         self._units: list[bytes] = []
         self._size = 0  # of `_units`
@@ -137,10 +139,14 @@ class Splitter:
     def _paused(self, where: Damage) -> None:
         self.damage[where] += 1
         self._quiet = min(2 * self._quiet, QUIET_MAX_S)
+        self._calm = 0
 
     def _complete(self, out: list[AccessUnit]) -> None:
         units, self._units, self._size = self._units, [], 0
         when, self._time = self._time, None
         if units and when is not None:
             self._time_before = when
+            self._calm += 1
+            if self._calm == CALM_AFTER:
+                self._calm, self._quiet = 0, max(self._quiet / 2, QUIET_S)
             out.append(AccessUnit(units, is_key(self._codec, units), when, self._codec))

@@ -48,6 +48,10 @@ class Ingest:
         writer.write(publisher.hello() + publisher.begin() + b"".join(publisher.pictures(FILM)))
         return reader, writer
 
+    def close(self) -> None:
+        for _, writer in self.connections:
+            writer.close()
+
     def nals(self, key: str = "front") -> list[list[bytes]]:
         return [unit.nals for unit, _ in self.got[key]]
 
@@ -68,6 +72,7 @@ def run(scene: Callable[[Ingest], Awaitable[None]]) -> None:
             for task in ingest.tasks.values():
                 task.cancel()
             await asyncio.gather(*ingest.tasks.values(), return_exceptions=True)
+            ingest.close()
         assert not rtmp._listeners
 
     asyncio.run(play())
@@ -205,6 +210,7 @@ def test_an_address_that_is_taken_is_retried(monkeypatch):
         await until(lambda: ingest.nals() == SENT)
         ingest.tasks["front"].cancel()
         await asyncio.gather(*ingest.tasks.values(), return_exceptions=True)
+        ingest.close()
 
     asyncio.run(asyncio.wait_for(play(), WITHIN_S))
 
@@ -214,9 +220,12 @@ def test_a_crowd_is_turned_away_and_the_publisher_goes_on():
         publisher = Publisher(4096)
         _, writer = await ingest.publishing(publisher)
         await until(lambda: ingest.nals() == SENT)
-        crowd = [await ingest.connected() for _ in range(rtmp.CONNECTIONS_MAX)]
-        assert await crowd[-1][0].read() == b""
+        crowd = [await ingest.connected() for _ in range(2 * rtmp.CONNECTIONS_MAX)]
+        assert await crowd[0][0].read() == b"", "the oldest of those that do not publish"
         assert ingest.said["front"][-1].endswith("refused 127.0.0.1: too many connections")
+        ingest.serve("rear")
+        await ingest.publishing(Publisher(4096, name="rear"))
+        await until(lambda: ingest.nals("rear") == SENT)
         writer.write(b"".join(publisher.pictures(FILM)))
         await until(lambda: ingest.nals() == SENT + SENT)
 

@@ -119,6 +119,19 @@ def test_a_unit_that_pauses_loses_its_rest_and_the_splitter_then_waits_longer():
         assert splitter.damage == {Damage.PAUSE_IN_UNIT: pause}
 
 
+def test_it_waits_less_again_when_the_stream_is_calm(monkeypatch):
+    monkeypatch.setattr(annexb, "CALM_AFTER", 10)
+    splitter = Splitter("h264")
+    splitter.feed(joined([LONG])[:1000], 0.0)
+    splitter.flush(1.0)
+    splitter.feed(joined([LONG])[1000:] + joined([P]), 2.0)
+    assert splitter.due() == pytest.approx(2.0 + 2 * QUIET_S)
+    for second in range(3, 40):
+        splitter.feed(joined([P]), second)
+        if second in (3, 12, 13, 39):
+            assert splitter.due() == pytest.approx(second + (QUIET_S if second > 12 else 2 * QUIET_S))
+
+
 @pytest.mark.parametrize(("codec", "first", "second"), [("h264", P, P_SECOND), ("h265", TRAIL5, TRAIL5_SECOND)])
 def test_slices_that_come_one_by_one_keep_the_time_of_their_picture(codec, first, second):
     splitter = Splitter(codec)
