@@ -16,6 +16,7 @@ from gateway.core.barrier import place_of
 from gateway.sources.rtmp_refusal import Refusal, Refused
 from gateway.sources.rtmp_session import RANDOM_SIZE, Session, State
 from gateway.video.nal import AccessUnit
+from gateway.video.rtp import CLOCK_HZ, TIMESTAMPS
 
 NAMES = {"h264": "H.264", "h265": "H.265"}
 CONNECTIONS_MAX = 8
@@ -33,8 +34,8 @@ OnState = Callable[[str], None]
 async def serve(host: str, port: int, path: str, key: str, on_unit: OnUnit, on_state: OnState) -> None:
     """Take pictures for one path, until cancelled. Several paths may share an address.
 
-    `on_unit` gets each picture and its RTP timestamp (90 kHz); `on_state` a sentence for `zegel status`, when it changes.
-    An address that cannot be bound is retried.
+    `on_unit` gets each picture and its RTP timestamp (90 kHz), which continues over publishers by the time between them;
+    `on_state` a sentence for `zegel status`, when it changes. An address that cannot be bound is retried.
     """
     route = _Route(f"{path}/{key}" if key else path, on_unit, on_state)
     listener = _listeners.setdefault((host, port), _Listener(host, port))
@@ -148,6 +149,7 @@ class _Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._peer = ""
+        self._began: int | None = None  # what is added to the publisher's timestamps
         self.standing = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -215,8 +217,11 @@ class _Connection(asyncio.Protocol):
         if standing != self.standing:
             self.standing = standing
             self._route.tell_standing()
+        if self._began is None:
+            # Each publisher counts from zero, and a player would wait for the time that it has seen already.
+            self._began = round(self._loop.time() * CLOCK_HZ) - pictures[0][1]
         for unit, timestamp in pictures:
-            self._route.on_unit(unit, timestamp)
+            self._route.on_unit(unit, (self._began + timestamp) % TIMESTAMPS)
 
     def _check(self) -> None:
         try:

@@ -151,6 +151,23 @@ def test_one_that_was_cut_off_makes_room_for_itself(monkeypatch):
     run(scene)
 
 
+def test_timestamps_go_on_with_the_next_publisher():
+    async def scene(ingest: Ingest) -> None:
+        for place in (1, 2):
+            began = asyncio.get_running_loop().time() - 0.001
+            _, writer = await ingest.publishing(Publisher(4096))
+            await until(lambda place=place: len(ingest.got["front"]) == place * len(SENT))
+            ended = asyncio.get_running_loop().time()
+            timestamps = [timestamp for _, timestamp in ingest.got["front"][-len(SENT) :]]
+            assert (timestamps[0] - began * 90_000) % 2**32 <= (ended - began) * 90_000 + 1
+            assert timestamps == [(timestamps[0] + 3600 * picture) % 2**32 for picture in range(len(SENT))]
+            writer.close()
+            await until(lambda: ingest.said["front"][-1] == "waits for a publisher")
+            await asyncio.sleep(0.1)
+
+    run(scene)
+
+
 def test_a_silent_publisher_is_ended(monkeypatch):
     monkeypatch.setattr(rtmp_session, "SILENT_AFTER_S", 0.3)
 
