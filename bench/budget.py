@@ -1,11 +1,14 @@
-"""Budget: the committed figures of `zegel bench pi`, and the figures that exceed them.
+"""Budget: the committed figures of `zegel bench pi`, the figures that exceed them, and those that are wanted.
+
+Each region has two figures: all instructions, and those outside the AEAD. OpenSSL's cipher is most of a sealed datagram, so
+a needless copy of a datagram shows only in the second.
 
 What lives here: budget.json and the comparison. What must not: counting (emulation.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -15,13 +18,21 @@ GROWTH = 0.05  # percent by which a figure may grow without a new budget
 SEALED_AT_MOST = 20_000  # promised: instructions per sealed datagram of 1,200 bytes, with AES instructions
 WRITE = "zegel bench pi --write-budget"
 
-Figures = dict[str, dict[str, int]]  # model -> region -> instructions a unit
+
+class Figure(msgspec.Struct, frozen=True):
+    """Instructions a unit: all, and those that are not the AEAD's."""
+
+    total: int
+    outside_aead: int
+
+
+Figures = Mapping[str, Mapping[str, Figure]]  # model -> region -> figure
 
 
 def load(path: Path | None = None) -> Figures:
     """The committed figures; none if there is no such file."""
     path = path or COMMITTED
-    return msgspec.json.decode(path.read_bytes(), type=Figures) if path.exists() else {}
+    return msgspec.json.decode(path.read_bytes(), type=dict[str, dict[str, Figure]]) if path.exists() else {}
 
 
 def write(figures: Figures, path: Path | None = None) -> None:
@@ -40,9 +51,12 @@ def broken(figures: Figures, budget: Figures, promise: tuple[str, str]) -> Itera
             allowed = budget.get(model, {}).get(region)
             if allowed is None:
                 yield f"{region}, {model}: there is no budget: {WRITE}"
-            elif figure > allowed * (1 + GROWTH):
-                grown = growth(figure, allowed)
-                yield f"{region}, {model}: {figure:,} instructions are {grown} % more than the budget of {allowed:,}"
+                continue
+            pairs = {"": (figure.total, allowed.total), " outside the AEAD": (figure.outside_aead, allowed.outside_aead)}
+            for which, (now, then) in pairs.items():
+                if now > then * (1 + GROWTH):
+                    more = f"{now:,} instructions{which} are {growth(now, then)} % more than the budget of {then:,}"
+                    yield f"{region}, {model}: {more}"
     model, region = promise
-    if figures[model][region] > SEALED_AT_MOST:
-        yield f"{region}, {model}: {figures[model][region]:,} instructions; the product promises at most {SEALED_AT_MOST:,}"
+    if (sealed := figures[model][region].total) > SEALED_AT_MOST:
+        yield f"{region}, {model}: {sealed:,} instructions; the product promises at most {SEALED_AT_MOST:,}"

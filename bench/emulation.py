@@ -1,7 +1,7 @@
 """Emulation: instructions of the data path on an emulated aarch64, counted by a plugin of qemu.
 
 The flow, and the functions in its order:
-  1  `count`      needs bench/sysroot.py's folder; compiles the plugin
+  1  `count`      needs the folders of bench/sysroot.py and bench/counted_tree.py; compiles the plugin
   2  `_run`       bench/instrumented.py inside of qemu, on a processor of one `Model`
   3  `read`       converts the plugin's output, block by block and mark by mark, to instructions by region and library
 
@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.machine import ROOT
 from bench.sysroot import CannotCount, run
 
 PLUGIN = Path(__file__).parent / "plugin" / "count.c"
@@ -40,10 +39,17 @@ PI_5 = Model("Pi 5", None)
 PI_4 = Model("Pi 4, Zero 2 W", "1")  # ARMV7_NEON alone, of OpenSSL's arm_arch.h: no AES, no PMULL
 MODELS = (PI_5, PI_4)
 
-# By the beginning of their file names. The AEAD is cryptography with its OpenSSL.
-LIBRARIES = {"python3.11": "Python", "_rust.abi3.so": "AEAD", "_multiarray_umath": "NumPy"}
+# By the beginning of their file names. The AEAD is cryptography with its OpenSSL, and for the turns in C libcrypto.
+AEAD = "AEAD"
+LIBRARIES = {
+    "python3.11": "Python",
+    "_rust.abi3.so": AEAD,
+    "libcrypto.so": AEAD,
+    "_multiarray_umath": "NumPy",
+    "zegel-": "C",
+}
 OTHERS = "libc"  # and the few instructions in none of these libraries
-LABELS = (*LIBRARIES.values(), OTHERS)
+LABELS = (*dict.fromkeys(LIBRARIES.values()), OTHERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +60,17 @@ class Counts:
     where: dict[str, dict[str, int]]
 
 
-def count(root: Path, model: Model) -> Counts:
-    """Run the guest under `root` and count it, some ten seconds. CannotCount if this is not possible."""
+def count(root: Path, model: Model, tree: Path) -> Counts:
+    """Run the program of `tree` under `root` and count it, some ten seconds. CannotCount if this is not possible."""
     with tempfile.TemporaryDirectory() as scratch:
         plugin, counts = Path(scratch) / "count.so", Path(scratch) / "counts"
         run(["gcc", "-O2", "-shared", "-fPIC", f"-DAPI_VERSION={API_VERSION}", "-o", str(plugin), str(PLUGIN)], "compiling")
-        said = json.loads(_run(root, model, plugin, counts))
+        said = json.loads(_run(root, model, tree, plugin, counts))
         with counts.open() as lines:
-            return read(lines, said["units"], Places(said["maps"]))
+            return read(lines, said["units"], said["less"], Places(said["maps"]))
 
 
-def _run(root: Path, model: Model, plugin: Path, counts: Path) -> str:
+def _run(root: Path, model: Model, tree: Path, plugin: Path, counts: Path) -> str:
     libraries = root / "usr/lib" / f"{platform.machine()}-linux-gnu", root / "lib" / f"{platform.machine()}-linux-gnu"
     loader = next(libraries[1].glob("ld-linux*"))
     guest = {
@@ -73,7 +79,7 @@ def _run(root: Path, model: Model, plugin: Path, counts: Path) -> str:
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONHASHSEED": "0",
         "PYTHONHOME": str(root / "usr"),
-        "PYTHONPATH": f"{root / 'site'}:{ROOT}",
+        "PYTHONPATH": f"{root / 'site'}:{tree}",
         "PYTHONPYCACHEPREFIX": str(root / "none"),
         **({"OPENSSL_armcap": model.armcap} if model.armcap else {}),
     }
@@ -113,8 +119,8 @@ class Places:
         return next((label for start, label in LIBRARIES.items() if name.startswith(start)), OTHERS)
 
 
-def read(lines: Iterable[str], units: dict[str, int], places: Places) -> Counts:
-    """Means of the plugin's lines, by `units` of each region; the first is empty, and is subtracted from the others."""
+def read(lines: Iterable[str], units: dict[str, int], less: dict[str, str], places: Places) -> Counts:
+    """Means of the plugin's lines, by `units` of each region, less those of another one. The first region is empty."""
     sums: dict[int, Counter[str]] = {number: Counter() for number in range(len(units))}
     runs, ran = Counter[int](), Counter[str]()
     for line in lines:
@@ -127,10 +133,11 @@ def read(lines: Iterable[str], units: dict[str, int], places: Places) -> Counts:
             sums[region] += ran
             runs[region] += 1
         ran = Counter()
+    names = list(units)
+    means = {name: {label: sums[at][label] / runs[at] for label in LABELS} for at, name in enumerate(names)}
     where = {
-        name: {label: (sums[number][label] / runs[number] - sums[0][label] / runs[0]) / each for label in LABELS}
-        for number, (name, each) in enumerate(units.items())
-        if number
+        name: {label: (means[name][label] - means[less[name]][label]) / units[name] for label in LABELS}
+        for name in names[1:]
     }
     total = {name: round(sum(parts.values())) for name, parts in where.items()}
     return Counts(total, {name: {label: round(part) for label, part in parts.items()} for name, parts in where.items()})

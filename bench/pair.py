@@ -33,14 +33,17 @@ AFTER = 100_000  # datagrams: from 65,536 on a counter takes three bytes, as for
 
 
 class Pair:
-    """The first start of an aircraft, and the pilot that opens it. `seed` determines all randomness except HPKE's."""
+    """The first start of an aircraft, and the pilot that opens it. `seed` determines all randomness except HPKE's.
 
-    def __init__(self, seed: int = 0) -> None:
+    `now`: when it starts, by a clock of the caller's choice.
+    """
+
+    def __init__(self, seed: int = 0, now: float = 0.0) -> None:
         entropy = random.Random(seed).randbytes  # noqa: S311 - nothing secret is sealed, and a count must repeat
         device = Ed25519PrivateKey.from_private_bytes(entropy(32))
         station_seed = entropy(grant.SEED_SIZE)
         order = _order(device, station_seed)
-        self.now = 0.0
+        self.now = now
         self.announcer = Announcer(order, DeviceStart(0, device, 1), LANES, LINK_BPS, entropy, self.now)
         for lane in LANES:
             self.key(lane).reserve(AFTER)

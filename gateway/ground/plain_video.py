@@ -7,6 +7,7 @@ everything else, in Python, and all of it where there is no library.
 from __future__ import annotations
 
 from collections.abc import Container, Hashable, Sequence
+from typing import TYPE_CHECKING
 
 from gateway import clock
 from gateway.batch import Batch
@@ -16,7 +17,6 @@ from gateway.core.ground.opener import Opener
 from gateway.core.ground.paths import Paths
 from gateway.endpoints import Endpoint
 from gateway.endpoints.direct import Direct
-from gateway.ground.publication import Publication
 from gateway.loop.poller import Poller
 from gateway.native.library import Library, Unavailable
 from gateway.native.open import OpenTurn
@@ -25,6 +25,9 @@ from gateway.native.wait import Wait
 from gateway.report import wording
 from keys.lanes import VIDEO_LANES
 from keys.policy import PolicyFlag
+
+if TYPE_CHECKING:
+    from gateway.ground.publication import Publication
 
 
 class PlainVideo:

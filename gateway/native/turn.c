@@ -15,7 +15,7 @@
                       The first other one is READ, and Python takes it and all that follow, in order
 
    Nothing is allocated after `cipher_new`. A key is in its context alone: `cipher_key` overwrites, `cipher_free` wipes it.
-   SPEC.md sections 4.2 to 4.5. PLANTED_BUG is for tests/unit/gateway/native, which must find each. */
+   SPEC.md sections 4.2 to 4.5. PLANTED_BUG is for tests/unit/gateway/native and system/test_budget.py: each is found. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <netinet/in.h>
@@ -282,6 +282,7 @@ int seal_turn(struct seal *s) {
         int length = (int)s->from.messages[i].msg_len;
         uint64_t ctr = (*s->counter)++;
         int size = header(head, s->cipher.kid, ctr);
+        if (PLANTED_BUG == 7) memcpy(s->to.controls, plain, (size_t)length); /* a needless copy */
         s->from.received++;
         s->from.received_bytes += (uint64_t)length;
         if (seal_one(&s->cipher, plain, length, head, size, ctr)) put(&s->to, plain - size, (size_t)(size + length + TAG));

@@ -3,15 +3,16 @@ from __future__ import annotations
 import pytest
 
 from bench import budget
+from bench.budget import Figure
 from bench.emulation import MODELS, PI_5
 from bench.measures import pi
 
 PROMISE = ("board", "seal")
 
 
-def broken(figure: int, allowed: int | None) -> list[str]:
-    committed = {"board": {"seal": allowed}} if allowed else {}
-    return list(budget.broken({"board": {"seal": figure}}, committed, PROMISE))
+def broken(figure: int, allowed: int | None, outside: int = 100) -> list[str]:
+    committed = {"board": {"seal": Figure(allowed, 100)}} if allowed else {}
+    return list(budget.broken({"board": {"seal": Figure(figure, outside)}}, committed, PROMISE))
 
 
 @pytest.mark.parametrize("figure", [1, 10_000, 10_500])
@@ -21,6 +22,12 @@ def test_within(figure):
 
 def test_a_figure_that_grew_by_more_than_a_twentieth():
     assert broken(10_501, 10_000) == ["seal, board: 10,501 instructions are 5.0 % more than the budget of 10,000"]
+
+
+def test_a_copy_that_is_little_compared_with_the_cipher_shows_outside_of_it():
+    assert not broken(10_010, 10_000, outside=105)
+    said = "seal, board: 110 instructions outside the AEAD are 10.0 % more than the budget of 100"
+    assert broken(10_010, 10_000, outside=110) == [said]
 
 
 def test_a_figure_without_a_budget():
@@ -34,7 +41,7 @@ def test_the_promise_holds_whatever_the_budget():
 
 
 def test_written_and_loaded(tmp_path):
-    figures = {"board": {"seal": 18_394, "open": 26_995}}
+    figures = {"board": {"seal": Figure(18_394, 9_000), "open": Figure(26_995, 12_000)}}
     assert budget.load(tmp_path / "none") == {}
     budget.write(figures, tmp_path / "budget.json")
     assert budget.load(tmp_path / "budget.json") == figures
