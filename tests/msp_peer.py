@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import struct
+import tty
 
 from fastcrc.crc8 import dvb_s2
 
+from gateway import clock
+
 INSIDE = 255
+BAUD, BITS_A_BYTE = 115_200, 10
 BETAFLIGHT = {
     2: b"BTFL",
     3: bytes([4, 6, 0]),
@@ -70,3 +75,35 @@ class MspPeer:
             known = command in self.says
             out.append(reply(command, self.says.get(command, b""), b">" if known else b"!"))
         return out
+
+
+class Line:
+    """A pseudo-terminal and a Betaflight behind it; what it says takes its time on the line."""
+
+    def __init__(self) -> None:
+        self.fd, other = os.openpty()
+        tty.setraw(self.fd)
+        tty.setraw(other)
+        os.set_blocking(self.fd, False)
+        self.path, self._other = os.ttyname(other), other
+        self.peer = MspPeer(BETAFLIGHT)
+        self.up = self.down = 0  # bytes
+        self._waiting, self._room, self._at = b"", 0.0, clock.now()
+
+    def step(self) -> None:
+        now = clock.now()
+        self._room = min(self._room + (now - self._at) * BAUD / BITS_A_BYTE, 64)
+        self._at = now
+        try:
+            asked = os.read(self.fd, 4096)
+        except OSError:
+            asked = b""
+        self.up += len(asked)
+        self._waiting += b"".join(self.peer.take(asked))
+        sent = os.write(self.fd, self._waiting[: int(self._room)]) if self._waiting and self._room >= 1 else 0
+        self._waiting, self._room = self._waiting[sent:], self._room - sent
+        self.down += sent
+
+    def close(self) -> None:
+        os.close(self.fd)
+        os.close(self._other)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import time
-import tty
 from collections import Counter
 from collections.abc import Iterator
 
@@ -21,42 +19,9 @@ from gateway.endpoints import open_endpoint
 from gateway.endpoints.address import parse
 from gateway.loop.frame_reader import together
 from gateway.loop.msp_reader import MspReader
-from tests.msp_peer import BETAFLIGHT, MspPeer
+from tests.msp_peer import BAUD, BITS_A_BYTE, Line
 
-BAUD, BITS_A_BYTE = 115_200, 10
 RATES = {"ATTITUDE": 50.0, "GLOBAL_POSITION_INT": 10.0, "GPS_RAW_INT": 10.0, "VFR_HUD": 10.0}
-
-
-class Line:
-    """The flight controller's end: in each direction a byte takes its time on the line."""
-
-    def __init__(self) -> None:
-        self.fd, other = os.openpty()
-        tty.setraw(self.fd)
-        tty.setraw(other)
-        os.set_blocking(self.fd, False)
-        self.path, self._other = os.ttyname(other), other
-        self.peer = MspPeer(BETAFLIGHT)
-        self.up = self.down = 0  # bytes
-        self._waiting, self._room, self._at = b"", 0.0, clock.now()
-
-    def step(self) -> None:
-        now = clock.now()
-        self._room = min(self._room + (now - self._at) * BAUD / BITS_A_BYTE, 64)
-        self._at = now
-        try:
-            asked = os.read(self.fd, 4096)
-        except OSError:
-            asked = b""
-        self.up += len(asked)
-        self._waiting += b"".join(self.peer.take(asked))
-        sent = os.write(self.fd, self._waiting[: int(self._room)]) if self._waiting and self._room >= 1 else 0
-        self._waiting, self._room = self._waiting[sent:], self._room - sent
-        self.down += sent
-
-    def close(self) -> None:
-        os.close(self.fd)
-        os.close(self._other)
 
 
 @pytest.fixture
