@@ -8,12 +8,17 @@ from pathlib import Path
 
 from pymavlink.dialects.v20 import common
 
+from firmware_shims import mavlink
+from firmware_shims.msp_session import MspSession
+from firmware_shims.shim import BY_VARIANT
 from keys.folders.device import DeviceFolder
 from keys.folders.station import StationFolder
 from keys.order import verify_order
+from tests.hostile.mutation import mutated
 from tests.hostile.row import Row, only
 from tests.hostile.scene import Scene
 from tests.memory_link import LANES, Aircraft, Station, World, join
+from tests.msp_peer import BETAFLIGHT, INAV, MspPeer, reply
 from tests.system.house import House
 
 YEAR_2100 = 4_102_444_800
@@ -124,4 +129,24 @@ def system_time(folder: Path) -> Row:
     )
 
 
-ATTACKS = (copied_folder, rolled_back_folder, clocks, system_time)
+def msp_answers(folder: Path) -> Row:
+    rng, session, now = random.Random(5), MspSession(1, {}), 0.0
+    genuine, damaged, made = MspPeer(BETAFLIGHT), 20_000, list[bytes]()
+    samples = tuple(reply(command, payload) for command, payload in {**BETAFLIGHT, **INAV}.items())
+    for number in range(damaged):
+        asked = b"".join(session.requests(now))
+        genuine.take(asked) if number % 2 else made.extend(session.receive(b"".join(genuine.take(asked)), now))
+        made += session.receive(mutated(rng, samples), now)
+        now += 0.01
+    assert all(mavlink.Framer().feed(frame) == [frame] for frame in made)
+    assert session.firmware is BY_VARIANT["BTFL"]
+    assert set(genuine.asked) == {*BETAFLIGHT}
+    return Row(
+        "answers by MSP that are damaged, or of another firmware",
+        f"{damaged:,} of them between those of a Betaflight",
+        "what is made of them are whole frames of MAVLink; the firmware stays what it was, and is asked nothing else",
+        {},
+    )
+
+
+ATTACKS = (copied_folder, rolled_back_folder, clocks, system_time, msp_answers)

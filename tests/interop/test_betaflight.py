@@ -43,6 +43,18 @@ def per_s(told: dict[str, Any]) -> dict[str, float]:
     return {name: round(count / told["took"], 1) for name, count in sorted(told["counts"].items())}
 
 
+def test_each_version_of_msp(program: Path, tmp_path: Path):
+    told = flown("frames", program, tmp_path)
+    assert set(told) == {"1", "2", "2 inside 1"}
+    for replies, skipped in told.values():
+        (variant, version, refused, boxes) = replies
+        assert variant == [2, b"BTFL".hex(), False]
+        assert version == [3, bytes([4, 6, 0]).hex(), False]
+        assert (refused[0], refused[2]) == (8, True)
+        assert (boxes[0], boxes[1][:4], boxes[2]) == (119, "0001", False)  # ARM, ANGLE
+        assert skipped == 0
+
+
 def test_by_msp(program: Path, tmp_path: Path, figure):
     told = flown("msp", program, tmp_path)
     figure(f"Betaflight by MSP over TCP: {per_s(told)} messages a second at the station")

@@ -96,3 +96,12 @@ def test_other_rates_go_on_where_the_old_ones_were():
     assert polls.due(0.5) == [3]
     assert polls.due(1.0) == [1, 3]
     assert polls.due(1.11) == [1]
+
+
+def test_a_full_line_is_due_when_the_first_request_counts_as_lost():
+    polls = Polls(dict.fromkeys(range(10), 100.0))
+    for step in range(10):
+        polls.due(step / 100)
+    assert polls.next_due() == ANSWER_WITHIN_S
+    assert polls.due(ANSWER_WITHIN_S - 0.001) == []
+    assert polls.due(ANSWER_WITHIN_S) != []

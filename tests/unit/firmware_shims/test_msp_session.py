@@ -161,6 +161,8 @@ def test_another_firmware_is_not_guessed():
     scene = Scene({**BETAFLIGHT, 2: b"CLFL"})
     scene.run(5)
     assert (scene.frames, scene.session.variant, scene.session.firmware) == ([], "CLFL", None)
+    assert scene.session.notes == ["the flight controller calls itself 'CLFL' by MSP: only BTFL, INAV are read"]
+    assert (scene.session.skipped_bytes, scene.session.next_due() < scene.now + 1) == (0, True)
     assert set(scene.peer.asked) == {2, 3}
 
 
