@@ -15,7 +15,7 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,7 +24,8 @@ from rich.console import Console
 from rich.table import Table
 
 from gateway import config
-from gateway.board import leak, nftables
+from gateway.board import contain, leak, nftables, pretend
+from gateway.board.contain import Contain, Contained
 from gateway.board.nftables import Guard, Hole
 from gateway.endpoints.address import EVERY_INTERFACE, Address
 from gateway.errors import ConfigError, NotGuarded
@@ -61,6 +62,7 @@ class EgressConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     user: str = USER
     setup: bool = True  # DHCP, router solicitations, WPA: at most 10 short packets a minute each
     allow: tuple[Allow, ...] = ()
+    contain: tuple[Contain, ...] = ()  # networks of vendors' controllers
 
 
 def read(path: Path, given: argparse.Namespace) -> tuple[Guard, list[str]]:
@@ -70,25 +72,50 @@ def read(path: Path, given: argparse.Namespace) -> tuple[Guard, list[str]]:
         if getattr(given, field, None):
             values[field] = getattr(given, field)
     config.require_known(EgressConfig, values, path)
-    tables = values.get("allow")
-    for place, table in enumerate(tables if isinstance(tables, list) else [], 1):
-        config.require_known(Allow, table if isinstance(table, dict) else {}, f"{path}: allow {place}")
+    for key, kind in (("allow", Allow), ("contain", Contain)):
+        tables = values.get(key)
+        for place, table in enumerate(tables if isinstance(tables, list) else [], 1):
+            config.require_known(kind, table if isinstance(table, dict) else {}, f"{path}: {key} {place}")
     try:
         asked = msgspec.convert(values, EgressConfig)
     except msgspec.ValidationError as error:
         known = ", ".join(EgressConfig.__struct_fields__)
         raise ConfigError(
-            f"{path}: {error}", hint=f"the keys are {known}; of [[allow]] {', '.join(Allow.__struct_fields__)}"
+            f"{path}: {error}",
+            hint=f"the keys are {known}; of [[allow]] {', '.join(Allow.__struct_fields__)};"
+            f" of [[contain]] {', '.join(Contain.__struct_fields__)}",
         ) from None
     interfaces, ports, notes = asked.interface, asked.port, list[str]()
     if not interfaces and not ports:
-        interfaces, ports, notes = _derived()
+        interfaces, ports, notes = _derived(needed=not asked.contain)
     for name in interfaces:
         _check_interface(name)
     if not all(port in PORTS for port in ports):
         raise ConfigError(f"{path}: a port is a number from 1 to {PORTS[-1]}", hint="port = [14600]")
     holes = tuple(_hole(allow, path) for allow in asked.allow)
-    return Guard(uid=_uid(asked.user), interfaces=interfaces, ports=ports, setup=asked.setup, holes=holes), notes
+    contained, more = _contained(asked, path, interfaces)
+    guard = Guard(
+        uid=_uid(asked.user), interfaces=interfaces, ports=ports, setup=asked.setup, holes=holes, contained=contained
+    )
+    return guard, [*notes, *more]
+
+
+def _contained(asked: EgressConfig, path: Path, links: Sequence[str]) -> tuple[tuple[Contained, ...], list[str]]:
+    """The contained networks, with the ports of the air.toml next to `path`; and notes. ConfigError."""
+    if not asked.contain:
+        return (), []
+    ports, note = contain.ports_of(path.with_name("air.toml"))
+    found = list[Contained]()
+    for each in asked.contain:
+        _check_interface(each.interface)
+        if each.interface in {*links, *(other.interface for other in found)}:
+            raise ConfigError(
+                f"{path}: contain {each.interface!r} is a ground link, or is named twice",
+                hint="the controller's network is one of its own: a second Ethernet, or a USB adapter",
+            )
+        uid = _uid(each.user) if ports.servers else None
+        found.append(Contained(interface=each.interface, ports=ports, dhcp=each.dhcp, uid=uid))
+    return tuple(found), [note] if note else []
 
 
 def _check_interface(name: str) -> None:
@@ -153,8 +180,11 @@ def _check_network(to: str, where: str) -> None:
 # --- which interfaces ---
 
 
-def _derived() -> tuple[tuple[str, ...], tuple[int, ...], list[str]]:
-    """The interfaces and local ports that the links of the roles lead to, and notes. ConfigError if there are none."""
+def _derived(*, needed: bool) -> tuple[tuple[str, ...], tuple[int, ...], list[str]]:
+    """The interfaces and local ports that the links of the roles lead to, and notes.
+
+    ConfigError if there are none and they are needed; a note if a contained network must not wait for them.
+    """
     links = [(path, config.endpoint(text)) for path in ROLES if path.exists() for text in _links(path)]
     found = [(path, link, *_leads_to(link)) for path, link in links]
     interfaces = tuple(dict.fromkeys(way for *_, way, _ in found if way not in {"", "lo"}))
@@ -162,6 +192,8 @@ def _derived() -> tuple[tuple[str, ...], tuple[int, ...], list[str]]:
     notes = [f"{path}: {link}: {note}" for path, link, _, note in found]
     if not interfaces and not ports:
         said = f" ({'; '.join(notes)})" if notes else ""
+        if not needed:
+            return (), (), [f"no ground link is known{said}: none is guarded"]
         raise ConfigError(f"no ground link is known{said}", hint=f'--interface usb0, or interface = ["usb0"] in {CONFIG}')
     if interfaces:
         named = ", ".join(f'"{name}"' for name in interfaces)
@@ -247,7 +279,8 @@ def _run(args: argparse.Namespace) -> int:
         return 0
     guard, notes = read(Path(args.config), args)
     if args.do == "show":
-        show("\n".join([*(f"# {printable(note)}" for note in notes), nftables.rule_set(guard, guard.interfaces)]), end="")
+        rules = nftables.rule_set(guard, guard.interfaces) + (contain.rule_set(guard.contained) if guard.contained else "")
+        show("\n".join([*(f"# {printable(note)}" for note in notes), rules]), end="")
         return 0
     for note in notes:
         show(printable(note), errors=True)
@@ -272,6 +305,7 @@ def _told(guard: Guard, raw: tuple[str, ...]) -> Iterator[str]:
         yield "this kernel has no netdev egress hook (Linux 5.16): a program with CAP_NET_RAW can send past the guard"
     for port in guard.ports:
         yield f"UDP port {port} of this computer: only the user {guard.uid} sends there"
+    yield from (contain.told(each, there=nftables.present(each.interface)) for each in guard.contained)
     for hole in guard.holes:
         yield f"exception, may leave in clear: {hole.why}"
 
@@ -284,16 +318,18 @@ def _check(guard: Guard, *, as_json: bool) -> int:
         raise NotGuarded("only root can try as others", hint="sudo zegel egress check")
     rules = nftables.loaded()
     places = [*(f'"{name}"' for name in guard.interfaces), *map(str, guard.ports)]
+    places += [f'"{each.interface}" jump from_' for each in guard.contained]
     unnamed = [place for place in places if place not in rules]
     tries = [found for name in guard.interfaces for found in leak.try_interface(name, guard.uid)]
     tries += [found for port in guard.ports for found in leak.try_port(port, guard.uid)]
+    tries += [found for each in guard.contained for found in pretend.try_contained(each)]
     if as_json:
         show(json_text([msgspec.structs.asdict(found) | {"well": found.well} for found in tries], 2))
     else:
         _print(tries)
     wrong = [found for found in tries if not found.well]
     if unnamed or wrong:
-        said = [f"no rule names {', '.join(unnamed)}"] if unnamed else []
+        said = [f"no rule names {', '.join(place.removesuffix(' jump from_') for place in unnamed)}"] if unnamed else []
         said += [f"{len(wrong)} of {len(tries)} tries did not end as they should"] if wrong else []
         raise NotGuarded(
             f"the egress guard does not hold: {'; '.join(said)}", hint="sudo zegel egress apply, and check again"

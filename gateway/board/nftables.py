@@ -17,6 +17,8 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
+from gateway.board import contain
+from gateway.board.contain import Contained
 from gateway.errors import NotGuarded
 
 TABLE = "zegel_egress"
@@ -66,6 +68,7 @@ class Guard(msgspec.Struct, frozen=True, kw_only=True):
     ports: tuple[int, ...] = ()
     setup: bool = True  # whether DHCP, router solicitations and WPA's keys may pass, within limits
     holes: tuple[Hole, ...] = ()
+    contained: tuple[Contained, ...] = ()  # networks of vendors' controllers: contain.py
 
 
 def rule_set(guard: Guard, devices: Sequence[str] | None) -> str:
@@ -147,16 +150,22 @@ def present(name: str) -> bool:
 def load(guard: Guard) -> tuple[str, ...]:
     """Load the rules into the kernel, all or nothing; the result is the interfaces whose raw frames are guarded too.
 
-    NotGuarded if not even the inet table is accepted.
+    NotGuarded if not even the inet table is accepted. The contained networks come first, in a step of their own.
     """
+    error = _nft("-f", "-", script=contain.rule_set(guard.contained)) if guard.contained or _contained() else ""
+    if error:
+        raise _refused(error)
     there = tuple(name for name in guard.interfaces if present(name))
-    error = ""
     for devices in dict.fromkeys((guard.interfaces, there, None)):
         error = _nft("-f", "-", script=rule_set(guard, devices))
         if not error:
             return devices or ()
+    raise _refused(error)
+
+
+def _refused(error: str) -> NotGuarded:
     hint = "as root: sudo zegel egress apply"
-    raise NotGuarded(f"nft refuses the rules: {error}", hint=hint if "permitted" in error else "zegel egress show")
+    return NotGuarded(f"nft refuses the rules: {error}", hint=hint if "permitted" in error else "zegel egress show")
 
 
 def remove() -> None:
@@ -165,11 +174,17 @@ def remove() -> None:
         error = _nft("-f", "-", script="\n".join(_gone(place)) + "\n")
         if error and place in loaded():
             raise NotGuarded(f"nft does not remove the rules: {error}", hint="as root: sudo zegel egress remove")
+    if _contained():
+        _nft("-f", "-", script=contain.rule_set(()))
 
 
 def loaded() -> str:
-    """The rules of both tables in the kernel, with their counters; empty if there are none."""
-    return "".join(_run("list", "table", place, TABLE).stdout for place in PLACES)
+    """The rules of the guard and of contained networks in the kernel, with their counters; empty if there are none."""
+    return "".join(_run("list", "table", place, TABLE).stdout for place in PLACES) + _contained()
+
+
+def _contained() -> str:
+    return "".join(_run("list", "table", family, contain.TABLE).stdout for family in contain.FAMILIES)
 
 
 def _nft(*words: str, script: str) -> str:
