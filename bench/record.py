@@ -39,7 +39,9 @@ def verdict_of(record: Record) -> str:
 
 
 def to_json(record: Record) -> bytes:
-    return msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n"
+    """The verdict, for people, and then the record."""
+    told = {"verdict": verdict_of(record), **{name: getattr(record, name) for name in Record.__dataclass_fields__}}
+    return msgspec.json.format(msgspec.json.encode(told), indent=2) + b"\n"
 
 
 def read(path: Path) -> Record:

@@ -104,6 +104,7 @@ def test_results_are_read_back_as_they_were(tmp_path):
     path = tmp_path / "results.json"
     path.write_bytes(record.to_json(RECORD))
     assert record.read(path) == RECORD
+    assert path.read_text().startswith('{\n  "verdict": "this board carries 20 Mbit/s')
 
 
 def test_a_report_of_kept_results_measures_nothing(tmp_path):
