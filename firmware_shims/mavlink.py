@@ -77,7 +77,7 @@ class Framer:
 
     def _is_frame(self, data: bytes) -> bool:
         """Whether a datagram is one frame. If one has begun before, this may be a piece of it: the checksum decides."""
-        if len(data) < _HEAD or data[0] not in STARTS or _frame_size(data, 0) != len(data):
+        if len(data) < _HEAD or data[0] not in STARTS or frame_size(data, 0) != len(data):
             return False
         if not self._rest:
             return True
@@ -114,7 +114,7 @@ class Framer:
                 found = _START.search(data, at)
                 at = found.start() if found else end
                 continue
-            stop = at + _frame_size(data, at)
+            stop = at + frame_size(data, at)
             if stop > end and not quiet:
                 break
             if stop <= end and _checksum_fits(data[at:stop]) and (kept < 0 or stop == end or data[stop] in STARTS):
@@ -142,7 +142,7 @@ def split(payload: bytes | memoryview) -> list[tuple[int, int]]:
     """
     spans, at, end = [], 0, len(payload)
     while at < end and payload[at] in STARTS:
-        size = _frame_size(payload, at)
+        size = frame_size(payload, at)
         if at + size > end:
             raise ValueError(f"the bundle ends inside the frame at byte {at}")
         spans.append((at, size))
@@ -200,7 +200,7 @@ def _run(data: bytes, at: int, sender: bytes, frames: list[bytes]) -> int:
         at = stop
 
 
-def _frame_size(data: bytes | memoryview, at: int) -> int:
+def frame_size(data: bytes | memoryview, at: int) -> int:
     """Length of the frame that starts at `at`, or more than the present bytes if its head is incomplete."""
     if len(data) - at < _HEAD:
         return _HEAD

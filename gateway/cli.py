@@ -30,6 +30,7 @@ SUMMARIES = {
     "doctor": "check whether this board is ready to fly, and say what to do if it is not",
     "egress": "let only Zegel's user send on the ground links, by nftables; and test it",
     "ground": "run at a station: open what the order grants it, and hand it to QGroundControl and the video player",
+    "guard": "say what a guard policy would let through of a telemetry log",
     "metrics": "give the status of the running roles to Prometheus, on a loopback port or in a file, or as JSON lines",
     "order": "issue, read and verify operation orders",
     "setup": "ask five questions, write the configuration, and say what to wire and to set",

@@ -19,6 +19,7 @@ from keys.folders import guard_file
 from keys.folders.device import DeviceFolder
 from keys.folders.guard_file import GuardFile
 from keys.order import Order
+from keys.order_station import GUARDS
 
 OVER_RATE = "frames over the rate"  # the name of those that only the rate keeps back
 
@@ -47,6 +48,11 @@ class Guards:
     def require_for(self, order: Order) -> None:
         """WrongGuardFile or UnknownGuard unless these are the policies that the order names."""
         guard_file.require_for(order, self._file)
+
+    @property
+    def names(self) -> list[str]:
+        """Of all policies that are here."""
+        return [*GUARDS, *self._own]
 
     def guard(self, name: str) -> Guard:
         return Guard(self._own.get(name, name))

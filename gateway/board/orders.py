@@ -13,8 +13,10 @@ from gateway.air.vendors import Vendors
 from gateway.board import folder
 from gateway.board.finding import Finding, do, ok
 from gateway.board.subject import Subject
-from gateway.config import AirConfig
+from gateway.config import AirConfig, GroundConfig
+from gateway.errors import ConfigError
 from gateway.ground import order_file
+from gateway.guards import Guards
 from keys import order_text
 from keys.commands.account import Account
 from keys.errors import FolderError, KeysError
@@ -37,7 +39,7 @@ def look(subject: Subject) -> Iterator[Finding]:
         store.check_folder(found.path, found.holding, found.kind)
         try:
             if subject.ground:
-                yield from _at_station(found.path, subject.ground.order)
+                yield from _at_station(found.path, subject.ground)
             else:
                 yield from _aboard(found.path, subject.user, subject.air)
         except KeysError as error:
@@ -58,6 +60,8 @@ def _aboard(path: Path, user: Account, air: AirConfig | None = None) -> Iterator
         yield do("order", f"{_named(order)} {reason}", f"load a newer one: {load}")
     else:
         yield ok("order", _until(order))
+    if air and (wrong := _guards(air.guard, order)):
+        yield wrong
     if air and (seen := Vendors(air.vendors()).breach(order)):
         yield do("seal", f"{seen}: zegel air does not start on the ground", vendors.CURE, interrupts=True)
     system = air.system_id if air else None
@@ -75,14 +79,25 @@ def _aboard(path: Path, user: Account, air: AirConfig | None = None) -> Iterator
         yield ok("next order", "another one is in the inbox; zegel air loads it when it runs")
 
 
-def _at_station(path: Path, file: str) -> Iterator[Finding]:
+def _guards(file: str | None, order: Order) -> Finding | None:
+    """Whether the guard policies that the order names are here."""
+    try:
+        Guards.of(file).require_for(order)
+    except (KeysError, ConfigError) as error:
+        return do("guard", str(error), error.hint, interrupts=True)
+    return None
+
+
+def _at_station(path: Path, ground: GroundConfig) -> Iterator[Finding]:
     station = StationFolder.open(path)
-    data = order_file.read(file)
+    data = order_file.read(ground.order)
     files.expect(Kind.ORDER, data, "the file")
     order = verify_order(data, station.roots, 0).content
     station.index_in(order)
     require_in_force(order, int(time.time()))
     yield ok("order", f"{_until(order)}; it lists {station.name!r}")
+    if wrong := _guards(ground.guard, order):
+        yield wrong
 
 
 def _named(order: Order) -> str:

@@ -57,8 +57,8 @@ class Straight:
 class Sealed:
     """`zegel air`, the radio if there is weather, and the pilot's `zegel ground`."""
 
-    def __init__(self, house: House, *weathers: Weather, air: tuple[str, ...] = ()) -> None:
-        """`air`: more options of it."""
+    def __init__(self, house: House, *weathers: Weather, air: tuple[str, ...] = (), ground: tuple[str, ...] = ()) -> None:
+        """`air`, `ground`: more options of them."""
         self.fc_port, self.gcs_port, ground_port = free_port(), free_port(), free_port()
         self.video_port = free_port()
         self._radios = [Radio(ground_port, weather) for weather in weathers]
@@ -69,6 +69,7 @@ class Sealed:
                 *("ground", "--station", str(folder / "pilot"), "--order", str(house.order)),
                 *("--link", f"udpin:{HOST}:{ground_port}", "--gcs", f"udpout:{HOST}:{self.gcs_port}"),
                 *("--video", f"udpout:{HOST}:{self.video_port}"),
+                *ground,
             ),
             folder,
             "chain-ground",

@@ -290,7 +290,7 @@ def test_a_piece_of_a_frame_that_looks_like_one_is_none():
     """Its length may be that of the datagram by chance; its checksum then hardly fits too."""
     outer = carrying(unfitting(calm(18, 1)[0]))
     begin = next(at for at in range(1, len(outer)) if outer[at] in mavlink.STARTS)
-    end = begin + mavlink._frame_size(outer, begin)
+    end = begin + mavlink.frame_size(outer, begin)
     assert Framer().datagrams([outer[:begin], outer[begin:end], outer[end:]]) == [outer]
 
 
