@@ -15,6 +15,7 @@ from collections.abc import Callable
 from gateway.core.barrier import place_of
 from gateway.sources.rtmp_refusal import Refusal, Refused
 from gateway.sources.rtmp_session import RANDOM_SIZE, Session, State
+from gateway.video.damage import Damage
 from gateway.video.nal import AccessUnit
 from gateway.video.rtp import CLOCK_HZ, TIMESTAMPS
 
@@ -211,17 +212,22 @@ class _Connection(asyncio.Protocol):
         return None
 
     def _pass_on(self, pictures: list[tuple[AccessUnit, int]]) -> None:
-        if not pictures or self._route is None or self._route.publisher is not self:
+        if self._route is None or self._route.publisher is not self:
             return
-        standing = f"{NAMES[pictures[-1][0].codec]} from {self._peer}"
+        if pictures:
+            standing = f"{NAMES[pictures[-1][0].codec]} from {self._peer}"
+        elif self._began is None and Damage.CODEC in self._session.video.damage:
+            standing = f"{Damage.CODEC.value}, from {self._peer}"
+        else:
+            return
         if standing != self.standing:
             self.standing = standing
             self._route.tell_standing()
-        if self._began is None:
+        if self._began is None and pictures:
             # Each publisher counts from zero, and a player would wait for the time that it has seen already.
             self._began = round(self._loop.time() * CLOCK_HZ) - pictures[0][1]
         for unit, timestamp in pictures:
-            self._route.on_unit(unit, (self._began + timestamp) % TIMESTAMPS)
+            self._route.on_unit(unit, ((self._began or 0) + timestamp) % TIMESTAMPS)
 
     def _check(self) -> None:
         try:

@@ -43,7 +43,7 @@ class _ChunkStream:
     length: int = 0
     timestamp: int = 0
     delta: int = 0
-    extended: bool = False
+    extended: int | None = None  # timestamp or delta of the last header, if it did not fit into three bytes
     parts: bytearray | None = None  # of a message that is not complete
 
 
@@ -83,12 +83,12 @@ class ChunkReader:
             return None
         at += len(head)
         field = int.from_bytes(head[:3], "big") if head else 0
-        extended = field == EXTENDED if head else stream.extended
+        extended = field == EXTENDED if head else stream.extended is not None
         if extended:
-            if len(self._buffer) < at + _U32.size:
+            found = self._extended(at, None if head else stream.extended)
+            if found is None:
                 return None
-            field = _U32.unpack_from(self._buffer, at)[0]
-            at += _U32.size
+            field, at = found
         length = int.from_bytes(head[3:6], "big") if form <= _WITHOUT_STREAM else stream.length
         if length > self.message_max:
             raise Refused(Refusal.MESSAGE_SIZE)
@@ -96,10 +96,24 @@ class ChunkReader:
         if len(self._buffer) < at + size:
             return None
         if stream.parts is None:
-            _begin(stream, form, head, field, length, extended)
+            stream.extended = field if extended else None
+            _begin(stream, form, head, field, length)
             stream.parts = bytearray()
         self._add(stream, self._buffer[at : at + size], out)
         return at + size
+
+    def _extended(self, at: int, known: int | None) -> tuple[int, int] | None:
+        """The extended timestamp at `at`, and where it ends; None if it is not complete (section 5.3.1.3).
+
+        Chunks without a header have to repeat it: `known`. Some publishers do not (librtmp, OBS until 2024). It is no rare
+        case: DJI's begin below zero.
+        """
+        found = bytes(self._buffer[at : at + _U32.size])
+        if known is not None and not _U32.pack(known).startswith(found):
+            return known, at
+        if len(found) < _U32.size:
+            return None
+        return int(_U32.unpack(found)[0]), at + _U32.size
 
     def _stream(self, stream_id: int, form: int) -> _ChunkStream:
         stream = self._streams.get(stream_id)
@@ -175,9 +189,9 @@ def _basic_header(buffer: bytearray, at: int) -> tuple[int, int, int] | None:
     return form, stream_id, at + more
 
 
-def _begin(stream: _ChunkStream, form: int, head: bytearray, field: int, length: int, extended: bool) -> None:
+def _begin(stream: _ChunkStream, form: int, head: bytearray, field: int, length: int) -> None:
     """The first chunk of a message: its header says how the message differs from the one before (section 5.3.1.2)."""
-    stream.extended, stream.length = extended, length
+    stream.length = length
     if form <= _WITHOUT_STREAM:
         stream.kind = head[6]
     if form == _FULL:

@@ -22,7 +22,6 @@ class Refusal(Enum):
     PLAY = "it wants to play, and there is nothing to be played here"
     PATH = "another path or stream key"
     TAKEN = "another publisher is sending on this path"
-    CODEC = "pictures that are neither H.264 nor H.265"
     TIMEOUT = "it did not begin to publish in time"
     SILENT = "it fell silent"
     ENDED = "it stayed after the end of its stream"

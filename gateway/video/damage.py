@@ -23,6 +23,7 @@ class Damage(Enum):
     UNIT_TOO_SHORT = "a NAL unit is shorter than its header"
     KIND_NOT_CARRIED = "a NAL unit of a type that RTP keeps for itself"
     LENGTH = "a length leads past the end"
+    CODEC = "pictures that are neither H.264 nor H.265"
     CONFIGURATION = "a decoder configuration that cannot be read"
     # of an RTP packet (rtp.py, depacketiser.py)
     RTP_TOO_SHORT = "an RTP packet is shorter than its header"

@@ -236,7 +236,7 @@ PARSERS = {
     "hvcC": Parser(length_prefixed.hevc_configuration, (media.RECORDS["h265"],), (Damaged,), 1_000_000),
     "H.264 with lengths": Parser(media.units("h264"), (media.BODIES["h264"],), (Damaged,), 1_000_000),
     "H.265 with lengths": Parser(media.units("h265"), (media.BODIES["h265"],), (Damaged,), 1_000_000),
-    "FLV video tag": Parser(media.tagged, media.TAGS, (Refused,), 1_000_000),
+    "FLV video tag": Parser(media.tagged, media.TAGS, (), 1_000_000),
     "AMF 0": Parser(rtmp_amf0.decode, (media.AMF,), (Refused,), 1_000_000),
     "RTMP publisher": Parser(media.published, media.PUBLISHED, (Refused,), 1_000_000),
     "padded video": Parser(bundle.video_length, (b"v\x80\0\0", b"\x80"), (ValueError,), 1_000_000),

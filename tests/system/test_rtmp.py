@@ -269,6 +269,19 @@ def test_one_that_reads_nothing_is_ended():
     run(scene)
 
 
+def test_another_codec_is_told():
+    async def scene(ingest: Ingest) -> None:
+        publisher = Publisher()
+        _, writer = await ingest.connected()
+        writer.write(publisher.hello() + publisher.begin() + publisher.video(b"\x90av01\x81", 0))
+        await until(lambda: ingest.said["front"][-1] == "pictures that are neither H.264 nor H.265, from 127.0.0.1")
+        writer.write(b"".join(publisher.pictures(FILM)))
+        await until(lambda: ingest.nals() == SENT)
+        assert ingest.said["front"][-1] == "H.264 from 127.0.0.1"
+
+    run(scene)
+
+
 def test_no_key_is_in_what_it_says():
     async def scene(ingest: Ingest) -> None:
         ingest.serve("secret-key")

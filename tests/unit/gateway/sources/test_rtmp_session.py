@@ -307,6 +307,28 @@ def test_it_acknowledges_and_answers_pings():
     assert made.output()[7] == ACKNOWLEDGEMENT
 
 
+@pytest.mark.parametrize("repeated", [True, False])
+@pytest.mark.parametrize("extended", [2**32 - 117, 0x0100_0000, 5])
+def test_an_extended_timestamp_is_repeated_in_each_chunk_or_not(repeated, extended):
+    """DJI Fly starts below zero, and librtmp does not repeat it; both have ended connections to other servers."""
+    made, publisher = published(chunk_size=128)
+    made.feed(publisher.video(configuration_tag(FILM[0]), 0), 0.0)
+    tag, value = picture_tag(FILM[0]), struct.pack(">I", extended)
+    again = b"\xc6" + (value if repeated else b"")
+    chunks = again.join(tag[at : at + 128] for at in range(0, len(tag), 128))
+    message = b"\6\xff\xff\xff" + len(tag).to_bytes(3, "big") + b"\x09\1\0\0\0" + value + chunks
+    later = (
+        b"\x46\0\0\x28"
+        + len(tag).to_bytes(3, "big")
+        + b"\x09"
+        + b"\xc6".join(tag[at : at + 128] for at in range(0, len(tag), 128))
+    )
+    for size in (1, 100, len(message)):
+        out = [p for at in range(0, len(message), size) for p in made.feed(message[at : at + size], 0.0)]
+        assert [(u.nals, t) for u, t in out] == [(FILM[0].nals, extended * 90 % 2**32)]
+    assert [(u.nals, t) for u, t in made.feed(later, 0.0)] == [(FILM[0].nals, (extended + 40) * 90 % 2**32)]
+
+
 def test_relative_timestamps():
     """Formats 1 to 3 of a chunk's header: how a message differs from the one before."""
     made, publisher = published()

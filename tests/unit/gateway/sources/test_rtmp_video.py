@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.sources.rtmp_refusal import Refusal, Refused
 from gateway.sources.rtmp_video import VideoTags
 from gateway.video.damage import Damage
 from gateway.video.nal import AccessUnit, Codec
@@ -83,11 +82,26 @@ def test_what_has_no_picture(tag):
 @pytest.mark.parametrize(
     "tag", [b"\x12\0\0\0\0", b"\x1c\1\0\0\0", b"\x90av01\x81", b"\x90vp09", b"\x96\0hvc1", b"\x97\0\0hvc1"]
 )
-def test_another_codec_is_refused(tag):
+def test_another_codec_is_counted(tag):
     """Sorenson, H.265 by a number that no standard gave, AV1, VP9; several tracks, and modifiers."""
-    with pytest.raises(Refused) as caught:
-        VideoTags().feed(tag, 0, 0.0)
-    assert caught.value.refusal is Refusal.CODEC
+    tags = configured("h264")
+    assert tags.feed(tag, 0, 0.0) is None
+    assert tags.damage == {Damage.CODEC: 1}
+    assert tags.feed(picture_tag(unit("h264", P["h264"])), 0, 0.0)
+
+
+@both
+def test_units_without_a_picture_wait_for_it(codec):
+    """DJI sends the messages of each picture in a tag of their own; bluenviron/mediamtx has the same in its tests."""
+    sei = b"\x06\x01\x02" if codec == "h264" else b"\x4e\x01\x05"
+    tags = configured(codec)
+    assert tags.feed(picture_tag(unit(codec, sei)), 40, 0.0) is None
+    picture, timestamp = tags.feed(picture_tag(unit(codec, P[codec])), 40, 0.0)
+    assert (picture.nals, timestamp) == ([sei, P[codec]], 3600)
+    assert tags.feed(picture_tag(unit(codec, P[codec])), 80, 0.0)[0].nals == [P[codec]]
+    for _ in range(50):
+        tags.feed(picture_tag(unit(codec, sei)), 40, 0.0)
+    assert len(tags.feed(picture_tag(unit(codec, P[codec])), 40, 0.0)[0].nals) < 20
 
 
 @pytest.mark.parametrize(
