@@ -31,6 +31,8 @@ PLANTED = {  # turn.c: PLANTED_BUG
     6: "one slot more than the window has",
 }
 SEEN_BY_A_FUZZER = {number: PLANTED[number] for number in (4, 5, 6)}
+# An input to begin with: messages of genuine datagrams, the headers of each equally long, one datagram too many in a turn.
+FULL = bytes((0, 0, 1)) + b"".join(bytes((1, 0, 0, count - 1, 0, 16)) for count in (8, 64, 64, 64, 56, 64)) + bytes(2)
 SEEN_BY_A_SANITIZER = {5: "undefined", 6: "address"}
 
 
@@ -79,7 +81,10 @@ def fuzzed(folder: Path, *flags: str) -> Result:
     words = ["-std=gnu11", "-DOPEN", '-DBUILT_FROM=""', f"-I{ROOT / 'gateway/native'}", "-o", fuzzer]
     subprocess.run(["clang", *checked, *words, *flags, source, "-lcrypto"], check=True)
     runs = [f"-runs={os.environ.get('FUZZ', '200000')}", "-max_len=600", "-print_final_stats=1"]
-    return subprocess.run([fuzzer, *runs], cwd=folder, check=False, capture_output=True, text=True)
+    corpus = folder / "corpus"
+    corpus.mkdir()
+    (corpus / "full").write_bytes(FULL)
+    return subprocess.run([fuzzer, corpus, *runs], cwd=folder, check=False, capture_output=True, text=True)
 
 
 @pytest.mark.parametrize("library", ["SEAL", "OPEN"])
