@@ -82,7 +82,7 @@ struct cipher {               /* of one key */
     uint8_t salt[NONCE], session_id[SESSION_ID], pad[4];
 };
 
-const char *built_from(void) { return BUILT_FROM; } /* the hash of this file: Python uses no library of another version */
+const char *built_from(void) { return BUILT_FROM; } /* the hash of the sources: Python uses no library of another version */
 
 static double now(void) {
     struct timespec t;
