@@ -32,11 +32,13 @@ from gateway.native.structures import Open, Seal
 from keys.keyring import REJECT_AFTER_PACKETS, KeyExhausted, SendKey
 from keys.lanes import VIDEO_LANES, Lane
 from keys.policy import Policy
+from keys.replay import DOWNLINK_WINDOW
 from tests.memory_link import Station, World, lossy, mavlink_frame
 
 LARGEST = 1449  # plaintext of a datagram of video, for a link of 1,472 bytes
 SIZES = (0, 1, 60, 700, 1_177, 1_177, 1_177, LARGEST)
-WIDTHS = (6, 254, 65_534, (1 << 24) - 2, REJECT_AFTER_PACKETS - 2)  # where the counter of a header grows, and where it ends
+# Where the counter of a header grows, where the window begins anew, and where counters end.
+WIDTHS = (6, 254, 65_534, DOWNLINK_WINDOW - 2, (1 << 24) - 2, REJECT_AFTER_PACKETS - 2)
 FAR = 1 << 40  # of a time that never comes
 ROUNDS, TRIES = 60, 5
 
@@ -80,7 +82,8 @@ class Mouth:
             if joined:
                 batch.hold(datagrams)
                 mover = Mmsg(sockets[who])
-                assert mover.send(batch, mover.peer((HOST, port))).error == 0
+                sent = mover.send(batch, mover.peer((HOST, port)))
+                assert sent.error == 0
             else:
                 for datagram in datagrams:
                     sockets[who].sendto(datagram, (HOST, port))
@@ -332,7 +335,8 @@ class Flight:
         key = self._key(lane)
         if kind < 0.95:  # a gap, or the place where the header grows
             further = [ctr for ctr in WIDTHS if key.next_ctr < ctr < self._below(lane)]
-            key.next_ctr = min(further, default=key.next_ctr + rng.randrange(1, 200))
+            before = rng.choice((0, 0, 70))  # so that the next picture crosses it, perhaps in C
+            key.next_ctr = max(key.next_ctr, min(further, default=key.next_ctr + rng.randrange(1, 200)) - before)
         else:
             key.next_ctr = max(key.next_ctr, self._below(lane) - 2)
         return self.aircraft.seal(lane, runs(rng, 4))

@@ -339,7 +339,7 @@ static bool open_next(struct open *o, uint8_t *at, size_t length) {
             l->bad_tag++;
             return true;
         }
-        memset(&l->seen[ctr & l->mask], 1, PLANTED_BUG == 6 ? 2 : 1);
+        memset(&l->seen[ctr & l->mask], 1, PLANTED_BUG == 6 ? 3 : 1);
         *l->top = (int64_t)ctr;
         l->opened++;
         to->lanes[to->count] = (uint8_t)i;
