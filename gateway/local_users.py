@@ -22,23 +22,34 @@ if sys.platform != "win32":
     import pwd
 
 ROOT = 0
+SOURCE_USER = "zegel-source"  # of zegel-source.service
 KNOWN_MAX = 32  # users that are reported by name, each in an alarm of its own
 
 
 class LocalUsers:
     """The users of one role: root, its own user, and those that are `named`. `file` is the configuration, if there is one;
-    `own` is the role's uid, if it is not this process's.
+    `own` is the role's uid, if it is not this process's. `sources`: the user of `zegel source` may send pictures, too.
 
-    `rule` is None if the system cannot show users.
+    `rule` is None if the system cannot show users; `camera_rule` is that of the endpoints for video.
     """
 
-    def __init__(self, named: Sequence[PlainUser] = (), file: Path | None = None, own: int | None = None) -> None:
+    def __init__(
+        self,
+        named: Sequence[PlainUser] = (),
+        file: Path | None = None,
+        own: int | None = None,
+        *,
+        sources: bool = False,
+    ) -> None:
         self._named, self._file = tuple(named), file
         self._known: dict[int, tuple[str, str]] = {}  # of users that were kept out: the name, and the line that admits them
         found = {user: uid_of(user) for user in named}
         self._unknown = [user for user, uid in found.items() if uid is None]
         uids = {uid for uid in found.values() if uid is not None}
         self.rule = PlainUsers({ROOT, os.geteuid() if own is None else own, *uids}) if AVAILABLE else None
+        self.camera_rule = self.rule
+        if self.rule and sources and (bringing := uid_of(SOURCE_USER)) is not None:
+            self.camera_rule = PlainUsers({*self.rule.uids, bringing})
 
     def tell(self, alarms: Alarms, now: float) -> None:
         """Raise alarms about users kept out recently, and about faults here; call it about once a second."""
@@ -47,11 +58,13 @@ class LocalUsers:
         if self.rule is None:
             alarms.raise_(Reason.USERS_NOT_TOLD, now)
             return
-        self.rule.forget(now - STRANGER_LASTS_S)
-        for stranger in self.rule.strangers.values():
-            self._name(stranger, alarms)
-        if self.rule.trouble:
-            alarms.raise_(Reason.USERS_UNREADABLE, now, error=self.rule.trouble)
+        rules = dict.fromkeys(filter(None, (self.rule, self.camera_rule)))
+        for rule in rules:
+            rule.forget(now - STRANGER_LASTS_S)
+            for stranger in rule.strangers.values():
+                self._name(stranger, alarms)
+        if trouble := next((rule.trouble for rule in rules if rule.trouble), ""):
+            alarms.raise_(Reason.USERS_UNREADABLE, now, error=trouble)
         else:
             alarms.clear(Reason.USERS_UNREADABLE)
 

@@ -72,5 +72,6 @@ def _run(args: argparse.Namespace) -> int:
     with log.by_queue(), watchdog.Manager() as manager, DeviceFolder.open(Path(settings.device)) as device:
         Guards.aboard(settings.guard, device)
         await_order(device, manager)
-        Air(settings, device, manager, LocalUsers(settings.plain_users, config.given(args))).run()
+        users = LocalUsers(settings.plain_users, config.given(args), sources=bool(settings.source))
+        Air(settings, device, manager, users).run()
     return 0

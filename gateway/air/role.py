@@ -77,7 +77,7 @@ class Air:
         self.barrier = Barrier()
         buffer = settings.buffer_kib << 10
         self.fc = open_endpoint(config.endpoint(settings.fc), buffer, users.rule, large=True)
-        self.cameras = [open_endpoint(config.endpoint(text), buffer, users.rule) for text in settings.video]
+        self.cameras = [open_endpoint(config.endpoint(text), buffer, users.camera_rule) for text in settings.video]
         self.links = [open_link(config.endpoint(text), buffer) for text in settings.link]
         self.hold_back = HoldBack(self.fc, self.links, settings.link_bps())
         self.wide = [link for link in self.links if config.serial_bps(link.address) >= NARROW_BELOW_BPS]

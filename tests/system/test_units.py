@@ -35,7 +35,7 @@ def test_systemd_understands_every_line(name, tmp_path):
     assert "\n".join(line for line in analyze("verify", str(here)).splitlines() if here.name in line) == ""
 
 
-@pytest.mark.parametrize("name", [*ROLES, "metrics"])
+@pytest.mark.parametrize("name", [*ROLES, "metrics", "source", "vendor@"])
 def test_the_sandbox_is_tight(name, figure):
     said = analyze("security", "--offline=true", str(PACKAGING / f"zegel-{name}.service"))
     found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", said)
@@ -70,9 +70,13 @@ def test_the_system_gives_the_buffers_that_are_asked_for():
 def test_the_configuration_that_is_installed_works_and_names_every_key(role, kind, tmp_path):
     text = (PACKAGING / f"{role}.toml").read_text()
     settings = config.load_file(kind, PACKAGING / f"{role}.toml")
-    named = set(re.findall(r"^(?:# )?(\w+) = ", text, re.MULTILINE))
+    plain, tables = re.split(r"^(?=# \[)|\Z", text, maxsplit=1, flags=re.MULTILINE)
+    named = set(re.findall(r"^(?:# )?(\w+) = ", plain, re.MULTILINE))
+    named |= set(re.findall(r"^# \[+(\w+)", tables, re.MULTILINE))
     assert named == set(kind.__struct_fields__)
     everything = re.sub(r"^# (\w+ = )", r"\1", text, flags=re.MULTILINE).replace('tuning = "', '# tuning = "')
+    everything = re.sub(r"^# (\[.+\])$", r"\1", everything, flags=re.MULTILINE)
     (tmp_path / f"{role}.toml").write_text(everything)
     whole = config.load_file(kind, tmp_path / f"{role}.toml")
+    assert not isinstance(whole, AirConfig) or [source.way for source in whole.source] == ["run", "socket"]
     assert (whole.mtu, whole.batch, whole.buffer_kib) == (settings.mtu, settings.batch, settings.buffer_kib)

@@ -149,3 +149,22 @@ def test_what_is_no_user_is_refused_with_its_file(tmp_path, value, wrong):
     with pytest.raises(ConfigError, match=wrong) as error:
         config.load_file(AirConfig, path)
     assert str(path) in str(error.value)
+
+
+def test_the_user_of_the_sources_may_send_pictures_and_no_telemetry(monkeypatch):
+    monkeypatch.setattr("gateway.local_users.SOURCE_USER", "1234")
+    users = LocalUsers(sources=True)
+    assert users.rule is not None
+    assert users.camera_rule is not None
+    assert 1234 not in users.rule.uids
+    assert users.camera_rule.uids == users.rule.uids | {1234}
+    assert LocalUsers().camera_rule.uids == LocalUsers().rule.uids
+
+
+def test_a_stranger_at_a_port_for_video_is_told_too(monkeypatch):
+    monkeypatch.setattr("gateway.local_users.SOURCE_USER", "1234")
+    said = []
+    users, alarms = LocalUsers(sources=True), Alarms(said.append)
+    users.camera_rule.keep_out(4321, "127.0.0.1:5", "udpin:127.0.0.1:5602", 0.0)
+    users.tell(alarms, 0.0)
+    assert any("4321" in line for line in said), said
