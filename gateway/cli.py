@@ -34,6 +34,7 @@ SUMMARIES = {
     "metrics": "give the status of the running roles to Prometheus, on a loopback port or in a file, or as JSON lines",
     "order": "issue, read and verify operation orders",
     "setup": "ask five questions, write the configuration, and say what to wire and to set",
+    "source": "bring pictures of cameras, controllers and vendors' programs to zegel air, in a process without keys",
     "station": "make a ground station's key for one operation, and destroy it afterwards",
     "status": "show what every running air and ground on this computer is doing",
 }

@@ -65,13 +65,18 @@ class Row(NamedTuple):
 
 def lines(status: Status, columns: int = COLUMNS, rows: int | None = ROWS, more: Sequence[Row] = ()) -> list[Line]:
     """The screen of one role, with `more` rows below. With `rows` None nothing is left out."""
-    width = max(columns, COLUMNS_MIN) - LABEL - 3
     facts = [fact for fact in (_wrong(status), *_facts(status), *more) if fact.items]
+    return laid_out(head(status, columns), facts, columns, rows)
+
+
+def laid_out(head: Line, facts: Sequence[Row], columns: int, rows: int | None) -> list[Line]:
+    """The head and the facts below it, of which the highest give rows away until all fit."""
+    width = max(columns, COLUMNS_MIN) - LABEL - 3
     heights = [len(_whole(fact, width)) for fact in facts]
     if rows is not None:
         heights = _fitting(facts, heights, rows - 1)
     return [
-        head(status, columns),
+        head,
         *(line for fact, high in zip(facts, heights, strict=True) for line in _lines(fact, width, high)),
     ]
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.errors import NotRunning
-from gateway.report import counters, screen
+from gateway.report import counters, screen, source_status
 from gateway.report.advice import advise
 from gateway.report.role_status import decoded
 from gateway.report.status_socket import read_raw
@@ -66,15 +66,19 @@ def _asked_for(found: list[dict[str, Any]], asked: list[str]) -> list[dict[str, 
 
 def _for_programs(said: Mapping[str, Any]) -> dict[str, Any]:
     """What a role says, with the number of its form first. `wrong` is null if another version says it."""
-    status = decoded(said)
-    return {"schema": SCHEMA, **said, "wrong": None if status is None else advise(status)}
+    status, sources = decoded(said), source_status.decoded(said)
+    wrong = advise(status) if status else source_status.wrong(sources) or "" if sources else None
+    return {"schema": SCHEMA, **said, "wrong": wrong}
 
 
 def text(said: Mapping[str, Any], *, verbose: bool = False) -> str:
     """What a person sees of one role in this terminal; with `verbose` nothing is left out."""
-    status = decoded(said)
+    status, sources = decoded(said), source_status.decoded(said)
+    size = shutil.get_terminal_size((screen.COLUMNS, screen.ROWS + 1))
+    least = None if verbose else max(screen.ROWS, size.lines - 1)
+    if sources is not None:
+        return "\n".join(line.text for line in source_status.lines(sources, size.columns, least))
     if status is None:
         return screen.OTHER_VERSION.format(name=printable(f"{said['role']} {said['name']}"))
-    size = shutil.get_terminal_size((screen.COLUMNS, screen.ROWS + 1))
-    rows, more = (None, counters.rows(status)) if verbose else (max(screen.ROWS, size.lines - 1), [])
-    return "\n".join(line.text for line in screen.lines(status, size.columns, rows, more))
+    more = counters.rows(status) if verbose else []
+    return "\n".join(line.text for line in screen.lines(status, size.columns, least, more))

@@ -24,9 +24,10 @@ import zmq
 from gateway.errors import NotRunning
 from gateway.loop import hardening
 from gateway.report.log import say
-from gateway.report.role_status import Status, decoded, encoded
+from gateway.report.role_status import Status, decoded
+from gateway.report.source_status import SourcesStatus
 
-SERVICES = Path("/run/zegel")  # RuntimeDirectory= of packaging/*.service
+SERVICES = (Path("/run/zegel"), Path("/run/zegel-source"))  # RuntimeDirectory= of packaging/*.service
 STATUS_SIZE_MAX = 1 << 20
 WAITING_MAX = 2  # statuses that a reader has not read yet: memory that a sender can take
 ASKED_SIZE_MAX = 512  # a subscription, or the greeting of a client that subscribes
@@ -54,7 +55,7 @@ class Publisher:
     ZeroMQ attaches a new reader when the socket is used next, so `attach` is called between the calls of `send`.
     """
 
-    def __init__(self, role: str, name: str) -> None:
+    def __init__(self, role: str, name: str, *, holds_key: bool = True) -> None:
         self._name = f"{role}-{re.sub(r'[^A-Za-z0-9_-]', '-', name)[:32]}.{os.getpid()}"
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.PUB)
@@ -62,10 +63,10 @@ class Publisher:
         self._socket.sndhwm = 2
         self._socket.maxmsgsize = ASKED_SIZE_MAX
         self._path: Path | None = None
-        self._role, self._locked = role, hardening.locked()
+        self._role, self._locked, self._holds_key = role, hardening.locked(), holds_key
 
     def __enter__(self) -> Publisher:
-        if not self._locked:
+        if self._holds_key and not self._locked:
             say(self._role, hardening.NOT_LOCKED)
         try:
             path = runtime_folder() / self._name
@@ -80,10 +81,10 @@ class Publisher:
         if self._path:
             self._path.unlink(missing_ok=True)
 
-    def send(self, status: Status) -> None:
+    def send(self, status: Status | SourcesStatus) -> None:
         if self._path:
             whole = msgspec.structs.replace(status, pid=os.getpid(), memory_locked=self._locked)
-            data = json.dumps(encoded(whole)).encode()
+            data = json.dumps(msgspec.to_builtins(whole)).encode()
             self._socket.send(data, zmq.NOBLOCK)
             self._socket.setsockopt(zmq.XPUB_WELCOME_MSG, data)
 
@@ -166,7 +167,7 @@ def running() -> set[Path]:
     What a process left behind that was killed is removed.
     """
     try:
-        folders = [runtime_folder(), *([SERVICES] if os.access(SERVICES, os.R_OK | os.X_OK) else [])]
+        folders = [runtime_folder(), *(each for each in SERVICES if os.access(each, os.R_OK | os.X_OK))]
         found = {path for folder in folders for path in folder.iterdir() if path.is_socket()}
     except OSError as error:
         raise NotRunning(f"no status: {error}", hint="is XDG_RUNTIME_DIR that of the user who runs zegel?") from None

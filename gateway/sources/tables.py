@@ -260,6 +260,8 @@ def _check_vendor(name: str, vendor: Vendor, where: str) -> None:
     if not NAME.fullmatch(name):
         raise ConfigError(f"{where}: this is no name", hint=NAME_HINT)
     _check_words(vendor.run, where)
+    if not all(word.isprintable() for word in vendor.run):
+        raise ConfigError(f"{where}: run has a word with a control character", hint="systemd takes words of one line")
     if not vendor.run[0].startswith("/"):
         raise ConfigError(f"{where}: run names its program without its folder", hint='run = ["/opt/vendor/bin/feeder"]')
     if vendor.interface is not None and (vendor.interface == "lo" or not INTERFACE.fullmatch(vendor.interface)):

@@ -140,6 +140,24 @@ def test_what_stands_directly_in_keys_is_pure(module):
     assert not {name.split(".")[0] for name in imports(modules()[module])} & IO
 
 
+def test_whatever_parses_media_runs_a_child_or_comes_from_a_vendor_shares_no_process_with_a_key():
+    """`zegel source` reaches no key and neither wing, by no import of imports; and no other program loads it."""
+    arrows = {module: targets(module) for module in modules()}
+    reached, left = set[str](), [module for module in arrows if under(module, "gateway.sources")]
+    while left:
+        if (module := left.pop()) not in reached:
+            reached.add(module)
+            left += arrows[module]
+    secret = ("keys.folders", *AIR, *GROUND)
+    assert {name for name in reached if within(name, secret)} <= {f"keys.folders{end}" for end in ("", ".toml", ".store")}
+    outside = {module for module in arrows if not under(module, "gateway.sources")}
+    assert {name for module in outside for name in arrows[module] if under(name, "gateway.sources")} <= {
+        "gateway.sources.tables",
+        "gateway.sources.rtsp",  # the doctor, which looks at its credentials
+        "gateway.sources",
+    }
+
+
 def test_files_stay_readable():
     long = {str(path): lines for path in modules().values() if (lines := len(path.read_text().splitlines())) > 400}
     assert not long

@@ -138,6 +138,7 @@ def test_a_lane_has_an_endpoint_of_video(tmp_path):
     [
         ("[vendor.Psdk]\nrun = ['/x']\n", "vendor.Psdk: this is no name"),
         ("[vendor.psdk]\n", "missing required field `run`"),
+        ('[vendor.psdk]\nrun = ["/x", "a\\nb"]\n', "a control character"),
         ("[vendor.psdk]\nrun = ['feeder']\n", "without its folder"),
         ("[vendor.psdk]\nrun = ['/x']\nuser = 'root'\n", "vendor.psdk has the key user"),
         ("[vendor.psdk]\nrun = ['/x']\ninterface = 'lo'\n", "'lo' is no interface"),

@@ -1,0 +1,330 @@
+"""`zegel source` between real cameras and `zegel air`: what was pulled comes back, and costs only that time."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from gateway.demo.stage import HOST, Program, drain, free_port, port_of, run_until, udp_socket
+from gateway.sources import tables
+from gateway.sources.feeder import FOLDER, NAME
+from gateway.video.depacketiser import Depacketiser
+from tests.system import camera
+from tests.system.endurance import FC_BAUD, SerialFc
+from tests.system.house import Flight, House, zegel
+
+ROOT = Path(__file__).parents[2]
+CAMERA = (sys.executable, "-m", "tests.system.camera")
+FEWEST, AWAY_S = 20, 2.0
+GI = "import gi; gi.require_version('GstRtspServer', '1.0')"
+SYSTEM_PYTHON = "/usr/bin/python3"
+FEEDER = '[vendor.psdk]\nrun = ["/opt/psdk"]\n'
+SENDS_RTP = """
+import socket, sys, time
+made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+while True:
+    made.sendto(bytes(50), ("127.0.0.1", int(sys.argv[1])))
+    time.sleep(0.03)
+"""
+LOGIN = ("operator", "pa:ss w@rd/%1")
+RESTARTS = 20
+
+
+class Player:
+    """What arrives at a player: the numbers of whole pictures, with the time of each."""
+
+    def __init__(self) -> None:
+        self.socket = udp_socket()
+        self.port = port_of(self.socket)
+        self.numbers: list[int] = []
+        self.times: list[float] = []
+        self.packets = 0
+        self._pictures = Depacketiser("h264")
+
+    def take(self) -> None:
+        for packet in drain(self.socket):
+            self.packets += 1
+            for unit, _ in self._pictures.feed(packet, time.monotonic()):
+                if (number := camera.number_of(unit.nals)) is not None:
+                    self.numbers.append(number)
+                    self.times.append(time.monotonic())
+
+    def gaps(self) -> list[tuple[int, int]]:
+        """Of each: the last number before it, the first one after it."""
+        return [pair for pair in zip(self.numbers, self.numbers[1:], strict=False) if pair[1] != pair[0] + 1]
+
+
+class Stage:
+    """air.toml with these tables, and `zegel source`. `ports` are those where the two lanes of a `zegel air` are."""
+
+    def __init__(self, folder: Path, text: str, ports: Sequence[int]) -> None:
+        self.config = folder / "air.toml"
+        video = json.dumps([f"udpin:{HOST}:{port}" for port in ports])
+        self.config.write_text(f'device = "{folder}/none"\nlink = ["udpout:{HOST}:9"]\nvideo = {video}\n{text}')
+        self.program = Program(("source", "--config", str(self.config)), folder, "source")
+
+    def status(self) -> dict[str, dict[str, object]]:
+        """By source."""
+        (found,) = [each for each in json.loads(zegel("status", "--json")) if each["role"] == "source"]
+        return {each["name"]: each for each in found["sources"]}
+
+
+@contextlib.contextmanager
+def staged(folder: Path, text: str, ports: Sequence[int]) -> Iterator[Stage]:
+    stage = Stage(folder, text, ports)
+    try:
+        yield stage
+    finally:
+        assert stage.program.end() == 0, stage.program.output()
+        assert not of_source(folder), "nothing that it started still runs"
+
+
+def of_source(folder: Path) -> list[int]:
+    """The processes of cameras that this test started."""
+    return [pid for pid, words in command_lines() if str(folder) in words and "tests.system.camera" in words]
+
+
+def command_lines() -> Iterator[tuple[int, str]]:
+    for each in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            yield int(each.parent.name), each.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+
+
+def table(name: str, lane: str, **values: object) -> str:
+    lines = [f"{key} = {json.dumps(value)}" for key, value in {"name": name, "lane": lane, "seen_by": "", **values}.items()]
+    return "\n".join(["[[source]]", *lines, ""])
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    (tmp_path / "run").mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
+    monkeypatch.chdir(ROOT)
+    return tmp_path
+
+
+class InTheAir:
+    """A flight with a camera on lane A, a vendor's process on lane B, and a flight controller on USB."""
+
+    def __init__(self, house: House, fly: Callable[..., Flight]) -> None:
+        self.house = house
+        self.device, self.feed_at = house.folder / "video0", house.folder / "run/zegel" / FOLDER / "psdk" / NAME
+        self.device.touch()
+        self.fc, lane_b = SerialFc(house.folder / "usb-fc"), free_port()
+        self.front, self.vendor = self.players = Player(), Player()
+        self.flight = fly(fc=f"serial:{self.fc.path}:{FC_BAUD}", more=("--video", f"udpin:{HOST}:{lane_b}"))
+        self.flight.wait_open()
+        self.pilot = self.flight.stations["pilot"]
+        self.pilot.program.end()
+        ends = ("--gcs", f"udpout:{HOST}:{port_of(self.pilot.gcs)}")
+        video = [word for player in self.players for word in ("--video", f"udpout:{HOST}:{player.port}")]
+        self.pilot.program = Program((*self.pilot._words, *ends, *video), house.folder, "ground-pilot")
+        run = [*CAMERA, str(self.device)]
+        text = table("front", "a", run=run, gives="h264") + table("psdk", "b", socket="psdk", gives="h264")
+        self.stage = staged(house.folder, text + FEEDER, (self.flight.camera_port, lane_b))
+        self.flight.step_more = self._step
+        self._feeder: subprocess.Popen[bytes] | None = None
+
+    def _step(self) -> None:
+        self.fc.step()
+        for player in self.players:
+            player.take()
+
+    def feed(self) -> None:
+        """Start the vendor's process."""
+        self._feeder = subprocess.Popen([*CAMERA, str(self.house.folder), str(self.feed_at)], cwd=ROOT)
+
+    def kill_feeder(self) -> None:
+        assert self._feeder
+        self._feeder.kill()
+        self._feeder.wait()
+
+    def signal_child(self, number: signal.Signals) -> None:
+        (child,) = [pid for pid in of_source(self.house.folder) if self._feeder and pid != self._feeder.pid]
+        os.kill(child, number)
+
+    def come(self, player: Player, more: int = FEWEST) -> None:
+        before = len(player.numbers)
+        assert self.flight.until(lambda: len(player.numbers) >= before + more), self.flight.logs()
+
+    def back(self, what: str, player: Player) -> None:
+        """It is there again: pictures come, and go on."""
+        at, before = time.monotonic(), player.numbers[-1]
+        assert self.flight.until(lambda: player.numbers[-1] > before + 2), self.flight.logs()
+        first = player.times[player.numbers.index(player.gaps()[-1][1])]
+        print(f"{what}: pictures {first - at:.2f} s after it was back")
+        self.come(player)
+
+
+def test_what_is_pulled_and_put_back_costs_only_the_time_it_was_away(house, fly, monkeypatch):
+    """Show 5: a camera, the child that brings it, a vendor's process and the flight controller, in mid-stream."""
+    monkeypatch.chdir(ROOT)
+    air = InTheAir(house, fly)
+    with air.stage as stage:
+        assert air.flight.until(air.feed_at.exists), stage.program.output()
+        air.feed()
+        air.come(air.front)
+        air.come(air.vendor)
+        air.device.unlink()
+        air.flight.run(AWAY_S)
+        air.device.touch()
+        air.back("camera", air.front)
+        air.signal_child(signal.SIGKILL)
+        air.flight.run(0.2)
+        air.back("child, killed", air.front)
+        air.signal_child(signal.SIGSTOP)
+        air.flight.run(0.2)
+        air.back("child, stopped", air.front)
+        air.kill_feeder()
+        air.flight.run(AWAY_S)
+        air.feed()
+        air.back("vendor's process", air.vendor)
+        air.fc.unplug()
+        air.flight.run(AWAY_S)
+        air.fc.plug()
+        at, before = time.monotonic(), len(air.pilot.frames)
+        assert air.flight.until(lambda: len(air.pilot.frames) > before + FEWEST), air.flight.logs()
+        print(f"flight controller: frames {time.monotonic() - at:.2f} s after it was back")
+        said = stage.status()
+        air.kill_feeder()
+    air.fc.unplug()
+    gaps = [air.front.gaps(), air.vendor.gaps()]
+    print("missing, in seconds:", [[round((end - begin - 1) / camera.PER_S, 2) for begin, end in each] for each in gaps])
+    assert [len(each) for each in gaps] == [3, 1], gaps
+    assert (said["front"]["state"], said["psdk"]["state"], said["psdk"]["restarts"]) == ("bringing", "bringing", 1)
+    assert int(str(said["front"]["restarts"])) >= 3
+
+
+def test_each_source_goes_on_whatever_happens_to_another(folder):
+    device = folder / "video0"
+    device.touch()
+    text = table("bad", "b", run=["/nonexistent"], gives="ts") + table(
+        "front", "a", run=[*CAMERA, str(device)], gives="h264"
+    )
+    player = Player()
+    with staged(folder, text, (player.port, free_port())) as stage:
+        assert run_until(lambda: len(player.numbers) > FEWEST, player.take, [player.socket], 20), stage.program.output()
+        said = stage.status()
+        assert said["bad"]["last_error"] == "there is no program /nonexistent"
+        assert (said["front"]["state"], said["front"]["damage"]) == ("bringing", {})
+        shown = zegel("status")
+        assert "source air: 1 of 2 bring pictures" in shown
+        assert "source bad brings no picture: there is no program /nonexistent" in shown
+    assert player.gaps() == []
+
+
+def test_a_second_program_of_a_vendor_and_a_wrong_record_are_turned_away(folder):
+    text = table("psdk", "a", socket="psdk", gives="h264", seen_by="dji") + FEEDER
+    player, at = Player(), folder / "run/zegel" / FOLDER / "psdk" / NAME
+    device = folder / "usb"
+    device.touch()
+    with staged(folder, text, (player.port, free_port())) as stage:
+        assert run_until(at.exists, player.take, [player.socket], 20), stage.program.output()
+        feeder = subprocess.Popen([*CAMERA, str(device), str(at)], cwd=ROOT)
+        assert run_until(lambda: len(player.numbers) > FEWEST, player.take, [player.socket], 20)
+        second = subprocess.run([*CAMERA, str(device), str(at)], cwd=ROOT, capture_output=True, timeout=20, check=False)
+        assert b"Broken pipe" in second.stderr or b"reset" in second.stderr
+        before = len(player.numbers)
+        assert run_until(lambda: len(player.numbers) > before + FEWEST, player.take, [player.socket], 20)
+        device.unlink()
+        assert feeder.wait(20) == 1
+        assert player.gaps() == []
+
+
+def test_rtp_of_a_command_comes_by_a_port_that_is_made_for_it(folder):
+    text = table("front", "a", run=[sys.executable, "-c", SENDS_RTP, tables.PORT_WORD], gives="rtp")
+    player = Player()
+    with staged(folder, text, (player.port, free_port())) as stage:
+        assert run_until(lambda: player.packets > FEWEST, player.take, [player.socket], 20), stage.program.output()
+        assert stage.status()["front"]["state"] == "bringing"
+
+
+# --- RTSP ---
+
+
+def has_rtsp_server() -> bool:
+    return subprocess.run([SYSTEM_PYTHON, "-c", GI], capture_output=True, check=False).returncode == 0
+
+
+class RtspServer:
+    def __init__(self, port: int) -> None:
+        script = ROOT / "tests/system/rtsp_server.py"
+        self.process = subprocess.Popen([SYSTEM_PYTHON, str(script), str(port), *LOGIN], stdout=subprocess.PIPE)
+        assert self.process.stdout is not None
+        assert self.process.stdout.readline() == b"ready\n"
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+def rtsp_table(folder: Path, port: int, login: Sequence[str]) -> str:
+    secret = folder / "front.secret"
+    secret.write_text(":".join(login))
+    secret.chmod(0o600)
+    return table("front", "a", rtsp=f"rtsp://{HOST}:{port}/live", credentials=str(secret))
+
+
+@pytest.mark.skipif(
+    not has_rtsp_server(), reason="no GStreamer RTSP server: apt install python3-gi gir1.2-gst-rtsp-server-1.0"
+)
+@pytest.mark.parametrize("restarts", [1, pytest.param(RESTARTS, marks=pytest.mark.soak)])
+def test_rtsp_with_a_password_that_no_command_line_has_comes_back_after_the_server(folder, restarts):
+    port, player = free_port(), Player()
+    server = RtspServer(port)
+    seen: list[str] = []
+
+    def step() -> None:
+        player.take()
+        seen.extend(words for pid, words in command_lines() if pid != server.process.pid and "ss w" in words)
+
+    try:
+        with staged(folder, rtsp_table(folder, port, LOGIN), (player.port, free_port())) as stage:
+            for _ in range(restarts + 1):
+                at, wanted = time.monotonic(), player.packets + FEWEST
+                assert run_until(lambda least=wanted: player.packets > least, step, [player.socket], 30), (
+                    stage.program.output()
+                )
+                print(f"pictures {time.monotonic() - at:.2f} s after the server")
+                server.end()
+                run_until(lambda: False, step, [player.socket], 0.5)
+                server = RtspServer(port)
+            text = stage.program.output() + zegel("status", "--json")
+    finally:
+        server.end()
+    assert seen == []
+    assert "ss w" not in text
+    assert "ss%20w" not in text
+
+
+@pytest.mark.skipif(
+    not has_rtsp_server(), reason="no GStreamer RTSP server: apt install python3-gi gir1.2-gst-rtsp-server-1.0"
+)
+def test_a_wrong_password_is_an_error_that_does_not_show_it(folder):
+    port = free_port()
+    server = RtspServer(port)
+    try:
+        with staged(folder, rtsp_table(folder, port, ("operator", "wr@ng")), (free_port(), free_port())) as stage:
+            assert run_until(lambda: "401" in stage.program.output(), lambda: None, [], 20), stage.program.output()
+            text = stage.program.output() + zegel("status", "--json")
+    finally:
+        server.end()
+    assert "wr@ng" not in text
+    assert "wr%40ng" not in text
+
+
+def test_credentials_that_others_may_read_are_not_used(folder):
+    text = rtsp_table(folder, 1, LOGIN)
+    (folder / "front.secret").chmod(0o640)
+    with staged(folder, text, (free_port(), free_port())) as stage:
+        assert run_until(lambda: "may be read by others" in stage.program.output(), lambda: None, [], 20)
+        assert "ss w" not in stage.program.output()
