@@ -31,6 +31,7 @@ from gateway.board import (
     orders,
     port,
     service,
+    sources,
 )
 from gateway.board.finding import Finding, State, do, ok, unknown
 from gateway.board.subject import Role, Subject, default_path
@@ -52,6 +53,7 @@ QUICK: dict[str, Look] = {
     "order": orders.look,
     "service": service.look,
     "serial port": port.look,
+    "source": sources.look,
 }
 LISTENING: dict[str, Look] = {"link": link.look, "flight controller": autopilot.look, "camera": camera.look}
 COLOURS = {State.OK: "green", State.DO: "bold red", State.UNKNOWN: "yellow"}

@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 from gateway import config
-from gateway.board import port, settings_file, sudo_user, wiring
+from gateway.board import port, settings_file, source_answer, sudo_user, wiring
 from gateway.board.computer import told
+from gateway.board.source_answer import NONE
 from gateway.board.subject import Role, default_path
 from gateway.config import AirConfig, GroundConfig
 from gateway.errors import ConfigError
@@ -30,7 +31,6 @@ from keys.printable import printable
 Values: TypeAlias = dict[str, object]
 LINK_PORT = 14600
 USB_BAUD, PINS_BAUD = 115_200, 921_600
-NONE = "none"  # the answer for nothing
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +47,7 @@ QUESTIONS: dict[Role, tuple[Question, ...]] = {
     "air": (
         Question("device", "device folder", "The folder with the device's key and order."),
         Question("fc", "flight controller", "The flight controller."),
-        Question("video", f"cameras send to, or {NONE}", "Where cameras send RTP or MPEG-TS on this computer.", True),
+        Question("video", source_answer.QUESTION, "Where cameras send RTP or MPEG-TS on this computer.", True),
         Question("link", "stations are at", "Where sealed datagrams go; several links carry the same datagrams.", True),
         Question("autopilot", f"flight controller runs {' or '.join(wiring.AUTOPILOTS)}"),
     ),
@@ -89,6 +89,7 @@ def command(parser: argparse.ArgumentParser) -> None:
         "--link", metavar="ENDPOINT", action="append", help="where stations are, or where to listen; repeatable"
     )
     parser.add_argument("--video", metavar="ENDPOINT", action="append", help=f"cameras, or players; or {NONE}; repeatable")
+    parser.add_argument("--seen-by", metavar="WHO", help=f"air: who else has the picture of a source; or {NONE}")
     parser.set_defaults(run=_run)
 
 
@@ -102,10 +103,11 @@ def _run(args: argparse.Namespace) -> int:
     found = {**_found(role), **there}
     given: Values = {q.key: _parsed(q, value) for q in QUESTIONS[role] if (value := getattr(args, q.key)) is not None}
     answers = given if args.yes else {**given, **_asked(role, given, found)}
+    answers = source_answer.taken(answers, args.seen_by, asks=not args.yes) if role == "air" else answers
     values = {**found, **answers}
     autopilot = str(values.pop("autopilot", wiring.ARDUPILOT))
     _check(role, values)
-    _write(path, role, {key: value for key, value in values.items() if key in asked})
+    _write(path, role, {key: value for key, value in values.items() if key in (*asked, *answers)})
     if line := sudo_user.told(path):
         show(line)
     fc = config.endpoint(str(values["fc"])) if role == "air" else None
@@ -195,7 +197,7 @@ def _answer(question: Question, role: Role, found: Mapping[str, object]) -> obje
             return default
         try:
             value = _parsed(question, typed.split() if question.several else typed)
-            _check(role, {**_minimum(role), question.key: value})
+            _check(role, {**_minimum(role), **source_answer.trial(question.key, value)})
         except ConfigError as error:
             show(f"  {error}\n  {error.hint}")
         else:
@@ -283,12 +285,7 @@ def _toml(role: Role, values: Mapping[str, object]) -> str:
         f"# zegel {role}. Written by zegel setup, over {role}.toml; for the other keys: zegel {role} --help",
     ]
     for key, value in values.items():
-        # A string, a number and a list of strings have the same form in TOML and in JSON.
-        lines += [
-            "",
-            *([f"# {comments[key]}"] if key in comments else []),
-            f"{key} = {json.dumps(value, ensure_ascii=False)}",
-        ]
+        lines += ["", *([f"# {comments[key]}"] if key in comments else []), f"{key} = {settings_file.literal(value)}"]
     return "\n".join(lines) + "\n"
 
 
@@ -301,4 +298,5 @@ def _next(path: Path, role: Role, values: Mapping[str, object]) -> str:
     start = f"sudo systemctl enable --now zegel-{role}" if service else f"zegel {role} --config {shlex.quote(str(path))}"
     steps = wiring.keys_aboard if role == "air" else wiring.keys_at_station
     doctor = f"{'sudo ' if service else ''}zegel doctor {role}{where}"
-    return f"{steps(values, service)}\n  {doctor}\n  {start}"
+    sources = f"\n  {start.replace(f'zegel-{role}', 'zegel-source').replace(f'zegel {role}', 'zegel source')}"
+    return f"{steps(values, service)}\n  {doctor}\n  {start}{sources if values.get('source') else ''}"

@@ -174,3 +174,39 @@ def test_somebody_at_a_terminal_is_asked_five_questions_and_a_wrong_answer_again
     assert b"does not say whether to listen or to send" in shown
     found = config.load_file(AirConfig, path)
     assert (found.fc, found.video, found.link) == ("udpin:127.0.0.1:14560", (), (LINK[1],))
+
+
+@pytest.mark.parametrize(
+    ("words", "way", "seen_by"),
+    [
+        (("--video", "rpicam"), "run", ""),
+        (("--video", "rtmp", "--seen-by", "dji"), "rtmp", "dji"),
+        (("--video", "rtsp://192.168.1.10/live", "--seen-by", "none"), "rtsp", ""),
+    ],
+)
+def test_a_source_that_is_named_for_a_camera_becomes_a_table(tmp_path, capsys, words, way, seen_by):
+    path = tmp_path / "air.toml"
+    assert setup(path, "air", "--video", "udpin:127.0.0.1:5700", *words, *LINK) == 0
+    found = config.load_file(AirConfig, path)
+    assert [(each.way, each.lane, each.seen_by) for each in found.source] == [(way, "b", seen_by)]
+    assert found.video == ("udpin:127.0.0.1:5700", "udpin:127.0.0.1:5606")
+    assert "zegel source --config" in capsys.readouterr().out
+    assert setup(path, "air", *LINK) == 0, "a later setup keeps it"
+    assert config.load_file(AirConfig, path) == found
+
+
+def test_it_is_asked_who_else_has_the_picture_of_a_source(tmp_path, capsys, monkeypatch):
+    path, typed = tmp_path / "air.toml", iter(["Nobody Else", "autel"])
+    monkeypatch.setattr("builtins.input", lambda text: next(typed) if "who else" in text else "")
+    words = ("--device", "d", "--fc", "udpin:127.0.0.1:14560", "--video", "rtmp", "--autopilot", "px4", *LINK)
+    assert cli.main(["setup", "air", "--config", str(path), *words]) == 0
+    assert config.load_file(AirConfig, path).source[0].seen_by == "autel"
+    assert "names no one" in capsys.readouterr().out
+
+
+def test_no_source_is_written_without_a_word_about_who_else_has_its_picture(tmp_path, capsys):
+    path = tmp_path / "air.toml"
+    assert setup(path, "air", "--video", "rtmp", *LINK) == 2
+    assert "who else has the picture" in capsys.readouterr().err
+    assert setup(path, "air", "--seen-by", "dji", *LINK) == 2
+    assert not list(tmp_path.iterdir())
