@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from firmware_shims import vendor_feed
+from firmware_shims.vendor_feed import Record
 from gateway.sources import rtmp_amf0
 from gateway.sources.rtmp_session import RANDOM_SIZE, Session
 from gateway.sources.rtmp_video import VideoTags
@@ -108,3 +110,10 @@ def published(data: bytes) -> object:
     pictures = session.feed(HELLO + data[:half], 0.0) + session.feed(data[half:], 0.0)
     assert len(session.output()) < 10_000
     return None if session.video.damage else (pictures, session)
+
+
+VENDOR = (
+    vendor_feed.make(Record(vendor_feed.Kind.PICTURE, 7, 1_000_000, STREAMS["h264"])),
+    vendor_feed.make(Record(vendor_feed.Kind.TELEMETRY, 8, 1_000_100, bytes(18))),
+    vendor_feed.make(Record(vendor_feed.Kind.STATUS, 9, 1_000_200, "waits for the camera: 3 \u00b0C".encode())),
+)

@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from firmware_shims import heartbeat, mavlink, msp
+from firmware_shims import heartbeat, mavlink, msp, vendor_feed
 from firmware_shims.msp_session import MspSession
+from firmware_shims.vendor_feed import WrongRecord
 from gateway.core import bundle, order_fragments, sframe, wire
 from gateway.core.fragment import split
 from gateway.core.order_fragments import Gathering
@@ -239,6 +240,7 @@ PARSERS = {
     "FLV video tag": Parser(media.tagged, media.TAGS, (), 1_000_000),
     "AMF 0": Parser(rtmp_amf0.decode, (media.AMF,), (Refused,), 1_000_000),
     "RTMP publisher": Parser(media.published, media.PUBLISHED, (Refused,), 1_000_000),
+    "vendor's record": Parser(vendor_feed.parse, media.VENDOR, (WrongRecord,), 1_000_000),
     "padded video": Parser(bundle.video_length, (b"v\x80\0\0", b"\x80"), (ValueError,), 1_000_000),
 }
 NAMES = pytest.mark.parametrize("name", PARSERS)

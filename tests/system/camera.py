@@ -20,7 +20,7 @@ PER_S = 30
 START = b"\0\0\0\1"
 PARAMETERS = START + b"\x67\x42\xc0\x1e" + START + b"\x68\xce\x3c\x80"  # as sets look; nothing here decodes them
 KEY = b"\x65\x88"
-SIZE = 3000
+SIZE = int(os.environ.get("CAMERA_SIZE", "3000"))  # bytes
 NUMBER = re.compile(rb"picture (\d+);")
 
 
@@ -32,7 +32,7 @@ def number_of(nals: list[bytes]) -> int | None:
     """The number of a whole picture."""
     nal = nals[-1]
     found = NUMBER.match(nal[len(KEY) :])
-    return int(found[1]) if found and len(nal) == len(KEY) + SIZE else None
+    return int(found[1]) if found and nal.endswith(b"x" * 64) else None
 
 
 def now() -> int:

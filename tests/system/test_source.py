@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,10 +22,13 @@ from gateway.video.depacketiser import Depacketiser
 from tests.system import camera
 from tests.system.endurance import FC_BAUD, SerialFc
 from tests.system.house import Flight, House, zegel
+from tests.system.users import socket_of
 
 ROOT = Path(__file__).parents[2]
 CAMERA = (sys.executable, "-m", "tests.system.camera")
 FEWEST, AWAY_S = 20, 2.0
+MBIT_4 = 4_000_000 // 8 // camera.PER_S  # bytes of a picture
+ROGUE = 4712
 GI = "import gi; gi.require_version('GstRtspServer', '1.0')"
 SYSTEM_PYTHON = "/usr/bin/python3"
 FEEDER = '[vendor.psdk]\nrun = ["/opt/psdk"]\n'
@@ -246,6 +250,78 @@ def test_rtp_of_a_command_comes_by_a_port_that_is_made_for_it(folder):
     with staged(folder, text, (player.port, free_port())) as stage:
         assert run_until(lambda: player.packets > FEWEST, player.take, [player.socket], 20), stage.program.output()
         assert stage.status()["front"]["state"] == "bringing"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be another user")
+def test_what_another_user_sends_to_that_port_is_no_picture(folder):
+    """Its command writes down the port, and sends nothing itself."""
+    note = folder / "port"
+    script = f"import sys, time; open({str(note)!r}, 'w').write(sys.argv[1]); time.sleep(60)"
+    text = table("front", "a", run=[sys.executable, "-c", script, tables.PORT_WORD], gives="rtp")
+    player = Player()
+    with staged(folder, text, (player.port, free_port())) as stage, socket_of(ROGUE) as rogue, socket_of(0) as own:
+        assert run_until(lambda: note.exists() and note.read_text() != "", player.take, [player.socket], 20)
+        port = int(note.read_text())
+        for _ in range(FEWEST):
+            rogue.sendto(b"rogue", (HOST, port))
+            run_until(lambda: False, player.take, [player.socket], 0.05)
+        assert (player.packets, stage.status()["front"]["state"]) == (0, "starting")
+        own.sendto(b"own", (HOST, port))
+        assert run_until(lambda: player.packets == 1, player.take, [player.socket], 20)
+
+
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is missing: apt install ffmpeg")
+def test_a_controller_pushes_by_rtmp(folder):
+    port, player = free_port(), Player()
+    text = table("box", "b", rtmp=f"{HOST}:{port}/live/front", seen_by="dji")
+    film = ("-f", "lavfi", "-i", "testsrc=size=320x240:rate=30", "-c:v", "libx264", "-preset", "ultrafast", "-g", "15")
+    words = ("ffmpeg", "-nostdin", "-loglevel", "error", "-re", *film, "-f", "flv", f"rtmp://{HOST}:{port}/live/front")
+    with staged(folder, text, (free_port(), player.port)) as stage:
+        assert run_until(lambda: "waits for a publisher" in stage.program.output(), player.take, [player.socket], 20)
+        for _ in range(2):  # the second time as one that comes back
+            before = player.packets
+            with subprocess.Popen(words) as pushing:
+                assert run_until(lambda at=before: player.packets > at + FEWEST, player.take, [player.socket], 20)
+                said = stage.status()["box"]
+                pushing.kill()
+        assert (said["state"], said["seen_by"], said["damage"]) == ("bringing", "dji", {})
+        assert int(str(said["pictures"])) >= FEWEST // 2
+
+
+@pytest.mark.soak
+@pytest.mark.alone
+def test_the_cost_of_8_mbit_s(folder, figure, monkeypatch):
+    """Two lanes of 4 Mbit/s: a command that gives Annex B, and a vendor's process."""
+    device = folder / "video0"
+    device.touch()
+    players = front, vendor = Player(), Player()
+    run = [*CAMERA, str(device)]
+    text = table("front", "a", run=run, gives="h264") + table("psdk", "b", socket="psdk", gives="h264") + FEEDER
+    monkeypatch.setenv("CAMERA_SIZE", str(MBIT_4))
+    with staged(folder, text, (front.port, vendor.port)) as stage:
+        at = folder / "run/zegel" / FOLDER / "psdk" / NAME
+        assert run_until(at.exists, front.take, [front.socket], 20), stage.program.output()
+        feeder = subprocess.Popen([*CAMERA, str(device), str(at)], cwd=ROOT)
+        sockets = [player.socket for player in players]
+
+        def step() -> None:
+            for player in players:
+                player.take()
+
+        run_until(lambda: False, step, sockets, 3)
+        began, spent = time.monotonic(), processor_s(stage.program.process.pid)
+        run_until(lambda: False, step, sockets, 10)
+        share = (processor_s(stage.program.process.pid) - spent) / (time.monotonic() - began)
+        rate = sum(float(str(each["kbit"])) for each in stage.status().values()) / 1000
+        figure(f"zegel source: {share:.1%} of a core at {rate:.1f} Mbit/s, {stage.program.resident_mb():.0f} MB")
+        feeder.kill()
+        feeder.wait()
+    assert front.gaps() == []
+
+
+def processor_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 # --- RTSP ---

@@ -1,0 +1,117 @@
+"""The socket of a vendor's process: a real one, in the test's own loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import stat
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from firmware_shims.vendor_feed import RECORD_MAX, Kind, Record, make
+from gateway.report.source_status import State
+from gateway.sources.feeder import LOCKED, Feeder
+
+WITHIN_S = 10.0
+
+
+class Fed:
+    """A feeder, and what came of it. `act` gets it and its loop's steps."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.came, self.said, self.begun = bytearray(), list[str](), 0
+        self.feeder: Feeder
+
+    def run(self, act: Callable[[Fed], object]) -> None:
+        asyncio.run(self._run(act))
+
+    async def _run(self, act: Callable[[Fed], object]) -> None:
+        self.feeder = Feeder("psdk", self.folder, self.came.extend, self._began, self.said.append)
+        task = asyncio.create_task(self.feeder.run())
+        await asyncio.to_thread(act, self)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert not self.feeder.path.exists()
+
+    def _began(self) -> None:
+        self.begun += 1
+
+    def connect(self) -> socket.socket:
+        made = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        made.settimeout(WITHIN_S)
+        made.connect(str(self.feeder.path))
+        return made
+
+
+def until(done: Callable[[], bool]) -> None:
+    end = time.monotonic() + WITHIN_S
+    while not done() and time.monotonic() < end:
+        time.sleep(0.005)
+    assert done()
+
+
+def record(number: int, body: bytes = b"picture", kind: Kind = Kind.PICTURE) -> bytes:
+    return make(Record(kind, number, 0, body))
+
+
+def test_pictures_pass_whole_and_what_the_program_dropped_is_counted(tmp_path):
+    def act(fed: Fed) -> None:
+        with fed.connect() as made:
+            made.send(record(0, b"one"))
+            made.send(record(1, b"two"))
+            made.send(record(5, b"three"))
+            made.send(record(6, b"\x07\x00abc", Kind.TELEMETRY))
+            made.send(record(7, b"waits", Kind.STATUS))
+            until(lambda: fed.feeder.last_error == "it says: waits")
+            assert fed.feeder.state is State.BRINGING
+        until(lambda: fed.feeder.state is State.WAITING)
+
+    fed = Fed(tmp_path)
+    fed.run(act)
+    assert bytes(fed.came) == b"onetwothree"
+    assert (fed.feeder.missing, fed.feeder.topics, fed.begun) == (3, {7: 1}, 1)
+
+
+@pytest.mark.parametrize(
+    ("packet", "said"),
+    [(b"rubbish", "at least 16 bytes"), (record(0, b"x", Kind.TELEMETRY), "too short"), (bytes(RECORD_MAX + 1), "at most")],
+)
+def test_a_record_that_breaks_a_rule_ends_the_connection_and_the_next_one_is_taken(tmp_path, packet, said):
+    def act(fed: Fed) -> None:
+        with fed.connect() as made:
+            made.send(packet)
+            with contextlib.suppress(ConnectionResetError):
+                assert made.recv(1) == b""
+        with fed.connect() as made:
+            made.send(record(0))
+            until(lambda: bool(fed.came))
+
+    fed = Fed(tmp_path)
+    fed.run(act)
+    assert said in fed.said[0]
+    assert (bytes(fed.came), fed.feeder.restarts) == (b"picture", 1)
+
+
+def test_a_second_program_is_disconnected_and_the_first_goes_on(tmp_path):
+    def act(fed: Fed) -> None:
+        with fed.connect() as first:
+            first.send(record(0))
+            until(lambda: bool(fed.came))
+            with fed.connect() as second, contextlib.suppress(ConnectionResetError):
+                assert second.recv(1) == b""
+            first.send(record(1, b" goes on"))
+            until(lambda: fed.came.endswith(b" goes on"))
+
+    Fed(tmp_path).run(act)
+
+
+def test_no_other_user_may_connect_where_there_is_no_group_for_jails(tmp_path, monkeypatch):
+    monkeypatch.setattr("gateway.sources.feeder.GROUP", "no such group")
+    modes = []
+    Fed(tmp_path).run(lambda fed: modes.append(stat.S_IMODE(fed.feeder.path.stat().st_mode)))
+    assert modes == [LOCKED]
