@@ -20,6 +20,7 @@ from gateway.report.role_status import (
     GroundStatus,
     SessionStatus,
 )
+from gateway.report.source_status import SourceReport
 from gateway.report.status import _for_programs
 from tests.unit.gateway.report.statuses import air, ground
 
@@ -33,6 +34,7 @@ TABLES: dict[type[msgspec.Struct], str] = {
     SessionStatus: "key of a session",
     AircraftStatus: "key of an aircraft",
     FeedStatus: "key of a feed",
+    SourceReport: "key of a source",
 }
 
 

@@ -1,4 +1,7 @@
-"""GStreamer's RTSP server with digest authentication, for the system's own Python: rtsp_server.py PORT USER PASSWORD"""
+"""GStreamer's RTSP server with digest authentication, for the system's own Python: rtsp_server.py PORT
+
+It reads a user and a password, in a line each, from its standard input: a test looks for the password in all command lines.
+"""
 
 import sys
 
@@ -13,7 +16,7 @@ RAW = "video/x-raw,width=320,height=240,framerate=30/1"
 LAUNCH = f"( videotestsrc is-live=true ! {RAW} ! {ENCODE} ! rtph264pay name=pay0 pt=96 )"
 
 Gst.init(None)
-port, user, password = sys.argv[1:]
+port, user, password = sys.argv[1], *(sys.stdin.readline().rstrip("\n") for _ in range(2))
 server = GstRtspServer.RTSPServer(service=port)
 server.set_address("127.0.0.1")
 factory = GstRtspServer.RTSPMediaFactory()
