@@ -288,6 +288,39 @@ def test_a_controller_pushes_by_rtmp(folder):
         assert int(str(said["pictures"])) >= FEWEST // 2
 
 
+FILM = ("-f", "lavfi", "-i", "testsrc=size=320x240:rate=30")
+FFMPEG = ("ffmpeg", "-nostdin", "-loglevel", "error", "-re", *FILM, "-preset", "ultrafast", "-g", "15")
+GST = ("gst-launch-1.0", "-q", "videotestsrc", "is-live=true", "!", "x264enc", "tune=zerolatency", "key-int-max=15", "!")
+COMMANDS = {
+    "ffmpeg, H.264": ((*FFMPEG, "-c:v", "libx264", "-f", "h264", "-"), "h264"),
+    "ffmpeg, H.265": ((*FFMPEG, "-c:v", "libx265", "-x265-params", "log-level=none", "-f", "hevc", "-"), "h265"),
+    "ffmpeg, MPEG-TS": ((*FFMPEG, "-c:v", "libx264", "-f", "mpegts", "-"), "ts"),
+    "ffmpeg, RTP": ((*FFMPEG, "-c:v", "libx264", "-f", "rtp", f"rtp://{HOST}:{tables.PORT_WORD}?pkt_size=1200"), "rtp"),
+    "GStreamer, H.264": ((*GST, "video/x-h264,stream-format=byte-stream", "!", "fdsink"), "h264"),
+}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_commands_that_people_have(folder, name):
+    """Pictures that a decoder takes come out: ffmpeg as the player, of what is RTP."""
+    words, gives = COMMANDS[name]
+    if shutil.which(words[0]) is None or shutil.which("ffmpeg") is None:
+        pytest.skip(f"{words[0]} or ffmpeg is missing: apt install ffmpeg gstreamer1.0-tools gstreamer1.0-plugins-ugly")
+    port = free_port()
+    with staged(folder, table("front", "a", run=list(words), gives=gives), (port, free_port())) as stage:
+        sdp = ["v=0", f"o=- 0 0 IN IP4 {HOST}", "s=-", f"c=IN IP4 {HOST}", "t=0 0", f"m=video {port} RTP/AVP 96"]
+        sdp.append(f"a=rtpmap:96 {'H265' if gives == 'h265' else 'H264'}/90000")
+        (folder / "front.sdp").write_text("\n".join((*sdp, "")))
+        given = f"udp://{HOST}:{port}" if gives == "ts" else str(folder / "front.sdp")
+        play = ("ffmpeg", "-nostdin", "-loglevel", "error", "-protocol_whitelist", "file,udp,rtp", "-i", given)
+        seen = subprocess.run(
+            [*play, "-frames:v", "20", "-f", "framemd5", "-"], capture_output=True, timeout=60, check=True
+        )
+        assert len({line.split(b",")[-1] for line in seen.stdout.splitlines() if not line.startswith(b"#")}) > 1
+        said = stage.status()["front"]
+    assert (said["state"], said["restarts"], said["damage"]) == ("bringing", 0, {})
+
+
 @pytest.mark.soak
 @pytest.mark.alone
 def test_the_cost_of_8_mbit_s(folder, figure, monkeypatch):
