@@ -55,7 +55,11 @@ class GuardFile:
 
 def read(path: Path) -> GuardFile:
     """WrongToml names what is wrong and where."""
-    data = toml.data(path)
+    return parse(toml.data(path), path)
+
+
+def parse(data: bytes, path: Path) -> GuardFile:
+    """What `read` gives, of the bytes of a file."""
     values = toml.parse(data, path)
     tables = values.get("guard")
     if values.keys() != {"guard"} or not isinstance(tables, dict) or not 1 <= len(tables) <= POLICIES_MAX:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 
 from gateway.air.uplink import AirUplink
+from gateway.guards import Guards
 from gateway.report.alarms import Alarms
 from tests.guarded import command, file_operation, filled, frame, parameter, tunnel
 from tests.hostile.row import Row, only
@@ -19,13 +22,14 @@ WELL = frame("PING")
 class Scene:
     """A station that may command under this policy, and the gate of the aircraft that it commands."""
 
-    def __init__(self, policy: str) -> None:
+    def __init__(self, policy: str, guards: Guards | None = None) -> None:
         world = World(1, roles=(PILOT,))
         listed = dataclasses.replace(world.order.content.stations[0], guard=policy)
-        world.order = verified(dataclasses.replace(world.order.content, stations=(listed,)))
+        own = {"guards": bytes(32)} if guards else {}
+        world.order = verified(dataclasses.replace(world.order.content, stations=(listed,), **own))
         aircraft = world.aircraft()
         self.fc, self.link, self.said = PlainEnd(), PlainEnd(), list[str]()
-        self.uplink = AirUplink(aircraft.announcer, self.fc, Alarms(self.said.append))
+        self.uplink = AirUplink(aircraft.announcer, self.fc, Alarms(self.said.append), guards=guards)
         self.station = world.station(1)
         self.now = join(world, self.station, aircraft, 0.0)
 
@@ -220,6 +224,53 @@ def hidden_in_a_longer_frame() -> Row:
     )
 
 
+def blocked_parameter() -> Row:
+    """Of an agency's own policy, which a ground that judges nothing does not have."""
+    frames = [
+        *(parameter(b"FS_THR_ENABLE", by) for by in ("PARAM_SET", "PARAM_EXT_SET")),
+        parameter(b"fs_thr_enable", "PARAM_MAP_RC", param_index=-1),
+        parameter(b"", "PARAM_MAP_RC", param_index=7),
+        *(command("DO_SET_PARAMETER", 7, 0, by=by) for by in ("COMMAND_LONG", "MISSION_ITEM_INT")),
+        *(file_operation(name, b"@PARAM/param.pck") for name in ("createfile", "openfilewo", "writefile")),
+        file_operation("createfile", b"APM/scripts/fs.lua"),
+        frame("SERIAL_CONTROL"),
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "guard.toml")
+        path.write_text('[guard.technician]\nbase = "pilot"\nblock_param = ["FS_*"]\n')
+        scene = Scene("technician", Guards.of(str(path)))
+    assert scene.sends(*frames, WELL) == [WELL]
+    names = [*scene.uplink.kept_back()["station-1"]]
+    return Row(
+        "a parameter that the agency's own policy blocks is set in another way",
+        f"{len(frames)} frames as technician (guard.toml): other messages, by number, in a mission, by file, script, shell",
+        f"none reached the flight controller; named: {'; '.join(names[:3])} and so on",
+        only(scene.uplink.drops(), "guarded"),
+    )
+
+
+def camera_around_the_seal() -> Row:
+    scene = Scene("pilot")
+    fields = {"VIDEO_STREAM_INFORMATION": "uri", "CAMERA_INFORMATION": "cam_definition_uri", "COMPONENT_METADATA": "uri"}
+    addresses = (
+        b"rtsp://192.168.1.10:8554/1",
+        b"HTTP://192.168.1.10/cam.xml",
+        b" rtsp://192.168.1.10",
+        b"192.168.1.10:5600",
+    )
+    frames = [filled(name, {field: address}) for name, field in fields.items() for address in addresses]
+    well = [WELL, filled("VIDEO_STREAM_INFORMATION", {"uri": b"5600"}), filled("CAMERA_INFORMATION", {})]
+    assert scene.uplink.may_leave([*frames, *well], scene.now) == well
+    assert scene.uplink.kept_aboard.counts == dict.fromkeys(fields, len(addresses))
+    assert all("192.168" not in line for line in scene.said)
+    return Row(
+        "a camera tells the stations by MAVLink to fetch its picture past the gateway, in clear",
+        f"{len(frames)} frames from the flight controller's side: {', '.join(fields)}",
+        f"none left the aircraft; named: {'; '.join(fields)}; the addresses are in no alarm",
+        only(scene.uplink.drops(), "guarded"),
+    )
+
+
 def what_must_pass() -> Row:
     frames = [
         *(frame(name) for name in ("REQUEST_EVENT", "COMMAND_CANCEL", "PLAY_TUNE_V2", "HEARTBEAT")),
@@ -255,5 +306,7 @@ ATTACKS = (
     by_parameter,
     not_defined,
     hidden_in_a_longer_frame,
+    blocked_parameter,
+    camera_around_the_seal,
     what_must_pass,
 )

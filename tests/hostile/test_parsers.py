@@ -10,14 +10,16 @@ import dataclasses
 import os
 import random
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from firmware_shims import heartbeat, mavlink, msp, vendor_feed
+from firmware_shims import addresses, heartbeat, mavlink, msp, tlog, vendor_feed
 from firmware_shims.msp_session import MspSession
+from firmware_shims.tlog import TlogError
 from firmware_shims.vendor_feed import WrongRecord
 from gateway.core import bundle, order_fragments, sframe, wire
 from gateway.core.fragment import split
@@ -32,12 +34,13 @@ from keys.announcement import Announcement
 from keys.beat import Beat
 from keys.cose import Signer
 from keys.errors import GrantError, KeysError, MalformedMessage
-from keys.folders import roots, station_public
+from keys.folders import guard_file, roots, station_public
 from keys.folders.station_public import StationPublic
 from keys.grant import Profile
 from keys.order import VerifiedOrder, claimed_hash
 from keys.statement import Statement
 from tests import agency
+from tests.guarded import filled
 from tests.hostile import media
 from tests.hostile.mutation import cuts, flips, mutated, strange_cbor
 from tests.memory_link import mavlink_frame
@@ -113,6 +116,23 @@ def framed(data: bytes) -> list[bytes]:
     frames = framer.feed(data[:half]) + framer.feed(data[half:]) + framer.end_of_burst()
     assert sum(map(len, frames)) + framer.skipped_bytes + len(framer._rest) == len(data)
     return frames
+
+
+def leaves(data: bytes) -> list[bytes]:
+    """From a flight controller's line to the ground control station, past the judgement and both changes."""
+    out = []
+    for frame in framed(data):
+        held = addresses.held(frame) if addresses.is_watched(frame) else None
+        left = frame if held is None else addresses.marked(frame)
+        out += [] if left is None else [bytes(addresses.at_station(left, (5600, 5604)))]
+    return out
+
+
+STREAMS = tuple(
+    filled("VIDEO_STREAM_INFORMATION", {"uri": uri, "stream_id": 1}, flags=flags)
+    for uri, flags in ((b"rtsp://a", 0), (b"zegel:b", 0), (b"rtsp://a", 1), (b"5600", 0))
+)
+GUARD = b'[guard.technician]\nbase = "pilot"\nallow = ["LOG_ERASE"]\nblock_param = ["FS_*"]\nrate = 50\n'
 
 
 def datagram_framed(data: bytes) -> list[bytes]:
@@ -224,6 +244,9 @@ PARSERS = {
     "MSP line": Parser(msp_replies, (*map(msp_reply, INAV, INAV.values()), msp_reply(3, b"1", inside=True)), (), 1_000_000),
     "Betaflight by MSP": Parser(told_by_msp(BETAFLIGHT), _SAID_BY_BETAFLIGHT, (), 1_000_000),
     "iNav by MSP": Parser(told_by_msp(INAV), _SAID_BY_INAV, (), 1_000_000),
+    "frame that leaves": Parser(leaves, STREAMS, (), 1_000_000),
+    "telemetry log": Parser(lambda data: list(tlog.frames(data)), (bytes(8) + FRAMES[0], b""), (TlogError,), 1_000_000),
+    "guard.toml": Parser(lambda data: guard_file.parse(data, Path("guard.toml")), (GUARD,), (KeysError,), 100_000),
     "bundle": Parser(mavlink.split, (LINE[0] + bytes(30), bytes(9)), (ValueError,), 1_000_000),
     "order's name": Parser(claimed_hash, (ORDER, LARGE), (), 1_000_000),
     "order fragment": Parser(gathered, FRAGMENTS, (ValueError,), 500_000),

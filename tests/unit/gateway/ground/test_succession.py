@@ -204,6 +204,14 @@ def test_the_order_file_is_looked_at_apart_from_the_link(post):
     assert post.alarms.texts == []
 
 
+def test_an_order_with_guard_policies_that_are_not_here_is_refused_and_not_stored(post):
+    post.file.write_bytes(signed(post.path, serial=8, guards=bytes(32)))
+    before = stored(post)
+    post.succession.look_at_file(0.0)
+    assert "guard policies of the agency's own, and no file with them is here" in post.alarms.texts[0]
+    assert (post.listener.order.content.serial, stored(post)) == (7, before)
+
+
 def test_an_order_file_that_cannot_be_read_is_one_alarm_with_its_cure_until_it_is_read(post, monkeypatch):
     post.file.write_bytes(signed(post.path, serial=8))
 
