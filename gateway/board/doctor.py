@@ -30,6 +30,7 @@ from gateway.board import (
     live,
     orders,
     port,
+    seal,
     service,
     sources,
 )
@@ -52,6 +53,7 @@ QUICK: dict[str, Look] = {
     "folder": folder.look,
     "order": orders.look,
     "service": service.look,
+    "seal": seal.look,
     "serial port": port.look,
     "source": sources.look,
 }

@@ -89,7 +89,7 @@ def read(path: Path, given: argparse.Namespace) -> tuple[Guard, list[str]]:
     if not interfaces and not ports:
         interfaces, ports, notes = _derived(needed=not asked.contain)
     for name in interfaces:
-        _check_interface(name)
+        check_interface(name)
     if not all(port in PORTS for port in ports):
         raise ConfigError(f"{path}: a port is a number from 1 to {PORTS[-1]}", hint="port = [14600]")
     holes = tuple(_hole(allow, path) for allow in asked.allow)
@@ -107,7 +107,7 @@ def _contained(asked: EgressConfig, path: Path, links: Sequence[str]) -> tuple[t
     ports, note = contain.ports_of(path.with_name("air.toml"))
     found = list[Contained]()
     for each in asked.contain:
-        _check_interface(each.interface)
+        check_interface(each.interface)
         if each.interface in {*links, *(other.interface for other in found)}:
             raise ConfigError(
                 f"{path}: contain {each.interface!r} is a ground link, or is named twice",
@@ -118,7 +118,8 @@ def _contained(asked: EgressConfig, path: Path, links: Sequence[str]) -> tuple[t
     return tuple(found), [note] if note else []
 
 
-def _check_interface(name: str) -> None:
+def check_interface(name: str) -> None:
+    """ConfigError if it is no name of a network interface."""
     if name == "lo":
         raise ConfigError(
             "lo is no ground link", hint="for a radio's program on this computer name its UDP port: port = [14600]"
@@ -155,7 +156,7 @@ def _hole(allow: Allow, path: Path) -> Hole:
     if allow.protocol == "ping" and (allow.user or allow.fwmark):
         raise ConfigError(f"{where}: the kernel answers pings, it has no user and no mark", hint="leave them out")
     if allow.interface:
-        _check_interface(allow.interface)
+        check_interface(allow.interface)
     if allow.to:
         _check_network(allow.to, where)
     values = msgspec.structs.asdict(allow) | {"uid": _uid(allow.user) if allow.user else None}
@@ -318,8 +319,8 @@ def _check(guard: Guard, *, as_json: bool) -> int:
         raise NotGuarded("only root can try as others", hint="sudo zegel egress check")
     rules = nftables.loaded()
     places = [*(f'"{name}"' for name in guard.interfaces), *map(str, guard.ports)]
-    places += [f'"{each.interface}" jump from_' for each in guard.contained]
     unnamed = [place for place in places if place not in rules]
+    unnamed += [f'"{each.interface}"' for each in guard.contained if not nftables.contains(rules, each.interface)]
     tries = [found for name in guard.interfaces for found in leak.try_interface(name, guard.uid)]
     tries += [found for port in guard.ports for found in leak.try_port(port, guard.uid)]
     tries += [found for each in guard.contained for found in pretend.try_contained(each)]
@@ -329,7 +330,7 @@ def _check(guard: Guard, *, as_json: bool) -> int:
         _print(tries)
     wrong = [found for found in tries if not found.well]
     if unnamed or wrong:
-        said = [f"no rule names {', '.join(place.removesuffix(' jump from_') for place in unnamed)}"] if unnamed else []
+        said = [f"no rule names {', '.join(unnamed)}"] if unnamed else []
         said += [f"{len(wrong)} of {len(tries)} tries did not end as they should"] if wrong else []
         raise NotGuarded(
             f"the egress guard does not hold: {'; '.join(said)}", hint="sudo zegel egress apply, and check again"

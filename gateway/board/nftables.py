@@ -183,6 +183,11 @@ def loaded() -> str:
     return "".join(_run("list", "table", place, TABLE).stdout for place in PLACES) + _contained()
 
 
+def contains(rules: str, name: str) -> bool:
+    """Whether these rules contain the network of an interface."""
+    return f'iifname "{name}" jump from_' in rules
+
+
 def _contained() -> str:
     return "".join(_run("list", "table", family, contain.TABLE).stdout for family in contain.FAMILIES)
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from gateway import config
+from gateway.board import box as boxes
 from gateway.board import port, settings_file, source_answer, sudo_user, wiring
 from gateway.board.computer import told
 from gateway.board.source_answer import NONE
@@ -69,9 +70,12 @@ def command(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "example:\n  sudo zegel setup air\n"
         "  sudo zegel setup air --yes --fc serial:/dev/ttyAMA0:921600 --link udpout:192.168.10.2:14600\n"
+        "  sudo zegel setup box --interface eth1 --seen-by dji\n"
         "  zegel setup ground --config ground.toml --station pilot --order op.order"
     )
-    parser.add_argument("role", choices=("air", "ground"))
+    parser.add_argument(
+        "role", choices=("air", "ground", "box"), help="box: zegel air at a vendor's controller, docs/box.md"
+    )
     parser.add_argument(
         "--config",
         type=Path,
@@ -89,16 +93,22 @@ def command(parser: argparse.ArgumentParser) -> None:
         "--link", metavar="ENDPOINT", action="append", help="where stations are, or where to listen; repeatable"
     )
     parser.add_argument("--video", metavar="ENDPOINT", action="append", help=f"cameras, or players; or {NONE}; repeatable")
-    parser.add_argument("--seen-by", metavar="WHO", help=f"air: who else has the picture of a source; or {NONE}")
+    parser.add_argument("--interface", metavar="IF", help=f"box: where the controller is; {boxes.INTERFACE}")
+    parser.add_argument(
+        "--seen-by", metavar="WHO", help=f"air, box: who else has the picture of a source, such as dji; or {NONE}"
+    )
     parser.set_defaults(run=_run)
 
 
 def _run(args: argparse.Namespace) -> int:
-    role: Role = args.role
+    role: Role = "air" if args.role == "box" else args.role
     asked = [question.key for question in QUESTIONS[role]]
     path: Path = args.config or default_path(role)
-    _refuse_others_flags(args)
+    _refuse_others_flags(args, role)
     _require_writable(path, role)
+    box = boxes.asked(args) if args.role == "box" else None
+    if box:
+        boxes.answer_the_rest(args)
     there = _there(path, role)
     found = {**_found(role), **there}
     given: Values = {q.key: _parsed(q, value) for q in QUESTIONS[role] if (value := getattr(args, q.key)) is not None}
@@ -111,18 +121,21 @@ def _run(args: argparse.Namespace) -> int:
     if line := sudo_user.told(path):
         show(line)
     fc = config.endpoint(str(values["fc"])) if role == "air" else None
+    told = boxes.write(box, path) if box else wiring.aboard(fc, autopilot) if fc else wiring.STATION
     show()
-    show(wiring.aboard(fc, autopilot) if fc else wiring.STATION)
+    show(told)
     show()
     show(_next(path, role, values))
     return 0
 
 
-def _refuse_others_flags(args: argparse.Namespace) -> None:
-    mine = {question.key for question in QUESTIONS[args.role]}
+def _refuse_others_flags(args: argparse.Namespace, role: Role) -> None:
+    if args.interface and args.role != "box":
+        raise ConfigError("--interface is for zegel setup box", hint="zegel setup box --help")
+    mine = {question.key for question in QUESTIONS[role]}
     for other in (question.key for questions in QUESTIONS.values() for question in questions if question.key not in mine):
         if getattr(args, other) is not None:
-            raise ConfigError(f"--{other} is not for zegel {args.role}", hint=f"zegel setup {args.role} --help")
+            raise ConfigError(f"--{other} is not for zegel {role}", hint=f"zegel setup {args.role} --help")
 
 
 # --- defaults ---

@@ -139,6 +139,14 @@ def test_readme_and_help_say_the_same_of_the_demo(capsys):
     assert f"make demo      # {TRY_IT_WITHIN}" in README
 
 
+def test_readme_says_what_stays_a_vendors():
+    said = (
+        "the link between a DJI aircraft and its controller is DJI's and stays DJI's, and we know of no API that"
+        " switches it off; from the controller on, the pictures can be the agency's alone."
+    )
+    assert said in " ".join(README.split())
+
+
 def test_readme_is_short():
     assert len(README.splitlines()) <= README_LINES_MAX
 

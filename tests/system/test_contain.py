@@ -238,6 +238,29 @@ def test_check_proves_it_from_that_side_and_fails_loudly_when_the_rules_are_gone
     assert "zegel-try0" not in field.run(field.box, "ip", "link").stdout
 
 
+ASK = """
+import sys
+from pathlib import Path
+from gateway import config
+from gateway.board import seal
+from gateway.board.subject import Subject
+from keys.commands.account import caller
+path = Path(sys.argv[1])
+subject = Subject(role="air", path=path, settings=config.load_file(config.AirConfig, path), user=caller())
+print([(each.what, each.text) for each in seal.look(subject)])
+"""
+
+
+def test_the_doctor_sees_whether_it_is_contained(field, tmp_path):
+    asked = (sys.executable, "-c", ASK, str(tmp_path / "air.toml"))
+    field.egress("apply")
+    assert "('controller', 'eth1 is contained')" in field.run(field.box, *asked).stdout
+    field.egress("remove")
+    said = field.run(field.box, *asked).stdout
+    assert "eth1 is not contained: no rule names it" in said
+    assert "this computer cannot see its WLAN, SIM and Bluetooth" in said
+
+
 def test_dhcp_comes_in_and_goes_out_only_if_it_is_asked_for(field):
     ask = (
         "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.setsockopt(1, 6, 1);"
