@@ -47,6 +47,7 @@ from gateway.ground.publication import Publication
 from gateway.ground.status_report import StatusReport
 from gateway.ground.succession import Succession
 from gateway.ground.uplink import GroundUplink
+from gateway.ground.vendor_watch import VendorWatch
 from gateway.guards import Guards
 from gateway.local_users import LocalUsers
 from gateway.loop import hardening, watchdog
@@ -120,7 +121,10 @@ class Ground:
         self.plain_video = PlainVideo(*ends, native=settings.native)
         self._housekeep_at = self._sessions_at = self._status_at = 0.0
         self.started, self._older_seen = clock.now(), 0  # the latter: datagrams of older sessions that raised an alarm
-        self._aircraft = AircraftWatch(self.alarms, Notices(self.gcs) if settings.notices else None)
+        self._vendors, self._aircraft = (
+            VendorWatch(self.alarms),
+            AircraftWatch(self.alarms, Notices(self.gcs) if settings.notices else None),
+        )
         self.publisher = Publisher("ground", station.name)
         self.boots = Boots(station, self.listener, self.alarms, BackgroundTask(self.barrier))
         self._order_end = OrderEnd(lambda text: say("ground", f"{station.name}: {text}"))
@@ -322,6 +326,7 @@ class Ground:
         status = self.status(now)
         self.publisher.send(status)
         self._aircraft.look(status.sessions, now)
+        self._vendors.look(self.order.content, status.sessions, now)
         self._order_end.look(status.order_left_s)
         self.manager.tell(lambda: in_one_line(status))
 

@@ -99,6 +99,9 @@ class Reason(enum.Enum):
         "no flight controller at the aircraft '{device}': nothing has come from it there {since}; commands reach nothing"
     )
     NO_PICTURE = _State("no picture for {seconds} s: camera {camera} of '{device}' gives the aircraft nothing")
+    SEEN_BY_VENDOR_ABOARD = _State(
+        "the order is confidential, and a vendor holds the pictures of '{device}' before they are sealed"
+    )
     CARD_FAILS_ABOARD = _State("'{device}' cannot store what it must: its card may be full or read-only")
     LINKS_DOWN_ABOARD = _State("links of '{device}' that are down aboard: {count}")
     ORDER_ENDED = _State("the order has ended; this station goes on as long as the aircraft does")

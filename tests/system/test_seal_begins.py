@@ -72,6 +72,10 @@ def test_in_the_air_it_alarms_and_flies_on(confidential, fly, to):
     flight.step_more = lambda: to(flight.fc_port, heartbeat(armed=True))
     flight.wait_open()
     assert "alarm: the order is confidential, and pictures are held by dji" in flight.air.output()
+    (pilot,) = flight.stations.values()
+    assert flight.until(
+        lambda: pilot.says("alarm: the order is confidential, and a vendor holds the pictures of 'drone-7'")
+    )
     before = len(flight.stations["pilot"].frames)
     assert flight.until(lambda: len(flight.stations["pilot"].frames) > before)
 
