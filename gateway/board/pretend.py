@@ -1,8 +1,8 @@
 """Pretend: packets as a vendor's controller would send them, arriving at its contained interface, and what comes of each.
 
 A veth pair is made, and what is sent into one end is redirected (tc, mirred) to the input of the contained interface. So
-the packets take the way of those from the cable; the controller may be connected or not. Each carries 16 random letters.
-A packet socket sees what leaves this computer, and a socket of this process what arrives at its programs.
+the packets take the way of those from the cable. Each carries 16 random letters. A packet socket sees what leaves this
+computer, and a socket of this process what arrives at its programs.
 """
 
 from __future__ import annotations
@@ -196,8 +196,10 @@ def try_contained(contained: Contained) -> Iterator[Try]:
         return
     device, *_ = _told("ip", "-json", "address", "show", "dev", name)
     addresses = [each for each in device.get("addr_info", []) if each["family"] == "inet"]
-    if "UP" not in device.get("flags", []) or not addresses:
-        yield Try(name, "", "", "it is down, or has no IPv4 address: nothing could be tried", tried=False)
+    if "LOWER_UP" not in device.get("flags", []) or not addresses:  # without a carrier no answer would leave
+        yield Try(
+            name, "", "", "it is down, without a cable, or without an IPv4 address: nothing could be tried", tried=False
+        )
         return
     here = ipaddress.IPv4Interface(f"{addresses[0]['local']}/{addresses[0].get('prefixlen', PREFIX_DEFAULT)}")
     with _redirected(name, str(device["address"])) as cable, _probe() as probe:

@@ -238,6 +238,15 @@ def test_check_proves_it_from_that_side_and_fails_loudly_when_the_rules_are_gone
     assert "zegel-try0" not in field.run(field.box, "ip", "link").stdout
 
 
+def test_check_says_that_nothing_could_be_tried_while_no_controller_is_connected(field):
+    field.egress("apply")
+    field.ethernet.down(1)
+    tries = json.loads(field.egress("check", "--json").stdout)
+    assert [(found["tried"], "without a cable" in found["outcome"]) for found in tries if found["where"] == "eth1"] == [
+        (False, True)
+    ]
+
+
 ASK = """
 import sys
 from pathlib import Path
