@@ -89,6 +89,7 @@ class AirConfig(_Role, frozen=True, kw_only=True):
     rewrite: bool = False  # a video stream's address becomes each station's own port, instead of staying aboard
     source: tuple[Source, ...] = ()  # what `zegel source` brings to the lanes; air needs to know who else sees it
     vendor: dict[str, Vendor] = {}
+    no_fc: bool = False  # there is no flight controller, as at a vendor's controller: its silence is no fault
     seen_by: tuple[str, ...] = ()  # the same of what comes to `video` without a source, such as RTP of an app
 
     def vendors(self) -> list[str]:

@@ -12,12 +12,12 @@ _FAULTS_MAX = 255
 
 
 class OwnState:
-    """`fc` and `cameras`: whose silence counts.
+    """`fc` and `cameras`: whose silence counts; `fc` None: there is no flight controller.
 
     `heard`  when a frame or a video datagram came from each; the data path writes it
     """
 
-    def __init__(self, fc: Endpoint, cameras: Sequence[Endpoint]) -> None:
+    def __init__(self, fc: Endpoint | None, cameras: Sequence[Endpoint]) -> None:
         self._sources = (fc, *cameras)
         self.heard: dict[Endpoint, float] = {}
         self._card_fails, self._links_down, self._no_room_per_s = 0, 0, 0
@@ -32,6 +32,8 @@ class OwnState:
         fc, a, b, *_ = (*(self._age_ms(source, now) for source in self._sources), None, None)
         return AircraftState(fc, a, b, self._card_fails, self._links_down, self._no_room_per_s)
 
-    def _age_ms(self, source: Endpoint, now: float) -> int:
+    def _age_ms(self, source: Endpoint | None, now: float) -> int | None:
+        if source is None:
+            return None
         heard = self.heard.get(source)
         return NONE_YET if heard is None else min(max(0, int((now - heard) * 1000)), AGE_MAX_MS)

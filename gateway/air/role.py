@@ -93,7 +93,7 @@ class Air:
         self.link_down = self.link_full = self.late = 0  # dropped: no link was up; all were full; too old
         self.alarms = Alarms(lambda text: say("air", text))
         self.oversize = Oversize(self.cameras, settings.mtu, self.alarms)
-        self.state = OwnState(self.fc, self.cameras)
+        self.state = OwnState(None if settings.no_fc else self.fc, self.cameras)
         self._batch = Batch(settings.batch, settings.few)
         self.plain_video = PlainVideo(self.cameras, self.wide, self._batch, settings.mtu, native=settings.native)
         self._bundles = Batch(settings.batch // len(TELEMETRY_LANES), settings.few)  # for each lane, they fill one

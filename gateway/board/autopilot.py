@@ -50,7 +50,9 @@ class Heard:
 
 def look(subject: Subject) -> Iterator[Finding]:
     """The endpoint of the configuration; without one, every serial port of this computer."""
-    if subject.running and subject.role == "air":
+    if subject.air and subject.air.no_fc:
+        yield ok("flight controller", f"{subject.path} says that there is none (no_fc)")
+    elif subject.running and subject.role == "air":
         yield _from_status(subject)
     elif subject.air:
         yield from _told(config.endpoint(subject.air.fc), subject)

@@ -48,6 +48,7 @@ class Box(NamedTuple):
 
     interface: str
     vendor: str
+    has_fc: bool  # an app there gives MAVLink
 
 
 def asked(args: argparse.Namespace) -> Box:
@@ -57,7 +58,7 @@ def asked(args: argparse.Namespace) -> Box:
     egress.check_interface(interface)
     if not tables.NAME.fullmatch(vendor):
         raise ConfigError(f"{printable(vendor)!r} is no vendor", hint=tables.NAME_HINT.replace("front", "dji"))
-    return Box(interface, vendor)
+    return Box(interface, vendor, has_fc=args.fc is not None)
 
 
 def _answer(args: argparse.Namespace, text: str, default: str) -> str:
@@ -108,6 +109,7 @@ def _has_required(path: Path) -> bool:
 def _source(box: Box, url: str) -> str:
     return (
         "# Pictures of a vendor's controller. Written by zegel setup box; docs/box.md has the other ways.\n\n"
+        f"no_fc = {'false' if box.has_fc else 'true'}\n\n"
         f'[[source]]\nname = "controller"\nlane = "a"\nseen_by = "{box.vendor}"\nrtmp = "{url}"\n'
     )
 

@@ -30,6 +30,7 @@ device = "DEVICE"
 link = ["udpout:{ROOM_AT}:{LINK_PORT}"]
 video = ["udpin:{HOST}:{VIDEO_PORT}"]
 plain_users = [{SOMEBODY}]
+no_fc = true
 [[source]]
 name = "controller"
 lane = "a"
@@ -132,6 +133,7 @@ def test_the_room_sees_the_picture_and_the_wire_has_no_octet_of_the_controller(f
         assert run_until(lambda: len(pictures) > 100 and homes, step, (box.player,), WITHIN_S), box.logs()
         calling.join()
         assert box.says("ground", ": open, the seal begins at the controller"), box.logs()
+        assert not box.says("ground", "no flight controller"), box.logs()
     finally:
         for controller in pushing:
             controller.kill()

@@ -29,6 +29,16 @@ def test_what_has_never_spoken_has_no_age(pair: SteppedPair):
     pair.until(lambda: NONE_YET not in pair.air.state.read(clock.now()).content().values())
 
 
+def test_of_a_flight_controller_that_is_not_there_nothing_is_said(tmp_path: Path):
+    """As at a vendor's controller. One that is silent would be an alarm at every station."""
+    with stepped_pair(tmp_path, no_fc=True) as made:
+        assert made.air.state.read(clock.now()).content().keys().isdisjoint({1})
+        made.join()
+        made.until(lambda: made.ground.status(clock.now()).sessions[0].aircraft is not None)
+        assert made.ground.status(clock.now()).sessions[0].aircraft.fc is None
+        assert made.air.status(clock.now()).aircraft.fc is None
+
+
 def test_the_ground_knows_it_by_the_next_beat(pair: SteppedPair):
     def said() -> role_status.AircraftStatus:
         return pair.ground.status(clock.now()).sessions[0].aircraft

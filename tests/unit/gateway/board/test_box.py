@@ -26,7 +26,7 @@ def test_what_it_writes_is_what_air_and_the_guard_read(tmp_path, capsys):
     found = config.load_file(AirConfig, tmp_path / "air.toml")
     (source,) = found.source
     assert (source.rtmp or "").startswith("192.168.50.1:1935/live/")
-    assert (found.vendors(), found.fc) == (["autel"], "udpin:127.0.0.1:14560")
+    assert (found.vendors(), found.fc, found.no_fc) == (["autel"], "udpin:127.0.0.1:14560", True)
     assert f"rtmp://{source.rtmp}" in told
     for word in ("WLAN", "Bluetooth", "SIM", "ifname enx1", "zegel egress check", "zegel device init"):
         assert word in told
@@ -47,6 +47,11 @@ def test_twice_is_once_and_keeps_the_key_that_is_typed_in_and_what_a_person_wrot
     assert guard.read_text() == written
     found, _ = egress.read(guard, NOTHING)
     assert (found.interfaces, found.holes[0].why, found.contained[0].interface) == (("usb0",), "pings", "eth1")
+
+
+def test_mavlink_of_an_app_is_a_flight_controller(tmp_path):
+    assert setup(tmp_path, "--fc", "udpin:0.0.0.0:14560") == 0
+    assert not config.load_file(AirConfig, tmp_path / "air.toml").no_fc
 
 
 def test_two_boxes_have_two_keys(tmp_path):
