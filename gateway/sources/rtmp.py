@@ -10,6 +10,7 @@ import asyncio
 import hmac
 import os
 import secrets
+import socket
 from collections.abc import Callable
 
 from gateway.core.barrier import place_of
@@ -21,7 +22,7 @@ from gateway.video.rtp import CLOCK_HZ, TIMESTAMPS
 
 NAMES = {"h264": "H.264", "h265": "H.265"}
 CONNECTIONS_MAX = 8
-UNREAD_MAX = 64 << 10  # bytes of answers that a peer does not read
+UNREAD_MAX = 64 << 10  # bytes of answers that a peer does not read, in the kernel and again here
 TAKEN_OVER_AFTER_S = 1.0  # a publisher that is silent for so long makes room for one that knows the stream key
 RETRY_S = 1.0
 CHECK_S = 0.25
@@ -157,6 +158,7 @@ class _Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._peer = str((transport.get_extra_info("peername") or ("",))[0])
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNREAD_MAX)
         self._listener.admit(self)
         self._timer = self._loop.call_later(CHECK_S, self._check)
 

@@ -19,6 +19,7 @@ class Refusal(Enum):
     CONTROL = "a control message that is too short"
     COMMAND = "a command that cannot be read"
     ORDER = "a command out of order"
+    UNPUBLISHED = "it sends much and does not publish"
     PLAY = "it wants to play, and there is nothing to be played here"
     PATH = "another path or stream key"
     TAKEN = "another publisher is sending on this path"

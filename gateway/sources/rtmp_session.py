@@ -17,6 +17,8 @@ from gateway.video.nal import AccessUnit
 
 BEGIN_WITHIN_S = 5.0  # from the connection to the first byte of a stream
 SILENT_AFTER_S = 3.0  # a publisher that is gone without a word makes room for the next
+# A stranger must not keep the process from its pictures by many small messages. Publishers need less than 2 KiB.
+UNPUBLISHED_BYTES_MAX, PIECE_SIZE = 64 << 10, 4 << 10
 VERSION = 3
 HANDSHAKE_SIZE = 1536
 RANDOM_SIZE = HANDSHAKE_SIZE - 8
@@ -64,6 +66,7 @@ class Session:
         self._handshake = bytearray()
         self._chunks = ChunkReader()
         self._out = bytearray()
+        self._unpublished = 0  # bytes that came after the handshake and outside of a stream
         self._received, self._acknowledged, self._acknowledge_after = 0, 0, ACKNOWLEDGE_AFTER
         self._commands: dict[str, Callable[[list[amf0.Value]], None]] = {
             "connect": self._connect,
@@ -81,17 +84,26 @@ class Session:
         self._received += len(data)
         if self.state in (State.HANDSHAKE, State.SECOND_HANDSHAKE):
             data = self._shake_hands(data)
-        pictures = []
-        for message in self._chunks.feed(data) if data else ():
+        pictures: list[tuple[AccessUnit, int]] = []
+        while data and self.state is not State.PUBLISHING:
+            piece, data = data[:PIECE_SIZE], data[PIECE_SIZE:]
+            self._unpublished += len(piece)
+            if self._unpublished > UNPUBLISHED_BYTES_MAX:
+                raise Refused(Refusal.UNPUBLISHED)
+            self._read(piece, now, pictures)
+        self._read(data, now, pictures)
+        if self._received - self._acknowledged >= self._acknowledge_after:
+            self._acknowledged = self._received
+            self._send(CONTROL_CHUNKS, ACKNOWLEDGEMENT, 0, (self._received % (1 << 32)).to_bytes(4, "big"))
+        return pictures
+
+    def _read(self, data: bytes, now: float, pictures: list[tuple[AccessUnit, int]]) -> None:
+        for message in self._chunks.feed(data):
             if message.kind == VIDEO and self.state is State.PUBLISHING:
                 if picture := self.video.feed(message.payload, message.timestamp, now):
                     pictures.append(picture)
             else:
                 self._control(message)
-        if self._received - self._acknowledged >= self._acknowledge_after:
-            self._acknowledged = self._received
-            self._send(CONTROL_CHUNKS, ACKNOWLEDGEMENT, 0, (self._received % (1 << 32)).to_bytes(4, "big"))
-        return pictures
 
     def output(self) -> bytes:
         """What the peer is to be sent now."""

@@ -250,21 +250,35 @@ def test_a_crowd_is_turned_away_and_the_publisher_goes_on():
 
 
 def test_one_that_reads_nothing_is_ended():
-    """Each createStream has an answer."""
+    """Each ping has an answer."""
 
     async def scene(ingest: Ingest) -> None:
-        publisher = Publisher()
-        connection = socket.create_connection((HOST, ingest.port)) if await ingest.connected() else None
-        assert connection
-        connection.setblocking(False)
-        loop = asyncio.get_running_loop()
-        await loop.sock_sendall(connection, HELLO + publisher.command("connect", 1.0, {"app": "live"}))
-        asked = publisher.command("createStream", 2.0, None) * 1000
-        with contextlib.suppress(ConnectionError):
-            while True:
-                await loop.sock_sendall(connection, asked)
-        connection.close()
-        assert ingest.said["front"][-1].endswith("refused 127.0.0.1: it does not read what it is sent")
+        publisher, loop = Publisher(), asyncio.get_running_loop()
+        await ingest.connected()  # it listens
+        with socket.socket() as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.connect((HOST, ingest.port))
+            connection.setblocking(False)
+            await loop.sock_sendall(connection, publisher.hello() + publisher.begin())
+            asked = publisher.send(2, rtmp_session.USER_CONTROL, 0, 0, rtmp_session.PING + bytes(4)) * 1000
+            with contextlib.suppress(ConnectionError):
+                while True:
+                    await loop.sock_sendall(connection, asked)
+        await until(lambda: ingest.said["front"][-1].endswith("refused 127.0.0.1: it does not read what it is sent"))
+
+    run(scene)
+
+
+def test_bytes_that_nothing_expected_end_only_their_connection(monkeypatch):
+    async def scene(ingest: Ingest) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(rtmp_session.Session, "_connect", lambda *_: {}["nothing"])
+            reader, writer = await ingest.connected()
+            writer.write(HELLO + Publisher().command("connect", 1.0, {"app": "live"}))
+            await reader.read()
+        assert "refused 127.0.0.1: unexpected gateway.sources.rtmp_session:" in ingest.said["front"][-1]
+        await ingest.publishing(Publisher(4096))
+        await until(lambda: ingest.nals() == SENT)
 
     run(scene)
 

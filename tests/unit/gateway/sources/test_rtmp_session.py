@@ -18,6 +18,7 @@ from gateway.sources.rtmp_session import (
     BEGIN_WITHIN_S,
     RANDOM_SIZE,
     SILENT_AFTER_S,
+    UNPUBLISHED_BYTES_MAX,
     USER_CONTROL,
     Session,
     State,
@@ -225,6 +226,16 @@ def test_time_is_limited():
     with pytest.raises(Refused) as caught:
         made.check(101 + SILENT_AFTER_S)
     assert caught.value.refusal is Refusal.ENDED
+
+
+def test_much_without_a_stream_is_refused_before_it_is_read():
+    publisher, made = Publisher(), session()
+    made.feed(publisher.hello() + publisher.command("connect", 1.0, {"app": "live"}), 0.0)
+    assert refusal(publisher.command("createStream", 2.0, None) * 100_000, made) is Refusal.UNPUBLISHED
+    assert len(made.output()) < 3 * UNPUBLISHED_BYTES_MAX
+    made, publisher = published()
+    made.feed(publisher.end(), 0.0)
+    assert refusal(publisher.video(picture_tag(FILM[1]), 0) * 1000, made) is Refusal.UNPUBLISHED
 
 
 @pytest.mark.parametrize("first", [0, 2, 6, ord("G")])
