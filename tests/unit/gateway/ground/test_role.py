@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from pymavlink.dialects.v20 import common as dialect
 
 from gateway import clock
 from gateway.config import GroundConfig
@@ -187,3 +188,26 @@ def test_a_turn_that_has_only_video_ends_with_it_and_what_else_comes_is_not_left
     assert turns > 5 * len(whole)
     assert len(looked) >= 4
     assert ground.status(clock.now()).sealed
+
+
+@pytest.mark.parametrize("rewrite", [False, True])
+def test_a_stream_with_an_address_aboard_is_not_heard_of_or_is_at_the_stations_own_port(tmp_path: Path, rewrite: bool):
+    with stepped_pair(tmp_path, rewrite=rewrite) as pair:
+        pair.join()
+        own = b"%d" % port_of(pair.player)
+        around, told = stream(b"rtsp://192.168.1.10/1", 2), stream(own, 1)
+        last = bytes(dialect.MAVLink_heartbeat_message(2, 3, 0, 0, 4, 3).pack(dialect.MAVLink(None, 1, 1)))
+        came: list[bytes] = []
+
+        def step() -> None:
+            pair.step()
+            came.extend(drain(pair.gcs))
+
+        pair.from_fc(around, last)
+        pair.until(lambda: last in came, step)
+        assert came == ([told] if rewrite else []) + [last]
+
+
+def stream(uri: bytes, kind: int) -> bytes:
+    fields = (1, 1, kind, 1, 30.0, 1920, 1080, 4_000_000, 0, 60, b"day", uri)
+    return bytes(dialect.MAVLink_video_stream_information_message(*fields).pack(dialect.MAVLink(None, 1, 100)))
