@@ -13,6 +13,7 @@ AHEAD = 2  # requests of one command that may be on their way
 IN_FLIGHT_MAX = 8  # requests of all commands
 ANSWER_WITHIN_S = 1.0  # later, a request counts as lost
 REFUSED_AGAIN_S = 5.0  # a command that was refused is asked again: a GPS may be found late
+TOGETHER_S = 0.002  # what is due so soon goes with what is due now: one wake-up, and one write
 STALE_AFTER = 3  # polls without an answer: the value is not used any more
 
 
@@ -50,7 +51,9 @@ class Polls:
             while poll.sent and now >= poll.sent[0] + ANSWER_WITHIN_S:
                 poll.sent.popleft()
         room = IN_FLIGHT_MAX - self._in_flight()
-        ready = [(poll.due, command) for command, poll in self._polls.items() if poll.next_due() <= now]
+        if self.next_due() > now:
+            return []
+        ready = [(poll.due, command) for command, poll in self._polls.items() if poll.next_due() <= now + TOGETHER_S]
         chosen = [command for _, command in sorted(ready)[: max(0, room)]]
         for command in chosen:
             poll = self._polls[command]

@@ -105,3 +105,14 @@ def test_a_full_line_is_due_when_the_first_request_counts_as_lost():
     assert polls.next_due() == ANSWER_WITHIN_S
     assert polls.due(ANSWER_WITHIN_S - 0.001) == []
     assert polls.due(ANSWER_WITHIN_S) != []
+
+
+def test_commands_whose_times_coincide_are_asked_together():
+    """50, 10 and 2 a second: sums of 0.02 and of 0.1 are not the same number, and need no wake-ups of their own."""
+    polls, wakes, now = Polls({1: 50, 2: 10, 3: 2}), 0, 1000.0
+    while now < 1010.0:
+        now = max(now, polls.next_due())
+        for command in polls.due(now):
+            polls.answer(command, now, refused=False)
+        wakes += 1
+    assert wakes in range(499, 503)
