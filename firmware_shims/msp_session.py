@@ -38,6 +38,7 @@ RATES = {"ATTITUDE": 20.0, "GLOBAL_POSITION_INT": 5.0, "GPS_RAW_INT": 5.0, "VFR_
 RATE_MAX = 50.0
 STATUS_PER_S, BOXIDS_PER_S, WHO_PER_S = 5.0, 0.2, 1.0
 HEARTBEAT_EVERY_S = 1.0
+EARLY = 0.25  # of its time: an answer that comes a little early is not left out
 _MANUAL_INPUT, _STABILIZE, _ARMED = 64, 16, 128  # MAV_MODE_FLAG; not CUSTOM_MODE: there are no numbers of modes
 _STANDBY, _ACTIVE = 3, 4  # MAV_STATE
 _UNKNOWN = 65_535
@@ -77,6 +78,7 @@ class MspSession:
         self._boxes: bytes = b""
         self._mode: frozenset[int] | None = None
         self._heartbeat_at = self._began = -math.inf
+        self._next: dict[str, float] = {}  # of messages that share an answer with others: when each is wanted again
 
     firmware: MspShim | None
     variant: str
@@ -158,6 +160,15 @@ class MspSession:
         command, value = self._values.get(kind, (0, None))
         return value if self._polls.fresh(command) else None
 
+    def _is_wanted(self, name: str, now: float) -> bool:
+        """Whether a message is wanted now that shares its answer with one that is wanted more often."""
+        every_s = 1 / self._rates[name]
+        at = self._next.get(name, -math.inf)
+        if now < at - EARLY * every_s:
+            return False
+        self._next[name] = max(at, now - every_s) + every_s
+        return True
+
     # --- messages ---
 
     def _message(self, name: str, *content: float) -> bytes:
@@ -181,9 +192,11 @@ class MspSession:
         since_ms, above_sea = self._since_ms(now), said.altitude * 1000
         place = said.latitude, said.longitude, above_sea
         raw = (*(_UNKNOWN, _UNKNOWN), *(said.speed, said.course, said.fix, said.satellites))
-        made = [self._message("GPS_RAW_INT", since_ms * 1000, *place, *raw)]
+        made: list[bytes] = []
+        if self._is_wanted("GPS_RAW_INT", now):
+            made.append(self._message("GPS_RAW_INT", since_ms * 1000, *place, *raw))
         height = cast("Altitude | None", self._fresh(Altitude))
-        if said.known and height is not None:
+        if said.known and height is not None and self._is_wanted("GLOBAL_POSITION_INT", now):
             course = math.radians(said.course / 100)
             north, east = _int16(said.speed * math.cos(course)), _int16(said.speed * math.sin(course))
             attitude = cast("Attitude | None", self._fresh(Attitude))
@@ -193,10 +206,10 @@ class MspSession:
             made.append(self._message("GLOBAL_POSITION_INT", since_ms, *place, *moving))
         return made
 
-    def _vfr_hud(self, now: float) -> list[bytes]:  # noqa: ARG002 - as the others
+    def _vfr_hud(self, now: float) -> list[bytes]:
         height = cast("Altitude", self._fresh(Altitude))
         attitude, place = cast("Attitude | None", self._fresh(Attitude)), cast("Position | None", self._fresh(Position))
-        if attitude is None:
+        if attitude is None or not self._is_wanted("VFR_HUD", now):
             return []
         with_place = place is not None and place.known
         speed, above_sea = (place.speed / 100, float(place.altitude)) if place and with_place else (math.nan, height.height)

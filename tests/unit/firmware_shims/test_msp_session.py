@@ -73,6 +73,16 @@ def test_betaflight():
     assert math.isnan(hud.airspeed)
 
 
+@pytest.mark.parametrize("slow", ["GPS_RAW_INT", "GLOBAL_POSITION_INT", "VFR_HUD"])
+def test_messages_of_one_answer_each_at_its_own_rate(slow: str):
+    rates = {"GPS_RAW_INT": 10.0, "GLOBAL_POSITION_INT": 10.0, "VFR_HUD": 10.0, slow: 0.5}
+    scene = Scene(BETAFLIGHT, **rates)
+    scene.run(20)
+    counts = {name: len(scene.heard[name]) for name in rates}
+    assert counts.pop(slow) in range(10, 13)
+    assert all(count in range(195, 203) for count in counts.values())
+
+
 def test_inav_by_vectors():
     scene = Scene(INAV)
     scene.run(3)
