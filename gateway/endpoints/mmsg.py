@@ -183,31 +183,33 @@ class Mmsg:
         self.only: Peer | None = None
 
     def receive(self, batch: Batch) -> int:
-        batch.count = self._receive(batch, batch.capacity)
-        batch.length_at[: batch.count] = self._in.lengths(batch.count)
-        return batch.count
+        if count := self._receive(batch, batch.capacity):
+            batch.length_at[:count] = self._in.lengths(count)
+        batch.count = count
+        return count
 
     def _receive(self, batch: Batch, most: int) -> int:
         """Receive at most so many messages, the first bytes of each into its slot; how many."""
-        self._aim(batch)
+        if batch is not self._aimed_at:
+            self._aim(batch)
         most = min(most, CAPACITY)
         self._count = count = self._taken_back or receive(self.fd, self._in, most)
         self._taken_back = 0
         self.emptied = count < most
-        self._note_senders()
+        self.only = self._only() if count else None
         return count
 
-    def _note_senders(self) -> None:
+    def _only(self) -> Peer | None:
         if self._count == 1:
-            self.only = self._in.first_name.tobytes()
-            return
+            return self._in.first_name.tobytes()
         size = self._in.names.shape[1]
         names = self._in.all_names[: self._count * size].tobytes()
-        self.only = names[:size] if names and names == names[:size] * self._count else None
+        return names[:size] if names == names[:size] * self._count else None
 
     def place(self, batch: Batch) -> tuple[int, int, int, int, int]:
         """For C: descriptor, address of the messages, bytes for control data; where large ones go on, and how far apart."""
-        self._aim(batch)
+        if batch is not self._aimed_at:
+            self._aim(batch)
         self.renew()
         return self.fd, self._in.at, self._more_control, 0, 0
 
@@ -220,10 +222,9 @@ class Mmsg:
         self._taken_back = count
 
     def _aim(self, batch: Batch) -> None:
-        if batch is not self._aimed_at:
-            self._aimed_at = batch
-            slots = np.arange(CAPACITY, dtype=np.uint64) * SLOT_SIZE
-            self._in.base[:] = slots + (batch.address + HEADROOM)
+        self._aimed_at = batch
+        slots = np.arange(CAPACITY, dtype=np.uint64) * SLOT_SIZE
+        self._in.base[:] = slots + (batch.address + HEADROOM)
 
     def ask(self, wanted: bool) -> bool:
         return self._stamps.asked if self._taken_back else self._stamps.ask(wanted)

@@ -88,7 +88,7 @@ class Pieces(Mmsg):
     def take_back(self, batch: Batch, count: int, row: int, at: int, sizes: Sequence[int]) -> None:
         """Of `count` messages that C has read, those from `row` on are left, the first of them from byte `at` on."""
         self._count = count
-        self._note_senders()
+        self.only = self._only()
         self._rows[row:count, :ROOM] = batch.octets[row:count, HEADROOM : HEADROOM + ROOM]
         for each, length in enumerate(self._in.lengths(count).tolist()):
             if each >= row:
