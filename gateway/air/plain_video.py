@@ -134,7 +134,8 @@ class _Turn:
 
     def holds(self, key: SendKey) -> bool:
         """Whether it is prepared, and for this."""
-        return self.ready and key is self.key and self._ways == [end.way() for end in self._ends]
+        same = self.ready and key is self.key and self._ways == [end.way() for end in self._ends]
+        return same and self.seal.renew()
 
     def note(self, key: SendKey) -> None:
         self.key, self._ways = key, [end.way() for end in self._ends]

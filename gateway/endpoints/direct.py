@@ -79,7 +79,7 @@ class Direct:
         mover = self._mover
         if not isinstance(mover, Mmsg) or self._is_pythons(mover) or not isinstance(name, bytes):
             return None
-        if (checked := self._accepted_until(name)) is None:
+        if (checked := self.accepted_until(name)) is None:
             return None
         place = mover.place(batch)
         return Source(*place[:2], batch.capacity, place[2], name, self._age.since, min(until, checked), *place[3:])
@@ -90,6 +90,10 @@ class Direct:
         if not isinstance(mover, Mmsg) or peers is None:
             return None
         return [Target(mover.fd, self.connection, peer) for peer in peers if isinstance(peer, bytes)]
+
+    def accepted_until(self, name: bytes) -> float | None:  # noqa: ARG002 - of some kinds each sender is accepted
+        """Until when datagrams of this sender are accepted without a further check; None if one is due."""
+        return float("inf")
 
     def way(self) -> object:
         """What is another one when `source` or `targets` has to be asked again. Each turn asks for it."""
@@ -144,10 +148,6 @@ class Direct:
     @abstractmethod
     def _lost(self, error: OSError, now: float) -> None:
         """It is broken: close it, and try again later."""
-
-    def _accepted_until(self, name: bytes) -> float | None:  # noqa: ARG002 - of some kinds each sender is accepted
-        """Until when datagrams of this sender are accepted without a further check; None if one is due."""
-        return float("inf")
 
     def _receivers(self) -> list[Peer] | None:
         """The peers that `send` sends to; None if that is not plain."""

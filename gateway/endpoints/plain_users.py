@@ -22,6 +22,7 @@ from gateway.endpoints.mmsg import Peer
 from gateway.endpoints.socket_users import UdpPorts, User
 
 LOOK_EVERY_S = 0.5  # a change of the program at a port is noticed after this time at the latest
+LOOK_EARLY_S = 0.05  # a tick that comes a little early looks too: the answer must not be too old before the next one
 LOOK_ABSENT_EVERY_S = 0.1  # the longest wait of a program that begins to listen for its first datagram
 LOOK_FOR_COMMANDS_S = 0.002  # the largest age of the answer for a command
 LEFT_FOR_S = 0.25  # datagrams that a socket sent before it left a port have been read by then
@@ -232,7 +233,7 @@ class Peers:
         """When it is time, check `clients` again and forget all others; the clients that are no longer allowed."""
         if now < self._review_at:
             return []
-        self._review_at, self._look_at = now + LOOK_EVERY_S, now + self._look_s
+        self._review_at, self._look_at = now + LOOK_EVERY_S - LOOK_EARLY_S, now + self._look_s
         clients = list(clients)
         ports = self._users.ports(now, self._ports_of(filter(self._is_here, clients)))
         self._may = {peer: self._judge(peer, ports, now) for peer in clients}

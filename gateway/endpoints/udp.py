@@ -210,7 +210,7 @@ class UdpIn(_Udp):
     def _regard_senders(self, mover: Mover, batch: Batch, now: float, /) -> None:
         self._welcome(self._admitted(mover, batch, now), now)
 
-    def _accepted_until(self, name: bytes) -> float | None:
+    def accepted_until(self, name: bytes) -> float | None:
         if name not in self._steady:
             return None
         return float("inf") if self._peers is None else self._peers.known_until(name)
@@ -315,7 +315,7 @@ class UdpOut(_Udp):
         if error not in FULL | ONLY_THIS_ONE:
             self._lost(OSError(error, os.strerror(error)), now)
 
-    def _accepted_until(self, name: bytes) -> float | None:
+    def accepted_until(self, name: bytes) -> float | None:
         plain = name == self._peer and self._listener is None and not self._many
         return float("inf") if plain else None
 

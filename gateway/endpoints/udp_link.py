@@ -43,7 +43,7 @@ class UdpLink(UdpIn):
     def _regard_senders(self, _mover: Mover, _batch: Batch, _now: float, /) -> None:
         """A datagram alone proves nothing about its sender."""
 
-    _accepted_until, _heard = Direct._accepted_until, Direct._heard
+    accepted_until, _heard = Direct.accepted_until, Direct._heard
 
 
 class UdpLinkOut(UdpOut):

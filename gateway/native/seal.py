@@ -45,6 +45,13 @@ class SealTurn:
         self._links = fill_targets(self._in_c.to, targets)
         return True
 
+    def renew(self) -> bool:
+        """Whether the sender is accepted still, and so the next turns are plain, until it has to be looked at again."""
+        if (until := self._camera.accepted_until(self._name)) is None:
+            return False
+        self._in_c.source.until = until
+        return True
+
     def seal_below(self, ctr: int) -> None:
         """What would use this counter or a higher one is Python's."""
         self._in_c.reject_after = min(ctr, REJECT_AFTER_PACKETS)

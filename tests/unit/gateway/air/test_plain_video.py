@@ -139,6 +139,31 @@ def test_what_may_have_waited_is_python_s(pair: SteppedPair, read_by_python: lis
     assert read_by_python == [1]
 
 
+def test_after_a_new_look_at_the_senders_user_the_turns_are_c_s_still(pair: SteppedPair, read_by_python: list[int]):
+    """Python looks twice a second; if it did not say so, C would leave it the next picture each time."""
+    (turn,) = pair.air.plain_video._turns.values()
+    turn.seal._in_c.source.until = 0.0
+    assert len(picture(pair)) == 1
+    turn.seal._in_c.source.until = 0.0
+    pair.from_camera(b"one")
+    waits(pair)
+    assert len(sealed(pair)) == 1
+    assert read_by_python == []
+
+
+def test_a_sender_that_is_not_accepted_any_more_is_python_s(
+    pair: SteppedPair, read_by_python: list[int], monkeypatch: pytest.MonkeyPatch
+):
+    (camera,) = pair.air.cameras
+    monkeypatch.setattr(camera, "accepted_until", lambda _: None)
+    pair.on_air()
+    pair.from_camera(b"one")
+    waits(pair)
+    assert sealed(pair) == []
+    pair.turn(pair.air)
+    assert read_by_python == [1]
+
+
 def test_another_key_is_taken_at_once(pair: SteppedPair, read_by_python: list[int]):
     air = pair.air
     (before,) = picture(pair)
