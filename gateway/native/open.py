@@ -36,6 +36,7 @@ class OpenTurn:
     def __init__(self, library: Library, link: Direct, players: Sequence[Direct], batch: Batch) -> None:
         self._library, self._link, self._players, self._batch = library, link, players, batch
         self._in_c = Open()
+        self._source = self._in_c.source  # each access by way of the whole makes an object
         self._at = ctypes.addressof(self._in_c)
         self.end = end_of(library, self._at, batch.capacity)
         self._leases: list[Lease] = []
@@ -58,7 +59,7 @@ class OpenTurn:
         self._take(plain)
         if source is None or not source.rows or not plain:  # without rows, there is no room for what is larger than a slot
             return False
-        fill_source(self._in_c.source, source)
+        fill_source(self._source, source)
         self.name, self._in_c.rows, self._in_c.row_size = source.name, source.rows, source.row_size
         for place, found in enumerate(targets):
             self._receivers[place] = fill_targets(self._in_c.to[place], found or [])
@@ -87,13 +88,13 @@ class OpenTurn:
         """After a read by Python, if nothing but that has changed since `prepare`: whether the next turns are plain."""
         if (since := self._link.reread()) is None:
             return False
-        self._in_c.source.since, self._in_c.source.until = since, until
+        self._source.since, self._source.until = since, until
         return True
 
     @property
     def fd(self) -> int:
         """The descriptor that it reads."""
-        return int(self._in_c.source.fd)
+        return int(self._source.fd)
 
     def turn(self, now: float) -> int | None:
         """How many messages were opened and sent; None if this turn is Python's, which finds what was read."""
@@ -102,7 +103,7 @@ class OpenTurn:
 
     def ended(self, done: int, now: float) -> int | None:
         """The same for a turn that began at `now` and returned `done`, less than 0."""
-        source = self._in_c.source
+        source = self._source
         self._link.was_read(0, 0, self.name, source.since, now)
         if done == UNSENT:
             self._collect_ends(now)
@@ -116,7 +117,7 @@ class OpenTurn:
     @property
     def more(self) -> bool:
         """Whether the last turn read as much as it could."""
-        source = self._in_c.source
+        source = self._source
         return bool(source.count == source.most)
 
     def datagrams(self) -> Iterator[tuple[Lease, Iterable[bytes]]]:
@@ -137,8 +138,8 @@ class OpenTurn:
         return opened
 
     def _collect_ends(self, now: float) -> None:
-        self.late += self._in_c.source.late
-        collect_source(self._in_c.source, self._link, self.name, now)
+        self.late += self._source.late
+        collect_source(self._source, self._link, self.name, now)
         for out, receivers in zip(self._in_c.to, self._receivers, strict=True):
             collect_targets(out, receivers, now)
 

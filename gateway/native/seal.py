@@ -22,6 +22,7 @@ class SealTurn:
     def __init__(self, library: Library, camera: Direct, batch: Batch) -> None:
         self._library, self._camera, self._batch = library, camera, batch
         self._in_c = Seal(reject_after=REJECT_AFTER_PACKETS)
+        self._source = self._in_c.source  # each access by way of the whole makes an object
         self._at = ctypes.addressof(self._in_c)
         self.end = end_of(library, self._at, batch.capacity)
         self._key: SendKey | None = None
@@ -41,7 +42,7 @@ class SealTurn:
             self._key, self._in_c.counter = key, key.counter.buffer_info()[0]
         self._in_c.largest = largest
         self._name = source.name
-        fill_source(self._in_c.source, source)
+        fill_source(self._source, source)
         self._links = fill_targets(self._in_c.to, targets)
         return True
 
@@ -49,7 +50,7 @@ class SealTurn:
         """Whether the sender is accepted still, and so the next turns are plain, until it has to be looked at again."""
         if (until := self._camera.accepted_until(self._name)) is None:
             return False
-        self._in_c.source.until = until
+        self._source.until = until
         return True
 
     def seal_below(self, ctr: int) -> None:
@@ -59,7 +60,7 @@ class SealTurn:
     @property
     def fd(self) -> int:
         """The descriptor that it reads."""
-        return int(self._in_c.source.fd)
+        return int(self._source.fd)
 
     def turn(self, now: float) -> int | None:
         """How many datagrams were sealed and sent; None if this turn is Python's, which finds what was read."""
@@ -68,27 +69,26 @@ class SealTurn:
 
     def ended(self, done: int, now: float) -> int | None:
         """The same for a turn that began at `now` and returned `done`, less than 0."""
-        count: int = self._in_c.source.count
+        count: int = self._source.count
         self.collect(now)
         if done == UNSENT:
             return count
         if done == READ:
             self._camera.take_back(self._batch, Left(now, count))
         elif done == FAILED:
-            self._camera.read_failed(self._in_c.source.error, now)
+            self._camera.read_failed(self._source.error, now)
         return None
 
     def collect(self, now: float) -> None:
         """Count what the turns since the last `collect` did."""
-        source = self._in_c.source
-        self.late += source.late
-        self.failed += source.failed
-        collect_source(source, self._camera, self._name, now)
+        self.late += self._source.late
+        self.failed += self._source.failed
+        collect_source(self._source, self._camera, self._name, now)
         collect_targets(self._in_c.to, self._links, now)
 
     def forget(self) -> None:
         """Wipe the key, until the next `prepare`. No turn is C's until then, or it would seal with zeros."""
-        self._key, self._in_c.source.until = None, 0.0
+        self._key, self._source.until = None, 0.0
         self._library.wipe(self._in_c.cipher)
 
     def close(self) -> None:

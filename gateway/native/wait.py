@@ -33,19 +33,27 @@ class Wait:
         self._library = library
         self._in_c = structures.Wait()
         self._at = ctypes.addressof(self._in_c)
+        self._prepared: object = None  # what C knows is for these descriptors and turns
+        self._known: list[Turn] = []  # those of these turns whose descriptors are waited for
 
     def take_turns(self, descriptors: Descriptors, turns: Sequence[Turn]) -> Turn | None:
         """Until it is Python's turn; the one that it has to go on with, if it is one of these."""
-        known = [turn for turn in turns if turn.fd in descriptors.places][:ENDS]
-        if not known:
+        wanted = descriptors, [(turn, turn.fd) for turn in turns]
+        if wanted != self._prepared:
+            self._prepared = wanted
+            self._prepare(descriptors, turns)
+        if not self._known:
             return None
-        wait = self._in_c
-        for place, turn in enumerate(known):
-            turn.end.place = descriptors.places[turn.fd]
-            wait.ends[place] = ctypes.pointer(turn.end)
-        wait.descriptors, wait.descriptors_count, wait.ends_count = descriptors.address, descriptors.size, len(known)
         done: int = self._library.wait(self._at)
         if done >= 0:
             return None
-        ended = known[wait.ended_by]
+        ended = self._known[self._in_c.ended_by]
         return ended if ended.ended(done, ended.end.began) is None else None
+
+    def _prepare(self, descriptors: Descriptors, turns: Sequence[Turn]) -> None:
+        self._known = known = [turn for turn in turns if turn.fd in descriptors.places][:ENDS]
+        for place, turn in enumerate(known):
+            turn.end.place = descriptors.places[turn.fd]
+            self._in_c.ends[place] = ctypes.pointer(turn.end)
+        self._in_c.descriptors, self._in_c.descriptors_count = descriptors.address, descriptors.size
+        self._in_c.ends_count = len(known)

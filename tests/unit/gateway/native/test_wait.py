@@ -42,11 +42,14 @@ class Aboard:
         self.to_fc, self.batch = (HOST, fc_port), Batch()
         self.poller, self.wait = Poller([self.fc, self.link, self.camera]), Wait(library)
         self.turn = SealTurn(library, self.camera, self.batch)
-        for _ in range(2):  # from then on its sender is known
-            self.film(b"a picture")
-            assert self.camera in self.poller.wait(clock.now() + FAR_S)
-            assert self.camera.receive_into(self.batch, clock.now())
         self.key = SendKey(bytes(32), Lane.VIDEO_A << 8)
+        self.meet()
+
+    def meet(self) -> None:
+        """The camera's sender becomes known, and its turns plain."""
+        for _ in range(2):
+            self.film(b"a picture")
+            assert self.read_by_python(1) == [b"a picture"]
         assert self.prepare()
 
     def prepare(self) -> bool:
@@ -151,6 +154,22 @@ def test_what_rests_is_read_when_its_rest_is_over_and_ends_no_wait_before(aboard
     end.rest_until = clock.now() + SOON_S / 4
     assert aboard.turns(FAR_S) is aboard.turn, "by now it may be old"
     assert aboard.read_by_python(1) == [b"another one"]
+
+
+def test_a_camera_that_is_opened_again_is_waited_for_by_its_new_descriptor(aboard: Aboard):
+    aboard.film(b"one")
+    while not aboard.turn.end.messages:
+        assert aboard.turns(SOON_S) is None
+    before = aboard.turn.fd
+    aboard.camera._lost(OSError(5, "gone"), 0.0)
+    instead = udp_socket()  # may have the number of the old one
+    tick(aboard.camera, State.IDLE)
+    aboard.meet()
+    assert aboard.turn.fd != before
+    aboard.film(b"two")
+    while aboard.turn.end.messages < 2:
+        assert aboard.turns(SOON_S) is None
+    instead.close()
 
 
 def test_a_signal_ends_the_wait(aboard: Aboard):
