@@ -89,6 +89,8 @@ class PlainVideo:
         return None if done is None else done > 0 and turn.open.more
 
     def _is_ready(self, turn: _Turn, publishes: bool, now: float) -> bool:
+        if turn.name is None:  # no video has come by this link, or of several senders
+            return False
         leases, until, ways = self._opener.listener.leases, self._opener.listener.next_change, turn.ways()
         if leases is turn.known and ways == turn.known_ways and turn.prepared_for == turn.name:
             turn.ready = turn.ready or (turn.plain and turn.open.renew(until))
