@@ -27,7 +27,7 @@ FOLDER, NAME = "feed", "socket"  # within the folder of the status sockets: feed
 GROUP = "zegel-feed"  # of the users of the jails; without it only our own user may connect
 SILENT_S = 3.0
 TOPICS_MAX = 256
-PLACE_MODE, LOCKED = 0o711, 0o600
+PLACE_MODE, LOCKED, SHARED = 0o711, 0o600, 0o660
 
 
 class Feeder:
@@ -39,7 +39,9 @@ class Feeder:
         self._name, self._take, self._began, self._say = name, take, began, say
         self._loop = asyncio.get_running_loop()
         self.path = folder / FOLDER / name / NAME
-        self._listening = _listen(self.path)
+        self._listening, fault = _listen(self.path)
+        if fault:
+            say(f"{name}: only programs of our own user may connect: {fault}")
         self._loop.add_reader(self._listening, self._accept)
         self._connection: socket.socket | None = None
         self._left, self._at = float(STREAM_PER_S), clock.now()
@@ -152,8 +154,8 @@ class Feeder:
         self.last_error = why or self.last_error
 
 
-def _listen(path: Path) -> socket.socket:
-    """A socket that our own user, and the jails by their group, may connect to. OSError."""
+def _listen(path: Path) -> tuple[socket.socket, str]:
+    """A socket that our own user, and the jails by their group, may connect to; why the latter may not. OSError."""
     made = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     try:
         for folder in (path.parent.parent, path.parent):
@@ -162,12 +164,22 @@ def _listen(path: Path) -> socket.socket:
         path.unlink(missing_ok=True)
         made.bind(str(path))
         path.chmod(LOCKED)
-        with contextlib.suppress(OSError, KeyError):
-            os.chown(path, -1, grp.getgrnam(GROUP).gr_gid)
-            path.chmod(0o660)
+        fault = _give(path)
         made.listen(1)
         made.setblocking(False)
     except OSError:
         made.close()
         raise
-    return made
+    return made, fault
+
+
+def _give(path: Path) -> str:
+    """To the jails, where there are any; why that failed."""
+    try:
+        os.chown(path, -1, grp.getgrnam(GROUP).gr_gid)
+        path.chmod(SHARED)
+    except KeyError:
+        return ""
+    except OSError as error:
+        return str(error.strerror)
+    return ""
