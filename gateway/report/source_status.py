@@ -39,7 +39,8 @@ class SourceReport(msgspec.Struct, frozen=True, kw_only=True):
     not_taken: int  # datagrams that no zegel air was there for
     kbit: float
     restarts: int
-    damage: dict[str, int]  # of the stream, by kind
+    damage: dict[str, int]  # of the stream, by kind; and what did not come as it should
+    telemetry: dict[str, int]  # records of a vendor's process, by topic
     last_error: str  # kept after it has ended
 
 

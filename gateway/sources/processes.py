@@ -18,9 +18,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 PR_SET_CHILD_SUBREAPER = 36
-TAG = "ZEGEL_SOURCE"  # in the environment of each process of a command
+TAG = "ZEGEL_SOURCE"  # in the environment of each process of a command: our process, source, number of the start
 OURS = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "RUNTIME_DIRECTORY", "STATE_DIRECTORY")  # no child needs them
-TASKS = Path("/proc/self/task")
+PROC, TASKS = Path("/proc"), Path("/proc/self/task")
 CHILDREN_LOOKED_AT = 256  # at a time
 
 _kept: dict[int, Started] = {}  # by process, until it is no zombie any more
@@ -33,7 +33,7 @@ class Started:
     """
 
     def __init__(self, words: Sequence[str], tag: str, given: bytes | None = None, *, reads: bool = True) -> None:
-        self.tag = tag
+        self.tag = f"{os.getpid()}.{tag}"
         self.given_up = False  # it was killed, and does not end
         environ = {name: value for name, value in os.environ.items() if name not in OURS}
         given_fd = None if given is None else _filled(given)
@@ -43,7 +43,7 @@ class Started:
                 stdin=subprocess.DEVNULL if given_fd is None else given_fd,
                 stdout=subprocess.PIPE if reads else subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
-                env={**environ, TAG: tag},
+                env={**environ, TAG: self.tag},
                 start_new_session=True,
             )
         finally:
@@ -105,6 +105,21 @@ def adopt() -> None:
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
+def end_left_over() -> int:
+    """At the start: end what commands of a `zegel source` of our user have left that was killed; how many there were."""
+    ended = 0
+    for place in PROC.glob("[0-9]*"):
+        pid = int(place.name)
+        try:
+            owner = _tag(pid).partition(".")[0] if place.stat().st_uid == os.geteuid() else ""
+            if owner.isdecimal() and not (PROC / owner).exists():
+                os.kill(pid, signal.SIGKILL)
+                ended += 1
+        except OSError:  # it has ended
+            continue
+    return ended
+
+
 def sweep() -> int:
     """End what belongs to no running command, and let no zombie stay; how many were ended. Call it about twice a second."""
     for started in [started for started in _kept.values() if started.given_up]:
@@ -139,7 +154,7 @@ def _children() -> Iterator[int]:
 
 def _tag(pid: int) -> str:
     try:
-        found = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        found = (PROC / str(pid) / "environ").read_bytes().split(b"\0")
     except OSError:
         return ""
     prefix = f"{TAG}=".encode()

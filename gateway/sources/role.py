@@ -38,6 +38,8 @@ class Sources:
     def run(self) -> None:
         """Until SIGINT or SIGTERM; then no command runs any more."""
         processes.adopt()
+        if left := processes.end_left_over():
+            say("source", f"ended {left} processes of an earlier start, which was killed")
         with self._publisher:
             asyncio.run(self._main())
 

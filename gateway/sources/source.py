@@ -5,7 +5,7 @@ What lives here: how these are put together, and its report. What must not: the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -43,6 +43,8 @@ class AtWork:
         self._lane = Lane(towards)
         self._folder = folder
         self._closes: list[Callable[[], None]] = [self._lane.close]
+        self._faults: dict[str, Callable[[], int]] = {}  # besides those of the stream
+        self._topics: Mapping[int, int] = {}
         self._way, self._stream = _WAYS[source.way](self)
 
     async def run(self) -> None:
@@ -67,9 +69,14 @@ class AtWork:
             not_taken=lane.not_taken,
             kbit=round(lane.kbit, 1),
             restarts=way.restarts,
-            damage={kind.value: count for kind, count in self._stream.damage().items()},
+            damage=self._damage(),
+            telemetry={str(topic): count for topic, count in self._topics.items()},
             last_error=way.last_error,
         )
+
+    def _damage(self) -> dict[str, int]:
+        found = {kind.value: count for kind, count in self._stream.damage().items()}
+        return found | {name: count for name, counted in self._faults.items() if (count := counted())}
 
     # --- the ways ---
 
@@ -78,6 +85,7 @@ class AtWork:
         if self.source.gives == "rtp":
             relay = Relay(self._send)
             self._closes.append(relay.close)
+            self._faults["of_other_users"] = lambda: relay.kept_out
             words = [word.replace(PORT_WORD, str(relay.port)) for word in run]
             runner = Runner(self.source.name, lambda: (words, None, ()), None, lambda: None, _say)
             relay.heard = runner.heard
@@ -97,7 +105,9 @@ class AtWork:
 
     def _fed(self) -> tuple[Way, Stream]:
         parser = self._parser()
-        return Feeder(self.source.socket or "", self._folder, parser.feed, parser.begin, _say), parser
+        feeder = Feeder(self.source.socket or "", self._folder, parser.feed, parser.begin, _say)
+        self._faults["records_missing"], self._topics = lambda: feeder.missing, feeder.topics
+        return feeder, parser
 
     def _parser(self) -> Parser:
         gives = self.source.gives or "h264"

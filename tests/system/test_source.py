@@ -265,7 +265,8 @@ def test_what_another_user_sends_to_that_port_is_no_picture(folder):
         for _ in range(FEWEST):
             rogue.sendto(b"rogue", (HOST, port))
             run_until(lambda: False, player.take, [player.socket], 0.05)
-        assert (player.packets, stage.status()["front"]["state"]) == (0, "starting")
+        said = stage.status()["front"]
+        assert (player.packets, said["state"], said["damage"]) == (0, "starting", {"of_other_users": FEWEST})
         own.sendto(b"own", (HOST, port))
         assert run_until(lambda: player.packets == 1, player.take, [player.socket], 20)
 
@@ -286,6 +287,26 @@ def test_a_controller_pushes_by_rtmp(folder):
                 pushing.kill()
         assert (said["state"], said["seen_by"], said["damage"]) == ("bringing", "dji", {})
         assert int(str(said["pictures"])) >= FEWEST // 2
+
+
+def test_what_a_start_that_was_killed_left_is_ended_by_the_next(folder):
+    """Nothing reads what it sends, so no broken pipe ends it."""
+    text = table("front", "a", run=[sys.executable, "-c", f"{SENDS_RTP}# {folder}", tables.PORT_WORD], gives="rtp")
+    player = Player()
+
+    def children() -> list[int]:
+        return [pid for pid, words in command_lines() if f"# {folder}" in words]
+
+    first = Stage(folder, text, (player.port, free_port()))
+    assert run_until(lambda: player.packets > FEWEST, player.take, [player.socket], 20), first.program.output()
+    left = children()
+    first.program.kill()
+    assert children() == left
+    with staged(folder, text, (player.port, free_port())) as stage:
+        assert run_until(lambda: "ended 1 processes" in stage.program.output(), player.take, [player.socket], 20)
+        assert not {*left} & {*children()}
+        before = player.packets
+        assert run_until(lambda: player.packets > before + FEWEST, player.take, [player.socket], 20)
 
 
 FILM = ("-f", "lavfi", "-i", "testsrc=size=320x240:rate=30")
