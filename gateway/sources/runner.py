@@ -3,8 +3,8 @@
 What lives here: when a command is started and ended. What must not: its processes (processes.py), its output's meaning.
 
 A camera that was unplugged comes back by itself: programs such as ffmpeg then often hang and do not end, so a command that
-is silent for `SILENT_S` is ended too. Before its first output it may need longer; how long is learnt, since a limit that
-is too short would end every start.
+is silent for `SILENT_S` is ended too. Before its first output it may need longer; how long is learnt. A limit that is too
+short would end every start, so some starts in a row without output get more time.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from gateway.sources.output import ERRORS_PER_S, STREAM_PER_S, LastLine, Pipe
 from gateway.sources.processes import Started
 
 SILENT_S = 3.0
-FIRST_LIMITS_S = (3.0, 6.0, 12.0)  # for the first output, in turn, until some came
+FIRST_LIMITS_S = (3.0, 6.0, 12.0)  # for the first output, in turn
+KNOWN_LIMITS_S = (3.0, 3.0, 3.0, 12.0)  # the same, once there was output
 PAUSE_MIN_S, PAUSE_MAX_S = 0.5, 2.0
 GRACE_S = 0.3  # between SIGTERM, by which an RTSP server is told, and SIGKILL
 KILLED_WITHIN_S = 1.0
@@ -58,7 +59,7 @@ class Runner:
         self._begun = clock.now()
         self._told = ""  # the error that the log has
         self._heard: float | None = None  # of this start
-        self._first_s: float | None = None  # the longest that a first output needed
+        self._first_s: float | None = None  # what the first output needed last
         self._fruitless = 0  # starts without output in a row
 
     @property
@@ -69,7 +70,7 @@ class Runner:
         """Something came from the command, by its output or by another way."""
         now = clock.now()
         if self._heard is None:
-            self._first_s = max(self._first_s or 0.0, now - self._begun)
+            self._first_s = now - self._begun
             self._fruitless = 0
         self._heard = now
         self.state = State.BRINGING
@@ -136,8 +137,8 @@ class Runner:
     async def _until_its_end(self, started: Started, pipes: Sequence[Pipe]) -> str:
         """Why it must end; empty if it has ended by itself."""
         begun, closed_at = self._begun, None
-        limit = FIRST_LIMITS_S[self._fruitless % len(FIRST_LIMITS_S)] if self._first_s is None else SILENT_S
-        limit = max(limit, 2 * (self._first_s or 0.0))
+        limits = FIRST_LIMITS_S if self._first_s is None else KNOWN_LIMITS_S
+        limit = max(limits[self._fruitless % len(limits)], 2 * (self._first_s or 0.0))
         while not await _ends_within(started.fd, LOOK_S):
             now = clock.now()
             if self._take is not None and pipes[-1].ended:

@@ -18,7 +18,7 @@ from gateway.sources.output import LINE_MAX, LastLine
 from gateway.sources.runner import Runner
 
 RESTARTS = 1000
-WITHIN_S = 30.0
+WITHIN_S = 60.0
 TICK = "while :; do echo picture; sleep 0.05; done"
 
 
@@ -131,6 +131,14 @@ def test_one_that_needs_longer_for_its_first_output_is_given_more_time():
     kept = shell(f"sleep 4; {TICK}")
     kept.until(lambda: kept.runner.state is State.BRINGING)
     assert "gave nothing in 3 s" in kept.runner.last_error
+
+
+@pytest.mark.soak
+def test_one_that_was_quick_and_needs_longer_now_is_given_more_time_in_the_end(tmp_path):
+    """A camera that starts slowly after it was unplugged."""
+    kept = shell(f"test -e {tmp_path}/known && sleep 4; touch {tmp_path}/known; echo picture; sleep 0.2; exit 1")
+    kept.until(lambda: kept.came.count(b"picture") == 2)
+    assert kept.runner.starts == 5
 
 
 def test_what_it_starts_ends_with_it(tmp_path):
