@@ -7,6 +7,7 @@ A publisher sends to rtmp://this-computer/PATH/KEY: what it takes for applicatio
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import os
 import secrets
@@ -27,6 +28,9 @@ TAKEN_OVER_AFTER_S = 1.0  # a publisher that is silent for so long makes room fo
 RETRY_S = 1.0
 CHECK_S = 0.25
 LAST_WORD_S = 0.5
+# Most publishers send the end of a picture only when all before it is acknowledged (RFC 896), and a kernel waits up to
+# 40 ms with that. Linux forgets this option from time to time (tcp(7)).
+QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)
 WAITING = "waits for a publisher"
 
 OnUnit = Callable[[AccessUnit, int], None]
@@ -158,13 +162,15 @@ class _Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._peer = str((transport.get_extra_info("peername") or ("",))[0])
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNREAD_MAX)
+        self._option(socket.SOL_SOCKET, socket.SO_SNDBUF, UNREAD_MAX)
         self._listener.admit(self)
         self._timer = self._loop.call_later(CHECK_S, self._check)
 
     def data_received(self, data: bytes) -> None:
         if self._transport is None or self._transport.is_closing():
             return
+        if QUICK_ACK is not None:
+            self._option(socket.IPPROTO_TCP, QUICK_ACK, 1)
         try:
             pictures = self._session.feed(data, self._loop.time())
         except Refused as error:
@@ -201,6 +207,11 @@ class _Connection(asyncio.Protocol):
 
     def silent_s(self) -> float:
         return self._loop.time() - self._session.heard
+
+    def _option(self, level: int, name: int, value: int) -> None:
+        if self._transport:
+            with contextlib.suppress(OSError):  # it has just been reset
+                self._transport.get_extra_info("socket").setsockopt(level, name, value)
 
     def _admit(self, asked: str) -> Refusal | None:
         route = self._listener.route_of(asked)
