@@ -24,6 +24,7 @@ from gateway import config
 from gateway.config import AirConfig
 from gateway.endpoints.address import Address
 from gateway.errors import ConfigError
+from gateway.local_users import SOURCE_USER
 from gateway.sources import tables
 
 TABLE = "zegel_contain"
@@ -33,7 +34,6 @@ BEFORE_BRIDGING = -300
 AFTER_NAT = 300
 DHCP_SIZE_MAX = 600
 RTSP_PORT = 554
-SOURCE_USER = "zegel-source"
 
 
 class Contain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -6,6 +6,7 @@ What lives here: what can be known without starting a camera. What must not: the
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -139,9 +140,9 @@ def _port(name: str, host: str, port: int) -> Iterator[Finding]:
             others = [each for each in holder.of_port(port, "tcp") if not _is_source(each.pid)]
             if others or not holder.of_port(port, "tcp"):
                 said = ", ".join(map(str, others)) or error.strerror
-                yield do(
-                    WHAT, f"{name}: {host}:{port} cannot be listened at: {said}", f"name another port in rtmp of {name}"
-                )
+                absent = error.errno == errno.EADDRNOTAVAIL
+                cure = f"give this computer the address {host}" if absent else f"name another port in rtmp of {name}"
+                yield do(WHAT, f"{name}: {host}:{port} cannot be listened at: {said}", cure)
 
 
 def _is_source(pid: int) -> bool:

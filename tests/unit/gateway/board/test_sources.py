@@ -81,6 +81,12 @@ def test_a_port_that_is_taken_is_named(tmp_path):
     assert f"127.0.0.1:{port} cannot be listened at" in found.text
 
 
+def test_an_address_that_this_computer_does_not_have_is_not_cured_by_another_port(tmp_path):
+    """As at a box whose network of the controller is not set up yet."""
+    (found,) = asked(tmp_path, source(rtmp="198.18.0.1:1935/live/front"))
+    assert (found.state, found.cure) == ("do this", "give this computer the address 198.18.0.1")
+
+
 def test_a_jail_that_was_not_written_or_is_of_another_table_is_named(tmp_path):
     vendor = Vendor(run=("/bin/true",), devices=("/dev/null",))
     (found,) = asked(tmp_path, psdk=vendor)
