@@ -51,6 +51,6 @@ def test_the_demo_flies_in_python_and_the_doctor_says_why(laptop: Computer, figu
 
 def test_the_tests_pass_and_those_of_c_say_that_it_is_not_there(laptop: Computer, figure):
     said = typed(laptop, "git clone -q /srv/zegel tested && make -C tested .venv/ready-test")
-    said = typed(laptop, f"cd tested && .venv/bin/python -m pytest -q -rs -p no:cacheprovider {TESTED}")
+    said = typed(laptop, f"cd tested && .venv/bin/python -m pytest -rs -p no:cacheprovider {TESTED}")
     assert "zegel-seal.so is not built" in said
-    figure(f"without gcc: {said.splitlines()[-1]}")
+    figure(f"without gcc: {re.findall('[0-9]+ passed.*', said)}")
