@@ -36,6 +36,7 @@ class SourceReport(msgspec.Struct, frozen=True, kw_only=True):
     age_s: float | None  # since the last datagram; None if there was none
     pictures: int  # complete ones; 0 of a source that gives rtp or ts
     datagrams: int
+    taken: bool  # whether a zegel air was there in the last seconds
     not_taken: int  # datagrams that no zegel air was there for
     kbit: float
     restarts: int
@@ -68,8 +69,8 @@ def wrong(status: SourcesStatus) -> str | None:
     for source in status.sources:
         if source.state is not State.BRINGING:
             return _trouble(source)
-        if source.not_taken and not source.datagrams:
-            return f"source {source.name}: no zegel air takes its pictures on this computer: zegel air --help"
+        if not source.taken:
+            return f"no zegel air takes the pictures of source {source.name}: is it started, with that port in video?"
     return None
 
 

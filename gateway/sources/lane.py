@@ -27,6 +27,7 @@ class Lane:
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
         self._socket.connect(where)  # so that the system says when no program has that port
         self.sent = self.not_taken = 0
+        self._refused_at = float("-inf")
         self.heard: float | None = None  # when the last datagram was handed over, taken or not
         self._bytes = self._rate_bytes = 0
         self._rate_at = clock.now()
@@ -39,16 +40,21 @@ class Lane:
             self.sent += 1
             self._bytes += len(datagram)
             try:
-                self._send(datagram)
+                self._send(datagram, now)
             except OSError:
                 self.not_taken += 1
 
-    def _send(self, datagram: bytes) -> None:
+    def _send(self, datagram: bytes, now: float) -> None:
         try:
             self._socket.send(datagram)
         except ConnectionRefusedError:  # this is about the datagram before, and the system did not send this one
             self.not_taken += 1
+            self._refused_at = now
             self._socket.send(datagram)
+
+    def taken(self, now: float) -> bool:
+        """Whether a program has had that port in the last seconds."""
+        return now - self._refused_at > OVER_S
 
     def measure(self, now: float) -> None:
         """Renew the rate; call it about twice a second."""

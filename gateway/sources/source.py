@@ -66,6 +66,7 @@ class AtWork:
             age_s=None if lane.heard is None else round(now - lane.heard, 1),
             pictures=self._stream.pictures,
             datagrams=lane.sent,
+            taken=lane.taken(now),
             not_taken=lane.not_taken,
             kbit=round(lane.kbit, 1),
             restarts=way.restarts,

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -224,6 +225,17 @@ def test_each_source_goes_on_whatever_happens_to_another(folder):
         assert "source air: 1 of 2 bring pictures" in shown
         assert "source bad brings no picture: there is no program /nonexistent" in shown
     assert player.gaps() == []
+
+
+def test_that_no_zegel_air_takes_the_pictures_is_said(folder):
+    device, port = folder / "video0", free_port()
+    device.touch()
+    with staged(folder, table("front", "a", run=[*CAMERA, str(device)], gives="h264"), (port, free_port())) as stage:
+        assert run_until(lambda: any((folder / "run/zegel").glob("source-*")), lambda: None, [], 20), stage.program.output()
+        assert run_until(lambda: "no zegel air takes the pictures" in zegel("status"), lambda: None, [], 20)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as air:
+            air.bind((HOST, port))
+            assert run_until(lambda: stage.status()["front"]["taken"] is True, lambda: None, [air], 20)
 
 
 def test_a_second_program_of_a_vendor_and_a_wrong_record_are_turned_away(folder):
