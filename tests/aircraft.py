@@ -250,6 +250,8 @@ A message is made only of an answer that has just come: while the flight control
 accepts only signed MAVLink answers no request of Zegel's, and the log says so.
 
 ## Pictures
+
+How each comes aboard is in [sources](sources.md), and what to do at a vendor's controller in [box](box.md).
 """
 TAIL = """
 A source that a vendor sees is named in `seen_by`, in its `[[source]]` or for all of `video`. The aircraft says so in
