@@ -91,7 +91,7 @@ class Runner:
                 error = f"{fault.filename or 'the system'}: {fault.strerror}"
             else:
                 error, ended = await self._to_its_end(started, line)
-            lasted = self._heard is not None and self._heard - self._begun > SILENT_S
+            lasted = self._heard is not None and ended - self._begun > SILENT_S
             pause = PAUSE_MIN_S if lasted else min(2 * pause, PAUSE_MAX_S)
             self._failed(error)
             await asyncio.sleep(max(0.0, ended + pause - clock.now()))
