@@ -316,7 +316,7 @@ def test_what_a_start_that_was_killed_left_is_ended_by_the_next(folder):
     assert children() == left
     with staged(folder, text, (player.port, free_port())) as stage:
         assert run_until(lambda: "ended 1 processes" in stage.program.output(), player.take, [player.socket], 20)
-        assert not {*left} & {*children()}
+        assert run_until(lambda: not {*left} & {*children()}, player.take, [player.socket], 20)
         before = player.packets
         assert run_until(lambda: player.packets > before + FEWEST, player.take, [player.socket], 20)
 
