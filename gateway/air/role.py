@@ -169,7 +169,7 @@ class Air:
     # --- 1: a turn ---
 
     def _plain_turns(self) -> None:
-        """Those of C, one after another, until another turn is due."""
+        """Those of C, until another one is due. What C leaves goes before anything else comes into the one batch of all."""
         if self.plain_video.why_python or self._pad_video:
             return
         self._due = self._deadline()
@@ -177,6 +177,7 @@ class Air:
             for came in self.plain_video.wait(self.poller, self._due, self._video, self.announcer, self.pace):
                 self.pace.add(came.camera, came.datagrams, came.clusters)
                 self.state.heard[came.camera] = came.at
+        self._relay_video({camera for _, camera in self._video if camera.waiting}, clock.now())
 
     def _deadline(self) -> float:
         return min(self._next_due(clock.now()), self._housekeep_at) if self._due is None else self._due
@@ -297,8 +298,7 @@ class Air:
         return count
 
     def _send_video(self, lane: Lane, now: float) -> None:
-        batch = self._batch
-        key = self.announcer.send_key(lane)
+        batch, key = self._batch, self.announcer.send_key(lane)
         if key is None or not batch.count:
             return  # no station of the order may see video, or it was late
         if not _with_room(self.wide, now):  # telemetry would wait for it
