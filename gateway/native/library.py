@@ -42,7 +42,7 @@ class Library:
         try:
             loaded = ctypes.CDLL(str(self.path))
             self._declare(loaded)
-            self.turn, self.wait = loaded[f"{name}_turn"], loaded.wait_turns
+            self.turn, self.wait, self.note = loaded[f"{name}_turn"], loaded.wait_turns, loaded.note_turn
         except (OSError, AttributeError) as error:
             raise Unavailable(str(error)) from None
         sizes = loaded.size_of_turn(), loaded.size_of_wait()
@@ -50,6 +50,7 @@ class Library:
             raise Unavailable(_of_another_version(self.path))
         for call in (self.turn, self.wait):
             call.argtypes, call.restype = (ctypes.c_void_p,), ctypes.c_int
+        self.note.argtypes, self.note.restype = (ctypes.c_void_p, ctypes.c_int), None
         self._new, self._free, self._key = loaded.cipher_new, loaded.cipher_free, loaded.cipher_key
 
     @staticmethod

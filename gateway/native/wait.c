@@ -65,7 +65,8 @@ static int only(const struct wait *w, const struct pollfd *fds, int ready) {
     return -1;
 }
 
-static void note(struct end *e, int messages) {
+/* So many messages came in the turn that has `began`. Python notes those that a target did not take. */
+void note_turn(struct end *e, int messages) {
     e->messages += (uint64_t)messages;
     e->came_at = e->began;
     if (e->began - e->cluster_at >= APART_S) e->clusters++, e->cluster_at = e->began;
@@ -87,6 +88,6 @@ int wait_turns(struct wait *w) {
         e->began = now();
         int done = e->take(e->turn);
         if (done < 0) return w->ended_by = number, done;
-        if (done) note(e, done);
+        if (done) note_turn(e, done);
     }
 }

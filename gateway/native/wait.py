@@ -47,8 +47,11 @@ class Wait:
         done: int = self._library.wait(self._at)
         if done >= 0:
             return None
-        ended = self._known[self._in_c.ended_by]
-        return ended if ended.ended(done, ended.end.began) is None else None
+        ended: Turn = self._known[self._in_c.ended_by]
+        if (came := ended.ended(done, ended.end.began)) is None:
+            return ended
+        self._library.note(ctypes.addressof(ended.end), came)
+        return None
 
     def _prepare(self, descriptors: Descriptors, turns: Sequence[Turn]) -> None:
         self._known = known = [turn for turn in turns if turn.fd in descriptors.places][:ENDS]

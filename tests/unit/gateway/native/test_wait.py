@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -170,6 +171,19 @@ def test_a_camera_that_is_opened_again_is_waited_for_by_its_new_descriptor(aboar
     while aboard.turn.end.messages < 2:
         assert aboard.turns(SOON_S) is None
     instead.close()
+
+
+def test_what_a_link_did_not_take_has_come_nonetheless(aboard: Aboard):
+    """Otherwise the camera would be called silent because a radio is full, or a firewall refuses its datagrams."""
+    end, began = aboard.turn.end, clock.now()
+    with contextlib.suppress(OSError):
+        aboard.link._socket.shutdown(socket.SHUT_WR)  # it was not connected, and sends no more all the same
+    end.rest_s = FAR_S
+    aboard.film(b"one", b"two")
+    assert aboard.turns(FAR_S) is None
+    assert aboard.link.counters.dropped_tx == end.messages == 2
+    assert end.clusters == 1
+    assert began <= end.came_at == end.rest_until - FAR_S
 
 
 def test_a_signal_ends_the_wait(aboard: Aboard):
