@@ -22,7 +22,7 @@ from gateway.native.seal import SealTurn
 from gateway.native.structures import Seal
 from gateway.native.wait import Wait
 from gateway.report import wording
-from keys.keyring import SendKey
+from keys.keyring import REJECT_AFTER_PACKETS, SendKey
 from keys.lanes import Lane
 
 EVER = float("inf")
@@ -71,6 +71,7 @@ class PlainVideo:
             if turn is not None and key is not None and turn.holds(key):
                 turn.seal.seal_below(announcer.seals_below(key))
                 turn.seal.end.rest_s = pace.rest_s(camera)
+                turn.seal.end.rest_until = poller.due(camera, turn.seal.end.rest_until)
                 poller.resume(camera)
                 turns[camera] = turn
         if not turns or (descriptors := poller.descriptors(until)) is None:
@@ -98,6 +99,7 @@ class PlainVideo:
             turn.seal.collect(now)
             turn.ready = turn.seal.prepare(key, announcer.session_id, self._largest, self._links, EVER)
             turn.note(key)
+        turn.seal.seal_below(REJECT_AFTER_PACKETS)  # `send_key` has looked whether a beat is due
         done = turn.seal.turn(now) if turn.ready else None
         if done is None:
             turn.ready = False  # Python reads: what is known of the camera has to be asked again

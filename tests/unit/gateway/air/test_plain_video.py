@@ -12,6 +12,7 @@ import pytest
 
 from gateway import clock
 from gateway.batch import AGED_S
+from gateway.core.air import announcer
 from gateway.demo.stage import HOST, drain, udp_socket
 from gateway.native import library
 from keys.lanes import Lane
@@ -100,6 +101,35 @@ def test_a_rest_that_begins_in_c_goes_on_where_python_waits(pair: SteppedPair, m
     waits(pair)
     assert sealed(pair) == []
     assert air.poller.due(camera, 0.0) > clock.now() + 30.0
+
+
+def test_a_rest_that_begins_in_python_goes_on_where_c_waits(pair: SteppedPair, monkeypatch: pytest.MonkeyPatch):
+    air, (camera,), rests_until = pair.air, pair.air.cameras, clock.now() + 60.0
+    monkeypatch.setattr(air.pace, "rest_s", lambda _: 60.0)
+    pair.on_air()
+    air.poller.defer(camera, rests_until)
+    pair.from_camera(b"one")
+    waits(pair)
+    assert sealed(pair) == []
+    assert air.poller.due(camera, 0.0) == rests_until
+
+
+def test_after_the_beat_that_many_datagrams_need_the_turns_are_c_s_again(
+    pair: SteppedPair, read_by_python: list[int], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(announcer, "BEAT_AFTER_PACKETS", 10)
+    beats = pair.air.announcer._seq
+    for _ in range(3):  # C seals none beyond that number
+        pair.from_camera(*[b"a picture"] * 8)
+        waits(pair)
+        pair.turn(pair.air)
+    assert read_by_python
+    picture(pair)
+    pair.turn(pair.air)
+    assert pair.air.announcer._seq > beats
+    read_by_python.clear()
+    assert len(picture(pair)) == 1
+    assert read_by_python == []
 
 
 def test_what_c_leaves_is_sealed_before_anything_else_comes_into_the_batch(pair: SteppedPair, read_by_python: list[int]):
