@@ -9,9 +9,15 @@ from collections.abc import Iterable
 
 from gateway.video.nal import KINDS, Codec, kind
 
+# Of all types together. Each key picture repeats them, so without a limit a few bytes of a hostile stream become megabytes.
+SETS_MAX, SIZE_MAX = 32, 4096  # units, bytes
+
 
 class ParameterSets:
-    """Of one stream. All sets of a type are replaced by those of the next picture that brings any of that type."""
+    """Of one stream. All sets of a type are replaced by those of the next picture that brings any of that type.
+
+    Sets beyond `SETS_MAX` or `SIZE_MAX` stay in their own picture and are not remembered.
+    """
 
     def __init__(self, codec: Codec) -> None:
         self._codec: Codec = codec
@@ -23,7 +29,10 @@ class ParameterSets:
         for nal in nals:
             if (which := kind(self._codec, nal)) in KINDS[self._codec].parameters:
                 brought.setdefault(which, []).append(nal)
-        self._newest |= brought
+        newest = self._newest | brought
+        sizes = [len(nal) for sets in newest.values() for nal in sets]
+        if len(sizes) <= SETS_MAX and sum(sizes) <= SIZE_MAX:
+            self._newest = newest
         return set(brought)
 
     def completed(self, nals: list[bytes]) -> list[bytes]:
