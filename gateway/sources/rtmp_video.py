@@ -22,7 +22,7 @@ FOUR_CC = {b"avc1": avc_configuration, b"hvc1": hevc_configuration}
 # AVCPacketType has the first three; enhanced RTMP has all.
 SEQUENCE_START, CODED, SEQUENCE_END, CODED_WITHOUT_OFFSET, METADATA = range(5)
 OFFSET_SIZE = 3
-WAITING_MAX = 16  # units
+WAITING_MAX, WAITING_SIZE_MAX = 16, 64 << 10  # units, bytes
 HEAD_SIZE = {False: 2, True: 5}
 
 
@@ -81,6 +81,9 @@ class VideoTags:
         nals = [*self._waiting, *units(body, configuration)]
         if not any(kind(codec, nal) in KINDS[codec].slices for nal in nals):
             self._waiting = nals[-WAITING_MAX:]
+            if sum(map(len, self._waiting)) > WAITING_SIZE_MAX:
+                self._waiting = []
+                raise Damaged(Damage.PICTURE_TOO_LARGE)
             return None
         self._waiting = []
         return AccessUnit(self._sets.completed(nals), is_key(codec, nals), now, codec), timestamp

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.sources.rtmp_video import VideoTags
+from gateway.sources.rtmp_video import WAITING_SIZE_MAX, VideoTags
 from gateway.video.damage import Damage
 from gateway.video.nal import AccessUnit, Codec
 from tests.rtmp_publisher import configuration_tag, picture_tag
@@ -128,3 +128,11 @@ def test_a_picture_without_configuration_is_counted():
     tags = VideoTags()
     assert tags.feed(picture_tag(unit("h264", P["h264"])), 0, 0.0) is None
     assert tags.damage == {Damage.CONFIGURATION: 1}
+
+
+def test_what_waits_for_its_picture_has_a_bound():
+    tags = configured("h264")
+    for _ in range(3):
+        assert tags.feed(picture_tag(unit("h264", b"\x06" + bytes(WAITING_SIZE_MAX // 3))), 0, 0.0) is None
+    assert tags.damage == {Damage.PICTURE_TOO_LARGE: 1}
+    assert tags.feed(picture_tag(unit("h264", P["h264"])), 0, 0.0)[0].nals == [P["h264"]]
