@@ -14,6 +14,7 @@ class Refusal(Enum):
     VERSION = "it does not speak RTMP"
     CHUNK_SIZE = "a chunk size that is not between 128 and 65,536"
     CHUNK_STREAMS = "too many chunk streams"
+    CHUNKS = "too many small messages"
     CHUNK_HEADER = "a chunk whose header does not fit the chunks before it"
     MESSAGE_SIZE = "a message that is too long"
     CONTROL = "a control message that is too short"

@@ -288,6 +288,13 @@ def test_chunk_streams_are_counted():
     assert refusal(many, made) is Refusal.CHUNK_STREAMS
 
 
+def test_empty_messages_without_end_are_refused():
+    """A quarter of a megabyte of them would take half a second from the other sources."""
+    made, publisher = published()
+    made.feed(publisher.send(4, 8, 1, 0, b""), 0.0)
+    assert refusal(b"\xc4" * (1 << 18), made) is Refusal.CHUNKS
+
+
 @pytest.mark.parametrize("data", [b"\x83\0\0\0", b"\xc3", b"\3\0\0\0\0\0\xff\x14\0\0\0\0" + bytes(128) + b"\3\0\0\0"])
 def test_a_chunk_that_does_not_fit_those_before_it(data):
     publisher = Publisher()
