@@ -26,6 +26,7 @@ if os.name == "posix":
 FOLDER, NAME = "feed", "socket"  # within the folder of the status sockets: feed/NAME/socket
 GROUP = "zegel-feed"  # of the users of the jails; without it only our own user may connect
 SILENT_S = 3.0
+RECORD_COST = 1024  # bytes that a shorter record counts for: what it costs is the time for it, not its bytes
 TOPICS_MAX = 256
 PLACE_MODE, LOCKED, SHARED = 0o711, 0o600, 0o660
 
@@ -46,6 +47,7 @@ class Feeder:
         self._connection: socket.socket | None = None
         self._left, self._at = float(STREAM_PER_S), clock.now()
         self._again: asyncio.TimerHandle | None = None
+        self._pause: asyncio.TimerHandle | None = None
         self._number: int | None = None
         self.connections = self.missing = 0
         self.topics: Counter[int] = Counter()
@@ -73,6 +75,8 @@ class Feeder:
 
     def _close(self) -> None:
         self._drop("")
+        if self._pause is not None:
+            self._pause.cancel()
         self._loop.remove_reader(self._listening)
         self._listening.close()
         with contextlib.suppress(OSError):
@@ -83,6 +87,9 @@ class Feeder:
             made, _ = self._listening.accept()
         except OSError:
             return
+        # A program that connects without end takes no processor from the other sources.
+        self._loop.remove_reader(self._listening)
+        self._pause = self._loop.call_later(AGAIN_S, self._loop.add_reader, self._listening, self._accept)
         if self._connection is not None:
             made.close()
             return
@@ -108,7 +115,7 @@ class Feeder:
         except OSError as error:
             self._drop(str(error.strerror))
             return
-        self._left -= len(packet)
+        self._left -= max(len(packet), RECORD_COST)
         if not packet:
             self._drop("the vendor process has closed its connection")
         elif flags & socket.MSG_TRUNC:

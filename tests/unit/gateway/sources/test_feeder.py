@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 from firmware_shims.vendor_feed import RECORD_MAX, Kind, Record, make
+from gateway import clock
 from gateway.report.source_status import State
-from gateway.sources.feeder import LOCKED, Feeder
+from gateway.sources.feeder import LOCKED, RECORD_COST, Feeder
+from gateway.sources.output import AGAIN_S, STREAM_PER_S
 
 WITHIN_S = 10.0
 
@@ -115,3 +117,37 @@ def test_no_other_user_may_connect_where_there_is_no_group_for_jails(tmp_path, m
     modes = []
     Fed(tmp_path).run(lambda fed: modes.append(stat.S_IMODE(fed.feeder.path.stat().st_mode)))
     assert modes == [LOCKED]
+
+
+def test_short_records_cost_their_time(tmp_path, monkeypatch):
+    """Without a limit on their number they take the processor of the other sources."""
+    fits = STREAM_PER_S // RECORD_COST
+    monkeypatch.setattr(clock, "now", lambda: 1000.0)
+
+    def act(fed: Fed) -> None:
+        with fed.connect() as made:
+            made.setblocking(False)
+            number, end = 0, time.monotonic() + WITHIN_S
+            while fed.feeder.topics.total() < fits and time.monotonic() < end:
+                with contextlib.suppress(BlockingIOError):
+                    made.send(record(number, b"\7\0x", Kind.TELEMETRY))
+                    number += 1
+            time.sleep(3 * AGAIN_S)
+            assert fed.feeder.topics.total() == fits
+
+    Fed(tmp_path).run(act)
+
+
+def test_connections_without_end_have_a_rate(tmp_path):
+    def act(fed: Fed) -> None:
+        made, begun = 0, time.monotonic()
+        while made < 12 and time.monotonic() < begun + WITHIN_S:
+            try:
+                with fed.connect():
+                    made += 1
+            except BlockingIOError:  # as many as may wait do wait
+                time.sleep(AGAIN_S / 10)
+        assert made == 12
+        assert time.monotonic() - begun >= 8 * AGAIN_S
+
+    Fed(tmp_path).run(act)
