@@ -130,8 +130,9 @@ def check(sources: tuple[Source, ...], vendors: Mapping[str, Vendor], lanes: int
                 f"{where}: source {source.name!r} has socket = {source.socket!r}, and there is no [vendor.{source.socket}]",
                 hint=f"[vendor.{source.socket}] names the program that feeds it, and what it may use",
             )
-    rtmp = (f"{at.host}:{at.port}/{at.path}/{at.key}" for at in map(rtmp_address, sources) if at)
-    _check_once(where, "two sources have rtmp =", rtmp, "give each another key")
+    pushed = [at for at in map(rtmp_address, sources) if at]
+    if len(set(pushed)) < len(pushed):
+        raise ConfigError(f"{where}: two sources have the same rtmp", hint="give each another key")
     fed = (source.socket for source in sources if source.socket is not None)
     _check_once(where, "two sources have socket =", fed, "one vendor process feeds one source")
     for name, vendor in vendors.items():
@@ -210,9 +211,9 @@ def rtmp_address(source: Source, where: str = "") -> RtmpAddress | None:
     except ValueError:
         host, port = "", 0
     named = RTMP_NAME.fullmatch(path) and RTMP_NAME.fullmatch(key)
-    if not host or not port or not named or "@" in place:
+    if not host or not port or not named or "@" in place:  # the stream key is a secret, so the value is not shown
         raise ConfigError(
-            f"{where}: rtmp = {printable(text, SHOWN)!r} is no address to listen at",
+            f"{where}: rtmp is no address to listen at with a path and a stream key",
             hint='rtmp = "0.0.0.0:1935/live/front": address and port of this computer, path, stream key',
         )
     return RtmpAddress(host, port, path, key)
@@ -227,7 +228,7 @@ def _check_rtsp(source: Source, where: str) -> None:
         good = parts.scheme == "rtsp" and bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
         parts, good = None, False
-    if parts and "@" in parts.netloc:
+    if "@" in (parts.netloc if parts and parts.netloc else text):
         raise ConfigError(
             f"{where}: rtsp has a user or a password in it, which any program here could read",
             hint='put USER:PASSWORD into a file of mode 0600, and: credentials = "/etc/zegel/front.secret"',

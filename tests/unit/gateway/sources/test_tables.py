@@ -113,7 +113,24 @@ def test_a_mistake_in_a_source_is_named(tmp_path, source, said):
 
 
 def test_no_message_holds_a_password(tmp_path):
-    assert "secret" not in wrong(tmp_path, changed(FETCHED, rtsp='"rtsp://me:secret@192.168.1.10/live"'))
+    for rtsp in (
+        "rtsp://me:secret@192.168.1.10/live",
+        "rtsp://me:sec[ret@192.168.1.10/live",
+        "me:secret@192.168.1.10/live",
+    ):
+        said = wrong(tmp_path, changed(FETCHED, rtsp=f'"{rtsp}"'))
+        assert "user or a password" in said
+        assert "sec" not in said.partition("rtsp has")[2]
+
+
+def test_no_message_holds_a_stream_key(tmp_path):
+    twice = [
+        changed(PUSHED, name='"x"', lane='"a"', rtmp='"0.0.0.0:1935/live/Key7"'),
+        changed(PUSHED, rtmp='"0.0.0.0:1935/live/Key7"'),
+    ]
+    assert "Key7" not in wrong(tmp_path, *twice)
+    for rtmp in ("0.0.0.0/live/Key7", "0.0.0.0:1935/live/Key7!", "box:1935/live/Key7"):
+        assert "Key7" not in wrong(tmp_path, changed(PUSHED, rtmp=f'"{rtmp}"'))
 
 
 @pytest.mark.parametrize(
@@ -121,7 +138,7 @@ def test_no_message_holds_a_password(tmp_path):
     [
         ([CAMERA, changed(PUSHED, name='"front"')], "two sources have the name front"),
         ([CAMERA, changed(PUSHED, lane='"a"')], "two sources are on lane a"),
-        ([changed(PUSHED, name='"x"', lane='"a"'), PUSHED], "two sources have rtmp = 0.0.0.0:1935/live/front"),
+        ([changed(PUSHED, name='"x"', lane='"a"'), PUSHED], "two sources have the same rtmp"),
         ([changed(FED, name='"x"', lane='"a"'), FED], "two sources have socket = psdk"),
     ],
 )
