@@ -85,6 +85,11 @@ def test_what_is_not_asked_is_no_answer():
     polls = Polls({1: 1})
     assert not polls.answer(2, 0.0, refused=False)
     assert not polls.fresh(2)
+    assert polls.due(0.0) == [1]
+    assert polls.answer(1, 0.0, refused=False)
+    assert not polls.answer(1, 0.0, refused=False)
+    assert polls.due(1.0) == [1]
+    assert polls.answer(1, 1.0 + 2 * ANSWER_WITHIN_S, refused=False)
 
 
 def test_other_rates_go_on_where_the_old_ones_were():
