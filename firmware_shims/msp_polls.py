@@ -72,7 +72,7 @@ class Polls:
         return max(soonest, min(poll.sent[0] for poll in self._polls.values() if poll.sent) + ANSWER_WITHIN_S)
 
     def answer(self, command: int, now: float, *, refused: bool) -> bool:
-        """Note one, also one that comes late; whether it answers a request. What nobody asked for would have no limit."""
+        """Note one, also one that comes late; whether it answers a request. What was not asked for would have no limit."""
         poll = self._polls.get(command)
         if poll is None or not poll.unanswered:
             return False
