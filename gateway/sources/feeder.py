@@ -140,7 +140,8 @@ class Feeder:
 
     def _count(self, record: Record) -> None:
         if self._number is not None:
-            self.missing += (record.number - self._number - 1) % vendor_feed.NUMBERS
+            gap = (record.number - self._number - 1) % vendor_feed.NUMBERS
+            self.missing += gap if gap < vendor_feed.NUMBERS // 2 else 0  # otherwise its numbers went back
         self._number = record.number
 
     def _resume(self) -> None:

@@ -119,6 +119,17 @@ def test_no_other_user_may_connect_where_there_is_no_group_for_jails(tmp_path, m
     assert modes == [LOCKED]
 
 
+def test_numbers_that_go_back_are_no_gap(tmp_path):
+    def act(fed: Fed) -> None:
+        with fed.connect() as made:
+            for number in (7, 7, 3, 2**32 - 1, 1, 2):
+                made.send(record(number, str(number).encode(), Kind.STATUS))
+            until(lambda: fed.feeder.last_error == "it says: 2")
+            assert fed.feeder.missing == 1
+
+    Fed(tmp_path).run(act)
+
+
 def test_short_records_cost_their_time(tmp_path, monkeypatch):
     """Without a limit on their number they take the processor of the other sources."""
     fits = STREAM_PER_S // RECORD_COST
