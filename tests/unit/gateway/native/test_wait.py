@@ -174,7 +174,7 @@ def test_a_camera_that_is_opened_again_is_waited_for_by_its_new_descriptor(aboar
 
 
 def test_what_a_link_did_not_take_has_come_nonetheless(aboard: Aboard):
-    """Otherwise the camera would be called silent because a radio is full, or a firewall refuses its datagrams."""
+    """Otherwise every other picture would not count while a radio is full, or a firewall refuses its datagrams."""
     end, began = aboard.turn.end, clock.now()
     with contextlib.suppress(OSError):
         aboard.link._socket.shutdown(socket.SHUT_WR)  # it was not connected, and sends no more all the same
