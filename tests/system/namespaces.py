@@ -12,11 +12,11 @@ import pytest
 
 READY = "ready\n"
 HOLD = ("sh", "-c", "ip link set lo up && echo ready && exec cat")  # until its standard input ends, as with this process
-SEND_SOCKET = 'socket.send_fds(socket.socket(fileno=int(sys.argv[2])), [b"."], [made.fileno()])'
+SEND_SOCKET = 'socket.send_fds(socket.socket(fileno=int(sys.argv[-1])), [b"."], [made.fileno()])'
 MAKE_UDP = f"""
 import socket, sys
 made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-made.bind(("127.0.0.1", int(sys.argv[1])))
+made.bind((sys.argv[1], int(sys.argv[2])))
 {SEND_SOCKET}
 """
 EVERY_FRAME = 3  # ETH_P_ALL
@@ -60,18 +60,18 @@ class Host:
     def ip(self, *words: str) -> str:
         return subprocess.run([*self.within, "ip", *words], check=True, capture_output=True, text=True).stdout
 
-    def udp(self, port: int = 0) -> socket.socket:
-        """A socket on this host's loopback interface, for this process."""
-        return self._socket(MAKE_UDP, str(port))
+    def udp(self, port: int = 0, at: str = "127.0.0.1") -> socket.socket:
+        """A socket at this address of this host, for this process."""
+        return self._socket(MAKE_UDP, at, str(port))
 
     def capture(self, device: str) -> socket.socket:
         """A socket that sees every frame of one of this host's interfaces; root's."""
         return self._socket(MAKE_CAPTURE, device)
 
-    def _socket(self, source: str, word: str) -> socket.socket:
+    def _socket(self, source: str, *more: str) -> socket.socket:
         ours, theirs = socket.socketpair()
         with ours, theirs:
-            words = [*self.within, sys.executable, "-c", source, word, str(theirs.fileno())]
+            words = [*self.within, sys.executable, "-c", source, *more, str(theirs.fileno())]
             subprocess.run(words, check=True, pass_fds=[theirs.fileno()])
             (fd,) = socket.recv_fds(ours, 1, 1)[1]
         made = socket.socket(fileno=fd)
