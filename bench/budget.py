@@ -15,6 +15,9 @@ import msgspec
 
 COMMITTED = Path(__file__).parent / "budget.json"
 GROWTH = 0.05  # percent by which a figure may grow without a new budget
+# Differences of two counts (instrumented.py) vary as the larger one does: by a hundredth of what was subtracted.
+SUBTRACTED = {f"wake-up {count} C": "wake-up 0 C" for count in (1, 8, 28)}
+NOISE = 0.01
 SEALED_AT_MOST = 20_000  # promised: instructions per sealed datagram of 1,200 bytes, with AES instructions
 WRITE = "zegel bench pi --write-budget"
 
@@ -53,8 +56,10 @@ def broken(figures: Figures, budget: Figures, promise: tuple[str, str]) -> Itera
                 yield f"{region}, {model}: there is no budget: {WRITE}"
                 continue
             pairs = {"": (figure.total, allowed.total), " outside the AEAD": (figure.outside_aead, allowed.outside_aead)}
+            subtracted = budget[model].get(SUBTRACTED.get(region, ""))
+            noise = NOISE * subtracted.total if subtracted else 0
             for which, (now, then) in pairs.items():
-                if now > then * (1 + GROWTH):
+                if now > then * (1 + GROWTH) + noise:
                     more = f"{now:,} instructions{which} are {growth(now, then)} % more than the budget of {then:,}"
                     yield f"{region}, {model}: {more}"
     model, region = promise

@@ -30,6 +30,14 @@ def test_a_copy_that_is_little_compared_with_the_cipher_shows_outside_of_it():
     assert broken(10_010, 10_000, outside=110) == [said]
 
 
+@pytest.mark.parametrize(("figure", "over"), [(8_550, 0), (8_551, 2)])
+def test_the_difference_of_two_counts_varies_as_the_larger_one_does(figure, over):
+    def counted(lone: int) -> dict[str, dict[str, Figure]]:
+        return {"board": {"seal": Figure(1, 1), "wake-up 0 C": Figure(120_000, 0), "wake-up 1 C": Figure(lone, lone)}}
+
+    assert len(list(budget.broken(counted(figure), counted(7_000), PROMISE))) == over
+
+
 def test_a_figure_without_a_budget():
     (problem,) = broken(1, None)
     assert budget.WRITE in problem
