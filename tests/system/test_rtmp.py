@@ -260,7 +260,9 @@ def test_one_that_reads_nothing_is_ended():
             connection.connect((HOST, ingest.port))
             connection.setblocking(False)
             await loop.sock_sendall(connection, publisher.hello() + publisher.begin())
-            asked = publisher.send(2, rtmp_session.USER_CONTROL, 0, 0, rtmp_session.PING + bytes(4)) * 1000
+            asked = (
+                publisher.send(2, rtmp_session.USER_CONTROL, 0, 0, rtmp_session.PING + bytes(40)) * 1000
+            )  # smaller ones are too many
             with contextlib.suppress(ConnectionError):
                 while True:
                     await loop.sock_sendall(connection, asked)
