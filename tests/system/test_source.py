@@ -422,9 +422,13 @@ def rtsp_table(folder: Path, port: int, login: Sequence[str]) -> str:
     return table("front", "a", rtsp=f"rtsp://{HOST}:{port}/live", credentials=str(secret))
 
 
-@pytest.mark.skipif(
-    not has_rtsp_server(), reason="no GStreamer RTSP server: apt install python3-gi gir1.2-gst-rtsp-server-1.0"
+RTSP = pytest.mark.skipif(
+    not (has_rtsp_server() and shutil.which("ffmpeg")),
+    reason="needs ffmpeg and GStreamer's RTSP server: apt install ffmpeg python3-gi gir1.2-gst-rtsp-server-1.0",
 )
+
+
+@RTSP
 @pytest.mark.parametrize("restarts", [1, pytest.param(RESTARTS, marks=pytest.mark.soak)])
 def test_rtsp_with_a_password_that_no_command_line_has_comes_back_after_the_server(folder, restarts):
     port, player = free_port(), Player()
@@ -454,9 +458,7 @@ def test_rtsp_with_a_password_that_no_command_line_has_comes_back_after_the_serv
     assert "ss%20w" not in text
 
 
-@pytest.mark.skipif(
-    not has_rtsp_server(), reason="no GStreamer RTSP server: apt install python3-gi gir1.2-gst-rtsp-server-1.0"
-)
+@RTSP
 def test_a_wrong_password_is_an_error_that_does_not_show_it(folder):
     port = free_port()
     server = RtspServer(port)
