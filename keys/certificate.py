@@ -129,6 +129,7 @@ def _library(what: str, hint: str) -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # a certificate that the library warns about is not one of ours
+            warnings.simplefilter("ignore", ResourceWarning)  # of what Python's garbage collector finds meanwhile
             yield
     except (KeysError, KeyboardInterrupt, SystemExit):
         raise

@@ -163,7 +163,7 @@ def told_by_msp(says: dict[int, bytes]) -> Callable[[bytes], object]:
             session.requests(float(command))
             session.receive(msp_reply(command, says[command]), float(command))
         assert session.firmware
-        session.requests(200.0)  # what nobody asked for is no answer
+        session.requests(200.0)  # an answer counts only if it was asked for
         frames = session.receive(data, 200.0)
         assert all(mavlink.Framer().feed(frame) == [frame] for frame in frames)
         return frames or None

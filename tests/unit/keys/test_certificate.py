@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 import hashlib
+import socket
+import sys
 
 import pytest
 from cryptography import x509
@@ -301,6 +303,19 @@ def test_what_the_library_only_warns_of_is_refused():
     before, after = certificate.der(leaf()).split(version_and_serial, 1)
     with pytest.raises(CertificateError, match="serial number"):
         certificate.load_certificate(before + version_and_serial[:-1] + b"\0" + after)
+
+
+def test_a_socket_that_is_collected_meanwhile_is_no_fault_of_the_certificate(monkeypatch):
+    read, ignored = x509.load_der_x509_certificate, []
+
+    def reads(data: bytes) -> x509.Certificate:
+        socket.socket()  # nothing holds it
+        return read(data)
+
+    monkeypatch.setattr(x509, "load_der_x509_certificate", reads)
+    monkeypatch.setattr(sys, "unraisablehook", ignored.append)
+    certificate.load_certificate(certificate.der(harbour().root))
+    assert ignored == []
 
 
 def test_not_even_the_count_of_unused_bits_may_change():
