@@ -14,7 +14,7 @@ from firmware_shims import heartbeat, mavlink, tlog
 from firmware_shims.definitions import COMMANDS, MESSAGES, name_of
 from firmware_shims.tlog import TlogError
 from gateway.errors import ConfigError
-from gateway.guards import OVER_RATE, Guards
+from gateway.guards import Guards
 from keys.commands.terminal import show
 from keys.order_station import GUARDS
 from keys.printable import printable
@@ -67,11 +67,9 @@ def senders(frames: Iterable[bytes]) -> Set[int]:
 
 def judged(guards: Guards, policy: str, log: Iterable[tuple[float, bytes]]) -> Counter[Row]:
     """How often each kind passes or is kept back, as a ground would judge it."""
-    guard, budget, counts = guards.guard(policy), guards.budget(policy), Counter[Row]()
+    guard, counts = guards.of_station(policy), Counter[Row]()
     for when, frame in log:
-        held = guard.held(frame)
-        if held is None and budget and not budget.spend(when):
-            held = OVER_RATE
+        held = guard.held(frame, when)
         counts[held is None, held or _named(frame)] += 1
     return counts
 

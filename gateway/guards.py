@@ -1,6 +1,6 @@
 """Guards: the guard policies that the stations of an order have, listed ones or an agency's own. For both roles.
 
-What lives here: from guard.toml and the names in an order to Guard and rate. What must not: what a policy allows
+What lives here: from guard.toml and the names in an order to a guard with its rate. What must not: what a policy allows
 (firmware_shims), the form of the file and which order it is for (keys.folders.guard_file).
 """
 
@@ -54,13 +54,23 @@ class Guards:
         """Of all policies that are here."""
         return [*GUARDS, *self._own]
 
-    def guard(self, name: str) -> Guard:
-        return Guard(self._own.get(name, name))
-
-    def budget(self, name: str, waited_s: float = 0.0) -> Budget | None:
-        """The frames that its rate allows: those of one second at once, and those that may have waited on the way."""
+    def of_station(self, name: str, waited_s: float = 0.0) -> StationGuard:
+        """By the name of its policy. `waited_s`: frames may have waited so long on the way, and come at once."""
         policy = self._file.policies.get(name) if self._file else None
-        return None if policy is None or policy.rate is None else Budget(policy.rate, policy.rate * (1 + waited_s))
+        budget = Budget(policy.rate, policy.rate * (1 + waited_s)) if policy and policy.rate else None
+        return StationGuard(Guard(self._own.get(name, name)), budget)
+
+
+class StationGuard:
+    """What one station may send: by its policy, and by the rate of that, if it has one: a second's frames at once."""
+
+    def __init__(self, guard: Guard, budget: Budget | None) -> None:
+        self._guard, self._budget, self.policy = guard, budget, guard.policy
+
+    def held(self, frame: bytes, now: float) -> str | None:
+        """As Guard.held; OVER_RATE if only the rate keeps it back. What is held by the policy costs none of the rate."""
+        held = self._guard.held(frame)
+        return OVER_RATE if held is None and self._budget and not self._budget.spend(now) else held
 
 
 def _own(file: GuardFile, name: str) -> GuardPolicy:

@@ -19,7 +19,7 @@ from gateway.core.air.uplink_opener import Accepted, UplinkOpener
 from gateway.core.barrier import Barrier
 from gateway.core.drop_reason import DropReason
 from gateway.endpoints import Endpoint
-from gateway.guards import OVER_RATE, Guards
+from gateway.guards import Guards
 from gateway.report.alarms import Alarms, Reason
 from gateway.report.kept_back import KeptBack
 from gateway.report.role_status import StationCommands
@@ -68,9 +68,7 @@ class AirUplink:
         self.opener, announcer = opener, opener.announcer
         self._stations = {station.index: station for station in announcer.order.content.stations}
         fresh_s = announcer.order.content.policy.fresh_ms / 1000
-        names = {index: station.guard for index, station in self._stations.items()}
-        self._guards = {index: self._policies.guard(name) for index, name in names.items()}
-        self._budgets = {index: self._policies.budget(name, fresh_s) for index, name in names.items()}
+        self._guards = {index: self._policies.of_station(each.guard, fresh_s) for index, each in self._stations.items()}
 
     # --- up ---
 
@@ -99,9 +97,7 @@ class AirUplink:
         listed = self._stations[station]
         held: str | None = UNJUDGED
         with self._barrier:
-            held = self._guards[station].held(frame)
-            if held is None and (budget := self._budgets[station]) and not budget.spend(now):
-                held = OVER_RATE
+            held = self._guards[station].held(frame, now)
         if held is None:
             return True
         kept = self._kept.setdefault(listed.name, KeptBack())

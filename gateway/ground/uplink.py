@@ -51,21 +51,18 @@ class GroundUplink:
         self._readers = [FrameReader(endpoint, self._barrier, only_mavlink=True) for endpoint in gcs]
         self._links, self._alarms = links, alarms
         self._guards = guards or Guards()
-        self._use(sessions.station.guard)
+        self._guard = self._guards.of_station(sessions.station.guard)
         self._batch = Batch()
         self._came_at = float("-inf")  # arrival of the frames that were sealed last
 
     def adopt(self, order: VerifiedOrder) -> None:
         """Go on under an order that succeeds the present one."""
         self.sessions.adopt(order)
-        self._use(self.sessions.station.guard)
+        self._guard = self._guards.of_station(self.sessions.station.guard)
 
     def require_for(self, order: VerifiedOrder) -> None:
         """WrongGuardFile or UnknownGuard if the policies of this order are not here."""
         self._guards.require_for(order.content)
-
-    def _use(self, policy: str) -> None:
-        self._guard, self._budget = self._guards.guard(policy), self._guards.budget(policy)
 
     def next_due(self) -> float:
         return min((reader.next_due() for reader in self._readers), default=float("inf"))
@@ -114,8 +111,7 @@ class GroundUplink:
 
     def _held(self, frame: bytes, now: float) -> str | None:
         with self._barrier:
-            held = self._guard.held(frame)
-            return OVER_RATE if held is None and self._budget and not self._budget.spend(now) else held
+            return self._guard.held(frame, now)
         return UNJUDGED
 
     def _keep_back(self, held: str, now: float) -> str:

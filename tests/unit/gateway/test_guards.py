@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import ConfigError
-from gateway.guards import Guards
+from gateway.guards import OVER_RATE, Guards
 from keys.errors import WrongGuardFile
 from keys.folders import guard_file
 from tests.agency import NOW, station
@@ -28,18 +28,22 @@ def policies(tmp_path: Path) -> Path:
 
 def test_a_policy_is_a_listed_one_or_one_of_the_file(policies: Path):
     guards = Guards.of(str(policies))
-    assert guards.guard("technician").policy == "technician"
-    assert guards.guard("technician").held(command("COMPONENT_ARM_DISARM")) == "COMMAND_LONG COMPONENT_ARM_DISARM"
-    assert guards.guard("pilot").held(command("COMPONENT_ARM_DISARM")) is None
-    assert Guards.of(None).guard("observer").held(frame("HEARTBEAT")) == "HEARTBEAT"
+    arm = command("COMPONENT_ARM_DISARM")
+    assert guards.of_station("technician").policy == "technician"
+    assert guards.of_station("technician").held(arm, 0.0) == "COMMAND_LONG COMPONENT_ARM_DISARM"
+    assert guards.of_station("pilot").held(arm, 0.0) is None
+    assert Guards.of(None).of_station("observer").held(frame("HEARTBEAT"), 0.0) == "HEARTBEAT"
 
 
 def test_a_rate_allows_one_second_at_once(policies: Path):
-    budget = Guards.of(str(policies)).budget("technician")
-    assert budget is not None
-    assert [budget.spend(10.0) for _ in range(7)] == [True] * 5 + [False] * 2
-    assert [budget.spend(10.3) for _ in range(2)] == [True, False]
-    assert Guards.of(str(policies)).budget("pilot") is None
+    guards, ping = Guards.of(str(policies)), frame("PING")
+    technician, pilot = guards.of_station("technician"), guards.of_station("pilot")
+    assert technician.held(command("COMPONENT_ARM_DISARM"), 10.0) not in (None, OVER_RATE)  # and costs none of the rate
+    assert [technician.held(ping, 10.0) for _ in range(7)] == [None] * 5 + [OVER_RATE] * 2
+    assert [technician.held(ping, 10.3) for _ in range(2)] == [None, OVER_RATE]
+    assert not any(pilot.held(ping, 10.0) for _ in range(100))
+    late = guards.of_station("technician", waited_s=3.0)
+    assert [late.held(ping, 10.0) for _ in range(21)] == [None] * 20 + [OVER_RATE]
 
 
 def test_a_name_that_mavlink_does_not_have_is_an_error_with_its_place(policies: Path):
