@@ -64,14 +64,14 @@ def decoded(said: Mapping[str, Any]) -> SourcesStatus | None:
         return None
 
 
-def wrong(status: SourcesStatus) -> str | None:
-    """The first source that brings nothing, and why."""
+def wrong(status: SourcesStatus) -> str:
+    """The first source that brings nothing, and why; empty if there is none."""
     for source in status.sources:
         if source.state is not State.BRINGING:
             return _trouble(source)
         if not source.taken:
             return f"no zegel air takes the pictures of source {source.name}: is it started, with that port in video?"
-    return None
+    return ""
 
 
 def in_a_line(status: SourcesStatus) -> str:
@@ -85,7 +85,7 @@ def lines(status: SourcesStatus, columns: int, rows: int | None) -> list[Line]:
     head = f"source {status.name}: {bringing} of {len(status.sources)} bring pictures"
     line = wrong(status)
     facts = [Row("wrong", [line or "nothing"], kind=Kind.FAULT if line else Kind.FACT)]
-    facts += [Row(f"lane {source.lane}", [_one(source)]) for source in status.sources]
+    facts += [Row(f"lane {source.lane}", [", ".join(_facts(source))]) for source in status.sources]
     return laid_out(Line(printable(head), Kind.HEAD), facts, columns, rows)
 
 
@@ -93,10 +93,6 @@ def _trouble(source: SourceReport) -> str:
     said = f": {source.last_error}" if source.last_error else ""
     since = "" if source.age_s is None else f" for {duration(int(source.age_s))}"
     return f"source {source.name} brings no picture{since}{said}"
-
-
-def _one(source: SourceReport) -> str:
-    return ", ".join(_facts(source))
 
 
 def _facts(source: SourceReport) -> Iterator[str]:

@@ -65,20 +65,26 @@ def _asked_for(found: list[dict[str, Any]], asked: list[str]) -> list[dict[str, 
 
 
 def _for_programs(said: Mapping[str, Any]) -> dict[str, Any]:
-    """What a role says, with the number of its form first. `wrong` is null if another version says it."""
-    status, sources = decoded(said), source_status.decoded(said)
-    wrong = advise(status) if status else source_status.wrong(sources) or "" if sources else None
-    return {"schema": SCHEMA, **said, "wrong": wrong}
+    """What a role says, with the number of its form first."""
+    return {"schema": SCHEMA, **said, "wrong": _wrong(said)}
+
+
+def _wrong(said: Mapping[str, Any]) -> str | None:
+    """The first fault; empty if there is none, None if another version says it."""
+    if (status := decoded(said)) is not None:
+        return advise(status)
+    sources = source_status.decoded(said)
+    return None if sources is None else source_status.wrong(sources)
 
 
 def text(said: Mapping[str, Any], *, verbose: bool = False) -> str:
     """What a person sees of one role in this terminal; with `verbose` nothing is left out."""
-    status, sources = decoded(said), source_status.decoded(said)
     size = shutil.get_terminal_size((screen.COLUMNS, screen.ROWS + 1))
-    least = None if verbose else max(screen.ROWS, size.lines - 1)
-    if sources is not None:
-        return "\n".join(line.text for line in source_status.lines(sources, size.columns, least))
-    if status is None:
+    rows = None if verbose else max(screen.ROWS, size.lines - 1)
+    if (sources := source_status.decoded(said)) is not None:
+        lines = source_status.lines(sources, size.columns, rows)
+    elif (status := decoded(said)) is not None:
+        lines = screen.lines(status, size.columns, rows, counters.rows(status) if verbose else [])
+    else:
         return screen.OTHER_VERSION.format(name=printable(f"{said['role']} {said['name']}"))
-    more = counters.rows(status) if verbose else []
-    return "\n".join(line.text for line in screen.lines(status, size.columns, least, more))
+    return "\n".join(line.text for line in lines)

@@ -50,9 +50,7 @@ def test_all_is_well():
     ],
 )
 def test_what_is_wrong_comes_first(more, said):
-    found = source_status.wrong(of(report(name="good"), report(**more)))
-    assert found is not None
-    assert said in found
+    assert said in source_status.wrong(of(report(name="good"), report(**more)))
     assert shown(report(**more)).splitlines()[1].startswith("  wrong      ")
 
 
