@@ -41,13 +41,9 @@ TRIES = 200
 WARM, REPEATS = 40, 16  # the mean includes the data that is prepared for several batches
 HOST, DISCARD = "127.0.0.1", 9
 FIRST_PORT, PORTS = 21_950, 100
-
-
 WAKE_UPS = (1, 8, 28)  # datagrams: evenly spaced video, and pictures of 2 and 8 Mbit/s
 LEFT_OVER = itertools.cycle(range(100, SIZE, 7))  # bytes
-
-
-NOTHING = "nothing"
+NOTHING, WAIT = "nothing", "wake-up 0 C"  # regions that are subtracted from others
 
 
 class Region(NamedTuple):
@@ -181,13 +177,9 @@ def _in_c() -> Iterator[Region]:
 
     yield Region("air C", CAPACITY, partial(turns.film, CAPACITY, SIZE), turns.air)
     yield Region("ground C", CAPACITY, flown, turns.ground)
-    for count in (0, *WAKE_UPS):
-        prepare, run = partial(turns.film, count, SIZE), partial(turns.wait, count)
-        yield (
-            Region(f"wake-up {count} C", 1, prepare, run, less="wake-up 0 C")
-            if count
-            else Region("wake-up 0 C", 1, prepare, run)
-        )
+    yield Region(WAIT, 1, partial(turns.film, 0, SIZE), partial(turns.wait, 0))
+    for count in WAKE_UPS:
+        yield Region(f"wake-up {count} C", 1, partial(turns.film, count, SIZE), partial(turns.wait, count), less=WAIT)
 
 
 def _telemetry(pair: Pair) -> Region:
@@ -240,8 +232,8 @@ def main() -> None:
     gc.disable()
     listed = list(regions())
     for number, region in enumerate(listed):
-        done, tries = 0, itertools.count()
-        while done < WARM + REPEATS and next(tries) < TRIES:
+        done = 0
+        for _ in range(TRIES):
             with contextlib.suppress(Interrupted):  # a mark that begins without one that ends is not counted
                 region.prepare()
                 if done < WARM:
@@ -251,7 +243,9 @@ def main() -> None:
                     region.run()
                     mark(2 * number + 1)
                 done += 1
-        if done < WARM + REPEATS:
+            if done == WARM + REPEATS:
+                break
+        else:
             raise AssertionError(f"{region.name} was interrupted too often")
     units = {region.name: region.units for region in listed}
     less = {region.name: region.less for region in listed}

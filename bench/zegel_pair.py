@@ -20,8 +20,6 @@ from gateway.native.structures import Open, Seal
 
 PILOT, OBSERVER = "telemetry,video,command", "telemetry,video"
 ZEGEL = (sys.executable, "-m", "gateway.cli")
-
-
 C, PYTHON = "Zegel (C)", "Zegel (Python)"
 
 

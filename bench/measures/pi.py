@@ -75,10 +75,10 @@ def _on_board(name: str, options: Options, progress: Progress) -> Result:
         "pi",
         (held, *drawn.tables, *(table for result in results for table in result.tables)),
         (*drawn.notes, *(note for result in results for note in result.notes)),
-        max((result.exit_code for result in results), default=0),
-        {name: values for result in results for name, values in result.samples.items()},
-        "; ".join(filter(None, (verdict.whole(results), drawn.verdict))),
-        {name: value for result in results for name, value in result.facts.items()},
+        exit_code=max((result.exit_code for result in results), default=0),
+        samples={name: values for result in results for name, values in result.samples.items()},
+        verdict="; ".join(filter(None, (verdict.whole(results), drawn.verdict))),
+        facts={name: value for result in results for name, value in result.facts.items()},
     )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench import instrumented
+from bench import budget, instrumented
 from bench.measures import pi
 from bench.zegel_pair import why_not_c
 
@@ -43,6 +43,12 @@ def test_every_region_does_the_same_again_and_again(regions):
         for _ in range(3):
             region.prepare()
             region.run()
+
+
+@pytest.mark.skipif(bool(why_not_c()), reason="the part in C is not built")
+def test_the_budget_knows_what_is_subtracted(regions):
+    less = {region.name: region.less for region in regions.values()}
+    assert {name: other for name, other in less.items() if other != instrumented.NOTHING} == budget.SUBTRACTED
 
 
 def test_all_that_was_sealed_is_opened(regions):
