@@ -71,6 +71,8 @@ class AskedController(MavlinkController):
         return super().send(batch, now)
 
     def _ask(self, now: float) -> None:
+        if self.endpoint.state is not State.CONNECTED:
+            return  # the upkeep reads it nevertheless; an answer cannot come, and the tries are few
         if requests := self._rates.requests(now):
             self._requests.hold(requests)
             self.endpoint.send(self._requests, now)

@@ -73,12 +73,20 @@ def test_a_station_that_sets_a_rate_keeps_it():
     assert end.drained == [SET_ATTITUDE]
 
 
-def test_a_line_that_is_away_is_not_asked():
+def test_a_line_that_is_away_is_not_asked(monkeypatch):
+    said = list[str]()
+    monkeypatch.setattr(flight_controller, "say", lambda _, text: said.append(text))
     end, asked = of(rates={"ATTITUDE": 10.0})
     end.put(BEAT)
     asked.read(0.0)
     end.state = State.RECONNECTING
     assert asked.next_due() == float("inf")
+    for now in range(1, 5):  # the upkeep reads it nevertheless
+        asked.read(float(now))
+    assert (len(end.drained), said) == (1, [])
+    end.state = State.CONNECTED
+    asked.read(4.5)
+    assert len(end.drained) == 2
 
 
 def test_what_no_answer_came_to_is_said(monkeypatch):
