@@ -47,7 +47,7 @@ class AskedController(MavlinkController):
 
     def __init__(self, endpoint: Endpoint, settings: AirConfig, barrier: Barrier) -> None:
         super().__init__(endpoint, barrier)
-        self._inner, self._requests = barrier, Batch()
+        self._requests = Batch()
         self._rates = Rates(settings.system_id, settings.rates)
         self._system = settings.system_id if settings.renumber else None
 
@@ -57,16 +57,16 @@ class AskedController(MavlinkController):
     def read(self, now: float, reads: int = BATCHES_A_READ) -> list[Came]:
         came = super().read(now, reads)
         for each in came:
-            with self._inner:
+            with self._barrier:
                 if self._system is not None:
                     each.frames[:] = [renumbered(frame, self._system) for frame in each.frames]
                 each.frames[:] = self._rates.hear(each.frames, now)
-        with self._inner:
+        with self._barrier:
             self._ask(now)
         return came
 
     def send(self, batch: Batch, now: float) -> int:
-        with self._inner:
+        with self._barrier:
             self._rates.sent_up(batch.datagrams())
         return super().send(batch, now)
 
