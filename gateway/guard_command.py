@@ -79,8 +79,7 @@ def _named(frame: bytes) -> str:
     message = MESSAGES.get(number)
     if message is None or "command" not in message.fields:
         return name_of(number)
-    begin = mavlink.V2_HEADER if frame[0] == mavlink.V2 else mavlink.V1_HEADER
-    asked = int(message.number_in(frame[begin : begin + frame[1]], "command"))
+    asked = int(message.number_in(mavlink.payload(frame), "command"))
     return f"{message.name} {COMMANDS.get(asked, f'MAV_CMD {asked}')}"
 
 
