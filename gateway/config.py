@@ -90,7 +90,7 @@ class AirConfig(_Role, frozen=True, kw_only=True):
     source: tuple[Source, ...] = ()  # what `zegel source` brings to the lanes; air needs to know who else sees it
     vendor: dict[str, Vendor] = {}
     no_fc: bool = False  # there is no flight controller, as at a vendor's controller: its silence is no fault
-    seen_by: tuple[str, ...] = ()  # the same of what comes to `video` without a source, such as RTP of an app
+    seen_by: tuple[str, ...] = ()  # vendors that hold what comes to `video` without a source, such as RTP of an app
 
     def vendors(self) -> list[str]:
         """Who else holds a picture before it is sealed; each once, sorted."""
@@ -274,9 +274,9 @@ def _checked(kind: type[Config], values: Values, where: Where) -> Config:
     _check_distinct(where[plain], plain, texts)
     if isinstance(config, GroundConfig) and config.feed is not None:
         feed(config.feed)
-    if isinstance(config, AirConfig) and config.link_kbit is not None:
-        _check_range(where, "link_kbit", config.link_kbit, *LINK_KBIT)
     if isinstance(config, AirConfig):
+        if config.link_kbit is not None:
+            _check_range(where, "link_kbit", config.link_kbit, *LINK_KBIT)
         rate_table.check(where["rates"], config.rates, by_msp=endpoint(config.fc).msp)
         _check_range(where, "system_id", config.system_id, *SYSTEM_IDS)
         tables.check(config.source, config.vendor, len(config.video), where["source"], where["vendor"])
