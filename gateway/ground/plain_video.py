@@ -96,7 +96,7 @@ class PlainVideo:
             turn.ready = turn.ready or (turn.plain and turn.open.renew(until))
             return turn.ready
         if not turn.open.renew(until):
-            return False  # for this once: the present table is prepared for when that read is done
+            return False  # the next read is Python's; what has changed is prepared after it
         self._collect(turn, now)
         turn.known, turn.known_ways, turn.prepared_for = leases, ways, turn.name
         found = [each[0] for each in leases.values() if len(each) == 1 and each[0].lane in VIDEO_LANES]

@@ -99,8 +99,9 @@ class Ground:
         self.links = [open_link(config.endpoint(text), buffer, proved=True) for text in settings.link]
         self._links_in_turn, self._only_links = deque(enumerate(self.links)), frozenset(self.links)
         self.path_sizes = PathSizes(self.links, self.paths.receptions)
-        gcs = map(config.endpoint, settings.gcs)
-        self.gcs = [open_endpoint(end, buffer, users.rule, commands=True, large=True) for end in gcs]
+        self.gcs = [
+            open_endpoint(config.endpoint(text), buffer, users.rule, commands=True, large=True) for text in settings.gcs
+        ]
         self.players = [open_endpoint(config.endpoint(text), buffer, users.rule) for text in settings.video]
         # A player that comes to a port of ours has none that a camera's message could name.
         self._video_ports = tuple(end.address.port if end.address.kind == "udpout" else None for end in self.players)
@@ -121,10 +122,8 @@ class Ground:
         self.plain_video = PlainVideo(*ends, native=settings.native)
         self._housekeep_at = self._sessions_at = self._status_at = 0.0
         self.started, self._older_seen = clock.now(), 0  # the latter: datagrams of older sessions that raised an alarm
-        self._vendors, self._aircraft = (
-            VendorWatch(self.alarms),
-            AircraftWatch(self.alarms, Notices(self.gcs) if settings.notices else None),
-        )
+        self._aircraft = AircraftWatch(self.alarms, Notices(self.gcs) if settings.notices else None)
+        self._vendors = VendorWatch(self.alarms)
         self.publisher = Publisher("ground", station.name)
         self.boots = Boots(station, self.listener, self.alarms, BackgroundTask(self.barrier))
         self._order_end = OrderEnd(lambda text: say("ground", f"{station.name}: {text}"))
