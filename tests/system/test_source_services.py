@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
 from tests.system.test_package import LOAD, SET_UP, Booted, Root, debian, package, root  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.soak
+PACKAGING = Path(__file__).parents[2] / "packaging"
 DYNAMIC_USERS = range(61_184, 65_520)  # systemd.exec(5)
 
 # What each tries besides its work. It says what it could do that it may not.
@@ -125,9 +127,20 @@ def test_pictures_come_by_both_services_and_neither_reaches_more_than_it_may(roo
         computer.wait(lambda: states(computer) == ["bringing", "bringing"], "no pictures after a kill")
         for unit in ("zegel-vendor@psdk", "zegel-source"):
             computer.run("systemctl", "stop", unit)
-        assert computer.run("sh", "-c", "grep -lz ^/srv/ /proc/[0-9]*/cmdline 2>/dev/null") == ""
+        assert programs(computer) == []
+        shutil.copytree(PACKAGING, root.path / "root/packaging")
+        computer.run("systemctl", "enable", "--now", "zegel-vendor@psdk")
+        computer.wait(lambda: programs(computer), "it does not start again")
+        computer.run("/root/packaging/uninstall", "/usr", "1")
+        assert computer.show("zegel-vendor@psdk", "ActiveState") == "inactive"
+        assert computer.run("find", "/etc/systemd", "/run", "-maxdepth", "3", "-name", "zegel*").split() == []
     finally:
         computer.end()
+
+
+def programs(computer: Booted) -> list[str]:
+    """The processes of the cameras and vendors."""
+    return computer.run("sh", "-c", "grep -lz ^/srv/ /proc/[0-9]*/cmdline 2>/dev/null").split()
 
 
 def said(computer: Booted) -> dict[str, dict[str, object]]:
