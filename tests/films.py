@@ -52,12 +52,12 @@ def film(name: str) -> bytes:
 
 def units(stream: bytes, codec: Codec) -> list[AccessUnit]:
     splitter = Splitter(codec)
-    return splitter.feed(stream, 0.0) + splitter.flush(0.0)
+    return splitter.feed(stream, 0.0) + splitter.flush()
 
 
-def joined(nals: list[bytes]) -> bytes:
-    """With the short start code. ffmpeg gives the zero of a long one to the picture before (H.265)."""
-    return b"".join(b"\0\0\1" + nal for nal in nals)
+def joined(nals: list[bytes], start_code: bytes = b"\0\0\1") -> bytes:
+    """ffmpeg gives the zero of a long start code to the picture before (H.265)."""
+    return b"".join(start_code + nal for nal in nals)
 
 
 def damaged(stream: bytes, codec: Codec, seed: int) -> bytes:

@@ -12,7 +12,8 @@ import socket
 from pathlib import Path
 
 from gateway.demo.tape import Tape
-from gateway.video.annexb import AccessUnit, Splitter
+from gateway.video.annexb import Splitter
+from gateway.video.nal import AccessUnit
 from gateway.video.packetiser import Packetiser
 from gateway.video.rtp import CLOCK_HZ
 
@@ -23,7 +24,7 @@ FPS = 25
 
 def pictures(stream: bytes) -> list[AccessUnit]:
     splitter = Splitter("h264")
-    return splitter.feed(stream, 0.0) + splitter.flush(0.0)
+    return splitter.feed(stream, 0.0) + splitter.flush()
 
 
 class Camera:

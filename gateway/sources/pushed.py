@@ -14,8 +14,8 @@ from gateway.sources import rtmp
 from gateway.sources.runner import SILENT_S
 from gateway.sources.stream import Rtp, Send
 from gateway.sources.tables import RtmpAddress
-from gateway.video.annexb import AccessUnit
 from gateway.video.damage import Damage
+from gateway.video.nal import AccessUnit
 
 
 class Pushed:

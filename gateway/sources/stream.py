@@ -12,13 +12,12 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from gateway import clock
-from gateway.video.annexb import AccessUnit, Splitter
+from gateway.video.annexb import Splitter
 from gateway.video.damage import Damage
-from gateway.video.nal import Codec
+from gateway.video.nal import AccessUnit, Codec
 from gateway.video.packetiser import Packetiser
+from gateway.video.rtp import CLOCK_HZ
 from gateway.video.ts import Pieces
-
-RTP_HZ = 90_000  # RFC 6184 section 8.2.1, RFC 7798 section 7.1
 
 Send = Callable[[Sequence[bytes]], None]
 
@@ -97,14 +96,14 @@ class Elementary:
 
     def _look(self) -> None:
         self._timer = None
-        due, now = self._splitter.due(), clock.now()
-        if due is not None and due <= now:
-            self._out(self._splitter.flush(now))
+        due = self._splitter.due()
+        if due is not None and due <= clock.now():
+            self._out(self._splitter.flush())
         self._wait()
 
     def _out(self, units: Sequence[AccessUnit]) -> None:
         for unit in units:
-            self._rtp.picture(unit, int(unit.time * RTP_HZ))
+            self._rtp.picture(unit, int(unit.time * CLOCK_HZ))
 
 
 class Transport:

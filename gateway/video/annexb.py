@@ -15,17 +15,10 @@ from collections import Counter
 from gateway.video.damage import Damage
 from gateway.video.nal import KINDS, PEEK_SIZE, PICTURE_MAX, UNIT_MAX, UNITS_MAX, AccessUnit, Codec, Pictures, is_key, kind
 
-__all__ = ["AccessUnit", "Splitter", "joined"]
-
 START_CODE = b"\0\0\1"
 CARRIED_OVER = len(START_CODE) - 1  # bytes that may begin a start code
 QUIET_S, QUIET_MAX_S = 0.003, 0.024
 CALM_AFTER = 300
-
-
-def joined(units: list[bytes]) -> bytes:
-    """A byte stream of these units."""
-    return b"".join(b"\0\0\0\1" + unit for unit in units)
 
 
 class Splitter:
@@ -75,7 +68,7 @@ class Splitter:
         """When the picture in hand is complete if nothing comes; None if there is none. Then call `flush`."""
         return self._heard + self._quiet if self._pictures.in_picture or self._slice_open() else None
 
-    def flush(self, now: float) -> list[AccessUnit]:  # noqa: ARG002
+    def flush(self) -> list[AccessUnit]:
         """The stream is silent or has ended: the picture in hand is complete. Parameter sets wait for a picture."""
         out: list[AccessUnit] = []
         unit = self._buffer.rstrip(b"\0")

@@ -10,12 +10,13 @@ from gateway.sources import rtmp_amf0
 from gateway.sources.rtmp_session import RANDOM_SIZE, Session
 from gateway.sources.rtmp_video import VideoTags
 from gateway.video import length_prefixed, rtp
-from gateway.video.annexb import Splitter, joined
+from gateway.video.annexb import Splitter
 from gateway.video.depacketiser import Depacketiser
 from gateway.video.length_prefixed import Configuration
 from gateway.video.nal import AccessUnit, Codec, is_key
 from gateway.video.packetiser import Packetiser
 from gateway.video.ts import PACKET_SIZE, PIECE_SIZE, Pieces
+from tests.films import joined
 from tests.rtmp_publisher import HELLO, Publisher, avc_record, configuration_tag, hevc_record, picture_tag
 
 NALS: dict[Codec, list[bytes]] = {
@@ -24,7 +25,7 @@ NALS: dict[Codec, list[bytes]] = {
 }
 KEY = {codec: AccessUnit(nals[:4], True, 0.0, codec) for codec, nals in NALS.items()}
 NEXT = {codec: AccessUnit(nals[4:], False, 0.0, codec) for codec, nals in NALS.items()}
-STREAMS = {codec: joined(nals) + b"\0\0\1" + nals[3] for codec, nals in NALS.items()}
+STREAMS = {codec: joined(nals, b"\0\0\0\1") + b"\0\0\1" + nals[3] for codec, nals in NALS.items()}
 PACKETS = {
     codec: tuple(Packetiser(codec, 1, 1, mtu=60).packets(AccessUnit(nals, True, 0.0, codec), 0))
     for codec, nals in NALS.items()
@@ -54,9 +55,9 @@ def split(codec: Codec) -> Callable[[bytes], object]:
     def parse(data: bytes) -> object:
         splitter, half = Splitter(codec), len(data) // 2
         out = splitter.feed(data[:half], 0.0)
-        if len(data) % 2 and (due := splitter.due()) is not None:
-            out += splitter.flush(due)
-        out += splitter.feed(data[half:], 1.0) + splitter.flush(2.0)
+        if len(data) % 2:
+            out += splitter.flush()
+        out += splitter.feed(data[half:], 1.0) + splitter.flush()
         assert all(nal in data for unit in out for nal in unit.nals)
         assert all(unit.key == is_key(codec, unit.nals) for unit in out)
         for unit in out:

@@ -8,8 +8,9 @@ import pytest
 
 from gateway.demo.clip import CLIP
 from gateway.video import annexb, nal
-from gateway.video.annexb import QUIET_MAX_S, QUIET_S, Splitter, joined
+from gateway.video.annexb import QUIET_MAX_S, QUIET_S, Splitter
 from gateway.video.damage import Damage
+from tests import films
 
 # Headers, then first_mb_in_slice: 1 is 0, 010 is 1, 011 is 2 (H.264 section 9.1).
 SPS, PPS, SEI, DELIMITER = b"\x67\x42\x00\x1f", b"\x68\xce\x38", b"\x06\x05\x01\x80", b"\x09\xf0"
@@ -20,11 +21,15 @@ VPS5, SPS5, PPS5 = b"\x40\x01\x0c", b"\x42\x01\x01", b"\x44\x01\xc1"
 IDR5, TRAIL5, TRAIL5_SECOND = b"\x26\x01\xaf\x12", b"\x02\x01\xd0\x33", b"\x02\x01\x50\x33"
 
 
+def joined(nals: list[bytes]) -> bytes:
+    return films.joined(nals, b"\0\0\0\1")
+
+
 def pictures(stream: bytes, codec: nal.Codec = "h264", *, cuts: tuple[int, ...] = ()) -> list[list[bytes]]:
     splitter, out = Splitter(codec), []
     for begin, end in zip((0, *cuts), (*cuts, len(stream)), strict=True):
         out += splitter.feed(stream[begin:end], 0.0)
-    out += splitter.flush(0.0)
+    out += splitter.flush()
     assert not splitter.damage
     return [unit.nals for unit in out]
 
@@ -63,9 +68,9 @@ def test_a_key_picture_is_one_that_a_decoder_can_begin_with():
     splitter = Splitter("h264")
     taken = splitter.feed(joined([SPS, PPS, IDR, P, P]), 0.0)
     assert [unit.key for unit in taken] == [True]
-    assert [unit.key for unit in splitter.flush(0.0)] == [False, False]
+    assert [unit.key for unit in splitter.flush()] == [False, False]
     splitter = Splitter("h265")
-    assert [unit.key for unit in splitter.feed(joined([IDR5, TRAIL5, TRAIL5]), 0.0) + splitter.flush(0.0)] == [
+    assert [unit.key for unit in splitter.feed(joined([IDR5, TRAIL5, TRAIL5]), 0.0) + splitter.flush()] == [
         True,
         False,
         False,
@@ -86,11 +91,11 @@ def test_or_after_silence():
     assert splitter.due() is None, "parameter sets wait for their picture"
     splitter.feed(joined([IDR]), 2.0)
     assert splitter.due() == 2.0 + QUIET_S
-    (picture,) = splitter.flush(2.0 + QUIET_S)
+    (picture,) = splitter.flush()
     assert (picture.nals, picture.time) == ([SPS, PPS, IDR], 2.0)
     assert splitter.due() is None
     assert splitter.feed(joined([P]), 2.1) == []
-    assert splitter.flush(2.2)[0].nals == [P]
+    assert splitter.flush()[0].nals == [P]
     assert not splitter.damage
 
 
@@ -100,9 +105,9 @@ def test_a_start_code_that_silence_cuts_is_one(cut):
     splitter = Splitter("h264")
     stream = joined([IDR]) + joined([P])[:cut]
     splitter.feed(stream, 0.0)
-    assert [unit.nals for unit in splitter.flush(0.01)] == [[IDR]]
+    assert [unit.nals for unit in splitter.flush()] == [[IDR]]
     splitter.feed(joined([P])[cut:], 0.02)
-    assert [unit.nals for unit in splitter.flush(0.03)] == [[P]]
+    assert [unit.nals for unit in splitter.flush()] == [[P]]
     assert not splitter.damage
 
 
@@ -110,12 +115,12 @@ def test_a_unit_that_pauses_loses_its_rest_and_the_splitter_then_waits_longer():
     splitter = Splitter("h264")
     for pause in range(1, 6):
         splitter.feed(joined([LONG])[:1000], pause)
-        assert [unit.nals for unit in splitter.flush(pause + 0.1)] == [[LONG[:996].rstrip(b"\0")]]
+        assert [unit.nals for unit in splitter.flush()] == [[LONG[:996].rstrip(b"\0")]]
         for piece in range(1000, 5000, 1000):
             assert splitter.feed(joined([LONG])[piece : piece + 1000], pause + 0.2) == []
         splitter.feed(joined([P]), pause + 0.3)
         assert splitter.due() == pytest.approx(pause + 0.3 + min(QUIET_S * 2**pause, QUIET_MAX_S))
-        assert [unit.nals for unit in splitter.flush(pause + 0.4)] == [[P]]
+        assert [unit.nals for unit in splitter.flush()] == [[P]]
         assert splitter.damage == {Damage.PAUSE_IN_UNIT: pause}
 
 
@@ -123,7 +128,7 @@ def test_it_waits_less_again_when_the_stream_is_calm(monkeypatch):
     monkeypatch.setattr(annexb, "CALM_AFTER", 10)
     splitter = Splitter("h264")
     splitter.feed(joined([LONG])[:1000], 0.0)
-    splitter.flush(1.0)
+    splitter.flush()
     splitter.feed(joined([LONG])[1000:] + joined([P]), 2.0)
     assert splitter.due() == pytest.approx(2.0 + 2 * QUIET_S)
     for second in range(3, 40):
@@ -136,13 +141,13 @@ def test_it_waits_less_again_when_the_stream_is_calm(monkeypatch):
 def test_slices_that_come_one_by_one_keep_the_time_of_their_picture(codec, first, second):
     splitter = Splitter(codec)
     splitter.feed(joined([first]), 5.0)
-    (begun,) = splitter.flush(5.003)
+    (begun,) = splitter.flush()
     splitter.feed(joined([second]), 5.01)
-    (rest,) = splitter.flush(5.02)
+    (rest,) = splitter.flush()
     assert (begun.time, rest.time, rest.nals) == (5.0, 5.0, [second])
     assert splitter.damage == {Damage.PAUSE_IN_PICTURE: 1}
     splitter.feed(joined([first]), 5.04)
-    assert splitter.flush(5.05)[0].time == 5.04
+    assert splitter.flush()[0].time == 5.04
 
 
 def test_what_precedes_the_first_start_code_is_counted_once():
@@ -150,7 +155,7 @@ def test_what_precedes_the_first_start_code_is_counted_once():
     for _ in range(3):
         splitter.feed(b"rubbish", 0.0)
     splitter.feed(joined([IDR]), 0.0)
-    assert [unit.nals for unit in splitter.flush(0.0)] == [[IDR]]
+    assert [unit.nals for unit in splitter.flush()] == [[IDR]]
     assert splitter.damage == {Damage.OUTSIDE_UNIT: 1}
 
 
@@ -159,7 +164,7 @@ def test_what_is_too_large_is_left_out(monkeypatch):
     splitter = Splitter("h264")
     splitter.feed(joined([SPS, LONG]), 0.0)
     splitter.feed(joined([P]), 0.0)
-    assert [unit.nals for unit in splitter.flush(0.0)] == [[SPS], [P]]
+    assert [unit.nals for unit in splitter.flush()] == [[SPS], [P]]
     assert splitter.damage == {Damage.UNIT_TOO_LONG: 1}
     assert len(splitter._buffer) <= 2
 
@@ -168,19 +173,19 @@ def test_a_picture_has_a_bound(monkeypatch):
     monkeypatch.setattr(annexb, "UNITS_MAX", 3)
     splitter = Splitter("h264")
     splitter.feed(joined([SPS, PPS, IDR, IDR[:1] + P_SECOND[1:], P]), 0.0)
-    assert [len(unit.nals) for unit in splitter.flush(0.0)] == [3, 1]
+    assert [len(unit.nals) for unit in splitter.flush()] == [3, 1]
     assert splitter.damage == {Damage.PICTURE_TOO_LARGE: 1}
     monkeypatch.setattr(annexb, "PICTURE_MAX", 6)
     splitter.feed(joined([IDR, IDR]), 0.0)
-    splitter.flush(0.0)
+    splitter.flush()
     splitter.feed(joined([P, P_SECOND, P_THIRD]), 0.0)
-    assert [unit.nals for unit in splitter.flush(0.0)] == [[P]]
+    assert [unit.nals for unit in splitter.flush()] == [[P]]
 
 
 def test_empty_and_short_units_are_left_out():
     splitter = Splitter("h265")
     splitter.feed(b"\0\0\1\0\0\1\x40" + joined([IDR5]), 0.0)
-    assert [unit.nals for unit in splitter.flush(0.0)] == [[IDR5]]
+    assert [unit.nals for unit in splitter.flush()] == [[IDR5]]
     assert splitter.damage == {Damage.UNIT_TOO_SHORT: 1}
 
 
