@@ -17,7 +17,7 @@ from firmware_shims import vendor_feed
 from firmware_shims.vendor_feed import Kind, Record, WrongRecord
 from gateway import clock
 from gateway.report.source_status import State
-from gateway.sources.output import AGAIN_S, STREAM_PER_S
+from gateway.sources.allowance import AGAIN_S, STREAM_PER_S, Allowance
 from keys.printable import printable
 
 if os.name == "posix":
@@ -45,7 +45,7 @@ class Feeder:
             say(f"{name}: only programs of our own user may connect: {fault}")
         self._loop.add_reader(self._listening, self._accept)
         self._connection: socket.socket | None = None
-        self._left, self._at = float(STREAM_PER_S), clock.now()
+        self._allowance = Allowance(STREAM_PER_S)
         self._again: asyncio.TimerHandle | None = None
         self._pause: asyncio.TimerHandle | None = None
         self._number: int | None = None
@@ -101,10 +101,7 @@ class Feeder:
 
     def _read(self) -> None:
         assert self._connection is not None
-        now = clock.now()
-        self._left = min(STREAM_PER_S, self._left + (now - self._at) * STREAM_PER_S)
-        self._at = now
-        if self._left <= 0:
+        if not self._allowance.is_left():
             self._loop.remove_reader(self._connection)
             self._again = self._loop.call_later(AGAIN_S, self._resume)
             return
@@ -115,7 +112,7 @@ class Feeder:
         except OSError as error:
             self._drop(str(error.strerror))
             return
-        self._left -= max(len(packet), RECORD_COST)
+        self._allowance.use(max(len(packet), RECORD_COST))
         if not packet:
             self._drop("the vendor process has closed its connection")
         elif flags & socket.MSG_TRUNC:

@@ -10,14 +10,11 @@ import asyncio
 import os
 from collections.abc import Callable
 
-from gateway import clock
+from gateway.sources.allowance import AGAIN_S, Allowance
 from keys.printable import printable
 
 CHUNK = 1 << 16
-STREAM_PER_S = 8 << 20  # bytes; four times the largest video here
-ERRORS_PER_S = 1 << 20
-AT_ONCE_S = 1.0  # a burst may be as much as comes in this time
-AGAIN_S = 0.05
+ERRORS_PER_S = 1 << 20  # bytes
 LINE_MAX = 300  # characters
 HIDDEN = "***"
 
@@ -26,28 +23,27 @@ class Pipe:
     """`take` gets what was read; `ended` becomes True when the child has closed it."""
 
     def __init__(self, fd: int, take: Callable[[bytes], None], per_s: int) -> None:
-        self._fd, self._take, self._per_s = fd, take, per_s
+        self._fd, self._take, self._allowance = fd, take, Allowance(per_s)
         self._loop = asyncio.get_running_loop()
-        self._left, self._at = float(per_s * AT_ONCE_S), clock.now()
         self._again: asyncio.TimerHandle | None = None
         self.ended = False
         self._loop.add_reader(fd, self._read)
 
     def _read(self) -> None:
-        now = clock.now()
-        self._left = min(self._per_s * AT_ONCE_S, self._left + (now - self._at) * self._per_s)
-        self._at = now
-        if self._left <= 0:
+        if self._allowance.is_left():
+            self._read_chunk()
+        else:
             self._loop.remove_reader(self._fd)
             self._again = self._loop.call_later(AGAIN_S, self._resume)
-            return
+
+    def _read_chunk(self) -> None:
         try:
             data = os.read(self._fd, CHUNK)
         except BlockingIOError:
             return
         except OSError:
             data = b""
-        self._left -= len(data)
+        self._allowance.use(len(data))
         if data:
             self._take(data)
         else:
@@ -67,8 +63,7 @@ class Pipe:
     def rest(self) -> None:
         """Once more, after the child has ended."""
         if not self.ended:
-            self._left = max(self._left, 1.0)
-            self._read()
+            self._read_chunk()
 
 
 class LastLine:

@@ -19,7 +19,8 @@ from gateway import clock
 from gateway.errors import ConfigError
 from gateway.report.source_status import State
 from gateway.sources import processes
-from gateway.sources.output import ERRORS_PER_S, STREAM_PER_S, LastLine, Pipe
+from gateway.sources.allowance import STREAM_PER_S
+from gateway.sources.output import ERRORS_PER_S, LastLine, Pipe
 from gateway.sources.processes import Started
 
 SILENT_S = 3.0

@@ -15,8 +15,8 @@ import pytest
 from firmware_shims.vendor_feed import RECORD_MAX, Kind, Record, make
 from gateway import clock
 from gateway.report.source_status import State
+from gateway.sources.allowance import AGAIN_S, STREAM_PER_S
 from gateway.sources.feeder import LOCKED, RECORD_COST, Feeder
-from gateway.sources.output import AGAIN_S, STREAM_PER_S
 
 WITHIN_S = 10.0
 
