@@ -85,12 +85,8 @@ def _program(name: str, program: str, user: Account) -> Iterator[Finding]:
     with user.acting():
         found = shutil.which(program)
     if found is None:
-        cure = (
-            f"sudo apt install {program}"
-            if program in {"ffmpeg", "rpicam-vid"}
-            else f"install it, or correct run of {name}"
-        )
-        cure = cure.replace("rpicam-vid", "rpicam-apps")
+        package = PACKAGES.get(program)
+        cure = f"sudo apt install {package}" if package else f"install it, or correct run of {name}"
         yield do(WHAT, f"{name}: {user.name} finds no program {printable(program)}", cure)
 
 
@@ -137,8 +133,9 @@ def _port(name: str, host: str, port: int) -> Iterator[Finding]:
         try:
             made.bind((host, port))
         except OSError as error:
-            others = [each for each in holder.of_port(port, "tcp") if not _is_source(each.pid)]
-            if others or not holder.of_port(port, "tcp"):
+            holders = holder.of_port(port, "tcp")
+            others = [each for each in holders if not _is_source(each.pid)]
+            if others or not holders:
                 said = ", ".join(map(str, others)) or error.strerror
                 absent = error.errno == errno.EADDRNOTAVAIL
                 cure = f"give this computer the address {host}" if absent else f"name another port in rtmp of {name}"

@@ -40,9 +40,20 @@ def test_a_program_that_is_there_is_ok(tmp_path):
     assert "dji has its picture before the seal" in found.text
 
 
-def test_a_program_that_is_missing_has_a_cure(tmp_path):
-    (found,) = asked(tmp_path, source(run=("rpicam-vid-of-no-one", "-o", "-"), gives="h264"))
-    assert (found.state, "finds no program" in found.text) == ("do this", True)
+@pytest.mark.parametrize(
+    ("program", "cure"),
+    [
+        ("ffmpeg", "sudo apt install ffmpeg"),
+        ("rpicam-vid", "sudo apt install rpicam-apps"),
+        ("gst-launch-1.0", "sudo apt install gstreamer1.0-tools"),
+        ("program-of-no-one", "install it, or correct run of front"),
+    ],
+)
+def test_a_program_that_is_missing_has_a_cure(tmp_path, monkeypatch, program, cure):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    (found,) = asked(tmp_path, source(run=(program, "-o", "-"), gives="h264"))
+    assert (found.state, found.cure) == ("do this", cure)
+    assert "finds no program" in found.text
 
 
 def test_a_device_that_is_missing_is_named(tmp_path):
