@@ -42,8 +42,7 @@ def held(frame: bytes) -> str | None:
     number = mavlink.message_id(frame)
     if number == SETUP_SIGNING:
         return name_of(number)
-    begin = mavlink.V2_HEADER if frame[0] == mavlink.V2 else mavlink.V1_HEADER
-    payload = frame[begin : begin + frame[1]]
+    payload = mavlink.payload(frame)
     texts = [_text(MESSAGES[number].bytes_in(payload, field)) for field in _FIELDS.get(number, ())]
     return None if all(map(_STAYS_INSIDE.fullmatch, texts)) else name_of(number)
 
@@ -59,7 +58,7 @@ def marked(frame: bytes) -> bytes | None:
     stop, message = mavlink.V2_HEADER + frame[1], MESSAGES[STREAM]
     if not frames.checksum_fits(frame, stop, message.crc_extra):  # a new one would hide that it is damaged
         return None
-    payload = frame[mavlink.V2_HEADER : stop]
+    payload = mavlink.payload(frame)
     camera = frame[6] - _CAMERAS.start if frame[6] in _CAMERAS else 0
     place = camera + max(0, int(message.number_in(payload, "stream_id")) - 1)  # some count from 0: MAVSDK
     return frames.changed(frame, {"uri": MARKS[place]}) if place < len(MARKS) else None
@@ -74,6 +73,6 @@ def at_station(frame: bytes | memoryview, ports: Sequence[int | None]) -> bytes 
     """A frame from an aircraft, with the station's own port in place of a mark; `ports`: of its players, by lane."""
     if not is_stream(frame) or frame[2]:
         return frame
-    uri = _text(MESSAGES[STREAM].bytes_in(bytes(frame[mavlink.V2_HEADER : mavlink.V2_HEADER + frame[1]]), "uri"))
+    uri = _text(MESSAGES[STREAM].bytes_in(mavlink.payload(frame), "uri"))
     port = ports[MARKS.index(uri)] if uri in MARKS[: len(ports)] else None
     return frame if port is None else frames.changed(bytes(frame), {"uri": b"%d" % port, "type": _RTP_OVER_UDP})

@@ -12,8 +12,8 @@ from firmware_shims.definitions import MESSAGES, NUMBER_OF
 from firmware_shims.heartbeat import AUTOPILOT
 
 _ACK = MESSAGES[NUMBER_OF["COMMAND_ACK"]]
-_COMMANDS = {NUMBER_OF["COMMAND_LONG"], NUMBER_OF["COMMAND_INT"]}
-_FIELDS = struct.Struct("<HBBiBB")  # command, result; extensions: progress, result_param2, target system and component
+COMMANDS = {NUMBER_OF["COMMAND_LONG"], NUMBER_OF["COMMAND_INT"]}
+FIELDS = struct.Struct("<HBBiBB")  # command, result; extensions: progress, result_param2, target system and component
 DENIED = 2  # MAV_RESULT_DENIED
 
 
@@ -23,7 +23,7 @@ def denied(frame: bytes) -> bytes | None:
     None if it is no command, or for no one system: a sender expects the answer of the one that it asked.
     """
     number = mavlink.message_id(frame)
-    if number not in _COMMANDS:
+    if number not in COMMANDS:
         return None
     message, payload = MESSAGES[number], mavlink.payload(frame)
     command, system, component = (
@@ -32,5 +32,5 @@ def denied(frame: bytes) -> bytes | None:
     if not system:
         return None
     asker, part, seq = mavlink.key(frame)
-    answer = _FIELDS.pack(command, DENIED, 0, 0, asker, part)
+    answer = FIELDS.pack(command, DENIED, 0, 0, asker, part)
     return frames.made(_ACK, answer, (system, component or AUTOPILOT), seq)

@@ -26,9 +26,10 @@ class Guard:
     """One policy: a listed one by its name, KeyError if there is none of that name; or an agency's own."""
 
     def __init__(self, policy: str | GuardPolicy) -> None:
-        own = None if isinstance(policy, str) else policy
-        self.policy = own.name if own else str(policy)
-        self._rules = None if policy == "maintainer" else own or BY_NAME[self.policy]
+        if isinstance(policy, str):
+            self.policy, self._rules = policy, None if policy == "maintainer" else BY_NAME[policy]
+        else:
+            self.policy, self._rules = policy.name, policy
 
     def held(self, frame: bytes | memoryview) -> str | None:
         """None if a whole frame may go to the flight controller; otherwise its name, and the part that is the reason.

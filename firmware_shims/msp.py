@@ -46,14 +46,13 @@ def request(command: int) -> bytes:
 class Parser:
     """Finds the replies in a stream, whatever the boundaries of reads.
 
-    `replies`        replies delivered
-    `skipped_bytes`  noise: bytes that were part of none
+    `skipped_bytes`  noise: bytes that were part of no reply
     """
 
-    __slots__ = ("_rest", "replies", "skipped_bytes")
+    __slots__ = ("_rest", "skipped_bytes")
 
     def __init__(self) -> None:
-        self.replies = self.skipped_bytes = 0
+        self.skipped_bytes = 0
         self._rest = b""
 
     def feed(self, data: bytes | memoryview) -> list[Reply]:
@@ -74,7 +73,6 @@ class Parser:
             used += size
         rest = end if at < 0 else at
         self.skipped_bytes += rest - used
-        self.replies += len(out)
         self._rest = data[rest:]
         return out
 

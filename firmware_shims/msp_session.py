@@ -176,7 +176,7 @@ class MspSession:
 
     def _says(self, text: str) -> bytes:
         content = statustext.payload(statustext.NOTICE, text[: statustext.TEXT_MAX])
-        return self._sender.frame(NUMBER_OF["STATUSTEXT"], content)
+        return self._sender.frame(statustext.NUMBER, content)
 
     def _since_ms(self, now: float) -> int:
         """Since this session began: MSP does not say when the flight controller was started."""

@@ -72,7 +72,6 @@ class Status(NamedTuple):
 
 NO_FIX, FIX_2D, FIX_3D = 1, 2, 3
 Values = Attitude | Altitude | Position | Power | Status
-Reader = Callable[[bytes], Values]
 
 
 def read(form: str, payload: bytes) -> tuple[Any, ...]:

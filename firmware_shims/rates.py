@@ -14,7 +14,7 @@ import math
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 
-from firmware_shims import heartbeat, mavlink, shim
+from firmware_shims import command_ack, heartbeat, mavlink, shim
 from firmware_shims.definitions import COMMAND_NUMBER_OF, MESSAGES, NUMBER_OF
 from firmware_shims.heartbeat import AUTOPILOT, Heartbeat
 from firmware_shims.sender import Sender
@@ -25,9 +25,7 @@ TRIES = 3
 AWAY_AFTER_S = 5.0  # without a heartbeat the flight controller may have been restarted
 _INTERVAL = COMMAND_NUMBER_OF["SET_MESSAGE_INTERVAL"]
 _COMMAND, _ACK, _STREAM = (NUMBER_OF[name] for name in ("COMMAND_LONG", "COMMAND_ACK", "REQUEST_DATA_STREAM"))
-_COMMANDS = (_COMMAND, NUMBER_OF["COMMAND_INT"])
 _COMMAND_FORM, _STREAM_FORM = struct.Struct("<7fHBBB"), struct.Struct("<HBBBB")
-_ACK_FORM = struct.Struct("<HBBiBB")
 _STREAM_AT, _ALL_STREAMS = 4, 0
 _ACCEPTED, _UNSUPPORTED = 0, 3  # MAV_RESULT
 
@@ -75,8 +73,8 @@ class Rates:
 
     def _is_ours(self, frame: bytes) -> bool:
         """Whether it answers our request; old firmware does not say whom it answers."""
-        content = mavlink.payload(frame).ljust(_ACK_FORM.size, b"\0")
-        command, result, _, _, system, component = _ACK_FORM.unpack_from(content)
+        content = mavlink.payload(frame).ljust(command_ack.FIELDS.size, b"\0")
+        command, result, _, _, system, component = command_ack.FIELDS.unpack_from(content)
         if command != _INTERVAL or (system, component) not in ((self._system, ONBOARD_COMPUTER), (0, 0)):
             return False
         if not system and (self._shared or not self._waits):
@@ -100,7 +98,7 @@ class Rates:
         """A station's frames that go to the flight controller: the rates that it sets are its own from now on."""
         for frame in frames:
             number = mavlink.message_id(frame)
-            if number in _COMMANDS:
+            if number in command_ack.COMMANDS:
                 self._command_sent_up(number, mavlink.payload(frame))
             elif number == _STREAM:
                 stream = mavlink.payload(frame).ljust(_STREAM_FORM.size, b"\0")[_STREAM_AT]

@@ -5,15 +5,13 @@ What must not live here: the sentences, and when one is sent.
 
 from __future__ import annotations
 
-from collections import Counter
-
-from firmware_shims import frames
-from firmware_shims.definitions import MESSAGES, NUMBER_OF
+from firmware_shims.definitions import NUMBER_OF
+from firmware_shims.sender import Sender
 
 UDP_BRIDGE, ONBOARD_COMPUTER = 240, 191  # MAV_COMP_ID: this gateway says it, and not the flight controller
 TEXT_MAX = 50  # bytes of one message
 WARNING, NOTICE = 4, 5  # MAV_SEVERITY
-_MESSAGE = MESSAGES[NUMBER_OF["STATUSTEXT"]]
+NUMBER = NUMBER_OF["STATUSTEXT"]
 
 
 def payload(severity: int, text: str) -> bytes:
@@ -29,10 +27,10 @@ class Speaker:
 
     def __init__(self, component: int = UDP_BRIDGE) -> None:
         self._component = component
-        self._next: Counter[int] = Counter()
+        self._senders: dict[int, Sender] = {}
 
     def frame(self, system: int, severity: int, text: str) -> bytes:
         """A MAVLink 2 frame; ValueError as `payload`."""
-        seq = self._next[system]
-        self._next[system] = (seq + 1) % 256
-        return frames.made(_MESSAGE, payload(severity, text), (system, self._component), seq)
+        if (sender := self._senders.get(system)) is None:
+            sender = self._senders[system] = Sender(system, self._component)
+        return sender.frame(NUMBER, payload(severity, text))

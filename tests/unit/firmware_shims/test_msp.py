@@ -13,20 +13,17 @@ ATTITUDE = Reply(108, bytes.fromhex("c80000000000"), refused=False)
 
 @pytest.mark.parametrize(
     ("command", "frame"),
-    [(108, "24 4d 3c 00 6c 6c"), (0x2002, "24 58 3c 00 02 20 00 00 b8"), (255, "24 58 3c 00 ff 00 00 00 b9")],
+    [(108, "24 4d 3c 00 6c 6c"), (0x2002, "24 58 3c 00 02 20 00 00 b8"), (255, "24 58 3c 00 ff 00 00 00 e2")],
 )
 def test_requests(command: int, frame: str):
-    made = request(command)
-    assert made[:-1] == bytes.fromhex(frame)[:-1]
-    if command != 255:
-        assert made == bytes.fromhex(frame)
+    assert request(command) == bytes.fromhex(frame)
 
 
 def test_a_reply_of_betaflight_cut_at_each_byte():
     for at in range(len(ROLL_20) + 1):
         parser = Parser()
         assert parser.feed(ROLL_20[:at]) + parser.feed(ROLL_20[at:]) == [ATTITUDE]
-        assert (parser.skipped_bytes, parser.replies) == (0, 1)
+        assert parser.skipped_bytes == 0
 
 
 @pytest.mark.parametrize("how", [{}, {"version2": True}, {"inside": True}], ids=["1", "2", "2 inside 1"])
