@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
 import os
 import shutil
 import signal
@@ -11,27 +9,24 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from gateway.demo.stage import HOST, Program, drain, free_port, port_of, run_until, udp_socket
+from gateway.demo.stage import HOST, Program, free_port, port_of, run_until
 from gateway.sources import tables
 from gateway.sources.feeder import FOLDER, NAME
-from gateway.video.depacketiser import Depacketiser
 from tests.system import camera
 from tests.system.endurance import FC_BAUD, SerialFc
 from tests.system.house import Flight, House, zegel
+from tests.system.source_stage import ROOT, Player, Stage, command_lines, of_source, prepared, staged, table
 from tests.system.users import socket_of
 
-ROOT = Path(__file__).parents[2]
 CAMERA = (sys.executable, "-m", "tests.system.camera")
 FEWEST, AWAY_S = 20, 2.0
 MBIT_4 = 4_000_000 // 8 // camera.PER_S  # bytes of a picture
 ROGUE = 4712
-GI = "import gi; gi.require_version('GstRtspServer', '1.0')"
-SYSTEM_PYTHON = "/usr/bin/python3"
 FEEDER = '[vendor.psdk]\nrun = ["/opt/psdk"]\n'
 SENDS_RTP = """
 import socket, sys, time
@@ -40,81 +35,11 @@ while True:
     made.sendto(bytes(50), ("127.0.0.1", int(sys.argv[1])))
     time.sleep(0.03)
 """
-LOGIN = ("operator", "pa:ss w@rd/%1")
-RESTARTS = 20
-
-
-class Player:
-    """What arrives at a player: the numbers of whole pictures, with the time of each."""
-
-    def __init__(self) -> None:
-        self.socket = udp_socket()
-        self.port = port_of(self.socket)
-        self.numbers: list[int] = []
-        self.times: list[float] = []
-        self.packets = 0
-        self._pictures = Depacketiser("h264")
-
-    def take(self) -> None:
-        for packet in drain(self.socket):
-            self.packets += 1
-            for unit, _ in self._pictures.feed(packet, time.monotonic()):
-                if (number := camera.number_of(unit.nals)) is not None:
-                    self.numbers.append(number)
-                    self.times.append(time.monotonic())
-
-    def gaps(self) -> list[tuple[int, int]]:
-        """Of each: the last number before it, the first one after it."""
-        return [pair for pair in zip(self.numbers, self.numbers[1:], strict=False) if pair[1] != pair[0] + 1]
-
-
-class Stage:
-    """air.toml with these tables, and `zegel source`. `ports` are those where the two lanes of a `zegel air` are."""
-
-    def __init__(self, folder: Path, text: str, ports: Sequence[int]) -> None:
-        self.config = folder / "air.toml"
-        video = json.dumps([f"udpin:{HOST}:{port}" for port in ports])
-        self.config.write_text(f'device = "{folder}/none"\nlink = ["udpout:{HOST}:9"]\nvideo = {video}\n{text}')
-        self.program = Program(("source", "--config", str(self.config)), folder, "source")
-
-    def status(self) -> dict[str, dict[str, object]]:
-        """By source."""
-        (found,) = [each for each in json.loads(zegel("status", "--json")) if each["role"] == "source"]
-        return {each["name"]: each for each in found["sources"]}
-
-
-@contextlib.contextmanager
-def staged(folder: Path, text: str, ports: Sequence[int]) -> Iterator[Stage]:
-    stage = Stage(folder, text, ports)
-    try:
-        yield stage
-    finally:
-        assert stage.program.end() == 0, stage.program.output()
-        assert not of_source(folder), "nothing that it started still runs"
-
-
-def of_source(folder: Path) -> list[int]:
-    """The processes of cameras that this test started."""
-    return [pid for pid, words in command_lines() if str(folder) in words and "tests.system.camera" in words]
-
-
-def command_lines() -> Iterator[tuple[int, str]]:
-    for each in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            yield int(each.parent.name), each.read_bytes().replace(b"\0", b" ").decode(errors="replace")
-
-
-def table(name: str, lane: str, **values: object) -> str:
-    lines = [f"{key} = {json.dumps(value)}" for key, value in {"name": name, "lane": lane, "seen_by": "", **values}.items()]
-    return "\n".join(["[[source]]", *lines, ""])
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    (tmp_path / "run").mkdir(mode=0o700)
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
-    monkeypatch.chdir(ROOT)
-    return tmp_path
+    return prepared(tmp_path, monkeypatch)
 
 
 class InTheAir:
@@ -390,91 +315,3 @@ def test_the_cost_of_8_mbit_s(folder, figure, monkeypatch):
 def processor_s(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-# --- RTSP ---
-
-
-def has_rtsp_server() -> bool:
-    return subprocess.run([SYSTEM_PYTHON, "-c", GI], capture_output=True, check=False).returncode == 0
-
-
-class RtspServer:
-    def __init__(self, port: int) -> None:
-        script = ROOT / "tests/system/rtsp_server.py"
-        words = [SYSTEM_PYTHON, str(script), str(port)]
-        self.process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write("\n".join((*LOGIN, "")).encode())
-        self.process.stdin.flush()
-        assert self.process.stdout.readline() == b"ready\n"
-
-    def end(self) -> None:
-        self.process.kill()
-        self.process.wait()
-
-
-def rtsp_table(folder: Path, port: int, login: Sequence[str]) -> str:
-    secret = folder / "front.secret"
-    secret.write_text(":".join(login))
-    secret.chmod(0o600)
-    return table("front", "a", rtsp=f"rtsp://{HOST}:{port}/live", credentials=str(secret))
-
-
-RTSP = pytest.mark.skipif(
-    not (has_rtsp_server() and shutil.which("ffmpeg")),
-    reason="needs ffmpeg and GStreamer's RTSP server: apt install ffmpeg python3-gi gir1.2-gst-rtsp-server-1.0",
-)
-
-
-@RTSP
-@pytest.mark.parametrize("restarts", [1, pytest.param(RESTARTS, marks=pytest.mark.soak)])
-def test_rtsp_with_a_password_that_no_command_line_has_comes_back_after_the_server(folder, restarts):
-    port, player = free_port(), Player()
-    server = RtspServer(port)
-    seen: list[str] = []
-
-    def step() -> None:
-        player.take()
-        seen.extend(words for _, words in command_lines() if "ss w" in words or "ss%20w" in words)
-
-    try:
-        with staged(folder, rtsp_table(folder, port, LOGIN), (player.port, free_port())) as stage:
-            for _ in range(restarts + 1):
-                at, wanted = time.monotonic(), player.packets + FEWEST
-                assert run_until(lambda least=wanted: player.packets > least, step, [player.socket], 30), (
-                    stage.program.output()
-                )
-                print(f"pictures {time.monotonic() - at:.2f} s after the server")
-                server.end()
-                run_until(lambda: False, step, [player.socket], 0.5)
-                server = RtspServer(port)
-            text = stage.program.output() + zegel("status", "--json")
-    finally:
-        server.end()
-    assert seen == []
-    assert "ss w" not in text
-    assert "ss%20w" not in text
-
-
-@RTSP
-def test_a_wrong_password_is_an_error_that_does_not_show_it(folder):
-    port = free_port()
-    server = RtspServer(port)
-    try:
-        with staged(folder, rtsp_table(folder, port, ("operator", "wr@ng")), (free_port(), free_port())) as stage:
-            assert run_until(lambda: "401" in stage.program.output(), lambda: None, [], 20), stage.program.output()
-            text = stage.program.output() + zegel("status", "--json")
-    finally:
-        server.end()
-    assert "wr@ng" not in text
-    assert "wr%40ng" not in text
-
-
-def test_credentials_that_others_may_read_are_not_used(folder):
-    text = rtsp_table(folder, 1, LOGIN)
-    (folder / "front.secret").chmod(0o640)
-    with staged(folder, text, (free_port(), free_port())) as stage:
-        assert run_until(lambda: "may be read by others" in stage.program.output(), lambda: None, [], 20)
-        assert "ss w" not in stage.program.output()
