@@ -13,11 +13,10 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-from firmware_shims import mavlink
+from firmware_shims import mavlink, tlog
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "zegel-tests"
 WITHIN_S = 120
-TIME_SIZE = 8  # before each frame of a tlog
 
 
 class Log(NamedTuple):
@@ -55,20 +54,7 @@ def frames(log: Log) -> list[bytes]:
     if not log.is_tlog:
         framer = mavlink.Framer()
         return framer.feed(data) + framer.end_of_burst()
-    found, at = [], 0
-    while at + TIME_SIZE < len(data):
-        begin = at + TIME_SIZE
-        at = begin + _size(data[begin : begin + 3])
-        if at <= len(data):  # the last frame of a log may be cut off
-            found.append(data[begin:at])
-    return found
-
-
-def _size(head: bytes) -> int:
-    if head[0] == mavlink.V1:
-        return mavlink.V1_HEADER + head[1] + mavlink.CHECKSUM_SIZE
-    signature = mavlink.SIGNATURE_SIZE if head[2] & mavlink.SIGNED else 0
-    return mavlink.V2_HEADER + head[1] + mavlink.CHECKSUM_SIZE + signature
+    return [frame for _, frame in tlog.frames(data)]
 
 
 def _file(log: Log) -> Path:

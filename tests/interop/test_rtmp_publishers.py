@@ -62,6 +62,17 @@ def published(words: Sequence[str | Path]) -> Ingest:
     return ingest
 
 
+def publisher(path: Path, url: str, *options: str) -> list[str]:
+    return [str(word) for word in (*films.FFMPEG, *options, "-i", path, "-c", "copy", "-f", "flv", url)]
+
+
+async def until_it_sends(ingest: Ingest, words: Sequence[str]) -> asyncio.subprocess.Process:
+    program = await asyncio.create_subprocess_exec(*words)
+    while len(ingest.got) < 10:
+        await asyncio.sleep(0.01)
+    return program
+
+
 def slices(pictures: Sequence[AccessUnit]) -> list[list[bytes]]:
     """Without parameter sets and messages, which go into a container's header, and without the zero of a start code.
 
@@ -148,11 +159,9 @@ def test_two_programs_on_one_key(film):
     path, ingest = film("h264"), Ingest()
 
     async def play() -> None:
-        words = [str(word) for word in (*films.FFMPEG, "-re", "-i", path, "-c", "copy", "-f", "flv", ingest.url)]
+        words = publisher(path, ingest.url, "-re")
         async with ingest.running():
-            first = await asyncio.create_subprocess_exec(*words)
-            while len(ingest.got) < 10:
-                await asyncio.sleep(0.01)
+            first = await until_it_sends(ingest, words)
             second = await asyncio.create_subprocess_exec(*words, stderr=subprocess.PIPE)
             _, said = await second.communicate()
             assert second.returncode
@@ -167,11 +176,9 @@ def test_a_program_that_is_killed_makes_room(film):
     path, ingest = film("h264"), Ingest()
 
     async def play() -> None:
-        words = [str(word) for word in (*films.FFMPEG, "-re", "-i", path, "-c", "copy", "-f", "flv", ingest.url)]
+        words = publisher(path, ingest.url, "-re")
         async with ingest.running():
-            first = await asyncio.create_subprocess_exec(*words)
-            while len(ingest.got) < 10:
-                await asyncio.sleep(0.01)
+            first = await until_it_sends(ingest, words)
             first.kill()
             await first.wait()
             while ingest.said[-1] != rtmp.WAITING:
@@ -196,13 +203,12 @@ def answers(port: int, film_path: Path) -> list[tuple[int, int, object]]:
 
     async def play() -> None:
         async def between(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            to_server, from_server = await asyncio.open_connection(HOST, port), (writer, said)
-            await asyncio.gather(pump(reader, to_server[1], bytearray()), pump(to_server[0], *from_server))
+            from_server, to_server = await asyncio.open_connection(HOST, port)
+            await asyncio.gather(pump(reader, to_server, bytearray()), pump(from_server, writer, said))
 
         server = await asyncio.start_server(between, HOST, 0)
         url = f"rtmp://{HOST}:{server.sockets[0].getsockname()[1]}/live/front"
-        words = [str(word) for word in (*films.FFMPEG, "-i", film_path, "-c", "copy", "-f", "flv", url)]
-        assert await (await asyncio.create_subprocess_exec(*words)).wait() == 0
+        assert await (await asyncio.create_subprocess_exec(*publisher(film_path, url))).wait() == 0
         server.close()
 
     asyncio.run(asyncio.wait_for(play(), WITHIN_S))
