@@ -18,6 +18,7 @@ from firmware_shims.vendor_feed import Kind, Record, WrongRecord
 from gateway import clock
 from gateway.report.source_status import State
 from gateway.sources.allowance import AGAIN_S, STREAM_PER_S, Allowance
+from gateway.sources.runner import SILENT_S
 from keys.printable import printable
 
 if os.name == "posix":
@@ -25,7 +26,6 @@ if os.name == "posix":
 
 FOLDER, NAME = "feed", "socket"  # within the folder of the status sockets: feed/NAME/socket
 GROUP = "zegel-feed"  # of the users of the jails; without it only our own user may connect
-SILENT_S = 3.0
 RECORD_COST = 1024  # bytes that a shorter record counts for: what it costs is the time for it, not its bytes
 TOPICS_MAX = 256
 PLACE_MODE, LOCKED, SHARED = 0o711, 0o600, 0o660
