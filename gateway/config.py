@@ -26,6 +26,8 @@ from gateway.endpoints.address import Address, AddressError, parse
 from gateway.endpoints.endpoint import BUFFER
 from gateway.endpoints.feed import parse_feed
 from gateway.errors import ConfigError
+from gateway.recording import settings
+from gateway.recording.settings import Record
 from gateway.sources import tables
 from gateway.sources.tables import Source, Vendor
 from keys.errors import WrongToml
@@ -90,6 +92,7 @@ class AirConfig(_Role, frozen=True, kw_only=True):
     source: tuple[Source, ...] = ()  # what `zegel source` brings to the lanes; air needs to know who else sees it
     vendor: dict[str, Vendor] = {}
     no_fc: bool = False  # there is no flight controller, as at a vendor's controller: its silence is no fault
+    record: Record = Record()
     seen_by: tuple[str, ...] = ()  # vendors that hold what comes to `video` without a source, such as RTP of an app
 
     def vendors(self) -> list[str]:
@@ -226,6 +229,8 @@ def _of(kind: type[Config], path: Path) -> Values:
             role = "air" if other is AirConfig else "ground"
             raise ConfigError(f"{path} is for zegel {role}: it has the key {key}", hint=f"zegel {role} --config {path}")
     require_known(kind, values, path)
+    if "record" in values:
+        values["record"] = tables.keys_of(Record, values["record"], f"{path}: record")
     return tables.spelled(values, str(path)) if kind is AirConfig else values
 
 
@@ -275,6 +280,7 @@ def _checked(kind: type[Config], values: Values, where: Where) -> Config:
     if isinstance(config, GroundConfig) and config.feed is not None:
         feed(config.feed)
     if isinstance(config, AirConfig):
+        settings.check(config.record, where["record"])
         if config.link_kbit is not None:
             _check_range(where, "link_kbit", config.link_kbit, *LINK_KBIT)
         rate_table.check(where["rates"], config.rates, by_msp=endpoint(config.fc).msp)
@@ -355,12 +361,13 @@ def _check_video(where: str, config: AirConfig | GroundConfig) -> None:
         raise ConfigError(f"{where}: {len(config.video)} video endpoints", hint="there are two video lanes, A and B")
     aboard = isinstance(config, AirConfig)
     allowed = ("udpin",) if aboard else ("udpout", "udpin")
-    for text in config.video:
+    texts = (*config.video, *config.record.video) if isinstance(config, AirConfig) else config.video
+    for text in texts:
         if endpoint(text, where).kind not in allowed:
             way = "cameras send to the aircraft, by UDP" if aboard else "a player is reached by UDP"
             example = "udpin:127.0.0.1:5602" if aboard else "udpout:127.0.0.1:5600"
             raise ConfigError(f"{where}: {text} is no endpoint for video: {way}", hint=f"such as {example}")
-    _check_distinct(where, "video", config.video)
+    _check_distinct(where, "video", texts)
 
 
 def _check_distinct(where: str, name: str, endpoints: tuple[str, ...]) -> None:

@@ -70,7 +70,7 @@ def loads(data: bytes) -> object:
         raise MalformedMessage(f"a message of {len(data)} bytes")
     try:
         value = cbor2.loads(
-            data, semantic_decoders=_NO_TAG, max_depth=DEPTH_MAX, allow_indefinite=False, allow_duplicate_keys=False
+            data, semantic_decoders=NO_TAG, max_depth=DEPTH_MAX, allow_indefinite=False, allow_duplicate_keys=False
         )
         same = _is_plain(value) and dumps(value) == data
     except Exception as error:  # any exception of the decoder: it reads input from attackers
@@ -96,7 +96,7 @@ class _NoTag(Mapping[int, Callable[..., object]]):
         raise ValueError("a tag")
 
 
-_NO_TAG = _NoTag()
+NO_TAG = _NoTag()  # also for a reader of CBOR sequences
 
 
 def _is_plain(value: object) -> bool:

@@ -88,13 +88,14 @@ def spelled(values: Mapping[str, object], where: str) -> dict[str, object]:
     """The keys of an air.toml, in whose tables - and _ are equal too; ConfigError names a key that does not exist."""
     found = dict(values)
     if isinstance(tables := values.get("source"), list):
-        found["source"] = [_keys(Source, table, f"{where}: source {place}") for place, table in enumerate(tables, 1)]
+        found["source"] = [keys_of(Source, table, f"{where}: source {place}") for place, table in enumerate(tables, 1)]
     if isinstance(tables := values.get("vendor"), dict):
-        found["vendor"] = {name: _keys(Vendor, table, f"{where}: vendor.{name}") for name, table in tables.items()}
+        found["vendor"] = {name: keys_of(Vendor, table, f"{where}: vendor.{name}") for name, table in tables.items()}
     return found
 
 
-def _keys(kind: type[msgspec.Struct], table: object, where: str) -> object:
+def keys_of(kind: type[msgspec.Struct], table: object, where: str) -> object:
+    """The keys of one table with _ alone; ConfigError names a key that `kind` does not have."""
     if not isinstance(table, dict):
         return table
     found: dict[str, object] = {}
