@@ -36,6 +36,11 @@ ARROWS = [
 AIR = ("gateway.air", "gateway.core.air")
 GROUND = ("gateway.ground", "gateway.core.ground")
 SHARED = ("gateway.core", "gateway.endpoints", "gateway.loop", "gateway.report", "gateway.config")  # by both wings
+PURE = (
+    "gateway.core",
+    "gateway.video",
+    *(f"gateway.recording.{name}" for name in ("cobblestone", "group", "pcap")),
+)
 IO = {
     "os",
     "io",
@@ -130,8 +135,8 @@ def test_no_module_is_loaded_by_a_name_made_at_run_time():
     assert not loaders
 
 
-@pytest.mark.parametrize("module", [name for name in modules() if within(name, ("gateway.core", "gateway.video"))])
-def test_the_core_and_the_parsers_of_media_have_no_io(module):
+@pytest.mark.parametrize("module", [name for name in modules() if within(name, PURE)])
+def test_the_core_and_the_parsers_of_media_and_records_have_no_io(module):
     assert not {name.split(".")[0] for name in imports(modules()[module])} & IO
 
 
