@@ -27,6 +27,7 @@ pytestmark = pytest.mark.soak
 SOURCE = Path(__file__).parents[2]
 PACKAGES = "python3,systemd,systemd-sysv,dbus,sudo"  # what Raspberry Pi OS Lite has, as far as it matters
 CLEAN = ("env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C")
+RECORDINGS = "/var/lib/zegel/recordings"
 LOAD = ("zegel", "device", "load-order", "/var/lib/zegel/air", "/srv/op.order")
 SET_UP = """set -e
 cd /srv
@@ -165,7 +166,8 @@ def test_what_the_package_promises(root):
         person.write_text('plain_users = ["alice", "bob"]\n')
     assert root.run("zegel", "--version").startswith("zegel ")
     assert {"dialout", "video"} <= set(root.run("id", "-Gn", "zegel").split())
-    assert root.run("stat", "-c", "%a %U", "/var/lib/zegel") == "700 zegel\n"
+    assert root.run("stat", "-c", "%a %U", "/var/lib/zegel") == "711 zegel\n"
+    assert root.run("stat", "-c", "%a %U", RECORDINGS) == "700 zegel-recorder\n"
     for role in ("air", "ground"):
         assert root.run("systemd-analyze", "verify", f"zegel-{role}.service") == ""
         assert root.run("systemctl", "is-enabled", f"zegel-{role}", code=1) == "disabled\n"
@@ -199,7 +201,7 @@ def test_what_the_package_promises(root):
     assert not any(map(root.has, ("usr/bin/zegel", "opt/zegel", "usr/lib/systemd/system/zegel-air.service")))
     root.run("dpkg", "--install", "/root/zegel.deb")
     kept()
-    root.run("dpkg", "--purge", "zegel")
+    _purge_keeps_recordings(root)
     left = subprocess.run(
         ["find", str(root.path), "-path", "*/tmp", "-prune", "-o", "-name", "*zegel*", "-print"],
         capture_output=True,
@@ -207,6 +209,18 @@ def test_what_the_package_promises(root):
         check=True,
     )
     assert left.stdout.split() == [f"{root.path}/root/zegel.deb"]
+
+
+def _purge_keeps_recordings(root: Root) -> None:
+    evidence = root.path / RECORDINGS[1:] / "session-1/leaves.cbor"
+    evidence.parent.mkdir()
+    evidence.touch()
+    assert f"sealed recordings stay in {RECORDINGS}" in root.run("dpkg", "--purge", "zegel")
+    assert evidence.exists()
+    assert [path.name for path in (root.path / "var/lib/zegel").iterdir()] == ["recordings"]
+    shutil.rmtree(evidence.parent)
+    root.run("dpkg", "--install", "/root/zegel.deb")
+    assert "stay" not in root.run("dpkg", "--purge", "zegel")
 
 
 # --- typed by a person ---
@@ -232,7 +246,7 @@ def test_the_lines_that_it_prints_work_from_a_home_that_no_other_user_may_enter(
     for line in typed:
         answers = " --yes --link udpout:127.0.0.1:14600" if line == "sudo zegel setup air" else ""
         root.run("runuser", "-u", "alice", "--", "sh", "-c", f"cd && {line}{answers}")
-    assert root.run("find", "/var/lib/zegel", "!", "-user", "zegel") == ""
+    assert root.run("find", "/var/lib/zegel", "!", "-user", "zegel").splitlines() == [RECORDINGS]
     assert root.run("find", "/home/alice", "!", "-user", "alice") == ""
     told = json.JSONDecoder().raw_decode(root.run("zegel", "doctor", "air", "--json", code=None))[0]
     states = {one["what"]: one["state"] for one in told}

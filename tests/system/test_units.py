@@ -17,6 +17,7 @@ PACKAGING = Path(__file__).parents[2] / "packaging"
 ROLES = ("air", "ground")
 UNITS = sorted(path.name for path in PACKAGING.glob("*.service"))
 EXPOSURE_MAX = 2.0
+RECORDER = "zegel-recorder.service"
 
 
 def analyze(*words: str) -> str:
@@ -35,7 +36,7 @@ def test_systemd_understands_every_line(name, tmp_path):
     assert "\n".join(line for line in analyze("verify", str(here)).splitlines() if here.name in line) == ""
 
 
-@pytest.mark.parametrize("name", [*ROLES, "metrics", "source", "vendor@"])
+@pytest.mark.parametrize("name", [*ROLES, "metrics", "recorder", "source", "vendor@"])
 def test_the_sandbox_is_tight(name, figure):
     said = analyze("security", "--offline=true", str(PACKAGING / f"zegel-{name}.service"))
     found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", said)
@@ -56,7 +57,34 @@ def test_both_roles_are_served_alike():
         text = (PACKAGING / f"zegel-{role}.service").read_text().replace(role, "ROLE")
         return [line for line in text.splitlines() if line and not line.startswith(("#", "Description="))]
 
-    assert lines("air") == lines("ground")
+    assert [line for line in lines("air") if line != f"Wants={RECORDER}"] == lines("ground")
+
+
+def settings(name: str) -> list[tuple[str, str]]:
+    return re.findall(r"^(\w+)=(.*)$", (PACKAGING / name).read_text(), re.MULTILINE)
+
+
+def test_a_recorder_that_waits_for_a_dead_card_delays_no_link():
+    """Neither starts after, ends with or needs the other. What wants a unit does not wait for it."""
+    tied = [(key, value) for key, value in settings("zegel-air.service") if RECORDER.removesuffix(".service") in value]
+    assert tied == [("Wants", RECORDER)]
+    assert not [value for _, value in settings(RECORDER) if "zegel-air" in value]
+
+
+def test_a_recorder_comes_after_the_link_in_all_that_is_scarce():
+    air, recorder = dict(settings("zegel-air.service")), dict(settings(RECORDER))
+    for key in ("Nice", "OOMScoreAdjust"):
+        assert int(recorder[key]) > int(air[key])
+    assert int(recorder["WatchdogSec"]) > int(air["WatchdogSec"])
+
+
+def test_a_recorder_has_no_network_and_writes_recordings_alone():
+    recorder = settings(RECORDER)
+    assert ("PrivateNetwork", "yes") in recorder
+    assert [value for key, value in recorder if key == "RestrictAddressFamilies"] == ["AF_UNIX"]
+    assert [value for key, value in recorder if key == "StateDirectory"] == ["zegel/recordings"]
+    for role in ROLES:
+        assert ("InaccessiblePaths", "-/var/lib/zegel/recordings") in settings(f"zegel-{role}.service")
 
 
 def test_the_system_gives_the_buffers_that_are_asked_for():
