@@ -23,6 +23,7 @@ if sys.platform != "win32":
 
 ROOT = 0
 SOURCE_USER = "zegel-source"  # of zegel-source.service
+RECORDER_USER = "zegel-recorder"  # of zegel-recorder.service
 KNOWN_MAX = 32  # users that are reported by name, each in an alarm of its own
 
 

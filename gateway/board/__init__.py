@@ -7,7 +7,8 @@
     account.py   the user that the service runs as
     computer.py  board, processor, memory      health.py   clock, heat, power of a Raspberry Pi
     clock.py     date and entropy              kernel.py   recvmmsg, GSO, GRO, socket buffers
-    folder.py    the folder of keys, its disk  orders.py   which order, and until when
+    folder.py    the folder of keys            disk.py     its file system
+    orders.py    which order, and until when   card.py     where what flies is recorded
     service.py   the systemd unit              holder.py   which process has a file or a port
     port.py      the serial port               autopilot.py  a heartbeat, and at which baud rate
     camera.py    the encoder's datagrams      link.py     route and MTU to the other side

@@ -20,6 +20,7 @@ from gateway import config
 from gateway.board import (
     autopilot,
     camera,
+    card,
     clock,
     computer,
     data_path,
@@ -56,6 +57,7 @@ QUICK: dict[str, Look] = {
     "seal": seal.look,
     "serial port": port.look,
     "source": sources.look,
+    "card": card.look,
 }
 LISTENING: dict[str, Look] = {"link": link.look, "flight controller": autopilot.look, "camera": camera.look}
 COLOURS = {State.OK: "green", State.DO: "bold red", State.UNKNOWN: "yellow"}

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from gateway.board.computer import text
+from gateway.board import disk
 from gateway.board.finding import Finding, do, ok, unknown
 from gateway.board.subject import Subject
 from keys.commands import account
@@ -23,8 +23,6 @@ from keys.folders.device import KEY
 from keys.folders.station import PUBLIC
 
 FREE_MIN = 16 << 20  # bytes: an order, a state, and room for the file system's journal
-VOLATILE = {"tmpfs", "ramfs"}
-OVERLAY_WORDS = ("boot=overlay", "overlayroot=")  # of raspi-config, in the kernel's command line: writes are lost
 TRIAL = ".doctor.", ".tmp"  # a name that zegel removes later, should this process die first
 
 
@@ -83,11 +81,9 @@ def _refused(user: Account, error: FolderError) -> Finding:
 
 def _disk(path: Path, subject: Subject) -> Finding:
     """Whether written data survives a power cut."""
-    kind = _filesystem(path)
-    overlaid = kind == "overlay" and any(word in text(subject.root / "proc/cmdline") for word in OVERLAY_WORDS)
-    if kind not in VOLATILE and not overlaid:
-        return ok("disk", f"{path} is on {kind or 'an unknown file system'}")
-    beneath = "an overlay in memory" if overlaid else kind
+    beneath = disk.in_memory(path, subject.root)
+    if not beneath:
+        return ok("disk", f"{path} is on {disk.kind(path) or 'an unknown file system'}")
     aboard = "the boot counter is lost, and stations refuse the aircraft"
     lost = aboard if subject.role == "air" else "the seed is lost, and this station opens nothing"
     return do(
@@ -96,18 +92,6 @@ def _disk(path: Path, subject: Subject) -> Finding:
         f"mount a partition of its own there, writable: see mount(8) and fstab(5); keys and orders are in {path}",
         interrupts=True,
     )
-
-
-def _filesystem(path: Path) -> str:
-    """The type of the file system of `path`, by /proc/self/mountinfo."""
-    best, kind = -1, ""
-    resolved = path.resolve()
-    for line in text(Path("/proc/self/mountinfo")).splitlines():
-        front, _, back = line.partition(" - ")
-        point = Path(front.split()[4].replace("\\040", " "))
-        if (resolved == point or point in resolved.parents) and len(point.parts) >= best:
-            best, kind = len(point.parts), back.split()[0]
-    return kind
 
 
 def _written(path: Path) -> Finding:

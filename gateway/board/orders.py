@@ -46,6 +46,15 @@ def look(subject: Subject) -> Iterator[Finding]:
             yield do("order", str(error), error.hint)
 
 
+def recording_keys(subject: Subject) -> list[str] | None:
+    """The names of the recording keys of the order aboard; None if no order can be read."""
+    found = folder.place(subject)
+    if found is not None and subject.air:
+        with subject.user.acting(), contextlib.suppress(KeysError):
+            return [key.name for key in DeviceFolder.view(found.path).order().content.recording]
+    return None
+
+
 def _aboard(path: Path, user: Account, air: AirConfig | None = None) -> Iterator[Finding]:
     load = folder.as_user(user, f"zegel device load-order {shlex.quote(str(path))} op.order", path)
     flying = store.holder(path)  # its start is counted already, and no limit ends a flight

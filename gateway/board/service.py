@@ -42,18 +42,23 @@ def _unit(subject: Subject, unit: str) -> Iterator[Finding]:
     if not (subject.root / BOOTED).is_dir():
         yield unknown("service", "this system was not started by systemd, so nothing starts zegel with it")
         return
-    shown = told("systemctl", "show", unit, f"--property={PROPERTIES}")
-    facts = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
-    loaded, active = facts.get("LoadState", ""), facts.get("ActiveState", "")
+    said = facts(unit)
+    loaded, active = said.get("LoadState", ""), said.get("ActiveState", "")
     if loaded != "loaded":
         cure = f"sudo make install ROLE={subject.role}, or run it by hand"
         yield unknown("service", f"{unit} is not installed", cure, interrupts=True)
-    elif active == "failed" or facts.get("Result", "success") != "success":
-        yield do("service", f"{unit} has failed: {facts['Result']}", f"journalctl -u {unit} -n 20 says why")
-    elif facts.get("UnitFileState") != "enabled":
+    elif active == "failed" or said.get("Result", "success") != "success":
+        yield do("service", f"{unit} has failed: {said['Result']}", f"journalctl -u {unit} -n 20 says why")
+    elif said.get("UnitFileState") != "enabled":
         cure = f"sudo systemctl enable --now {unit}"
         yield do("service", f"{unit} is {active}, and does not start by itself", cure, interrupts=True)
     elif active != "active":
         yield do("service", f"{unit} is {active}", f"sudo systemctl start {unit}", interrupts=True)
     else:
-        yield ok("service", f"{unit} is active, restarted {facts.get('NRestarts', '0')} times")
+        yield ok("service", f"{unit} is active, restarted {said.get('NRestarts', '0')} times")
+
+
+def facts(unit: str) -> dict[str, str]:
+    """What systemd says of a unit; empty without systemd."""
+    shown = told("systemctl", "show", unit, f"--property={PROPERTIES}")
+    return dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from gateway.board import holder, jail
 from gateway.board.finding import Finding, do, ok, unknown
-from gateway.board.subject import Subject, default_path
+from gateway.board.subject import Subject
 from gateway.errors import ConfigError
 from gateway.local_users import SOURCE_USER
 from gateway.sources import rtsp
@@ -26,7 +26,6 @@ from keys.printable import printable
 
 if os.name == "posix":
     import grp
-    import pwd
 
 WHAT = "source"
 PACKAGES = {"ffmpeg": "ffmpeg", "rpicam-vid": "rpicam-apps", "gst-launch-1.0": "gstreamer1.0-tools"}
@@ -37,23 +36,12 @@ def look(subject: Subject) -> Iterator[Finding]:
     """Each source, then each vendor."""
     if not subject.air or not (subject.air.source or subject.air.vendor):
         return
-    user = _user(subject)
+    user = subject.account_of(SOURCE_USER)
     for source in subject.air.source:
         found = [*_source(source, user)]
         yield from found or [ok(WHAT, f"{source.name}: {_fine(source)}; {_seen(source)}")]
     for name, vendor in subject.air.vendor.items():
         yield from _vendor(name, vendor, subject)
-
-
-def _user(subject: Subject) -> Account:
-    """The user of zegel source: that of the service, or the one that examines it, who runs it by hand."""
-    if subject.path == default_path("air") and os.name == "posix":
-        try:
-            found = pwd.getpwnam(SOURCE_USER)
-            return Account(found.pw_name, found.pw_uid, found.pw_gid)
-        except KeyError:
-            pass
-    return subject.user
 
 
 def _seen(source: Source) -> str:

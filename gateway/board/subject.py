@@ -12,6 +12,7 @@ from gateway.board.live import Live
 from gateway.config import AirConfig, GroundConfig
 from gateway.endpoints.address import Address
 from gateway.report.role_status import Status
+from keys.commands import account
 from keys.commands.account import Account
 
 Role = Literal["air", "ground"]
@@ -42,6 +43,10 @@ class Subject:
     def having(self, address: Address) -> Live | None:
         """The live role of this kind that has this endpoint, as its status says."""
         return next((live for live in self.live if live.role == self.role and live.traffic(address)), None)
+
+    def account_of(self, service: str) -> Account:
+        """The user of another service of this role: the one that a package made, or who runs it by hand."""
+        return (account.of_service(service) if self.path == default_path(self.role) else None) or self.user
 
     def addresses(self) -> list[Address]:
         """Every endpoint of the configuration."""

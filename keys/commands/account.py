@@ -126,15 +126,15 @@ def _of(uid: int, gid: int) -> Account:
     return Account(found.pw_name, uid, found.pw_gid)
 
 
-def of_service() -> Account | None:
-    """The user that the service runs as; None if there is none on this computer."""
+def of_service(name: str = SERVICE) -> Account | None:
+    """The user that a service runs as; None if there is none on this computer."""
     if sys.platform == "win32":
         return None
     try:
-        found = pwd.getpwnam(SERVICE)
+        found = pwd.getpwnam(name)
     except KeyError:
         return None
-    return Account(SERVICE, found.pw_uid, found.pw_gid)
+    return Account(name, found.pw_uid, found.pw_gid)
 
 
 def group_name(gid: int) -> str:
