@@ -17,7 +17,7 @@ from typing import TypeAlias
 
 from gateway import config
 from gateway.board import box as boxes
-from gateway.board import port, settings_file, source_answer, sudo_user, wiring
+from gateway.board import port, recording_folder, settings_file, source_answer, sudo_user, wiring
 from gateway.board.computer import told
 from gateway.board.source_answer import NONE
 from gateway.board.subject import Role, default_path
@@ -97,6 +97,7 @@ def command(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seen-by", metavar="WHO", help=f"air, box: who else has the picture of a source, such as dji; or {NONE}"
     )
+    parser.add_argument("--record", metavar="DIR", help="air: where recordings go, if the order has a recording key")
     parser.set_defaults(run=_run)
 
 
@@ -114,12 +115,15 @@ def _run(args: argparse.Namespace) -> int:
     given: Values = {q.key: _parsed(q, value) for q in QUESTIONS[role] if (value := getattr(args, q.key)) is not None}
     answers = given if args.yes else {**given, **_asked(role, given, found)}
     answers = source_answer.taken(answers, args.seen_by, asks=not args.yes) if role == "air" else answers
+    if role == "air":
+        answers |= recording_folder.taken(args.record, there.get("record"), None if _is_service(path) else path.parent)
     values = {**found, **answers}
     autopilot = str(values.pop("autopilot", wiring.ARDUPILOT))
     _check(role, values)
     _write(path, role, {key: value for key, value in values.items() if key in (*asked, *answers)})
-    if line := sudo_user.told(path):
-        show(line)
+    for line in (sudo_user.told(path), _recording(path, role)):
+        if line:
+            show(line)
     fc = config.endpoint(str(values["fc"])) if role == "air" else None
     told = boxes.write(box, path) if box else wiring.aboard(fc, autopilot) if fc else wiring.STATION
     show()
@@ -129,7 +133,16 @@ def _run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _recording(path: Path, role: Role) -> str:
+    """What was done so that the service can record where the configuration says; empty if nothing was."""
+    if role != "air" or not _is_service(path):
+        return ""
+    return recording_folder.allow(config.load_file(AirConfig, path).record.folder)
+
+
 def _refuse_others_flags(args: argparse.Namespace, role: Role) -> None:
+    if args.record and role != "air":
+        raise ConfigError("--record is for zegel setup air", hint="zegel setup air --help")
     if args.interface and args.role != "box":
         raise ConfigError("--interface is for zegel setup box", hint="zegel setup box --help")
     mine = {question.key for question in QUESTIONS[role]}
