@@ -8,7 +8,7 @@ import threading
 
 from pymavlink.dialects.v20 import all as dialect
 
-from gateway.demo.stage import HOST
+from gateway.demo.stage import HOST, free_port
 from tests.system.house import zegel
 
 FRAMES = 6000
@@ -21,9 +21,10 @@ def test_a_backlog_comes_whole_and_in_order(fly):
     for number in range(FRAMES):
         mav.seq = number % 256
         sent.append(bytes(dialect.MAVLink_param_value_message(b"P", number, 9, FRAMES, number).pack(mav)))
-    with socket.create_server((HOST, 0)) as listening:
-        flight = fly(("pilot",), fc=f"tcp:{HOST}:{listening.getsockname()[1]}")
-        flight.wait_open()
+    port = free_port()
+    flight = fly(("pilot",), fc=f"tcp:{HOST}:{port}")
+    flight.wait_open()
+    with socket.create_server((HOST, port)) as listening:  # not before: air gives up a connection that nobody accepts
         connection, _ = listening.accept()
         with connection:
             sender = threading.Thread(target=connection.sendall, args=(b"".join(sent),))

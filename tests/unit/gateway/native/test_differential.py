@@ -17,6 +17,7 @@ import pytest
 from gateway.native.library import Library
 from tests.differential import film, fly
 from tests.property.seeds import seeds
+from tests.unit.gateway.conftest import SANITIZED
 
 ROOT = Path(__file__).parents[4]
 MILLIONS = 1_000_000  # datagrams to each of the two
@@ -66,10 +67,15 @@ def compare(folder: Path, datagrams: int, *options: str, **environment: str) -> 
 
 def sanitized(folder: Path, sanitizer: str, *flags: str) -> Result:
     """The same datagrams to libraries that check each access. With `flags` only that is left: Python asserts nothing."""
+    return compare(folder, FEWER, *["-O"] * bool(flags), **checking(folder, sanitizer, *flags))
+
+
+def checking(folder: Path, sanitizer: str, *flags: str) -> dict[str, str]:
+    """Build libraries that check each access; the environment in which Python can load them."""
     built(folder, f"-fsanitize={sanitizer}", "-fno-sanitize-recover=all", "-g", "-fno-omit-frame-pointer", *flags)
     asked = ["gcc", f"-print-file-name={RUNTIME[sanitizer]}"]
     runtime = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip()
-    return compare(folder, FEWER, *["-O"] * bool(flags), LD_PRELOAD=runtime, ASAN_OPTIONS="detect_leaks=0")
+    return {"LD_PRELOAD": runtime, "ASAN_OPTIONS": "detect_leaks=0"}
 
 
 def fuzzed(folder: Path, *flags: str) -> Result:
@@ -151,6 +157,17 @@ def test_no_sanitizer_finds_anything(tmp_path: Path, sanitizer: str):
     assert done.returncode == 0, done.stderr[-4_000:]
     assert "runtime error" not in done.stderr, done.stderr
     print(done.stdout)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("sanitizer", RUNTIME)
+def test_no_sanitizer_finds_anything_while_c_waits(tmp_path: Path, sanitizer: str):
+    every = {**os.environ, **checking(tmp_path, sanitizer), SANITIZED: str(tmp_path)}
+    words = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", Path(__file__).with_name("test_wait.py")]
+    done = subprocess.run(words, check=False, cwd=ROOT, env=every, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-4_000:]
+    assert " skipped" not in done.stdout
+    print(done.stdout.splitlines()[-1])
 
 
 @pytest.mark.soak
