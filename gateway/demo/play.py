@@ -1,0 +1,157 @@
+"""The demo's play: what all acts share: the folder, the stage, the stations, the ledger, and what is told.
+
+What lives here: the machinery. acts/ has the acts, and run.py their sequence.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console, RenderableType
+
+from gateway.demo.clip import Camera
+from gateway.demo.flight import FlightController
+from gateway.demo.ledger import Ledger
+from gateway.demo.shell import Shell
+from gateway.demo.stage import HOST, Listener, Program, Radio, free_port, run_until
+from gateway.errors import DemoFailed
+
+SAY_EVERY_S = 2.0
+JOIN_WITHIN_S = 15.0
+SETTLE_S = 0.5  # for data that is still on its way when the players stop
+STATUS_WITHIN_S = 1.2  # every process tells its status twice a second
+AGENCY, OTHER = "Harbour Police", "Coast Guard"
+OPERATION = "Night Watch"
+STATIONS = {
+    "pilot": (AGENCY, "telemetry,video,command"),
+    "observer": (AGENCY, "telemetry,video"),
+    "visitor": (OTHER, "telemetry,video"),
+}
+STRANGER = "stranger"
+
+
+class Play:
+    """One run in `folder`. It ends the programs and closes what it opened when it is left.
+
+    `air` is the aircraft's program from take-off on, `first_run` what was on the wire until its power was cut
+    """
+
+    air: Program
+
+    def __init__(self, folder: Path, *, hybrid: bool = False) -> None:
+        self.folder, self.hybrid = folder, hybrid
+        self.console = Console(highlight=False, soft_wrap=True)
+        self.shell = Shell(folder, self.say)
+        self.radio, self.lte = Radio(), Radio()
+        self.flight, self.camera_port = FlightController(), free_port()
+        self.camera = Camera((HOST, self.camera_port))
+        self.stations: dict[str, Listener] = {}
+        self.ledger = Ledger()
+        self.first_run: list[bytes] = []
+        self.refused: dict[str, int] = {}  # of the replay, by station
+        self.playing = False
+        self._said_at = 0.0
+        self._afterwards = contextlib.ExitStack()
+
+    def __enter__(self) -> Play:
+        for part in (self.flight, self.camera, self.radio, self.lte):
+            self._afterwards.callback(part.close)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._afterwards.close()
+
+    # --- programs ---
+
+    def listen(self, name: str) -> Listener:
+        """The program of a station."""
+        made = Listener(name, self.folder, self.folder / "op.order")
+        self._afterwards.callback(made.close)
+        return made
+
+    def start_air(self) -> None:
+        words = ("air", "--device", str(self.folder / "drone-7"), "--fc", f"serial:{self.flight.path}:921600")
+        video = ("--video", f"udpin:{HOST}:{self.camera_port}")
+        links = [word for radio in (self.radio, self.lte) for word in ("--link", f"udpout:{HOST}:{radio.port}")]
+        self.air = Program((*words, *video, *links), self.folder, "air")
+        self._afterwards.callback(self.air.end)
+
+    def programs(self) -> list[Program]:
+        """Of the aircraft, then of the stations."""
+        return [self.air, *(station.program for station in self.stations.values())]
+
+    # --- time ---
+
+    def fly(self, seconds: float) -> None:
+        """The flight controller and the camera send for so long; then what is on its way arrives."""
+        self.playing = True
+        self.run(seconds)
+        self.playing = False
+        self.run(SETTLE_S)
+
+    def run(self, seconds: float) -> None:
+        self.until(lambda: False, seconds)
+
+    def until(self, done: Callable[[], bool], limit_s: float) -> bool:
+        return run_until(done, self.step, self._sockets(), limit_s)
+
+    def wait_open(self, sessions: int) -> None:
+        def opened() -> bool:
+            alive = all(program.running for program in self.programs())
+            return not alive or all(s.opened() >= sessions for s in self.stations.values())
+
+        in_time = self.until(opened, JOIN_WITHIN_S)
+        if not in_time or not all(program.running for program in self.programs()):
+            raise DemoFailed(f"not every station opened its feeds within {JOIN_WITHIN_S:g} s", hint=f"logs: {self.keep()}")
+
+    def step(self) -> None:
+        now = time.monotonic()
+        if self.playing:
+            self.flight.play(now)
+            self.camera.play(now)
+        self.flight.listen()
+        self.radio.relay()
+        self.lte.relay()
+        for station in self.stations.values():
+            station.take()
+        if self.playing and not self.refused and now - self._said_at >= SAY_EVERY_S:
+            self._said_at = now
+            self._say_counts()
+
+    def _sockets(self) -> list[socket.socket]:
+        return [self.radio.socket, self.lte.socket, *(sock for s in self.stations.values() for sock in (s.gcs, s.player))]
+
+    # --- what is told ---
+
+    def _say_counts(self) -> None:
+        opened = ", ".join(f"{n} {len(s.frames)} + {len(s.packets)}" for n, s in self.stations.items())
+        entered = f"{len(self.flight.sent)} + {len(self.camera.sent)} entered"
+        self.say(f"   {entered} | {self.radio.sealed} sealed datagrams on the wire | opened: {opened}")
+
+    def title(self, text: str) -> None:
+        self.console.print(f"\n[bold]{text}[/bold]")
+
+    def say(self, text: str) -> None:
+        self.console.print(text, markup=False)
+
+    def show(self, what: RenderableType) -> None:
+        self.console.print(what)
+
+    def keep(self) -> str:
+        """Copy the logs of the processes out of the temporary folder."""
+        kept = Path(tempfile.mkdtemp(prefix="zegel-demo-logs-"))
+        for log in self.folder.glob("*.log"):
+            (kept / log.name).write_text(log.read_text())
+        return str(kept)
+
+    def forget(self) -> None:
+        """Counted data is dropped: hours of flight need not stay in memory."""
+        for kept in (self.flight.sent, self.camera.sent, self.radio.capture, self.lte.capture):
+            kept.clear()
+        for station in self.stations.values():
+            station.forget()
