@@ -172,7 +172,7 @@ def _public(profile: Profile, raw: bytes) -> Any:
 # --- sealing ---
 
 
-def seal(profile: Profile, public: bytes, info: bytes, plaintext: bytes) -> bytes:
+def seal(profile: Profile, public: bytes, info: bytes, plaintext: bytes | bytearray) -> bytes:
     """enc || ciphertext (RFC 9180 section 6.1); `info` names everything that the grant is bound to."""
     key = _public(profile, public)
     try:

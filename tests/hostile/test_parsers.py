@@ -29,7 +29,7 @@ from gateway.sources import rtmp_amf0
 from gateway.sources.rtmp_refusal import Refused
 from gateway.video import length_prefixed, rtp
 from gateway.video.damage import Damaged
-from keys import announcement, beat, certificate, cose, grant, statement
+from keys import announcement, beat, certificate, cose, grant, recording_header, statement
 from keys.announcement import Announcement
 from keys.beat import Beat
 from keys.cose import Signer
@@ -57,6 +57,7 @@ BEAT = Beat(
     bytes(16), 7, bytes(8), 1, {0x101: 9, 0x701: 3}, 1_700_000_000, {1: bytes(8)}, {1: [bytes(16)]}, 900, 1, 60_000, {1: 2}
 )
 STATED = Statement(bytes(32), 0, bytes(32), 5, 1_700_000_000)
+RECORDED = recording_header.seal(agency.order(), bytes(32), bytes(range(16)), bytes(16), bytes(32), 1, 60_000_000).payload()
 FRAMES = [mavlink_frame(random.Random(i), i) for i in range(3)]
 
 
@@ -90,6 +91,11 @@ def signed(kind: ModuleType) -> Callable[[bytes], object]:
     kids = {statement: bytes([STATED.device_index]), beat: BEAT.session_id[:8], announcement: ANNOUNCED.session_id[:8]}
     unprotected = {cose.HEADER_KID: kids[kind]}
     return lambda payload: kind.verify(cose.parse_sign1(cose.sign1(payload, kind.TYP, KEY, unprotected)), PUBLIC)
+
+
+def recording_signed(payload: bytes) -> bytes:
+    """What `zegel air` signs for the recorder."""
+    return recording_header.sign(payload, KEY, bytes(range(16)), bytes(32))
 
 
 def granted(plain: bytes) -> object:
@@ -226,6 +232,10 @@ PARSERS = {
     "announcement, signed": Parser(signed(announcement), (payload_of(ANNOUNCED.sign(KEY)),), (MalformedMessage,)),
     "beat": Parser(verified(beat), (BEAT.sign(KEY),), (KeysError,)),
     "beat, signed": Parser(signed(beat), (payload_of(BEAT.sign(KEY)),), (MalformedMessage,)),
+    "recording header": Parser(
+        lambda message: recording_header.verify(message, PUBLIC), (recording_signed(RECORDED),), (KeysError,)
+    ),
+    "recording header, to be signed": Parser(recording_signed, (RECORDED,), (MalformedMessage,)),
     "grant": Parser(unsealed, (ANNOUNCED.sealed,), (GrantError,), 100_000),
     "grant, sealed": Parser(granted, (unsealed(ANNOUNCED.sealed),), (GrantError, MalformedMessage), 100_000),
     "root.crt": Parser(
@@ -301,7 +311,7 @@ def test_damaged_and_random(name: str):
         PARSERS[name].accepts(data)
 
 
-@pytest.mark.parametrize("name", ["statement", "announcement", "beat"])
+@pytest.mark.parametrize("name", ["statement", "announcement", "beat", "recording header"])
 def test_a_signature_covers_all_but_the_unprotected_header(name: str):
     (sample,) = PARSERS[name].samples
     real = cose.parse_sign1(sample)

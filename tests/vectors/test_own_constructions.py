@@ -26,6 +26,8 @@ from keys.order import Order
 from keys.order_device import OrderDevice
 from keys.order_station import OrderRecording, OrderStation
 from keys.policy import Policy
+from keys.ratchet import Ratchet
+from keys.recording_header import RecordingHeader
 from keys.statement import Statement
 from tests.vectors.independent import cbor, hkdf_expand, hkdf_extract
 
@@ -73,6 +75,24 @@ def test_grant_info():
     info = b"\x86\x6dzegel/1 grant" + b"\x58\x20" + ORDER_HASH + b"\x50" + SESSION_ID + b"\x19\x12\x34" + b"\x03" + b"\x05"
     assert grant.grant_info(ORDER_HASH, SESSION_ID, EPOCH, 3) == info
     assert hashlib.sha256(info).hexdigest() == "6e299a8bb4a27c9a38f034897fa5d19063e53d900a38084a46918d366c966aad"
+
+
+def test_the_ratchet_of_a_recording():
+    """HKDF-Expand(rk_0, "Zegel 1.0 Record ratchet", 64) = segment_key_0 || rk_1: SPEC.md section 8."""
+    derived = hkdf_expand("sha512", BASE_KEY, b"Zegel 1.0 Record ratchet", 64)
+    rk = bytearray(BASE_KEY)
+    assert Ratchet(rk).turn() + rk == derived
+    assert derived[:32].hex() == "619092b9d59bcf90f01deda76ceabe60be6688b354dd55b13e4a8507547c119e"
+    assert derived[32:].hex() == "bc6182a96a6b92016ced98ae0efde2c1b761f33a73586f0bcfb9e13aa047baf5"
+
+
+def test_the_info_of_a_recording_key():
+    """CBOR ["zegel/1 recording", order_hash, session_id, rec_id, key id]."""
+    header = RecordingHeader(bytes(16), ORDER_HASH, SESSION_ID, (), 1, 0)
+    info = (
+        b"\x85\x71zegel/1 recording" + b"\x58\x20" + ORDER_HASH + b"\x50" + SESSION_ID + b"\x50" + bytes(16) + b"\x18\x2a"
+    )
+    assert header._info(42) == info
 
 
 # --- datagrams: SPEC.md section 4 ---
