@@ -22,6 +22,7 @@ class Kind(enum.Enum):
     REQUEST = "a certificate request"
     PRIVATE_KEY = "a private key"
     STATION = "a station's public file"
+    RECORDING = "a recording key's public file"
 
 
 _MARKS = {
@@ -30,6 +31,7 @@ _MARKS = {
     b"-----BEGIN CERTIFICATE REQUEST-----": Kind.REQUEST,
     b"-----BEGIN PRIVATE KEY-----": Kind.PRIVATE_KEY,
     b"-----BEGIN ZEGEL STATION-----": Kind.STATION,
+    b"-----BEGIN ZEGEL RECORDING KEY-----": Kind.RECORDING,
 }
 MARK_MAX = 256  # bytes at the beginning of a file that tell its kind, with blanks before them
 _ORIGINS = {
@@ -38,12 +40,14 @@ _ORIGINS = {
     Kind.REQUEST: "zegel device init makes it: device.csr",
     Kind.PRIVATE_KEY: "zegel makes it, and it stays in the folder where it was made",
     Kind.STATION: "zegel station init makes it: station.pub",
+    Kind.RECORDING: "zegel recording keygen makes it: rec.pub",
 }
 
 _NAMES = {  # the names in our folders
     Kind.CERTIFICATE: ("root.crt", "root/root.crt", "device.crt"),
     Kind.REQUEST: ("device.csr",),
     Kind.STATION: ("station.pub",),
+    Kind.RECORDING: ("rec.pub",),
 }
 
 

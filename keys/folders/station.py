@@ -26,15 +26,13 @@ from keys.certificate import Roots
 from keys.errors import (
     ClockWrong,
     FolderError,
-    GrantError,
     KeysError,
     MissingFile,
     NotListed,
     NumberTwice,
     OlderOrder,
-    WrongFile,
 )
-from keys.folders import files, roots, state, station_public, store
+from keys.folders import files, roots, seed, state, station_public, store
 from keys.folders.files import Kind
 from keys.folders.state import Count
 from keys.folders.station_public import StationPublic
@@ -43,7 +41,7 @@ from keys.order import Order, VerifiedOrder, verify_order
 from keys.times import DAY_S, LATEST, utc
 
 SERVICE = Path("/var/lib/zegel/ground")  # the folder of the service
-SEED, PUBLIC, ORDER = "seed", "station.pub", "order"
+PUBLIC, ORDER = "station.pub", "order"
 OPERATION_KEY_SIZE = 32  # hexadecimal digits
 
 Value = TypeVar("Value")
@@ -119,11 +117,11 @@ class StationFolder:
 
         BadName, WrongUsage for a certificate that is not a root, AlreadyExists.
         """
-        seed = grant.generate(profile, os.urandom)
+        secret = grant.generate(profile, os.urandom)
         agency = fields.require_name(agency) if agency else certificate.name_of(trusted[0])
-        public = StationPublic(fields.require_name(name), agency, profile, grant.public_bytes(profile, seed))
+        public = StationPublic(fields.require_name(name), agency, profile, grant.public_bytes(profile, secret))
         with store.new_folder(path) as folder:
-            store.write(folder / SEED, seed)
+            store.write(folder / seed.NAME, secret)
             store.write(folder / PUBLIC, public.encode(), store.PUBLIC_MODE)
             roots.write(folder, trusted)
         return public
@@ -134,23 +132,14 @@ class StationFolder:
         return cls(path)
 
     def _read_seed(self) -> bytes:
+        restore = "restore both as zegel station init made them, or make a new station"
         try:
-            seed = store.read_secret(self.path / SEED)
+            return seed.read(self.path, PUBLIC, self.profile, self._public.pub, restore)
         except MissingFile:
             raise MissingFile(
                 f"the seed of station {self.name!r} has been destroyed: it opens nothing any more",
                 hint="make a station for the next operation: zegel station init NEWDIR --name NAME --root root.crt",
             ) from None
-        try:
-            fits = grant.public_bytes(self.profile, seed) == self._public.pub
-        except GrantError:
-            fits = False
-        if not fits:
-            raise WrongFile(
-                f"{self.path / SEED} does not belong to {self.path / PUBLIC}",
-                hint="restore both as zegel station init made them, or make a new station",
-            )
-        return seed
 
     # --- trust ---
 
@@ -351,7 +340,7 @@ class StationFolder:
 
     def hold(self) -> store.Lock:
         """Until the result is released, the seed cannot be destroyed; any number of programs may hold it."""
-        return store.Lock(self.path / SEED, shared=True)
+        return store.Lock(self.path / seed.NAME, shared=True)
 
     def destroy(self) -> None:
         """Overwrite and remove the seed: then no recording of the link can be opened with it.
@@ -359,8 +348,8 @@ class StationFolder:
         Flash memory keeps old blocks and journals keep copies; only the encryption of the disk protects those.
         FolderInUse while a program has the seed in memory.
         """
-        with store.FolderLock(self.path), store.Lock(self.path / SEED):
-            store.wipe(self.path / SEED)
+        with store.FolderLock(self.path), store.Lock(self.path / seed.NAME):
+            store.wipe(self.path / seed.NAME)
 
 
 def _operation_key(order: VerifiedOrder) -> str:

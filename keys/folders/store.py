@@ -35,6 +35,7 @@ SIZE_MAX = 1 << 20  # the largest file that Zegel reads is an order, see cose.ME
 BY_SUDO = "act as its owner: sudo -u OWNER zegel air or ground, and plain sudo zegel for all other commands"
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)  # and do not wait for the writer of a pipe
 _LOCKS = Path("/proc/locks")
+_MADE_BY = {"device": "device init", "station": "station init", "recording key": "recording keygen"}
 
 # --- reading ---
 
@@ -50,18 +51,22 @@ def check_folder(path: Path, holding: str = "", kind: str = "") -> None:
         missing = _unreadable(path, error)
         if kind and isinstance(missing, MissingFile):
             root = " --root root.crt" if kind == "station" else ""
-            missing.hint = f"make it: zegel {kind} init {shlex.quote(str(path))} --name NAME{root}"
+            missing.hint = f"make it: zegel {_MADE_BY[kind]} {shlex.quote(str(path))} --name NAME{root}"
         raise missing from None
     if not stat.S_ISDIR(info.st_mode):
         beside = holding and (path.parent / holding).exists()
-        hint = f"name the folder that it is in: {path.parent}" if beside else "name the folder that init made"
+        hint = f"name the folder that it is in: {path.parent}" if beside else _named(kind)
         raise WrongFile(f"{path} is not a folder", hint=hint)
     _check_owner(path, info)
     if (
         holding and not (path / holding).exists()
     ):  # checked before the mode: the advice to change a mode is only for a folder of ours
-        raise WrongFile(f"{path} is not a {kind}'s folder: it holds no {holding}", hint="name the folder that init made")
+        raise WrongFile(f"{path} is not a {kind}'s folder: it holds no {holding}", hint=_named(kind))
     _check_mode(path, info, FOLDER_MODE)
+
+
+def _named(kind: str) -> str:
+    return f"name the folder that zegel {_MADE_BY[kind]} made" if kind else "name a folder"
 
 
 def read_secret(path: Path) -> bytes:

@@ -34,7 +34,8 @@ from keys.announcement import Announcement
 from keys.beat import Beat
 from keys.cose import Signer
 from keys.errors import GrantError, KeysError, MalformedMessage
-from keys.folders import guard_file, roots, station_public
+from keys.folders import guard_file, recording_public, roots, station_public
+from keys.folders.recording_public import RecordingPublic
 from keys.folders.station_public import StationPublic
 from keys.grant import Profile
 from keys.order import VerifiedOrder, claimed_hash
@@ -203,6 +204,10 @@ def station_file(data: bytes) -> object:
     return station_public.parse(data, "station.pub")
 
 
+def recording_file(data: bytes) -> object:
+    return recording_public.parse(data, "rec.pub")
+
+
 HEADERS = [sframe.encode_header(kid, ctr) for kid in (0, 9, 0x1A4, 1 << 63) for ctr in (0, 9, 1 << 20, 1 << 63)]
 DOWNLINK = [sframe.encode_header(0x1A4, ctr) + bytes(20) for ctr in (0, 9, 1_000, 1 << 20, 1 << 27)]
 UPLINK = [sframe.encode_header(0x1334A70102030405, ctr) + bytes(20) for ctr in (0, 9, 1_000, 1 << 20, 1 << 27)]
@@ -215,6 +220,7 @@ FRAGMENTS = tuple(order_fragments.split(VerifiedOrder(agency.order(), claimed_ha
 ROOT_CRT = certificate.pem(agency.harbour().root)
 REQUEST = certificate.make_request("drone-7", KEY)
 PUBLIC_FILE = StationPublic("pilot", "Harbour Police", Profile.X25519, STATION)
+RECORDING_FILE = RecordingPublic("archive", Profile.X25519, STATION)
 
 # Replies of which a message is made.
 _SAID_BY_BETAFLIGHT = tuple(msp_reply(command, BETAFLIGHT[command]) for command in (150, 106, 108, 109, 110))
@@ -245,6 +251,7 @@ PARSERS = {
         certificate.load_request, (certificate.pem(REQUEST), certificate.der(REQUEST)), (KeysError,), 100_000
     ),
     "station.pub": Parser(station_file, (PUBLIC_FILE.encode(),), (KeysError,), 100_000),
+    "rec.pub": Parser(recording_file, (RECORDING_FILE.encode(),), (KeysError,), 100_000),
     "control datagram": Parser(wire.parse_control, tuple(CONTROL), (), 1_000_000),
     "SFrame header": Parser(sframe.decode_header, tuple(HEADERS), (ValueError,), 1_000_000),
     "downlink header": Parser(parsed_in_batch(2), tuple(DOWNLINK), (), 300_000),

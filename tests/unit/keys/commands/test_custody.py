@@ -486,7 +486,11 @@ def test_a_person_in_a_subfolder_of_the_agency_is_told_so(here, zegel, monkeypat
     [
         ("device load-order drone/device.key op.order", "drone/device.key is not a folder", "that it is in: drone"),
         ("station trust pilot/station.pub --root coast/root/root.crt", "pilot/station.pub is not", "that it is in: pilot"),
-        ("device load-order . op.order", ". is not a device's folder: it holds no device.key", "that init made"),
+        (
+            "device load-order . op.order",
+            ". is not a device's folder: it holds no device.key",
+            "that zegel device init made",
+        ),
         ("device enrol drone drone-7.crt --root agency", "agency is a folder, not a", "in it: agency/root/root.crt"),
         ("device enrol drone drone-7.crt --root agency/root", "agency/root is a folder", "in it: agency/root/root.crt"),
         ("agency certify-device agency drone -o x", "drone is a folder, not a", "in it: drone/device.csr"),
