@@ -15,7 +15,7 @@ from keys.errors import MalformedOrder, NotListed, NumberTwice, OrderExpired, Re
 from keys.lanes import STATIONS_MAX, Role
 from keys.order import Order, VerifiedOrder
 from keys.order_device import TO_END, OrderDevice
-from keys.order_station import GUARDS, OrderStation, default_guard
+from keys.order_station import GUARDS, OrderRecording, OrderStation, default_guard
 from keys.times import utc
 
 
@@ -52,7 +52,9 @@ def _place(order: Order, name: str) -> int:
 
 
 def _not_listed(what: str, name: str, names: list[str]) -> NotListed:
-    return NotListed(f"the order lists no {what} {name!r}", hint=f"{typo.meant(name, names)}it lists {', '.join(names)}")
+    return NotListed(
+        f"the order lists no {what} {name!r}", hint=f"{typo.meant(name, names)}it lists {', '.join(names) or 'none'}"
+    )
 
 
 def _with(order: Order, place: int, device: OrderDevice) -> Order:
@@ -99,6 +101,21 @@ def joined(order: Order, stations: Iterable[OrderStation]) -> Order:
             raise MalformedOrder(f"the order has {STATIONS_MAX} stations, and there are no more", hint="revoke one first")
         listed.append(dataclasses.replace(station, index=min(free)))
     return dataclasses.replace(order, stations=tuple(listed))
+
+
+def unrecorded(order: Order, name: str) -> Order:
+    """`order` without the recording key of this name; NotListed."""
+    left = tuple(key for key in order.recording if key.name != name)
+    if len(left) == len(order.recording):
+        raise _not_listed("recording key", name, [key.name for key in left])
+    return dataclasses.replace(order, recording=left)
+
+
+def recorded(order: Order, keys: Iterable[OrderRecording]) -> Order:
+    """`order` with these recording keys too, under ids above those that it uses; their own ids are ignored."""
+    first = 1 + max((key.id for key in order.recording), default=0)
+    more = (dataclasses.replace(key, id=number) for number, key in enumerate(keys, first))
+    return dataclasses.replace(order, recording=(*order.recording, *more))
 
 
 def succeeds(new: VerifiedOrder, old: VerifiedOrder) -> bool:

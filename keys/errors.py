@@ -68,7 +68,7 @@ class UnknownGuard(MalformedOrder):
 
 
 class ClassicalKey(MalformedOrder):
-    advice = "make that station's key again as zegel station init does by default, with --profile x-wing"
+    advice = "make that key again as zegel station init and zegel recording keygen do by default, with --profile x-wing"
 
 
 class WrongType(KeysError):

@@ -175,11 +175,13 @@ def _may(station: OrderStation) -> str:
 
 def _recording(order: Order) -> Iterator[str]:
     if not order.recording:
-        yield "RECORDINGS: none, the order holds no recording key"
+        yield "RECORDINGS: nothing is recorded on board, the order holds no recording key"
         return
     yield f"RECORDINGS on board are sealed to: {len(order.recording)}"
     for key in order.recording:
         yield f"  {key.id:2}  {key.name}, key {fingerprint(key.pub)} ({key.profile.label})"
+    if order.policy.flags & PolicyFlag.VIDEO_ON_REQUEST:
+        yield f"{_INDENT}video is recorded only while a station asks for it"
     hours = order.policy.retain_h
     yield f"      they may be removed after {duration(hours * HOUR_S)}" if hours else "      they are never removed"
 

@@ -15,6 +15,7 @@ from keys.errors import MalformedOrder
 
 class PolicyFlag(enum.IntFlag):
     PAD_VIDEO = 1
+    VIDEO_ON_REQUEST = 2  # video is recorded only while a station asks for it
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -30,15 +30,18 @@ NAMED_BY = "--agency DIR"
 
 
 def add_commands(add: arguments.Add) -> None:
-    what = "remove stations from an order, or revoke the keys of lost aircraft"
+    what = "remove stations or recording keys from an order, or revoke the keys of lost aircraft"
     revoke = add("revoke", _revoke, what, "op.order --station observer -o new.order")
     revoke.add_argument("--station", default=[], action="append", metavar="NAME", help="by its name; repeatable")
     revoke.add_argument("--device", default=[], action="append", metavar="NAME", help="an aircraft; repeatable")
+    revoke.add_argument("--recording", default=[], action="append", metavar="NAME", help="a recording key; repeatable")
     extend = add("extend", _extend, "extend the validity of an order", "op.order --hours 2 -o new.order")
     extend.add_argument("--hours", required=True, type=arguments.hours, help="how much later it ends")
     end = add("end", _end, "end an operation now; a flight in the air is not cut", "op.order -o ended.order")
-    join = add("add", _join, "add stations to an order", "op.order --station late.pub:video -o new.order")
-    arguments.add_stations(join)
+    what = "add stations or recording keys to an order"
+    join = add("add", _join, what, "op.order --station late.pub:video -o new.order")
+    arguments.add_stations(join, required=False)
+    arguments.add_recording(join)
     what = "give stations other roles, or another guard policy"
     change = add("change", _change, what, "op.order --station observer:telemetry,video,command:pilot -o new.order")
     arguments.add_stations(change, "NAME:ROLES[:POLICY]", "a station of the order; all roles that it has from now on")
@@ -55,18 +58,28 @@ def add_commands(add: arguments.Add) -> None:
 
 
 def _revoke(args: argparse.Namespace) -> int:
-    if not args.station and not args.device:
-        args.parser.error("name what is revoked: --station NAME or --device NAME")
-    _amend(args, lambda old: _revoked(old, args.station, args.device))
+    if not args.station and not args.device and not args.recording:
+        args.parser.error("name what is revoked: --station NAME or --device NAME or --recording NAME")
+    amended = _amend(args, lambda old: _revoked(old, args))
     if args.station:
         show(f"{', '.join(args.station)}: can open nothing that is sealed after the aircraft has this order")
     if args.device:
         show(f"{', '.join(args.device)}: no station that has this order believes it or sends to it")
+    if args.recording:
+        show(f"{', '.join(args.recording)}: opens no recording that begins after the aircraft has this order")
+        _say_recording(amended)
     return 0
 
 
-def _revoked(old: Order, stations: list[str], devices: list[str]) -> Order:
-    return functools.reduce(amendment.voided, devices, functools.reduce(amendment.revoked, stations, old))
+def _revoked(old: Order, args: argparse.Namespace) -> Order:
+    without = functools.reduce(amendment.revoked, args.station, old)
+    without = functools.reduce(amendment.voided, args.device, without)
+    return functools.reduce(amendment.unrecorded, args.recording, without)
+
+
+def _say_recording(order: Order) -> None:
+    for line in issued.said_of_recording(order):
+        show(f"  {line}")
 
 
 def _require_named_once(args: argparse.Namespace, names: list[str]) -> None:
@@ -124,13 +137,18 @@ def _end(args: argparse.Namespace) -> int:
 
 
 def _join(args: argparse.Namespace) -> int:
-    publics = issued.publics(args.station)
+    given = args.station or []
+    if not given and not args.recording:
+        args.parser.error("name what is added: --station FILE:ROLES or --recording rec.pub")
+    publics, recording = issued.publics(given), issued.recording_keys(args.recording)
     with account.owner(args.agency).acting():
         issuer = AgencyFolder(args.agency, NAMED_BY).name
-    stations, guards = issued.listed(args.station, publics, issuer), arguments.guards_of(args)
-    amended = _amend(args, lambda old: amendment.joined(_with_file(old, guards), stations))
-    for listed in amended.stations[-len(stations) :]:
+    stations, guards = issued.listed(given, publics, issuer), arguments.guards_of(args)
+    amended = _amend(args, lambda old: amendment.recorded(amendment.joined(_with_file(old, guards), stations), recording))
+    for listed in amended.stations[len(amended.stations) - len(stations) :]:
         show(f"  {listed.name}: key fingerprint {fingerprint(listed.pub)}; {COMPARE}")
+    if recording:
+        _say_recording(amended)
     return 0
 
 

@@ -134,6 +134,13 @@ def add_stations(
     )
 
 
+def add_recording(parser: argparse.ArgumentParser) -> None:
+    what = (
+        "a recording key's public file, made by zegel recording keygen; without one nothing is recorded aboard; repeatable"
+    )
+    parser.add_argument("--recording", default=[], action="append", type=Path, metavar="rec.pub", help=what)
+
+
 def add_guard(parser: argparse.ArgumentParser, what: str) -> None:
     parser.add_argument("--guard", type=Path, metavar="guard.toml", help=what)
 

@@ -16,17 +16,17 @@ from keys.commands import account, arguments, issued, order_form
 from keys.commands.arguments import COMPARE
 from keys.commands.order_form import Form
 from keys.commands.terminal import show
-from keys.errors import OrderExpired
+from keys.errors import MalformedOrder, OrderExpired
 from keys.folders import public_files, store
 from keys.folders.agency import AgencyFolder
 from keys.order import CLASSIFICATIONS, Order
 from keys.order_device import OrderDevice
-from keys.order_station import OrderStation
+from keys.order_station import OrderRecording, OrderStation
 from keys.policy import Policy, PolicyFlag
 from keys.times import duration
 
 NEEDED = ("operation", "device", "station", "hours")
-OPTIONS = (*NEEDED, "classification", "pad_video", "start", "guard")
+OPTIONS = (*NEEDED, "classification", "pad_video", "start", "guard", "recording", "record_on_request")
 
 
 def add_commands(add: arguments.Add) -> None:
@@ -36,7 +36,7 @@ def add_commands(add: arguments.Add) -> None:
         type=Path,
         nargs="?",
         metavar="DIR",
-        help="where certificates and station.pub files are, to be written into it",
+        help="where certificates, station.pub and rec.pub files are, to be written into it",
     )
     arguments.add_output(draft, "order.toml")
     draft.set_defaults(holds_key=False)
@@ -56,6 +56,13 @@ def add_commands(add: arguments.Add) -> None:
     arguments.add_devices(issue, "FILE[:IDS]", "an aircraft's certificate", required=False)
     arguments.add_stations(issue, required=False)
     arguments.add_guard(issue, "guard policies of your own, for aircraft and stations that have the same file")
+    arguments.add_recording(issue)
+    issue.add_argument(
+        "--record-on-request",
+        action="store_true",
+        default=None,
+        help="record video only while a station asks for it",
+    )
     issue.add_argument("--classification", choices=CLASSIFICATIONS, help="default regular")
     issue.add_argument("--hours", type=arguments.hours, help="how long it is in force")
     issue.add_argument(
@@ -72,11 +79,13 @@ def _draft(args: argparse.Namespace) -> int:
     folder = args.output.parent
     devices = public_files.devices(args.dir) if args.dir else {}
     stations, unfit = public_files.stations(args.dir) if args.dir else ({}, {})
-    text = order_form.write(args.output.name, devices, stations, folder)
+    recording, unfit_keys = public_files.recording_keys(args.dir) if args.dir else ({}, {})
+    text = order_form.write(args.output.name, devices, stations, recording, folder)
     store.write(args.output, text.encode(), new=True)
-    found = f"{len(devices)} aircraft and {len(stations)} stations of {args.dir}" if args.dir else "examples"
+    counts = f"{len(devices)} aircraft, {len(stations)} stations and {len(recording)} recording keys"
+    found = f"{counts} of {args.dir}" if args.dir else "examples"
     show(f"{args.output}: a file to fill in, with {found}")
-    for path, error in unfit.items():
+    for path, error in {**unfit, **unfit_keys}.items():
         show(f"  note: {path} is left out: {error}")
     show("each station has the roles telemetry and video: add command for the stations that command")
     show(f"next: zegel order issue AGENCY --file {arguments.word(args.output)} -o op.order")
@@ -86,14 +95,14 @@ def _draft(args: argparse.Namespace) -> int:
 def _issue(args: argparse.Namespace) -> int:
     store.require_free(args.output)
     form = _form(args)
-    publics = issued.publics(form.stations)
+    publics, recording = issued.publics(form.stations), issued.recording_keys(form.recording)
     certificates = [arguments.read_certificate(Path(given.name)) for given in form.devices]
     now = arguments.now()
     with account.owner(args.dir).acting():
         folder = AgencyFolder(args.dir)
         folder.require_clock(now)
         devices = [folder.device(certificate, now) for certificate in certificates]
-        order = _order(form, folder.name, devices, issued.listed(form.stations, publics, folder.name), now)
+        order = _order(form, folder.name, devices, issued.listed(form.stations, publics, folder.name), recording, now)
         signed = folder.issue(order)
     store.write(args.output, signed.raw, new=True)
     length, end = duration(form.seconds), arguments.when(order.not_after)
@@ -102,6 +111,8 @@ def _issue(args: argparse.Namespace) -> int:
         show(f"  it begins at {arguments.when(order.not_before)}")
     for listed in order.stations:
         show(f"  {issued.said(listed)}; key fingerprint {fingerprint(listed.pub)}")
+    for line in issued.said_of_recording(order):
+        show(f"  {line}")
     if form.guards:
         path = arguments.word(form.guards.path)
         show(f"  with the guard policies of {path}: aircraft and stations need the same file; zegel guard test checks it")
@@ -112,7 +123,7 @@ def _issue(args: argparse.Namespace) -> int:
 
 
 def _form(args: argparse.Namespace) -> Form:
-    given = {name: value for name in OPTIONS if (value := getattr(args, name)) is not None}
+    given = {name: value for name in OPTIONS if (value := getattr(args, name)) not in (None, [])}
     if args.file:
         if given:
             args.parser.error(f"--file holds the whole order: write {_options(given)} there")
@@ -125,14 +136,24 @@ def _form(args: argparse.Namespace) -> Form:
         start=args.start,
         classification=args.classification or CLASSIFICATIONS[0],
         pad_video=bool(args.pad_video),
+        record_on_request=bool(args.record_on_request),
         guards=arguments.guards_of(args),
         devices=tuple(args.device),
         stations=tuple(args.station),
+        recording=tuple(args.recording),
     )
 
 
-def _order(form: Form, agency: str, devices: list[OrderDevice], stations: list[OrderStation], now: int) -> Order:
+def _order(
+    form: Form,
+    agency: str,
+    devices: list[OrderDevice],
+    stations: list[OrderStation],
+    recording: list[OrderRecording],
+    now: int,
+) -> Order:
     begin = now if form.start is None else form.start
+    flags = PolicyFlag.PAD_VIDEO * form.pad_video | PolicyFlag.VIDEO_ON_REQUEST * form.record_on_request
     order = Order(
         op_id=b"",
         serial=0,
@@ -145,11 +166,16 @@ def _order(form: Form, agency: str, devices: list[OrderDevice], stations: list[O
             dataclasses.replace(device, systems=given.systems) for given, device in zip(form.devices, devices, strict=True)
         ),
         stations=tuple(stations),
-        recording=(),
+        recording=tuple(recording),
         previous=None,
-        policy=Policy(flags=PolicyFlag.PAD_VIDEO if form.pad_video else 0),
+        policy=Policy(flags=flags),
         guards=form.guards.hash if form.guards else None,
     )
+    if form.record_on_request and not recording:
+        raise MalformedOrder(
+            "video would be recorded on request, and the order lists no recording key",
+            hint="list one, which zegel recording keygen makes, or leave out that it is recorded on request",
+        )
     if now > order.not_after:
         raise OrderExpired(
             f"the order would have ended at {arguments.when(order.not_after)} already",

@@ -9,6 +9,8 @@
     file = "pilot/station.pub"
     roles = ["telemetry", "video", "command"]
     policy = "pilot"
+    [[recording]]                                one for each recording key
+    file = "archive/rec.pub"
 
 What lives here: the form, both ways. What a role or a policy is, arguments.py knows: it is the same as on the command line.
 """
@@ -35,6 +37,7 @@ from keys.commands.arguments import ALL_ROLES, Devices, Listing
 from keys.errors import WrongToml
 from keys.folders import guard_file, toml
 from keys.folders.guard_file import GuardFile
+from keys.folders.recording_public import RecordingPublic
 from keys.folders.station_public import StationPublic
 from keys.lanes import role_names
 from keys.order import CLASSIFICATIONS
@@ -57,15 +60,21 @@ class _Station(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     policy: str | None = None
 
 
+class _Recording(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    file: str
+
+
 class _Order(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     operation: str
     hours: float
     start: datetime.datetime | None = None
     classification: str = CLASSIFICATIONS[0]
     pad_video: bool = False
+    record_on_request: bool = False
     guard: str | None = None
     device: tuple[Table, ...]
     station: tuple[Table, ...]
+    recording: tuple[Table, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -77,9 +86,11 @@ class Form:
     start: int | None  # Unix seconds; None: now
     classification: str
     pad_video: bool
+    record_on_request: bool
     guards: GuardFile | None
     devices: tuple[Devices, ...]  # names are paths
     stations: tuple[Listing, ...]
+    recording: tuple[Path, ...]  # public files of recording keys
 
 
 # --- reading ---
@@ -99,9 +110,11 @@ def read(path: Path) -> Form:
         start=None if asked.start is None else _said(str(path), arguments.unix, asked.start),
         classification=asked.classification,
         pad_video=asked.pad_video,
+        record_on_request=asked.record_on_request,
         guards=guards,
         devices=tuple(_device(path, place, table) for place, table in enumerate(asked.device, 1)),
         stations=tuple(_station(path, place, table, guards) for place, table in enumerate(asked.station, 1)),
+        recording=tuple(_recording(path, place, table) for place, table in enumerate(asked.recording, 1)),
     )
 
 
@@ -116,6 +129,10 @@ def _station(path: Path, place: int, table: Table, guards: GuardFile | None) -> 
     entry = _table(_Station, table, where)
     _said(where, arguments.require_policy, entry.policy, guards)
     return _said(where, arguments.station_listing, str(path.parent / entry.file), entry.roles, entry.policy)
+
+
+def _recording(path: Path, place: int, table: Table) -> Path:
+    return path.parent / _table(_Recording, table, f"{path}, recording key {place}").file
 
 
 def _table(kind: type[Kind], values: Table, where: str) -> Kind:
@@ -146,6 +163,7 @@ hours = 8    # how long it is in force; zegel order extend lets it last longer, 
 # classification = "confidential"    # refuses stations whose keys are not post-quantum; without this line: regular
 # guard = "guard.toml"    # guard policies of your own; aircraft and stations need the same file
 # pad_video = true    # hides the sizes of video datagrams, at the price of bandwidth
+# record_on_request = true    # video is recorded aboard only while a station asks for it
 
 # Aircraft: the certificate of each, and its MAVLink system ids (SYSID_THISMAV, MAV_SYS_ID), such as [1] or [1, 51].
 """
@@ -153,9 +171,18 @@ STATIONS = f"""
 # Stations: each one's public file, and what it may do. Roles: {", ".join(role_names(ALL_ROLES))}.
 # policy says which commands of a station with the role command reach the flight controller: {", ".join(GUARDS)}.
 """
+RECORDING = """
+# Recording keys: the public file of each, made by zegel recording keygen. Without one, nothing is recorded aboard.
+"""
 
 
-def write(name: str, devices: dict[Path, x509.Certificate], stations: dict[Path, StationPublic], folder: Path) -> str:
+def write(
+    name: str,
+    devices: dict[Path, x509.Certificate],
+    stations: dict[Path, StationPublic],
+    recording: dict[Path, RecordingPublic],
+    folder: Path,
+) -> str:
     """The text of a form for `folder`, with these files in it or, of what there is none, an example."""
     lines = [HEAD.format(name=printable(name))]
     known = [(path, f"{name_of(one)}, key {fingerprint(one)}") for path, one in devices.items()]
@@ -167,6 +194,12 @@ def write(name: str, devices: dict[Path, x509.Certificate], stations: dict[Path,
     ]
     for path, what in public or [(folder / "pilot/station.pub", "an example")]:
         lines += ["[[station]]", *_file(path, what, folder), 'roles = ["telemetry", "video"]', '# policy = "pilot"', ""]
+    lines.append(RECORDING)
+    for key_path, key in recording.items():
+        what = f"{key.name}, {key.profile.label}, key {key.fingerprint}"
+        lines += ["[[recording]]", *_file(key_path, what, folder), ""]
+    if not recording:
+        lines += ["# [[recording]]", '# file = "archive/rec.pub"', ""]
     return "\n".join(lines)
 
 

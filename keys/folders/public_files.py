@@ -1,32 +1,44 @@
-"""Public files: the certificates of aircraft and the public files of stations that lie in a folder, or one below it.
+"""Public files: certificates of aircraft, public files of stations and recording keys, in a folder or one below it.
 
 What lives here: finding them. What must not: their content, or whether it is authentic.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from cryptography import x509
 
 from keys import certificate
 from keys.certificate import Usage
 from keys.errors import KeysError
-from keys.folders import files, station_public, store
+from keys.folders import files, recording_public, station_public, store
 from keys.folders.files import Kind
+from keys.folders.recording_public import RecordingPublic
 from keys.folders.station_public import StationPublic
 
 Unfit = dict[Path, KeysError]  # files that begin like one and are none
+Public = TypeVar("Public", StationPublic, RecordingPublic)
 
 
 def stations(folder: Path) -> tuple[dict[Path, StationPublic], Unfit]:
     """Each key once, at the first of its files in order of name."""
-    found: dict[Path, StationPublic] = {}
+    return _publics(Kind.STATION, station_public.parse, folder)
+
+
+def recording_keys(folder: Path) -> tuple[dict[Path, RecordingPublic], Unfit]:
+    """Each key once, at the first of its files in order of name."""
+    return _publics(Kind.RECORDING, recording_public.parse, folder)
+
+
+def _publics(kind: Kind, parse: Callable[[bytes, object], Public], folder: Path) -> tuple[dict[Path, Public], Unfit]:
+    found: dict[Path, Public] = {}
     unfit: Unfit = {}
-    for path, data in _of_kind(Kind.STATION, folder):
+    for path, data in _of_kind(kind, folder):
         try:
-            public = station_public.parse(data, path)
+            public = parse(data, path)
         except KeysError as error:
             unfit[path] = error
         else:

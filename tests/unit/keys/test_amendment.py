@@ -13,7 +13,7 @@ from keys.errors import MalformedOrder, NotListed, NumberTwice, OrderExpired
 from keys.grant import Profile
 from keys.lanes import Role
 from keys.order import Signature, VerifiedOrder, issue_order, verify_order
-from keys.order_station import GUARDS
+from keys.order_station import GUARDS, OrderRecording
 from keys.policy import Policy, PolicyFlag
 from tests import agency
 from tests.agency import Agency, harbour
@@ -62,12 +62,25 @@ def test_there_is_no_sixteenth_station():
         amendment.joined(full, [LATE])
 
 
+def test_a_recording_key_goes_by_its_name_and_a_new_one_gets_an_id_that_no_other_had():
+    """Whoever has a copy of a key that went opens nothing that is recorded from then on."""
+    left = amendment.unrecorded(OLD, "archive-1")
+    assert left == dataclasses.replace(OLD, recording=OLD.recording[1:])
+    court = OrderRecording(1, "court", Profile.P_384, agency.public(Profile.P_384, 3))
+    assert [(key.id, key.name) for key in amendment.recorded(left, [court]).recording] == [(2, "archive-2"), (3, "court")]
+    assert amendment.recorded(dataclasses.replace(OLD, recording=()), [court]).recording == (court,)
+    with pytest.raises(NotListed, match="no recording key 'archive-1'") as error:
+        amendment.unrecorded(left, "archive-1")
+    assert "it lists archive-2" in error.value.hint
+
+
 SUCCESSORS = {
     "extended": {"not_after": OLD.not_after + 60},
     "without a station": {"stations": OLD.stations[1:]},
     "with a station": {"stations": (*OLD.stations, LATE)},
     "with a device": {"devices": (*OLD.devices, agency.device(3))},
     "with another policy": {"policy": Policy(rekey_s=60)},
+    "without a recording key": {"recording": OLD.recording[1:]},
 }
 ONE, TWO = OLD.devices
 VOID = dataclasses.replace(ONE, void=True)
@@ -83,6 +96,7 @@ STRANGERS = {
     "devices in another place": {"devices": OLD.devices[::-1]},
     "a station under another index": {"stations": (OLD.stations[0], dataclasses.replace(OLD.stations[1], index=3))},
     "other padding": {"policy": Policy(flags=PolicyFlag.PAD_VIDEO)},
+    "video on request": {"policy": Policy(flags=PolicyFlag.VIDEO_ON_REQUEST)},
 }
 
 

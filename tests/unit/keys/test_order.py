@@ -26,7 +26,7 @@ from keys.lanes import Role
 from keys.order import LINK_MAX, VerifiedOrder, claimed_hash, fits_link, issue_order, parse_order, verify_order
 from keys.order_device import OrderDevice
 from keys.order_station import GUARDS, OrderRecording
-from keys.policy import RANGES, Policy
+from keys.policy import RANGES, Policy, PolicyFlag
 from keys.times import EARLIEST, LATEST
 from tests.agency import HOUR, NAME, NOW, Agency, device, flips, harbour, order, p256, p384, public, station
 
@@ -95,6 +95,7 @@ def test_the_hash_covers_protected_header_and_payload_and_nothing_else():
         {"stations": tuple(station(n, Profile(1 + n % 4)) for n in range(1, 16))},
         {"stations": (station(15, witness="pilot+0123abcd+AQID"),), "devices": (device(9),)},
         {"policy": Policy(5, 60, 60, 30, 1000, 10, 65_536, (), 1, 1, 1, 1)},
+        {"policy": Policy(flags=PolicyFlag.PAD_VIDEO | PolicyFlag.VIDEO_ON_REQUEST)},
         {"not_before": EARLIEST, "not_after": LATEST},
     ],
 )
@@ -257,7 +258,7 @@ BROKEN = [
     ("policy with less", drop(POLICY, 12), MalformedMessage, "has the keys"),
     ("policy rekey true", put(POLICY, 2, True), MalformedOrder, "policy rekey_s"),
     ("policy rekey text", put(POLICY, 2, "600"), MalformedOrder, "policy rekey_s"),
-    ("policy unknown flag", put(POLICY, 11, 2), MalformedOrder, "policy flags"),
+    ("policy unknown flag", put(POLICY, 11, 4), MalformedOrder, "policy flags"),
     ("pad no list", put(POLICY, 8, 128), MalformedOrder, "policy pad"),
     ("pad falls", put(POLICY, 8, [256, 128]), MalformedOrder, "policy pad"),
     ("pad repeats", put(POLICY, 8, [128, 128]), MalformedOrder, "policy pad"),

@@ -10,7 +10,7 @@ from keys.lanes import Role
 from keys.order import issue_order, verify_order
 from keys.order_station import OrderRecording
 from keys.order_text import classical, describe, unlisted
-from keys.policy import Policy
+from keys.policy import Policy, PolicyFlag
 from tests.agency import harbour, order, public, station
 
 
@@ -89,7 +89,11 @@ def test_limits_and_what_is_rare_are_told():
     ):
         assert expected in text
     assert "telemetry and video, to 128, 256" in describe(order(policy=Policy(flags=1)))
-    assert "holds no recording key" in describe(order(recording=()))
+    assert "nothing is recorded on board, the order holds no recording key" in describe(order(recording=()))
+    on_request = "video is recorded only while a station asks for it"
+    assert on_request in describe(order(policy=Policy(flags=PolicyFlag.VIDEO_ON_REQUEST)))
+    assert on_request not in describe(order(policy=Policy(flags=PolicyFlag.PAD_VIDEO)))
+    assert on_request not in describe(order(policy=Policy(flags=PolicyFlag.VIDEO_ON_REQUEST), recording=()))
 
 
 def test_an_order_too_large_for_the_link_says_so():

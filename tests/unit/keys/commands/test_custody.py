@@ -75,7 +75,7 @@ ISSUE = (
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory):
-    """An agency, a second one, an enrolled aircraft, a pilot, a visitor of the second agency and an order in force."""
+    """Two agencies, an enrolled aircraft, a pilot, a foreign visitor, two recording keys, an order in force."""
     folder = tmp_path_factory.mktemp("ceremony")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -88,6 +88,8 @@ def made(tmp_path_factory):
             "device enrol drone drone-7.crt --root agency/root/root.crt",
             "station init pilot --name pilot --root agency/root/root.crt",
             "station init visitor --name visitor --root coast/root/root.crt --root agency/root/root.crt --profile x25519",
+            "recording keygen archive --name archive",
+            "recording keygen court --name court --profile p-384",
             f"{ISSUE} --station visitor/station.pub:video -o op.order",
             "device load-order drone op.order",
         ):
@@ -251,7 +253,7 @@ def test_trust_and_destroy(here, good, zegel, monkeypatch):
     monkeypatch.setattr("sys.stdin", io.StringIO("pilot\n"))
     good("station destroy pilot")
     good("station destroy visitor --yes")
-    assert not list(here.rglob("seed"))
+    assert {seed.parent.name for seed in here.rglob("seed")} == {"archive", "court"}
     assert "has been destroyed" in zegel("station destroy pilot").error
 
 

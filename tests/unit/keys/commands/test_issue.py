@@ -11,11 +11,14 @@ import msgspec
 import pytest
 
 from keys import order_limits
+from keys.certificate import fingerprint
 from keys.commands import order_form
 from keys.errors import WrongToml
 from keys.folders import store
+from keys.grant import Profile
 from keys.lanes import STATIONS_MAX, Role
-from keys.order import DEVICES_MAX, LINK_MAX, parse_order
+from keys.order import DEVICES_MAX, LINK_MAX, RECORDING_MAX, parse_order
+from keys.policy import PolicyFlag
 from keys.times import LATEST
 from tests.unit.keys.commands.test_custody import HOUR, ISSUE, NOW, good, here, made, zegel
 
@@ -27,6 +30,7 @@ hours = 8
 start = 2027-01-15T09:00:00+00:00
 classification = "regular"
 pad_video = true
+record_on_request = true
 
 [[device]]
 file = "drone-7.crt"
@@ -40,7 +44,14 @@ policy = "camera-operator"
 [[station]]
 file = "visitor/station.pub"
 roles = ["video"]
+
+[[recording]]
+file = "archive/rec.pub"
+
+[[recording]]
+file = "court/rec.pub"
 """
+RECORDED = "--recording archive/rec.pub --recording court/rec.pub --record-on-request"
 BY_FILE = "order issue agency --file order.toml -o new.order"
 
 
@@ -58,12 +69,88 @@ def test_a_file_and_options_ask_for_the_same_order(here, good):
     options = (
         "order issue agency --operation 'Night Watch' --device drone-7.crt:1,51 --hours 8 --start 2027-01-15T09:00"
         " --station pilot/station.pub:telemetry,video,command:camera-operator --station visitor/station.pub:video"
-        " --pad-video -o typed.order"
+        f" --pad-video {RECORDED} -o typed.order"
     )
     assert good(options).replace("typed.order", "new.order").replace("order 3", "order 2") == said
     assert without_numbers("new.order") == without_numbers("typed.order")
     assert content("new.order").devices[0].systems == (1, 51)
     assert "it begins at 2027-01-15 09:00 UTC" in said
+
+
+def test_recording_keys_are_listed_and_said(here, good):
+    said = good(f"{ISSUE} {RECORDED} -o new.order")
+    order, court = content("new.order"), Path("court/rec.pub").read_text()
+    assert [(key.id, key.name, key.profile) for key in order.recording] == [
+        (1, "archive", Profile.X_WING),
+        (2, "court", Profile.P_384),
+    ]
+    assert order.policy.flags == PolicyFlag.VIDEO_ON_REQUEST
+    assert f"recording key 'court'; key fingerprint {fingerprint(order.recording[1].pub)}" in said
+    assert f"fingerprint: {fingerprint(order.recording[1].pub)}\n" in court
+    assert "video is recorded only while a station asks for it" in said
+    assert "today's recordings on board, for all readers, by the keys of court (p-384); zegel recording keygen" in said
+    shown = good("order show new.order")
+    assert "RECORDINGS on board are sealed to: 2" in shown
+    assert "      video is recorded only while a station asks for it" in shown
+
+
+def test_without_a_recording_key_it_is_said_that_nothing_is_recorded(here, good, zegel):
+    assert "  nothing is recorded aboard: no recording key is listed" in good(f"{ISSUE} -o new.order")
+    assert "RECORDINGS: nothing is recorded on board, the order holds no recording key" in good("order show new.order")
+    assert "video is recorded" not in good(f"{ISSUE} --recording archive/rec.pub -o another.order")
+    Path("order.toml").write_text(FORM.partition("[[recording]]")[0])
+    for line in (f"{ISSUE} --record-on-request -o x", "order issue agency --file order.toml -o x"):
+        answer = zegel(line)
+        assert (answer.code, answer.error) == (
+            1,
+            "video would be recorded on request, and the order lists no recording key",
+        )
+        assert answer.hint.startswith("list one, which zegel recording keygen makes")
+
+
+def test_amendments_keep_the_recording_keys_and_that_video_is_recorded_on_request(here, good):
+    good(f"{ISSUE} --recording archive/rec.pub --record-on-request -o first.order")
+    good("order extend first.order --hours 1 -o second.order")
+    assert content("second.order").recording == content("first.order").recording
+    assert content("second.order").policy == content("first.order").policy
+
+
+def test_recording_keys_are_added_and_revoked(here, good, zegel):
+    """A key that someone else may have opens nothing that is recorded from then on."""
+    good(f"{ISSUE} --recording archive/rec.pub -o first.order")
+    said = good("order add first.order --recording court/rec.pub -o second.order")
+    assert [(key.id, key.name) for key in content("second.order").recording] == [(1, "archive"), (2, "court")]
+    assert "recording key 'court'; key fingerprint" in said
+    assert content("second.order").stations == content("first.order").stations
+    said = good("order revoke second.order --recording archive -o third.order")
+    assert [(key.id, key.name) for key in content("third.order").recording] == [(2, "court")]
+    assert "archive: opens no recording that begins after the aircraft has this order" in said
+    answer = zegel("order revoke third.order --recording archiv -o fourth.order")
+    assert answer.error == "the order lists no recording key 'archiv'"
+    said = good("order revoke third.order --recording court -o fourth.order")
+    assert "nothing is recorded aboard" in said
+    assert zegel("order revoke fourth.order --recording court -o fifth.order").hint == "it lists none"
+    assert "--recording rec.pub" in zegel("order add fourth.order -o fifth.order").error
+
+
+def test_a_confidential_order_refuses_a_classical_recording_key(here, good, zegel):
+    issue = f"{ISSUE} --classification confidential --recording"
+    answer = zegel(f"{issue} court/rec.pub -o new.order")
+    assert "court (p-384)" in answer.error
+    assert "zegel recording keygen" in answer.hint
+    good(f"{issue} archive/rec.pub -o new.order")
+
+
+def test_a_seventeenth_recording_key(here, zegel, good):
+    names = [f"r{number}" for number in range(RECORDING_MAX + 1)]
+    for name in names:
+        good(f"recording keygen {name} --name {name} --profile p-384")
+    files = [f"--recording {name}/rec.pub" for name in names]
+    good(f"{ISSUE} {' '.join(files[:-1])} -o full.order")
+    for line in (f"{ISSUE} {' '.join(files)} -o x", "order add full.order --recording r16/rec.pub -o x"):
+        answer = zegel(line)
+        assert (answer.code, answer.error) == (1, "the order would list 17 recording keys")
+        assert answer.hint == "an order lists at most 16 recording keys"
 
 
 GUARD = '[guard.technician]\nbase = "pilot"\nblock_param = ["FS_*"]\n'
@@ -79,7 +166,7 @@ def test_an_order_has_the_hash_of_the_file_of_its_guard_policies(here, good, zeg
         "order issue agency --operation 'Night Watch' --device drone-7.crt:1,51 --hours 8 --start 2027-01-15T09:00"
         " --station pilot/station.pub:command,video:technician --station visitor/station.pub:video --pad-video"
     )
-    good(f"{typed} --guard guard.toml -o typed.order")
+    good(f"{typed} {RECORDED} --guard guard.toml -o typed.order")
     assert without_numbers("new.order") == without_numbers("typed.order")
     assert content("new.order").guards == hashlib.sha256(GUARD.encode()).digest()
     assert content("new.order").stations[0].guard == "technician"
@@ -135,6 +222,13 @@ def test_what_a_file_names_is_found_in_the_same_folder(here, good):
         ('"camera-operator"', '"camera"', "order.toml, station 1: 'camera' is not a guard policy", ""),
         (', "command"]', "]", "order.toml, station 1: 'pilot/station.pub' has the guard policy 'camera-operator', but", ""),
         ("[51, 1]", "[51, 0]", "order.toml, device 1: '51,0' are not different system ids from 1 to 255", ""),
+        ('file = "court', 'fiel = "court', "order.toml, recording key 2 has the key fiel", "did you mean file? "),
+        (
+            "court/rec.pub",
+            "pilot/station.pub",
+            "pilot/station.pub is a station's public file, not a recording key's",
+            "zegel",
+        ),
         ("[51, 1]", '["51"]', "order.toml, device 1: Expected `int`, got `str`", "zegel order draft"),
         ("hours = 8", "hours = 0", "order.toml: '0.0' is not a number of hours up to 8784", "zegel order issue --help"),
         ("hours = 8", "hours = true", "order.toml: Expected `float`, got `bool`", "zegel order draft"),
@@ -219,11 +313,12 @@ def test_options_that_are_missing_too_many_or_misspelled(here, zegel, line, says
 def test_a_draft_lists_what_is_here_and_is_issued_once_it_is_filled_in(here, good, zegel):
     """No root, no signer, no key twice: drone/device.crt is drone-7.crt."""
     said = good("order draft . -o order.toml")
-    assert "with 1 aircraft and 2 stations of ." in said
+    assert "with 1 aircraft, 2 stations and 2 recording keys of ." in said
     text = Path("order.toml").read_text()
     drafted = msgspec.toml.decode(text)
     assert [device["file"] for device in drafted["device"]] == ["drone-7.crt"]
     assert [station["file"] for station in drafted["station"]] == ["pilot/station.pub", "visitor/station.pub"]
+    assert [key["file"] for key in drafted["recording"]] == ["archive/rec.pub", "court/rec.pub"]
     assert zegel(BY_FILE).error == "the operation has no name"
     Path("order.toml").write_text(text.replace('operation = ""', 'operation = "Day Watch"'))
     good(BY_FILE)
@@ -236,7 +331,7 @@ def test_a_draft_lists_what_is_here_and_is_issued_once_it_is_filled_in(here, goo
 def test_each_line_of_a_draft_that_is_a_comment_can_be_used(here, good):
     good("order draft . -o order.toml")
     text = Path("order.toml").read_text().replace('operation = ""', 'operation = "x"')
-    for line in ("start", "pad_video", "policy"):
+    for line in ("start", "pad_video", "record_on_request", "policy"):
         assert f"# {line} = " in text
         text = text.replace(f"# {line} = ", f"{line} = ").replace('["telemetry", "video"]', '["telemetry", "command"]')
     Path("order.toml").write_text(text.replace("2031-05-09", "2027-05-09"))
@@ -273,9 +368,11 @@ def test_names_in_a_draft_stay_strings_and_comments(here, good):
     """A name that others chose; it ends no string and no line."""
     name = 'x"\\n[[device]]#'
     good(f"station init {shlex.quote(name)} --name 'a # b = \"c\"' --root agency/root/root.crt")
+    good(f"recording keygen {shlex.quote(name + 'r')} --name 'a # b = \"c\"'")
     good("order draft . -o order.toml")
     drafted = msgspec.toml.decode(Path("order.toml").read_text())
     assert f"{name}/station.pub" in [station["file"] for station in drafted["station"]]
+    assert f"{name}r/rec.pub" in [key["file"] for key in drafted["recording"]]
     assert len(drafted["device"]) == 1
 
 
@@ -302,6 +399,11 @@ def test_a_damaged_file_is_left_out_and_named(here, good):
         ("--start 2027-01-14", "the order would have ended at 2027-01-14 08:00 UTC already", "begin it later"),
         ("--start 2027-01-15T07:00", "the order begins at 2027-01-15 07:00 UTC, and the signer's certificate at", "later"),
         ("--device drone-7.crt:2", "two devices of the order have the same name, 'drone-7'", "nothing was written"),
+        (
+            "--recording archive/rec.pub " * 2,
+            "two recording keys of the order have the same name, 'archive'",
+            "nothing was",
+        ),
     ],
 )
 def test_what_no_order_can_be_is_said_in_words(here, zegel, changes, error, hint):
@@ -330,7 +432,8 @@ def test_a_sixteenth_station_and_none(here, zegel, good):
         answer = zegel(line)
         assert (answer.code, "16 stations" in answer.error or "15 stations" in answer.error) == (1, True)
         assert "damaged" not in answer.hint
-    Path("order.toml").write_text(FORM.partition("[[device]]")[0] + "device = []\nstation = []\n")
+    empty = FORM.partition("record_on_request")[0] + "device = []\nstation = []\n"
+    Path("order.toml").write_text(empty)
     assert zegel(BY_FILE).error == "the order would list no aircraft"
 
 
@@ -346,6 +449,9 @@ def test_an_order_that_is_too_large_for_the_link_is_told_so_from_the_station_on_
         size = Path(f"{count}.order").stat().st_size
         assert ("too large for the link" in said) is (count == 14) is (size > LINK_MAX)
         assert (f"({size:,} bytes, at most {LINK_MAX:,})" in good(f"order show {count}.order")) is (count == 14)
+    twelve = " ".join(f"--station s{number}/station.pub:telemetry,video,command" for number in range(12))
+    assert "too large" not in good(f"{form} {twelve} --recording archive/rec.pub -o counts.order")
+    assert "too large" in good(f"{form} {twelve} --station s12/station.pub:video --recording archive/rec.pub -o more.order")
 
 
 def test_help_says_the_limits(zegel):
