@@ -107,13 +107,18 @@ def _ecdsa(public: Any, algorithm: hashes.HashAlgorithm, signature: bytes, signe
 
 def open_grant(profile: int, seed: bytes, info: bytes, sealed: bytes) -> dict[int, bytes]:
     """KID -> base_key, and 16 -> uplink_key."""
+    granted = uncbor(unseal(profile, seed, info, sealed))
+    assert isinstance(granted, dict)
+    return granted
+
+
+def unseal(profile: int, seed: bytes, info: bytes, sealed: bytes) -> bytes:
+    """What was sealed by HPKE to the public half of this seed."""
     size = {1: 1120, 2: 32, 3: 97, 4: 1665}[profile]
     enc, ciphertext = sealed[:size], sealed[size:]
     secret, suite, name = {1: _x_wing, 2: _x25519, 3: _p384, 4: _mlkem1024_p384}[profile](seed, enc)
     key, nonce = hpke_schedule(name, (*suite, 2), secret, info)
-    granted = uncbor(AESGCM(key).decrypt(nonce, ciphertext, None))
-    assert isinstance(granted, dict)
-    return granted
+    return AESGCM(key).decrypt(nonce, ciphertext, None)
 
 
 Shared = tuple[bytes, tuple[int, int], str]  # the secret; KEM and KDF; the KDF's hash
@@ -170,6 +175,12 @@ def _point(private: ec.EllipticCurvePrivateKey) -> bytes:
 
 def instance_after(uplink_key: bytes, former: bytes) -> bytes:
     return hkdf_expand("sha512", hkdf_extract("sha512", b"", uplink_key), b"Zegel 1.0 Instance " + former, 5)
+
+
+def ratchet(rk: bytes) -> tuple[bytes, bytes]:
+    """(segment_key_i, rk_{i+1}): section 8."""
+    derived = hkdf_expand("sha512", rk, b"Zegel 1.0 Record ratchet", 64)
+    return derived[:32], derived[32:]
 
 
 def commitment(base_key: bytes, kid: int) -> bytes:

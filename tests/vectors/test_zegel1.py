@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from firmware_shims import mavlink
 from gateway.batch import Batch
@@ -22,9 +23,9 @@ from gateway.core.air.uplink_opener import Accepted, UplinkOpener
 from gateway.core.bundle import video_length
 from gateway.core.ground.listener import Listener, StationIdentity
 from gateway.core.ground.opener import Opener
-from keys import beat, certificate, cose, keyring, statement
+from keys import beat, certificate, cose, keyring, recording_header, statement
 from keys.errors import KeysError
-from keys.folders import station_public
+from keys.folders import recording_public, station_public
 from keys.lanes import Lane
 from keys.order import VerifiedOrder, verify_order
 from tests.vectors import independent, reader
@@ -33,7 +34,19 @@ from tests.vectors.zegel1.control import beat as beat_of
 from tests.vectors.zegel1.documents import documents
 from tests.vectors.zegel1.samples import Samples
 
-NAMES = ("keys", "order", "statement", "announcement", "grant", "beat", "control", "downlink", "uplink", "hostile")
+NAMES = (
+    "keys",
+    "order",
+    "statement",
+    "announcement",
+    "grant",
+    "beat",
+    "control",
+    "downlink",
+    "uplink",
+    "recording",
+    "hostile",
+)
 STATIONS = (1, 2, 3, 4)
 
 
@@ -124,6 +137,36 @@ def _joined(station: int) -> tuple[bytes, dict[int, bytes], dict[int, Any]]:
     granted = reader.open_grant(grant["profile"], bytes.fromhex(grant["seed"]), info, mine[7])
     assert {kid: reader.commitment(base, kid) for kid, base in granted.items() if kid != 16} == mine[6]
     return session_id, granted, pulse
+
+
+def test_a_recording_by_the_second_reader():
+    vector = read("recording")
+    header, payload, kid = reader.sign1(
+        bytes.fromhex(vector["header"]), "zegel-rec", bytes.fromhex(vector["session_public"])
+    )
+    assert payload == bytes.fromhex(vector["payload"])
+    assert kid == {4: header[3][:8]}
+    assert list(header) == [1, 2, 3, 4, 5, 6, 7, 8]
+    ((number, sealed),) = header[6]
+    assert (header[1].hex(), header[7], header[8], number) == tuple(
+        vector[name] for name in ("rec_id", "group", "mono_us", "key_id")
+    )
+    info = independent.cbor(["zegel/1 recording", header[2], header[3], header[1], number])
+    rk = reader.unseal(vector["profile"], bytes.fromhex(vector["seed"]), info, sealed)
+    assert (info.hex(), rk.hex()) == (vector["info"], vector["rk_0"])
+    for segment in vector["segments"]:
+        segment_key, rk = reader.ratchet(rk)
+        assert segment_key.hex() == segment["segment_key"]
+        assert independent.cbor(["zegel/1 seg", header[1], segment["index"]]).hex() == segment["context"]
+
+
+def test_a_recording_key_opens_the_recording():
+    vector = read("recording")
+    session_public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(vector["session_public"]))
+    header = recording_header.verify(bytes.fromhex(vector["header"]), session_public)
+    public = recording_public.parse(vector["rec.pub"].encode(), "rec.pub")
+    assert public.pub == cast.ORDER.recording[0].pub
+    assert header.open(vector["key_id"], public.profile, bytes.fromhex(vector["seed"])).hex() == vector["rk_0"]
 
 
 @pytest.mark.parametrize("station", STATIONS)

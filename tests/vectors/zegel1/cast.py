@@ -18,6 +18,7 @@ from keys.order import Order
 from keys.order_device import OrderDevice
 from keys.order_station import OrderRecording, OrderStation
 from keys.policy import Policy
+from keys.recording_header import RecordingHeader
 from keys.statement import Statement
 from tests.vectors.independent import hkdf_expand, hkdf_extract
 
@@ -70,6 +71,7 @@ STATIONS = tuple(
     for index, (name, roles, guard) in _STATIONS.items()
 )
 _PUBLIC = [cose.raw_public(key.public_key()) for key in DEVICE_KEYS]
+ARCHIVE_SEED = derived("archive", 32)
 ORDER = Order(
     op_id=derived("op_id", 16),
     serial=8,
@@ -80,7 +82,7 @@ ORDER = Order(
     classification="regular",
     devices=(OrderDevice("drone-7", *_PUBLIC[0], systems=(1, 51)), OrderDevice("drone-8", *_PUBLIC[1], systems=(2,))),
     stations=STATIONS,
-    recording=(OrderRecording(1, "archive", Profile.X_WING, grant.public_bytes(Profile.X_WING, derived("archive", 32))),),
+    recording=(OrderRecording(1, "archive", Profile.X_WING, grant.public_bytes(Profile.X_WING, ARCHIVE_SEED)),),
     previous=derived("the order before", 32),
     policy=Policy(),
 )
@@ -100,6 +102,8 @@ SESSION_ID = STATEMENT.session_id()
 BASE_KEYS = {lane: derived(f"base_key of lane {lane:d}", 32) for lane in LANES}
 UPLINK_KEYS = {index: derived(f"uplink_key of station {index}", 32) for index in PROFILES}
 INSTANCES = {index: derived(f"instance of station {index}", 5) for index in range(1, STATIONS_MAX + 1)}
+RK_0 = derived("rk_0", 32)
+RECORDING = RecordingHeader(derived("rec_id", 16), ORDER.hash(), SESSION_ID, (), 2, 1_500_000)  # not yet sealed
 
 
 def kid(lane: Lane) -> int:

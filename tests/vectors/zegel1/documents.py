@@ -7,7 +7,7 @@ from cryptography import x509
 from keys import certificate, cose
 from keys.folders.station_public import StationPublic
 from keys.order import claimed_hash
-from tests.vectors.zegel1 import Document, cast, control, hostile, sealed
+from tests.vectors.zegel1 import Document, cast, control, hostile, recording, sealed
 from tests.vectors.zegel1.samples import Samples
 
 WARNING = "TEST VECTORS. Every key in these files is published: never use one for anything else."
@@ -24,6 +24,7 @@ def documents(samples: Samples) -> dict[str, Document]:
         "control": control.datagrams(samples),
         "downlink": sealed.downlink(samples),
         "uplink": sealed.uplink(samples),
+        "recording": recording.document(samples),
         "hostile": hostile.document(samples),
     }
     return {name: {"warning": WARNING, **document} for name, document in made.items()}
@@ -45,6 +46,9 @@ def keys() -> Document:
                 ("device 0", 32),
                 ("device 1", 32),
                 ("session key", 32),
+                ("archive", 32),
+                ("rec_id", 16),
+                ("rk_0", 32),
                 *((f"station {index}", len(seed)) for index, seed in cast.SEEDS.items()),
                 *((f"base_key of lane {lane:d}", 32) for lane in cast.LANES),
                 *((f"uplink_key of station {index}", 32) for index in cast.PROFILES),

@@ -8,7 +8,7 @@ from cryptography import x509
 from cryptography.hazmat import asn1
 from cryptography.hazmat.primitives import hashes
 
-from keys import announcement, certificate, cose
+from keys import announcement, certificate, cose, recording_header
 from keys.announcement import Announcement
 from keys.order import TYP, issue_order
 from tests.vectors.zegel1 import cast, read
@@ -25,6 +25,7 @@ class Samples:
     order_of_another: bytes  # the same payload, signed under the first by a signer of another name
     statement_p256: bytes
     sealed: dict[int, bytes]  # by station: HPKE's enc || ciphertext
+    recording: bytes  # rk_0, sealed to the recording key
 
     @classmethod
     def drawn(cls) -> Samples:
@@ -43,6 +44,7 @@ class Samples:
             _signed_by_another(certificate.Issuer(roots[0], cast.ROOT_KEY)),
             cast.STATEMENT_P256.sign(cast.DEVICE_KEYS[1]),
             {station.index: _sealed(station.index) for station in cast.STATIONS},
+            _sealed_recording(),
         )
 
     @classmethod
@@ -54,6 +56,7 @@ class Samples:
             bytes.fromhex(of_another),
             bytes.fromhex(statements[1]["message"]),
             {grant["station"]: bytes.fromhex(grant["sealed"]) for grant in read("grant")["grants"]},
+            bytes.fromhex(read("recording")["sealed"]),
         )
 
 
@@ -71,3 +74,9 @@ def _sealed(index: int) -> bytes:
     header = Announcement(cast.SESSION_ID, cast.ORDER.hash(), cast.EPOCH, index, announcement.SUITE, {}, b"")
     keys = cast.granted(station)
     return announcement.seal(header, station.profile, station.pub, keys, cast.UPLINK_KEYS[index]).sealed
+
+
+def _sealed_recording() -> bytes:
+    of = cast.RECORDING
+    header = recording_header.seal(cast.ORDER, of.order_hash, of.session_id, of.rec_id, cast.RK_0, of.group, of.mono_us)
+    return header.keys[0][1]
