@@ -90,13 +90,11 @@ def test_root_can_act_as_every_user_and_a_user_only_as_itself():
         assert not Account("root", 0, 0).ours
 
 
-def test_users_and_groups_are_shown_by_name_where_they_have_one(monkeypatch):
+def test_users_and_groups_are_shown_by_name_where_they_have_one():
     assert account.group_name(0) == grp.getgrgid(0).gr_name
     assert account.group_name(UNKNOWN) == str(UNKNOWN)
-    monkeypatch.setattr(account, "SERVICE", SOMEBODY.name)
-    assert account.of_service() == SOMEBODY
-    monkeypatch.setattr(account, "SERVICE", "there-is-no-such-user")
-    assert account.of_service() is None
+    assert account.of_service(SOMEBODY.name) == SOMEBODY
+    assert account.of_service("there-is-no-such-user") is None
 
 
 # --- what such a user may not read or write ---
