@@ -106,8 +106,11 @@ def told(each: Contained, *, there: bool) -> str:
 # --- the rules ---
 
 
-def rule_set(contained: Sequence[Contained]) -> str:
-    """A script for `nft -f` that replaces the loaded rules in one step; without a contained interface it removes them."""
+def rule_set(contained: Sequence[Contained], links: Sequence[str] = ()) -> str:
+    """A script for `nft -f` that replaces the loaded rules in one step; without a contained interface it removes them.
+
+    `links`: the interfaces of the ground links, on which no answer to a controller may leave.
+    """
     gone = [f"table {family} {TABLE}\ndelete table {family} {TABLE}" for family in FAMILIES]
     if not contained:
         return "\n".join(gone) + "\n"
@@ -125,7 +128,7 @@ def rule_set(contained: Sequence[Contained]) -> str:
     )
     inet += _chain("arriving", (_hook("prerouting", BEFORE_NAT), *hooks["arriving"]))
     inet += _chain("through", through)
-    inet += _chain("leaving", (_hook("postrouting", AFTER_NAT), *hooks["leaving"]))
+    inet += _chain("leaving", (_hook("postrouting", AFTER_NAT), *hooks["leaving"], *_astray(contained, links)))
     bridge = [
         *_chain("arriving", (_hook("prerouting", BEFORE_BRIDGING), f"iifname {names} counter drop")),
         *_chain("leaving", (_hook("postrouting", BEFORE_BRIDGING), f"oifname {names} counter drop")),
@@ -154,23 +157,42 @@ def _from(each: Contained) -> Iterator[str]:
     if each.dhcp:
         yield f'udp sport 68 udp dport 67 meta length <= {DHCP_SIZE_MAX} counter accept comment "DHCP"'
     yield 'fib daddr . iif type != local counter drop comment "for another computer, or for all"'
+    # Otherwise the answer would leave by another interface, to an address of the controller's choice.
+    yield f'fib saddr oifname != "{each.interface}" counter drop comment "from an address that is not in its network"'
     yield 'ct direction reply ct state established counter accept comment "answers to a source"'
     for protocol, numbers in (("tcp", each.ports.tcp), ("udp", each.ports.udp)):
         if numbers:
-            yield f'{protocol} dport {{ {", ".join(map(str, numbers))} }} counter accept comment "a source"'
+            yield f'{protocol} dport {_set(numbers)} counter accept comment "a source"'
     yield 'counter drop comment "another port of this computer"'
 
 
 def _to(each: Contained) -> Iterator[str]:
     """What this computer sends to the controller."""
     yield 'meta nfproto ipv6 counter drop comment "IPv6"'
-    yield 'ct direction reply ct state established counter accept comment "answers to the controller"'
+    for protocol, numbers in (("tcp", each.ports.tcp), ("udp", each.ports.udp)):
+        if numbers:
+            answers = f"{protocol} sport {_set(numbers)} ct direction reply ct state established"
+            yield f'{answers} counter accept comment "answers to the controller"'
     if each.dhcp:
         yield f'udp sport 67 udp dport 68 meta length <= {DHCP_SIZE_MAX} counter accept comment "DHCP"'
     for host, port in each.ports.servers if each.uid is not None else ():
         to = f"ip daddr {host} " if _is_ipv4(host) else ""
         yield f'meta skuid {each.uid} {to}tcp dport {port} counter accept comment "a source that fetches"'
     yield 'counter drop comment "anything else"'
+
+
+def _astray(contained: Sequence[Contained], links: Sequence[str]) -> Iterator[str]:
+    """Answers to a controller whose network is gone, such as a pulled cable: they take the route of the ground link."""
+    names = "{ " + ", ".join(f'"{name}"' for name in links) + " }"
+    for protocol in ("tcp", "udp"):
+        numbers = sorted({port for each in contained for port in getattr(each.ports, protocol)})
+        if numbers and links:
+            answers = f"oifname {names} {protocol} sport {_set(numbers)}"
+            yield f'{answers} counter drop comment "in clear, for a contained network"'
+
+
+def _set(numbers: Sequence[int]) -> str:
+    return "{ " + ", ".join(map(str, numbers)) + " }"
 
 
 def _is_ipv4(host: str) -> bool:

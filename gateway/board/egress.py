@@ -280,7 +280,8 @@ def _run(args: argparse.Namespace) -> int:
         return 0
     guard, notes = read(Path(args.config), args)
     if args.do == "show":
-        rules = nftables.rule_set(guard, guard.interfaces) + (contain.rule_set(guard.contained) if guard.contained else "")
+        contained = contain.rule_set(guard.contained, guard.interfaces) if guard.contained else ""
+        rules = nftables.rule_set(guard, guard.interfaces) + contained
         show("\n".join([*(f"# {printable(note)}" for note in notes), rules]), end="")
         return 0
     for note in notes:

@@ -152,7 +152,8 @@ def load(guard: Guard) -> tuple[str, ...]:
 
     NotGuarded if not even the inet table is accepted. The contained networks come first, in a step of their own.
     """
-    error = _nft("-f", "-", script=contain.rule_set(guard.contained)) if guard.contained or _contained() else ""
+    contained = contain.rule_set(guard.contained, guard.interfaces)
+    error = _nft("-f", "-", script=contained) if guard.contained or _contained() else ""
     if error:
         raise _refused(error)
     there = tuple(name for name in guard.interfaces if present(name))

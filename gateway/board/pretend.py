@@ -146,6 +146,13 @@ def _syn_here(port: int) -> Frames:
     return _here(lambda scene: _syn(scene.own, scene.here.ip, port, b""), TCP)
 
 
+def _syn_of_another_network(port: int) -> Frames:
+    """The answer would leave by another interface."""
+    return lambda scene: [
+        _frame(scene, _ipv4(own := _nowhere(scene), scene.here.ip, TCP, _syn(own, scene.here.ip, port, b"")))
+    ]
+
+
 def _to_probe(scene: Scene) -> bytes:
     return _udp_body(scene.probe, scene.mark)
 
@@ -214,6 +221,8 @@ def try_contained(contained: Contained) -> Iterator[Try]:
             yield _try(name, cable, probe, scene, way, frames)
         for port in contained.ports.tcp:
             yield _try(name, cable, probe, scene, f"TCP to port {port} of this computer", _syn_here(port), may=True)
+            way = f"TCP to port {port} of this computer, as a host of another network"
+            yield _try(name, cable, probe, scene, way, _syn_of_another_network(port))
 
 
 def _asks_for_us(scene: Scene) -> list[bytes]:

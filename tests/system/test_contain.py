@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -198,6 +199,157 @@ def test_from_outside_nothing_reaches_the_controller(field):
         app.communicate()
 
 
+CHANGES_BY_ITSELF = re.compile(r"(expires|valid_lft|preferred_lft) \d+sec|STALE|REACHABLE|DELAY|PROBE")
+BELIEVES = (
+    *(f"net.ipv4.conf.{name}.accept_redirects=1" for name in ("all", "eth1")),
+    *(f"net.ipv4.conf.{name}.secure_redirects=0" for name in ("all", "eth1")),
+    *(f"net.ipv4.conf.{name}.accept_source_route=1" for name in ("all", "eth1")),
+    *(f"net.ipv4.conf.{name}.rp_filter=0" for name in ("all", "eth1", "modem")),
+    *("net.ipv6.conf.eth1.accept_ra=2", "net.ipv4.conf.eth1.arp_accept=1"),
+)
+
+
+def what_the_kernel_knows(box: Host) -> dict[str, str]:
+    """Addresses, routes and groups; how it would reach the room, with the size that it was told; and at which address."""
+    asked = {
+        "addresses": ("-o", "address", "show"),
+        "routes": ("route", "show", "table", "all"),
+        "routes of IPv6": ("-6", "route", "show", "table", "all"),
+        "the way to the room": ("route", "get", ROOM_AT),
+        "who the room is": ("neighbour", "show", "dev", "modem", "to", ROOM_AT),
+        "groups": ("maddress", "show"),
+    }
+    return {what: CHANGES_BY_ITSELF.sub("", box.ip(*words)) for what, words in asked.items()}
+
+
+def test_what_no_socket_makes_leads_nowhere_and_tells_the_kernel_nothing(field, figure, tmp_path):
+    """Tags, tunnels, source routes, false senders; at a box that believes what Linux can be set to believe."""
+    for switch in BELIEVES:
+        field.run(field.box, "sysctl", "-qw", switch)
+    (tmp_path / "air.toml").write_text(APP)
+    mac = json.loads(field.box.ip("-json", "link", "show", "dev", "eth1"))[0]["address"]
+    words = (sys.executable, str(Path(__file__).with_name("forger.py")), "eth1", MARK.decode(), mac)
+    field.contain_alone()
+    with field.box.udp(14600, "10.1.0.1") as link, field.box.udp(FC_PORT, BOX_AT) as plain:
+        link.sendto(b"sealed", (ROOM_AT, 14600))
+        time.sleep(2)  # the addresses of IPv6 are settled
+        before = what_the_kernel_knows(field.box)
+        field.take()
+        tried = json.loads(field.run(field.controller, *words).stdout)
+        assert of_the_controller(field.take()) == []
+        assert what_the_kernel_knows(field.box) == before
+        with pytest.raises(BlockingIOError):
+            plain.recv(2048)
+        figure(f"of {len(tried)} ways that no socket makes, 0 frames were beyond the box, and its kernel learned nothing")
+        field.egress("remove")
+        field.run(field.controller, *words)
+        left, after = len(of_the_controller(field.take())), what_the_kernel_knows(field.box)
+    learned = [what for what in after if after[what] != before[what]]
+    figure(f"without the rules {left} frames were, and it learned: {', '.join(learned)}")
+    assert left > 5
+    assert {"addresses", "routes of IPv6", "the way to the room"} <= {*learned}
+
+
+FC_PORT = 14560
+APP = f'device = "drone-7"\nlink = ["udpout:10.1.0.2:14600"]\nfc = "udpin:0.0.0.0:{FC_PORT}"\n'
+COMMANDS = f"""
+import socket, sys
+plain = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+plain.bind(("0.0.0.0", {FC_PORT}))
+print("ready", flush=True)
+for line in sys.stdin:
+    plain.settimeout(1)
+    try:
+        at = plain.recvfrom(2048)[1] if line == "to the sender\\n" else ("{CONTROLLER_AT}", {FC_PORT})
+        plain.sendto(b"{MARK.decode()}", at)
+    except OSError as error:
+        print(type(error).__name__, flush=True)
+    else:
+        print("sent", flush=True)
+"""
+FROM_ANOTHER = f"""
+import socket, struct, sys
+head = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 0, 1, 0, 64, 17, 0, *map(socket.inet_aton, (sys.argv[1], "{BOX_AT}")))
+out = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+out.sendto(head + struct.pack("!HHHH", {FC_PORT}, {FC_PORT}, 12, 0) + b"ping", ("{BOX_AT}", 0))
+"""
+LOGIN = f"""
+import socket, sys
+made = socket.create_server(("0.0.0.0", {SSH}))
+print("ready", flush=True)
+there, _ = made.accept()
+print("called", flush=True)
+sys.stdin.readline()
+there.sendall(b"{MARK.decode()}")
+print("sent", flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def commanding(field, tmp_path):
+    """Stands in for `zegel air`, whose user the egress guard lets out: it sends commands in clear to its controller."""
+    (tmp_path / "air.toml").write_text(APP)
+    words = [*field.box.within, *as_user(ZEGEL), sys.executable, "-c", COMMANDS]
+    program = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert program.stdout.readline() == "ready\n"
+
+    def say(line: str) -> str:
+        program.stdin.write(f"{line}\n")
+        program.stdin.flush()
+        return program.stdout.readline().strip()
+
+    yield say
+    program.communicate()
+
+
+@pytest.mark.parametrize("sender", ["10.9.9.9", ROOM_AT])
+def test_an_answer_to_an_address_of_another_network_does_not_leave_in_clear(field, commanding, sender):
+    """Any program that answers its sender would send to whom the controller likes, past the egress guard."""
+    send = (sys.executable, "-c", FROM_ANOTHER)
+    field.egress("apply")
+    field.run(field.controller, *send, sender)
+    assert commanding("to the sender") == "TimeoutError"
+    field.run(field.controller, *send, CONTROLLER_AT)
+    assert commanding("to the sender") == "sent"
+    assert not shared_windows([MARK], field.take())
+    field.egress("remove")
+    field.run(field.controller, *send, sender)
+    assert commanding("to the sender") == "sent"
+    assert shared_windows([MARK], field.take())
+
+
+def test_what_is_for_a_controller_whose_cable_was_pulled_does_not_leave_in_clear(field, commanding):
+    """Its network is gone with its address, as NetworkManager does it, and the default route is the modem's."""
+    field.egress("apply")
+    field.ethernet.take_address(0)
+    commanding("to the controller")
+    assert not shared_windows([MARK], field.take())
+    field.egress("remove")
+    assert commanding("to the controller") == "sent"
+    assert shared_windows([MARK], field.take())
+
+
+def test_a_connection_from_before_the_rules_gets_nothing_more(field):
+    """Such as a login at the box by SSH."""
+    words = [*field.box.within, sys.executable, "-c", LOGIN]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as login:
+        assert login.stdout.readline() == "ready\n"
+        call = [*field.controller.within, sys.executable, "-c", f"{CALL}; sys.stdin.read()", BOX_AT, str(SSH)]
+        with subprocess.Popen(call, stdin=subprocess.PIPE) as caller:
+            assert login.stdout.readline() == "called\n"
+            field.egress("apply")
+            seen = field.controller.capture("eth1")
+            login.stdin.write("\n")
+            login.stdin.flush()
+            assert login.stdout.readline() == "sent\n"
+            time.sleep(0.3)
+            with seen:
+                assert not shared_windows([MARK], drain(seen))
+            caller.communicate()
+        login.communicate()
+
+
 def test_a_source_fetches_from_the_controller_and_no_other_program_does(field, tmp_path):
     rtsp = AIR.replace('rtmp = "0.0.0.0:1935/live/front"', f'rtsp = "rtsp://{CONTROLLER_AT}:8554/live/1"')
     (tmp_path / "air.toml").write_text(rtsp)
@@ -221,7 +373,7 @@ def test_check_proves_it_from_that_side_and_fails_loudly_when_the_rules_are_gone
     tried = [found for found in tries if found["where"] == "eth1"]
     assert [found["outcome"] for found in tried if found["may"]] == ["passes", "passes"]
     assert {found["outcome"] for found in tried if not found["may"]} == {"stopped"}
-    assert len(tried) == 17
+    assert len(tried) == 18
     assert all(found["tried"] for found in tried)
     for family in ("inet", "bridge"):
         field.run(field.box, "nft", "delete", "table", family, "zegel_contain")
