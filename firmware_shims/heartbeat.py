@@ -53,11 +53,13 @@ class Autopilots:
 
     A gimbal or a camera may call itself an autopilot, and flight controllers and routers forward the heartbeats of other
     aircraft: only component 1 of this aircraft's own system can say that it is on the ground. Any sender can say that it is
-    not, and one such heartbeat is enough: if two aircraft have one system id, their answers alternate.
+    not, and one such heartbeat is enough: if two aircraft have one system id, their answers alternate. That it flies, again
+    only that component can say: a box next to the pilot, or an aircraft on the ground, hears others that fly.
     """
 
     def __init__(self, system: int = SYSTEM) -> None:
         self.armed = False  # one of them was armed
+        self.flies = False  # component 1 of this aircraft's own system was armed
         self.others: set[int] = set()  # systems that are not this aircraft
         self._system, self._disarmed = system, False
 
@@ -69,8 +71,9 @@ class Autopilots:
             self.armed |= heard.armed
             if heard.sysid != self._system:
                 self.others.add(heard.sysid)
-            elif heard.compid == AUTOPILOT and not heard.armed:
-                self._disarmed = True
+            elif heard.compid == AUTOPILOT:
+                self.flies |= heard.armed
+                self._disarmed |= not heard.armed
 
     @property
     def stands(self) -> bool:

@@ -144,7 +144,7 @@ class Air:
         return self.sessions.order
 
     def _refuse_on_the_ground(self) -> None:
-        """OrderExpired if the order is past its dates or limits and the aircraft is disarmed; SeenByVendor unless armed."""
+        """OrderExpired if the order is past its dates or limits and the aircraft disarmed; SeenByVendor unless it flies."""
         reason, seen = self.device.limits(board_clock()), self.vendors.breach(self.order.content)
         if not reason and not seen:
             return
@@ -154,7 +154,7 @@ class Air:
                 f"the order {reason}, and the aircraft is on the ground",
                 hint="load a newer one: zegel device load-order DIR new.order",
             )
-        if seen and not autopilots.armed:
+        if seen and (self.settings.no_fc or not autopilots.flies):
             raise SeenByVendor(seen, hint=vendors.CURE)
 
     def _end(self) -> None:

@@ -21,7 +21,7 @@ LOOK_EVERY_S = 0.05
 def listen(fc: FlightController, system_id: int, poller: Poller, barrier: Barrier) -> heartbeat.Autopilots:
     """What the flight controller says in HEAR_FC_S; it may be silent."""
     until, autopilots = clock.now() + HEAR_FC_S, heartbeat.Autopilots(system_id)
-    while (now := clock.now()) < until and not autopilots.armed and not poller.stopping:
+    while (now := clock.now()) < until and not autopilots.flies and not poller.stopping:
         with barrier:
             fc.endpoint.tick(now)
         poller.wait(min(until, now + LOOK_EVERY_S))

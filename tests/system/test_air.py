@@ -20,8 +20,8 @@ from tests.system.house import zegel
 SHORT_S, FLIGHT_S = 2, 15  # how long an order lasts that is over before the flight, and one that ends in flight
 
 
-def heartbeat(*, armed: bool, system: int = 1) -> bytes:
-    sender = minimal.MAVLink(None, srcSystem=system, srcComponent=1)
+def heartbeat(*, armed: bool, system: int = 1, component: int = 1) -> bytes:
+    sender = minimal.MAVLink(None, srcSystem=system, srcComponent=component)
     mode = minimal.MAV_MODE_FLAG_SAFETY_ARMED if armed else 0
     return bytes(minimal.MAVLink_heartbeat_message(2, 3, mode, 0, 4, 3).pack(sender))
 

@@ -5,6 +5,7 @@ Show 3 of the sources: the same box refuses in one line, and with an own camera 
 
 from __future__ import annotations
 
+import itertools
 import json
 
 import pytest
@@ -49,8 +50,21 @@ def confidential(house: House) -> House:
     return house
 
 
-@pytest.mark.parametrize("tables", [BOX, APP], ids=["box", "app"])
-@pytest.mark.parametrize("fc", [b"", heartbeat(armed=False)], ids=["no flight controller", "disarmed"])
+ANOTHER = heartbeat(armed=True, system=2)
+GIMBAL = heartbeat(armed=True, component=154)  # that calls itself an autopilot
+
+
+@pytest.mark.parametrize(
+    ("tables", "fc"),
+    [
+        pytest.param(BOX, b"", id="box"),
+        pytest.param(APP, b"", id="app"),
+        pytest.param(BOX, heartbeat(armed=False), id="disarmed"),
+        pytest.param(BOX, heartbeat(armed=False) + ANOTHER, id="another aircraft flies"),
+        pytest.param(BOX, ANOTHER + GIMBAL, id="only others fly"),
+        pytest.param("no_fc = true\n" + BOX, heartbeat(armed=True), id="a flight controller that does not exist"),
+    ],
+)
 def test_a_confidential_order_keeps_a_vendors_pictures_on_the_ground(confidential, fly, to, fc, tables):
     flight = fly((), more=of(confidential, tables))
     flight.step_more = lambda: to(flight.fc_port, fc)
@@ -69,7 +83,8 @@ def test_with_an_own_camera_it_flies_under_the_same_order(confidential, fly):
 
 def test_in_the_air_it_alarms_and_flies_on(confidential, fly, to):
     flight = fly(more=of(confidential, BOX))
-    flight.step_more = lambda: to(flight.fc_port, heartbeat(armed=True))
+    beats = itertools.cycle([ANOTHER, heartbeat(armed=True)])
+    flight.step_more = lambda: to(flight.fc_port, next(beats))
     flight.wait_open()
     assert "alarm: the order is confidential, and pictures are held by dji" in flight.air.output()
     (pilot,) = flight.stations.values()

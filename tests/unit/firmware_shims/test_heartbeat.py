@@ -123,3 +123,21 @@ def test_a_ground_control_station_that_is_armed_is_no_aircraft():
     autopilots = heartbeat.Autopilots()
     autopilots.hear([beat(GCS, INVALID, ARMED, (255, 190)), beat(QUADROTOR, ARDUPILOT, DISARMED)])
     assert autopilots.stands
+    assert not autopilots.flies
+
+
+@pytest.mark.parametrize(
+    ("source", "mode", "flies"),
+    [
+        ((4, 1), ARMED, True),
+        ((4, 1), DISARMED, False),
+        ((4, 154), ARMED, False),  # a gimbal that calls itself an autopilot
+        ((1, 1), ARMED, False),  # another aircraft
+    ],
+)
+def test_which_component_can_say_that_an_aircraft_flies(source: tuple[int, int], mode: int, flies: bool):
+    autopilots = heartbeat.Autopilots(4)
+    autopilots.hear([beat(QUADROTOR, ARDUPILOT, mode, source)])
+    autopilots.hear([beat(QUADROTOR, ARDUPILOT, DISARMED, (4, 1))])
+    assert autopilots.flies is flies
+    assert not (flies and autopilots.stands)
