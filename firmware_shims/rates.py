@@ -72,14 +72,15 @@ class Rates:
         self._heard_at = now
 
     def _is_ours(self, frame: bytes) -> bool:
-        """Whether it answers our request; old firmware does not say whom it answers."""
+        """Whether it answers a request of ours; old firmware does not say whom it answers. Only the autopilot was asked."""
         content = mavlink.payload(frame).ljust(command_ack.FIELDS.size, b"\0")
         command, result, _, _, system, component = command_ack.FIELDS.unpack_from(content)
         if command != _INTERVAL or (system, component) not in ((self._system, ONBOARD_COMPUTER), (0, 0)):
             return False
-        if not system and (self._shared or not self._waits):
+        asked = self._waits and mavlink.key(frame)[:2] == (self._system, AUTOPILOT)
+        if not system and (self._shared or not asked):
             return False
-        if self._waits:
+        if asked:
             self._answered(result)
         return True
 

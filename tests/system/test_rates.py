@@ -11,14 +11,17 @@ from pymavlink.dialects.v20 import common as v2
 from gateway.demo.stage import HOST, udp_socket
 from tests.system.house import Flight
 
-FC, GCS = v2.MAVLink(None, 1, 1), v2.MAVLink(None, 255, 190)
+FC, GIMBAL, GCS = v2.MAVLink(None, 1, 1), v2.MAVLink(None, 1, 154), v2.MAVLink(None, 255, 190)
 INTERVAL = v2.MAV_CMD_SET_MESSAGE_INTERVAL
 HEARTBEAT, BETAFLIGHT = 0, bytes(v1.MAVLink_heartbeat_message(2, 0, 64, 1, 0, 3).pack(v1.MAVLink(None, 0, 200)))
 BEAT = bytes(v2.MAVLink_heartbeat_message(2, 3, 0, 0, 3, 3).pack(FC))
 
 
 class Autopilot:
-    """Beats, and answers each SET_MESSAGE_INTERVAL with `result`. `asked`: what has come, decoded."""
+    """Beats, and answers each SET_MESSAGE_INTERVAL with `result`, after a gimbal on the line that was not asked.
+
+    `asked`: what has come, decoded.
+    """
 
     def __init__(self, flight: Flight, result: int) -> None:
         self.socket, self.flight, self._result = udp_socket(), flight, result
@@ -38,8 +41,9 @@ class Autopilot:
             self.asked.append(message)
             if message.get_type() == "COMMAND_LONG":
                 source = message.get_srcSystem(), message.get_srcComponent()
-                answer = v2.MAVLink_command_ack_message(message.command, self._result, 0, 0, *source)
-                self.send(bytes(answer.pack(FC)))
+                for result, by in ((v2.MAV_RESULT_UNSUPPORTED, GIMBAL), (self._result, FC)):
+                    answer = v2.MAVLink_command_ack_message(message.command, result, 0, 0, *source)
+                    self.send(bytes(answer.pack(by)))
 
     def send(self, data: bytes) -> None:
         self.socket.sendto(data, (HOST, self.flight.fc_port))

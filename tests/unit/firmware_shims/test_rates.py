@@ -22,8 +22,8 @@ def beat(firmware: int = 3, source: tuple[int, int] = (4, 1)) -> bytes:
     return bytes(sender.heartbeat_encode(2, firmware, 0, 0, 4).pack(sender))
 
 
-def ack(result: int, to: tuple[int, int] = OURS, command: int = INTERVAL) -> bytes:
-    return bytes(common.MAVLink_command_ack_message(command, result, 0, 0, *to).pack(FC))
+def ack(result: int, to: tuple[int, int] = OURS, command: int = INTERVAL, by: common.MAVLink = FC) -> bytes:
+    return bytes(common.MAVLink_command_ack_message(command, result, 0, 0, *to).pack(by))
 
 
 def decoded(frames: list[bytes]) -> list[Any]:
@@ -38,6 +38,21 @@ def by_station(name: str, hertz: float = 1) -> bytes:
 @pytest.fixture
 def rates() -> Rates:
     return Rates(4, WANTED)
+
+
+@pytest.mark.parametrize("by", [(4, 154), (2, 1)], ids=["gimbal", "another aircraft"])
+@pytest.mark.parametrize("result", [ACCEPTED, DENIED, UNSUPPORTED])
+def test_another_component_answers_for_the_autopilot(rates: Rates, by: tuple[int, int], result: int):
+    """Its answers stay here, as they are for this component, and say nothing about what the autopilot sends."""
+    rates.hear([beat()], 0.0)
+    wrong, old = ack(result, by=common.MAVLink(None, *by)), ack(result, (0, 0), by=common.MAVLink(None, *by))
+    for name in WANTED:
+        (request,) = decoded(rates.requests(0.0))
+        assert (request.get_type(), request.param1) == ("COMMAND_LONG", NUMBER_OF[name])
+        assert rates.hear([wrong, old] * 100, 0.1) == [old] * 100
+        assert rates.requests(0.1) == []
+        assert rates.hear([ack(ACCEPTED)], 0.2) == []
+    assert rates.notes == []
 
 
 def test_one_message_after_another(rates: Rates):
