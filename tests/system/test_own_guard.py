@@ -119,3 +119,26 @@ def test_what_each_policy_lets_a_station_do_is_what_the_page_says(house, start, 
         line for line in PAGE.split("What stations under each policy get through")[1].splitlines() if line[:1] == "|"
     ]
     assert [line for line in written if "---" not in line] == table
+
+
+# --- the file is changed in flight ---
+
+
+def test_a_file_that_is_changed_in_flight_changes_nothing_and_brings_in_no_order(house, start, tmp_path):
+    """What is judged by is what was hashed, whatever the name leads to by now."""
+    strict, lax, name = (tmp_path / each for each in ("strict.toml", "lax.toml", "guard.toml"))
+    strict.write_text(TEXT)
+    lax.write_text(TEXT.replace('block = ["COMPONENT_ARM_DISARM"]\nblock_param = ["FS_*"]\n', ""))
+    name.symlink_to(strict)
+    issue(house, name, {"pilot": "technician"})
+    scene = start({"pilot": ""}, ("--guard", str(name)))
+    name.unlink()
+    name.symlink_to(lax)
+    other = house.folder / "lax.order"
+    house.issue(other, ["pilot"], ("--guard", name), {"pilot": "telemetry,video,command:technician"})
+    with pytest.raises(AssertionError, match="is not the file whose guard policies the order names"):
+        zegel("device", "load-order", house.folder / "drone-7", other)
+    scene.sends("pilot", *HELD.values(), *PASSES)
+    assert scene.heard(*PASSES)
+    assert scene.status("ground", "pilot")["kept_back"] == {"pilot": dict.fromkeys(HELD, 1)}
+    assert scene.flight.air.running

@@ -112,3 +112,19 @@ def test_a_station_is_told_where_the_seal_begins(house, fly, to):
     metrics = zegel("metrics", "--once")
     assert 'zegel_seen_by{role="air",name="drone-7"} 1' in metrics
     assert [line[-2:] for line in metrics.splitlines() if line.startswith("zegel_session_vendor_has_picture{")] == [" 1"]
+
+
+def test_a_confidential_order_that_comes_to_a_running_session_cuts_nothing_and_the_next_start_is_refused(house, fly, to):
+    flight = fly((), more=of(house, BOX))
+    flight.step_more = lambda: to(flight.fc_port, heartbeat(armed=False))
+    assert flight.until(lambda: flight.radio.sealed > 0)
+    secret = house.folder / "secret.order"
+    house.issue(secret, ["pilot"], ("--class", "confidential"))
+    zegel("device", "load-order", house.folder / "drone-7", secret)
+    assert flight.until(lambda: "alarm: the order is confidential, and pictures are held by dji" in flight.air.output())
+    sealed = flight.radio.sealed
+    assert flight.until(lambda: flight.radio.sealed > sealed)
+    flight.air.end()
+    flight.start_air()
+    assert flight.until(lambda: not flight.air.running)
+    assert REFUSED in flight.air.output()
