@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gateway.board import nftables
@@ -12,6 +12,7 @@ from gateway.board.finding import Finding, do, ok, unknown
 from gateway.board.subject import Subject
 from gateway.errors import NotGuarded
 from gateway.report import wording
+from gateway.report.role_status import AirStatus, Status
 
 UNSEEN = (
     "switch off at the controller: its WLAN (forget all networks), Bluetooth, SIM or LTE dongle, the vendor's cloud account"
@@ -22,7 +23,7 @@ def look(subject: Subject) -> Iterator[Finding]:
     """Nothing where no vendor has a picture."""
     if subject.air is None or not (names := subject.air.vendors()):
         return
-    yield ok("seal", wording.seal_begins(names))
+    yield _signed(names, subject.running)
     file = subject.path.with_name("egress.toml")
     contained = _contained(file)
     if not contained:
@@ -31,6 +32,15 @@ def look(subject: Subject) -> Iterator[Finding]:
     for name in contained:
         yield _loaded(name)
     yield unknown("controller's own radios", "this computer cannot see its WLAN, SIM and Bluetooth", UNSEEN)
+
+
+def _signed(names: Sequence[str], running: Status | None) -> Finding:
+    """`zegel source` may have read the file after a change, while `zegel air` flies on as it read it before."""
+    unsaid = sorted({*names} - {*running.seen_by}) if isinstance(running, AirStatus) else []
+    if not unsaid:
+        return ok("seal", wording.seal_begins(names))
+    text = f"zegel air does not say that {', '.join(unsaid)} holds pictures: its configuration has changed since it started"
+    return do("seal", text, "sudo systemctl restart zegel-air", interrupts=True)
 
 
 def _contained(file: Path) -> list[str]:

@@ -8,18 +8,25 @@ from gateway.board import seal
 from gateway.board.finding import State
 from gateway.board.subject import Subject
 from gateway.config import AirConfig
+from gateway.report.role_status import Status
 from keys.commands.account import caller
+from tests.unit.gateway.report.statuses import air
 from tests.unit.keys.disk import only_root
 
 
-def found(folder, *vendors: str) -> list[tuple[str, State]]:
+def found(folder, *vendors: str, running: Status | None = None) -> list[tuple[str, State]]:
     settings = AirConfig(device="d", link=("udpout:10.1.1.2:14600",), seen_by=vendors)
-    subject = Subject(role="air", path=folder / "air.toml", settings=settings, user=caller())
+    subject = Subject(role="air", path=folder / "air.toml", settings=settings, user=caller(), running=running)
     return [(each.what, each.state) for each in seal.look(subject)]
 
 
 def test_without_a_vendor_there_is_nothing_to_say(tmp_path):
     assert found(tmp_path) == []
+
+
+def test_a_running_air_that_has_not_read_the_changed_file_is_named(tmp_path):
+    assert ("seal", State.DO) in found(tmp_path, "autel", "dji", running=air(seen_by=["dji"]))
+    assert ("seal", State.OK) in found(tmp_path, "autel", "dji", running=air(seen_by=["autel", "dji"]))
 
 
 @pytest.mark.parametrize("text", [None, "", "=", "contain = 7", "[[contain]]\n"])
