@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -90,9 +91,16 @@ class Field:
         for family in ("inet", "netdev"):
             self.run(self.box, "nft", "delete", "table", family, "zegel_egress", check=False)
 
-    def rogue(self, uid: int = ROOT, to: str = ROOM_AT, host: Host | None = None, device: str = "eth1") -> dict[str, str]:
+    def rogue(
+        self,
+        uid: int = ROOT,
+        to: str = ROOM_AT,
+        host: Host | None = None,
+        device: str = "eth1",
+        ways: Sequence[str] = (),
+    ) -> dict[str, str]:
         script = Path(__file__).with_name("rogue.py")
-        words = (sys.executable, str(script), device, MARK.decode(), to)
+        words = (sys.executable, str(script), device, MARK.decode(), to, *ways)
         return json.loads(self.run(host or self.controller, *words, uid=uid).stdout)["said"]
 
     def call(self, port: int, host: Host | None = None, to: str = BOX_AT) -> bool:
@@ -197,6 +205,23 @@ def test_from_outside_nothing_reaches_the_controller(field):
         assert not field.call(8080, field.room, CONTROLLER_AT)
         assert not field.call(8080, field.box, CONTROLLER_AT), "nor from the box, whose sources fetch nothing there"
         app.communicate()
+
+
+def test_no_program_of_the_box_sends_to_the_controller_by_ip(field):
+    """Such as a name service, or a router's advertisement. A raw frame needs a capability, and a program of the box."""
+    field.contain_alone()
+    seen = field.controller.capture("eth1")
+    with seen:
+        for uid in (SOMEBODY, ROOT):
+            ways = [way for way in field.rogue(uid, CONTROLLER_AT, field.box) if not way.startswith("raw frame")]
+            drain(seen)
+            field.rogue(uid, CONTROLLER_AT, field.box, ways=ways)
+            time.sleep(0.2)
+            assert not shared_windows([MARK], drain(seen))
+        field.egress("remove")
+        field.rogue(ROOT, CONTROLLER_AT, field.box, ways=ways)
+        time.sleep(0.2)
+        assert shared_windows([MARK], drain(seen))
 
 
 CHANGES_BY_ITSELF = re.compile(r"(expires|valid_lft|preferred_lft) \d+sec|STALE|REACHABLE|DELAY|PROBE")
