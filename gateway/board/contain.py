@@ -116,6 +116,9 @@ def rule_set(contained: Sequence[Contained], links: Sequence[str] = ()) -> str:
         return "\n".join(gone) + "\n"
     names = "{ " + ", ".join(f'"{each.interface}"' for each in contained) + " }"
     inet, hooks = list[str](), {"arriving": list[str](), "leaving": list[str]()}
+    for uid in dict.fromkeys(each.uid for each in contained if each.uid is not None):
+        inet += _chain(f"fetching_{uid}", _fetching([each for each in contained if each.uid == uid]))
+        hooks["leaving"].append(f"meta skuid {uid} meta l4proto tcp ct state new jump fetching_{uid}")
     for number, each in enumerate(contained):
         inet += _chain(f"from_{number}", _from(each))
         inet += _chain(f"to_{number}", _to(each))
@@ -175,10 +178,20 @@ def _to(each: Contained) -> Iterator[str]:
             yield f'{answers} counter accept comment "answers to the controller"'
     if each.dhcp:
         yield f'udp sport 67 udp dport 68 meta length <= {DHCP_SIZE_MAX} counter accept comment "DHCP"'
-    for host, port in each.ports.servers if each.uid is not None else ():
-        to = f"ip daddr {host} " if _is_ipv4(host) else ""
-        yield f'meta skuid {each.uid} {to}tcp dport {port} counter accept comment "a source that fetches"'
+    if each.uid is not None:
+        yield from (f'meta skuid {each.uid} {to} counter accept comment "a source that fetches"' for to in _servers(each))
     yield 'counter drop comment "anything else"'
+
+
+def _fetching(contained: Sequence[Contained]) -> Iterator[str]:
+    """Where the programs that fetch may connect to: a server can send them elsewhere (RTSP 302), with the password."""
+    yield from (f"{to} return" for to in dict.fromkeys(to for each in contained for to in _servers(each)))
+    yield 'counter drop comment "to another place than the server of a source"'
+
+
+def _servers(each: Contained) -> Iterator[str]:
+    for host, port in each.ports.servers:
+        yield f"{f'ip daddr {host} ' if _is_ipv4(host) else ''}tcp dport {port}"
 
 
 def _astray(contained: Sequence[Contained], links: Sequence[str]) -> Iterator[str]:

@@ -390,6 +390,21 @@ def test_a_source_fetches_from_the_controller_and_no_other_program_does(field, t
         server.communicate()
 
 
+def test_a_server_cannot_send_the_program_that_fetches_from_it_to_another_place(field, tmp_path):
+    """ffmpeg follows an answer such as RTSP 302, also to a service of this computer, and sends the password there."""
+    rtsp = AIR.replace('rtmp = "0.0.0.0:1935/live/front"', f'rtsp = "rtsp://{CONTROLLER_AT}:8554/live/1"')
+    (tmp_path / "air.toml").write_text(rtsp)
+    field.egress("apply", contain=f'interface = "eth1"\nuser = "{SOMEBODY}"')
+    words = [*field.box.within, sys.executable, "-c", SERVE, "8554", str(SSH)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as service:
+        assert service.stdout.readline() == "ready\n"
+        for port in (8554, SSH):
+            call = (sys.executable, "-c", CALL, "127.0.0.1", str(port))
+            by = {uid: field.run(field.box, *call, uid=uid, check=False).returncode for uid in (SOMEBODY, ROOT)}
+            assert by == {SOMEBODY: 1, ROOT: 0}
+        service.communicate()
+
+
 def test_check_proves_it_from_that_side_and_fails_loudly_when_the_rules_are_gone(field, serving, figure):
     field.egress("apply")
     done = field.egress("check")
