@@ -5,6 +5,7 @@ GatewayError
  +-- OrderExpired     the order is past its dates or limits and the aircraft is on the ground  exit 3
  +-- SeenByVendor     the order is confidential, and a vendor holds a picture before the seal  exit 3
  +-- NotRunning       `zegel status` found no running role                                      exit 4
+ +-- CardError        a card holds no recording, or nothing of it can be opened with this key       exit 1
  +-- DemoFailed       the demo saw something unexpected                                        exit 1
  +-- NotGuarded       another program may send on a ground link                                exit 1
  +-- ActionNeeded       `zegel doctor` found something that has to be done                       exit 9
@@ -40,6 +41,10 @@ class SeenByVendor(GatewayError):
 
 class NotRunning(GatewayError):
     exit_code = 4
+
+
+class CardError(GatewayError):
+    exit_code = 1
 
 
 class DemoFailed(GatewayError):

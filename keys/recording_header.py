@@ -104,6 +104,11 @@ def verify(message: bytes, session_public: Ed25519PublicKey) -> RecordingHeader:
     return header
 
 
+def claimed(message: bytes) -> RecordingHeader:
+    """What a header says, without its signature, for a card whose statement is lost; MalformedMessage."""
+    return _read(cose.parse_sign1(message).payload)
+
+
 def _read(payload: bytes) -> RecordingHeader:
     rec_id, order_hash, session_id, _, _, entries, group, mono_us = fields.read(payload, "the recording header", _FIELDS)
     keys = tuple((number, sealed) for number, sealed in entries)

@@ -51,7 +51,11 @@ def claimed_device(message: bytes) -> int | None:
 
 def verify(message: cose.Sign1, device_public: cose.PublicKey) -> Statement:
     """BadSignature, WrongType or MalformedMessage; the payload is parsed only after its signature verified."""
-    payload = message.verify(TYP, device_public)
-    stated = Statement(*fields.read(payload, "the statement", _FIELDS))
+    stated = claimed(message.verify(TYP, device_public))
     message.require_unprotected({cose.HEADER_KID: bytes([stated.device_index])})
     return stated
+
+
+def claimed(payload: bytes) -> Statement:
+    """What a payload says, without its signature; MalformedMessage."""
+    return Statement(*fields.read(payload, "the statement", _FIELDS))

@@ -16,6 +16,11 @@ class Group(enum.IntEnum):
 
     __hash__ = int.__hash__  # Enum's own hash is a Python call for each look-up in a table
 
+    @property
+    def label(self) -> str:
+        """As people type it: video-a."""
+        return self.name.lower().replace("_", "-")
+
 
 class Port(enum.IntEnum):
     """Source and destination port of a record."""
