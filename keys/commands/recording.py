@@ -15,11 +15,6 @@ from keys.folders.recording import PROFILES, PUBLIC, RecordingFolder
 from keys.grant import Profile
 
 
-def recording(parser: argparse.ArgumentParser) -> None:
-    """make a recording key"""
-    keygen(arguments.commands(parser))
-
-
 def keygen(add: arguments.Add) -> None:
     make = add("keygen", _keygen, "make a recording key, to which aircraft seal recordings", "archive --name archive")
     make.add_argument("dir", type=Path, metavar="DIR", help="a folder that does not exist yet")

@@ -1,0 +1,108 @@
+"""Arguments: how the commands that read a card are told which, of when, and by which key.
+
+What lives here: argparse, and what is chosen by it. What must not: what is done with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from gateway.errors import CardError, ConfigError
+from gateway.recording.group import Group
+from gateway.recording.listing import labels
+from gateway.recording.opened import FOR_EVER_NS, Session, sessions
+from gateway.recording.segment_keys import OfFile, OfKey, SegmentKeys
+from keys import typo
+from keys.commands import account
+from keys.folders import roots, store
+from keys.folders.recording import RecordingFolder
+
+_NAMES = {group.label: group for group in Group}
+
+
+def add_card(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("card", type=Path, metavar="CARD", help="a mounted card or image, or a copy; never written")
+    parser.add_argument(
+        "--root", type=Path, metavar="root.crt", help="the agency's root: was the order really signed by it"
+    )
+
+
+def add_choice(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--session", metavar="ID", help="its first digits, as zegel recording list shows it; default the last"
+    )
+    parser.add_argument(
+        "--lanes", type=_lanes, default=tuple(Group), metavar="NAMES", help=f"of {', '.join(_NAMES)}; default all"
+    )
+
+
+def add_key(parser: argparse.ArgumentParser) -> None:
+    one = parser.add_mutually_exclusive_group(required=True)
+    one.add_argument("--key", type=Path, metavar="DIR", help="the folder of the recording key (zegel recording keygen)")
+    one.add_argument(
+        "--segment-keys",
+        type=Path,
+        metavar="FILE",
+        help="or the keys that zegel recording disclose wrote, which open those",
+    )
+
+
+def add_span(parser: argparse.ArgumentParser) -> None:
+    when = "+12:30 since the start, or 14:05:10 UTC as the aircraft claims it"
+    parser.add_argument("--from", dest="begin", metavar="TIME", help=f"{when}; default the start")
+    parser.add_argument("--to", dest="end", metavar="TIME", help="likewise; default the end")
+
+
+def all_sessions(args: argparse.Namespace) -> list[Session]:
+    """Of the card, the last start last."""
+    return sessions(args.card, roots.of_agency(args.root) if args.root else ())
+
+
+def session(args: argparse.Namespace) -> Session:
+    """The one that is asked for, or the last."""
+    found = all_sessions(args)
+    if not args.session:
+        return found[-1]
+    if not re.fullmatch("[0-9a-f]+", args.session):
+        raise ConfigError(f"{args.session!r} is no id of a session", hint="zegel recording list shows them")
+    meant = [each for each in found if each.id.hex().startswith(args.session)]
+    if len(meant) != 1:
+        raise CardError(
+            f"{len(meant) or 'no'} sessions on the card begin with {args.session}",
+            hint=f"they are {', '.join(each.id.hex()[:8] for each in found)}",
+        )
+    return meant[0]
+
+
+def keys(args: argparse.Namespace) -> SegmentKeys:
+    """By the folder, read as its owner, or by the file."""
+    if args.segment_keys:
+        return OfFile.decode(store.read_public(args.segment_keys), args.segment_keys)
+    with account.owner(args.key).acting():
+        return OfKey(RecordingFolder.open(args.key))
+
+
+def span_ns(args: argparse.Namespace, of: Session) -> tuple[int, int]:
+    """(from, to) in nanoseconds since the session began."""
+    begin = _time_ns("--from", args.begin, of) if args.begin else 0
+    end = _time_ns("--to", args.end, of) if args.end else FOR_EVER_NS
+    if end <= begin:
+        raise ConfigError(f"--to {args.end} is not after --from {args.begin or '+0:00'}")
+    return begin, end
+
+
+def _time_ns(option: str, text: str, of: Session) -> int:
+    try:
+        return of.times.parse(text) * 1000
+    except ValueError as error:
+        raise ConfigError(f"{option}: {error}", hint="zegel recording list shows the times of a session") from None
+
+
+def _lanes(text: str) -> Sequence[Group]:
+    for name in text.split(","):
+        if name not in _NAMES:
+            raise argparse.ArgumentTypeError(f"there is no {name!r}; {typo.meant(name, _NAMES)}they are {labels(Group)}")
+    return tuple(_NAMES[name] for name in dict.fromkeys(text.split(",")))

@@ -1,0 +1,85 @@
+"""`zegel recording`: the commands that make a recording key, and that list, open and play a card.
+
+What lives here: arguments and sentences. What must not: a rule about keys, or the form of a card.
+
+Under sudo a card is read as root, because its folders belong to the service that wrote them; a folder of keys is read as
+its owner, and what is written belongs to the person who called sudo.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from gateway.recording import arguments, listing, segment_keys
+from gateway.recording.opened import Session
+from keys.commands import account
+from keys.commands import arguments as of_keys
+from keys.commands.recording import keygen
+from keys.commands.terminal import json_text, show
+from keys.folders import store
+
+EXAMPLE = "/media/card --key archive"
+
+
+def recording(parser: argparse.ArgumentParser) -> None:
+    """make a recording key; list and play what an aircraft recorded"""
+    add = of_keys.commands(parser)
+    keygen(add)
+    listed = add("list", _list, "say what is on a card: sessions, times, gaps, sizes; needs no key", "/media/card")
+    arguments.add_card(listed)
+    listed.add_argument("--check", action="store_true", help="read every file, and compare its SHA-256 with the log's")
+    listed.add_argument("--json", action="store_true", help="for programs")
+    listed.set_defaults(run=_list, holds_key=False)
+    _add_disclose(add)
+
+
+def _list(args: argparse.Namespace) -> int:
+    found = arguments.all_sessions(args)
+    matching = [_matches(session) if args.check else None for session in found]
+    if args.json:
+        show(json_text(listing.as_json(found, matching), indent=1))
+    else:
+        show(f"{args.card}: {len(found)} session{'s' if len(found) > 1 else ''}")
+        for session, same in zip(found, matching, strict=True):
+            show("\n".join(listing.lines(session, same)))
+    return 1 if False in matching else 0
+
+
+def _matches(session: Session) -> bool:
+    matching = [session.check(segment) for segment in session.segments]  # each of them, so that all damage is told
+    return all(matching)
+
+
+# --- disclose ---
+
+
+def _add_disclose(add: of_keys.Add) -> None:
+    made = add(
+        "disclose",
+        _disclose,
+        "write the keys of some segments, which open those and nothing else of the flight",
+        f"{EXAMPLE} --lanes video-a --from +12:30 --to +13:00 -o video.keys",
+    )
+    arguments.add_card(made)
+    made.add_argument("--key", type=Path, required=True, metavar="DIR", help="the folder of the recording key")
+    arguments.add_choice(made)
+    arguments.add_span(made)
+    of_keys.add_output(made, "FILE")
+    made.set_defaults(run=_disclose, segment_keys=None)
+
+
+def _disclose(args: argparse.Namespace) -> int:
+    store.require_free(args.output)
+    session, keys = arguments.session(args), arguments.keys(args)
+    groups = session.require_opens(keys, args.lanes)
+    begin, end = arguments.span_ns(args, session)
+    segments = [segment for group in groups for segment in session.between(group, begin, end)]
+    found = [(segment.place, key) for segment in segments if (key := session.key(keys, segment)) is not None]
+    data = segment_keys.disclosed(session.id.hex(), listing.labels(groups), found)
+    with account.invoker().acting():
+        store.write(args.output, data, store.SECRET_MODE, new=True)
+    show(f"{args.output}: the keys of {len(found)} segments of {listing.labels(groups)}")
+    show("  whoever has it opens those segments, whole ones of the time that was asked for, and no other")
+    show(f"next: zegel recording play CARD --segment-keys {of_keys.word(args.output)}")
+    return 0
