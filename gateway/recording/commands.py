@@ -80,6 +80,6 @@ def _disclose(args: argparse.Namespace) -> int:
     with account.invoker().acting():
         store.write(args.output, data, store.SECRET_MODE, new=True)
     show(f"{args.output}: the keys of {len(found)} segments of {listing.labels(groups)}")
-    show("  whoever has it opens those segments, whole ones of the time that was asked for, and no other")
+    show("  it opens those segments and no other; a segment is disclosed as a whole, a few seconds")
     show(f"next: zegel recording play CARD --segment-keys {of_keys.word(args.output)}")
     return 0

@@ -12,7 +12,7 @@ from gateway.recording.group import Group
 from gateway.recording.leaf import Cut, File, Leaf
 from keys.recording_header import RecordingHeader
 
-INDEX_MAX = 1 << 20  # the ratchet turns once a segment: no number that an attacker writes may keep it turning for ever
+INDEX_MAX = 1 << 20  # the ratchet turns once a segment: no number on a card keeps it turning without end
 
 Place = tuple[bytes, int]  # rec_id, index
 

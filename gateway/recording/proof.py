@@ -1,4 +1,4 @@
-"""Proof: who vouches for the recordings of a session, as far as the files of the card show it.
+"""Proof: who signed the recordings of a session, as far as the files of the card show it.
 
     root of the agency  ──order.cose──>  device key  ──ss.cose──>  session key  ──header.cose──>  a recording
 
@@ -28,7 +28,7 @@ class Proof:
     session_id: bytes
     stated: Statement | None = None
     order: Order | None = None
-    signed_by: str = ""  # whose root vouches for the order; empty if none was given, or none does
+    signed_by: str = ""  # who signed the order, if that is proved; otherwise empty
     missing: tuple[str, ...] = ()
 
     @property

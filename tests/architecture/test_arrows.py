@@ -35,11 +35,12 @@ ARROWS = [
 ]
 AIR = ("gateway.air", "gateway.core.air")
 GROUND = ("gateway.ground", "gateway.core.ground")
-SHARED = ("gateway.core", "gateway.endpoints", "gateway.loop", "gateway.report", "gateway.config")  # by both wings
+SHARED = ("gateway.core", "gateway.endpoints", "gateway.loop", "gateway.report", "gateway.config", "gateway.recording")
+RECORDS = ("cobblestone", "damage", "group", "handover", "index", "leaf", "listing", "opening", "pcap", "proof", "times")
 PURE = (
     "gateway.core",
     "gateway.video",
-    *(f"gateway.recording.{name}" for name in ("cobblestone", "group", "pcap")),
+    *(f"gateway.recording.{name}" for name in RECORDS),
 )
 IO = {
     "os",
