@@ -84,10 +84,10 @@ def gap(session: Session, found: Gap) -> str:
     clock = session.times.clock
     until = f"to {clock(found.to_us)}" if found.to_us else "to the end"
     lost = f", {found.lost} datagrams" if found.lost else ""
-    return f"{labels(found.groups)} {clock(found.from_us)} {until}: {_reason(session, found)}{lost}"
+    return f"{labels(found.groups)} {clock(found.from_us)} {until}: {reason(session, found)}{lost}"
 
 
-def _reason(session: Session, found: Gap) -> str:
+def reason(session: Session, found: Gap) -> str:
     names = {station.index: repr(station.name) for station in session.proof.order.stations} if session.proof.order else {}
     return REASONS[found.reason].format(station=f"station {names.get(found.station, found.station)}")
 
