@@ -101,16 +101,19 @@ then the keys; the agency's steps are marked, and only public files are exchange
   {sudo}zegel device request {device} > drone-7.csr
   agency: zegel agency certify-device agency drone-7.csr -o drone-7.crt
   {sudo}zegel device enrol {device} drone-7.crt --root root.crt
+  agency: zegel recording keygen recording --name evidence
   agency: zegel order issue agency --operation NAME --device drone-7.crt:1 --hours 8 \\
-            --station pilot.pub:telemetry,video,command -o op.order
-  {sudo}zegel device load-order {device} op.order"""
+            --station pilot.pub:telemetry,video,command --recording recording/rec.pub -o op.order
+  {sudo}zegel device load-order {device} op.order
+with --recording what flies is kept aboard, sealed to that key, which stays at the agency; without it nothing is recorded"""
 
 KEYS_AT_STATION = """\
 then the keys; the agency's steps are marked, and only public files are exchanged:
   {sudo}zegel station init {station} --name pilot --root root.crt
   {sudo}zegel station public {station} > pilot.pub
+  agency: zegel recording keygen recording --name evidence
   agency: zegel order issue agency --operation NAME --device drone-7.crt:1 --hours 8 \\
-            --station pilot.pub:telemetry,video,command -o op.order
+            --station pilot.pub:telemetry,video,command --recording recording/rec.pub -o op.order
   {put}"""
 
 NARROW_BAUD = 115_200  # at this rate and below, the streams for a companion would fill the line
