@@ -16,10 +16,11 @@ Decides nothing about the protocol (gateway.core) or the order (session_manager.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence, Set
+from collections.abc import Set
 
 from gateway import clock, config
 from gateway.air import flight_controller, long_round, silent_cameras, standing, vendors
+from gateway.air.downlink import Downlink
 from gateway.air.hold_back import HoldBack
 from gateway.air.oversize import Oversize
 from gateway.air.own_state import OwnState
@@ -30,12 +31,11 @@ from gateway.air.uplink import AirUplink
 from gateway.air.vendors import Vendors
 from gateway.batch import AGED_S, Batch
 from gateway.config import AirConfig
-from gateway.core.air.announcer import NARROW_BELOW_BPS, Announcer
+from gateway.core.air.announcer import Announcer
 from gateway.core.barrier import Barrier
 from gateway.core.bundle import DROP_AFTER_S, Bundler, pad_videos
 from gateway.core.drop_reason import DropReason
 from gateway.core.wire import DOWNLINK_OVERHEAD, Control
-from gateway.endpoint_state import State
 from gateway.endpoints import Endpoint, open_endpoint, open_link
 from gateway.errors import OrderExpired, SeenByVendor
 from gateway.guards import Guards
@@ -59,8 +59,6 @@ from keys.lanes import TELEMETRY_LANES, VIDEO_LANES, Lane
 from keys.order import VerifiedOrder
 from keys.policy import PolicyFlag
 
-AHEAD_S = 0.1  # seconds of data that may wait in a line with a rate: it never idles, and the data stays fresh
-LINE_LOOK_S = 0.01  # a line may be slower than its nominal rate
 STATUS_EVERY_S = 0.5
 HOUSEKEEP_EARLY_S = 0.02  # the upkeep needs no wake-up of its own if there is one so shortly before it is due
 
@@ -80,7 +78,7 @@ class Air:
         self.cameras = [open_endpoint(config.endpoint(text), buffer, users.camera_rule) for text in settings.video]
         self.links = [open_link(config.endpoint(text), buffer) for text in settings.link]
         self.hold_back = HoldBack(self.fc, self.links, settings.link_bps())
-        self.wide = [link for link in self.links if config.serial_bps(link.address) >= NARROW_BELOW_BPS]
+        self.downlink = Downlink(self.links, self.barrier)
         self.endpoints: list[Endpoint] = [self.fc, *self.links, *self.cameras]
         self._report = StatusReport(self)
         self.meter = Meter({Use.FC: [self.fc], Use.LINK: self.links, Use.CAMERA: self.cameras})
@@ -90,12 +88,11 @@ class Air:
         self._video = deque(zip(VIDEO_LANES, self.cameras, strict=False))
         self._only_video = frozenset(self.cameras)
         self.fc_frames, self.frames = flight_controller.of(self.fc, settings, self.barrier), FrameCounts()
-        self.link_down = self.link_full = self.late = 0  # dropped: no link was up; all were full; too old
         self.alarms = Alarms(lambda text: say("air", text))
         self.oversize = Oversize(self.cameras, settings.mtu, self.alarms)
         self.state = OwnState(None if settings.no_fc else self.fc, self.cameras)
         self._batch = Batch(settings.batch, settings.few)
-        self.plain_video = PlainVideo(self.cameras, self.wide, self._batch, settings.mtu, native=settings.native)
+        self.plain_video = PlainVideo(self.cameras, self.downlink.wide, self._batch, settings.mtu, native=settings.native)
         self._bundles = Batch(settings.batch // len(TELEMETRY_LANES), settings.few)  # for each lane, they fill one
         self._housekeep_at = self._status_at = self._control_at = 0.0
         self._due: float | None = None  # the next deadline; None if it has to be found again
@@ -205,7 +202,7 @@ class Air:
         self._send_control(now)
 
     def _next_due(self, now: float) -> float:
-        telemetry = max(self.bundler.next_due(), now + self._line_wait_s(now))
+        telemetry = max(self.bundler.next_due(), now + self.downlink.wait_s(now))
         self._control_at = self.sessions.next_due()  # a turn can change it; the next turn uses the change
         return min(telemetry, self._control_at, self.poller.due(self.fc, self.fc_frames.next_due()))
 
@@ -214,12 +211,12 @@ class Air:
     def _telemetry(self, ready: Set[Endpoint], now: float) -> None:
         if self.fc in ready or now >= self.fc_frames.next_due():
             if self.hold_back.holds(self.bundler, now):
-                self.poller.defer(self.fc, max(self.bundler.next_due(), now + self._line_wait_s(now)))
+                self.poller.defer(self.fc, max(self.bundler.next_due(), now + self.downlink.wait_s(now)))
                 self.state.heard[self.fc] = now  # its data waits, so it is not silent
             else:
                 self._read_fc(now)
-        if now >= self.bundler.next_due() and (roomy := _with_room(self.links, now)):
-            self._send_telemetry(AHEAD_S * max(link.bytes_per_s for link in roomy), clock.now())
+        if now >= self.bundler.next_due() and (room := self.downlink.room(now)):
+            self._send_telemetry(room, clock.now())
 
     def _read_fc(self, now: float) -> None:
         before = self.fc.counters.rx_bytes
@@ -232,14 +229,6 @@ class Air:
             self.state.heard[self.fc] = now
         self.pace.count(self.fc, len(together(came)), now, more=False)
 
-    def _line_wait_s(self, now: float) -> float:
-        """Seconds until a link has room for telemetry: 0 if one has, infinite if none is up.
-
-        Each datagram goes to all links. The first that has room sets the pace; the queue of a slower one drops late ones.
-        """
-        full_s = min((link.backlog_s(now) for link in self.links if _is_up(link)), default=float("inf")) - AHEAD_S
-        return max(full_s, LINE_LOOK_S) if full_s > 0 else 0.0
-
     # --- 3: telemetry to the link ---
 
     def _send_telemetry(self, room: float, now: float) -> None:
@@ -251,7 +240,7 @@ class Air:
         batch.copy_from(bundles, [*range(bundles.count)] * len(keys))
         for number, key in enumerate(keys):
             self.announcer.sealer.seal(key, batch, number * bundles.count, bundles.count)
-        self._drain_live(batch, self.links, now)
+        self.downlink.send_live(batch, now, wide=False)
 
     # --- 4: from the stations ---
 
@@ -293,7 +282,7 @@ class Air:
         if in_c is not None:
             return in_c
         if count := camera.receive_into(self._batch, now):
-            self.late += self._batch.leave_out_late(DROP_AFTER_S)
+            self.downlink.late += self._batch.leave_out_late(DROP_AFTER_S)
             self._send_video(lane, now)
         return count
 
@@ -301,18 +290,14 @@ class Air:
         batch, key = self._batch, self.announcer.send_key(lane)
         if key is None or not batch.count:
             return  # no station of the order may see video, or it was late
-        if not _with_room(self.wide, now):  # telemetry would wait for it
-            if any(map(_is_up, self.wide)):
-                self.link_full += batch.count
-            else:
-                self.link_down += batch.count
+        if not self.downlink.takes_video(batch, now):
             return
         room = self.settings.mtu - DOWNLINK_OVERHEAD
         self.oversize.leave_out(batch, room - self._pad_video, now)
         if self._pad_video:
             pad_videos(batch, self.order.content.policy.pad, room)
         self.announcer.sealer.seal(key, batch)
-        self._drain_live(batch, self.wide, now)
+        self.downlink.send_live(batch, now, wide=True)
 
     # --- 6: control ---
 
@@ -330,19 +315,7 @@ class Air:
 
     def _send(self, datagrams: list[bytes], now: float) -> None:
         for batch in self._batch.refill(datagrams):
-            self._drain(batch, self.links, now)
-
-    def _drain_live(self, batch: Batch, links: Sequence[Endpoint], now: float) -> None:
-        """The batch that was ready at `now`; if the process has stood still since then, it is late."""
-        if clock.now() - now > DROP_AFTER_S:
-            self.late += batch.count
-        else:
-            self._drain(batch, links, now)
-
-    def _drain(self, batch: Batch, links: Sequence[Endpoint], now: float) -> None:
-        for link in links:
-            with self.barrier:
-                link.send(batch, now)
+            self.downlink.send(batch, now)
 
     # --- 7: upkeep ---
 
@@ -389,12 +362,3 @@ class Air:
 
     def status(self, now: float) -> AirStatus:
         return self._report.read(now)
-
-
-def _is_up(link: Endpoint) -> bool:
-    return link.state is State.CONNECTED
-
-
-def _with_room(links: Sequence[Endpoint], now: float) -> list[Endpoint]:
-    """The links that are up and have less than AHEAD_S of waiting data."""
-    return [link for link in links if _is_up(link) and link.backlog_s(now) <= AHEAD_S]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from gateway.air.downlink import Downlink
 from gateway.air.flight_controller import FlightController
 from gateway.air.hold_back import HoldBack
 from gateway.air.oversize import Oversize
@@ -30,7 +31,7 @@ from keys.policy import PolicyFlag
 
 
 class Parts(Protocol):
-    """What a status comes from: gateway.air.role.Air. `link_down`, `link_full`, `late`: datagrams that were dropped."""
+    """What a status comes from: gateway.air.role.Air."""
 
     device: DeviceFolder
     barrier: Barrier
@@ -45,12 +46,10 @@ class Parts(Protocol):
     plain_video: PlainVideo
     state: OwnState
     hold_back: HoldBack
+    downlink: Downlink
     meter: Meter
     alarms: Alarms
     started: float
-    link_down: int
-    link_full: int
-    late: int
 
     @property
     def announcer(self) -> Announcer: ...
@@ -105,18 +104,18 @@ class StatusReport:
 
     def _late_per_s(self, now: float) -> float:
         """Frames and video datagrams that the links had no room for, in the last seconds."""
-        lost = {"late": self._air.bundler.late, "link_full": self._air.link_full}
+        lost = {"late": self._air.bundler.late, "link_full": self._air.downlink.full}
         return self._lost_to_links.grown(now, lost).per_s(*lost)
 
     def _drops(self) -> dict[str, int]:
         air, uplink = self._air, self._air.uplink.drops()
         return {
             **uplink,
-            "late": air.bundler.late + air.late + air.plain_video.late + uplink.get(DropReason.LATE.value, 0),
-            "link_down": air.link_down,
+            "late": air.bundler.late + air.downlink.late + air.plain_video.late + uplink.get(DropReason.LATE.value, 0),
+            "link_down": air.downlink.down,
             "fc_down": air.uplink.not_taken - air.fc_frames.refused,
             "not_for_msp": air.fc_frames.refused,
-            "link_full": air.link_full,
+            "link_full": air.downlink.full,
             "oversize": air.oversize.total,
             "resync_bytes": air.fc_frames.resync_bytes,
             DropReason.UNEXPECTED.value: air.barrier.total + air.plain_video.failed,

@@ -120,8 +120,8 @@ def test_while_a_line_is_busy_video_is_dropped_and_control_goes_at_once(tmp_path
         on_air.clear()
         pair.from_camera(bytes(PICTURE))
         pair.from_fc(PING)
-        pair.until(lambda: air.link_full and air.frames.rows, turn)
-        assert (air.link_full, air.link_down, lanes(on_air)) == (1, 0, {})
+        pair.until(lambda: air.downlink.full and air.frames.rows, turn)
+        assert (air.downlink.full, air.downlink.down, lanes(on_air)) == (1, 0, {})
         assert air._line_wait_s(now) > 0, "telemetry waits to be sealed"
         air.announcer.beat_at = now
         pair.until(lambda: on_air, turn)
