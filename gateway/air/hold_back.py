@@ -3,7 +3,8 @@
 What lives here: when, and how much at a time. What must not: reading (gateway.loop.frame_reader), sending (role.py).
 
 A TCP sender waits while its connection is not read, so a parameter download arrives complete however slow the link is. A
-sender by UDP or a serial line cannot wait: such an endpoint is only not read until the bundles of one turn are sent.
+sender by UDP or a serial line cannot wait: such an endpoint is only not read until the bundles of one turn are sent, and
+while a recording is made it is always read, because what the system's buffer does not take would be missing there too.
 """
 
 from __future__ import annotations
@@ -40,8 +41,10 @@ class HoldBack:
             self.reads = min(READS_MAX, max(1, int(portion / fc.portion)))
             self._full = self.reads * fc.portion
 
-    def holds(self, bundler: Bundler, now: float) -> bool:
-        """Whether the flight controller is not read now."""
+    def holds(self, bundler: Bundler, now: float, *, recorded: bool = False) -> bool:
+        """Whether the flight controller is not read now. `recorded`: all that comes is."""
+        if recorded and not self._fc.sender_waits:
+            return False
         if bundler.waiting < self._full or not any(link.state is State.CONNECTED for link in self._links):
             return False
         self._since = min(self._since, now)

@@ -25,6 +25,7 @@ from gateway.air.hold_back import HoldBack
 from gateway.air.oversize import Oversize
 from gateway.air.own_state import OwnState
 from gateway.air.plain_video import PlainVideo
+from gateway.air.recording import Recording
 from gateway.air.session_manager import SessionManager, board_clock
 from gateway.air.status_report import StatusReport
 from gateway.air.uplink import AirUplink
@@ -45,6 +46,7 @@ from gateway.loop.barrier import breathe
 from gateway.loop.frame_reader import together
 from gateway.loop.pacing import Pace
 from gateway.loop.poller import Poller
+from gateway.recording.group import Port
 from gateway.report import advice, in_clear, wording
 from gateway.report.alarms import Alarms, Reason
 from gateway.report.endpoint_watch import EndpointWatch
@@ -79,11 +81,14 @@ class Air:
         self.links = [open_link(config.endpoint(text), buffer) for text in settings.link]
         self.hold_back = HoldBack(self.fc, self.links, settings.link_bps())
         self.downlink = Downlink(self.links, self.barrier)
-        self.endpoints: list[Endpoint] = [self.fc, *self.links, *self.cameras]
+        only_recorded = [open_endpoint(config.endpoint(each), buffer, users.camera_rule) for each in settings.record.video]
+        self.recording = Recording(self.cameras, only_recorded)
+        self.endpoints: list[Endpoint] = [self.fc, *self.links, *self.cameras, *only_recorded]
         self._report = StatusReport(self)
         self.meter = Meter({Use.FC: [self.fc], Use.LINK: self.links, Use.CAMERA: self.cameras})
         self.poller = Poller(self.endpoints)
-        paces = {self.fc: pacing.frames(settings.flush_ms / 1000), **dict.fromkeys(self.cameras, pacing.DATAGRAMS)}
+        paces = dict.fromkeys([*self.cameras, *only_recorded], pacing.DATAGRAMS)
+        paces[self.fc] = pacing.frames(settings.flush_ms / 1000)
         self.pace = Pace(self.poller, paces)
         self._video = deque(zip(VIDEO_LANES, self.cameras, strict=False))
         self._only_video = frozenset(self.cameras)
@@ -114,8 +119,9 @@ class Air:
         self._refuse_on_the_ground()
         self.started = now = clock.now()
         self.sessions.begin(now)
+        self.recording.begin(self.announcer)
         parts = (self.announcer, self.fc_frames, self.alarms, self.barrier, clock.now, guards)
-        self.uplink = AirUplink(*parts, rewrite=self.settings.rewrite)
+        self.uplink = AirUplink(*parts, recording=self.recording, rewrite=self.settings.rewrite)
         self.bundler = Bundler(self.settings.mtu, self.order.content.policy.pad, now, self.settings.flush_ms / 1000)
         self._pad_video = bool(self.order.content.policy.flags & PolicyFlag.PAD_VIDEO)
 
@@ -159,6 +165,7 @@ class Air:
         self.sessions.state = self.state.read(now)
         self._send(self.sessions.close(now), now)
         self.sessions.count_seconds(now)
+        self.recording.close(now)
         self.plain_video.close()
         for endpoint in self.endpoints:
             endpoint.close()
@@ -189,6 +196,8 @@ class Air:
         else:
             self._due = None
             self._whole_turn(ready, now)
+        with self.barrier:
+            self.recording.hand_over(now)
         breathe(self.barrier)
 
     def _whole_turn(self, ready: Set[Endpoint], now: float) -> None:
@@ -199,6 +208,8 @@ class Air:
             self._telemetry(ready, now)
         self._take_commands(ready, now)
         self._relay_video(ready, now)
+        with self.barrier:
+            self.recording.receive(ready, now, self.pace)
         self._send_control(now)
 
     def _next_due(self, now: float) -> float:
@@ -210,7 +221,7 @@ class Air:
 
     def _telemetry(self, ready: Set[Endpoint], now: float) -> None:
         if self.fc in ready or now >= self.fc_frames.next_due():
-            if self.hold_back.holds(self.bundler, now):
+            if self.hold_back.holds(self.bundler, now, recorded=self.recording.is_on):
                 self.poller.defer(self.fc, max(self.bundler.next_due(), now + self.downlink.wait_s(now)))
                 self.state.heard[self.fc] = now  # its data waits, so it is not silent
             else:
@@ -222,6 +233,7 @@ class Air:
         before = self.fc.counters.rx_bytes
         came = self.fc_frames.read(now, self.hold_back.reads)
         self.hold_back.was_read(self.fc.counters.rx_bytes - before)
+        self.recording.frames(Port.TELEMETRY, together(came), now)
         for waited, frames in came:
             leaving = self.uplink.may_leave(frames, now)
             self.bundler.add(leaving, now if waited < AGED_S else self.hold_back.since(waited, now))
@@ -282,6 +294,7 @@ class Air:
         if in_c is not None:
             return in_c
         if count := camera.receive_into(self._batch, now):
+            self.recording.batch(camera, self._batch, now)
             self.downlink.late += self._batch.leave_out_late(DROP_AFTER_S)
             self._send_video(lane, now)
         return count
@@ -308,6 +321,7 @@ class Air:
         self.sessions.state = self.state.read(now)
         self._send(self.sessions.datagrams(now), now)
         if self.announcer is not before:
+            self.recording.begin(self.announcer)
             self.uplink.follow(self.announcer)
             self.bundler.repad(self.order.content.policy.pad)
             self._pad_video = bool(self.order.content.policy.flags & PolicyFlag.PAD_VIDEO)
@@ -330,6 +344,8 @@ class Air:
             self._status_at = now + STATUS_EVERY_S
             with self.barrier:
                 self._tell(now)
+        with self.barrier:
+            self.recording.tick(now)
         self.publisher.attach()
         self.pace.tick(now)
         self.uplink.opener.tick(now)

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from firmware_shims import addresses
 from firmware_shims.guard import UNJUDGED
+from gateway.air.recording import Recording
 from gateway.batch import AGED_S, Batch
 from gateway.core.air.announcer import Announcer
 from gateway.core.air.instances import INSTANCES_MAX
@@ -20,6 +21,7 @@ from gateway.core.barrier import Barrier
 from gateway.core.drop_reason import DropReason
 from gateway.endpoints import Endpoint
 from gateway.guards import Guards
+from gateway.recording.group import Port
 from gateway.report.alarms import Alarms, Reason
 from gateway.report.kept_back import KeptBack
 from gateway.report.role_status import StationCommands
@@ -48,9 +50,10 @@ class AirUplink:
         clock: Callable[[], float] | None = None,
         guards: Guards | None = None,
         *,
+        recording: Recording | None = None,
         rewrite: bool = False,
     ) -> None:
-        self._rewrite, self._policies = rewrite, guards or Guards()
+        self._rewrite, self._policies, self._recording = rewrite, guards or Guards(), recording or Recording()
         self._fc, self._alarms, self._barrier, self._clock = fc, alarms, barrier or Barrier(), clock
         self._crowds = 0  # datagrams of surplus senders that already raised an alarm
         self._passed: Counter[str] = Counter()  # frames that were handed to the flight controller, by the station's name
@@ -113,6 +116,7 @@ class AirUplink:
         for station, sent in groupby(commands, key=lambda command: command[0]):
             for batch in self._frames.refill([frame for _, frame in sent]):
                 taken = self._fc.send(batch, now)
+                self._recording.frames(Port.UPLINK, batch.datagrams()[:taken], now)
                 self._passed[self._stations[station].name] += taken
                 self.not_taken += batch.count - taken
 

@@ -76,7 +76,10 @@ class _Replaced(NamedTuple):
 
 
 class Announcer:
-    """One session. `entropy(n)` gives n random bytes; `link_bps` is the narrowest link's rate in bits a second."""
+    """One session. `entropy(n)` gives n random bytes; `link_bps` is the narrowest link's rate in bits a second.
+
+    `began`  the zero of the session's times
+    """
 
     def __init__(
         self,
@@ -103,7 +106,7 @@ class Announcer:
         self._cipher = ControlCipher(order.content.op_id)
         self._statement = self._sealed(fragment.split(Kind.STATEMENT, statement.sign(device.key)))
         self._seq = 0
-        self._began = now
+        self.began = now
         self.beat_at = now  # when the next beat is due
         self._beat_sent_at = float("-inf")
         self._answered: set[int] = set()  # stations that have sent a challenge
@@ -217,7 +220,7 @@ class Announcer:
             self._listed,
             left,
             int(self.flags),
-            min(int((now - self._began) * 1000), SESSION_MS_MAX),
+            min(int((now - self.began) * 1000), SESSION_MS_MAX),
             self.state.content(),
         )
         return beat.sign(self._session_key)
@@ -226,7 +229,7 @@ class Announcer:
 
     def _rate(self, now: float) -> float:
         """Bytes a second for announcements. If a round takes seconds, no station commands a new session before its end."""
-        begins = self.link_bps < NARROW_BELOW_BPS and now - self._began < NARROW_START_S
+        begins = self.link_bps < NARROW_BELOW_BPS and now - self.began < NARROW_START_S
         return self._bytes_per_s * (NARROW_START_SHARE / ANNOUNCE_SHARE if begins else 1)
 
     def _share_of_link(self, now: float) -> list[bytes]:
