@@ -6,8 +6,6 @@ import enum
 
 
 class Flag(enum.IntFlag):
-    """Bits 16 to 64 are specified in SPEC.md section 5.4 and not set yet."""
-
     ORDER_EXPIRED = 1  # the order is past its dates or limits; an aircraft in flight continues
     ORDER_CHANGE_AHEAD = 2
     SESSION_CLOSED = 4

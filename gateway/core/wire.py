@@ -40,6 +40,9 @@ class Kind(enum.IntEnum):
     BEAT = 3
 
 
+RECORD_OFF, RECORD_ON = b"\0", b"\1"  # content of Control.RECORD
+
+
 class Evidence(enum.IntEnum):
     """First byte of a plaintext of the evidence lane. Kinds 2 and 3 are specified in SPEC.md and not sent yet."""
 
@@ -50,11 +53,11 @@ class Evidence(enum.IntEnum):
 
 
 class Control(enum.IntEnum):
-    """The byte after the echo in a plaintext of the control lane. 3, 4 and 6 are specified in SPEC.md and not sent yet."""
+    """The byte after the echo in a plaintext of the control lane. 4 and 6 are specified in SPEC.md and not sent yet."""
 
     CHALLENGE = 1
     ORDER_FRAGMENT = 2
-    RECORDING = 3
+    RECORD = 3  # one byte: 1 asks for video to be recorded, 0 pauses it
     EVIDENCE = 4
     ORDER_HELD = 5
     REPAIR = 6

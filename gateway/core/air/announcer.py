@@ -27,10 +27,11 @@ from gateway.core.aircraft_state import AircraftState
 from gateway.core.control_cipher import ControlCipher
 from gateway.core.sealer import Sealer
 from gateway.core.wire import BEAT_AFTER_PACKETS, CONTROL_MAX, KEEP_EPOCH_S, Evidence, Kind
-from keys import cose, epoch
+from keys import cose, epoch, recording_header
 from keys.beat import NONCE_SIZE, SESSION_MS_MAX, Beat
 from keys.beat_flag import Flag
 from keys.epoch import Epoch, SessionSigner
+from keys.errors import KeysError
 from keys.keyring import REJECT_AFTER_PACKETS, SendKey
 from keys.lanes import Lane
 from keys.order import VerifiedOrder
@@ -78,7 +79,8 @@ class _Replaced(NamedTuple):
 class Announcer:
     """One session. `entropy(n)` gives n random bytes; `link_bps` is the narrowest link's rate in bits a second.
 
-    `began`  the zero of the session's times
+    `began`      the zero of the session's times
+    `statement`  the message
     """
 
     def __init__(
@@ -104,7 +106,8 @@ class Announcer:
         self.state = AircraftState()  # for the next beat; the caller keeps it current
         self.freshness = Freshness(order.content.policy.fresh_ms / 1000)
         self._cipher = ControlCipher(order.content.op_id)
-        self._statement = self._sealed(fragment.split(Kind.STATEMENT, statement.sign(device.key)))
+        self.statement = statement.sign(device.key)
+        self._statement = self._sealed(fragment.split(Kind.STATEMENT, self.statement))
         self._seq = 0
         self.began = now
         self.beat_at = now  # when the next beat is due
@@ -160,6 +163,13 @@ class Announcer:
         missing = len(self._outbox[0]) - self._bytes_left if self._outbox else float("inf")
         allowed = self._counted_at + max(0.0, missing) / self._rate(self._counted_at)
         return min(self.beat_at, self._round_at, allowed, turn)
+
+    def sign_recording(self, payload: bytes) -> bytes:
+        """The signed header of a recording; empty if the payload is not that of one of this session."""
+        try:
+            return recording_header.sign(payload, self._session_key, self.session_id, self.order.order_hash)
+        except KeysError:
+            return b""
 
     # --- sending ---
 
@@ -219,7 +229,7 @@ class Announcer:
             self.freshness.challenges(now),
             self._listed,
             left,
-            int(self.flags),
+            int(self.flags | self.state.flags()),
             min(int((now - self.began) * 1000), SESSION_MS_MAX),
             self.state.content(),
         )

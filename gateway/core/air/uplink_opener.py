@@ -6,7 +6,7 @@ The flow, SPEC.md section 4.7, and the functions in its order:
   3  `_key_of`     a live instance has its keys, of every epoch; an unknown one costs a derivation from the one budget
   4  `_open_kid`   replay window, AES-GCM, echo; then an unknown instance takes its slot, then the window moves
   5  `_carry_out`  the commands of a read in the order of their sealing, without those that come long after later ones
-  6  `_deliver`    frames, challenges, order fragments
+  6  `_deliver`    frames, challenges, order fragments, what is recorded
 
 Every refusal is a counted DropReason, never an exception. Sans-IO: time is an argument. The permissions of a commander are
 not checked here, but frame by frame outside (firmware_shims.guard).
@@ -33,7 +33,7 @@ from gateway.core.barrier import Barrier
 from gateway.core.budget import Budget
 from gateway.core.drop_reason import DropReason
 from gateway.core.order_fragments import NAME_SIZE
-from gateway.core.wire import CONTROL_BELOW, Control
+from gateway.core.wire import CONTROL_BELOW, RECORD_OFF, RECORD_ON, Control
 from keys.beat import CHALLENGE_SIZE, NONCE_SIZE
 from keys.keyring import ReceiveKey
 from keys.lanes import Lane, Role, uplink_head
@@ -42,7 +42,7 @@ from keys.order_station import OrderStation
 DERIVE_PER_S = 1_000  # keys of unknown instances, for all senders together; 8 microseconds each
 DERIVE_BURST = 100.0
 PLAIN_MIN = NONCE_SIZE + 1  # a shorter one has no content
-ORDERS_FROM = Role.COMMAND | Role.CONTROL
+MAY_CONTROL = Role.COMMAND | Role.CONTROL
 
 Indices = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
@@ -109,6 +109,7 @@ class UplinkOpener:
             self._permitted[uplink_head(Lane.CONTROL, station.index)] = True
             self._permitted[uplink_head(Lane.UPLINK, station.index)] = bool(station.roles & Role.COMMAND)
         self._live = Instances()
+        self._record: tuple[Instance, Place] | None = None  # the newest message about what is recorded
         self._command_orders = {index: CommandOrder() for index in self._stations}
         self._waiting: dict[int, list[_Command]] = {}  # by station: what was accepted of the present read
         self._sender_of: SenderOf = _one_sender
@@ -256,11 +257,22 @@ class UplinkOpener:
         self._count(~fresh, DropReason.REPLAYED)
         verified = zip(rows.slots.tolist(), rows.ctrs.tolist(), filter(None, said), fresh.tolist(), strict=True)
         for slot, ctr, (seq, plain), is_new in verified:
+            place = Place(seq, epoch, ctr)
             if is_new and lane is Lane.UPLINK:
-                command = _Command(instance, Place(seq, epoch, ctr), slot, plain)
-                self._waiting.setdefault(instance.station.index, []).append(command)
+                self._waiting.setdefault(instance.station.index, []).append(_Command(instance, place, slot, plain))
+            elif is_new and plain[0] == Control.RECORD and self._is_overtaken(instance, place):
+                self.drops[DropReason.OUT_OF_ORDER] += 1
             elif is_new and self._deliver(instance.station, lane, plain, accepted, now):
                 accepted.slots.append(slot)
+                if plain[0] == Control.RECORD:
+                    self._record = instance, place
+
+    def _is_overtaken(self, instance: Instance, place: Place) -> bool:
+        """Whether a later message about what is recorded was accepted: it counts, although this one is authentic."""
+        if self._record is None:
+            return False
+        last_from, last = self._record
+        return place.seq < last.seq or (instance is last_from and place[1:] < last[1:])
 
     def _opened(
         self, batch: Batch, key: ReceiveKey, slot: int, ctr: int, size: int, now: float
@@ -342,11 +354,13 @@ class UplinkOpener:
         if kind == Control.ORDER_HELD and len(content) == NAME_SIZE:
             accepted.control.append(StationMessage(station.index, Control.ORDER_HELD, content))
             return None
-        if kind != Control.ORDER_FRAGMENT:
+        if kind not in (Control.ORDER_FRAGMENT, Control.RECORD):
             return DropReason.BAD_CONTROL
-        if not station.roles & ORDERS_FROM:
+        if kind == Control.RECORD and content not in (RECORD_OFF, RECORD_ON):
+            return DropReason.BAD_CONTROL
+        if not station.roles & MAY_CONTROL:
             return DropReason.NOT_PERMITTED
-        accepted.control.append(StationMessage(station.index, Control.ORDER_FRAGMENT, content))
+        accepted.control.append(StationMessage(station.index, Control(kind), content))
         return None
 
 

@@ -6,6 +6,7 @@ The flow, SPEC.md sections 4.7 and 6:
   2  `refusal`     why nothing may be commanded now, as a value
   3  `seal`        frames behind the echo of the beat that was newest when they came, in bundles, under our own instance
      `carry`       a fragment of an order, in the same way
+     `record`      whether video is to be recorded
 
 What must not live here: which session of a device is commanded (uplink_sessions.py), what a frame says (guard.py).
 Sans-IO: time and random bytes are arguments.
@@ -21,7 +22,7 @@ from gateway.core.ground.instance import Instance
 from gateway.core.ground.session import Session
 from gateway.core.refusal import Refusal
 from gateway.core.sealer import Sealer
-from gateway.core.wire import UPLINK_OVERHEAD, Control
+from gateway.core.wire import RECORD_OFF, RECORD_ON, UPLINK_OVERHEAD, Control
 from keys.beat import NONCE_SIZE
 from keys.beat_flag import Flag
 from keys.epoch import Entropy
@@ -30,6 +31,7 @@ from keys.order_station import OrderStation
 from keys.policy import Policy
 
 HOLD_EVERY_S = 1.0
+MAY_CONTROL = Role.COMMAND | Role.CONTROL  # carry orders up, and say what is recorded
 
 
 class Commander:
@@ -145,6 +147,11 @@ class Commander:
     def carry(self, fragment: bytes, now: float) -> bytes | None:
         """The datagram that carries an order fragment up; None if the session is not alive or our keys are not here."""
         return self._say(bytes([Control.ORDER_FRAGMENT]) + fragment) if self._may_speak(now) else None
+
+    def record(self, now: float, *, on: bool) -> bytes | None:
+        """The datagram that asks for video to be recorded, or pauses that; None if it would not be accepted now."""
+        may = self.station.roles & MAY_CONTROL and not self.session.pending and self._may_speak(now)
+        return self._say(bytes([Control.RECORD]) + (RECORD_ON if on else RECORD_OFF)) if may else None
 
     def _say(self, content: bytes) -> bytes:
         """Sealed in lane 17."""

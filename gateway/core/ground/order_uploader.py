@@ -8,10 +8,8 @@ from __future__ import annotations
 
 from gateway.core import order_fragments
 from gateway.core.ground.commander import Commander
-from keys.lanes import Role
 from keys.order import VerifiedOrder, fits_link
 
-MAY_CARRY = Role.COMMAND | Role.CONTROL
 PENDING_FOR_S = 3.0  # wait, if we do not have the order of a session: most often it is on its way to us
 EVERY_S = 0.25  # between fragments: 37 kbit/s
 ROUND_EVERY_S = 5.0

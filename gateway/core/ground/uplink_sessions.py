@@ -15,9 +15,10 @@ from firmware_shims import target
 from gateway.core import order_fragments
 from gateway.core.barrier import Barrier
 from gateway.core.ground.challenges import Way
-from gateway.core.ground.commander import Commander
+from gateway.core.ground.commander import MAY_CONTROL, Commander
 from gateway.core.ground.instance import Instance
-from gateway.core.ground.order_uploader import MAY_CARRY, OrderUploader
+from gateway.core.ground.order_uploader import OrderUploader
+from gateway.core.ground.record_request import RecordRequest
 from gateway.core.ground.session import Session
 from gateway.core.ground.systems import Systems
 from gateway.core.refusal import Refusal
@@ -53,6 +54,7 @@ class UplinkSessions:
         self._uploaders: dict[bytes, OrderUploader] = {}  # by session_id
         self._commanded: dict[bytes, bytes] = {}  # public key of a device -> session_id
         self._handed_on: dict[bytes, tuple[int, bytes]] = {}  # by device: boot counter and instance
+        self.record_requests: dict[bytes, RecordRequest] = {}  # by device; the last one of each
         self._followed = defaultdict[bytes, set[bytes]](set)  # by device: sessions in which our instance followed
 
     @property
@@ -108,7 +110,7 @@ class UplinkSessions:
         others = {
             name: commander
             for name, commander in self.commanders.items()
-            if self._flies_under_another(commander) and self.station.roles & MAY_CARRY
+            if self._flies_under_another(commander) and self.station.roles & MAY_CONTROL
         }
         kept = {name: uploader for name, uploader in self._uploaders.items() if uploader.order is self.order}
         self._uploaders = {
@@ -152,11 +154,13 @@ class UplinkSessions:
         return [way for commander in self.commanders.values() for way in commander.take_proved()]
 
     def control(self, now: float) -> list[bytes]:
-        """What is due by every way: our order and its name, to sessions under another one."""
+        """What is due by every way: what is to be recorded; our order and its name, to sessions under another one."""
         out: list[bytes] = []
         for commander in self.commanders.values():
             if commander.session.order is not self.order:
                 out += commander.hold(order_fragments.name_of(self.order.order_hash), now)
+        for device, request in self.record_requests.items():
+            out += request.datagrams(self._by_device().get(device), now)
         return out + [datagram for uploader in self._uploaders.values() for datagram in uploader.datagrams(now)]
 
     def refusal(self, now: float) -> Refusal | None:

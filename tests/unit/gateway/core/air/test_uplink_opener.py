@@ -7,7 +7,7 @@ import pytest
 from gateway.core.air.instances import INSTANCES_MAX
 from gateway.core.air.uplink_opener import DERIVE_BURST, DERIVE_PER_S
 from gateway.core.wire import KEEP_EPOCH_S, Control
-from keys.keyring import ReceiveKey
+from keys.keyring import ReceiveKey, SendKey
 from keys.lanes import Lane
 from keys.order import Policy
 from tests.memory_link import OBSERVER, PILOT
@@ -56,8 +56,49 @@ def test_every_station_may_say_which_order_it_holds():
         assert scene.drops(datagram) == {"replayed": 1}
 
 
+def record(scene: Scene, key: SendKey, wanted: int, beat: int = -1) -> bytes:
+    nonce = scene.announcer.freshness._beats[beat][1]
+    return scene.sealed(key, nonce + bytes([Control.RECORD, wanted]))
+
+
+@pytest.mark.parametrize(("station", "taken"), [(1, True), (2, False), (3, True)])
+def test_what_is_recorded_is_said_by_command_and_control_only(station: int, taken: bool):
+    scene = Scene()
+    datagram = record(scene, scene.key(Lane.CONTROL, station), 0)
+    if taken:
+        assert scene.open(datagram).control == [(station, Control.RECORD, b"\0")]
+    else:
+        assert scene.drops(datagram) == {"not_permitted": 1}
+
+
+def test_what_was_said_earlier_about_recording_undoes_nothing():
+    """An attacker holds a request back until the pause that followed it has been accepted."""
+    scene = Scene()
+    scene.announcer.datagrams(0.6)
+    pilot, other = scene.key(Lane.CONTROL), scene.key(Lane.CONTROL, 3)
+    first, second = record(scene, pilot, 1), record(scene, pilot, 0)
+    earlier_beat = record(scene, other, 1, beat=-2)
+    assert scene.open(second).control == [(1, Control.RECORD, b"\0")]
+    assert scene.drops(first) == {"out_of_order": 1}
+    assert scene.drops(earlier_beat) == {"out_of_order": 1}
+    assert scene.open(record(scene, other, 1)).control == [(3, Control.RECORD, b"\1")]
+
+
 @pytest.mark.parametrize(
-    "content", [b"\0", b"\3", b"\1", b"\1" + bytes(7), b"\1" + bytes(9), b"\5" + bytes(15), b"\5" + bytes(17)]
+    "content",
+    [
+        b"\0",
+        b"\3",
+        b"\3\2",
+        b"\3\0\0",
+        b"\4",
+        b"\6\1",
+        b"\1",
+        b"\1" + bytes(7),
+        b"\1" + bytes(9),
+        b"\5" + bytes(15),
+        b"\5" + bytes(17),
+    ],
 )
 def test_control_that_is_none(content: bytes):
     scene = Scene()
