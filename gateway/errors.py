@@ -6,6 +6,7 @@ GatewayError
  +-- SeenByVendor     the order is confidential, and a vendor holds a picture before the seal  exit 3
  +-- NotRunning       `zegel status` found no running role                                      exit 4
  +-- CardError        a card holds no recording, or nothing of it can be opened with this key       exit 1
+ +-- NotConfirmed     `zegel record` was refused, or no beat of the aircraft confirmed it       exit 1
  +-- DemoFailed       the demo saw something unexpected                                        exit 1
  +-- NotGuarded       another program may send on a ground link                                exit 1
  +-- ActionNeeded       `zegel doctor` found something that has to be done                       exit 9
@@ -44,6 +45,10 @@ class NotRunning(GatewayError):
 
 
 class CardError(GatewayError):
+    exit_code = 1
+
+
+class NotConfirmed(GatewayError):
     exit_code = 1
 
 

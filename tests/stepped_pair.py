@@ -8,7 +8,7 @@ from __future__ import annotations
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,8 @@ class SteppedPair:
     """`links`: how many ways the radio has to the station; the aircraft sends once, and each way may carry a copy.
 
     `fc`, `camera`, `gcs` and `player` are the other ends of the plain endpoints, `radio` that of the aircraft's link.
-    `relay`: the other end of one more link of the station, which sends there first. `ground`: other settings.
+    `relay`: the other end of one more link of the station, which sends there first. `ground`: other settings. `order`: more
+    words of `zegel order issue`.
     """
 
     def __init__(
@@ -46,9 +47,11 @@ class SteppedPair:
         *,
         relay: socket.socket | None = None,
         ground: Mapping[str, Any] | None = None,
+        order: Sequence[str] = (),
+        station: str = "pilot",
         **air: Any,
     ) -> None:
-        self.house = House(folder, profile="x25519")
+        self.house = House(folder, profile="x25519", more=order)
         self.fc, self.camera, self.gcs, self.player, self.radio = (udp_socket() for _ in range(5))
         self.fc_port, self.camera_port = free_port(), free_port()
         self.ways = [(udp_socket(), free_port()) for _ in range(links)]
@@ -57,7 +60,7 @@ class SteppedPair:
         self.air = self.new_air(**air)
         more = (f"udpout:{HOST}:{port_of(relay)}",) if relay else ()
         link = (*(f"udpin:{HOST}:{port}" for _, port in self.ways), *more)
-        self.ground = self._new_ground(folder / "pilot", link=link, **ground or {})
+        self.ground = self._new_ground(folder / station, link=link, **ground or {})
 
     def new_air(self, **changed: Any) -> Air:
         plain = {"fc": f"udpin:{HOST}:{self.fc_port}", "video": (f"udpin:{HOST}:{self.camera_port}",)}

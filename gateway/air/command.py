@@ -73,5 +73,5 @@ def _run(args: argparse.Namespace) -> int:
         Guards.aboard(settings.guard, device)
         await_order(device, manager)
         users = LocalUsers(settings.plain_users, config.given(args), sources=bool(settings.source))
-        Air(settings, device, manager, users).run()
+        Air(settings, device, manager, users, config.given(args)).run()
     return 0

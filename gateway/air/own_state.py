@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from gateway.core.aircraft_state import AGE_MAX_MS, NONE_YET, AircraftState
 from gateway.endpoint_state import State
@@ -15,12 +15,14 @@ class OwnState:
     """`fc` and `cameras`: whose silence counts; `fc` None: there is no flight controller.
 
     `heard`  when a frame or a video datagram came from each; the data path writes it
+    `fill`   adds what is recorded (record_state.py)
     """
 
     def __init__(self, fc: Endpoint | None, cameras: Sequence[Endpoint]) -> None:
         self._sources = (fc, *cameras)
         self.heard: dict[Endpoint, float] = {}
         self._card_fails, self._links_down, self._no_room_per_s = 0, 0, 0
+        self.fill: Callable[[AircraftState, float], AircraftState] = lambda state, _: state
 
     def note(self, links: Iterable[Endpoint], *, unsaved: str, no_room_per_s: float) -> None:
         """What is looked at less often; `unsaved` says why the folder cannot be written."""
@@ -30,7 +32,8 @@ class OwnState:
 
     def read(self, now: float) -> AircraftState:
         fc, a, b, *_ = (*(self._age_ms(source, now) for source in self._sources), None, None)
-        return AircraftState(fc, a, b, self._card_fails, self._links_down, self._no_room_per_s)
+        state = AircraftState(fc, a, b, self._card_fails, self._links_down, self._no_room_per_s)
+        return self.fill(state, now)
 
     def _age_ms(self, source: Endpoint | None, now: float) -> int | None:
         if source is None:

@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Protocol
 
-import msgspec
-
 from firmware_shims import mavlink
 from firmware_shims.guard import SETUP_SIGNING
 from gateway import clock
@@ -20,6 +18,7 @@ from gateway.batch import Batch
 from gateway.core.air.announcer import Announcer
 from gateway.endpoints import Endpoint
 from gateway.loop.pacing import Pace
+from gateway.recording.event import Event, encode
 from gateway.recording.group import PORTS, VIDEO_GROUPS, Group, Port
 from gateway.recording.stage import Stages
 
@@ -27,10 +26,10 @@ _SETUP_SIGNING = SETUP_SIGNING.to_bytes(3, "little")
 
 
 class Link(Protocol):
-    """The connection to the recorder: recorder_link.RecorderLink. It calls `connect` and `say` of the stages."""
+    """What decides what is recorded: record_state.RecordState. It has the connection to the recorder."""
 
     def begin(self, announcer: Announcer) -> None:
-        """A session began; the recorder hears it before anything of the session."""
+        """A session began; the recorder hears it before anything of the session. It says what is wanted."""
 
     def tick(self, now: float) -> None:
         """The upkeep, some times a second."""
@@ -62,8 +61,7 @@ class Recording:
         self.is_on = bool(order.recording) and self.link is not None
         self.stages.hand_over(now)
         self.stages.begin(announcer.began)
-        self.want({Group.FLIGHT, *self.groups.values()})
-        if self.link is not None and self.is_on:
+        if self.link is not None:
             self.link.begin(announcer)
 
     def want(self, groups: Set[Group]) -> None:
@@ -81,11 +79,10 @@ class Recording:
             group = self.groups[camera]
             self.stages.add_batch(group, PORTS[group][0], batch, now)
 
-    def event(self, name: str, station: int = 0, **more: object) -> None:
-        """SPEC.md section 8 lists the names."""
+    def event(self, event: Event, station: int = 0, **more: str | int) -> None:
+        """What happened; events.py bounds how often."""
         if self.is_on:
-            told = {"event": name, **({"station": station} if station else {}), **more}
-            self.stages.add(Group.FLIGHT, Port.EVENT, [msgspec.json.encode(told)], clock.now())
+            self.stages.add(Group.FLIGHT, Port.EVENT, [encode(event, station, **more)], clock.now())
 
     def receive(self, ready: Set[Endpoint], now: float, pace: Pace) -> None:
         """One batch of each camera that is only recorded."""

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Set
+from pathlib import Path
 
 from gateway import clock, config
 from gateway.air import flight_controller, long_round, silent_cameras, standing, vendors
@@ -25,6 +26,8 @@ from gateway.air.hold_back import HoldBack
 from gateway.air.oversize import Oversize
 from gateway.air.own_state import OwnState
 from gateway.air.plain_video import PlainVideo
+from gateway.air.record_state import RecordState
+from gateway.air.recorder_link import words
 from gateway.air.recording import Recording
 from gateway.air.session_manager import SessionManager, board_clock
 from gateway.air.status_report import StatusReport
@@ -36,7 +39,7 @@ from gateway.core.air.announcer import Announcer
 from gateway.core.barrier import Barrier
 from gateway.core.bundle import DROP_AFTER_S, Bundler, pad_videos
 from gateway.core.drop_reason import DropReason
-from gateway.core.wire import DOWNLINK_OVERHEAD, Control
+from gateway.core.wire import DOWNLINK_OVERHEAD, RECORD_ON, Control
 from gateway.endpoints import Endpoint, open_endpoint, open_link
 from gateway.errors import OrderExpired, SeenByVendor
 from gateway.guards import Guards
@@ -47,7 +50,7 @@ from gateway.loop.frame_reader import together
 from gateway.loop.pacing import Pace
 from gateway.loop.poller import Poller
 from gateway.recording.group import Port
-from gateway.report import advice, in_clear, wording
+from gateway.report import advice, in_clear, recording_report, wording
 from gateway.report.alarms import Alarms, Reason
 from gateway.report.endpoint_watch import EndpointWatch
 from gateway.report.frame_counts import FrameCounts
@@ -66,13 +69,20 @@ HOUSEKEEP_EARLY_S = 0.02  # the upkeep needs no wake-up of its own if there is o
 
 
 class Air:
-    """One start of the aircraft. `device` is the open (locked) device folder.
+    """One start of the aircraft. `device` is the open (locked) device folder, `config_file` that of the recorder too.
 
     After this its session has begun, and `turn` may be called. OrderExpired if the aircraft is disarmed on the
     ground under an order that has ended; SeenByVendor if it is on the ground and the order is confidential.
     """
 
-    def __init__(self, settings: AirConfig, device: DeviceFolder, manager: watchdog.Manager, users: LocalUsers) -> None:
+    def __init__(
+        self,
+        settings: AirConfig,
+        device: DeviceFolder,
+        manager: watchdog.Manager,
+        users: LocalUsers,
+        config_file: Path | None = None,
+    ) -> None:
         self.settings, self.device, self.manager, self.users = settings, device, manager, users
         self.barrier = Barrier()
         buffer = settings.buffer_kib << 10
@@ -107,6 +117,8 @@ class Air:
         self.sessions = SessionManager(
             device, len(self.cameras), settings.link_bps(), self.alarms, self.barrier, self.vendors
         )
+        self.record = RecordState(self.recording, words(config_file), self.sessions.claim, settings.system_id)
+        self.recording.link, self.state.fill, self.alarms.tell = self.record, self.record.fill, self.record.events.alarm
         self._begin()
         self.publisher = Publisher("air", device.name)
 
@@ -121,7 +133,7 @@ class Air:
         self.sessions.begin(now)
         self.recording.begin(self.announcer)
         parts = (self.announcer, self.fc_frames, self.alarms, self.barrier, clock.now, guards)
-        self.uplink = AirUplink(*parts, recording=self.recording, rewrite=self.settings.rewrite)
+        self.uplink = AirUplink(*parts, recording=self.recording, events=self.record.events, rewrite=self.settings.rewrite)
         self.bundler = Bundler(self.settings.mtu, self.order.content.policy.pad, now, self.settings.flush_ms / 1000)
         self._pad_video = bool(self.order.content.policy.flags & PolicyFlag.PAD_VIDEO)
 
@@ -234,6 +246,7 @@ class Air:
         came = self.fc_frames.read(now, self.hold_back.reads)
         self.hold_back.was_read(self.fc.counters.rx_bytes - before)
         self.recording.frames(Port.TELEMETRY, together(came), now)
+        self.record.heard(together(came), now)
         for waited, frames in came:
             leaving = self.uplink.may_leave(frames, now)
             self.bundler.add(leaving, now if waited < AGED_S else self.hold_back.since(waited, now))
@@ -268,9 +281,11 @@ class Air:
             self.poller.resume(self.fc)
         for station in accepted.challenges:
             self.sessions.challenged(station)
-        for station, kind, content in accepted.control:  # of its kinds, these two are handled here
+        for station, kind, content in accepted.control:
             with self.barrier:
-                if kind is Control.ORDER_HELD:
+                if kind is Control.RECORD:
+                    self.record.asked(station, on=content == RECORD_ON, now=now)
+                elif kind is Control.ORDER_HELD:
                     self.sessions.order_held(station, content, now)
                 elif not self.sessions.order_fragment(station, content, now):
                     self.uplink.opener.drops[DropReason.BAD_ORDER] += 1
@@ -357,10 +372,12 @@ class Air:
             self.alarms.raise_(Reason.UNEXPECTED, now, key=place, place=place)
         self.oversize.look(now)
         self.users.tell(self.alarms, now)
+        self.record.alarm(self.alarms, now)
         self.alarms.tick(now)
         self._watch.look(now)
         silent_cameras.alarm(self.alarms, self.cameras, self.state.read(now), now)
         status = self.status(now)
+        self.record.events.look(now, self.announcer.freshness.challenges(now), up=status.sealed)
         self._order_end.look(status.order_left_s)
         self.publisher.send(status)
         self.manager.tell(lambda: advice.in_one_line(status))
@@ -372,6 +389,8 @@ class Air:
         say("air", f"sealed: operation {order.operation!r} of {order.agency!r}, {len(order.stations)} stations")
         names = ", ".join(lane.name.lower().replace("_", " ") for lane in self.announcer.lanes)
         say("air", f"session {self.announcer.session_id.hex()[:8]}, boot {self.sessions.boot}, lanes: {names}")
+        if not self.record.has_key:
+            say("air", recording_report.NOTHING_RECORDED)
         if self.vendors.names:
             say("air", wording.seal_begins(self.vendors.names))
         long_round.alarm(self.alarms, self.announcer.round_s, order.stations, now)

@@ -87,9 +87,9 @@ class SessionManager:
 
     def _announcer(self, now: float) -> Announcer:
         device = DeviceStart(self.device.device_index(self.order.content), self.device.key, self.boot)
-        return Announcer(self.order, device, self._lanes(), self._link_bps, os.urandom, now, self._claim())
+        return Announcer(self.order, device, self._lanes(), self._link_bps, os.urandom, now, self.claim())
 
-    def _claim(self) -> int:
+    def claim(self) -> int:
         """The time to announce: the board's clock, or 0 if it cannot be right."""
         return self.device.claim(board_clock())
 
@@ -110,7 +110,7 @@ class SessionManager:
     def datagrams(self, now: float) -> list[bytes]:
         """Everything that is due at `now`, in order; `announcer` is a new one afterwards if the session has changed."""
         self.announcer.state = self.state
-        out = self.announcer.datagrams(now, self._claim())
+        out = self.announcer.datagrams(now, self.claim())
         if self._broadcaster:
             out += self._broadcaster.datagrams(now)
         if self._next and (now >= self._change_at or not self._broadcaster or self._broadcaster.done):
@@ -120,7 +120,7 @@ class SessionManager:
     def close(self, now: float) -> list[bytes]:
         """The last beat."""
         self.announcer.state = self.state
-        return self.announcer.close(now, self._claim())
+        return self.announcer.close(now, self.claim())
 
     # --- 1: a new order ---
 
@@ -211,7 +211,7 @@ class SessionManager:
         self._carried.keep({station.index for station in new.content.stations})
         self.begin(now)
         self.announcer.state = self.state
-        return last + self.announcer.datagrams(now, self._claim())
+        return last + self.announcer.datagrams(now, self.claim())
 
     # --- upkeep ---
 

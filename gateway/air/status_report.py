@@ -10,6 +10,7 @@ from gateway.air.hold_back import HoldBack
 from gateway.air.oversize import Oversize
 from gateway.air.own_state import OwnState
 from gateway.air.plain_video import PlainVideo
+from gateway.air.record_state import RecordState
 from gateway.air.session_manager import SessionManager
 from gateway.air.uplink import AirUplink
 from gateway.air.vendors import Vendors
@@ -48,6 +49,7 @@ class Parts(Protocol):
     hold_back: HoldBack
     downlink: Downlink
     meter: Meter
+    record: RecordState
     alarms: Alarms
     started: float
 
@@ -87,6 +89,7 @@ class StatusReport:
             late_per_s=late,
             fc_waits_s=air.hold_back.waits_s(now),
             aircraft=aircraft_report.report(air.state.read(now)),
+            recording=air.record.status(now),
             seen_by=[*air.vendors.names],
             data_path=air.plain_video.data_path(padded=bool(order.policy.flags & PolicyFlag.PAD_VIDEO)),
             frames=air.frames.status(),

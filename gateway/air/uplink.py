@@ -12,6 +12,7 @@ from typing import Protocol
 
 from firmware_shims import addresses
 from firmware_shims.guard import UNJUDGED
+from gateway.air.events import Events
 from gateway.air.recording import Recording
 from gateway.batch import AGED_S, Batch
 from gateway.core.air.announcer import Announcer
@@ -51,9 +52,11 @@ class AirUplink:
         guards: Guards | None = None,
         *,
         recording: Recording | None = None,
+        events: Events | None = None,
         rewrite: bool = False,
     ) -> None:
         self._rewrite, self._policies, self._recording = rewrite, guards or Guards(), recording or Recording()
+        self._events = events or Events(self._recording.event)
         self._fc, self._alarms, self._barrier, self._clock = fc, alarms, barrier or Barrier(), clock
         self._crowds = 0  # datagrams of surplus senders that already raised an alarm
         self._passed: Counter[str] = Counter()  # frames that were handed to the flight controller, by the station's name
@@ -105,6 +108,7 @@ class AirUplink:
             return True
         kept = self._kept.setdefault(listed.name, KeptBack())
         name = kept.count(held)
+        self._events.refused(station, name, f"guard policy {listed.guard!r}")
         key, times = f"{station} {name}", kept.times(name)
         self._alarms.raise_(
             Reason.GUARDED, now, key=key, policy=listed.guard, station=listed.name, message=name, times=times
@@ -116,7 +120,10 @@ class AirUplink:
         for station, sent in groupby(commands, key=lambda command: command[0]):
             for batch in self._frames.refill([frame for _, frame in sent]):
                 taken = self._fc.send(batch, now)
-                self._recording.frames(Port.UPLINK, batch.datagrams()[:taken], now)
+                passed = batch.datagrams()[:taken]
+                self._recording.frames(Port.UPLINK, passed, now)
+                for frame in passed:
+                    self._events.accepted(station, frame)
                 self._passed[self._stations[station].name] += taken
                 self.not_taken += batch.count - taken
 

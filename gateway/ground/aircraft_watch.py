@@ -11,15 +11,18 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from gateway.core.aircraft_state import LITTLE_ROOM_S
 from gateway.core.session_state import SessionState
+from gateway.report import recording_report
 from gateway.report.alarms import Alarms, Reason
-from gateway.report.role_status import AircraftStatus, SessionStatus
+from gateway.report.role_status import AircraftStatus, RecordingStatus, SessionStatus
 
 if TYPE_CHECKING:
     from gateway.ground.notices import Notices
 
 SETTLED_AFTER_S = 5.0  # a younger session's flight controller may not have spoken yet
 AGAIN_WITHIN_S = 900.0  # a fault that is found again within this time comes and goes
+TOLD_EVERY_S = 5.0  # at most, of what is recorded
 GONE_FOR_MIN_S, GONE_FOR_MAX_S = 5.0, 600.0  # for how long such a fault must be gone until it is over; doubled each time
 
 
@@ -52,6 +55,7 @@ class AircraftWatch:
     def __init__(self, alarms: Alarms, notices: Notices | None) -> None:
         self._alarms, self._notices = alarms, notices
         self._courses: defaultdict[_Fault, _Course] = defaultdict(_Course)
+        self._recorded: dict[str, tuple[float, str]] = {}  # by device: when a notice told which groups are recorded
 
     def look(self, sessions: Sequence[SessionStatus], now: float) -> None:
         """Call it about twice a second, with all sessions."""
@@ -69,10 +73,14 @@ class AircraftWatch:
     def _judge(self, device: str, sessions: Sequence[SessionStatus], now: float) -> None:
         """By all open sessions of an aircraft: one of them may be a copy, which can hide no fault of the other."""
         systems = sessions[0].systems
+        self._tell_recorded(device, sessions[-1], now)
         found = {
             _Fault(reason, device, part): values
             for session in sessions
-            for reason, part, values in faults(session.aircraft, session.beat_age_s or 0)
+            for reason, part, values in (
+                *faults(session.aircraft, session.beat_age_s or 0),
+                *_recording_faults(session.recording),
+            )
         }
         for fault, values in found.items():
             course = self._courses[fault]
@@ -85,6 +93,16 @@ class AircraftWatch:
             if fault.device == device and fault not in found and course.is_over(now):
                 self._end(fault, course)
                 self._notify(fault, systems, {}, now, over=True)
+
+    def _tell_recorded(self, device: str, session: SessionStatus, now: float) -> None:
+        """To the ground control stations, if it is not what they were told last; seldom, whatever an aircraft says."""
+        if self._notices is None or session.recording is None or not session.recording.key:
+            return
+        told_at, told = self._recorded.get(device, (float("-inf"), ""))
+        text = recording_report.notice(session.recording)
+        if text != told and now - told_at >= TOLD_EVERY_S:
+            self._recorded[device] = now, text
+            self._notices.recorded(session.systems, text, now)
 
     def _end(self, fault: _Fault, course: _Course) -> None:
         course.live = False
@@ -99,6 +117,10 @@ class AircraftWatch:
             self._alarms.raise_(Reason.NO_PICTURE, now, key=key, device=device, camera=fault.part, seconds=seconds)
         elif fault.reason is Reason.CARD_FAILS_ABOARD:
             self._alarms.raise_(Reason.CARD_FAILS_ABOARD, now, key=key, device=device)
+        elif fault.reason is Reason.NOT_RECORDED_ABOARD:
+            self._alarms.raise_(Reason.NOT_RECORDED_ABOARD, now, key=key, device=device, why=values["why"])
+        elif fault.reason is Reason.LITTLE_ROOM_ABOARD:
+            self._alarms.raise_(Reason.LITTLE_ROOM_ABOARD, now, key=key, device=device, minutes=values["minutes"])
         else:
             self._alarms.raise_(Reason.LINKS_DOWN_ABOARD, now, key=key, device=device, count=values["count"])
 
@@ -107,6 +129,15 @@ class AircraftWatch:
     ) -> None:
         if self._notices:
             self._notices.send(systems, fault.reason, {**values, "camera": fault.part}, now, over=over)
+
+
+def _recording_faults(said: RecordingStatus | None) -> Iterator[tuple[Reason, str, dict[str, object]]]:
+    if said is None:
+        return
+    if said.fails:
+        yield Reason.NOT_RECORDED_ABOARD, "", {"why": recording_report.why(said)}
+    if recording_report.little_room(said):
+        yield Reason.LITTLE_ROOM_ABOARD, "", {"minutes": LITTLE_ROOM_S // 60}
 
 
 def faults(said: AircraftStatus | None, since_s: float) -> Iterator[tuple[Reason, str, dict[str, object]]]:

@@ -44,6 +44,7 @@ from gateway.ground.owners import Owners
 from gateway.ground.path_size import PathSizes
 from gateway.ground.plain_video import PlainVideo
 from gateway.ground.publication import Publication
+from gateway.ground.record_inbox import RecordInbox
 from gateway.ground.status_report import StatusReport
 from gateway.ground.succession import Succession
 from gateway.ground.uplink import GroundUplink
@@ -112,6 +113,7 @@ class Ground:
         sessions = UplinkSessions(order, me.index, settings.mtu, os.urandom, self.barrier)
         self.systems = sessions.systems
         self.owners = Owners(self.systems, self.listener, station)
+        self.record_inbox = RecordInbox(sessions, self.owners)
         self.publication = Publication(self.feed, self.owners, self.systems) if self.feed else None
         self.alarms = Alarms(lambda text: say("ground", f"{station.name}: {text}"))
         self.uplink = GroundUplink(sessions, self.gcs, self.links, self.alarms, self.barrier, guards)
@@ -128,9 +130,9 @@ class Ground:
         self.boots = Boots(station, self.listener, self.alarms, BackgroundTask(self.barrier))
         self._order_end = OrderEnd(lambda text: say("ground", f"{station.name}: {text}"))
         self._watch = EndpointWatch(self.endpoints, lambda text: say("ground", f"{station.name}: {text}"))
-        self._shown: dict[bytes, session_report.Seen] = {}
+        # What the log says: of each session, and to which ones commands go up.
+        self._shown, self._commanded = dict[bytes, session_report.Seen](), set[bytes]()
         self._report = StatusReport(self)
-        self._commanded: set[bytes] = set()  # sessions to which commands go up, according to the log
 
     @property
     def order(self) -> VerifiedOrder:
@@ -322,6 +324,7 @@ class Ground:
 
     def _tell(self, now: float) -> None:
         self.path_sizes.look(self.listener.sessions.values(), self.listener.my_lanes, now)
+        self.record_inbox.look(self.publisher.path, now)
         status = self.status(now)
         self.publisher.send(status)
         self._aircraft.look(status.sessions, now)

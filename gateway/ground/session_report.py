@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from gateway.core import aircraft_state
+from gateway.core.aircraft_state import AircraftState
 from gateway.core.ground.session import Session
 from gateway.core.refusal import Refusal
 from gateway.core.session_state import SessionState
-from gateway.report import aircraft_report, wording
-from gateway.report.role_status import SessionStatus
+from gateway.report import aircraft_report, recording_report, wording
+from gateway.report.role_status import RecordingStatus, SessionStatus
 from keys.beat_flag import Flag
 
 CLAIM_WITHIN_S = 30  # F2: the clocks of aircraft and ground agree if they differ by no more
@@ -46,6 +47,7 @@ def report(
 ) -> SessionStatus:
     """`device` and `systems`: the aircraft's name and MAVLink system ids; `refusal`: why it is not commanded."""
     beat = session.beat
+    said = aircraft_state.read(beat.state) if beat else None
     claim = beat.unix_time if beat else 0
     return SessionStatus(
         session=session.session_id.hex(),
@@ -63,5 +65,15 @@ def report(
         flags=int(beat.flags) if beat else 0,
         vendor_has_picture=_says(session, Flag.VENDOR_HAS_PICTURE) if beat else None,
         age_s=round(beat.session_ms / 1000 + now - session.beat_at, 1) if beat else None,
-        aircraft=aircraft_report.report(aircraft_state.read(beat.state), now - session.beat_at) if beat else None,
+        aircraft=aircraft_report.report(said, now - session.beat_at) if said else None,
+        recording=_recording(session, said, now) if said else None,
     )
+
+
+def _recording(session: Session, said: AircraftState, now: float) -> RecordingStatus | None:
+    """An order without a recording key says it before any beat does."""
+    order = session.order.content if session.order else None
+    if order and not order.recording:
+        return recording_report.NO_KEY
+    names = {station.index: station.name for station in order.stations} if order else {}
+    return recording_report.report(said, names, time.time(), now - session.beat_at)

@@ -17,6 +17,7 @@ from gateway.ground import session_report
 from gateway.ground.owners import Owners
 from gateway.ground.plain_video import PlainVideo
 from gateway.ground.publication import Publication
+from gateway.ground.record_inbox import RecordInbox
 from gateway.ground.uplink import GroundUplink
 from gateway.report.alarms import Alarms
 from gateway.report.frame_counts import FrameCounts
@@ -40,6 +41,7 @@ class Parts(Protocol):
     owners: Owners
     uplink: GroundUplink
     publication: Publication | None
+    record_inbox: RecordInbox
     frames: FrameCounts
     meter: Meter
     alarms: Alarms
@@ -85,6 +87,7 @@ class StatusReport:
             kept_back_per_s=self._kept_back.read(now, kept_back),
             misrouted=dict(uplink.misrouted.counts),
             foreign=ground.owners.foreign(),
+            record=ground.record_inbox.status(),
             drops=drops,
             drops_per_s=self._dropped.read(now, drops),
             unexpected=dict(ground.barrier.places),

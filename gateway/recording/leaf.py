@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import enum
 from collections.abc import Iterator, Mapping
 from typing import ClassVar, TypeAlias
 
 from gateway.recording import sequence
 from gateway.recording.group import Group
+from gateway.recording.reason import CloseReason, GapReason
 from keys import cose, fields
 from keys.errors import KeysError
 from keys.order import ORDER_HASH_SIZE
@@ -17,25 +17,6 @@ REC_ID_SIZE = 16
 HASH_SIZE = 32  # SHA-256
 SOFTWARE_MAX = 256  # bytes of the name of a version
 FILES_MAX, GROUPS_MAX = len(Group), len(Group)
-
-
-class GapReason(enum.IntEnum):
-    """Why something was not recorded."""
-
-    CARD_FULL = 1
-    CARD_SLOW = 2
-    CARD_FAILED = 3
-    RECORDER_RESTARTED = 4
-    NOT_ASKED_FOR = 5  # the order says that video is recorded on request
-    PAUSED = 6  # by a station
-
-
-class CloseReason(enum.IntEnum):
-    """Why a session ended."""
-
-    ENDED = 1  # the process, as it was asked to
-    OTHER_ORDER = 2
-    GONE = 3  # the process was killed, or failed
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -11,8 +11,9 @@ from typing import Any
 
 from gateway.recording.damage import Damage
 from gateway.recording.group import Group
-from gateway.recording.leaf import CloseReason, Gap, GapReason
+from gateway.recording.leaf import Gap
 from gateway.recording.opened import Session
+from gateway.recording.reason import CloseReason, GapReason
 from keys.times import duration
 
 US, KIB = 1_000_000, 1024

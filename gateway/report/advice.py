@@ -14,10 +14,11 @@ from gateway.core.drop_reason import DropReason
 from gateway.core.refusal import Refusal
 from gateway.core.session_state import SessionState
 from gateway.endpoint_state import State
-from gateway.report import wording
+from gateway.report import recording_report, wording
 from gateway.report.alarms import Reason, live_text
 from gateway.report.order_end import in_words, passed
 from gateway.report.role_status import AirStatus, EndpointStatus, GroundStatus, Status, Use
+from keys.times import duration
 
 SETTLED_AFTER_S = 5.0  # a younger process is still opening its endpoints
 LOSS_TOLD_PERCENT = 10.0
@@ -25,6 +26,12 @@ STEADY_PER_S = 0.3  # an aircraft on a narrow link sends 0.5 control datagrams a
 WAITS_TOLD_S = 3.0  # a flight controller by TCP; a shorter burst is no fault
 UP = {State.CONNECTED, State.IDLE}
 HEARD = {SessionState.BEATING, SessionState.UNLISTED, SessionState.OPEN, SessionState.DELAYED}  # its beats come now
+NOT_RECORDED_CURES = {
+    "card_full": "exchange the card, or make room on it after the flight",
+    "card_slow": "a faster card is needed; zegel doctor measures it",
+    "card_failed": "see after the flight whether the card is there and can be written",
+    "recorder_restarted": "zegel doctor says why it does not run",
+}
 NOT_REFUSED = {"sent", DropReason.GUARDED}  # of what a ground counts of commands
 HEARTBEAT = "HEARTBEAT"  # as MAVLink's definitions name it
 
@@ -136,6 +143,21 @@ def _unsaved(status: AirStatus) -> str:
     if not status.unsaved:
         return ""
     return f"{status.unsaved}: make room there, or after the flight mount it writable; the flight goes on meanwhile"
+
+
+def _not_recorded(status: AirStatus) -> str:
+    """By what the recorder says; what it cannot say itself is the connection's trouble."""
+    said = status.recording
+    if said.reason is None:
+        return ""
+    found = ": ".join(filter(None, (recording_report.why(said), said.text)))
+    return f"NOT RECORDING, {found}: {NOT_RECORDED_CURES[said.reason]}"
+
+
+def _little_room(status: AirStatus) -> str:
+    if not recording_report.little_room(status.recording):
+        return ""
+    return f"the card has {duration(status.recording.room_s or 0)} of room for recordings: exchange it, or land before"
 
 
 def _order_over(status: AirStatus) -> str:
@@ -261,7 +283,8 @@ def _aboard(status: GroundStatus) -> str:
     """What the aircraft says about itself; of one that is silent nothing is known."""
     if not status.sealed:
         return ""
-    return live_text(status, Reason.NO_FC_ABOARD, Reason.NO_PICTURE, Reason.CARD_FAILS_ABOARD, Reason.LINKS_DOWN_ABOARD)
+    card = (Reason.CARD_FAILS_ABOARD, Reason.NOT_RECORDED_ABOARD, Reason.LITTLE_ROOM_ABOARD)
+    return live_text(status, Reason.NO_FC_ABOARD, Reason.NO_PICTURE, *card, Reason.LINKS_DOWN_ABOARD)
 
 
 def _path_narrow(status: GroundStatus) -> str:
@@ -292,8 +315,8 @@ def _no_gcs(status: GroundStatus) -> str:
 
 
 _AIR: tuple[Callable[[AirStatus], str], ...] = (
-    *(_links_down, _kept_out, _fc_down, _fc_silent, _no_picture, _order_over, _order_ends, _unsaved),
-    *(_link_slow, _one_link_down, _oversize, _late_commands, _kept_back),
+    *(_links_down, _kept_out, _fc_down, _fc_silent, _no_picture, _not_recorded, _order_over, _order_ends, _unsaved),
+    *(_link_slow, _one_link_down, _little_room, _oversize, _late_commands, _kept_back),
 )
 _GROUND: tuple[Callable[[GroundStatus], str], ...] = (
     *(_links_down, _kept_out, _nothing_heard, _refused, _delayed, _another_operation, _not_ours, _no_session),

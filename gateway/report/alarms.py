@@ -89,6 +89,8 @@ class Reason(enum.Enum):
     NO_PICTURE_ABOARD = _State(
         "no picture for {seconds} s: nothing comes to {endpoint}; check the camera, and the program that sends from it"
     )
+    NOT_RECORDED = _State("not all is recorded that should be: {why}; the flight goes on")
+    LITTLE_ROOM = _State("the card for recordings has room for less than {minutes} minutes")
     ANNOUNCEMENTS_SLOW = _State(
         "on this narrow link the keys of all stations take {seconds} s, and a station that joins waits that long:"
         " create the stations with --profile x25519 for such a link"
@@ -103,6 +105,8 @@ class Reason(enum.Enum):
         "the order is confidential, and a vendor holds the pictures of '{device}' before they are sealed"
     )
     CARD_FAILS_ABOARD = _State("'{device}' cannot store what it must: its card may be full or read-only")
+    NOT_RECORDED_ABOARD = _State("'{device}' does not record all that it should: {why}")
+    LITTLE_ROOM_ABOARD = _State("the card of '{device}' has room for less than {minutes} minutes of recordings")
     LINKS_DOWN_ABOARD = _State("links of '{device}' that are down aboard: {count}")
     ORDER_ENDED = _State("the order has ended; this station goes on as long as the aircraft does")
     ORDER_UNSAVED = _State("the order is not stored: {error}")
@@ -154,10 +158,14 @@ class _Arguments(dict[str, str]):
 
 
 class Alarms:
-    """The alarms of one process. `say` prints one line when an alarm begins, and one when it is over."""
+    """The alarms of one process. `say` prints one line when an alarm begins, and one when it is over.
+
+    `tell` is told the same, and whether it is over, for a recording.
+    """
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
+        self.tell: Callable[[str, bool], None] = lambda _text, _over: None
         self._live: dict[tuple[Reason, str], _Alarm] = {}  # in the order of their beginning
         self._began: Counter[Reason] = Counter()
 
@@ -175,11 +183,13 @@ class Alarms:
         self._live[reason, str(key)] = _Alarm(text, now)
         self._began[reason] += 1
         self._say(f"alarm: {text}")
+        self.tell(text, False)
 
     def clear(self, reason: Reason, *, key: object = "") -> None:
         """The reason no longer holds. Nothing happens if there was no such alarm."""
         if alarm := self._live.pop((reason, str(key)), None):
             self._say(f"over: {alarm.text}")
+            self.tell(alarm.text, True)
 
     def tick(self, now: float) -> None:
         """End the alarms of events that have not happened again; call it about once a second."""

@@ -169,9 +169,9 @@ TABLE = (
     Metric("zegel_session_age_seconds", "gauge", "sessions [] age_s", "Since it began, by its newest beat"),
     *(
         metric
-        for prefix, where, whose in (
-            ("zegel_", "aircraft", "Aboard"),
-            ("zegel_session_", "sessions [] aircraft", "As the aircraft says"),
+        for prefix, where, record, whose in (
+            ("zegel_", "aircraft", "recording", "Aboard"),
+            ("zegel_session_", "sessions [] aircraft", "sessions [] recording", "As the aircraft says"),
         )
         for metric in (
             Metric(f"{prefix}fc_age_seconds", "gauge", f"{where} fc age_s", f"{whose}: since the last frame of the FC"),
@@ -182,9 +182,14 @@ TABLE = (
                 f"{whose}: since the last datagram of a camera",
             ),
             Metric(f"{prefix}card_fails", "gauge", f"{where} card_fails", f"{whose}: 1 if its card cannot be written"),
+            Metric(f"{prefix}recorded_groups", "gauge", f"{record} groups", f"{whose}: how many groups are recorded"),
+            Metric(f"{prefix}recording_fails", "gauge", f"{record} fails", f"{whose}: 1 if not all is recorded"),
+            Metric(f"{prefix}recording_room_seconds", "gauge", f"{record} room_s", f"{whose}: room on the card, as time"),
             Metric(f"{prefix}links_down", "gauge", f"{where} links_down", f"{whose}: links that are down"),
         )
     ),
+    Metric("zegel_recording_lost_total", "counter", "recording lost", "Aboard: datagrams that are not recorded"),
+    Metric("zegel_recording_bytes_total", "counter", "recording bytes_written", "Aboard: bytes recorded"),
     Metric("zegel_feed_refused_total", "counter", "feed refused", "What came to the feed and was no subscription of ours"),
     Metric("zegel_feed_kept_out_total", "counter", "feed kept_out", "Subscriptions of users who may not be here"),
     Metric("zegel_feed_subscriptions", "gauge", "feed subscriptions {topic}", "Subscribers of the feed, by topic"),

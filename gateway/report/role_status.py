@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, TypeAlias
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 import msgspec
 
+from gateway.core.record_outcome import Outcome
 from gateway.core.refusal import Refusal
 from gateway.core.session_state import SessionState
 from gateway.endpoint_state import State
@@ -93,6 +94,30 @@ class AircraftStatus(msgspec.Struct, frozen=True, kw_only=True):
     no_room_per_s: int | None
 
 
+Why: TypeAlias = Literal["card_full", "card_slow", "card_failed", "recorder_restarted", "not_asked_for", "paused"]
+
+
+class RecordingStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What an aircraft records. `reason`: why something is not recorded that should be, as gateway.recording.reason has it.
+
+    Only aboard: `text`, what fails, for people; datagrams that were `lost`, and `bytes_written`, of this session.
+    """
+
+    key: bool  # the order has a recording key; without one nothing is recorded
+    groups: list[str]  # that are recorded, as gateway.recording.group names them
+    since: int | None  # Unix time at which these began to be the groups
+    room_s: int | None  # on the card, at the rate of the last minute; None if nothing is written
+    reason: Why | None
+    paused_by: str | None  # the station whose pause of video is in force
+    text: str = ""
+    lost: int | None = None
+    bytes_written: int | None = None
+
+    @property
+    def fails(self) -> bool:
+        return self.reason is not None
+
+
 class SessionStatus(msgspec.Struct, frozen=True, kw_only=True):
     """A session at a ground. `refusal`: why nothing is commanded there; None: commands go up."""
 
@@ -112,6 +137,7 @@ class SessionStatus(msgspec.Struct, frozen=True, kw_only=True):
     vendor_has_picture: bool | None  # before the seal, by the newest beat
     age_s: float | None  # since the session began, by its newest beat
     aircraft: AircraftStatus | None  # by its newest beat
+    recording: RecordingStatus | None  # by its newest beat; None if it says nothing of it
 
     @property
     def order_expired(self) -> bool:
@@ -150,6 +176,15 @@ class FeedStatus(msgspec.Struct, frozen=True, kw_only=True):
     subscriptions: dict[str, int]
     refused: int
     kept_out: int
+
+
+class RecordStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What `zegel record` asked last, by the name that it gave; `refused`: why no aircraft was asked, empty if one was."""
+
+    name: str
+    on: bool
+    refused: str
+    devices: dict[str, Outcome]
 
 
 class _Status(msgspec.Struct, frozen=True, kw_only=True, tag_field="role"):
@@ -193,6 +228,7 @@ class AirStatus(_Status, frozen=True, kw_only=True, tag="air"):
     late_per_s: float
     fc_waits_s: float  # since the links were first too slow for a flight controller that can be made to wait
     aircraft: AircraftStatus
+    recording: RecordingStatus
     seen_by: list[str]  # vendors that hold pictures before they are sealed
     commands: dict[str, StationCommands]  # by station
     kept_aboard: dict[str, int]  # frames of the flight controller that may not leave, by message
@@ -216,6 +252,7 @@ class GroundStatus(_Status, frozen=True, kw_only=True, tag="ground"):
     commands_per_s: dict[str, float]
     misrouted: dict[str, int]
     foreign: dict[str, dict[str, int]]  # by device and kind
+    record: RecordStatus | None = None  # None if nothing was asked
 
 
 Status: TypeAlias = AirStatus | GroundStatus

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from gateway.core.session_state import SessionState
 from gateway.endpoint_state import State
-from gateway.report import wording
+from gateway.report import recording_report, wording
 from gateway.report.advice import advise
 from gateway.report.role_status import AirStatus, EndpointStatus, GroundStatus, SessionStatus, Status, Use
 from keys.printable import printable
@@ -104,10 +104,25 @@ def _facts(status: Status) -> Iterator[Row]:
     yield Row("operation", [f"{status.operation}, order {status.order}"])
     yield Row("order ends", [_end(status)])
     yield Row("sealed for", [_reader(name, roles) for name, roles in status.roles.items()] or ["no station"], gives=True)
+    yield _recorded(status)
     yield from _aboard(status) if isinstance(status, AirStatus) else _at_station(status)
     if not status.memory_locked:
         yield Row("memory", ["not locked, so keys may reach swap"])
     yield Row("alarm", [alarm for alarm in status.alarms if alarm not in advise(status)], each=True, gives=True)
+
+
+def _recorded(status: Status) -> Row:
+    """Of an aircraft that is silent nothing is known; of many, only those are told that do not record what they should."""
+    if isinstance(status, AirStatus):
+        told = [("", status.recording)]
+    else:
+        heard = newest(status.sessions)
+        known = [(each.device, each.recording) for each in heard if each.state in TOLD and each.recording is not None]
+        told = [(f"{device}: " if len(heard) > 1 else "", said) for device, said in known]
+        if len(heard) > ABOARD_SHOWN:
+            told = [(name, said) for name, said in told if recording_report.fails(said)]
+    kind = Kind.FAULT if any(recording_report.fails(said) for _, said in told) else Kind.FACT
+    return Row("recorded", [name + recording_report.line(said) for name, said in told], each=True, gives=True, kind=kind)
 
 
 def _end(status: Status) -> str:

@@ -62,7 +62,7 @@ class Publisher:
         self._socket.linger = 0
         self._socket.sndhwm = 2
         self._socket.maxmsgsize = ASKED_SIZE_MAX
-        self._path: Path | None = None
+        self.path: Path | None = None  # of the socket, while there is one
         self._role, self._locked, self._holds_key = role, hardening.locked(), holds_key
 
     def __enter__(self) -> Publisher:
@@ -71,18 +71,18 @@ class Publisher:
         try:
             path = runtime_folder() / self._name
             self._socket.bind(f"ipc://{path}")
-            self._path = path
+            self.path = path
         except (OSError, zmq.ZMQError) as error:
             say("status", f"not available: {error}")
         return self
 
     def __exit__(self, *exc: object) -> None:
         self._context.destroy(linger=0)
-        if self._path:
-            self._path.unlink(missing_ok=True)
+        if self.path:
+            self.path.unlink(missing_ok=True)
 
     def send(self, status: Status | SourcesStatus) -> None:
-        if self._path:
+        if self.path:
             whole = msgspec.structs.replace(status, pid=os.getpid(), memory_locked=self._locked)
             data = json.dumps(msgspec.to_builtins(whole)).encode()
             self._socket.send(data, zmq.NOBLOCK)
@@ -120,7 +120,7 @@ class Reader:
 
     def __init__(self) -> None:
         self._context, self._poller = zmq.Context(), zmq.Poller()
-        self._paths: dict[zmq.Socket[bytes], Path] = {}
+        self.paths: dict[zmq.Socket[bytes], Path] = {}
 
     def __enter__(self) -> Reader:
         return self
@@ -130,11 +130,11 @@ class Reader:
 
     def follow(self, paths: Set[Path]) -> None:
         """From now on hear these sockets, where ZeroMQ can connect to them, and no others."""
-        for socket in [socket for socket, path in self._paths.items() if path not in paths]:
+        for socket in [socket for socket, path in self.paths.items() if path not in paths]:
             self._poller.unregister(socket)
             socket.close(linger=0)
-            del self._paths[socket]
-        for path in paths - {*self._paths.values()}:
+            del self.paths[socket]
+        for path in paths - {*self.paths.values()}:
             socket = self._context.socket(zmq.SUB)
             socket.subscribe(b"")
             socket.maxmsgsize = STATUS_SIZE_MAX
@@ -145,16 +145,16 @@ class Reader:
                 socket.close(linger=0)
                 continue
             self._poller.register(socket, zmq.POLLIN)
-            self._paths[socket] = path
+            self.paths[socket] = path
 
     def read(self, within_s: float, *, each_once: bool = False) -> dict[Path, dict[str, Any]]:
         """What each process said last within this time; if `each_once`, only until each has said something."""
         found: dict[Path, dict[str, Any]] = {}
         heard: set[Path] = set()
         until = time.monotonic() + within_s
-        while (left := until - time.monotonic()) > 0 and not (each_once and len(heard) == len(self._paths)):
+        while (left := until - time.monotonic()) > 0 and not (each_once and len(heard) == len(self.paths)):
             for socket, _ in self._poller.poll(int(left * 1000) + 1):
-                path = self._paths[socket]
+                path = self.paths[socket]
                 heard.add(path)
                 if status := _read(socket.recv()):
                     found[path] = status

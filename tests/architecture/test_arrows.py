@@ -36,7 +36,21 @@ ARROWS = [
 AIR = ("gateway.air", "gateway.core.air")
 GROUND = ("gateway.ground", "gateway.core.ground")
 SHARED = ("gateway.core", "gateway.endpoints", "gateway.loop", "gateway.report", "gateway.config", "gateway.recording")
-RECORDS = ("cobblestone", "damage", "group", "handover", "index", "leaf", "listing", "opening", "pcap", "proof", "times")
+RECORDS = (
+    "cobblestone",
+    "damage",
+    "event",
+    "group",
+    "reason",
+    "handover",
+    "index",
+    "leaf",
+    "listing",
+    "opening",
+    "pcap",
+    "proof",
+    "times",
+)
 PURE = (
     "gateway.core",
     "gateway.video",

@@ -30,7 +30,7 @@ BY_ITSELF = "Air._send_control"  # what the aircraft says by itself comes last i
 # Files that a turn enters beside those of the map: the loops, what only counts, and what is called for a step of the map.
 BESIDE = re.compile(
     r"gateway/(loop|report|endpoints|native)/|firmware_shims/|keys/(keyring|replay)\.py"
-    r"|gateway/(batch|clock|core/barrier|core/sframe|air/session_manager|air/hold_back|air/downlink|air/recording|recording/stage|recording/pcap|core/air/announcer)\.py"
+    r"|gateway/(batch|clock|core/barrier|core/sframe|air/session_manager|air/hold_back|air/downlink|air/recording|air/record_state|recording/stage|recording/pcap|core/air/announcer)\.py"
     r"|gateway/(air|ground)/plain_video\.py"
     r"|gateway/(ground/(uplink|answers|boots|owners)|core/ground/(listener|opened|paths|session|starts))\.py"
 )

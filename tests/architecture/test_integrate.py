@@ -18,6 +18,7 @@ from gateway.report.role_status import (
     EndpointStatus,
     FeedStatus,
     GroundStatus,
+    RecordingStatus,
     SessionStatus,
 )
 from gateway.report.source_status import SourceReport
@@ -33,6 +34,7 @@ TABLES: dict[type[msgspec.Struct], str] = {
     EndpointStatus: "key of an endpoint",
     SessionStatus: "key of a session",
     AircraftStatus: "key of an aircraft",
+    RecordingStatus: "key of a recording",
     FeedStatus: "key of a feed",
     SourceReport: "key of a source",
 }

@@ -67,7 +67,7 @@ def test_a_camera_that_stops_is_wrong_aboard(pair: SteppedPair, monkeypatch: pyt
 def test_a_flight_controller_whose_data_waits_for_the_link_is_not_silent(
     pair: SteppedPair, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(pair.air.hold_back, "holds", lambda *_: True)
+    monkeypatch.setattr(pair.air.hold_back, "holds", lambda *_, **__: True)
     pair.from_fc(PING)
     pair.until(lambda: pair.air.state.read(clock.now()).content().get(1) != NONE_YET)
 

@@ -122,7 +122,7 @@ def test_while_a_line_is_busy_video_is_dropped_and_control_goes_at_once(tmp_path
         pair.from_fc(PING)
         pair.until(lambda: air.downlink.full and air.frames.rows, turn)
         assert (air.downlink.full, air.downlink.down, lanes(on_air)) == (1, 0, {})
-        assert air._line_wait_s(now) > 0, "telemetry waits to be sealed"
+        assert air.downlink.wait_s(now) > 0, "telemetry waits to be sealed"
         air.announcer.beat_at = now
         pair.until(lambda: on_air, turn)
         assert on_air[0][0] < SEALED
@@ -151,7 +151,7 @@ def test_a_flight_controller_that_has_to_wait_lets_the_loop_sleep(tmp_path: Path
         def is_held() -> bool:
             times[0] = real_now()  # and then it stands still
             turn()
-            busy = air._line_wait_s(times[0]) > 0 and air.fc_frames.next_due() < float("inf")
+            busy = air.downlink.wait_s(times[0]) > 0 and air.fc_frames.next_due() < float("inf")
             return busy and air.hold_back.holds(air.bundler, times[0])
 
         turn()

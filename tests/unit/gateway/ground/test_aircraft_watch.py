@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
 from gateway.core.session_state import SessionState
 from gateway.ground.aircraft_watch import AGAIN_WITHIN_S, SETTLED_AFTER_S, AircraftWatch
+from gateway.ground.notices import Notices
 from gateway.report.alarms import Alarms, Reason
 from gateway.report.role_status import SessionStatus, SourceStatus
-from tests.unit.gateway.report.statuses import aircraft, session
+from tests.unit.gateway.report.statuses import aircraft, recording, session
 
 FAULTS: list[tuple[dict[str, Any], Reason, str]] = [
     ({"fc": SourceStatus(8.2)}, Reason.NO_FC_ABOARD, "nothing has come from it there for 8 s"),
@@ -109,3 +111,33 @@ def test_an_aircraft_that_says_something_else_in_each_beat_causes_few_lines():
     watch.look([saying(card_fails=True)], beats + now)
     watch.look([saying()], beats + now + 0.5)
     assert said[-1].startswith("over: "), "of another fault the first end is told at once too"
+
+
+@pytest.mark.parametrize(
+    ("said", "reason", "words"),
+    [
+        ({"reason": "card_full", "groups": []}, Reason.NOT_RECORDED_ABOARD, "'drone-7' does not record all that it"),
+        ({"room_s": 599}, Reason.LITTLE_ROOM_ABOARD, "the card of 'drone-7' has room for less than 10 minutes"),
+    ],
+)
+def test_what_is_not_recorded_is_an_alarm_until_it_is(said: dict[str, Any], reason: Reason, words: str):
+    alarms, _ = looked(session(recording=recording(**said)))
+    assert [*alarms.by_reason()] == [reason.label]
+    assert words in alarms.texts[0]
+    assert looked(session(recording=recording(**said)), session())[0].texts == []
+    assert looked(session(recording=None))[0].texts == []
+
+
+def test_what_is_recorded_is_told_when_it_changes_and_seldom():
+    told: list[tuple[float, str]] = []
+
+    class Told(Notices):
+        def recorded(self, systems: Iterable[int], text: str, now: float) -> None:
+            assert [*systems] == [1]
+            told.append((now, text))
+
+    watch = AircraftWatch(Alarms(lambda _: None), Told([]))
+    paused, well = recording(groups=["flight"], paused_by="pilot"), recording()
+    for second, said in enumerate([well, well, paused, well, paused, paused, paused, paused, paused, recording(key=False)]):
+        watch.look([session(recording=said)], float(second))
+    assert told == [(0.0, "recording video and telemetry"), (5.0, "recording of video is paused")]

@@ -15,12 +15,12 @@ from gateway.core.aircraft_state import NONE_YET
 from gateway.demo.stage import drain
 from gateway.ground import aircraft_watch
 from gateway.ground.notices import WORDS
-from gateway.report import role_status
+from gateway.report import recording_report, role_status
 from tests.stepped_pair import SteppedPair, stepped_pair
 
 AUTOPILOT = common.MAVLink(None, srcSystem=1, srcComponent=1)
 HEARTBEAT = bytes(common.MAVLink_heartbeat_message(2, 3, 0, 0, 4, 3).pack(AUTOPILOT))
-ARGUMENTS = {"seconds": 1 << 32, "camera": "A", "count": 255}
+ARGUMENTS = {"seconds": 1 << 32, "camera": "A", "count": 255, "why": max(recording_report.WHY.values(), key=len)}
 
 
 @pytest.fixture

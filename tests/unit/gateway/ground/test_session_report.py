@@ -8,17 +8,23 @@ from gateway.core.aircraft_state import NONE_YET
 from gateway.core.ground.session import ALIVE_FOR_S, LATE_S, Session
 from gateway.core.session_state import SessionState
 from gateway.ground.session_report import report, seen
+from gateway.report import recording_report
 from gateway.report.role_status import SessionStatus, SourceStatus
 from keys.announcement import Grant
 from keys.beat import Beat
 from keys.beat_flag import Flag
+from keys.grant import Profile
 from keys.lanes import Lane, downlink_kid
+from keys.order import VerifiedOrder
+from keys.order_station import OrderRecording
 from keys.statement import Statement
-from tests.unit.gateway.report.statuses import aircraft
+from tests.memory_link import World
+from tests.unit.gateway.report.statuses import aircraft, recording
 
 STATED = Statement(bytes(32), 0, bytes(32), 5, 0)
 KID = downlink_kid(Lane.VIDEO_A, STATED.session_id(), 0)
 US = 1
+ORDER = World().order
 
 
 def beat(seq: int = 1, sent: float = 0.0, flags: int = 0, stations: tuple[int, ...] = (US,)) -> Beat:
@@ -26,8 +32,8 @@ def beat(seq: int = 1, sent: float = 0.0, flags: int = 0, stations: tuple[int, .
     return Beat(STATED.session_id(), seq, bytes(8), 0, {KID: 0}, 0, {}, listed, 0, flags, int(sent * 1000), {})
 
 
-def heard(*beats: Beat, granted: bool = True) -> Session:
-    session = Session(STATED, b"device", object())  # type: ignore[arg-type]
+def heard(*beats: Beat, granted: bool = True, order: VerifiedOrder = ORDER) -> Session:
+    session = Session(STATED, b"device", order)
     for one in beats:
         session.hear(one, b"", one.session_ms / 1000)
     if granted:
@@ -96,3 +102,24 @@ def test_what_an_aircraft_said_of_itself_grows_older_with_its_beat():
     assert told(heard(beat())).aircraft == aircraft(
         fc=None, cameras={}, card_fails=None, links_down=None, no_room_per_s=None
     )
+
+
+KEY = OrderRecording(1, "archive", Profile.X25519, bytes(32))
+RECORDED = dataclasses.replace(ORDER, content=dataclasses.replace(ORDER.content, recording=(KEY,)))
+
+
+def test_what_is_recorded_is_said_since_when_and_by_whose_pause(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("time.time", lambda: 1_790_000_100.0)
+    says = dataclasses.replace(beat(), state={7: 0b1, 8: 60_000, 9: 7200, 11: 2})
+    assert told(heard(says, order=RECORDED), 1.0).recording == recording(
+        groups=["flight"], since=1_790_000_039, paused_by="station-2"
+    )
+    fails = dataclasses.replace(beat(), state={7: 0, 8: 0, 9: NONE_YET, 10: 1, 11: 9})
+    assert told(heard(fails, order=RECORDED)).recording == recording(
+        groups=[], since=1_790_000_100, room_s=None, reason="card_full", paused_by="station 9"
+    )
+
+
+def test_a_beat_without_these_keys_says_nothing_of_recording_and_an_order_without_a_key_does():
+    assert told(heard(beat(), order=RECORDED)).recording is None
+    assert told(heard(beat())).recording == recording_report.NO_KEY

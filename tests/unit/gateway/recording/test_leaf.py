@@ -8,7 +8,8 @@ import pytest
 
 from gateway.recording import leaf
 from gateway.recording.group import Group
-from gateway.recording.leaf import Armed, Close, CloseReason, Cut, File, Gap, GapReason, Open, Recording
+from gateway.recording.leaf import Armed, Close, Cut, File, Gap, Open, Recording
+from gateway.recording.reason import CloseReason, GapReason
 from keys import cose
 
 ID = bytes(range(16))

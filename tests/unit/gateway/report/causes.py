@@ -1,7 +1,8 @@
 """Causes of what can be wrong, as data: what of a status differs from one with which all is well, and what is advised.
 
 They are in the order in which they are advised: a cause before its effects. A place in a status is a key: of an endpoint,
-"link.rx_per_s"; of the session at a ground, "session.state"; of what an aircraft says, "aircraft.fc"; "alarm.order_over" is
+"link.rx_per_s"; of the session at a ground, "session.state"; of what an aircraft says, "aircraft.fc"; of what is recorded
+aboard, "recording.reason"; "alarm.order_over" is
 the text of a live alarm; "drops.stale_echo" a rate; all others are keys of the status itself.
 """
 
@@ -44,6 +45,11 @@ AIR: tuple[Cause, ...] = (
     ),
     Cause("wrong baud rate", {"fc.rx_per_s": 50.0, **NO_FRAMES}, "bytes come to the-fc, but no MAVLink: is the baud rate"),
     Cause("camera stopped", {"alarm.no_picture_aboard": "no picture for 8 s"}, "no picture for 8 s"),
+    Cause(
+        "card for recordings full",
+        {"recording.reason": "card_full", "recording.text": "no space left"},
+        "NOT RECORDING, card full: no space left: exchange the card",
+    ),
     Cause(
         "order over",
         {"alarm.order_over": "the order ended", "order_left_s": -5.0},
@@ -102,6 +108,11 @@ GROUND: tuple[Cause, ...] = (
         "controller at 'x'",
     ),
     Cause("no picture aboard", {"alarm.no_picture": "no picture for 9 s: camera A", "sealed": True}, "no picture for 9 s"),
+    Cause(
+        "not recorded aboard",
+        {"alarm.not_recorded_aboard": "'x' does not record all that it should: card full", "sealed": True},
+        "'x' does not record all that it should",
+    ),
     Cause("order ended", {"order_left_s": -5.0}, "the order has ended, the aircraft flies on under it"),
     Cause(
         "order expired aboard",
@@ -146,10 +157,11 @@ def built(role: str, differs: Mapping[str, Any]) -> Status:
     ]
     alarms = {name: AlarmStatus(1, 1, text) for name, text in parts.pop("alarm", {}).items()}
     more = {"alarm_reasons": alarms, "drops_per_s": parts.pop("drops", {}), **parts.pop("", {})}
+    record = statuses.recording(**parts.pop("recording", {}))
     session, aircraft = parts.pop("session", {}), statuses.aircraft(**parts.pop("aircraft", {}))
     if role == "air":
         ends.append(statuses.end(Use.FC, **parts.pop("fc", {})))
-        made: Status = statuses.air(endpoints=ends, aircraft=aircraft, **more)
+        made: Status = statuses.air(endpoints=ends, aircraft=aircraft, recording=record, **more)
     else:
         ends.append(statuses.end(Use.GCS, **parts.pop("gcs", {})))
         heard = [] if session.pop("none", False) else [statuses.session(**session)]

@@ -16,6 +16,7 @@ from gateway.report.role_status import (
     EndpointStatus,
     FeedStatus,
     GroundStatus,
+    RecordingStatus,
     SessionStatus,
     SourceStatus,
     StationCommands,
@@ -40,11 +41,16 @@ def aircraft(**more: Any) -> AircraftStatus:
     return AircraftStatus(**{**good, "links_down": 0, "no_room_per_s": 0, **more})
 
 
+def recording(**more: Any) -> RecordingStatus:
+    good: dict[str, Any] = {"key": True, "groups": ["flight", "video_a"], "since": 1_790_000_000, "room_s": 7200}
+    return RecordingStatus(**{**good, "reason": None, "paused_by": None, **more})
+
+
 def session(state: SessionState = SessionState.OPEN, **more: Any) -> SessionStatus:
     good = {"session": 32 * "a", "device": "drone-7", "systems": [1], "boot_counter": 5, "pending": False, "refusal": None}
     good |= {"epoch": 0, "beat_age_s": 0.2, "late_s": 0.0, "proved": True, "clock_agrees": True, "flags": 0, "age_s": 60.0}
     good |= {"vendor_has_picture": False}
-    good |= {"aircraft": aircraft()}
+    good |= {"aircraft": aircraft(), "recording": recording()}
     return SessionStatus(**{**good, "state": state, **more})
 
 
@@ -83,6 +89,7 @@ def air(**more: Any) -> AirStatus:
         "fc_waits_s": 0.0,
         "seen_by": [],
         "aircraft": aircraft(),
+        "recording": recording(),
         "commands": {"pilot": StationCommands(3, 0)},
         "kept_aboard": {},
         "unsaved": "",
