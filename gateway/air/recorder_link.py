@@ -28,8 +28,8 @@ BUFFER = 1 << 20  # bytes that the socket is asked to keep; most systems give le
 READ_MAX = 16  # messages in one look
 SIGN_PER_S, SIGN_BURST = 5.0, 32.0  # headers: one for each group and epoch
 BEGINS_WITHIN_S, SILENT_AFTER_S = 30.0, 10.0  # a small board needs seconds to load Python
-AGAIN_MIN_S, AGAIN_MAX_S = 0.5, 30.0
-LASTED_S = 60.0  # after that its end is not one of a series
+AGAIN_MIN_S, AGAIN_MAX_S = 0.5, 10.0
+LASTED_S = 10.0  # after that its end is not one of a series
 STUCK_MAX = 1  # children that were killed and are not gone: a dead card holds them, and would hold further ones
 _NOT_ITS_OWN = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID")
 

@@ -182,7 +182,11 @@ TABLE = (
                 f"{whose}: since the last datagram of a camera",
             ),
             Metric(f"{prefix}card_fails", "gauge", f"{where} card_fails", f"{whose}: 1 if its card cannot be written"),
+            Metric(f"{prefix}recording_key", "gauge", f"{record} key", f"{whose}: 1 if the order has a recording key"),
             Metric(f"{prefix}recorded_groups", "gauge", f"{record} groups", f"{whose}: how many groups are recorded"),
+            Metric(
+                f"{prefix}recorded_since_seconds", "gauge", f"{record} since", f"{whose}: since when these, as Unix time"
+            ),
             Metric(f"{prefix}recording_fails", "gauge", f"{record} fails", f"{whose}: 1 if not all is recorded"),
             Metric(f"{prefix}recording_room_seconds", "gauge", f"{record} room_s", f"{whose}: room on the card, as time"),
             Metric(f"{prefix}links_down", "gauge", f"{where} links_down", f"{whose}: links that are down"),
@@ -197,7 +201,17 @@ TABLE = (
 UP = Metric("zegel_up", "gauge", "", "1 if the role runs on this computer and publishes its status")
 # Prometheus makes rates and percentages itself; a session's flags are bits, which its state and `pending` spell out.
 LEFT_OUT = {"rx_per_s", "tx_per_s", "rx_kbit", "tx_kbit", "late_per_s", "drops_per_s", "loss_percent"}
-LEFT_OUT |= {"kept_back_per_s", "commands_per_s", "opened_age_s", "schema", "no_room_per_s", "flags", "pid", "listens"}
+LEFT_OUT |= {
+    "kept_back_per_s",
+    "commands_per_s",
+    "opened_age_s",
+    "schema",
+    "no_room_per_s",
+    "flags",
+    "on",
+    "pid",
+    "listens",
+}
 
 
 # --- a status to samples ---

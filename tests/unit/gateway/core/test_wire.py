@@ -96,7 +96,7 @@ def test_kinds_are_the_numbers_of_the_specification():
     assert [kind.name for kind in Control] == [
         "CHALLENGE",
         "ORDER_FRAGMENT",
-        "RECORDING",
+        "RECORD",
         "EVIDENCE",
         "ORDER_HELD",
         "REPAIR",
