@@ -34,6 +34,7 @@ SUMMARIES = {
     "metrics": "give the status of the running roles to Prometheus, on a loopback port or in a file, or as JSON lines",
     "order": "issue, read and verify operation orders",
     "record": "ask the aircraft to record video, or to pause that, and say what came of it",
+    "recorder": "run aboard with zegel air: keep what flies on the card, sealed to the recording keys of the order",
     "recording": "make a recording key; list and play what an aircraft recorded",
     "setup": "ask five questions, write the configuration, and say what to wire and to set",
     "source": "bring pictures of cameras, controllers and vendors' programs to zegel air, in a process without keys",

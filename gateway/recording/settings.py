@@ -8,6 +8,7 @@ import msgspec
 
 from gateway.errors import ConfigError
 
+MIB = 1 << 20
 FOLDER = "/var/lib/zegel/recordings"
 KEEP_FREE_MIB = (0, 1_048_576)
 QUEUE_MIB = (4, 1024)
@@ -22,6 +23,16 @@ class Record(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     keep_free_mib: int = 256  # of the card: what other programs need
     queue_mib: int = 32  # waits in memory while the card stands still
     video: tuple[str, ...] = ()  # cameras C and D, which are only recorded
+
+    @property
+    def keep_free(self) -> int:
+        """Bytes."""
+        return self.keep_free_mib * MIB
+
+    @property
+    def memory(self) -> int:
+        """Bytes of the queue, and of what waits for the card."""
+        return self.queue_mib * MIB
 
 
 def check(found: Record, where: str) -> None:

@@ -37,19 +37,21 @@ AIR = ("gateway.air", "gateway.core.air")
 GROUND = ("gateway.ground", "gateway.core.ground")
 SHARED = ("gateway.core", "gateway.endpoints", "gateway.loop", "gateway.report", "gateway.config", "gateway.recording")
 RECORDS = (
-    "cobblestone",
-    "damage",
-    "event",
-    "group",
-    "reason",
-    "handover",
-    "index",
-    "leaf",
-    "listing",
-    "opening",
-    "pcap",
-    "proof",
-    "times",
+    *(
+        "cobblestone",
+        "damage",
+        "event",
+        "gaps",
+        "group",
+        "handover",
+        "index",
+        "leaf",
+        "listing",
+        "opening",
+        "pcap",
+        "proof",
+    ),
+    *("reason", "recorder", "segment", "times"),
 )
 PURE = (
     "gateway.core",
@@ -160,16 +162,29 @@ def test_what_stands_directly_in_keys_is_pure(module):
     assert not {name.split(".")[0] for name in imports(modules()[module])} & IO
 
 
+def reached(roots: Iterable[str]) -> set[str]:
+    """Our modules that these load, by imports of imports."""
+    found, left = set[str](), list(roots)
+    while left:
+        if (module := left.pop()) not in found:
+            found.add(module)
+            left += targets(module)
+    return found
+
+
+def test_the_recorder_loads_nothing_that_holds_a_key_of_the_link_or_of_the_device():
+    secret = ("keys.folders", "keys.epoch", "keys.keyring", "keys.announcement", "keys.statement", *AIR, *GROUND)
+    found = {name for name in reached(["gateway.recording.recorder_command"]) if within(name, secret)}
+    sizes = {"keys.keyring"}  # of headers, which the configuration checks an mtu by
+    assert found - sizes <= {"keys.folders", "keys.folders.toml", "keys.folders.store"}
+
+
 def test_whatever_parses_media_runs_a_child_or_comes_from_a_vendor_shares_no_process_with_a_key():
     """`zegel source` reaches no key and neither wing, by no import of imports; and no other program loads it."""
     arrows = {module: targets(module) for module in modules()}
-    reached, left = set[str](), [module for module in arrows if under(module, "gateway.sources")]
-    while left:
-        if (module := left.pop()) not in reached:
-            reached.add(module)
-            left += arrows[module]
+    found = reached(module for module in arrows if under(module, "gateway.sources"))
     secret = ("keys.folders", *AIR, *GROUND)
-    assert {name for name in reached if within(name, secret)} <= {f"keys.folders{end}" for end in ("", ".toml", ".store")}
+    assert {name for name in found if within(name, secret)} <= {f"keys.folders{end}" for end in ("", ".toml", ".store")}
     outside = {module for module in arrows if not under(module, "gateway.sources")}
     assert {name for module in outside for name in arrows[module] if under(name, "gateway.sources")} <= {
         "gateway.sources.tables",

@@ -1,0 +1,125 @@
+"""Queue: messages of air between the thread that reads and the thread that seals, bounded in bytes.
+
+What lives here: the bound, what is lost when it is reached, and when the sealing thread wakes. What waits for
+the card counts too: the sealing thread says how much that is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import Counter, deque
+from typing import NamedTuple
+
+from gateway.recording import handover, pcap
+from gateway.recording.group import Group
+
+WAKE = 131_072  # bytes: for so many the sealing thread is woken
+OVERHEAD = 128  # bytes of memory that a message takes besides its own
+
+
+class Lost(NamedTuple):
+    """What found no room; the entry before what did."""
+
+    datagrams: dict[Group, int]
+    from_us: int
+    to_us: int
+
+
+class Ended(NamedTuple):
+    """The connection of air is gone."""
+
+
+Entry = tuple[float, bytes | Lost | Ended]  # when it was received
+
+
+class Queue:
+    """`limit`: bytes."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._entries: deque[Entry] = deque()
+        self._bytes = 0  # of the entries
+        self._kept = 0  # bytes that the sealing thread still has
+        self._lost: Counter[Group] = Counter()
+        self._lost_from_us = 0
+        self._changed = threading.Condition()
+        self._stop = False
+        self._awake = False
+
+    # --- the reading thread ---
+
+    def put(self, message: bytes, now: float) -> None:
+        """Never waits. A data message that finds no room is lost, and counted."""
+        is_data = message[:1] == bytes([handover.DATA])
+        size = len(message) + OVERHEAD
+        with self._changed:
+            if self._bytes + self._kept + size > self._limit and is_data:
+                self._lose(message)
+                return
+            if self._lost and is_data:
+                self._tell_lost(message, now)
+            self._entries.append((now, message))
+            self._bytes += size
+            if not is_data or self._bytes >= WAKE:
+                self._wake()
+
+    def end(self, now: float) -> None:
+        """The connection is gone."""
+        with self._changed:
+            self._entries.append((now, Ended()))
+            self._wake()
+
+    def stop(self) -> None:
+        with self._changed:
+            self._stop = True
+            self._wake()
+
+    @property
+    def losing(self) -> int:
+        """Datagrams that are lost since there is no room; 0 when there is."""
+        return self._lost.total()
+
+    def _lose(self, message: bytes) -> None:
+        group, datagrams, first_us = _content(message)
+        if not self._lost:
+            self._lost_from_us = first_us
+        self._lost[group] += datagrams
+
+    def _tell_lost(self, message: bytes, now: float) -> None:
+        _, _, first_us = _content(message)
+        self._entries.append((now, Lost(dict(self._lost), self._lost_from_us, first_us)))
+        self._lost.clear()
+
+    def _wake(self) -> None:
+        self._awake = True
+        self._changed.notify()
+
+    # --- the sealing thread ---
+
+    def take(self, wait_s: float | None) -> tuple[list[Entry], bool]:
+        """All that is here, as soon as it is enough, a structure came, or the time is over; and whether to go on."""
+        with self._changed:
+            if not self._awake:
+                self._changed.wait(wait_s)
+            self._awake = False
+            entries = list(self._entries)
+            self._entries.clear()
+            self._kept, self._bytes = self._kept + self._bytes, 0
+            return entries, not self._stop
+
+    def keep(self, size: int) -> None:
+        """Of all that was taken, so many bytes still take memory."""
+        with self._changed:
+            self._kept = size
+
+
+def _content(message: bytes) -> tuple[Group, int, int]:
+    """The group, the datagrams with those that air lost before them, and the time of the first."""
+    _, number, _, lost = handover.HEAD.unpack_from(message.ljust(handover.HEAD.size, b"\0"))
+    group = Group(number) if number in Group._value2member_map_ else Group.FLIGHT
+    times = list[int]()
+    with contextlib.suppress(pcap.Malformed):  # air's records are whole; of others those before count
+        for record in pcap.read(message, handover.HEAD.size):
+            times.append(record.time_ns // 1000)
+    return group, lost + len(times), min(times, default=0)

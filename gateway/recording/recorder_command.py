@@ -1,0 +1,99 @@
+"""`zegel recorder`: its arguments, and the preparation of the process."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import socket
+from collections import defaultdict
+from pathlib import Path
+
+from gateway import config
+from gateway.errors import ConfigError
+from gateway.loop import hardening, watchdog
+from gateway.recording import service, settings
+from gateway.recording.disk import Disk
+from gateway.recording.queue import Queue
+from gateway.recording.sealing import Sealing
+from gateway.recording.service import Service
+from gateway.recording.settings import Record
+from gateway.report import log
+from gateway.sources import tables
+from keys.errors import WrongToml
+from keys.folders import toml
+
+SOCKET = Path("/run/zegel-recorder/air.sock")
+BEHIND_AIR = 5  # steps of nice
+OOM_SCORE = "300"  # it ends before air does, if there is no memory
+UMASK = 0o077
+
+
+def command(parser: argparse.ArgumentParser) -> None:
+    """run aboard with zegel air: keep what flies on the card, sealed to the recording keys of the order"""
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.epilog = (
+        "example:\n  zegel recorder --config air.toml\n\n"
+        "The table [record] of that file says where: docs/recordings.md. Where no service runs, zegel air starts it."
+    )
+    parser.add_argument("--config", metavar="air.toml", help="the file that zegel air reads too")
+    parser.add_argument("--fd", type=int, metavar="N", help="the socket that zegel air started this process with")
+    parser.set_defaults(run=_run)
+
+
+def _run(args: argparse.Namespace) -> int:
+    found, users = _settings(config.given(args))
+    hardening.harden()
+    hardening.ignore("SIGHUP", "SIGTTOU")
+    os.umask(UMASK)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(log.by_queue())
+        manager = stack.enter_context(watchdog.Manager())
+        queue = Queue(found.memory)
+        if args.fd is None:
+            listener = stack.enter_context(service.listen(SOCKET))
+            serving = Service(queue, manager, listener=listener, users=users)
+        else:
+            _step_back()
+            serving = Service(queue, manager, air=stack.enter_context(_socket(args.fd)))
+        random = stack.enter_context(open("/dev/urandom", "rb", buffering=0))  # noqa: PTH123 - into memory that is wiped
+        sealing = Sealing(queue, Disk(), found, serving.ask, random.readinto)
+        hardening.freeze_gc()
+        serving.run(sealing)
+    return 0
+
+
+def _settings(path: Path | None) -> tuple[Record, set[int]]:
+    """The table [record], and the users whose air may connect: our own, and the owner of the device folder."""
+    values: toml.Values = {}
+    for file in config.files(path) if path else []:
+        values |= config.read(file)
+    where = f"{path}: record"
+    table = tables.keys_of(Record, values.get("record", {}), where)
+    try:
+        found = toml.convert(Record, table if isinstance(table, dict) else {}, defaultdict(lambda: where))
+    except WrongToml as error:
+        raise ConfigError(str(error), hint=settings.HINT) from None
+    settings.check(found, str(path))
+    users = {os.getuid()}
+    with contextlib.suppress(OSError):
+        users.add(Path(str(values["device"])).stat().st_uid if "device" in values else os.getuid())
+    return found, users
+
+
+def _socket(number: int) -> socket.socket:
+    try:
+        found = socket.socket(fileno=number)
+    except OSError as error:
+        raise ConfigError(f"--fd {number} is no socket: {error.strerror}", hint="zegel air gives it") from None
+    if (found.family, found.type) != (socket.AF_UNIX, socket.SOCK_SEQPACKET):
+        raise ConfigError(f"--fd {number} is no socket of zegel air", hint="zegel air gives it")
+    return found
+
+
+def _step_back() -> None:
+    """Air comes first, for the processor and for memory. A service has this from its unit."""
+    with contextlib.suppress(OSError):
+        os.nice(BEHIND_AIR)
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(OOM_SCORE)
