@@ -186,7 +186,7 @@ class Air:
 
     def _plain_turns(self) -> None:
         """Those of C, until another one is due. What C leaves goes before anything else comes into the one batch of all."""
-        if self.plain_video.why_python or self._pad_video:
+        if self.plain_video.why_python or self._pad_video or self.recording.is_on:
             return
         self._due = self._deadline()
         with self.barrier:
@@ -305,7 +305,7 @@ class Air:
 
     def _relay_camera(self, lane: Lane, camera: Endpoint, now: float) -> int:
         """How many datagrams came."""
-        in_c = self.plain_video.relay(camera, lane, self.announcer, now, padded=self._pad_video)
+        in_c = self.plain_video.relay(camera, lane, self.announcer, now, padded=self._pad_video or self.recording.is_on)
         if in_c is not None:
             return in_c
         if count := camera.receive_into(self._batch, now):
