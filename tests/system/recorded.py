@@ -1,0 +1,103 @@
+"""A flight that is recorded: a house with a recording key, `zegel air` with its recorder, and what the card holds of it."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from gateway.demo.stage import HOST, run_until, udp_socket
+from gateway.recording import opened
+from gateway.recording.group import Group
+from gateway.recording.leaf import Leaf
+from gateway.recording.opened import Session
+from gateway.recording.pcap import Record
+from gateway.recording.segment_keys import OfKey
+from keys.folders.recording import RecordingFolder
+from tests.system.field import attitude
+from tests.system.house import Flight, House, zegel
+from tests.system.test_air import heartbeat
+
+ENDS_WITHIN_S = 30.0
+EVERY_S = 0.02
+
+
+@dataclasses.dataclass
+class Found:
+    """Of one session on a card: what its log says, and what opens of it with the key."""
+
+    session: Session
+    records: list[Record]
+
+    @property
+    def leaves(self) -> list[Leaf]:
+        return self.session.leaves
+
+    def of(self, port: int) -> list[bytes]:
+        return [record.content for record in self.records if record.port == port]
+
+
+class RecordedFlight(Flight):
+    """`order`: more words of `zegel order issue`. A picture and frames of the flight controller come 50 times a second."""
+
+    def __init__(
+        self, folder: Path, names: Sequence[str] = ("pilot",), order: Sequence[str] = (), card: Path | None = None
+    ) -> None:
+        archive = folder / "archive"
+        zegel("recording", "keygen", archive, "--name", "archive")
+        house = House(folder, more=("--recording", str(archive / "rec.pub"), *order))
+        self.key, self.card = RecordingFolder.open(archive), card or folder / "card"
+        self.config = config = folder / "air.toml"
+        config.write_text(f'[record]\nfolder = "{self.card}"\nkeep_free_mib = 0\n')
+        self.sender, self.number, self.armed, self._next_at = udp_socket(), 0, False, 0.0
+        super().__init__(house, names, more=("--config", str(config)))
+        self.step_more = self.fly
+
+    def fly(self) -> None:
+        if time.monotonic() < self._next_at:
+            return
+        self._next_at = time.monotonic() + EVERY_S
+        self.number += 1
+        frames = [attitude(self.number), *([heartbeat(armed=self.armed)] if self.number % 50 == 0 else [])]
+        for frame in frames:
+            self.sender.sendto(frame, (HOST, self.fc_port))
+        self.sender.sendto(self.picture(self.number), (HOST, self.camera_port))
+
+    @staticmethod
+    def picture(number: int) -> bytes:
+        return b"picture %08d " % number + bytes(1000)
+
+    def recorders(self) -> list[int]:
+        """The processes that record for this aircraft."""
+        pids = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal()]
+        return [pid for pid in pids if str(self.config) in (words := _words(pid)) and "recorder" in words]
+
+    def kill_recorder(self) -> None:
+        for pid in self.recorders():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def end(self) -> None:
+        super().end()
+        self.sender.close()
+
+    def ended(self) -> list[Found]:
+        """What is on the card once no process records any more."""
+        assert run_until(lambda: not self.recorders(), lambda: None, [], ENDS_WITHIN_S), self.air.output()
+        return self.found()
+
+    def found(self) -> list[Found]:
+        """Each session that is on the card, in the order of the aircraft's starts."""
+        key = OfKey(self.key)
+        return [Found(session, [*session.records(key, Group)]) for session in opened.sessions(self.card)]
+
+
+def _words(pid: int) -> list[str]:
+    """The command line of a process; none if it is gone."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
+    return []
