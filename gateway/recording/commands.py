@@ -1,4 +1,4 @@
-"""`zegel recording`: the commands that make a recording key, and that list, open and play a card.
+"""`zegel recording`: the commands that make a recording key, and that list and open a card.
 
 What lives here: arguments and sentences. What must not: a rule about keys, or the form of a card.
 
@@ -23,7 +23,7 @@ EXAMPLE = "/media/card --key archive"
 
 
 def recording(parser: argparse.ArgumentParser) -> None:
-    """make a recording key; list and play what an aircraft recorded"""
+    """make a recording key; list what an aircraft recorded, and disclose parts of it"""
     add = of_keys.commands(parser)
     keygen(add)
     listed = add("list", _list, "say what is on a card: sessions, times, gaps, sizes; needs no key", "/media/card")
