@@ -182,7 +182,10 @@ def test_without_a_signature_nothing_counts_and_with_it_all_does(tmp_path):
         handover.encode(Air().session)[:-50],
         bytes([handover.STRUCTURE]) + b"\x90" * 5000,
     ],
-    ids=lambda message: f"{message[:4].hex()} {len(message)}",
+    ids=(
+        *("no kind", "a kind alone", "another kind", "no record", "too long", "no group", "nothing asked", "no reason"),
+        *("cut", "nested"),
+    ),
 )
 def test_what_air_does_not_say_is_refused_and_the_recorder_goes_on(peer, message):
     peer.socket.send(message)
