@@ -1,7 +1,8 @@
 """Recorder link: air's connection to the process that records. Connects or starts it, tells it the session, and signs.
 
     service   a unit listens on a socket: connect to it, again and again, since its manager restarts it
-    child     without such a socket: started by exec, with one end of a socket pair, and again when it is gone
+    child     without such a socket: started by exec, with one end of a socket pair, and again when it is gone;
+              never in the service of air
 
 What must not live here: what is recorded (record_state.py); sending, so that what is said keeps its place among the data
 (gateway.recording.stage). Nothing here waits: neither for a recorder nor for one that a dead card holds. Air has no segment
@@ -24,6 +25,7 @@ from gateway.recording import handover
 from gateway.recording.handover import FromAir, Session, Sign, Signed, State
 
 SERVICE = Path("/run/zegel-recorder/air.sock")
+AIR_SERVICE = Path("/run/zegel")  # RuntimeDirectory= of packaging/zegel-air.service
 BUFFER = 1 << 20  # bytes that the socket is asked to keep; most systems give less
 READ_MAX = 16  # messages in one look
 SIGN_PER_S, SIGN_BURST = 5.0, 32.0  # headers: one for each group and epoch
@@ -44,8 +46,9 @@ class Out(Protocol):
 
 
 class RecorderLink:
-    """`words`: the command of a recorder, to which `--fd N` is added. `sign`: the signed message of a header's payload,
-    empty if it is not one of the present session. `out` sends to the recorder; `say`: one line for people.
+    """`words`: the command of a recorder, to which `--fd N` is added; none: only a service records. `sign`: the signed
+    message of a header's payload, empty if it is not one of the present session. `out` sends to the recorder; `say`: one
+    line for people.
 
     `said`      what the recorder said last; None while there is none
     `trouble`   why there is none; empty if it only has to begin
@@ -161,7 +164,7 @@ class RecorderLink:
         """To a service, or to a child; at most one attempt each AGAIN_MIN_S to AGAIN_MAX_S."""
         self._again_at, self._again_s = now + self._again_s, min(2 * self._again_s, AGAIN_MAX_S)
         try:
-            self._socket = self._connected() if self._service.is_socket() else self._started()
+            self._socket = self._connected() if self._is_there() or not self._words else self._started()
         except OSError as error:  # the unit restarts, or there is no memory or descriptor left: it may pass
             self._be_in_trouble(f"no recorder can be reached: {error.strerror or error}")
             return
@@ -170,6 +173,12 @@ class RecorderLink:
         self._since = self._heard_at = now
         self._out.connect(self._socket)
         self._tell(self._session, *self._current.values())
+
+    def _is_there(self) -> bool:
+        """Whether the socket of a service is there for our user."""
+        with contextlib.suppress(OSError):
+            return self._service.is_socket()
+        return False
 
     def _connected(self) -> socket.socket:
         end = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -228,7 +237,12 @@ class RecorderLink:
 
 
 def words(config: Path | None) -> list[str]:
-    """The command of a recorder for the settings of this air."""
+    """The command of a recorder for the settings of this air; none in the service of the package.
+
+    There the recorder has a unit of its own, which may begin later than air.
+    """
+    if os.environ.get("RUNTIME_DIRECTORY") == str(AIR_SERVICE):
+        return []
     return [sys.executable, "-P", "-m", "gateway.cli", "recorder", *(["--config", str(config)] if config else [])]
 
 

@@ -42,7 +42,7 @@ def command(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    found, users = _settings(config.given(args))
+    found, device = _settings(config.given(args))
     hardening.harden()
     hardening.ignore("SIGHUP", "SIGTTOU")
     os.umask(UMASK)
@@ -52,7 +52,7 @@ def _run(args: argparse.Namespace) -> int:
         queue = Queue(found.memory)
         if args.fd is None:
             listener = stack.enter_context(service.listen(SOCKET))
-            serving = Service(queue, manager, listener=listener, users=users)
+            serving = Service(queue, manager, listener=listener, users=lambda: _users(device))
         else:
             _step_back()
             serving = Service(queue, manager, air=stack.enter_context(_socket(args.fd)))
@@ -63,8 +63,8 @@ def _run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _settings(path: Path | None) -> tuple[Record, set[int]]:
-    """The table [record], and the users whose air may connect: our own, and the owner of the device folder."""
+def _settings(path: Path | None) -> tuple[Record, Path | None]:
+    """The table [record], and the device folder of air."""
     values: toml.Values = {}
     for file in config.files(path) if path else []:
         values |= config.read(file)
@@ -75,10 +75,16 @@ def _settings(path: Path | None) -> tuple[Record, set[int]]:
     except WrongToml as error:
         raise ConfigError(str(error), hint=settings.HINT) from None
     settings.check(found, str(path))
+    return found, Path(str(values["device"])) if "device" in values else None
+
+
+def _users(device: Path | None) -> set[int]:
+    """The users whose air may connect: our own, and the owner of the device folder, once it is there."""
     users = {os.getuid()}
-    with contextlib.suppress(OSError):
-        users.add(Path(str(values["device"])).stat().st_uid if "device" in values else os.getuid())
-    return found, users
+    if device:
+        with contextlib.suppress(OSError):
+            users.add(device.stat().st_uid)
+    return users
 
 
 def _socket(number: int) -> socket.socket:

@@ -14,7 +14,7 @@ import select
 import signal
 import socket
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Set
 from pathlib import Path
 
 from gateway import clock
@@ -39,9 +39,9 @@ class Service:
 
     def __init__(
         self, queue: Queue, manager: Manager, *, air: socket.socket | None = None, listener: socket.socket | None = None,
-        users: Iterable[int] = (),
+        users: Callable[[], Set[int]] = frozenset,
     ) -> None:  # fmt: skip
-        self._queue, self._manager, self._listener, self._users = queue, manager, listener, frozenset(users)
+        self._queue, self._manager, self._listener, self._users = queue, manager, listener, users
         self._air: socket.socket | None = None
         self._poll = select.poll()
         self._buffer = memoryview(bytearray(STRUCTURE_MAX))
@@ -87,7 +87,7 @@ class Service:
         except OSError:
             return
         _, user, _ = _CREDENTIALS.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
-        if user not in self._users:
+        if user not in self._users():  # asked now: the device folder may be younger than this process
             say("recorder", f"user {user} is not that of zegel air: refused")
             connection.close()
             return

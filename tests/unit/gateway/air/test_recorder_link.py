@@ -72,7 +72,7 @@ def peer(tmp_path: Path) -> Iterator[Peer]:
 
 def link_to(path: Path, sign: Callable[[bytes], bytes] = lambda _: b"", words: list[str] | None = None) -> RecorderLink:
     lines: list[str] = []
-    made = RecorderLink(words or ["/nonexistent"], sign, Stages(), lines.append, path)
+    made = RecorderLink(["/nonexistent"] if words is None else words, sign, Stages(), lines.append, path)
     made.lines = lines  # type: ignore[attr-defined]
     return made
 
@@ -152,6 +152,26 @@ def test_a_recorder_that_is_silent_is_left(peer: Peer, tmp_path: Path):
     link.look(20.0)
     link.look(20.0 + recorder_link.SILENT_AFTER_S + 1)
     assert (is_connected(link), link.trouble) == (False, "the recorder does not answer")
+
+
+def test_where_only_a_service_records_air_waits_for_it_and_starts_none(tmp_path: Path):
+    """At the start of a board its unit may begin later."""
+    link = link_to(tmp_path / "air.sock", words=[])
+    link.begin(SESSION, WANTED, CLOCK)
+    link.look(0.0)
+    assert (is_connected(link), link.trouble) == (False, "no recorder can be reached: No such file or directory")
+    peer = Peer(tmp_path / "air.sock")
+    link.look(100.0)
+    peer.accept()
+    assert peer.told() == SESSION
+    peer.close()
+
+
+def test_the_service_of_the_package_starts_no_recorder(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("RUNTIME_DIRECTORY", "/run/zegel")
+    assert recorder_link.words(None) == []
+    monkeypatch.setenv("RUNTIME_DIRECTORY", "/run/another")
+    assert recorder_link.words(Path("air.toml"))[-3:] == ["recorder", "--config", "air.toml"]
 
 
 def test_the_end_of_the_session_is_said(peer: Peer, tmp_path: Path):
