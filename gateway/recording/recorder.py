@@ -21,8 +21,8 @@ from gateway.recording.pcap import OVERHEAD
 from gateway.recording.reason import CloseReason, GapReason
 from gateway.recording.segment import Batch, Recording, Segment, SessionFiles
 from keys import order, ratchet, recording_header
+from keys.policy import PolicyFlag
 
-VIDEO_ON_REQUEST = 2  # keys.policy
 CUT_AT_MOST = 4  # a cut takes at most this part of the memory, so that what comes while it is written has room
 LEAVES_MAX = 4096  # of one cut: while the card takes nothing, neither toggles nor failures fill the memory
 MICRO = 1_000_000
@@ -119,7 +119,7 @@ class Recorder:
         self._resumed_us = self._heard_us = self.mono_us(now)
         self._early = []
         self._sink.begin(self.session)
-        if content.policy.flags & VIDEO_ON_REQUEST:
+        if content.policy.flags & PolicyFlag.VIDEO_ON_REQUEST:
             self._want(Wanted(self.mono_us(now), [Group.FLIGHT]), now)
 
     def _signed(self, message: Signed) -> None:

@@ -313,7 +313,7 @@ sys.stdin.read()
 
 @pytest.fixture
 def commanding(field, tmp_path):
-    """Stands in for `zegel air`, whose user the egress guard lets out: it sends commands in clear to its controller."""
+    """A program in the place of `zegel air`, which the egress guard lets out: it sends commands to its controller."""
     (tmp_path / "air.toml").write_text(APP)
     words = [*field.box.within, *as_user(ZEGEL), sys.executable, "-c", COMMANDS]
     program = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)

@@ -63,7 +63,7 @@ def test_there_is_no_sixteenth_station():
 
 
 def test_a_recording_key_goes_by_its_name_and_a_new_one_gets_an_id_that_no_other_had():
-    """Whoever has a copy of a key that went opens nothing that is recorded from then on."""
+    """An attacker who has a copy of a key that went opens nothing that is recorded from then on."""
     left = amendment.unrecorded(OLD, "archive-1")
     assert left == dataclasses.replace(OLD, recording=OLD.recording[1:])
     court = OrderRecording(1, "court", Profile.P_384, agency.public(Profile.P_384, 3))

@@ -90,7 +90,7 @@ def memory(pid: int) -> bytes:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_running_process_holds_no_earlier_key():
-    """Whoever reads the memory of a running recorder gets nothing that was recorded before: SPEC.md section 8."""
+    """An attacker who reads the memory of a running recorder gets nothing that was recorded before: SPEC.md section 8."""
     rk_0 = os.urandom(32)
     rks, segment_keys = chain(rk_0, 4)
     with subprocess.Popen([sys.executable, "-c", HOLDER], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:

@@ -79,7 +79,7 @@ def test_a_first_key_of_another_size():
 
 
 def test_an_order_without_a_recording_key_gives_no_header():
-    """Nobody could open it: nothing is recorded (SPEC.md section 8)."""
+    """No one could open it: nothing is recorded (SPEC.md section 8)."""
     header = recording_header.seal(dataclasses.replace(ORDER, recording=()), ORDER_HASH, SESSION_ID, REC_ID, RK_0, 1, 0)
     with pytest.raises(MalformedMessage, match="bad value under key 6"):
         recording_header.sign(header.payload(), SESSION, SESSION_ID, ORDER_HASH)

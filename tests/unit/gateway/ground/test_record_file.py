@@ -51,7 +51,7 @@ def test_what_this_version_does_not_read_is_taken_away_and_asks_nothing(socket: 
 
 
 def test_another_kind_of_file_stops_no_ground(socket: Path):
-    """Whoever can write there has the user's rights already; a mistake must not hold up a flight."""
+    """A program that can write there has the user's rights already; a mistake must not hold up a flight."""
     os.mkfifo(of(socket))
     assert take(socket) is None
     of(socket).mkdir()
