@@ -56,7 +56,7 @@ class OnCard:
         if segment not in self._files:
             folder = self._recording(segment.recording)
             self._disk.make_folder(folder)
-            self.folders.add(folder)
+            self.folders |= {self._folder, folder}
             handle = self._disk.open(paths.segment(folder, segment.index))
             self._disk.cut(handle, 0)
             self._files[segment] = OpenFile(handle)
