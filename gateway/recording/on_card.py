@@ -52,14 +52,16 @@ class OnCard:
         self._new.append(handle)
 
     def open(self, segment: Segment) -> OpenFile:
-        """Its file; the folder of its recording is made with the first."""
+        """Its file; the folder of its recording is made with the first.
+
+        What an earlier attempt wrote into it stays until the same bytes are written over it: the leaf that counts it may
+        be on the card already, although its sync failed.
+        """
         if segment not in self._files:
             folder = self._recording(segment.recording)
             self._disk.make_folder(folder)
             self.folders |= {self._folder, folder}
-            handle = self._disk.open(paths.segment(folder, segment.index))
-            self._disk.cut(handle, 0)
-            self._files[segment] = OpenFile(handle)
+            self._files[segment] = OpenFile(self._disk.open(paths.segment(folder, segment.index)))
         return self._files[segment]
 
     def put_header(self, recording: Recording) -> None:

@@ -178,6 +178,10 @@ def test_power_is_cut_while_the_card_fails_and_nothing_is_lost_once_it_does_not(
     complete(flight)
 
 
+def test_a_leaf_whose_sync_failed_is_on_the_card_while_its_cut_is_written_again(tmp_path):
+    complete(flown(101, tmp_path / "card", turns=100, faults=0.02, syncfs=False))
+
+
 @pytest.mark.parametrize("seed", range(RUNS))
 def test_power_is_cut_after_the_recorder_was_killed(tmp_path, seed):
     flight = Flight(seed, tmp_path / "card")
