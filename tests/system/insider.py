@@ -23,6 +23,7 @@ class Insider:
 
     def __init__(self, flight: Flight, name: str) -> None:
         self.flight, self._heard = flight, 0
+        self._next_ctr = 0  # of what was forged: the same one twice would be a replay
         station = StationFolder.open(flight.house.folder / name)
         order = verify_order(flight.house.order.read_bytes(), station.roots, 0)
         index = station.index_in(order.content)
@@ -55,6 +56,7 @@ class Insider:
         (lease,) = [lease for lease in session.leases(time.monotonic()) if lease.lane is Lane.EVIDENCE]
         key = SendKey(bytes(32), lease.key.kid)
         key.cipher, key.salt = lease.key.cipher, lease.key.salt  # a reader's key is the sender's
-        key.next_ctr = lease.below - BEYOND_BEAT_BY // 2
+        key.next_ctr = max(self._next_ctr, lease.below - BEYOND_BEAT_BY // 2)
+        self._next_ctr = key.next_ctr + 1
         plain = bytes([Evidence.ORDER_FRAGMENT]) + fragment
         self.flight.radio.send(Sealer(session.session_id).seal_one(key, plain))
