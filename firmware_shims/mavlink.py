@@ -29,7 +29,9 @@ STARTS = b"\xfd\xfe"
 _START = re.compile(rb"[\xfd\xfe]")
 _HEAD = 3  # the bytes that give the length; no frame is shorter
 
-_STEPS = frozenset(mcrf4xx(bytes([byte]), 0) for byte in range(256))  # the possible contributions of one byte to a checksum
+_STEPS = {
+    mcrf4xx(bytes([byte]), 0): byte for byte in range(256)
+}  # the contribution of one byte to a checksum, and the byte
 
 
 class Framer:
@@ -162,6 +164,24 @@ def key(frame: bytes | memoryview) -> tuple[int, int, int]:
 def is_signed(frame: bytes | memoryview) -> bool:
     """Whether a whole frame has a signature."""
     return frame[0] == V2 and bool(frame[2] & SIGNED)
+
+
+def unsigned(frame: bytes) -> bytes:
+    """The frame without its signature. Its checksum covers the flag that says so, and is made anew.
+
+    CRC_EXTRA is the one with which the old checksum fits, so this is right for unknown messages too; a checksum that fits
+    with none stays as wrong as it is.
+    """
+    if not is_signed(frame):
+        return frame
+    stop = V2_HEADER + frame[1]
+    body = frame[1:2] + bytes([frame[2] & ~SIGNED]) + frame[3:stop]
+    before = mcrf4xx(frame[1:stop], 0xFFFF)
+    checksum = int.from_bytes(frame[stop : stop + CHECKSUM_SIZE], "little")
+    step = _STEPS.get(checksum ^ before >> 8)
+    if step is not None:
+        checksum = mcrf4xx(bytes([step ^ before & 0xFF]), mcrf4xx(body, 0xFFFF))
+    return frame[:1] + body + checksum.to_bytes(CHECKSUM_SIZE, "little")
 
 
 def _sender(data: bytes, at: int) -> bytes:

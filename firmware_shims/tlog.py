@@ -29,3 +29,8 @@ def frames(data: bytes) -> Iterator[tuple[float, bytes]]:
             return
         yield _TIME.unpack_from(data, at)[0] / 1e6, data[begin:stop]
         at = stop
+
+
+def entry(time_us: int, frame: bytes) -> bytes:
+    """One frame as a log has it."""
+    return _TIME.pack(time_us) + frame

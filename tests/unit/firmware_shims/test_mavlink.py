@@ -14,6 +14,7 @@ from pymavlink.dialects.v20 import ardupilotmega as v2
 
 from firmware_shims import mavlink
 from firmware_shims.mavlink import FRAME_MAX, Framer
+from tests import guarded
 
 FLIGHT = Path(__file__).parents[3].parent / "shared" / "data" / "arducopter-flight.tlog"
 QUIET = bytes(i for i in range(256) if i not in (0xFD, 0xFE))  # noise that never looks like a start
@@ -342,6 +343,31 @@ def test_a_bundle_that_is_anything_else():
     for wrong in (b"\1", frame + b"\0\0\1", b"\0" + frame, frame + b"\0" + frame):
         with pytest.raises(ValueError, match="neither a frame nor the padding"):
             mavlink.split(wrong)
+
+
+# --- without a signature ---
+
+
+@pytest.mark.parametrize(
+    ("number", "crc_extra"), [(0, 50), (33, 104), (74_123, 201)], ids=["HEARTBEAT", "POSITION", "unknown"]
+)
+def test_a_frame_without_its_signature_is_the_one_that_was_never_signed(number, crc_extra):
+    payload = bytes(range(1, 10))
+    signed, plain = (guarded.framed(number, payload, crc_extra, flags=flags) for flags in (1, 0))
+    assert mavlink.unsigned(signed) == plain
+    assert mavlink.unsigned(plain) == plain
+    version1 = guarded.framed(0, payload, 50, v1=True)
+    assert mavlink.unsigned(version1) == version1
+
+
+def test_a_wrong_checksum_does_not_become_right():
+    signed = bytearray(guarded.framed(0, bytes(9), 50, flags=1))
+    plain = guarded.framed(0, bytes(9), 50)
+    right = 0
+    for checksum in range(1 << 16):
+        signed[19:21] = checksum.to_bytes(2, "little")
+        right += mavlink.unsigned(bytes(signed)) == plain
+    assert right == 1
 
 
 # --- a flight ---

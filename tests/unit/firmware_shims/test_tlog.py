@@ -30,3 +30,7 @@ def test_what_is_no_log_is_an_error():
         list(tlog.frames(b"a text that is no log"))
     with pytest.raises(TlogError, match=f"at byte {len(LOG) + 8}"):
         list(tlog.frames(LOG + bytes(20)))
+
+
+def test_what_is_written_is_read():
+    assert b"".join(tlog.entry(1_000_000 * number, each) for number, each in enumerate(SENT, 1)) == LOG
