@@ -46,6 +46,10 @@ class Depacketiser:
             self.damage[error.damage] += 1
             return []
 
+    def flush(self) -> list[tuple[AccessUnit, int]]:
+        """The stream has ended: the picture in hand, as far as it came."""
+        return self._complete()
+
     def _add(self, packet: rtp.Packet, now: float) -> list[tuple[AccessUnit, int]]:
         if packet.payload_type != self._type:
             raise Damaged(Damage.RTP_TYPE)

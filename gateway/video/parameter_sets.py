@@ -20,14 +20,23 @@ class ParameterSets:
     """
 
     def __init__(self, codec: Codec) -> None:
-        self._codec: Codec = codec
+        self.codec: Codec = codec
         self._newest: dict[int, list[bytes]] = {}
+
+    @property
+    def complete(self) -> bool:
+        """A decoder has what it needs to begin."""
+        return all(which in self._newest for which in KINDS[self.codec].parameters)
+
+    def newest(self) -> list[bytes]:
+        """In the order in which a decoder needs them."""
+        return [nal for which in KINDS[self.codec].parameters for nal in self._newest.get(which, ())]
 
     def learn(self, nals: Iterable[bytes]) -> set[int]:
         """Which types are among these units."""
         brought: dict[int, list[bytes]] = {}
         for nal in nals:
-            if (which := kind(self._codec, nal)) in KINDS[self._codec].parameters:
+            if (which := kind(self.codec, nal)) in KINDS[self.codec].parameters:
                 brought.setdefault(which, []).append(nal)
         newest = self._newest | brought
         sizes = [len(nal) for sets in newest.values() for nal in sets]
@@ -37,9 +46,9 @@ class ParameterSets:
 
     def completed(self, nals: list[bytes]) -> list[bytes]:
         """A key picture gets the sets that it lacks, after its access unit delimiter, which is always first."""
-        kinds = KINDS[self._codec]
+        kinds = KINDS[self.codec]
         brought = self.learn(nals)
-        found = [kind(self._codec, nal) for nal in nals]
+        found = [kind(self.codec, nal) for nal in nals]
         if kinds.keys.isdisjoint(found):
             return nals
         lacking = [nal for which in kinds.parameters if which not in brought for nal in self._newest.get(which, ())]

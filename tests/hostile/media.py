@@ -15,7 +15,11 @@ from gateway.video.depacketiser import Depacketiser
 from gateway.video.length_prefixed import Configuration
 from gateway.video.nal import AccessUnit, Codec, is_key
 from gateway.video.packetiser import Packetiser
+from gateway.video.recognise import recognise
+from gateway.video.stream_pictures import StreamPictures
 from gateway.video.ts import PACKET_SIZE, PIECE_SIZE, Pieces
+from gateway.video.ts_demux import STAMPS, TsDemux
+from gateway.video.ts_mux import TsMux
 from tests.films import joined
 from tests.rtmp_publisher import HELLO, Publisher, avc_record, configuration_tag, hevc_record, picture_tag
 
@@ -37,7 +41,14 @@ TAGS = tuple(tag(unit) for unit in KEY.values() for tag in (configuration_tag, p
 AMF = rtmp_amf0.encode("connect", 1.0, {"app": "live", "list": [None, True, {"deep": [2.0]}]}) + bytes.fromhex(
     "08 00000000 0001 61 0c 00000001 62 0001 63 0b 4270000000000000 0000 0000 09 06"
 )
+_MUX = TsMux("h264")
+TRANSPORT = b"".join(_MUX.picture(STREAMS["h264"], key, 3600 * key, 0) for key in (True, False, True))
 TS = (b"\x47" + bytes(PACKET_SIZE - 1)) * 7
+
+DESCRIPTIONS = (
+    b"v=0\r\nm=video 5600 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=fmtp:96 sprop-parameter-sets=Z0IAH+k=,aM44gA==\r\n",
+    b"a=rtpmap:98 H265/90000\na=fmtp:98 sprop-vps=QAEMAQ==;sprop-sps=QgEBAQ==;sprop-pps=RAHBcw==\n",
+)
 
 
 def _published(codec: Codec) -> bytes:
@@ -89,6 +100,26 @@ def pieces(data: bytes) -> object:
     assert all(len(piece) <= PIECE_SIZE and set(piece[::PACKET_SIZE]) == {0x47} for piece in out)
     assert len(made._buffer) < 2 * PACKET_SIZE
     return out or None
+
+
+def transported(data: bytes) -> object:
+    """Two datagrams of MPEG-TS; the first picture came before."""
+    demux, half = TsDemux(), len(data) // 2 // PACKET_SIZE * PACKET_SIZE
+    out = demux.feed(TRANSPORT[: 4 * PACKET_SIZE], 0.0) + demux.feed(data[:half], 1.0) + demux.feed(data[half:], 2.0)
+    out += demux.flush()
+    for timed in out:
+        assert sum(map(len, timed.unit.nals)) <= len(data) + 4 * PACKET_SIZE
+        assert timed.stamp is None or timed.stamp < STAMPS
+    return None if demux.damage else demux
+
+
+def recognised(data: bytes) -> object:
+    form = recognise([data])
+    reader = StreamPictures(form)
+    for picture in reader.feed(data, 10**9) + reader.flush():
+        assert picture.arrived_ns == 10**9
+        assert picture.shown == 90_000
+    return form
 
 
 def units(codec: Codec) -> Callable[[bytes], object]:
