@@ -112,6 +112,16 @@ def targets(module: str) -> set[str]:
     return {name if name in known else name.rpartition(".")[0] for name in ours}
 
 
+def reached(begin: Iterable[str]) -> set[str]:
+    """These, and the modules of ours that a process which loads them loads too."""
+    found, left = set[str](), list(begin)
+    while left:
+        if (module := left.pop()) not in found:
+            found.add(module)
+            left += targets(module)
+    return found
+
+
 def circle(arrows: Mapping[str, set[str]]) -> list[str]:
     """The modules of one import circle, in order; empty if there is none."""
     done: set[str] = set()
@@ -191,6 +201,13 @@ def test_whatever_parses_media_runs_a_child_or_comes_from_a_vendor_shares_no_pro
         "gateway.sources.rtsp",  # the doctor, which looks at its credentials
         "gateway.sources",
     }
+
+
+def test_what_an_export_makes_from_its_pcaps_is_made_without_a_key():
+    found = reached(["gateway.recording.export.derive", "gateway.recording.export.lead"])
+    assert "gateway.video.depacketiser" in found
+    assert not {name for name in found if under(name, "keys") or within(name, (*AIR, *GROUND))}
+    assert not {name for name in reached(["gateway.recording.export.originals"]) if under(name, "gateway.video")}
 
 
 def test_files_stay_readable():

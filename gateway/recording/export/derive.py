@@ -1,0 +1,157 @@
+"""Derive: everything of an export but its pcaps, made from them. A program of its own, which never has a key.
+
+    python -m gateway.recording.export.derive FOLDER
+
+It parses pictures and starts the program that writes films, so it may not share a process with the recording key. On its
+standard output are lines for the process that started it: how far it is, as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+from gateway.recording.export import film, flight, pcap_file, plan, readme, subtitles, sums
+from gateway.recording.export.film import FilmError
+from gateway.recording.export.flight import Flight, FlightWriter
+from gateway.recording.export.parts import Parts
+from gateway.recording.export.plan import Plan
+from gateway.recording.export.readme import Found, Video
+from gateway.recording.export.track import Position
+from gateway.recording.export.video import Stream, VideoWriter, form_of
+from gateway.recording.export.wall_clock import WallClock
+from gateway.recording.pcap import Record
+from gateway.video import sdp
+from gateway.video.recognise import Content
+
+FLIGHT = "flight"
+TOLD_EACH_S = 0.2
+NO_WRITER = "neither PyAV (pip install 'zegel[export]') nor ffmpeg is on this computer"
+NO_SETS = "the recording has no parameter sets; --sdp FILE, the camera's description, may have them"
+NO_PICTURES = "no picture was found"
+
+
+class Derivation:
+    """Of one folder. `told` gets what is read, and the share of it that is."""
+
+    def __init__(self, folder: Path, plan: Plan, told: Callable[[str, float], None]) -> None:
+        self._folder, self._plan, self._told = folder, plan, told
+        self._described = sdp.read(plan.asked.sdp) if plan.asked.sdp else None
+        self._found = Found()
+
+    def run(self) -> None:
+        clock = self._clock()
+        if FLIGHT in self._plan.originals:
+            self._found.flight = self._flight(clock)
+        positions = self._found.flight.positions if self._found.flight else []
+        for lane in self._plan.originals:
+            if lane != FLIGHT:
+                self._found.videos[lane] = self._video(lane, clock, positions)
+        plan.replace(self._folder / "README.txt", readme.text(self._plan, self._found, clock).encode())
+        self._told(sums.NAME, 0.0)
+        plan.replace(self._folder / sums.NAME, sums.sums(self._folder).encode())
+        (self._folder / plan.NAME).unlink()
+
+    def _clock(self) -> WallClock:
+        if not self._plan.claims and FLIGHT in self._plan.originals:
+            return WallClock((), flight.of_autopilot(self._folder / f"{FLIGHT}.pcap"))
+        return WallClock(self._plan.claims)
+
+    def _records(self, lane: str) -> Iterator[Record]:
+        path = self._folder / f"{lane}.pcap"
+        size, done = path.stat().st_size, 0
+
+        def progress(count: int) -> None:
+            nonlocal done
+            done += count
+            self._told(path.name, done / size)
+
+        return pcap_file.records(path, progress)
+
+    def _flight(self, clock: WallClock) -> Flight:
+        parts = Parts(self._folder)
+        with ExitStack() as stack:
+            writer = FlightWriter(stack, parts, clock)
+            for record in self._records(FLIGHT):
+                writer.add(record)
+            found = writer.end()
+        parts.end()
+        return found
+
+    def _video(self, lane: str, clock: WallClock, positions: list[Position]) -> Video:
+        original = self._plan.originals[lane]
+        video = Video(original)
+        form = form_of(self._folder / f"{lane}.pcap", self._described)
+        if form.content is Content.UNKNOWN:
+            video.why = f"{lane}.pcap holds {form.content.value}" if original.records else "nothing was recorded"
+            return video
+        outside = [*original.sets, *(self._described.sets if self._described else ())]
+        from_key = self._plan.asked.from_ns is not None
+        writer = VideoWriter(self._folder, lane, form, outside, from_key=from_key)
+        video.stream = writer.write(self._records(lane))
+        self._film(lane, video, writer, video.stream)
+        writer.end()
+        if video.film is not None:
+            blocks = subtitles.subtitles(video.film.begin_ns, video.film.end_ns, clock, positions)
+            self._lines(f"{lane}.srt", blocks)
+        return video
+
+    def _film(self, lane: str, video: Video, writer: VideoWriter, stream: Stream) -> None:
+        found, video.by = film.plan(writer.index), film.writer()
+        if found is None or stream.codec is None:
+            video.why = NO_PICTURES
+        elif not stream.complete:
+            video.why = NO_SETS
+        elif not video.by:
+            video.why = NO_WRITER
+        else:
+            parts = Parts(self._folder)
+            self._told(f"{lane}.mp4", 0.0)
+            try:
+                film.write(stream.codec, stream.sets, found, writer.pictures, writer.index, parts.path(f"{lane}.mp4"))
+            except FilmError as error:
+                video.why = str(error)
+            else:
+                parts.end()
+                video.film = found
+
+    def _lines(self, name: str, blocks: Iterator[str]) -> None:
+        parts = Parts(self._folder)
+        with ExitStack() as stack:
+            file = parts.text(stack, name)
+            for block in blocks:
+                file.write(block)
+        parts.end()
+
+
+class Teller:
+    """Lines on the standard output, a few a second."""
+
+    def __init__(self) -> None:
+        self._name, self._next = "", 0.0
+
+    def __call__(self, name: str, share: float) -> None:
+        now = time.monotonic()
+        if name != self._name or now >= self._next:
+            self._name, self._next = name, now + TOLD_EACH_S
+            sys.stdout.write(json.dumps([name, share]) + "\n")
+            sys.stdout.flush()
+
+
+def main() -> int:
+    os.umask(0o077)
+    folder = Path(sys.argv[1])
+    found = plan.load(folder)
+    if found is None:
+        return 2
+    Derivation(folder, found, Teller()).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
