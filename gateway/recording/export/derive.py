@@ -3,7 +3,7 @@
     python -m gateway.recording.export.derive FOLDER
 
 It parses pictures and starts the program that writes films, so it may not share a process with the recording key. On its
-standard output are lines for the process that started it: how far it is, as JSON.
+standard output are lines of JSON for the process that started it: how far it is, and at the end what is missing.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ class Derivation:
         self._described = sdp.read(plan.asked.sdp) if plan.asked.sdp else None
         self._found = Found()
 
-    def run(self) -> None:
+    def run(self) -> list[str]:
+        """What is missing or was changed, in sentences."""
         clock = self._clock()
         if FLIGHT in self._plan.originals:
             self._found.flight = self._flight(clock)
@@ -56,6 +57,7 @@ class Derivation:
         self._told(sums.NAME, 0.0)
         plan.replace(self._folder / sums.NAME, sums.sums(self._folder).encode())
         (self._folder / plan.NAME).unlink()
+        return list(readme.missing(self._plan, self._found))
 
     def _clock(self) -> WallClock:
         if not self._plan.claims and FLIGHT in self._plan.originals:
@@ -149,7 +151,8 @@ def main() -> int:
     found = plan.load(folder)
     if found is None:
         return 2
-    Derivation(folder, found, Teller()).run()
+    for sentence in Derivation(folder, found, Teller()).run():
+        sys.stdout.write(json.dumps(sentence) + "\n")
     return 0
 
 

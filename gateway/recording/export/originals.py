@@ -19,6 +19,8 @@ from gateway.recording import pcap
 from gateway.recording.export import pcap_file
 from gateway.recording.export.plan import PART, Lead, Original
 from gateway.recording.pcap import Record
+from keys.commands import account
+from keys.commands.account import Account
 
 SECOND_NS = 1_000_000_000
 LEADS_NS = (10 * SECOND_NS, 120 * SECOND_NS)  # how far back a key picture is looked for, before the whole recording is
@@ -33,11 +35,16 @@ def program(name: str, *words: str) -> list[str]:
     return [sys.executable, "-I", "-m", f"gateway.recording.export.{name}", *words]
 
 
-def write(folder: Path, lane: str, records: Iterable[Record], progress: Callable[[int], None]) -> Original:
-    """The pcap of a lane. `progress` gets the bytes of each record. OSError if the folder is full."""
+def write(
+    folder: Path, lane: str, records: Iterable[Record], progress: Callable[[int], None], person: Account | None = None
+) -> Original:
+    """The pcap of a lane, as a file of this person. `progress` gets the bytes of each record. OSError if the disk is full."""
     original, path = Original(), folder / f"{lane}.pcap"
-    part = path.with_name(path.name + PART)
-    with part.open("wb") as file:
+    part, person = path.with_name(path.name + PART), person or account.caller()
+    with person.acting():
+        part.unlink(missing_ok=True)
+        opened = part.open("wb")
+    with opened as file:
         file.write(pcap.FILE_HEADER)
         for record in records:
             data = pcap_file.encode(record)
@@ -48,7 +55,8 @@ def write(folder: Path, lane: str, records: Iterable[Record], progress: Callable
             original.to_ns = record.time_ns
         file.flush()
         os.fsync(file.fileno())
-    part.replace(path)
+    with person.acting():
+        part.replace(path)
     return original
 
 

@@ -50,7 +50,7 @@ def text(plan: Plan, found: Found, clock: WallClock) -> str:
         ("Files", [*_files(plan, found), "", *KINDS.splitlines()]),
         ("Times", list(_times(clock))),
         ("Gaps and pauses", [_gap(gap, clock) for gap in plan.gaps] or ["None were written down by the aircraft."]),
-        ("What is missing or was changed", list(_missing(plan, found)) or ["Nothing that this program knows of."]),
+        ("What is missing or was changed", list(missing(plan, found)) or ["Nothing that this program knows of."]),
         ("How to check", list(_check())),
     ]
     return "\n".join(f"{title}\n{'-' * len(title)}\n" + "\n".join(lines) + "\n" for title, lines in parts)
@@ -113,7 +113,7 @@ def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-def _missing(plan: Plan, found: Found) -> Iterator[str]:
+def missing(plan: Plan, found: Found) -> Iterator[str]:
     for lane, original in plan.originals.items():
         yield from (f"{lane}: {sentence}" for sentence in original.damage)
         if not original.records:
