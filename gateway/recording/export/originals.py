@@ -38,7 +38,7 @@ def program(name: str, *words: str) -> list[str]:
 def write(
     folder: Path, lane: str, records: Iterable[Record], progress: Callable[[int], None], person: Account | None = None
 ) -> Original:
-    """The pcap of a lane, as a file of this person. `progress` gets the bytes of each record. OSError if the disk is full."""
+    """The pcap of a lane, as a file of this person. `progress` gets the bytes of each record. OSError: a full disk."""
     original, path = Original(), folder / f"{lane}.pcap"
     part, person = path.with_name(path.name + PART), person or account.caller()
     with person.acting():
