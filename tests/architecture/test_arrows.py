@@ -112,16 +112,6 @@ def targets(module: str) -> set[str]:
     return {name if name in known else name.rpartition(".")[0] for name in ours}
 
 
-def reached(begin: Iterable[str]) -> set[str]:
-    """These, and the modules of ours that a process which loads them loads too."""
-    found, left = set[str](), list(begin)
-    while left:
-        if (module := left.pop()) not in found:
-            found.add(module)
-            left += targets(module)
-    return found
-
-
 def circle(arrows: Mapping[str, set[str]]) -> list[str]:
     """The modules of one import circle, in order; empty if there is none."""
     done: set[str] = set()
