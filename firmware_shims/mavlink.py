@@ -167,7 +167,7 @@ def is_signed(frame: bytes | memoryview) -> bool:
 
 
 def unsigned(frame: bytes) -> bytes:
-    """The frame without its signature. Its checksum covers the flag that says so, and is made anew.
+    """The frame without its signature. Its checksum covers the flag that says so, and is computed again.
 
     CRC_EXTRA is the one with which the old checksum fits, so this is right for unknown messages too; a checksum that fits
     with none stays as wrong as it is.

@@ -1,4 +1,4 @@
-"""Recognise: what a stream of datagrams is, from its first ones; nothing beside them says so.
+"""Recognise: what a stream of datagrams is, from its first ones; nothing else says so.
 
 What lives here: RTP with H.264, H.265 or MPEG-TS in it, MPEG-TS alone, and Annex B alone. What must not: a decision by one
 datagram; most of them decide. A description (sdp.py) is better, where there is one.

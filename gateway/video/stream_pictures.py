@@ -60,7 +60,7 @@ class StreamPictures:
 
     @property
     def restarts(self) -> int:
-        """How often the encoder's clock began anew."""
+        """How often the encoder's clock began again."""
         return self._timeline.restarts
 
     def feed(self, datagram: bytes, time_ns: int) -> list[Picture]:

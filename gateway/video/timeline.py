@@ -2,7 +2,7 @@
 
 What lives here: pure functions of numbers. A tick is 1/90,000 s. What must not: pictures.
 
-Timestamps are exact but begin anywhere (RFC 3550 section 5.1), begin anew with an encoder that starts again, and stand
+Timestamps are exact but begin anywhere (RFC 3550 section 5.1), begin again with an encoder that starts again, and stand
 still over a pause. So they count from the arrival of a picture, for as long as they agree with the arrival of the others.
 """
 

@@ -141,8 +141,8 @@ class Teller:
         now = time.monotonic()
         if name != self._name or now >= self._next:
             self._name, self._next = name, now + TOLD_EACH_S
-            sys.stdout.write(json.dumps([name, share]) + "\n")
-            sys.stdout.flush()
+            sys.stdout.buffer.write(json.dumps([name, share]).encode() + b"\n")
+            sys.stdout.buffer.flush()
 
 
 def main() -> int:
@@ -152,7 +152,7 @@ def main() -> int:
     if found is None:
         return 2
     for sentence in Derivation(folder, found, Teller()).run():
-        sys.stdout.write(json.dumps(sentence) + "\n")
+        sys.stdout.buffer.write(json.dumps(sentence).encode() + b"\n")
     return 0
 
 

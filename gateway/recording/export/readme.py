@@ -142,7 +142,7 @@ def _of_video(lane: str, video: Video) -> Iterator[str]:
         if stream.skipped:
             yield f"{_count(stream.skipped, 'picture')} before the first key picture only in {lane}.pcap"
         if stream.restarts:
-            yield f"the camera's clock was set anew: {_count(stream.restarts, 'time')}"
+            yield f"the camera's clock was set again: {_count(stream.restarts, 'time')}"
     if video.film is not None and video.film.before:
         yield f"{_count(video.film.before, 'picture')} before the first key picture not in {lane}.mp4"
     if video.film is not None and not video.film.key:

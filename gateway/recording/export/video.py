@@ -1,6 +1,6 @@
 """Video: the exact elementary stream out of a pcap, and what a film needs to be made from it.
 
-What lives here: the file that is the stream (.h264, .h265, .ts), and beside it, while the film is made, its pictures and
+What lives here: the file that is the stream (.h264, .h265, .ts), and while the film is made its pictures and
 their times. Memory holds one picture.
 """
 

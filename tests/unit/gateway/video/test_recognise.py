@@ -54,5 +54,5 @@ def test_what_is_none_of_these(datagrams):
     assert recognise(datagrams).content is Content.UNKNOWN
 
 
-def test_motion_jpeg_is_rtp_that_nobody_knows():
+def test_motion_jpeg_is_rtp_of_an_unknown_format():
     assert recognise([rtp.make(rtp.Packet(26, False, 1, 1, 1, bytes(100)))] * 5) == Form(Content.UNKNOWN, 26)
