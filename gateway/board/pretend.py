@@ -292,6 +292,7 @@ def _told(*words: str) -> list[dict[str, Any]]:
 def _try(name: str, cable: str, probe: socket.socket, scene: Scene, way: str, frames: Frames, *, may: bool = False) -> Try:
     mark = secrets.token_hex(MARK_SIZE // 2).encode()
     scene = scene._replace(mark=mark, own=_stranger(scene.here))
+    _told("ip", "neigh", "flush", "to", str(scene.own), "dev", name)  # it is asked for at once only if it is new
     if not (packets := frames(scene)):
         return Try(name, WHO, way, "this computer has no such address", tried=False)
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ANY_FRAME)) as seen:
