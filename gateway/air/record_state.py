@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -25,6 +26,7 @@ from gateway.air.recording import Recording
 from gateway.core.air.announcer import Announcer
 from gateway.core.air.uplink_opener import MAY_CONTROL
 from gateway.core.aircraft_state import AGE_MAX_MS, LITTLE_ROOM_S, NOTHING_WRITTEN, ROOM_MAX_S, AircraftState
+from gateway.core.budget import Budget
 from gateway.recording.event import Event
 from gateway.recording.group import Group
 from gateway.recording.handover import Armed, Clock, Close, Epoch, Session, Wanted
@@ -40,6 +42,9 @@ BEGINS_WITHIN_S = 15.0  # a recorder that is loaded for so long is no fault yet;
 BACK_WITHIN_S = 5.0  # one that was lost
 CLOCK_EVERY_S = 10.0
 CLOCK_MOVED_US = 100_000
+# Each change is a leaf, and one of the armed state is a cut too: no sender fills the log or the card with them.
+CHANGES_PER_S, CHANGES_BURST = 0.5, 10.0
+AUTOPILOT = 0  # is no index of a station
 HEARTBEAT_SIZES = (17, 21, 34)  # bytes of a frame: MAVLink 1, 2, and with a signature
 FAILURES = (GapReason.CARD_FULL, GapReason.CARD_SLOW, GapReason.CARD_FAILED, GapReason.RECORDER_RESTARTED)
 
@@ -66,6 +71,7 @@ class RecordState:
         self._on_request = False
         self._asked: tuple[OrderStation, bool] | None = None  # by whom, and whether video is recorded
         self._armed: bool | None = None  # None: no autopilot has said it
+        self._changes = defaultdict[int, Budget](lambda: Budget(CHANGES_PER_S, CHANGES_BURST))  # of each station
         self._epoch, self._clock_at = 0, 0.0
         self._clock_us: int | None = None
         self._groups, self._groups_at, self._lost_at = 0, 0.0, 0.0
@@ -110,11 +116,12 @@ class RecordState:
             self.link.end(Close(self._mono_us(now), CloseReason.ENDED))
 
     def asked(self, index: int, *, on: bool, now: float) -> None:
-        """A station that may do so asks for video, or pauses it. It repeats that until a beat tells it."""
+        """A station that may do so asks for video, or pauses it. It repeats that until a beat tells it, also what is over
+        the budget."""
         if self._announcer is None:
             return
         station = next(each for each in self._announcer.order.content.stations if each.index == index)
-        if self._asked == (station, on):
+        if self._asked == (station, on) or not self._changes[index].spend(now):
             return
         before, self._asked = self._wanted(0), (station, on)
         if not self.has_key or self._wanted(0) == before:
@@ -131,8 +138,8 @@ class RecordState:
 
     def _hear(self, said: heartbeat.Heartbeat, now: float) -> None:
         own = said.from_autopilot and (said.sysid, said.compid) == (self._system_id, heartbeat.AUTOPILOT)
-        if not own or said.armed == self._armed:
-            return
+        if not own or said.armed == self._armed or not self._changes[AUTOPILOT].spend(now):
+            return  # over the budget: the next heartbeat says it again
         self._armed = said.armed
         if self.has_key:
             self.link.tell(Armed(self._mono_us(now), said.armed))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -12,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pymavlink.dialects.v20 import common
 
-from gateway.air.record_state import BACK_WITHIN_S, BEGINS_WITHIN_S, RecordState
+from gateway.air.record_state import BACK_WITHIN_S, BEGINS_WITHIN_S, CHANGES_BURST, CHANGES_PER_S, RecordState
 from gateway.air.recording import Recording
 from gateway.core.aircraft_state import NOTHING_WRITTEN, AircraftState
 from gateway.recording import handover, pcap
@@ -92,6 +93,16 @@ class Aboard:
         found = [record for record in pcap.read(data, handover.HEAD.size) if record.port == Port.EVENT]
         return [json.loads(record.content) for record in found]
 
+    def structures(self) -> list[handover.FromAir]:
+        """Those that came to the recorder."""
+        assert self.peer.end
+        self.peer.end.settimeout(0)
+        found = []
+        with contextlib.suppress(BlockingIOError):
+            while message := self.peer.end.recv(handover.MESSAGE_MAX):
+                found += [handover.from_air(message)] if message[0] == handover.STRUCTURE else []
+        return found
+
 
 @pytest.fixture
 def aboard(tmp_path: Path) -> Iterator[Aboard]:
@@ -168,6 +179,31 @@ def test_a_pause_outlives_a_change_of_order_that_keeps_its_station(aboard: Aboar
     aboard.order(serial=3, stations=(dataclasses.replace(stations[0], roles=OBSERVER), *stations[1:]))
     aboard.begin(20.0)
     assert [type(aboard.peer.told()), aboard.peer.told()] == [Session, Wanted(0, ALL, 0)]
+
+
+def test_a_flood_of_pauses_of_one_station_is_a_few_leaves_and_keeps_no_other_from_being_heard(aboard: Aboard):
+    state, told = aboard.state, 0
+    for number in range(1000):
+        before = state._asked
+        state.asked(1, on=bool(number % 2), now=1.0 + number / 1000)
+        told += state._asked != before
+    assert told == CHANGES_BURST
+    state.asked(3, on=False, now=2.0)
+    assert state._paused_by is not None
+    assert state._paused_by.index == 3
+    state.asked(1, on=True, now=2.0)
+    assert state._paused_by is not None, "over its budget"
+    state.asked(1, on=True, now=2.0 + 1 / CHANGES_PER_S)
+    assert state._paused_by is None, "repeated, as a ground does"
+
+
+def test_a_flood_of_armed_and_disarmed_is_a_few_cuts_and_what_it_ends_with_is_told(aboard: Aboard):
+    for number in range(1000):
+        aboard.state.heard([heartbeat(armed=bool(number % 2))], 1.0 + number / 1000)
+    assert len(aboard.structures()) == CHANGES_BURST
+    last = not aboard.state._armed
+    aboard.state.heard([heartbeat(armed=last)], 2.0 + 1 / CHANGES_PER_S)
+    assert aboard.structures() == [Armed(4_000_000, last)]
 
 
 def test_an_order_without_a_key_ends_what_was_recorded(aboard: Aboard):
