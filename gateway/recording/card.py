@@ -35,6 +35,7 @@ def sessions(card: Path) -> list[Path]:
             return [card]
         names(card)  # may this user read it at all
     found = {session.resolve(): session for place in _places(card) for session in _sessions(place)}
+    found = {real: session for real, session in found.items() if paths.session_id(real.name)}  # a link may lead anywhere
     if not found:
         raise CardError(
             f"{card} holds no recording", hint="name the folder in which session-… is, or what the card is mounted on"

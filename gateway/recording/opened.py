@@ -34,6 +34,8 @@ from keys.recording_header import RecordingHeader
 
 US_NS = 1000  # nanoseconds in a microsecond
 FOR_EVER_NS = 1 << 63
+HEADER_MIN = 200  # bytes: what ends headers.cbor has fewer, such as zeros, of which a card can claim any number
+SEGMENT_MAX = 1 << 27  # bytes of a file that an aircraft writes: twice the largest segment_max of an order
 
 
 def sessions(path: Path, roots: Sequence[x509.Certificate] = ()) -> list[Session]:
@@ -120,7 +122,8 @@ class Session:
             return True
         try:
             with card.File(self.path(segment)) as file:
-                same = file.size == segment.leaf.length and opening.sha256(file, file.size) == segment.leaf.sha256
+                same = file.size == segment.leaf.length <= SEGMENT_MAX
+                same = same and opening.sha256(file, file.size) == segment.leaf.sha256
         except OSError as error:
             self._note_error(error, segment)
             return False
@@ -222,8 +225,7 @@ class Session:
     def _headers(self, there: Iterable[bytes]) -> dict[bytes, RecordingHeader]:
         """Of each recording the one in its folder; where that is not whole, the one in headers.cbor."""
         hashes = {each.rec_id: each.header_hash for each in self.leaves if isinstance(each, leaf.Recording)}
-        copies = [item for item, _ in sequence.items(self._read(paths.HEADERS)) if isinstance(item, bytes)]
-        second = {header.rec_id: (header, copy) for copy in copies if (header := self._header(copy))}
+        second = {header.rec_id: (header, copy) for copy in self._copies() if (header := self._header(copy))}
         found = {}
         for rec_id in there:
             message = self._read(f"rec-{rec_id.hex()}/{paths.HEADER}")
@@ -237,6 +239,13 @@ class Session:
             if hashes.get(rec_id, hashlib.sha256(message).digest()) != hashlib.sha256(message).digest():
                 self.damage.note(Damage.HEADER_CHANGED, rec_id)
         return found
+
+    def _copies(self) -> Iterator[bytes]:
+        """The messages in headers.cbor."""
+        for item, _ in sequence.items(self._read(paths.HEADERS)):
+            if not isinstance(item, bytes) or len(item) < HEADER_MIN:
+                return
+            yield item
 
     def _header(self, message: bytes) -> RecordingHeader | None:
         with contextlib.suppress(KeysError):

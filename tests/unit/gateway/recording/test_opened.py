@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import random
 import shutil
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import CardError
-from gateway.recording import opened
+from gateway.recording import opened, opening, sequence
 from gateway.recording.damage import Damage
 from gateway.recording.group import Group
 from gateway.recording.opened import Session
@@ -277,6 +278,39 @@ def test_what_is_no_plain_file_is_not_read(flight):
     session = the_session(card)
     assert len(held_by(session)) < len(held)
     assert damage(session) == {Damage.UNREADABLE: 3}
+
+
+def test_what_a_card_claims_and_does_not_have_costs_nothing(tmp_path, monkeypatch):
+    """Files with holes: as long as no card is, of which a card has not one byte."""
+    written, held = cards.flight(tmp_path)
+    with (written.folder / "headers.cbor").open("ab") as copies:
+        copies.truncate(1 << 43)
+    (segment, *_) = (each for each in the_session(tmp_path).segments if each.leaf)
+    huge = dataclasses.replace(segment, leaf=dataclasses.replace(segment.leaf, length=1 << 43))
+    with the_session(tmp_path).path(segment).open("ab") as file:
+        file.truncate(1 << 43)
+    monkeypatch.setattr(sequence, "items", _few(sequence.items))
+    monkeypatch.setattr(opening, "sha256", lambda *_: pytest.fail("a segment that no aircraft writes is read"))
+    session = the_session(tmp_path)
+    assert not session.check(huge)
+    assert damage(session) == {Damage.SEGMENT_CHANGED: 1}
+    assert len(held_by(session)) > len(held) // 2
+
+
+def _few(items):
+    def few(data):
+        for number, item in enumerate(items(data)):
+            assert number < 1000, "what a hole gives is taken for headers"
+            yield item
+
+    return few
+
+
+def test_a_link_that_is_named_as_a_session_is_none(tmp_path):
+    written, _ = cards.flight(tmp_path)
+    (tmp_path / f"session-{'1' * 32}").symlink_to("/")
+    (tmp_path / f"session-{'2' * 32}").symlink_to(written.folder)
+    assert [session.id for session in opened.sessions(tmp_path)] == [written.id]
 
 
 @pytest.mark.parametrize("seed", range(40))
