@@ -44,13 +44,16 @@ def recover(flight: RecordedFlight, done: Callable[[RecordedFlight], bool]) -> N
 
 @pytest.mark.soak
 def test_what_is_killed_comes_back_and_what_counts_is_whole(flight: RecordedFlight, figure: Callable[[str], None]):
-    chance = random.Random(17)
+    chance, alone = random.Random(17), 0
     recover(flight, records)
     for _ in range(KILLS):
         victims = chance.choice(["recorder", "air", "both"])
         flight.run(chance.uniform(0.0, 3.0))
         if victims != "air":
             flight.kill_recorder()
+        if victims == "recorder":
+            alone += 1
+            recover(flight, lambda flight: not records(flight))
         if victims != "recorder":
             flight.air.kill()
             flight.start_air()
@@ -61,8 +64,10 @@ def test_what_is_killed_comes_back_and_what_counts_is_whole(flight: RecordedFlig
     found = flight.ended()
     gaps = [leaf for each in found for leaf in each.leaves if isinstance(leaf, Gap)]
     restarts = [gap for gap in gaps if gap.reason is GapReason.RECORDER_RESTARTED]
-    figure(f"{KILLS} kills: {len(found)} sessions, {len(restarts)} leaves of a recorder that restarted")
-    assert restarts
+    figure(
+        f"{KILLS} kills, {alone} of them of the recorder alone: {len(found)} sessions, {len(restarts)} leaves that say so"
+    )
+    assert len(restarts) == 2 * alone, "each has a beginning and an end"
     # A recording that was killed before its header was on the card has no segment that counts.
     broken = {kind for each in found for kind in each.session.damage.counts()} - {Damage.TAIL_BROKEN, Damage.HEADER_LOST}
     assert not broken
