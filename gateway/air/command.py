@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from gateway import config
+from gateway.air import recorder_link
 from gateway.air.role import Air
 from gateway.air.session_manager import await_order
 from gateway.config import AirConfig
@@ -58,6 +59,13 @@ def command(parser: argparse.ArgumentParser) -> None:
         action="append",
         help="a vendor that holds pictures before they come here without a [[source]], such as dji; repeatable",
     )
+    parser.add_argument(
+        "--record",
+        dest="record_folder",
+        metavar="DIR",
+        type=Path,
+        help="where a recorder of this zegel air's own writes, if the order has a recording key; made if it is not there",
+    )
     parser.add_argument("--guard", metavar="guard.toml", help="guard policies of the agency's own, if the order names them")
     config.add_plain_users(parser)
     parser.add_argument("--tuning", metavar="tuning.toml", help="settings that suit this board (zegel bench tune)")
@@ -66,6 +74,7 @@ def command(parser: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     settings = config.load(AirConfig, args)
+    recorder = recorder_link.recorder(config.given(args), settings.record.folder, args.record_folder)
     hardening.harden()
     # A lost ssh sends SIGHUP, and some terminals stop a background process that writes.
     hardening.ignore("SIGHUP", "SIGTTOU")
@@ -73,5 +82,5 @@ def _run(args: argparse.Namespace) -> int:
         Guards.aboard(settings.guard, device)
         await_order(device, manager)
         users = LocalUsers(settings.plain_users, config.given(args), sources=bool(settings.source))
-        Air(settings, device, manager, users, config.given(args)).run()
+        Air(settings, device, manager, users, recorder).run()
     return 0

@@ -13,15 +13,14 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from importlib.metadata import version
-from pathlib import Path
 
 import msgspec
 
 from firmware_shims import heartbeat
 from gateway.air.events import Events
-from gateway.air.recorder_link import SERVICE, RecorderLink
+from gateway.air.recorder_link import Recorder, RecorderLink
 from gateway.air.recording import Recording
 from gateway.core.air.announcer import Announcer
 from gateway.core.air.uplink_opener import MAY_CONTROL
@@ -50,7 +49,7 @@ FAILURES = (GapReason.CARD_FULL, GapReason.CARD_SLOW, GapReason.CARD_FAILED, Gap
 
 
 class RecordState:
-    """`words`: the command of a recorder. `claim`: the time of the board's clock, in Unix seconds; 0 if it is not believed.
+    """`claim`: the time of the board's clock, in Unix seconds; 0 if it is not believed.
 
     `events`  what happens aboard, for the recording
     """
@@ -58,14 +57,14 @@ class RecordState:
     def __init__(
         self,
         recording: Recording,
-        words: Sequence[str],
+        recorder: Recorder,
         claim: Callable[[], int],
         system_id: int = heartbeat.SYSTEM,
-        service: Path = SERVICE,
     ) -> None:
         self._recording, self._claim, self._system_id = recording, claim, system_id
         self.events = Events(recording.event)
-        self.link = RecorderLink(words, self._signed, recording.stages, lambda text: say("air", text), service)
+        self._folder = recorder.folder
+        self.link = RecorderLink(recorder, self._signed, recording.stages, lambda text: say("air", text))
         self.has_key = False  # the order has a recording key
         self._announcer: Announcer | None = None
         self._on_request = False
@@ -225,8 +224,7 @@ class RecordState:
         """Raise the alarms whose reason holds, and end the others."""
         said = self.status(now)
         if said.fails:
-            why = ": ".join(filter(None, (recording_report.why(said), said.text)))
-            alarms.raise_(Reason.NOT_RECORDED, now, why=why)
+            alarms.raise_(Reason.NOT_RECORDED, now, why=recording_report.cause(said), cure=recording_report.cure(said))
         else:
             alarms.clear(Reason.NOT_RECORDED)
         if recording_report.little_room(said):
@@ -245,7 +243,7 @@ class RecordState:
         said = self.link.said
         text = said.text if said else self.link.trouble
         lost, written = (said.lost, said.bytes_written) if said else (None, None)
-        return msgspec.structs.replace(report, text=text, lost=lost, bytes_written=written)
+        return msgspec.structs.replace(report, folder=self._folder, text=text, lost=lost, bytes_written=written)
 
 
 def _differ(one: int | None, other: int | None) -> bool:

@@ -1,8 +1,8 @@
 """Recorder link: air's connection to the process that records. Connects or starts it, tells it the session, and signs.
 
     service   a unit listens on a socket: connect to it, again and again, since its manager restarts it
-    child     without such a socket: started by exec, with one end of a socket pair, and again when it is gone;
-              never in the service of air
+    child     without such a socket, or for a folder that a person named: started by exec, with one end of a socket pair,
+              and again when it is gone; never in the service of air
 
 What must not live here: what is recorded (record_state.py); sending, so that what is said keeps its place among the data
 (gateway.recording.stage). Nothing here waits: neither for a recorder nor for one that a dead card holds. Air has no segment
@@ -18,10 +18,11 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from gateway.core.budget import Budget
-from gateway.recording import handover
+from gateway.errors import ConfigError
+from gateway.recording import folder, handover
 from gateway.recording.handover import FromAir, Session, Sign, Signed, State
 
 SERVICE = Path("/run/zegel-recorder/air.sock")
@@ -45,10 +46,21 @@ class Out(Protocol):
     def say(self, structure: bytes) -> None: ...
 
 
+class Recorder(NamedTuple):
+    """Which recorder there can be, and the folder that it writes to.
+
+    `words`    the command of one, to which `--fd N` is added; none: only a service records
+    `service`  the socket of one that runs as a service; None: none is looked for
+    """
+
+    words: Sequence[str] = ()
+    service: Path | None = SERVICE
+    folder: str = ""
+
+
 class RecorderLink:
-    """`words`: the command of a recorder, to which `--fd N` is added; none: only a service records. `sign`: the signed
-    message of a header's payload, empty if it is not one of the present session. `out` sends to the recorder; `say`: one
-    line for people.
+    """`sign`: the signed message of a header's payload, empty if it is not one of the present session. `out` sends to the
+    recorder; `say`: one line for people.
 
     `said`      what the recorder said last; None while there is none
     `trouble`   why there is none; empty if it only has to begin
@@ -57,15 +69,14 @@ class RecorderLink:
 
     def __init__(
         self,
-        words: Sequence[str],
+        recorder: Recorder,
         sign: Callable[[bytes], bytes],
         out: Out,
         say: Callable[[str], None],
-        service: Path = SERVICE,
     ) -> None:
         self.said: State | None = None
         self.trouble, self.rejected = "", 0
-        self._words, self._sign, self._out, self._say, self._service = words, sign, out, say, service
+        self._recorder, self._sign, self._out, self._say = recorder, sign, out, say
         self._socket: socket.socket | None = None
         self._child: subprocess.Popen[bytes] | None = None
         self._stuck: list[subprocess.Popen[bytes]] = []
@@ -164,7 +175,7 @@ class RecorderLink:
         """To a service, or to a child; at most one attempt each AGAIN_MIN_S to AGAIN_MAX_S."""
         self._again_at, self._again_s = now + self._again_s, min(2 * self._again_s, AGAIN_MAX_S)
         try:
-            self._socket = self._connected() if self._is_there() or not self._words else self._started()
+            self._socket = self._connected() if self._is_there() or not self._recorder.words else self._started()
         except OSError as error:  # the unit restarts, or there is no memory or descriptor left: it may pass
             self._be_in_trouble(f"no recorder can be reached: {error.strerror or error}")
             return
@@ -177,14 +188,14 @@ class RecorderLink:
     def _is_there(self) -> bool:
         """Whether the socket of a service is there for our user."""
         with contextlib.suppress(OSError):
-            return self._service.is_socket()
+            return self._recorder.service is not None and self._recorder.service.is_socket()
         return False
 
     def _connected(self) -> socket.socket:
         end = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
             _prepare(end)
-            end.connect(str(self._service))
+            end.connect(str(self._recorder.service))
         except OSError:
             end.close()
             raise
@@ -200,7 +211,7 @@ class RecorderLink:
             try:
                 _prepare(ours)
                 self._child = subprocess.Popen(  # noqa: S603 - our own program, and no shell
-                    [*self._words, "--fd", str(theirs.fileno())],
+                    [*self._recorder.words, "--fd", str(theirs.fileno())],
                     stdin=subprocess.DEVNULL,
                     pass_fds=(theirs.fileno(),),
                     env=environment,
@@ -236,14 +247,19 @@ class RecorderLink:
         self._child = None
 
 
-def words(config: Path | None) -> list[str]:
-    """The command of a recorder for the settings of this air; none in the service of the package.
+def recorder(config: Path | None, usual: str, named: Path | None = None) -> Recorder:
+    """That of an air with the settings of `config`, which records in the folder `usual`.
 
-    There the recorder has a unit of its own, which may begin later than air.
+    `named`: a folder that a person named instead on the command line, where no service records; ConfigError if none can be
+    there. In the service of the package a recorder has a unit of its own, which may begin later than air.
     """
     if os.environ.get("RUNTIME_DIRECTORY") == str(AIR_SERVICE):
-        return []
-    return [sys.executable, "-P", "-m", "gateway.cli", "recorder", *(["--config", str(config)] if config else [])]
+        if named:
+            raise ConfigError("zegel-recorder.service records for this service", hint="sudo zegel setup air --record DIR")
+        return Recorder(folder=usual)
+    where = str(folder.made(named)) if named else usual
+    words = [sys.executable, "-P", "-m", "gateway.cli", "recorder", *(["--config", str(config)] if config else [])]
+    return Recorder([*words, "--folder", where], None if named else SERVICE, where)
 
 
 def _prepare(end: socket.socket) -> None:

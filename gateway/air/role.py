@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Set
-from pathlib import Path
 
 from gateway import clock, config
 from gateway.air import flight_controller, long_round, silent_cameras, standing, vendors
@@ -27,7 +26,7 @@ from gateway.air.oversize import Oversize
 from gateway.air.own_state import OwnState
 from gateway.air.plain_video import PlainVideo
 from gateway.air.record_state import RecordState
-from gateway.air.recorder_link import words
+from gateway.air.recorder_link import Recorder
 from gateway.air.recording import Recording
 from gateway.air.session_manager import SessionManager, board_clock
 from gateway.air.status_report import StatusReport
@@ -69,7 +68,7 @@ HOUSEKEEP_EARLY_S = 0.02  # the upkeep needs no wake-up of its own if there is o
 
 
 class Air:
-    """One start of the aircraft. `device` is the open (locked) device folder, `config_file` that of the recorder too.
+    """One start of the aircraft. `device` is the open (locked) device folder.
 
     After this its session has begun, and `turn` may be called. OrderExpired if the aircraft is disarmed on the
     ground under an order that has ended; SeenByVendor if it is on the ground and the order is confidential.
@@ -81,7 +80,7 @@ class Air:
         device: DeviceFolder,
         manager: watchdog.Manager,
         users: LocalUsers,
-        config_file: Path | None = None,
+        recorder: Recorder = Recorder(),  # noqa: B008 - a constant
     ) -> None:
         self.settings, self.device, self.manager, self.users = settings, device, manager, users
         self.barrier = Barrier()
@@ -117,7 +116,7 @@ class Air:
         self.sessions = SessionManager(
             device, len(self.cameras), settings.link_bps(), self.alarms, self.barrier, self.vendors
         )
-        self.record = RecordState(self.recording, words(config_file), self.sessions.claim, settings.system_id)
+        self.record = RecordState(self.recording, recorder, self.sessions.claim, settings.system_id)
         self.recording.link, self.state.fill, self.alarms.tell = self.record, self.record.fill, self.record.events.alarm
         self._begin()
         self.publisher = Publisher("air", device.name)

@@ -1,4 +1,4 @@
-"""Card: whether what flies can be recorded: the folder of [record], its file system, its room and its speed; the recorder.
+"""Card: whether what flies can be recorded: its folder, file system, room and speed; the recorder.
 
 What lives here: the checks. The measurement is in card_speed.py. Nothing is checked if the order has no recording key.
 """
@@ -15,6 +15,8 @@ from gateway.board import card_speed, disk, orders, service
 from gateway.board.finding import Finding, do, ok, unknown
 from gateway.board.subject import Subject, default_path
 from gateway.local_users import RECORDER_USER
+from gateway.report import recording_report
+from gateway.report.role_status import AirStatus, RecordingStatus
 from keys.commands.account import Account
 from keys.times import duration
 
@@ -26,6 +28,7 @@ ROOM_MIN_S = 3600
 STILL_MAX_S = 5.0  # the queue of the recorder holds 13 s at NEEDED_BPS
 WITHOUT_JOURNAL = {"vfat", "exfat", "msdos", "fuseblk", "ntfs", "ntfs3"}
 MIB = 1 << 20
+_BY_HAND = "; a zegel air that is started by hand records elsewhere by --record DIR"
 
 
 def look(subject: Subject) -> Iterator[Finding]:
@@ -38,7 +41,10 @@ def look(subject: Subject) -> Iterator[Finding]:
         yield ok(WHAT, "nothing is recorded: the order has no recording key", cure)
         return
     yield ok(WHAT, f"what flies is recorded, sealed to {', '.join(map(repr, names))}")
-    yield from _folder(Path(subject.air.record.folder), subject)
+    said = subject.running.recording if isinstance(subject.running, AirStatus) else None
+    yield from _folder(Path(said.folder if said and said.folder else subject.air.record.folder), subject)
+    if said and said.key:
+        yield _connected(said)
     yield from _recorder(subject)
 
 
@@ -64,13 +70,12 @@ def _closed(path: Path, user: Account) -> Finding:
     made = f"sudo install -d -m 700 -o {user.name} {shlex.quote(str(path))}"
     try:
         if path.is_dir():
-            cure = f"{made}; if it is mounted read-only, see why: dmesg | tail"
+            cure = f"{made}; if it is mounted read-only, see why: dmesg | tail{_BY_HAND}"
             return do(WHAT, f"{user.name} cannot write to {path}", cure)
     except PermissionError:
-        return do(
-            WHAT, f"{user.name} cannot enter the folders above {path}", "another folder in [record], or chmod o+x them"
-        )
-    return do(WHAT, f"{path} does not exist", f"mount the card, if it is to be there; then {made}")
+        cure = f"another folder in [record], or chmod o+x them{_BY_HAND}"
+        return do(WHAT, f"{user.name} cannot enter the folders above {path}", cure)
+    return do(WHAT, f"{path} does not exist", f"mount the card, if it is to be there; then {made}{_BY_HAND}")
 
 
 def _file_system(path: Path, subject: Subject) -> Finding:
@@ -111,6 +116,16 @@ def _speed(path: Path) -> Finding:
 
 
 # --- the recorder ---
+
+
+def _connected(said: RecordingStatus) -> Finding:
+    """What the zegel air that runs says of its recorder."""
+    if said.reason == "recorder_restarted":
+        cure = f"journalctl -u {UNIT} -n 20, or the terminal of zegel air, says why"
+        return do("recorder", f"the running zegel air has none: {said.text}", cure)
+    if not said.groups and said.reason is None:
+        return ok("recorder", "it begins")
+    return ok("recorder", f"the running zegel air is connected to it; {recording_report.line(said)}")
 
 
 def _recorder(subject: Subject) -> Iterator[Finding]:

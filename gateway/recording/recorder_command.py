@@ -9,6 +9,8 @@ import socket
 from collections import defaultdict
 from pathlib import Path
 
+import msgspec
+
 from gateway import config
 from gateway.errors import ConfigError
 from gateway.loop import hardening, watchdog
@@ -37,12 +39,13 @@ def command(parser: argparse.ArgumentParser) -> None:
         "The table [record] of that file says where: docs/recordings.md. Where no service runs, zegel air starts it."
     )
     parser.add_argument("--config", metavar="air.toml", help="the file that zegel air reads too")
+    parser.add_argument("--folder", type=Path, metavar="DIR", help="where to record; default: the folder of [record]")
     parser.add_argument("--fd", type=int, metavar="N", help="the socket that zegel air started this process with")
     parser.set_defaults(run=_run)
 
 
 def _run(args: argparse.Namespace) -> int:
-    found, device = _settings(config.given(args))
+    found, device = _settings(config.given(args), args.folder)
     hardening.harden()
     hardening.ignore("SIGHUP", "SIGTTOU")
     os.umask(UMASK)
@@ -63,8 +66,8 @@ def _run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _settings(path: Path | None) -> tuple[Record, Path | None]:
-    """The table [record], and the device folder of air."""
+def _settings(path: Path | None, folder: Path | None) -> tuple[Record, Path | None]:
+    """The table [record], with the folder that was given in place of its own, and the device folder of air."""
     values: toml.Values = {}
     for file in config.files(path) if path else []:
         values |= config.read(file)
@@ -74,6 +77,8 @@ def _settings(path: Path | None) -> tuple[Record, Path | None]:
         found = toml.convert(Record, table if isinstance(table, dict) else {}, defaultdict(lambda: where))
     except WrongToml as error:
         raise ConfigError(str(error), hint=settings.HINT) from None
+    if folder:
+        found = msgspec.structs.replace(found, folder=str(folder.absolute()))
     settings.check(found, str(path))
     return found, Path(str(values["device"])) if "device" in values else None
 

@@ -143,8 +143,10 @@ class Service:
                 say("recorder", f"unexpected: {place}; please report this line")
         state = self._state(sealing, now)
         changed = self._told is None or (state.groups, state.reason) != (self._told.groups, self._told.reason)
-        if changed and (self._told or state.reason):
-            say("recorder", f"not recording: {state.text}" if state.reason else "recording")
+        if changed and state.reason and self._listener:  # one that air started leaves that to the alarm of air
+            say("recorder", f"not recording: {state.text}")
+        elif changed and self._told and not state.reason:
+            say("recorder", "recording")
         if self._air and (changed or now - self._told_at >= STATE_EVERY_S):
             self._told, self._told_at = state, now
             self._send(handover.encode(state))

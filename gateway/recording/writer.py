@@ -183,7 +183,7 @@ class Writer:
         """After an error of a sync the system forgets what it could not write: all that does not count is written again."""
         full = error.errno in NO_ROOM
         reason = GapReason.CARD_FULL if full else GapReason.CARD_FAILED
-        text = "card full" if full else f"card failed: {error.strerror or error}"
+        text = "card full" if full else f"card failed: {self._folder}: {(error.strerror or str(error)).lower()}"
         self.trouble, self._retry_at = Trouble(reason, text), now + RETRY_S
         self.leave()
 

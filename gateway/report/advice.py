@@ -26,12 +26,6 @@ STEADY_PER_S = 0.3  # an aircraft on a narrow link sends 0.5 control datagrams a
 WAITS_TOLD_S = 3.0  # a flight controller by TCP; a shorter burst is no fault
 UP = {State.CONNECTED, State.IDLE}
 HEARD = {SessionState.BEATING, SessionState.UNLISTED, SessionState.OPEN, SessionState.DELAYED}  # its beats come now
-NOT_RECORDED_CURES = {
-    "card_full": "exchange the card, or make room on it after the flight",
-    "card_slow": "a faster card is needed; zegel doctor measures it",
-    "card_failed": "see after the flight whether the card is there and can be written",
-    "recorder_restarted": "zegel doctor says why it does not run",
-}
 NOT_REFUSED = {"sent", DropReason.GUARDED}  # of what a ground counts of commands
 HEARTBEAT = "HEARTBEAT"  # as MAVLink's definitions name it
 
@@ -150,8 +144,7 @@ def _not_recorded(status: AirStatus) -> str:
     said = status.recording
     if said.reason is None:
         return ""
-    found = ": ".join(filter(None, (recording_report.why(said), said.text)))
-    return f"NOT RECORDING, {found}: {NOT_RECORDED_CURES[said.reason]}"
+    return f"NOT RECORDING, {recording_report.cause(said)}: {recording_report.cure(said)}"
 
 
 def _little_room(status: AirStatus) -> str:

@@ -89,7 +89,7 @@ class Reason(enum.Enum):
     NO_PICTURE_ABOARD = _State(
         "no picture for {seconds} s: nothing comes to {endpoint}; check the camera, and the program that sends from it"
     )
-    NOT_RECORDED = _State("not all is recorded that should be: {why}; the flight goes on")
+    NOT_RECORDED = _State("not all is recorded that should be: {why}; the flight goes on; {cure}")
     LITTLE_ROOM = _State("the card for recordings has room for less than {minutes} minutes")
     ANNOUNCEMENTS_SLOW = _State(
         "on this narrow link the keys of all stations take {seconds} s, and a station that joins waits that long:"

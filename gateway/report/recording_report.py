@@ -36,6 +36,13 @@ WHY: dict[Why, str] = {
     "not_asked_for": "not asked for",
     "paused": "paused",
 }
+CURES: dict[Why, str] = {
+    "card_full": "exchange the card, or make room on it after the flight",
+    "card_slow": "a faster card is needed; zegel doctor measures it",
+    "card_failed": "see after the flight whether the card is there and can be written",
+    "recorder_restarted": "zegel doctor says why it does not run",
+}
+NEVER_WRITTEN = "zegel doctor says what to do; a zegel air that is started by hand records elsewhere by --record DIR"
 
 
 def report(state: AircraftState, stations: Mapping[int, str], at: float, since_s: float = 0.0) -> RecordingStatus | None:
@@ -66,6 +73,19 @@ def little_room(said: RecordingStatus) -> bool:
 def why(said: RecordingStatus) -> str:
     """In a word or two; empty if all is recorded that should be."""
     return WHY[said.reason] if said.reason else ""
+
+
+def cause(said: RecordingStatus) -> str:
+    """Why, as the recorder says it; aboard alone."""
+    said_why = why(said)
+    return said.text if said.text.startswith(said_why) else ": ".join(filter(None, (said_why, said.text)))
+
+
+def cure(said: RecordingStatus) -> str:
+    """What to do about it; empty if nothing has to be done."""
+    if said.reason == "card_failed" and not said.bytes_written:  # in this session
+        return NEVER_WRITTEN
+    return CURES.get(said.reason, "") if said.reason else ""
 
 
 def line(said: RecordingStatus) -> str:

@@ -100,7 +100,8 @@ Why: TypeAlias = Literal["card_full", "card_slow", "card_failed", "recorder_rest
 class RecordingStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What an aircraft records. `reason`: why something is not recorded that should be, as gateway.recording.reason has it.
 
-    Only aboard: `text`, what fails, for people; datagrams that were `lost`, and `bytes_written`, of this session.
+    Only aboard: the `folder`; `text`, what fails, for people; datagrams that were `lost`, and `bytes_written`, of this
+    session.
     """
 
     key: bool  # the order has a recording key; without one nothing is recorded
@@ -109,6 +110,7 @@ class RecordingStatus(msgspec.Struct, frozen=True, kw_only=True):
     room_s: int | None  # on the card, at the rate of the last minute; None if nothing is written
     reason: Why | None
     paused_by: str | None  # the station whose pause of video is in force
+    folder: str = ""
     text: str = ""
     lost: int | None = None
     bytes_written: int | None = None

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pymavlink.dialects.v20 import common
 
 from gateway.air.record_state import BACK_WITHIN_S, BEGINS_WITHIN_S, CHANGES_BURST, CHANGES_PER_S, RecordState
+from gateway.air.recorder_link import Recorder
 from gateway.air.recording import Recording
 from gateway.core.aircraft_state import NOTHING_WRITTEN, AircraftState
 from gateway.recording import handover, pcap
@@ -51,7 +52,8 @@ class Aboard:
         self.order(recording=(KEY,) if key else ())
         self.recording = Recording(CAMERAS)  # type: ignore[arg-type]
         self.time, self.later = 1_790_000_000, 1e6
-        self.state = RecordState(self.recording, ["/nonexistent"], lambda: self.time, service=folder / "air.sock")
+        recorder = Recorder(["/nonexistent"], folder / "air.sock", "/card")
+        self.state = RecordState(self.recording, recorder, lambda: self.time)
         self.recording.link = self.state
         self.begin(0.0)
 
@@ -257,7 +259,19 @@ def test_no_recorder_is_an_alarm_once_it_has_had_time_to_begin(tmp_path: Path):
     now = BEGINS_WITHIN_S + 1
     made.state.alarm(alarms, now)
     assert made.state.fill(AircraftState(), now) == AircraftState(recorded=0, recorded_ms=int(now * 1000), not_recorded=4)
-    assert said[0].startswith("alarm: not all is recorded that should be: no recorder: no recorder can be reached")
+    assert said[0].startswith("alarm: not all is recorded that should be: no recorder can be reached")
+
+
+def test_a_folder_that_cannot_be_written_is_told_once_with_what_to_do(aboard: Aboard):
+    said: list[str] = []
+    alarms, text = Alarms(said.append), "card failed: /card: permission denied"
+    for now in (1.0, 2.0):
+        aboard.says(now, groups=[], reason=3, text=text, room_s=None, bytes_written=0)
+        aboard.state.alarm(alarms, now)
+    begins = f"alarm: not all is recorded that should be: {text}; the flight goes on; zegel doctor says what to do"
+    assert [line.startswith(begins) for line in said] == [True]
+    assert "--record DIR" in said[0]
+    assert aboard.state.status(2.0).folder == "/card"
 
 
 def test_a_recorder_that_is_gone_is_told_when_it_does_not_come_back(aboard: Aboard):

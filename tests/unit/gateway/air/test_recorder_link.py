@@ -14,7 +14,8 @@ import msgspec
 import pytest
 
 from gateway.air import recorder_link
-from gateway.air.recorder_link import RecorderLink
+from gateway.air.recorder_link import SERVICE, Recorder, RecorderLink
+from gateway.errors import ConfigError
 from gateway.recording import handover
 from gateway.recording.group import Group
 from gateway.recording.handover import Armed, Clock, Close, Epoch, Session, Sign, Signed, State, Wanted
@@ -72,7 +73,8 @@ def peer(tmp_path: Path) -> Iterator[Peer]:
 
 def link_to(path: Path, sign: Callable[[bytes], bytes] = lambda _: b"", words: list[str] | None = None) -> RecorderLink:
     lines: list[str] = []
-    made = RecorderLink(["/nonexistent"] if words is None else words, sign, Stages(), lines.append, path)
+    recorder = Recorder(["/nonexistent"] if words is None else words, path)
+    made = RecorderLink(recorder, sign, Stages(), lines.append)
     made.lines = lines  # type: ignore[attr-defined]
     return made
 
@@ -167,11 +169,27 @@ def test_where_only_a_service_records_air_waits_for_it_and_starts_none(tmp_path:
     peer.close()
 
 
-def test_the_service_of_the_package_starts_no_recorder(monkeypatch: pytest.MonkeyPatch):
+def test_the_service_of_the_package_starts_no_recorder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     monkeypatch.setenv("RUNTIME_DIRECTORY", "/run/zegel")
-    assert recorder_link.words(None) == []
+    assert recorder_link.recorder(None, "/card") == Recorder(folder="/card")
+    with pytest.raises(ConfigError, match=r"zegel-recorder\.service records for this service"):
+        recorder_link.recorder(None, "/card", tmp_path / "mine")
+    assert not (tmp_path / "mine").exists()
     monkeypatch.setenv("RUNTIME_DIRECTORY", "/run/another")
-    assert recorder_link.words(Path("air.toml"))[-3:] == ["recorder", "--config", "air.toml"]
+    found = recorder_link.recorder(Path("air.toml"), "/card")
+    assert [*found.words][-5:] == ["recorder", "--config", "air.toml", "--folder", "/card"]
+    assert (found.service, found.folder) == (SERVICE, "/card")
+
+
+def test_in_a_folder_that_a_person_named_no_service_records(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.chdir(tmp_path)
+    found, folder = recorder_link.recorder(None, "/card", Path("mine")), tmp_path / "mine"
+    assert [*found.words][-3:] == ["recorder", "--folder", str(folder)]
+    assert (found.service, found.folder, folder.is_dir()) == (None, str(folder), True)
+    link = RecorderLink(found._replace(words=[sys.executable, "-c", CHILD]), lambda _: b"", Stages(), lambda _: None)
+    link.begin(SESSION, WANTED, CLOCK)
+    until(link, lambda: link.said is not None)
+    link.end()
 
 
 def test_the_end_of_the_session_is_said(peer: Peer, tmp_path: Path):

@@ -14,11 +14,13 @@ from gateway.board.live import Live
 from gateway.board.subject import Subject, default_path
 from gateway.config import AirConfig
 from gateway.recording.settings import Record
+from gateway.report.role_status import AirStatus
 from keys.commands.account import Account, caller
 from keys.grant import Profile
 from keys.order_station import OrderRecording
 from tests.agency import NOW, public
 from tests.system.card import Card
+from tests.unit.gateway.report.statuses import air, recording
 from tests.unit.keys.disk import only_root
 from tests.unit.keys.folders.test_device import device, path, signed
 
@@ -130,6 +132,27 @@ def test_what_other_programs_need_is_no_room(recorded, folder, monkeypatch):
 def test_a_slow_card_is_told(recorded, folder, monkeypatch, speed):
     monkeypatch.setattr(card_speed, "measure", lambda _: speed)
     assert "two good cameras need 20 Mbit/s" in wrong(looked(recorded, folder))
+
+
+@pytest.mark.parametrize(
+    ("more", "state", "said"),
+    [
+        ({}, State.OK, "the running zegel air is connected to it; recording since 14:13 UTC: video A, telemetry"),
+        ({"groups": []}, State.OK, "it begins"),
+        ({"groups": [], "reason": "card_full"}, State.OK, "is connected to it; NOT RECORDING: card full"),
+        (
+            {"groups": [], "reason": "recorder_restarted", "text": "the recorder is gone"},
+            State.DO,
+            "the running zegel air has none: the recorder is gone",
+        ),
+    ],
+)
+def test_a_running_aircraft_says_whether_it_has_a_recorder_and_where_it_writes(recorded, folder, more, state, said):
+    running: AirStatus = air(recording=recording(folder=str(folder), **more))
+    *_, found = findings = looked(recorded, Path("/none"), live=FLYING, running=running)
+    assert (found.what, found.state) == ("recorder", state)
+    assert said in found.text
+    assert f"{folder} is on" in "\n".join(each.text for each in findings)
 
 
 @pytest.mark.parametrize(
