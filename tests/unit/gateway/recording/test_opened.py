@@ -283,12 +283,12 @@ def test_what_is_no_plain_file_is_not_read(flight):
 def test_what_a_card_claims_and_does_not_have_costs_nothing(tmp_path, monkeypatch):
     """Files with holes: as long as no card is, of which a card has not one byte."""
     written, held = cards.flight(tmp_path)
-    with (written.folder / "headers.cbor").open("ab") as copies:
-        copies.truncate(1 << 43)
     (segment, *_) = (each for each in the_session(tmp_path).segments if each.leaf)
     huge = dataclasses.replace(segment, leaf=dataclasses.replace(segment.leaf, length=1 << 43))
     with the_session(tmp_path).path(segment).open("ab") as file:
         file.truncate(1 << 43)
+    with (written.folder / "headers.cbor").open("ab") as copies:
+        copies.truncate(1 << 43)
     monkeypatch.setattr(sequence, "items", _few(sequence.items))
     monkeypatch.setattr(opening, "sha256", lambda *_: pytest.fail("a segment that no aircraft writes is read"))
     session = the_session(tmp_path)
