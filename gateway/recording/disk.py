@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
+import stat
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 FOLDER_MODE, FILE_MODE = 0o700, 0o600
 PIECES_MAX = 512  # of one call; the system takes 1,024
-_WRITE = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+_CAUTIOUS = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK  # a pipe that somebody put there is an error, not a wait
+_WRITE = os.O_WRONLY | os.O_CREAT | _CAUTIOUS
+_READ = os.O_RDONLY | _CAUTIOUS
 
 
 class Disk:
@@ -25,8 +28,11 @@ class Disk:
         self._handles: set[int] = set()
 
     def make_folder(self, path: Path) -> None:
-        """One that exists is no error; one whose parent does not exist is."""
-        path.mkdir(FOLDER_MODE, exist_ok=True)
+        """One that exists is no error; one whose parent does not exist is, and a link in the place of either."""
+        _require_folder(path.parent)
+        with contextlib.suppress(FileExistsError):
+            path.mkdir(FOLDER_MODE)
+        _require_folder(path)
 
     def is_mount(self, path: Path) -> bool:
         """Whether a card of its own is here."""
@@ -103,6 +109,12 @@ class Disk:
         """Bytes that may still be written here."""
         found = os.statvfs(folder)
         return found.f_bavail * found.f_frsize
+
+
+def _require_folder(path: Path) -> None:
+    """Where others may write too, a link could lead anywhere that the recorder may write."""
+    if not stat.S_ISDIR(path.lstat().st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, "a link or file is in the place of a folder", str(path))
 
 
 def _syncfs() -> Callable[[int], None] | None:

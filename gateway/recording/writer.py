@@ -49,7 +49,7 @@ class Writer:
     """
 
     def __init__(self, disk: Disk, folder: Path, keep_free: int) -> None:
-        self._disk, self._folder, self._keep_free = disk, folder, keep_free
+        self._disk, self._folder, self._keep_free = disk, folder.resolve(), keep_free  # the settings may name a link
         self._batches: deque[Batch] = deque()
         self._session: SessionFiles | None = None
         self._on_card: OnCard | None = None

@@ -192,3 +192,40 @@ def test_what_air_does_not_say_is_refused_and_the_recorder_goes_on(peer, message
     peer.put(Group.FLIGHT, [b"frame"])
     peer.wait(peer.cuts)
     assert contents(recorder_peer.read(peer.folder, peer.air).counted[Group.FLIGHT]) == [b"frame"]
+
+
+def test_a_link_or_a_pipe_that_somebody_plants_is_not_followed_and_not_waited_for(peer):
+    """Where others may write to the folder of recordings, as on a card without owners."""
+    peer.put(Group.FLIGHT, [b"before"])
+    peer.wait(peer.cuts)
+    session, elsewhere = paths.session(peer.folder, peer.air.session_id), peer.folder.parent / "elsewhere"
+    elsewhere.mkdir()
+    moved = session.rename(peer.folder / "moved")
+    session.symlink_to(elsewhere)
+    peer.put(Group.FLIGHT, [b"link"])
+    peer.wait(lambda: peer.said[-1].reason == GapReason.CARD_FAILED)
+    assert not [*elsewhere.iterdir()]
+    session.unlink()
+    moved.rename(session)
+    (recording,) = session.glob("rec-*")
+    peer.wait(lambda: peer.said[-1].reason == 0 and len(peer.cuts()) == 2)
+    pipes = [recording / f"{number:08d}.cbl" for number in range(2, 8)]
+    for pipe in pipes:
+        os.mkfifo(pipe)
+    peer.put(Group.FLIGHT, [b"pipe"])
+    peer.wait(lambda: peer.said[-1].reason == GapReason.CARD_FAILED)
+    for pipe in pipes:
+        pipe.unlink()
+    peer.end()
+    found = recorder_peer.read(peer.folder, peer.air)
+    assert contents(found.counted[Group.FLIGHT]) == [b"before", b"link", b"pipe"]
+    assert not found.wrong
+
+
+def test_the_folder_of_the_settings_may_be_a_link(tmp_path):
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "card").symlink_to(tmp_path / "disk")
+    with Peer(tmp_path / "card") as peer:
+        peer.tell(peer.air.session)
+        peer.put(Group.FLIGHT, [b"frame"])
+        peer.wait(peer.cuts)
