@@ -16,6 +16,7 @@ from gateway.recording.group import Group
 
 WAKE = 131_072  # bytes: for so many the sealing thread is woken
 OVERHEAD = 128  # bytes of memory that a message takes besides its own
+STRUCTURES_UP_TO = 2  # times the limit: structures are few, and what is recorded depends on each, so they may exceed it
 
 
 class Lost(NamedTuple):
@@ -49,20 +50,24 @@ class Queue:
 
     # --- the reading thread ---
 
-    def put(self, message: bytes, now: float) -> None:
-        """Never waits. A data message that finds no room is lost, and counted."""
+    def put(self, message: bytes, now: float) -> bool:
+        """Never waits. A data message that finds no room is lost, and counted; False if a structure finds none."""
         is_data = message[:1] == bytes([handover.DATA])
         size = len(message) + OVERHEAD
         with self._changed:
-            if self._bytes + self._kept + size > self._limit and is_data:
+            total = self._bytes + self._kept + size
+            if total > self._limit and is_data:
                 self._lose(message)
-                return
+                return True
+            if total > STRUCTURES_UP_TO * self._limit:
+                return False
             if self._lost and is_data:
                 self._tell_lost(message, now)
             self._entries.append((now, message))
             self._bytes += size
             if not is_data or self._bytes >= WAKE:
                 self._wake()
+        return True
 
     def end(self, now: float) -> None:
         """The connection is gone."""

@@ -112,8 +112,10 @@ class Service:
                 return
             if size > handover.MESSAGE_MAX and self._buffer[0] == handover.DATA:
                 self.rejected += 1
-            else:
-                self._queue.put(bytes(self._buffer[:size]), now)
+            elif not self._queue.put(bytes(self._buffer[:size]), now):
+                say("recorder", "zegel air says more than it should: its connection is closed")
+                self._lose(now)
+                return
 
     def _lose(self, now: float) -> None:
         if self._air:
