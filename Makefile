@@ -120,7 +120,7 @@ lock: .venv/ready
 # If there is no compiler or no libssl-dev, this says so and makes nothing: the same work is done in Python.
 NATIVE = gateway/native
 native: $(NATIVE)/zegel-seal.so
-$(NATIVE)/zegel-seal.so: $(NATIVE)/turn.c $(NATIVE)/wait.c packaging/native
+$(NATIVE)/zegel-seal.so: $(NATIVE)/turn.c $(NATIVE)/wait.c $(NATIVE)/stage.c packaging/native
 	@packaging/native $(NATIVE)
 
 .venv/ready: setup.cfg pyproject.toml | native

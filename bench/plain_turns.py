@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from bench.pair import Pair
 from gateway import clock
 from gateway.air import plain_video as aboard
+from gateway.air.recording import Recording
 from gateway.batch import Batch
 from gateway.core.ground.paths import Paths
 from gateway.core.wire import LINK_MTU
@@ -40,7 +41,8 @@ class PlainTurns:
         self._to_camera, (self._camera, self._to_link), (self._link, to_player) = to_camera, air, ground
         self._film, self._aboard, self._below = Batch(), Batch(), Batch()
         self._up, self._down = Poller(air), Poller(ground)
-        self._seals = aboard.PlainVideo([self._camera], [self._to_link], self._aboard, LINK_MTU, native=True)
+        ends = [self._camera], [self._to_link], Recording([self._camera])
+        self._seals = aboard.PlainVideo(*ends, self._aboard, LINK_MTU, native=True)
         self._opens = below.PlainVideo([self._link], [to_player], self._below, self.pair.opener, Paths(1), native=True)
 
         self._pace, self._cameras = Pace(self._up, {}), [(LANE, self._camera)]

@@ -29,16 +29,21 @@ from gateway.native.library import Library
 from gateway.native.open import OpenTurn
 from gateway.native.seal import SealTurn
 from gateway.native.structures import Open, Seal
+from gateway.recording import stage
+from gateway.recording.group import Group, Port
+from gateway.recording.stage import Stages
 from keys.keyring import REJECT_AFTER_PACKETS, KeyExhausted, SendKey
 from keys.lanes import VIDEO_LANES, Lane
 from keys.policy import Policy
 from keys.replay import DOWNLINK_WINDOW
 from tests.memory_link import Station, World, lossy, mavlink_frame
+from tests.stage_reader import Recorder, empty
 
 LARGEST = 1449  # plaintext of a datagram of video, for a link of 1,472 bytes
 SIZES = (0, 1, 60, 700, 1_177, 1_177, 1_177, LARGEST)
 # Where the counter of a header grows, where the window begins anew, and where counters end.
 WIDTHS = (6, 254, 65_534, DOWNLINK_WINDOW - 2, (1 << 24) - 2, REJECT_AFTER_PACKETS - 2)
+MESSAGES = 2  # that wait for the recorder
 FAR = 1 << 40  # of a time that never comes
 ROUNDS, TRIES = 60, 5
 
@@ -109,7 +114,7 @@ class Pace:
 
 
 class Camera:
-    """One camera, its lane and its link, aboard. `in_c`: where it is plain."""
+    """One camera, its lane, its link and its recorder, aboard. `in_c`: where it is plain."""
 
     def __init__(self, library: Library | None) -> None:
         self.port, self.sink = free_port(), udp_socket()
@@ -117,7 +122,13 @@ class Camera:
         self.link = tick(open_link(parse(f"udpout:{HOST}:{port_of(self.sink)}")), State.CONNECTED)
         self.batch = Batch()
         self.turn_in_c = SealTurn(library, self.camera, self.batch) if library else None
+        self.recorder, self.stages = Recorder(), Stages([Group.VIDEO_B])
+        self.stages.want(Group)
+        self.stages._words[self.stages._at[Group.VIDEO_B] + stage.ROOM] = MESSAGES  # so that some are lost
+        if self.turn_in_c is not None:
+            self.turn_in_c.record(self.stages, Group.VIDEO_B)
         self.in_c, self.exhausted, self.sealed_in_c = False, 0, 0
+        self.later = clock.now() + FAR
 
     def begin(self, base_key: bytes, kid: int, session_id: bytes) -> None:
         self.key, self.session_id, self.sealer = SendKey(base_key, kid), session_id, Sealer(session_id)
@@ -146,6 +157,7 @@ class Camera:
         """As gateway.air.role does it."""
         if not self.camera.receive_into(self.batch, now):
             return False
+        self.stages.add_batch(Group.VIDEO_B, Port.VIDEO_B, self.batch, now)
         self.batch.keep(np.flatnonzero(self.batch.lengths[: self.batch.count] <= LARGEST))
         try:
             self.sealer.seal(self.key, self.batch)
@@ -157,7 +169,23 @@ class Camera:
     def state(self) -> tuple[object, ...]:
         if self.turn_in_c is not None:
             self.turn_in_c.collect(clock.now())
-        return self.key.next_ctr, self.exhausted, self.camera.counters, self.link.counters
+        self.record()
+        lost = self.recorder.lost[Group.VIDEO_B]
+        return self.key.next_ctr, self.exhausted, self.camera.counters, self.link.counters, lost
+
+    def record(self) -> list[bytes]:
+        """What a recorder gets that connects now, without times; they go forward."""
+        self.stages.connect(self.recorder.air)
+        self.later += 1.0
+        empty(self.stages, self.recorder, self.later)
+        self.stages.connect(None)
+        records = self.recorder.records[Group.VIDEO_B]
+        times = [each.time_ns for each in records]
+        assert times == sorted(times)
+        assert all(0 < time <= clock.now() * 1e9 for time in times)
+        contents = [b"%d " % each.port + each.content for each in records]
+        records.clear()
+        return contents
 
     def close(self) -> None:
         if self.turn_in_c is not None:
@@ -165,6 +193,8 @@ class Camera:
         self.camera.close()
         self.link.close()
         self.sink.close()
+        self.recorder.air.close()
+        self.recorder.made.close()
 
 
 class Link:
@@ -411,6 +441,9 @@ class Cameras:
                 one, other = (end.empty() for end in self.ends)
             assert one == other
             datagrams = datagrams[some:]
+            if rng.random() < 0.6:  # else more waits than there is room for
+                one, other = (end.record() for end in self.ends)
+                assert one == other, "what is recorded differs"
 
     def compare(self) -> None:
         same(*(end.state() for end in self.ends))

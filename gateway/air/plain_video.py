@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from gateway import clock
+from gateway.air.recording import Recording
 from gateway.batch import Batch
 from gateway.core.air.announcer import Announcer
 from gateway.core.wire import DOWNLINK_OVERHEAD
@@ -38,10 +39,17 @@ class Came(NamedTuple):
 
 
 class PlainVideo:
-    """Of all cameras, to `links`. `why_python`: why Python does it all; empty if C takes the plain turns."""
+    """Of all cameras, to `links` and the recorder. `why_python`: why Python does it all; empty if C takes plain turns."""
 
     def __init__(
-        self, cameras: Sequence[Endpoint], links: Sequence[Endpoint], batch: Batch, mtu: int, *, native: bool
+        self,
+        cameras: Sequence[Endpoint],
+        links: Sequence[Endpoint],
+        recording: Recording,
+        batch: Batch,
+        mtu: int,
+        *,
+        native: bool,
     ) -> None:
         self._links = [link for link in links if isinstance(link, Direct)]
         self._largest = mtu - DOWNLINK_OVERHEAD
@@ -57,6 +65,8 @@ class PlainVideo:
         if not self.why_python:
             found = [camera for camera in cameras if isinstance(camera, Direct) and isinstance(camera, Endpoint)]
             self._turns = {camera: _Turn(SealTurn(library, camera, batch), [camera, *self._links]) for camera in found}
+            for camera, turn in self._turns.items():
+                turn.seal.record(recording.stages, recording.groups[camera])
             self._wait = Wait(library)
 
     def wait(

@@ -61,6 +61,7 @@ class Recording:
         self.is_on = bool(order.recording) and self.link is not None
         self.stages.hand_over(now)
         self.stages.begin(announcer.began)
+        self.want(set())
         if self.link is not None:
             self.link.begin(announcer)
 

@@ -106,7 +106,8 @@ class Air:
         self.oversize = Oversize(self.cameras, settings.mtu, self.alarms)
         self.state = OwnState(None if settings.no_fc else self.fc, self.cameras)
         self._batch = Batch(settings.batch, settings.few)
-        self.plain_video = PlainVideo(self.cameras, self.downlink.wide, self._batch, settings.mtu, native=settings.native)
+        ends = self.cameras, self.downlink.wide, self.recording
+        self.plain_video = PlainVideo(*ends, self._batch, settings.mtu, native=settings.native)
         self._bundles = Batch(settings.batch // len(TELEMETRY_LANES), settings.few)  # for each lane, they fill one
         self._housekeep_at = self._status_at = self._control_at = 0.0
         self._due: float | None = None  # the next deadline; None if it has to be found again
@@ -185,7 +186,7 @@ class Air:
 
     def _plain_turns(self) -> None:
         """Those of C, until another one is due. What C leaves goes before anything else comes into the one batch of all."""
-        if self.plain_video.why_python or self._pad_video or self.recording.is_on:
+        if self.plain_video.why_python or self._pad_video:
             return
         self._due = self._deadline()
         with self.barrier:
@@ -304,7 +305,7 @@ class Air:
 
     def _relay_camera(self, lane: Lane, camera: Endpoint, now: float) -> int:
         """How many datagrams came."""
-        in_c = self.plain_video.relay(camera, lane, self.announcer, now, padded=self._pad_video or self.recording.is_on)
+        in_c = self.plain_video.relay(camera, lane, self.announcer, now, padded=self._pad_video)
         if in_c is not None:
             return in_c
         if count := camera.receive_into(self._batch, now):

@@ -15,7 +15,7 @@ from pathlib import Path
 from gateway.native.structures import KEY_SIZE, Cipher, Wait
 
 SOURCE = Path(__file__).with_name("turn.c")
-SOURCES = (SOURCE, SOURCE.with_name("wait.c"))
+SOURCES = (SOURCE, SOURCE.with_name("wait.c"), SOURCE.with_name("stage.c"))
 # Next to the source, as `make` builds it; where `make install` puts it; and the package.
 FOLDERS = (SOURCE.parent, Path("/usr/local/lib/zegel"), Path("/usr/lib/zegel"))
 OFF = "ZEGEL_NATIVE"  # "0" in the environment turns it off, for tests and measurements

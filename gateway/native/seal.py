@@ -13,6 +13,8 @@ from gateway.endpoints.direct import Direct, Left
 from gateway.native.ends import collect_source, collect_targets, end_of, fill_source, fill_targets, targets_of
 from gateway.native.library import Library
 from gateway.native.structures import FAILED, READ, UNSENT, Seal
+from gateway.recording.group import PORTS, Group
+from gateway.recording.stage import Stages
 from keys.keyring import REJECT_AFTER_PACKETS, SendKey
 
 
@@ -28,8 +30,14 @@ class SealTurn:
         self._key: SendKey | None = None
         self._links: list[Direct] = []
         self._name = b""
+        self._stages: Stages | None = None  # C has its address
         self.late = self.failed = 0  # datagrams that were dropped after a standstill; that OpenSSL did not seal
         library.make(self._in_c.cipher)
+
+    def record(self, stages: Stages, group: Group) -> None:
+        """Copy what comes there before it is sealed, whenever this group is wanted, and hand over what waits."""
+        self._stages = stages
+        self._in_c.stages, self._in_c.group, self._in_c.port = stages.address, stages.place(group), PORTS[group][0]
 
     def prepare(self, key: SendKey, session_id: bytes, largest: int, links: Sequence[Direct], until: float) -> bool:
         """Whether the next turns are plain: until this time, of the camera's one sender, to all receivers of the links."""

@@ -96,6 +96,9 @@ class Seal(ctypes.Structure):
         ("counter", c_void_p),
         ("reject_after", c_uint64),
         ("largest", c_uint64),
+        ("stages", c_void_p),
+        ("group", c_int32),
+        ("port", c_int32),
         ("to", Out),
     )
 

@@ -9,8 +9,8 @@
      2  `header`      what the next header of a lane must be; a datagram that begins with it needs no other check
      3  `seal_one`, `open_one`   AES-256-GCM by OpenSSL, in place; what fails is wiped in the same breath
      4  `send_all`    to each target, runs of one size as one (UDP_SEGMENT); what is late after a standstill is dropped
-     5  `seal_turn`   does this with a batch of one sender if each datagram fits the link and has a counter left.
-                      Otherwise the whole batch is READ, and Python seals it
+     5  `seal_turn`   does this with a batch of one sender if each datagram fits the link and has a counter left, and first
+                      stages what is recorded (stage.c). Otherwise the whole batch is READ, and Python does it all
         `open_turn`   does this while each datagram is the next of its lane; the window moves after the tag verified.
                       The first other one is READ, and Python takes it and all that follow, in order
 
@@ -252,12 +252,18 @@ static bool send_all(struct out *o, struct source *s, double began) {
 /* --- 5: the turn --- */
 
 #ifdef SEAL
+struct stages;
+void record(struct stages *, int group, int port, double now, const uint8_t *content, int size); /* stage.c */
+void hand_over(struct stages *, double now);
+
 struct seal {                 /* one camera and its lane */
     struct source from;
     struct cipher cipher;
     uint64_t *counter;        /* of the send key */
     uint64_t reject_after;    /* REJECT_AFTER_PACKETS */
     uint64_t largest;         /* the plaintext that the link carries */
+    struct stages *stages;    /* where what came is recorded; NULL if nowhere */
+    int32_t group, port;      /* the camera's place in it, and the port of its records */
     struct out to;
 };
 
@@ -282,14 +288,18 @@ int seal_turn(struct seal *s) {
         int length = (int)s->from.messages[i].msg_len;
         uint64_t ctr = (*s->counter)++;
         int size = header(head, s->cipher.kid, ctr);
+        if (s->stages && PLANTED_BUG != 9) record(s->stages, s->group, s->port, began, plain, length);
         if (PLANTED_BUG == 7) memcpy(s->to.controls, plain, (size_t)length); /* a needless copy */
         s->from.received++;
         s->from.received_bytes += (uint64_t)length;
         if (seal_one(&s->cipher, plain, length, head, size, ctr)) put(&s->to, plain - size, (size_t)(size + length + TAG));
         else s->from.failed++;
+        if (s->stages && PLANTED_BUG == 9) record(s->stages, s->group, s->port, began, plain, length);
     }
     if (got < s->from.most) s->from.since = began;
-    return send_all(&s->to, &s->from, began) ? got : UNSENT;
+    bool sent = send_all(&s->to, &s->from, began);
+    if (s->stages) hand_over(s->stages, began);
+    return sent ? got : UNSENT;
 }
 #else
 struct lane {                 /* one that one session may open */

@@ -84,6 +84,11 @@ class Stages:
         for group, at in self._at.items():
             self._words[at + WANTED] = group in wanted
 
+    @staticmethod
+    def place(group: Group) -> int:
+        """Which of the stages in memory is that of the group, for C."""
+        return [*Group].index(group)
+
     # --- 1: what came ---
 
     def add(self, group: Group, port: int, contents: Iterable[bytes | memoryview], now: float) -> None:

@@ -23,13 +23,15 @@ ROOT = Path(__file__).parents[4]
 MILLIONS = 1_000_000  # datagrams to each of the two
 FEWER = 100_000
 RUNTIME = {"address": "libasan.so", "undefined": "libubsan.so"}
-PLANTED = {  # turn.c: PLANTED_BUG
+PLANTED = {  # turn.c, stage.c: PLANTED_BUG
     1: "a header that does not grow where its counter does",
     2: "what failed its tag is not wiped",
     3: "a key that seals one datagram too many",
     4: "a datagram one beyond the beat is opened",
     5: "one datagram more than there is room for",
     6: "two slots more than the window has",
+    8: "a datagram that is not recorded, and not counted",
+    9: "the sealed datagram is recorded, not what came",
 }
 SEEN_BY_A_FUZZER = {number: PLANTED[number] for number in (4, 5, 6)}
 # An input to begin with: messages of genuine datagrams, the headers of each equally long, one datagram too many in a turn.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import random
-import socket
 import struct
 from collections.abc import Iterator
 
@@ -15,41 +14,12 @@ from gateway.recording import pcap
 from gateway.recording.group import Group, Port
 from gateway.recording.handover import DATA, HEAD, MESSAGE_MAX, Close, encode, from_air
 from gateway.recording.stage import HAND_OVER_EVERY_S, MESSAGES, MESSAGES_OF_FLIGHT, SAID_MAX, Stages
+from tests.stage_reader import Recorder, empty
 
 BEGAN = 1_000.0
+LATER = BEGAN + 3_600.0
 SIZE = 1_200
 SAID = Close(7, 1)
-
-
-class Recorder:
-    """The other end. `records`, `lost`: of each group, as received."""
-
-    def __init__(self) -> None:
-        self.air, self.made = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.made.setblocking(False)
-        self.records: dict[int, list[pcap.Record]] = {group: [] for group in Group}
-        self.lost = dict.fromkeys(Group, 0)
-        self.messages: list[bytes] = []
-
-    def read(self) -> int:
-        """What waits; how many messages."""
-        before = len(self.messages)
-        while True:
-            try:
-                message = self.made.recv(1 << 20)
-            except BlockingIOError:
-                return len(self.messages) - before
-            if not message:
-                return len(self.messages) - before
-            self.messages.append(message)
-            if message[0] == DATA:
-                _, group, _, lost = HEAD.unpack_from(message)
-                assert len(message) <= MESSAGE_MAX
-                self.records[group] += pcap.read(message, HEAD.size)
-                self.lost[Group(group)] += lost
-
-    def contents(self, group: Group) -> list[bytes]:
-        return [record.content for record in self.records[group]]
 
 
 @pytest.fixture
@@ -72,19 +42,11 @@ def stages_of(recorder: Recorder, *cameras: Group) -> Stages:
     return made
 
 
-def empty(stages: Stages, recorder: Recorder, now: float = BEGAN + 3600.0) -> None:
-    """Until nothing waits."""
-    stages.hand_over(now)
-    while recorder.read():
-        now += HAND_OVER_EVERY_S
-        stages.hand_over(now)
-
-
 def test_what_was_added_comes_out_with_its_time_and_port(stages: Stages, recorder: Recorder):
     stages.add(Group.FLIGHT, Port.TELEMETRY, [b"one", b"three"], BEGAN + 1.5)
     stages.add(Group.FLIGHT, Port.EVENT, [b"{}"], BEGAN + 2.0)
     stages.add(Group.VIDEO_A, Port.VIDEO_A, [b""], BEGAN - 1.0)
-    empty(stages, recorder)
+    empty(stages, recorder, LATER)
     assert recorder.records[Group.FLIGHT] == [
         (1_500_000_000, 14550, b"one"),
         (1_500_000_000, 14550, b"three"),
@@ -101,7 +63,7 @@ def test_a_batch_of_any_sizes_is_in_the_records(stages: Stages, recorder: Record
         batch.hold(datagrams)
         stages.add_batch(Group.VIDEO_B, Port.VIDEO_B, batch, BEGAN)
         sent += datagrams
-    empty(stages, recorder)
+    empty(stages, recorder, LATER)
     assert recorder.contents(Group.VIDEO_B) == sent
 
 
@@ -109,14 +71,14 @@ def test_messages_hold_whole_records(stages: Stages, recorder: Recorder):
     """The last one that fits fills a message to the last byte."""
     fits = MESSAGE_MAX - HEAD.size - pcap.OVERHEAD
     stages.add(Group.FLIGHT, Port.TELEMETRY, [bytes(fits), b"next", bytes(fits - 1), b"", bytes(fits)], BEGAN)
-    empty(stages, recorder)
+    empty(stages, recorder, LATER)
     assert [*map(len, recorder.contents(Group.FLIGHT))] == [fits, 4, fits - 1, 0, fits]
     assert len(recorder.messages[0]) == MESSAGE_MAX
 
 
 def test_what_fits_no_message_is_lost(stages: Stages, recorder: Recorder):
     stages.add(Group.FLIGHT, Port.EVENT, [bytes(MESSAGE_MAX - HEAD.size - pcap.OVERHEAD + 1)], BEGAN)
-    empty(stages, recorder)
+    empty(stages, recorder, LATER)
     assert (recorder.lost[Group.FLIGHT], recorder.contents(Group.FLIGHT)) == (1, [])
 
 
@@ -128,7 +90,7 @@ def test_it_is_handed_over_at_most_every_20_ms(stages: Stages, recorder: Recorde
         stages.hand_over(now)
         now += HAND_OVER_EVERY_S / 3.9
     assert recorder.read() == 2 * 3
-    empty(stages, recorder)
+    empty(stages, recorder, LATER)
     assert len(recorder.contents(Group.FLIGHT)) == len(recorder.contents(Group.VIDEO_A)) == 10
 
 
@@ -145,7 +107,7 @@ def test_of_a_recorder_that_does_not_read_each_loss_is_counted(recorder: Recorde
             stages.add(Group.FLIGHT, Port.TELEMETRY, [struct.pack("<I", number)], now)
         stages.hand_over(now)
         now += HAND_OVER_EVERY_S / 2
-    empty(stages, recorder)
+    empty(stages, recorder, LATER)
     for group in groups:
         assert len(recorder.contents(group)) + recorder.lost[group] == sent
         assert 0 < len(recorder.contents(group)) < sent
@@ -161,7 +123,7 @@ def test_a_loss_that_nothing_follows_is_told_too(stages: Stages, recorder: Recor
     stages.lose(Group.VIDEO_A, 3)
     stages.want([Group.FLIGHT])
     stages.lose(Group.VIDEO_A, 3)
-    empty(stages, recorder)
+    empty(stages, recorder, LATER)
     assert recorder.lost[Group.VIDEO_A] == 3
     assert [*map(len, recorder.messages)] == [HEAD.size]
 
@@ -181,7 +143,7 @@ def test_a_group_that_is_not_wanted_is_left_out(stages: Stages, recorder: Record
     stages.add(Group.VIDEO_A, Port.VIDEO_A, [b"pause"], BEGAN)
     stages.want(Group)
     stages.add(Group.VIDEO_A, Port.VIDEO_A, [b"go on"], BEGAN)
-    empty(stages, recorder)
+    empty(stages, recorder, LATER)
     assert recorder.contents(Group.VIDEO_A) == [b"go on"]
 
 
@@ -189,7 +151,7 @@ def test_a_structure_comes_between_what_came_before_it_and_after_it(stages: Stag
     stages.add(Group.FLIGHT, Port.TELEMETRY, [b"before"], BEGAN)
     stages.say(encode(SAID))
     stages.add(Group.FLIGHT, Port.TELEMETRY, [b"after"], BEGAN)
-    empty(stages, recorder)
+    empty(stages, recorder, LATER)
     before, said, after = recorder.messages
     assert (before[-6:], from_air(said), after[-5:]) == (b"before", SAID, b"after")
 
@@ -200,7 +162,7 @@ def test_a_structure_that_waits_goes_before_records(stages: Stages, recorder: Re
         stages.say(encode(SAID))
     stages.begin(BEGAN)
     stages.add(Group.FLIGHT, Port.TELEMETRY, [b"of the next session"], BEGAN)
-    empty(stages, recorder)
+    empty(stages, recorder, LATER)
     kinds = [message[0] for message in recorder.messages]
     assert kinds.index(DATA) == len(kinds) - 1
 
@@ -218,7 +180,7 @@ def test_what_waits_when_a_session_ends_is_lost_and_counted(stages: Stages, reco
     stages.begin(BEGAN + 10.0)
     stages.connect(recorder.air)
     stages.add(Group.FLIGHT, Port.TELEMETRY, [b"new"], BEGAN + 11.0)
-    empty(stages, recorder)
+    empty(stages, recorder, LATER)
     assert recorder.records[Group.FLIGHT] == [(1_000_000_000, 14550, b"new")]
     assert recorder.lost[Group.FLIGHT] == 5
 
@@ -233,5 +195,5 @@ def test_a_recorder_that_is_gone_is_an_error_until_the_next(stages: Stages, reco
     other = Recorder()
     with other.air, other.made:
         stages.connect(other.air)
-        empty(stages, other)
+        empty(stages, other, LATER)
         assert (stages.error, other.contents(Group.FLIGHT)) == (0, [b"kept"])
