@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import shutil
@@ -14,6 +15,8 @@ import pytest
 from gateway.native import library
 from gateway.native.library import Library, Unavailable
 from gateway.native.structures import KEY_SIZE, Cipher, Open, Seal
+from gateway.recording.group import Group
+from gateway.recording.stage import HEAD_WORDS, STAGE_WORDS
 
 ROOT = Path(__file__).parents[4]
 
@@ -132,3 +135,9 @@ def test_a_key_is_in_one_place_that_is_wiped(sealing: Library):
 def test_a_key_that_openssl_does_not_take_is_an_error(sealing: Library):
     with pytest.raises(MemoryError):
         sealing.take_key(Cipher(), bytes(KEY_SIZE), bytes(12), 0x1A4, bytes(16))
+
+
+def test_the_words_of_the_stages_are_the_structures_of_c(sealing: Library):
+    loaded = ctypes.CDLL(str(sealing.path))
+    loaded.size_of_stages.restype = ctypes.c_uint64
+    assert loaded.size_of_stages() == 8 * (HEAD_WORDS + len(Group) * STAGE_WORDS)
