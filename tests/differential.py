@@ -31,6 +31,7 @@ from gateway.native.seal import SealTurn
 from gateway.native.structures import Open, Seal
 from gateway.recording import stage
 from gateway.recording.group import Group, Port
+from gateway.recording.handover import MESSAGE_MAX
 from gateway.recording.stage import Stages
 from keys.keyring import REJECT_AFTER_PACKETS, KeyExhausted, SendKey
 from keys.lanes import VIDEO_LANES, Lane
@@ -124,11 +125,18 @@ class Camera:
         self.turn_in_c = SealTurn(library, self.camera, self.batch) if library else None
         self.recorder, self.stages = Recorder(), Stages([Group.VIDEO_B])
         self.stages.want(Group)
-        self.stages._words[self.stages._at[Group.VIDEO_B] + stage.ROOM] = MESSAGES  # so that some are lost
+        self._leave_little_room()
         if self.turn_in_c is not None:
             self.turn_in_c.record(self.stages, Group.VIDEO_B)
         self.in_c, self.exhausted, self.sealed_in_c = False, 0, 0
         self.later = clock.now() + FAR
+
+    def _leave_little_room(self) -> None:
+        """So that some are lost, and so that the last message ends where the memory does."""
+        at, unused = self.stages._at[Group.VIDEO_B], (stage.MESSAGES - stage.MESSAGES_OF_FLIGHT - MESSAGES) * MESSAGE_MAX
+        self.stages._words[at + stage.ROOM] = MESSAGES
+        self.stages._words[at + stage.MEMORY] += unused
+        self.stages._begin[at] += unused
 
     def begin(self, base_key: bytes, kid: int, session_id: bytes) -> None:
         self.key, self.session_id, self.sealer = SendKey(base_key, kid), session_id, Sealer(session_id)

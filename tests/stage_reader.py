@@ -20,22 +20,23 @@ class Recorder:
         self.lost = dict.fromkeys(Group, 0)
         self.messages: list[bytes] = []
 
-    def read(self) -> int:
-        """What waits; how many messages."""
+    def read(self, most: int = 1 << 62) -> int:
+        """What waits, or `most` messages of it; how many."""
         before = len(self.messages)
-        while True:
+        while len(self.messages) < before + most:
             try:
                 message = self.made.recv(1 << 20)
             except BlockingIOError:
-                return len(self.messages) - before
+                break
             if not message:
-                return len(self.messages) - before
+                break
             self.messages.append(message)
             if message[0] == DATA:
                 _, group, _, lost = HEAD.unpack_from(message)
                 assert len(message) <= MESSAGE_MAX
                 self.records[group] += pcap.read(message, HEAD.size)
                 self.lost[Group(group)] += lost
+        return len(self.messages) - before
 
     def contents(self, group: Group) -> list[bytes]:
         return [record.content for record in self.records[group]]

@@ -4,8 +4,8 @@
    Only zegel-seal.so has this. Nothing waits, and nothing is allocated: what finds no room is counted. SPEC.md section 8.
 
    The flow, and the functions in its order:
-     1  `record`      one datagram into the open message of its group; if that is full, into the next one
-     2  `hand_over`   what waits, of all groups, at most 50 times a second; what the socket does not take stays */
+     1  `stage_record`     one datagram into the open message of its group; if that is full, into the next one
+     2  `stage_hand_over`  what waits, of all groups, at most 50 times a second; what the socket does not take stays */
 #include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -78,9 +78,9 @@ static void head(uint8_t *at, uint64_t time_ns, uint32_t port, uint32_t size) {
 }
 
 /* What was read at the time `now`, by gateway/clock.py; `size` is at most that of a slot. */
-void record(struct stages *all, int group, int port, double now, const uint8_t *content, int size) {
+void stage_record(struct stages *all, int group, int port, double now, const uint8_t *content, int size) {
     struct stage *s = &all->each[group];
-    int64_t more = OVERHEAD + size;
+    int64_t more = OVERHEAD * (PLANTED_BUG != 10) + size;
     if (!s->wanted) return;
     if ((!s->count || s->sizes[last(s)] + more > MESSAGE_MAX) && !open_message(s)) {
         s->lost += PLANTED_BUG != 8;
@@ -90,7 +90,7 @@ void record(struct stages *all, int group, int port, double now, const uint8_t *
     uint8_t *at = s->memory + last(s) * MESSAGE_MAX + s->sizes[last(s)];
     head(at, since > 0.0 ? (uint64_t)(since * SECOND_NS) : 0, (uint32_t)port, (uint32_t)size);
     memcpy(at + OVERHEAD, content, (size_t)size);
-    s->sizes[last(s)] += more;
+    s->sizes[last(s)] += OVERHEAD + size;
 }
 
 /* --- 2: to the recorder --- */
@@ -110,7 +110,7 @@ static bool give(struct stages *all, struct stage *s) {
     return true;
 }
 
-void hand_over(struct stages *all, double now) {
+void stage_hand_over(struct stages *all, double now) {
     if (now - all->handed_at < HAND_OVER_EVERY_S || all->fd < 0 || all->error || all->said) return;
     for (int group = 0; group < GROUPS; group++)
         while (waits(&all->each[group])) {

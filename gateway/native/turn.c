@@ -253,8 +253,8 @@ static bool send_all(struct out *o, struct source *s, double began) {
 
 #ifdef SEAL
 struct stages;
-void record(struct stages *, int group, int port, double now, const uint8_t *content, int size); /* stage.c */
-void hand_over(struct stages *, double now);
+void stage_record(struct stages *, int group, int port, double now, const uint8_t *content, int size);
+void stage_hand_over(struct stages *, double now);
 
 struct seal {                 /* one camera and its lane */
     struct source from;
@@ -288,17 +288,17 @@ int seal_turn(struct seal *s) {
         int length = (int)s->from.messages[i].msg_len;
         uint64_t ctr = (*s->counter)++;
         int size = header(head, s->cipher.kid, ctr);
-        if (s->stages && PLANTED_BUG != 9) record(s->stages, s->group, s->port, began, plain, length);
+        if (s->stages && PLANTED_BUG != 9) stage_record(s->stages, s->group, s->port, began, plain, length);
         if (PLANTED_BUG == 7) memcpy(s->to.controls, plain, (size_t)length); /* a needless copy */
         s->from.received++;
         s->from.received_bytes += (uint64_t)length;
         if (seal_one(&s->cipher, plain, length, head, size, ctr)) put(&s->to, plain - size, (size_t)(size + length + TAG));
         else s->from.failed++;
-        if (s->stages && PLANTED_BUG == 9) record(s->stages, s->group, s->port, began, plain, length);
+        if (s->stages && PLANTED_BUG == 9) stage_record(s->stages, s->group, s->port, began, plain, length);
     }
     if (got < s->from.most) s->from.since = began;
     bool sent = send_all(&s->to, &s->from, began);
-    if (s->stages) hand_over(s->stages, began);
+    if (s->stages) stage_hand_over(s->stages, began);
     return sent ? got : UNSENT;
 }
 #else
