@@ -133,6 +133,48 @@ def test_a_recorder_that_does_not_read_costs_only_what_is_counted(flight: Flight
     assert flight.recorded()[-1] == b"goes on"
 
 
+def test_pictures_are_left_out_from_a_pause_until_they_are_asked_for(flight: Flight):
+    for number in range(30):
+        flight.recording.want({*Group} if number % 10 < 5 else {Group.FLIGHT})
+        flight.film(b"%d" % number, b"of the same picture")
+    flight.recording.want({*Group})
+    flight.film(b"last")
+    recorded = [b"%d" % number for number in range(30) if number % 10 < 5]
+    found = flight.recorded(count=2 * len(recorded) + 1)
+    assert [each for each in found if each != b"of the same picture"] == [*recorded, b"last"]
+    assert len(found) == 2 * len(recorded) + 1
+    assert flight.recorder.lost[Group.VIDEO_A] == 0
+
+
+def test_an_order_without_a_recording_key_ends_it_at_once(flight: Flight):
+    for _ in range(5):
+        flight.film(b"of the order before")
+    flight.recorded(count=5)
+    assert not flight.pair.air.order.content.recording
+    flight.recording.begin(flight.pair.air.announcer)
+    for _ in range(5):
+        flight.film(b"of the next order")
+    assert b"of the next order" not in flight.recorded()
+
+
+def test_a_recorder_that_is_gone_stops_nothing_and_the_next_one_gets_what_waits(flight: Flight):
+    for _ in range(5):
+        flight.film(b"before")
+    flight.recorded(count=5)
+    flight.pair.on_air()
+    flight.recorder.made.close()
+    pictures = [b"%d" % number for number in range(10)]
+    for picture in pictures:
+        time.sleep(HAND_OVER_EVERY_S)
+        flight.film(picture)
+        assert flight.pair.on_air(), "the link has its own"
+    assert flight.recording.stages.error
+    flight.recorder.air.close()
+    flight.recorder = Recorder()
+    flight.recording.stages.connect(flight.recorder.air)
+    assert flight.recorded(count=len(pictures)) == pictures
+
+
 def test_a_camera_that_is_only_recorded(flight: Flight):
     (camera,) = flight.recording.only
     with udp_socket() as other:
