@@ -116,6 +116,7 @@ class GroundConfig(_Role, frozen=True, kw_only=True):
     video: tuple[str, ...] = ("udpout:127.0.0.1:5600", "udpout:127.0.0.1:5604")
     feed: str | None = None  # the feed of opened data for other programs; off by default
     notices: bool = False  # tell the ground control stations what is wrong aboard, as STATUSTEXT
+    record: str | None = None  # the folder in which what comes by the links is kept, sealed; off by default
     accept_older_session: str | None = None  # one start, as NAME:COUNTER, although a later one is known
 
 
@@ -229,7 +230,7 @@ def _of(kind: type[Config], path: Path) -> Values:
             role = "air" if other is AirConfig else "ground"
             raise ConfigError(f"{path} is for zegel {role}: it has the key {key}", hint=f"zegel {role} --config {path}")
     require_known(kind, values, path)
-    if "record" in values:
+    if "record" in values and kind is AirConfig:
         values["record"] = tables.keys_of(Record, values["record"], f"{path}: record")
     return tables.spelled(values, str(path)) if kind is AirConfig else values
 

@@ -40,7 +40,7 @@ REASONS = {
     "keys/cose.py:_NoTag.__len__": "a Mapping must have it, and not every cbor2 calls it",
     "keys/folders/store.py:": WINDOWS,
     "keys/folders/store.py:Lock.__init__": WINDOWS,
-    "keys/folders/store.py:_sync_folder": WINDOWS,
+    "keys/folders/store.py:sync_folder": WINDOWS,
 }
 COUNTS = ("num_statements", "missing_lines", "num_branches", "missing_branches")
 

@@ -37,6 +37,9 @@ def command(parser: argparse.ArgumentParser) -> None:
         default=None,
         help="tell the ground control stations in words if a camera or the flight controller is silent (STATUSTEXT)",
     )
+    parser.add_argument(
+        "--record", metavar="DIR", help="keep what comes by the links, sealed, in this folder (zegel recording play)"
+    )
     parser.add_argument("--mtu", type=int, metavar="BYTES", help="largest datagram of the link; default 1472")
     parser.add_argument(
         "--accept-older-session",

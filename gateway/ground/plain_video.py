@@ -42,11 +42,15 @@ class PlainVideo:
         paths: Paths,
         *,
         native: bool,
+        records: bool = False,
     ) -> None:
         self._opener, self._paths = opener, paths
         receivers = [player for player in players if isinstance(player, Direct)]
         self._turns: dict[Endpoint, _Turn] = {}
         self._wait: Wait | None = None
+        if records:  # datagrams are copied before they are opened in place
+            self.why_python = "what comes by the links is recorded"
+            return
         try:
             library = Library("open", Open, wanted=native)
         except Unavailable as reason:

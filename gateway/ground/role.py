@@ -30,14 +30,14 @@ from gateway.core.ground.opened import Bundle, Opened
 from gateway.core.ground.opener import Opener
 from gateway.core.ground.paths import Paths
 from gateway.core.ground.reorder import Reorder
-from gateway.core.ground.starts import Start
 from gateway.core.ground.uplink_sessions import UplinkSessions
 from gateway.endpoints import Endpoint, open_endpoint, open_link
 from gateway.endpoints.feed import Feed, leaves_computer
-from gateway.errors import ConfigError
 from gateway.ground import session_report
 from gateway.ground.aircraft_watch import AircraftWatch
 from gateway.ground.boots import Boots
+from gateway.ground.link_record import link_record
+from gateway.ground.named_start import named_start
 from gateway.ground.notices import Notices
 from gateway.ground.order_file import OrderFile
 from gateway.ground.owners import Owners
@@ -113,7 +113,7 @@ class Ground:
         sessions = UplinkSessions(order, me.index, settings.mtu, os.urandom, self.barrier)
         self.systems = sessions.systems
         self.owners = Owners(self.systems, self.listener, station)
-        self.record_inbox = RecordInbox(sessions, self.owners)
+        self.record_inbox, self.link_record = RecordInbox(sessions, self.owners), link_record(settings, station, order)
         self.publication = Publication(self.feed, self.owners, self.systems) if self.feed else None
         self.alarms = Alarms(lambda text: say("ground", f"{station.name}: {text}"))
         self.uplink = GroundUplink(sessions, self.gcs, self.links, self.alarms, self.barrier, guards)
@@ -121,7 +121,7 @@ class Ground:
         self.succession = Succession(station, *parts)
         self._batch, self._plain = Batch(settings.batch, settings.few), Batch(settings.batch, settings.few)
         ends = (self.links, self.players, self._batch, self.opener, self.paths)
-        self.plain_video = PlainVideo(*ends, native=settings.native)
+        self.plain_video = PlainVideo(*ends, native=settings.native, records=self.link_record is not None)
         self._housekeep_at = self._sessions_at = self._status_at = 0.0
         self.started, self._older_seen = clock.now(), 0  # the latter: datagrams of older sessions that raised an alarm
         self._aircraft = AircraftWatch(self.alarms, Notices(self.gcs) if settings.notices else None)
@@ -156,6 +156,8 @@ class Ground:
     def _end(self) -> None:
         self.plain_video.close()
         self.boots.finish()
+        if self.link_record:
+            self.link_record.end()
         for endpoint in self.endpoints:
             endpoint.close()
         if self.feed:
@@ -216,7 +218,11 @@ class Ground:
                     break
                 continue
             if count := link.receive_into(self._batch, now):
-                self._open_link(number, link, began, clock.now())
+                came_at = clock.now()
+                if self.link_record:
+                    with self.barrier:
+                        self.link_record.take(number, self._batch, self.order, came_at)
+                self._open_link(number, link, began, came_at)
             if count < self._batch.capacity and not link.waiting:
                 break
 
@@ -363,6 +369,8 @@ class Ground:
         else:
             self.alarms.clear(Reason.ORDER_ENDED)
         self.owners.alarm(self.alarms, now)
+        if self.link_record:
+            self.link_record.look(self.alarms, now)
         self._show_unsaved(now)
         self.users.tell(self.alarms, now)
         self.alarms.tick(now)
@@ -383,18 +391,3 @@ class Ground:
 
     def status(self, now: float) -> GroundStatus:
         return self._report.read(now)
-
-
-def named_start(settings: GroundConfig, order: VerifiedOrder) -> Start | None:
-    """The start that --accept-older-session names; ConfigError if it names none."""
-    text = settings.accept_older_session
-    if text is None:
-        return None
-    name, _, counter = text.rpartition(":")
-    devices = {device.name: device.pub for device in order.content.devices}
-    if name not in devices or not (counter.isascii() and counter.isdecimal()):
-        raise ConfigError(
-            f"--accept-older-session {text} names no start of an aircraft",
-            hint=f"the alarm says which: NAME:COUNTER, such as {next(iter(devices))}:42; of {', '.join(devices)}",
-        )
-    return Start(devices[name], int(counter))

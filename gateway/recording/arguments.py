@@ -12,21 +12,36 @@ from pathlib import Path
 
 from gateway.errors import CardError, ConfigError
 from gateway.recording.group import Group
+from gateway.recording.link import session as link
 from gateway.recording.listing import labels
 from gateway.recording.opened import FOR_EVER_NS, Session, sessions
 from gateway.recording.segment_keys import OfFile, OfKey, SegmentKeys
 from keys import typo
 from keys.commands import account
-from keys.folders import roots, store
+from keys.commands.terminal import show
+from keys.folders import files, roots, store
+from keys.folders.files import Kind
 from keys.folders.recording import RecordingFolder
+from keys.folders.station import StationFolder
 
 _NAMES = {group.label: group for group in Group}
 
 
 def add_card(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("card", type=Path, metavar="CARD", help="a mounted card or image, or a copy; never written")
+    parser.add_argument(
+        "card",
+        type=Path,
+        metavar="CARD",
+        help="a mounted card or image, or a copy, or the folder of zegel ground --record; never written",
+    )
     parser.add_argument(
         "--root", type=Path, metavar="root.crt", help="the agency's root: was the order really signed by it"
+    )
+
+
+def add_order(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--order", type=Path, metavar="op.order", help="of a recording of a ground, if its own copy of the order is lost"
     )
 
 
@@ -48,6 +63,10 @@ def add_key(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="or the keys that zegel recording disclose wrote, which open those",
     )
+    one.add_argument(
+        "--station", type=Path, metavar="DIR", help="or, for a recording of zegel ground, the folder of its station"
+    )
+    add_order(parser)
 
 
 def add_span(parser: argparse.ArgumentParser) -> None:
@@ -57,15 +76,19 @@ def add_span(parser: argparse.ArgumentParser) -> None:
 
 
 def all_sessions(args: argparse.Namespace) -> list[Session]:
-    """Of the card, the last start last."""
-    return sessions(args.card, roots.of_agency(args.root) if args.root else ())
+    """Of the card, or of what a ground recorded; the last start last."""
+    trusted = roots.of_agency(args.root) if args.root else ()
+    if not link.is_here(args.card):
+        return sessions(args.card, trusted)
+    more = [files.read(Kind.ORDER, args.order)] if getattr(args, "order", None) else []
+    return [*link.sessions(args.card, trusted, more)]
 
 
 def session(args: argparse.Namespace) -> Session:
     """The one that is asked for, or the last."""
     found = all_sessions(args)
     if not args.session:
-        return found[-1]
+        return _told(args, found[-1])
     if not re.fullmatch("[0-9a-f]+", args.session):
         raise ConfigError(f"{args.session!r} is no id of a session", hint="zegel recording list shows them")
     meant = [each for each in found if each.id.hex().startswith(args.session)]
@@ -74,11 +97,24 @@ def session(args: argparse.Namespace) -> Session:
             f"{len(meant) or 'no'} sessions on the card begin with {args.session}",
             hint=f"they are {', '.join(each.id.hex()[:8] for each in found)}",
         )
-    return meant[0]
+    return _told(args, meant[0])
+
+
+def _told(args: argparse.Namespace, chosen: Session) -> Session:
+    """Say which of the lanes that are asked for a station may not read."""
+    if chosen.of_link and getattr(args, "station", None):
+        open_to_it = chosen.opens(keys(args))
+        absent = [group for group in chosen.groups if group in args.lanes and group not in open_to_it]
+        if open_to_it and absent:
+            show(f"absent: {labels(absent)}, which this station may not read by its order")
+    return chosen
 
 
 def keys(args: argparse.Namespace) -> SegmentKeys:
-    """By the folder, read as its owner, or by the file."""
+    """By the folder of a recording key or of a station, read as its owner, or by the file."""
+    if getattr(args, "station", None):
+        with account.owner(args.station).acting():
+            return link.OfStation(StationFolder.open(args.station))
     if args.segment_keys:
         return OfFile.decode(store.read_public(args.segment_keys), args.segment_keys)
     with account.owner(args.key).acting():

@@ -23,11 +23,12 @@ EXAMPLE = "/media/card --key archive"
 
 
 def recording(parser: argparse.ArgumentParser) -> None:
-    """make a recording key; list what an aircraft recorded, and disclose parts of it"""
+    """make a recording key; list what an aircraft or a ground recorded, and disclose parts of it"""
     add = of_keys.commands(parser)
     keygen(add)
     listed = add("list", _list, "say what is on a card: sessions, times, gaps, sizes; needs no key", "/media/card")
     arguments.add_card(listed)
+    arguments.add_order(listed)
     listed.add_argument("--check", action="store_true", help="read every file, and compare its SHA-256 with the log's")
     listed.add_argument("--json", action="store_true", help="for programs")
     listed.set_defaults(run=_list, holds_key=False)
@@ -36,7 +37,7 @@ def recording(parser: argparse.ArgumentParser) -> None:
 
 def _list(args: argparse.Namespace) -> int:
     found = arguments.all_sessions(args)
-    matching = [_matches(session) if args.check else None for session in found]
+    matching = [_matches(session) if args.check and not session.of_link else None for session in found]
     if args.json:
         show(json_text(listing.as_json(found, matching), indent=1))
     else:

@@ -32,6 +32,12 @@ REASONS = {
     GapReason.NOT_ASKED_FOR: "not asked for: the order says that video is recorded on request",
     GapReason.PAUSED: "paused by {station}",
 }
+OF_LINK = {
+    GapReason.CARD_FULL: "the disk of the station was full",
+    GapReason.CARD_SLOW: "the disk of the station was too slow",
+    GapReason.CARD_FAILED: "the disk of the station failed",
+    GapReason.RECORDER_RESTARTED: "the ground was not running",
+}
 
 
 def lines(session: Session, matching: bool | None) -> Iterator[str]:
@@ -45,14 +51,17 @@ def lines(session: Session, matching: bool | None) -> Iterator[str]:
         yield f"  the order is {session.proof.signed_by}"
     yield from (f"  not proved: {missing}" for missing in session.proof.missing)
     for group in session.groups:
-        begin, end, size, count = _extent(session, group)
-        yield f"  {group.label:9} {times.clock(begin)} to {times.clock(end)}, {amount(size)} in {count} segments"
+        begin, end, size, count = session.extent(group)
+        pieces = "datagrams" if session.of_link else "segments"
+        yield f"  {group.label:9} {times.clock(begin)} to {times.clock(end)}, {amount(size)} in {count} {pieces}"
     yield from (f"  {sentence}" for sentence in _changes(session))
     yield from (f"  DAMAGED: {line}" for line in session.damage.lines())
-    yield f"  {_hashes(matching)}"
+    yield f"  {_hashes(session, matching)}"
 
 
 def _end(session: Session) -> str:
+    if session.of_link:
+        return "the aircraft ended it" if session.close else "it was not heard to end"
     return _ENDS[session.close.reason] if session.close else POWER
 
 
@@ -63,13 +72,6 @@ def _origin(session: Session) -> str:
     parts += [f"operation {order.operation!r} of {order.agency!r}, order {order.serial}"] if order else []
     parts += [session.software] if session.software else []
     return ", ".join(parts)
-
-
-def _extent(session: Session, group: Group) -> tuple[int, int, int, int]:
-    """(first and last microsecond that is known, bytes, segments)."""
-    segments = session.of(group)
-    end = max(segment.end_us or segment.start_us for segment in segments)
-    return segments[0].start_us, end, sum(map(session.size, segments)), len(segments)
 
 
 def _changes(session: Session) -> Iterator[str]:
@@ -90,10 +92,13 @@ def gap(session: Session, found: Gap) -> str:
 
 def reason(session: Session, found: Gap) -> str:
     names = {station.index: repr(station.name) for station in session.proof.order.stations} if session.proof.order else {}
-    return REASONS[found.reason].format(station=f"station {names.get(found.station, found.station)}")
+    reasons = REASONS | OF_LINK if session.of_link else REASONS
+    return reasons[found.reason].format(station=f"station {names.get(found.station, found.station)}")
 
 
-def _hashes(matching: bool | None) -> str:
+def _hashes(session: Session, matching: bool | None) -> str:
+    if session.of_link:
+        return "kept by a station as it came by the link: there is no log to compare it with"
     if matching is None:
         return "the files were not compared with the log: --check"
     return "every file is as the log has it" if matching else "NOT every file is as the log has it"
@@ -141,8 +146,9 @@ def _object(session: Session, matching: bool | None) -> dict[str, Any]:
 
 
 def _group(session: Session, group: Group) -> dict[str, Any]:
-    begin, end, size, count = _extent(session, group)
-    return {"group": group.label, "from": begin / US, "to": end / US, "bytes": size, "segments": count}
+    begin, end, size, count = session.extent(group)
+    pieces = "datagrams" if session.of_link else "segments"
+    return {"group": group.label, "from": begin / US, "to": end / US, "bytes": size, pieces: count}
 
 
 def _gap(found: Gap) -> dict[str, Any]:

@@ -49,7 +49,10 @@ class Session:
 
     `headers`   of the recordings that can be opened, by their ids
     `segments`  by their times
+    `of_link`   whether a ground kept it, as it came by its links (gateway.recording.link); then it has no log
     """
+
+    of_link = False
 
     def __init__(self, folder: Path, roots: Sequence[x509.Certificate] = ()) -> None:
         self.folder, self.damage = folder, Damages()
@@ -106,6 +109,12 @@ class Session:
     def of(self, group: Group) -> list[Segment]:
         """The segments of a group, by their times."""
         return [segment for segment in self.segments if segment.group == group]
+
+    def extent(self, group: Group) -> tuple[int, int, int, int]:
+        """Of a group that is there: first and last microsecond that is known, bytes, and files (of a link datagrams)."""
+        segments = self.of(group)
+        end = max(segment.end_us or segment.start_us for segment in segments)
+        return segments[0].start_us, end, sum(map(self.size, segments)), len(segments)
 
     def path(self, segment: Segment) -> Path:
         return paths.segment(paths.recording(self.folder, segment.rec_id), segment.index)

@@ -108,6 +108,7 @@ class Reason(enum.Enum):
     NOT_RECORDED_ABOARD = _State("'{device}' does not record all that it should: {why}")
     LITTLE_ROOM_ABOARD = _State("the card of '{device}' has room for less than {minutes} minutes of recordings")
     LINKS_DOWN_ABOARD = _State("links of '{device}' that are down aboard: {count}")
+    LINK_NOT_RECORDED = _State("not all that comes by the links is recorded: {why}; everything else goes on")
     ORDER_ENDED = _State("the order has ended; this station goes on as long as the aircraft does")
     ORDER_UNSAVED = _State("the order is not stored: {error}")
     LINK_ORDER_REFUSED = _Event("an order that came by the link is refused: {kind}")

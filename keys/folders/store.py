@@ -167,7 +167,7 @@ def new_folder(path: Path) -> Iterator[Path]:
         staging.mkdir(FOLDER_MODE)
         yield staging
         staging.rename(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise _unwritable(path, error) from None
     finally:
@@ -183,7 +183,7 @@ def write(path: Path, data: bytes, mode: int = SECRET_MODE, *, new: bool = False
             _name(staging, path)
         else:
             staging.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise _unwritable(path, error) from None
     finally:
@@ -232,7 +232,8 @@ def _name(staging: Path, path: Path) -> None:
         staging.rename(path)
 
 
-def _sync_folder(path: Path) -> None:
+def sync_folder(path: Path) -> None:
+    """The names in it are on the disk. OSError."""
     if sys.platform == "win32":
         return
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
@@ -257,7 +258,7 @@ def remove(path: Path) -> None:
     """Remove a file; a missing one is no error."""
     try:
         path.unlink(missing_ok=True)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise _unwritable(path, error) from None
 
@@ -271,7 +272,7 @@ def wipe(path: Path) -> None:
             file.flush()
             os.fsync(file.fileno())
         path.unlink()
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         raise _unwritable(path, error) from None
 

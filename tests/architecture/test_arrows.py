@@ -35,6 +35,7 @@ ARROWS = [
 ]
 AIR = ("gateway.air", "gateway.core.air")
 GROUND = ("gateway.ground", "gateway.core.ground")
+OPENS_A_LINK = ("gateway.recording.link.opening", "gateway.recording.link.session")  # as a ground does, from files
 SHARED = ("gateway.core", "gateway.endpoints", "gateway.loop", "gateway.report", "gateway.config", "gateway.recording")
 RECORDS = (
     *(
@@ -52,6 +53,7 @@ RECORDS = (
         "proof",
     ),
     *("reason", "recorder", "segment", "times"),
+    *("link.form", "link.index", "link.opening"),
 )
 PURE = (
     "gateway.core",
@@ -137,7 +139,7 @@ def test_arrows(module):
 
 @pytest.mark.parametrize("module", [name for name in modules() if within(name, (*AIR, *GROUND, *SHARED))])
 def test_neither_wing_imports_the_other_and_what_both_use_imports_neither(module):
-    forbidden = GROUND if within(module, AIR) else AIR if within(module, GROUND) else (*AIR, *GROUND)
+    forbidden = GROUND if within(module, AIR) else AIR if within(module, (*GROUND, *OPENS_A_LINK)) else (*AIR, *GROUND)
     assert not {name for name in targets(module) if within(name, forbidden)}
 
 
@@ -177,6 +179,11 @@ def test_the_recorder_loads_nothing_that_holds_a_key_of_the_link_or_of_the_devic
     found = {name for name in reached(["gateway.recording.recorder_command"]) if within(name, secret)}
     sizes = {"keys.keyring"}  # of headers, which the configuration checks an mtu by
     assert found - sizes <= {"keys.folders", "keys.folders.toml", "keys.folders.store"}
+
+
+def test_what_is_aboard_loads_nothing_that_opens_a_link():
+    aboard = ["gateway.air.command", "gateway.recording.recorder_command", "gateway.sources.command"]
+    assert not {name for name in reached(aboard) if within(name, (*GROUND, *OPENS_A_LINK))}
 
 
 def test_whatever_parses_media_runs_a_child_or_comes_from_a_vendor_shares_no_process_with_a_key():

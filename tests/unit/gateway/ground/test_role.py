@@ -21,7 +21,8 @@ from gateway.core.ground.starts import Start
 from gateway.demo.stage import HOST, drain, port_of, udp_socket
 from gateway.endpoint_state import State
 from gateway.errors import ConfigError
-from gateway.ground.role import Ground, named_start
+from gateway.ground.named_start import named_start
+from gateway.ground.role import Ground
 from gateway.report.role_status import Use
 from keys.lanes import Lane
 from keys.statement import Statement

@@ -1,0 +1,226 @@
+"""What comes by the links of a real ground is kept sealed, and opens later with its station folder, and with no other."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import stat
+from argparse import Namespace
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from gateway.demo.stage import Listener
+from gateway.errors import CardError
+from gateway.recording import arguments
+from gateway.recording.group import Group, Port
+from gateway.recording.link import session as link
+from gateway.recording.link.session import LinkSession, OfStation
+from gateway.recording.pcap import Record
+from gateway.recording.reason import GapReason
+from gateway.recording.segment_keys import OfKey
+from keys.errors import KeysError, MissingFile
+from keys.folders.station import StationFolder
+from tests.system.house import zegel
+from tests.system.recorded import EVERY_S, RecordedFlight
+from tests.system.test_order_change import amend, load
+
+
+class KeptFlight(RecordedFlight):
+    """Each station records what it receives into a folder of its own. `roles`: in another order than the usual one."""
+
+    def __init__(self, folder: Path, names: tuple[str, ...] = ("pilot",), roles: Mapping[str, str] | None = None) -> None:
+        super().__init__(folder, names)
+        if roles:
+            self.air.end()
+            self.house.load(roles)
+            self.start_air()
+        for name, station in self.stations.items():
+            station.program.end()
+            station.close()
+            self.stations[name] = Listener(name, folder, self.house.order, ("--record", str(self.kept(name))))
+        self.radio.listeners = [station.port for station in self.stations.values()]
+
+    def kept(self, name: str = "pilot") -> Path:
+        return self.house.folder / f"kept-{name}"
+
+    def station(self, name: str = "pilot") -> OfStation:
+        return OfStation(StationFolder.open(self.house.folder / name))
+
+    def sessions(self, name: str = "pilot") -> list[LinkSession]:
+        return link.sessions(self.kept(name))
+
+    def records(self, name: str = "pilot") -> list[Record]:
+        return [record for session in self.sessions(name) for record in session.records(self.station(name), session.groups)]
+
+
+def of(records: list[Record], port: Port) -> list[bytes]:
+    return [record.content for record in records if record.port == port]
+
+
+@pytest.fixture(scope="module")
+def flown(tmp_path_factory: pytest.TempPathFactory) -> KeptFlight:
+    """A flight of some seconds to a pilot and an observer without pictures, which is over."""
+    folder = tmp_path_factory.mktemp("flown")
+    flight = KeptFlight(folder, ("pilot", "observer"))
+    try:
+        flight.wait_open()
+        flight.run(3.0)
+        flight.air.end()
+        flight.run(0.5)
+    finally:
+        flight.end()
+    return flight
+
+
+def test_what_opens_later_is_what_the_ground_delivered_byte_for_byte_and_in_order(flown: KeptFlight):
+    for name, station in flown.stations.items():
+        records = flown.records(name)
+        assert of(records, Port.VIDEO_A) == station.packets != []
+        assert of(records, Port.TELEMETRY) == station.frames != []
+        assert [each.time_ns for each in records] == sorted(each.time_ns for each in records)
+        (session,) = flown.sessions(name)
+        assert session.damage.lines() == []
+
+
+def test_the_files_are_for_their_owner_alone_and_hold_the_datagrams_as_they_came(flown: KeptFlight):
+    files = sorted(flown.kept().iterdir())
+    assert [stat.S_IMODE(path.stat().st_mode) for path in files] == [0o600] * len(files)
+    data = b"".join(path.read_bytes() for path in files if path.suffix == ".pcap")
+    came = flown.radio.capture[-200:]
+    assert [datagram for datagram in came if datagram not in data] == []
+    assert b"picture" not in data
+
+
+def test_lanes_that_a_station_may_not_read_are_absent_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    flight = KeptFlight(tmp_path, ("observer",), roles={"pilot": "telemetry,video,command", "observer": "telemetry"})
+    try:
+        flight.wait_open()
+        flight.run(1.0)
+    finally:
+        flight.end()
+    (session,) = flight.sessions("observer")
+    station = flight.station("observer")
+    assert session.groups == [Group.FLIGHT, Group.VIDEO_A]
+    assert session.opens(station) == session.require_opens(station, Group) == [Group.FLIGHT]
+    records = [*session.records(station, Group)]
+    assert of(records, Port.TELEMETRY) == flight.stations["observer"].frames != []
+    assert of(records, Port.VIDEO_A) == []
+    args = Namespace(
+        card=flight.kept("observer"), station=tmp_path / "observer", order=None, root=None, session=None,
+        lanes=tuple(Group), segment_keys=None,
+    )  # fmt: skip
+    assert arguments.session(args).id == session.id
+    assert capsys.readouterr().out == "absent: video-a, which this station may not read by its order\n"
+
+
+def test_another_station_and_a_destroyed_one_open_nothing(flown: KeptFlight, tmp_path: Path):
+    (session,) = flown.sessions()
+    folder = flown.house.folder
+    with pytest.raises(KeysError, match="does not list this station"):
+        session.opens(flown.station("visitor"))
+    with pytest.raises(CardError, match="folder of its station"):
+        session.require_opens(OfKey(flown.key), Group)
+    assert [*session.records(flown.station("observer"), Group)] != [], "it is in the order, so it may"
+    shutil.copytree(folder, tmp_path / "copy")
+    zegel("station", "destroy", tmp_path / "copy/pilot", "--yes")
+    with pytest.raises(MissingFile, match="has been destroyed"):
+        StationFolder.open(tmp_path / "copy/pilot")
+
+
+def test_a_station_of_the_same_name_and_another_seed_is_refused(flown: KeptFlight, tmp_path: Path):
+    zegel("station", "init", tmp_path / "pilot", "--name", "pilot", "--root", flown.house.folder / "agency/root/root.crt")
+    (session,) = flown.sessions()
+    with pytest.raises(KeysError, match="does not list this station"):
+        session.require_opens(OfStation(StationFolder.open(tmp_path / "pilot")), Group)
+
+
+def test_a_folder_is_listed_without_a_key(flown: KeptFlight):
+    said = zegel("recording", "list", flown.kept())
+    (session,) = flown.sessions()
+    assert f"session {session.id.hex()}" in said
+    assert "aircraft 'drone-7', start 1, operation 'Night Watch' of 'Harbour Police', order 1" in said
+    assert "flight " in said
+    assert "video-a " in said
+    assert "the aircraft ended it" in said
+    assert "kept by a station as it came by the link" in said
+    found = json.loads(zegel("recording", "list", flown.kept(), "--json"))
+    assert [group["group"] for group in found["sessions"][0]["groups"]] == ["flight", "video-a"]
+
+
+def test_only_what_is_asked_for_is_read(flown: KeptFlight):
+    (session,) = flown.sessions()
+    station = flown.station()
+    whole = [*session.records(station, [Group.VIDEO_A])]
+    middle = whole[len(whole) // 2].time_ns
+    assert [*session.records(station, [Group.VIDEO_A], middle)] == [each for each in whole if each.time_ns >= middle]
+    assert [*session.records(station, [Group.VIDEO_A], 0, middle)] == [each for each in whole if each.time_ns < middle]
+
+
+def test_what_the_link_lost_or_a_ground_that_did_not_run_missed_is_not_there_and_all_else_is(tmp_path: Path):
+    """Each third datagram is lost on the way; the ground is killed, and started again later."""
+    flight = KeptFlight(tmp_path)
+    sent, send = [0], flight.radio.send
+
+    def lossy(datagram: bytes) -> None:
+        sent[0] += 1
+        if sent[0] % 3:
+            send(datagram)
+
+    flight.radio.send = lossy  # type: ignore[method-assign]
+    station = flight.stations["pilot"]
+    try:
+        flight.wait_open()
+        assert flight.until(lambda: len(station.packets) > 50)
+        flight.run(1.0)  # what was received is written a few times a second
+        station.program.kill()
+        flight.run(0.5)
+        station.take()
+        station.start()
+        flight.wait_open(2)
+        count = len(station.packets)
+        assert flight.until(lambda: len(station.packets) > count + 50)
+    finally:
+        flight.end()
+    (session,) = flight.sessions()
+    records = flight.records()
+    assert not Counter(of(records, Port.VIDEO_A)) - Counter(station.packets)
+    missing = Counter(station.packets) - Counter(of(records, Port.VIDEO_A))
+    assert missing.total() <= 1 / EVERY_S, "of the last moments before the kill alone"
+    assert (gap := session.gaps[-1]).reason is GapReason.RECORDER_RESTARTED
+    assert 0 < gap.from_us < gap.to_us < session.end_us
+    assert session.damage.lines() == []
+
+
+def test_a_change_of_order_in_flight_is_followed_and_each_order_is_kept(tmp_path: Path):
+    flight = KeptFlight(tmp_path, ("pilot", "observer"))
+    station = flight.stations["pilot"]
+    try:
+        flight.wait_open()
+        flight.run(0.5)
+        amend(flight.house, "revoke", "--station", "observer")
+        load(flight)
+        assert flight.until(lambda: station.says("goes on under order 2") == 1), flight.logs()
+        count = len(station.packets)
+        assert flight.until(lambda: len(station.packets) > count + 50), flight.logs()
+    finally:
+        flight.end()
+    records = flight.records()
+    assert of(records, Port.VIDEO_A) == station.packets
+    assert of(records, Port.TELEMETRY) == station.frames
+    assert len([*flight.kept().glob("order-*.cose")]) == 2
+    assert len(flight.sessions()) == 2
+
+
+def test_two_grounds_do_not_record_into_one_folder(tmp_path: Path):
+    flight = KeptFlight(tmp_path)
+    try:
+        flight.wait_open()
+        second = Listener("observer", tmp_path, flight.house.order, ("--record", str(flight.kept())))
+        assert flight.until(lambda: not second.program.running)
+        assert "in use by" in second.program.output()
+        second.close()
+    finally:
+        flight.end()
