@@ -31,11 +31,12 @@ from gateway.recording.group import Group
 from gateway.recording.handover import Armed, Clock, Close, Epoch, Session, Wanted
 from gateway.recording.reason import CloseReason, GapReason
 from gateway.report import recording_report
-from gateway.report.alarms import Alarms, Reason
+from gateway.report.alarms import ARGUMENT_MAX, Alarms, Reason
 from gateway.report.log import say
 from gateway.report.role_status import RecordingStatus
 from keys.order_station import OrderStation
 from keys.policy import PolicyFlag
+from keys.printable import printable
 
 BEGINS_WITHIN_S = 15.0  # a recorder that is loaded for so long is no fault yet; what flies waits in memory meanwhile
 BACK_WITHIN_S = 5.0  # one that was lost
@@ -241,7 +242,7 @@ class RecordState:
         report = recording_report.report(self.fill(AircraftState(), now), names, time.time())
         assert report is not None
         said = self.link.said
-        text = said.text if said else self.link.trouble
+        text = printable(said.text, ARGUMENT_MAX) if said else self.link.trouble
         lost, written = (said.lost, said.bytes_written) if said else (None, None)
         return msgspec.structs.replace(report, folder=self._folder, text=text, lost=lost, bytes_written=written)
 

@@ -48,6 +48,7 @@ class Service:
         self._told: State | None = None
         self._told_at = self._turned_at = float("-inf")
         self._stopping = False
+        self._refused = set[int]()  # users
         self.rejected = 0
         if listener:
             self._poll.register(listener, select.POLLIN)
@@ -88,7 +89,9 @@ class Service:
             return
         _, user, _ = _CREDENTIALS.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size))
         if user not in self._users():  # asked now: the device folder may be younger than this process
-            say("recorder", f"user {user} is not that of zegel air: refused")
+            if user not in self._refused:  # once: a program that tries again and again fills no log
+                self._refused.add(user)
+                say("recorder", f"user {user} is not that of zegel air: refused")
             connection.close()
             return
         self._lose(now)  # a new air, which is alone in its device folder, so the former is gone

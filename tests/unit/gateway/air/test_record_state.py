@@ -144,6 +144,13 @@ def test_every_beat_says_what_is_recorded(aboard: Aboard):
     assert aboard.says(9.0, reason=77, room_s=1 << 60).not_recorded is None
 
 
+def test_no_text_of_a_recorder_is_long_or_controls_a_terminal(aboard: Aboard):
+    aboard.says(5.0, reason=3, text="\x1b[2J all is well" * 1000)
+    text = aboard.state.status(5.0).text
+    assert len(text) == 200
+    assert text.isprintable()
+
+
 def test_video_on_request_is_recorded_from_the_request_to_the_pause(on_request: Aboard):
     assert on_request.wanted == Wanted(0, [Group.FLIGHT], 0)
     on_request.state.asked(1, on=True, now=2.0)
