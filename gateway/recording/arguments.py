@@ -86,7 +86,11 @@ def all_sessions(args: argparse.Namespace) -> list[Session]:
 
 def session(args: argparse.Namespace) -> Session:
     """The one that is asked for, or the last."""
-    found = all_sessions(args)
+    return chosen(args, all_sessions(args))
+
+
+def chosen(args: argparse.Namespace, found: Sequence[Session]) -> Session:
+    """Likewise, of the sessions of the card."""
     if not args.session:
         return _told(args, found[-1])
     if not re.fullmatch("[0-9a-f]+", args.session):

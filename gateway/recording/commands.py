@@ -1,4 +1,4 @@
-"""`zegel recording`: the commands that make a recording key, and that list and open a card.
+"""`zegel recording`: the commands that make a recording key, and that list, play and disclose what is on a card.
 
 What lives here: arguments and sentences. What must not: a rule about keys, or the form of a card.
 
@@ -9,10 +9,14 @@ its owner, and what is written belongs to the person who called sudo.
 from __future__ import annotations
 
 import argparse
+import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 
-from gateway.recording import arguments, listing, segment_keys
+from gateway.recording import arguments, keyboard, listing, outlets, segment_keys
+from gateway.recording.group import PORTS, Group, Port
 from gateway.recording.opened import Session
+from gateway.recording.play import Player
 from keys.commands import account
 from keys.commands import arguments as of_keys
 from keys.commands.recording import keygen
@@ -20,10 +24,11 @@ from keys.commands.terminal import json_text, show
 from keys.folders import store
 
 EXAMPLE = "/media/card --key archive"
+SPEED_MIN, SPEED_MAX = 0.1, 100.0
 
 
 def recording(parser: argparse.ArgumentParser) -> None:
-    """make a recording key; list what an aircraft or a ground recorded, and disclose parts of it"""
+    """make a recording key; list and play what an aircraft or a ground recorded, and disclose parts of it"""
     add = of_keys.commands(parser)
     keygen(add)
     listed = add("list", _list, "say what is on a card: sessions, times, gaps, sizes; needs no key", "/media/card")
@@ -32,6 +37,7 @@ def recording(parser: argparse.ArgumentParser) -> None:
     listed.add_argument("--check", action="store_true", help="read every file, and compare its SHA-256 with the log's")
     listed.add_argument("--json", action="store_true", help="for programs")
     listed.set_defaults(run=_list, holds_key=False)
+    _add_play(add)
     _add_disclose(add)
 
 
@@ -50,6 +56,61 @@ def _list(args: argparse.Namespace) -> int:
 def _matches(session: Session) -> bool:
     matching = [session.check(segment) for segment in session.segments]  # each of them, so that all damage is told
     return all(matching)
+
+
+# --- play ---
+
+
+def _add_play(add: of_keys.Add) -> None:
+    made = add("play", _play, "play a flight as if it were live, for QGroundControl and a video player", EXAMPLE)
+    arguments.add_card(made)
+    arguments.add_key(made)
+    arguments.add_choice(made)
+    arguments.add_span(made)
+    made.add_argument("--speed", type=_speed, default=1.0, metavar="TIMES", help="0.1 to 100 times as fast; default 1")
+    made.add_argument("--gcs", metavar="ENDPOINT", help=f"default {outlets.DEFAULTS[Port.TELEMETRY]}")
+    made.add_argument(
+        "--video", metavar="ENDPOINT", action="append", default=[], help="players of video A and B; default 5600, 5604"
+    )
+    made.set_defaults(run=_play)
+
+
+def _play(args: argparse.Namespace) -> int:
+    found, keys = arguments.all_sessions(args), arguments.keys(args)
+    session = arguments.chosen(args, found)
+    groups = session.require_opens(keys, args.lanes)
+    begin, end = arguments.span_ns(args, session)
+    out = outlets.Outlets(_places(args, groups))
+    show(f"session {session.id.hex()[:8]}, began {session.times.date(0)}: {listing.labels(groups)}")
+    for missing in session.proof.missing:
+        show(f"  not proved: {missing}")
+    if len(found) > 1:
+        show(f"  not played: {len(found) - 1} other sessions of the card; zegel recording list shows them")
+    with contextlib.closing(out), keyboard.opened() as pressed:
+        player = Player(session, keys, groups, out, pressed, args.speed)
+        try:
+            player.run(begin, end)
+        finally:
+            show("\n".join(("played:", *player.summary())))
+    return 0
+
+
+def _places(args: argparse.Namespace, groups: Sequence[Group]) -> dict[Port, str]:
+    """Where the records of each port go."""
+    given = dict(zip((Port.VIDEO_A, Port.VIDEO_B, Port.CAMERA_C, Port.CAMERA_D), args.video, strict=False))
+    given |= {Port.TELEMETRY: args.gcs} if args.gcs else {}
+    wanted = {port for group in groups for port in PORTS[group]}
+    return {port: given.get(port, place) for port, place in outlets.DEFAULTS.items() if port in wanted}
+
+
+def _speed(text: str) -> float:
+    try:
+        found = float(text)
+    except ValueError:
+        found = 0.0
+    if not SPEED_MIN <= found <= SPEED_MAX:
+        raise argparse.ArgumentTypeError(f"{text!r} is no speed from {SPEED_MIN} to {SPEED_MAX:g}")
+    return found
 
 
 # --- disclose ---

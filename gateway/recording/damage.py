@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import enum
 from collections import Counter
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 
 
 class Damage(enum.Enum):
@@ -26,13 +26,20 @@ class Damage(enum.Enum):
 
 
 class Damages:
-    """Of one session. The same damage to the same thing counts once, however often it is read."""
+    """Of one session. The same damage to the same thing counts once, however often it is read.
+
+    `listener`: is told each when it is found
+    """
 
     def __init__(self) -> None:
         self._found: set[tuple[Damage, Hashable]] = set()
+        self.listener: Callable[[Damage, Hashable], None] | None = None
 
     def note(self, damage: Damage, thing: Hashable) -> None:
-        self._found.add((damage, thing))
+        if (damage, thing) not in self._found:
+            self._found.add((damage, thing))
+            if self.listener is not None:
+                self.listener(damage, thing)
 
     def counts(self) -> Counter[Damage]:
         return Counter(damage for damage, _ in self._found)

@@ -11,6 +11,7 @@ from typing import Any
 
 from gateway.recording.damage import Damage
 from gateway.recording.group import Group
+from gateway.recording.index import Segment
 from gateway.recording.leaf import Gap
 from gateway.recording.opened import Session
 from gateway.recording.reason import CloseReason, GapReason
@@ -38,6 +39,13 @@ OF_LINK = {
     GapReason.CARD_FAILED: "the disk of the station failed",
     GapReason.RECORDER_RESTARTED: "the ground was not running",
 }
+HOLES = {
+    Damage.UNREADABLE: "the card does not give this segment back",
+    Damage.SEGMENT_LOST: "this segment is not on the card",
+    Damage.SEGMENT_BROKEN: "this segment opens only up to a broken place",
+    Damage.TAIL_BROKEN: "this segment was not finished when the power went",
+    Damage.RECORDS_BROKEN: "this segment holds bytes that are no records",
+}
 
 
 def lines(session: Session, matching: bool | None) -> Iterator[str]:
@@ -55,7 +63,7 @@ def lines(session: Session, matching: bool | None) -> Iterator[str]:
         pieces = "datagrams" if session.of_link else "segments"
         yield f"  {group.label:9} {times.clock(begin)} to {times.clock(end)}, {amount(size)} in {count} {pieces}"
     yield from (f"  {sentence}" for sentence in _changes(session))
-    yield from (f"  DAMAGED: {line}" for line in session.damage.lines())
+    yield from damaged(session)
     yield f"  {_hashes(session, matching)}"
 
 
@@ -88,6 +96,20 @@ def gap(session: Session, found: Gap) -> str:
     until = f"to {clock(found.to_us)}" if found.to_us else "to the end"
     lost = f", {found.lost} datagrams" if found.lost else ""
     return f"{labels(found.groups)} {clock(found.from_us)} {until}: {reason(session, found)}{lost}"
+
+
+def damaged(session: Session) -> Iterator[str]:
+    """What of it is damaged, as far as it was read; that a key does not open a part is no damage."""
+    counts = session.damage.counts()
+    for damage in filter(counts.get, Damage):
+        yield f"  {'not opened' if damage is Damage.NOT_OPENED else 'DAMAGED'}: {damage.value}: {counts[damage]}"
+
+
+def hole(session: Session, damage: Damage, segment: Segment) -> str:
+    """What is wrong with a segment, of what, and from when to when."""
+    clock = session.times.clock
+    until = f"to {clock(segment.end_us)}" if segment.end_us is not None else "on"
+    return f"{segment.group.label} {clock(segment.start_us)} {until}: {HOLES[damage]}"
 
 
 def reason(session: Session, found: Gap) -> str:

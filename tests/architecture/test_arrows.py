@@ -49,6 +49,7 @@ RECORDS = (
         "leaf",
         "listing",
         "opening",
+        "pace",
         "pcap",
         "proof",
     ),
@@ -204,7 +205,8 @@ def test_what_an_export_makes_from_its_pcaps_is_made_without_a_key():
     found = reached(["gateway.recording.export.derive", "gateway.recording.export.lead"])
     assert "gateway.video.depacketiser" in found
     assert not {name for name in found if under(name, "keys") or within(name, (*AIR, *GROUND))}
-    assert not {name for name in reached(["gateway.recording.export.originals"]) if under(name, "gateway.video")}
+    with_key = ["gateway.recording.export.originals", "gateway.recording.play", "gateway.recording.commands"]
+    assert not {name for name in reached(with_key) if under(name, "gateway.video")}
 
 
 def test_files_stay_readable():
