@@ -108,6 +108,8 @@ class Service:
                 size = air.recv_into(self._buffer)
             except BlockingIOError:
                 return
+            except ConnectionResetError:  # air left and did not read our last words: its own are still to come
+                continue
             except OSError:
                 size = 0
             if size == 0:
@@ -150,7 +152,7 @@ class Service:
         changed = self._told is None or (state.groups, state.reason) != (self._told.groups, self._told.reason)
         if changed and state.reason and self._listener:  # one that air started leaves that to the alarm of air
             say("recorder", f"not recording: {state.text}")
-        elif changed and self._told and not state.reason:
+        elif state.groups and self._told and not self._told.groups:
             say("recorder", "recording")
         if self._air and (changed or now - self._told_at >= STATE_EVERY_S):
             self._told, self._told_at = state, now

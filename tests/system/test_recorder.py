@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import stat
 
@@ -10,7 +11,7 @@ import pytest
 
 from gateway.recording import handover, leaf, paths, pcap
 from gateway.recording.group import Group
-from gateway.recording.handover import Armed, Clock, Epoch, Wanted
+from gateway.recording.handover import Armed, Clock, Close, Epoch, Wanted
 from gateway.recording.leaf import Cut, Gap
 from gateway.recording.reason import CloseReason, GapReason
 from tests import recorder_peer
@@ -125,6 +126,22 @@ def test_air_gone_ends_the_segments_and_says_so(peer):
     peer.close()
     assert contents(recorder_peer.read(peer.folder, peer.air).counted[Group.FLIGHT]) == [b"a frame", b"the last frame"]
     assert peer.leaves()[-1] == leaf.Close(CloseReason.GONE)
+
+
+def test_what_air_says_last_is_heard_although_it_left_without_reading_its_answers(peer):
+    """The system then tells the recorder of a reset before it gives what was sent earlier (unix(7))."""
+    peer.put(Group.FLIGHT, [b"a frame"])
+    peer.wait(peer.cuts)
+    peer.look()
+    assert select.select([peer.socket], [], [], recorder_peer.SOON_S)[0], "an answer that is not read"
+    os.kill(peer.process.pid, signal.SIGSTOP)
+    peer.socket.send(recorder_peer.data(Group.FLIGHT, [b"the last frame"], peer.air.mono_us()))
+    peer.tell(Close(peer.air.mono_us(), CloseReason.ENDED))
+    peer.socket.close()
+    os.kill(peer.process.pid, signal.SIGCONT)
+    peer.close()
+    assert contents(recorder_peer.read(peer.folder, peer.air).counted[Group.FLIGHT]) == [b"a frame", b"the last frame"]
+    assert peer.leaves()[-1] == leaf.Close(CloseReason.ENDED)
 
 
 def test_a_change_of_order_ends_a_session_and_begins_the_next(peer):
