@@ -147,9 +147,9 @@ class RecordState:
 
     @property
     def _groups_wanted(self) -> set[Group]:
-        """What is to be recorded."""
+        """What is to be recorded, of what there is: a camera that is not there is no gap."""
         wants_video = self._asked[1] if self._asked else not self._on_request
-        return {Group.FLIGHT, *(self._recording.groups.values() if wants_video else ())}
+        return {*Group} if wants_video else {Group.FLIGHT}
 
     @property
     def _paused_by(self) -> OrderStation | None:

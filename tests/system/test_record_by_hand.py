@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from gateway.recording.group import Port
+from gateway.recording.leaf import Gap
+from gateway.recording.reason import GapReason
 from gateway.report.advice import advise
 from keys.beat_flag import Flag
 from tests.system.recorded import RecordedFlight
@@ -49,6 +51,8 @@ def test_it_records_in_the_folder_that_its_command_line_names(runtime, tmp_path)
     (found,) = flight.ended()
     assert found.of(Port.TELEMETRY)
     assert found.of(Port.VIDEO_A)
+    gaps = {gap.reason for gap in found.leaves if isinstance(gap, Gap)}
+    assert gaps == {GapReason.RECORDER_RESTARTED}, "a camera that is not there is none"
 
 
 def test_what_is_no_place_for_recordings_is_said_before_the_flight(tmp_path):

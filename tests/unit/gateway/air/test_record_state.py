@@ -133,7 +133,7 @@ def test_without_a_recording_key_there_is_no_recorder_and_the_status_says_why(tm
 
 
 def test_every_beat_says_what_is_recorded(aboard: Aboard):
-    assert aboard.wanted == Wanted(0, ALL, 0)
+    assert aboard.wanted == Wanted(0, [*Group], 0)
     assert aboard.says(5.0) == AircraftState(recorded=0b111, recorded_ms=0, room_s=3600)
     assert aboard.says(7.5).recorded_ms == 2500
     assert aboard.says(8.0, groups=[Group.FLIGHT], room_s=None).recorded == 0b1
@@ -155,7 +155,7 @@ def test_video_on_request_is_recorded_from_the_request_to_the_pause(on_request: 
     assert on_request.wanted == Wanted(0, [Group.FLIGHT], 0)
     on_request.state.asked(1, on=True, now=2.0)
     on_request.state.asked(1, on=True, now=2.5)  # repeated until a beat confirms it
-    assert on_request.peer.told() == Wanted(2_000_000, ALL, 0)
+    assert on_request.peer.told() == Wanted(2_000_000, [*Group], 0)
     assert on_request.events() == [{"event": "resume", "station": 1}]
     on_request.state.asked(3, on=False, now=4.0)
     assert on_request.peer.told() == Wanted(4_000_000, [Group.FLIGHT], 3)
@@ -187,7 +187,7 @@ def test_a_pause_outlives_a_change_of_order_that_keeps_its_station(aboard: Aboar
     stations = aboard.world.order.content.stations
     aboard.order(serial=3, stations=(dataclasses.replace(stations[0], roles=OBSERVER), *stations[1:]))
     aboard.begin(20.0)
-    assert [type(aboard.peer.told()), aboard.peer.told()] == [Session, Wanted(0, ALL, 0)]
+    assert [type(aboard.peer.told()), aboard.peer.told()] == [Session, Wanted(0, [*Group], 0)]
 
 
 def test_a_flood_of_pauses_of_one_station_is_a_few_leaves_and_keeps_no_other_from_being_heard(aboard: Aboard):
