@@ -48,7 +48,7 @@ class Ledger:
     def outage(self, lost: float) -> float:
         """The aircraft was down from `lost` until now, when every station opens again."""
         back = time.monotonic()
-        self._outages.append((lost - FLUSH_GUARD_S, back))
+        self._outages.append((lost, back))
         return back
 
     def match(self, sent: Timed, got: Sequence[bytes]) -> Match:
@@ -57,11 +57,22 @@ class Ledger:
         for when, item in sent:
             if at < len(got) and got[at] == item:
                 at += 1
-            elif any(begin <= when <= end for begin, end in self._outages):
+            elif any(begin - FLUSH_GUARD_S <= when <= end for begin, end in self._outages):
                 down += 1
             else:
                 lost += 1
         return Match(at == len(got), lost, down)
+
+    def recorded(self, sent: Timed, got: Sequence[bytes]) -> Match:
+        """`got` was recorded, without a gap but at the one outage: `lost` was sent directly before it, `down` in it."""
+        items = [item for _, item in sent]
+        ((cut_at, back_at),) = self._outages
+        cut, back = (sum(when < at for when, _ in sent) for at in (cut_at, back_at))
+        begin = next((n for n, pair in enumerate(zip(items, got, strict=False)) if pair[0] != pair[1]), cut)
+        begin = min(begin, len(got))
+        end = len(items) - (len(got) - begin)
+        exact = begin <= cut <= end <= back and list(got[begin:]) == items[end:]
+        return Match(exact, cut - begin, end - cut)
 
     def judge(
         self, frames: Timed, packets: Timed, feeds: Iterable[Feed], refused: Mapping[str, int]

@@ -18,8 +18,11 @@ from gateway.demo.clip import Camera
 from gateway.demo.flight import FlightController
 from gateway.demo.ledger import Ledger
 from gateway.demo.shell import Shell
-from gateway.demo.stage import HOST, Listener, Program, Radio, free_port, run_until
+from gateway.demo.stage import END_WITHIN_S, HOST, Listener, Program, Radio, free_port, run_until
 from gateway.errors import DemoFailed
+from gateway.recording.leaf import Close
+from gateway.recording.opened import sessions
+from gateway.recording.reason import CloseReason
 
 SAY_EVERY_S = 2.0
 JOIN_WITHIN_S = 15.0
@@ -33,6 +36,7 @@ STATIONS = {
     "visitor": (OTHER, "telemetry,video"),
 }
 STRANGER = "stranger"
+CARD, ARCHIVE = "card", "archive"  # what flew, and the agency's recording key
 
 
 class Play:
@@ -78,8 +82,17 @@ class Play:
         words = ("air", "--device", str(self.folder / "drone-7"), "--fc", f"serial:{self.flight.path}:921600")
         video = ("--video", f"udpin:{HOST}:{self.camera_port}")
         links = [word for radio in (self.radio, self.lte) for word in ("--link", f"udpout:{HOST}:{radio.port}")]
-        self.air = Program((*words, *video, *links), self.folder, "air")
+        self.air = Program((*words, *video, *links, "--record", str(self.card)), self.folder, "air")
         self._afterwards.callback(self.air.end)
+
+    @property
+    def card(self) -> Path:
+        return self.folder / CARD
+
+    def land(self) -> bool:
+        """End the aircraft's program. Whether it stopped as it should, and the end of its recording is on the card."""
+        stopped = self.air.end() == 0
+        return stopped and self.until(lambda: sessions(self.card)[-1].close == Close(CloseReason.ENDED), END_WITHIN_S)
 
     def programs(self) -> list[Program]:
         """Of the aircraft, then of the stations."""

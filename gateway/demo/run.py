@@ -1,15 +1,16 @@
 """`zegel demo`: the main job on one computer, with real processes, explained in plain words and checked by counting.
 
 The acts, in their order, each in a file of acts/:
-  1  keys       a temporary agency, an aircraft, three stations, one stranger; for a hybrid agency also forged orders
+  1  keys       an agency, its recording key, an aircraft, three stations, one stranger; if hybrid, also forged orders
   2  take_off   a recorded flight and a camera enter; each station opens what the order grants it
   3  stranger   a station that is not in the order opens nothing
-  4  restart    the aircraft loses power and comes back; so do the feeds
+  4  restart    the aircraft and its recorder lose power and come back; so do the feeds
   5  replay     a recording of the first run is replayed and refused
   6  commands   a pilot commands, an observer may not, a delayed command is refused (uplink.py)
   7  links      one of two links is cut and restored, and no frame is lost
   8  count      the table of what was counted
   9  revoke     a station is revoked in flight, and can open nothing more
+ 10  land       what flew is on the card, and only the recording key opens it
 And `_verdict`  yes or no for each expectation; not 0 if anything is not as it should be
 """
 
@@ -23,13 +24,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from gateway.demo.acts import commands, count, keys, links, replay, restart, revoke, stranger, take_off
+from gateway.demo.acts import commands, count, keys, land, links, replay, restart, revoke, stranger, take_off
 from gateway.demo.clip import player
 from gateway.demo.play import Play
 from gateway.errors import DemoFailed
 from keys.commands import account
 
-ACTS = (keys, take_off, stranger, restart, replay, commands, links, count, revoke)
+ACTS = (keys, take_off, stranger, restart, replay, commands, links, count, revoke, land)
 
 
 def command(parser: argparse.ArgumentParser) -> None:
@@ -59,6 +60,7 @@ def _stay(play: Play) -> None:
     play.say("   in another terminal, from this folder:")
     play.say(f"     {shlex.quote(sys.argv[0])} status")
     play.say(f"     {player()}")
+    play.start_air()
     play.stations["pilot"].hand_over()
     play.playing = True
     with contextlib.suppress(KeyboardInterrupt):

@@ -10,6 +10,7 @@ import itertools
 import os
 import re
 import select
+import signal
 import socket
 import subprocess
 import sys
@@ -89,9 +90,17 @@ class Program:
         return next((int(line.split()[1]) / 1024 for line in text.splitlines() if line.startswith("VmRSS")), 0.0)
 
     def kill(self) -> None:
-        """SIGKILL: nothing is flushed or sent, as in a power cut."""
+        """SIGKILL: nothing is flushed or sent."""
         self.process.kill()
         self.process.wait()
+
+    def cut_power(self) -> None:
+        """SIGKILL to it and to what it started (Linux)."""
+        with contextlib.suppress(OSError):
+            pid = self.process.pid
+            for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+                os.kill(int(child), signal.SIGKILL)
+        self.kill()
 
     def end(self) -> int:
         """SIGTERM, and the exit status."""

@@ -1,11 +1,11 @@
-"""Keys: a temporary agency, an aircraft, three stations, one stranger; for a hybrid agency also forged orders."""
+"""Keys: a temporary agency, its recording key, an aircraft, three stations, one stranger; if hybrid, also forged orders."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from gateway.demo import forgery
-from gateway.demo.play import AGENCY, OPERATION, OTHER, STATIONS, STRANGER, Play
+from gateway.demo.play import AGENCY, ARCHIVE, OPERATION, OTHER, STATIONS, STRANGER, Play
 
 
 def act(play: Play) -> None:
@@ -18,11 +18,12 @@ def act(play: Play) -> None:
     run("device", "enrol", here / "drone-7", here / "drone-7.crt", "--root", root)
     for name, (agency, _) in {**STATIONS, STRANGER: (OTHER, "")}.items():
         run("station", "init", here / name, "--name", name, "--agency", agency, "--root", root)
+    run("recording", "keygen", here / ARCHIVE, "--name", ARCHIVE)
     listed = [w for n, (_, roles) in STATIONS.items() for w in ("--station", f"{here / n / 'station.pub'}:{roles}")]
     run(
         *("order", "issue", here / "agency", "--operation", OPERATION, "--device", here / "drone-7.crt"),
         *listed,
-        *("--hours", "8", "-o", here / "op.order"),
+        *("--recording", here / ARCHIVE / "rec.pub", "--hours", "8", "-o", here / "op.order"),
     )
     run("device", "load-order", here / "drone-7", here / "op.order")
     play.say("")

@@ -1,4 +1,4 @@
-"""Restart: the aircraft loses power and comes back; so do the feeds."""
+"""Restart: the aircraft and its recorder lose power and come back; so do the feeds."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ def act(play: Play) -> None:
     play.first_run = list(play.radio.capture)
     play.playing = True
     play.run(BEFORE_S)
-    play.air.kill()
     lost = time.monotonic()
+    play.air.cut_power()
     play.say("   the power is gone")
     play.run(DOWN_S)
     play.start_air()

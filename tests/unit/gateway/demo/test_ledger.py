@@ -55,3 +55,26 @@ def test_half_a_window_is_not_shared():
     rng = random.Random(4)
     plain = rng.randbytes(16)
     assert shared_windows([plain], [plain[:8] + rng.randbytes(8), rng.randbytes(8) + plain[8:]]) == 0
+
+
+@pytest.mark.parametrize(
+    ("got", "match"),
+    [
+        (ITEMS, Match(exact=True, lost=0, down=0)),
+        (ITEMS[:2] + ITEMS[5:], Match(exact=True, lost=1, down=2)),
+        (ITEMS[:3] + ITEMS[5:], Match(exact=True, lost=0, down=2)),
+        (ITEMS[:2] + ITEMS[3:], Match(exact=True, lost=1, down=0)),
+        (ITEMS[:2] + ITEMS[6:], Match(exact=False, lost=1, down=3)),
+        (ITEMS[:1], Match(exact=False, lost=2, down=7)),
+        ([ITEMS[0], *ITEMS[2:]], Match(exact=False, lost=2, down=-1)),
+        (ITEMS[:-1], Match(exact=False, lost=0, down=1)),
+        ([*ITEMS, ITEMS[-1]], Match(exact=False, lost=0, down=-1)),
+        ([*ITEMS[:5], b"forged", *ITEMS[6:]], Match(exact=False, lost=-2, down=2)),
+    ],
+    ids=(
+        *("all", "one gap", "after", "before", "late", "nothing comes back", "elsewhere", "not the last", "twice"),
+        "not sent",
+    ),
+)
+def test_recorded_is_all_but_one_gap_at_the_power_cut(ledger, got, match):
+    assert ledger.recorded(SENT, got) == match
