@@ -35,7 +35,7 @@ SUMMARIES = {
     "order": "issue, read and verify operation orders",
     "record": "ask the aircraft to record video, or to pause that, and say what came of it",
     "recorder": "run aboard with zegel air: keep what flies on the card, sealed to the recording keys of the order",
-    "recording": "make a recording key; list and play what an aircraft or a ground recorded, and disclose parts of it",
+    "recording": "make a recording key; list, play, export and disclose what an aircraft or a ground recorded",
     "setup": "ask five questions, write the configuration, and say what to wire and to set",
     "source": "bring pictures of cameras, controllers and vendors' programs to zegel air, in a process without keys",
     "station": "make a ground station's key for one operation, and destroy it afterwards",

@@ -45,9 +45,10 @@ def add_order(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_choice(parser: argparse.ArgumentParser) -> None:
+def add_choice(parser: argparse.ArgumentParser, *, all_too: bool = False) -> None:
+    more = ", or all, each in a folder of its own" if all_too else ""
     parser.add_argument(
-        "--session", metavar="ID", help="its first digits, as zegel recording list shows it; default the last"
+        "--session", metavar="ID", help=f"its first digits, as zegel recording list shows it{more}; default the last"
     )
     parser.add_argument(
         "--lanes", type=_lanes, default=tuple(Group), metavar="NAMES", help=f"of {', '.join(_NAMES)}; default all"

@@ -1,8 +1,9 @@
 """Card: the files of a memory card, of its mounted image, or of a copy. Nothing is ever written there.
 
 What lives here: finding the sessions, and reading a file whose length and content an attacker may have chosen. What must
-not: what the bytes mean. Every open is for reading alone, does not follow a symbolic link, waits for no pipe, and where the
-system permits it leaves the time of the last access as it was. What the card does not give back is an OSError.
+not: what the bytes mean. Every open is for reading alone, follows no symbolic link at a file or its folder, waits for no
+pipe, and where the system permits it leaves the time of the last access as it was. What the card does not give back is an
+OSError.
 """
 
 from __future__ import annotations
@@ -34,13 +35,13 @@ def sessions(card: Path) -> list[Path]:
         if paths.session_id(card.name) is not None:
             return [card]
         names(card)  # may this user read it at all
-    found = {session.resolve(): session for place in _places(card) for session in _sessions(place)}
-    found = {real: session for real, session in found.items() if paths.session_id(real.name)}  # a link may lead anywhere
+    found = {session.resolve() for place in _places(card) for session in _sessions(place)}
+    found = {real for real in found if paths.session_id(real.name) and real.is_relative_to(card)}  # links lead anywhere
     if not found:
         raise CardError(
             f"{card} holds no recording", hint="name the folder in which session-… is, or what the card is mounted on"
         )
-    return list(found.values())
+    return sorted(found)
 
 
 def _places(card: Path) -> Iterator[Path]:
@@ -94,7 +95,7 @@ class File:
     """One open file. OSError if it is not a plain file, and whenever the card does not answer."""
 
     def __init__(self, path: Path) -> None:
-        self._handle = _open(path)
+        self._handle = _open_in(path)
         info = os.fstat(self._handle)
         if not stat.S_ISREG(info.st_mode):
             os.close(self._handle)
@@ -123,8 +124,19 @@ def _seek_and_read(handle: int, size: int, at: int) -> bytes:
 _read_at: Callable[[int, int, int], bytes] = getattr(os, "pread", _seek_and_read)  # Windows has no pread
 
 
-def _open(path: Path, more: int = 0) -> int:
+def _open_in(path: Path) -> int:
+    """The file of a folder that is itself no link: on a card either may lead to another place of this computer."""
+    if os.open not in os.supports_dir_fd:  # Windows
+        return _open(path)
+    folder = _open(path.parent, _FOLDER)
     try:
-        return os.open(path, _READ | _CAUTIOUS | _NO_TIME | more)
+        return _open(Path(path.name), within=folder)
+    finally:
+        os.close(folder)
+
+
+def _open(path: Path, more: int = 0, within: int | None = None) -> int:
+    try:
+        return os.open(path, _READ | _CAUTIOUS | _NO_TIME | more, dir_fd=within)
     except PermissionError:  # only the owner of a file may leave its time alone: open(2)
-        return os.open(path, _READ | _CAUTIOUS | more)
+        return os.open(path, _READ | _CAUTIOUS | more, dir_fd=within)

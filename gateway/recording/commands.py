@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.recording import arguments, keyboard, listing, outlets, segment_keys
+from gateway.recording.export.command import add_export
 from gateway.recording.group import PORTS, Group, Port
 from gateway.recording.opened import Session
 from gateway.recording.play import Player
@@ -28,7 +29,7 @@ SPEED_MIN, SPEED_MAX = 0.1, 100.0
 
 
 def recording(parser: argparse.ArgumentParser) -> None:
-    """make a recording key; list and play what an aircraft or a ground recorded, and disclose parts of it"""
+    """make a recording key; list, play, export and disclose what an aircraft or a ground recorded"""
     add = of_keys.commands(parser)
     keygen(add)
     listed = add("list", _list, "say what is on a card: sessions, times, gaps, sizes; needs no key", "/media/card")
@@ -38,6 +39,7 @@ def recording(parser: argparse.ArgumentParser) -> None:
     listed.add_argument("--json", action="store_true", help="for programs")
     listed.set_defaults(run=_list, holds_key=False)
     _add_play(add)
+    add_export(add)
     _add_disclose(add)
 
 

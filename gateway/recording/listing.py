@@ -53,7 +53,7 @@ def lines(session: Session, matching: bool | None) -> Iterator[str]:
     times = session.times
     claimed = ", by the aircraft's clock" if times.offset_us is not None else ""
     yield f"session {session.id.hex()}"
-    yield f"  began {times.date(0)}{claimed}; {duration(session.end_us // US)}; {_end(session)}"
+    yield f"  began {times.date(0)}{claimed}; {duration(session.end_us // US)}; {end_of(session)}"
     yield f"  {_origin(session)}"
     if session.proof.signed_by:
         yield f"  the order is {session.proof.signed_by}"
@@ -67,7 +67,8 @@ def lines(session: Session, matching: bool | None) -> Iterator[str]:
     yield f"  {_hashes(session, matching)}"
 
 
-def _end(session: Session) -> str:
+def end_of(session: Session) -> str:
+    """How it ended, in words."""
     if session.of_link:
         return "the aircraft ended it" if session.close else "it was not heard to end"
     return _ENDS[session.close.reason] if session.close else POWER

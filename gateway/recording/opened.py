@@ -180,7 +180,7 @@ class Session:
         """The chunks of a segment, up to the first that does not open."""
         if (key := self.key(keys, segment)) is None:
             if segment.rec_id in self.headers:
-                self.damage.note(Damage.NOT_OPENED, segment.rec_id)
+                self.damage.note(Damage.NOT_OPENED, segment.place)
             return
         try:
             with card.File(self.path(segment)) as file:

@@ -50,10 +50,12 @@ class Form:
 
 
 def recognise(datagrams: Iterable[bytes]) -> Form:
-    """The form of most of these; some hundred are enough."""
+    """The form of at least half of these; some hundred are enough. Noise has any form now and then."""
     found = Counter(form for datagram in datagrams if (form := _form(datagram)) is not None)
-    known = [form for form, _ in found.most_common() if form.content is not Content.UNKNOWN]
-    return (known or [*found, Form(Content.UNKNOWN)])[0]
+    known = [(form, count) for form, count in found.most_common() if form.content is not Content.UNKNOWN]
+    if known and 2 * known[0][1] >= found.total():
+        return known[0][0]
+    return next((form for form in found if form.content is Content.UNKNOWN), Form(Content.UNKNOWN))
 
 
 def _form(datagram: bytes) -> Form | None:

@@ -10,6 +10,7 @@ PRINTS = {"keys.commands.terminal"}
 RICH = {
     "gateway.board.doctor",
     "gateway.board.egress",
+    "gateway.recording.export.bar",
     "gateway.report.metrics",
     "gateway.report.watch",
 }  # each text by `printable`

@@ -8,12 +8,14 @@ import shutil
 import socket
 import subprocess
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from pymavlink.dialects.v20 import ardupilotmega
 from pymavlink.generator import mavgen
 
+from firmware_shims import mavlink, tlog
 from gateway.demo.flight import recorded_flight
 from gateway.demo.stage import HOST, drain, port_of, udp_socket
 from gateway.recording.export import film
@@ -21,6 +23,8 @@ from gateway.recording.group import Port
 from gateway.recording.pcap import Record
 from tests import films
 from tests.exported import derived, originals, video
+from tests.system.filmed import FilmedFlight
+from tests.system.house import zegel
 
 pytestmark = [
     pytest.mark.peers,
@@ -136,6 +140,64 @@ def test_a_pause_stays_as_long_as_it_was(folder, tmp_path, writer):
     assert abs(shown[films.PICTURES] - shown[0] - apart / 1e9) < 0.001
 
 
+# --- a card that an aircraft wrote ---
+
+
+class Filmed:
+    """Encoders' streams through an aircraft and its recorder: H.265 by RTP as video A, H.264 in MPEG-TS as camera C."""
+
+    def __init__(self, folder: Path) -> None:
+        self.out, self.sources = folder / "out", {"video-a": shot("h265 B", folder), "camera-c": shot("h264 B", folder)}
+        flight = FilmedFlight(folder, films=False)
+        try:
+            flight.wait_open()
+            flight.wait_recorded("flight")
+            self.send(flight, "video-a", "rtp", f"rtp://{HOST}:{flight.camera_port}?pkt_size=1200")
+            self.send(flight, "camera-c", "mpegts", f"udp://{HOST}:{flight.only_recorded_port}?pkt_size=1316")
+        finally:
+            flight.end()
+        flight.ended()
+        zegel("recording", "export", flight.card, "--key", folder / "archive", "-o", self.out)
+
+    def send(self, flight: FilmedFlight, lane: str, form: str, url: str) -> None:
+        words = ("-re", "-i", self.sources[lane], "-map", "0:v", "-c", "copy", "-f", form, url)
+        process = subprocess.Popen((*films.FFMPEG, *words), stdout=subprocess.DEVNULL)
+        assert flight.until(lambda: process.poll() is not None)
+        flight.run(0.5)
+        assert process.returncode == 0
+
+
+@pytest.fixture(scope="module")
+def filmed(tmp_path_factory):
+    if not (films.can("h265 B") and films.can("h264 B")):
+        pytest.skip("needs an ffmpeg with libx264 and libx265")
+    folder = tmp_path_factory.mktemp("filmed")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_RUNTIME_DIR", str(folder))
+        return Filmed(folder)
+
+
+@pytest.mark.parametrize("lane", ["video-a", "camera-c"])
+def test_each_picture_of_an_encoder_is_in_the_film_of_the_card(filmed, lane):
+    film = filmed.out / f"{lane}.mp4"
+    assert int(probed(film)["streams"][0]["nb_read_frames"]) == films.PICTURES
+    assert decoded(film) == decoded(filmed.sources[lane])
+
+
+def test_tshark_reads_what_an_aircraft_recorded(filmed, tmp_path):
+    rtp = sharked(
+        filmed.out / "video-a.pcap", "-d", "udp.port==5600,rtp", "-T", "fields", "-e", "rtp.ssrc", "-e", "rtp.seq"
+    )
+    sequences = [int(sequence) for _, sequence in rtp]
+    assert len({ssrc for ssrc, _ in rtp}) == 1
+    assert all((b - a) % 65_536 == 1 for a, b in pairwise(sequences))
+    words = ("-X", f"lua_script:{dissector(tmp_path)}", "-T", "fields", "-e", "mavlink_proto.msgid")
+    frames = [frame for _, frame in tlog.frames((filmed.out / "flight.tlog").read_bytes())]
+    told = sharked(filmed.out / "flight.pcap", "-Y", "udp.port==14550", *words)
+    assert [int(each) for (each,) in told] == [mavlink.message_id(frame) for frame in frames]
+    assert len(frames) > 500
+
+
 # --- tshark ---
 
 
@@ -144,6 +206,15 @@ def sharked(path: Path, *words: str | Path) -> list[list[str]]:
         pytest.skip("needs tshark: apt-get install tshark")
     run = subprocess.run(("tshark", "-r", path, *words), capture_output=True, text=True, check=True)
     return [line.split("\t") for line in run.stdout.splitlines()]
+
+
+def dissector(folder: Path) -> Path:
+    """Of pymavlink, for Wireshark."""
+    xml = Path(ardupilotmega.__file__).with_name("ardupilotmega.xml")
+    script = folder / "mavlink.lua"
+    made = mavgen.mavgen(mavgen.Opts(str(script), wire_protocol="2.0", language="WLua", validate=False), [str(xml)])
+    assert made is not False
+    return script
 
 
 def test_tshark_reads_the_packets_of_a_camera(folder, tmp_path):
@@ -165,10 +236,7 @@ def test_tshark_reads_the_packets_of_a_camera(folder, tmp_path):
 
 
 def test_tshark_reads_the_messages_of_a_flight_by_the_dissector_of_pymavlink(tmp_path):
-    xml = Path(ardupilotmega.__file__).with_name("ardupilotmega.xml")
-    script = tmp_path / "mavlink.lua"
-    made = mavgen.mavgen(mavgen.Opts(str(script), wire_protocol="2.0", language="WLua", validate=False), [str(xml)])
-    assert made is not False
+    script = dissector(tmp_path)
     log = recorded_flight()[:3000]
     records = [Record(round(at * 1e9), Port.TELEMETRY, frame) for at, frame in log]
     originals(tmp_path, {"flight": records})

@@ -45,21 +45,26 @@ class Found:
 
 
 class RecordedFlight(Flight):
-    """`order`: more words of `zegel order issue`. A frame of the flight controller comes 50 times a second, and a picture
-    every `every_s` seconds.
+    """`order`: more words of `zegel order issue`; `record`: more lines of [record]. A frame of the flight controller comes
+    50 times a second, and a picture every `every_s` seconds.
     """
 
     every_s = EVERY_S
 
     def __init__(
-        self, folder: Path, names: Sequence[str] = ("pilot",), order: Sequence[str] = (), card: Path | None = None
+        self,
+        folder: Path,
+        names: Sequence[str] = ("pilot",),
+        order: Sequence[str] = (),
+        card: Path | None = None,
+        record: str = "",
     ) -> None:
         archive = folder / "archive"
         zegel("recording", "keygen", archive, "--name", "archive")
         house = House(folder, more=("--recording", str(archive / "rec.pub"), *order))
         self.key, self.card = RecordingFolder.open(archive), card or folder / "card"
         self.config = config = folder / "air.toml"
-        config.write_text(f'[record]\nfolder = "{self.card}"\nkeep_free_mib = 0\n')
+        config.write_text(f'[record]\nfolder = "{self.card}"\nkeep_free_mib = 0\n{record}')
         self.sender, self.number, self.armed = udp_socket(), 0, False
         self._next_frame = self._next_picture = 0.0
         self._frames = itertools.count(1)

@@ -3,7 +3,7 @@
     python -m gateway.recording.export.derive FOLDER
 
 It parses pictures and starts the program that writes films, so it may not share a process with the recording key. On its
-standard output are lines of JSON for the process that started it: how far it is, and at the end what is missing.
+standard output are lines of JSON for the process that started it: how far it is, and at the end what is missing or failed.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from gateway.recording.export import film, flight, pcap_file, plan, readme, subtitles, sums
+from gateway.recording.export import film, flight, parts, pcap_file, plan, readme, subtitles, sums
 from gateway.recording.export.film import FilmError
 from gateway.recording.export.flight import Flight, FlightWriter
 from gateway.recording.export.parts import Parts
@@ -24,7 +24,7 @@ from gateway.recording.export.plan import Plan
 from gateway.recording.export.readme import Found, Video
 from gateway.recording.export.track import Position
 from gateway.recording.export.video import Stream, VideoWriter, form_of
-from gateway.recording.export.wall_clock import WallClock
+from gateway.recording.export.wall_clock import WallClock, plausible
 from gateway.recording.pcap import Record
 from gateway.video import sdp
 from gateway.video.recognise import Content
@@ -46,6 +46,7 @@ class Derivation:
 
     def run(self) -> list[str]:
         """What is missing or was changed, in sentences."""
+        parts.clear(self._folder)
         clock = self._clock()
         if FLIGHT in self._plan.originals:
             self._found.flight = self._flight(clock)
@@ -53,6 +54,7 @@ class Derivation:
         for lane in self._plan.originals:
             if lane != FLIGHT:
                 self._found.videos[lane] = self._video(lane, clock, positions)
+        parts.clear(self._folder)
         plan.replace(self._folder / "README.txt", readme.text(self._plan, self._found, clock).encode())
         self._told(sums.NAME, 0.0)
         plan.replace(self._folder / sums.NAME, sums.sums(self._folder).encode())
@@ -60,7 +62,8 @@ class Derivation:
         return list(readme.missing(self._plan, self._found))
 
     def _clock(self) -> WallClock:
-        if not self._plan.claims and FLIGHT in self._plan.originals:
+        claimed = any(plausible(utc_us) for _, utc_us in self._plan.claims)
+        if not claimed and FLIGHT in self._plan.originals:
             return WallClock((), flight.of_autopilot(self._folder / f"{FLIGHT}.pcap"))
         return WallClock(self._plan.claims)
 
@@ -76,13 +79,13 @@ class Derivation:
         return pcap_file.records(path, progress)
 
     def _flight(self, clock: WallClock) -> Flight:
-        parts = Parts(self._folder)
+        made = Parts(self._folder)
         with ExitStack() as stack:
-            writer = FlightWriter(stack, parts, clock)
+            writer = FlightWriter(stack, made, clock)
             for record in self._records(FLIGHT):
                 writer.add(record)
             found = writer.end()
-        parts.end()
+        made.end()
         return found
 
     def _video(self, lane: str, clock: WallClock, positions: list[Position]) -> Video:
@@ -112,23 +115,23 @@ class Derivation:
         elif not video.by:
             video.why = NO_WRITER
         else:
-            parts = Parts(self._folder)
+            made = Parts(self._folder)
             self._told(f"{lane}.mp4", 0.0)
             try:
-                film.write(stream.codec, stream.sets, found, writer.pictures, writer.index, parts.path(f"{lane}.mp4"))
+                film.write(stream.codec, stream.sets, found, writer.pictures, writer.index, made.path(f"{lane}.mp4"))
             except FilmError as error:
                 video.why = str(error)
             else:
-                parts.end()
+                made.end()
                 video.film = found
 
     def _lines(self, name: str, blocks: Iterator[str]) -> None:
-        parts = Parts(self._folder)
+        made = Parts(self._folder)
         with ExitStack() as stack:
-            file = parts.text(stack, name)
+            file = made.text(stack, name)
             for block in blocks:
                 file.write(block)
-        parts.end()
+        made.end()
 
 
 class Teller:
@@ -151,8 +154,15 @@ def main() -> int:
     found = plan.load(folder)
     if found is None:
         return 2
-    for sentence in Derivation(folder, found, Teller()).run():
-        sys.stdout.buffer.write(json.dumps(sentence).encode() + b"\n")
+    try:
+        for sentence in Derivation(folder, found, Teller()).run():
+            sys.stdout.buffer.write(json.dumps(sentence).encode() + b"\n")
+    except OSError as error:  # a full disk; or the process that started this one is gone
+        with suppress(OSError):
+            sys.stdout.buffer.write(json.dumps({"failed": str(error)}).encode() + b"\n")
+        return 1
+    except KeyboardInterrupt:  # a terminal sends it to both processes
+        return 1
     return 0
 
 

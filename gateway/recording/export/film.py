@@ -111,7 +111,7 @@ def _by_pyav(transport: Iterator[bytes], codec: Codec, into: Path) -> None:
     try:
         with (
             av.open(_Pipe(transport), format="mpegts") as source,
-            av.open(str(into), "w", format="mp4", options={"movflags": "faststart"}) as film,
+            av.open(f"file:{into}", "w", format="mp4", options={"movflags": "faststart"}) as film,
         ):
             stream = film.add_stream_from_template(source.streams.video[0])
             if codec == "h265":

@@ -16,34 +16,39 @@ import msgspec
 
 from gateway.errors import GatewayError
 from gateway.recording import pcap
-from gateway.recording.export import pcap_file
+from gateway.recording.export import pcap_file, plan
 from gateway.recording.export.plan import PART, Lead, Original
+from gateway.recording.opened import FOR_EVER_NS
 from gateway.recording.pcap import Record
 from keys.commands import account
-from keys.commands.account import Account
 
 SECOND_NS = 1_000_000_000
 LEADS_NS = (10 * SECOND_NS, 120 * SECOND_NS)  # how far back a key picture is looked for, before the whole recording is
 SETS_WITHIN_NS = 30 * SECOND_NS  # an encoder that sends its parameter sets once does it at its beginning
-FOR_EVER_NS = 1 << 62
 
 Records = Callable[[int, int], Iterable[Record]]  # of one lane, from a time on, and before another
 
 
-def program(name: str, *words: str) -> list[str]:
-    """One of the programs of this folder that have no key. It gets none of our settings for Python."""
-    return [sys.executable, "-I", "-m", f"gateway.recording.export.{name}", *words]
+def started(name: str, *words: str, stdin: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
+    """One of the programs of this folder that have no key: with the rights of the caller, and no settings for Python."""
+    person = account.invoker()
+    other = sys.platform != "win32" and person.uid != os.geteuid()
+    return subprocess.Popen(  # noqa: S603 - ours
+        [sys.executable, "-I", "-m", f"gateway.recording.export.{name}", *words],
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        user=person.uid if other else None,
+        group=person.gid if other else None,
+        extra_groups=os.getgrouplist(person.name, person.gid) if other else None,
+    )
 
 
-def write(
-    folder: Path, lane: str, records: Iterable[Record], progress: Callable[[int], None], person: Account | None = None
-) -> Original:
-    """The pcap of a lane, as a file of this person. `progress` gets the bytes of each record. OSError: a full disk."""
-    original, path = Original(), folder / f"{lane}.pcap"
-    part, person = path.with_name(path.name + PART), person or account.caller()
+def write(folder: Path, lane: str, records: Iterable[Record], progress: Callable[[int], None]) -> Original:
+    """The pcap of a lane, as a file of the caller. `progress` gets the bytes of each record. OSError: a full disk."""
+    original, path, person = Original(), folder / f"{lane}.pcap", account.invoker()
+    part = path.with_name(path.name + PART)
     with person.acting():
-        part.unlink(missing_ok=True)
-        opened = part.open("wb")
+        opened = plan.create(part)
     with opened as file:
         file.write(pcap.FILE_HEADER)
         for record in records:
@@ -77,7 +82,7 @@ def _beginning(records: Records) -> Iterator[Record]:
 
 def ask(records: Iterable[Record]) -> Lead:
     """What the program without a key finds in these."""
-    with subprocess.Popen(program("lead"), stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:  # noqa: S603 - ours
+    with started("lead") as process:
         assert process.stdin is not None
         assert process.stdout is not None
         try:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from io import TextIOWrapper
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
+from gateway.recording.export import plan
 from gateway.recording.export.plan import PART
 
 
@@ -22,11 +24,18 @@ class Parts:
         return self._folder / (name + PART)
 
     def binary(self, stack: ExitStack, name: str) -> BinaryIO:
-        return stack.enter_context(self.path(name).open("wb"))
+        return stack.enter_context(plan.create(self.path(name)))
 
     def text(self, stack: ExitStack, name: str) -> TextIO:
-        return stack.enter_context(self.path(name).open("w", encoding="utf-8", newline="\n"))
+        return stack.enter_context(TextIOWrapper(self.binary(stack, name), encoding="utf-8", newline="\n"))
 
     def end(self) -> None:
         for name in self._names:
             (self._folder / (name + PART)).replace(self._folder / name)
+
+
+def clear(folder: Path) -> None:
+    """Remove what was begun and did not become complete."""
+    for path in folder.iterdir():
+        if path.name.endswith(PART):
+            path.unlink()

@@ -5,13 +5,15 @@ What lives here: its form, and the names of an export's files. What must not: a 
 
 from __future__ import annotations
 
+import os
+import re
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
-from gateway.recording.group import Group
-
 NAME = ".export.json"
+PRIVATE = 0o600
 PART = ".part"  # behind the name of a file that is not complete
 
 
@@ -60,6 +62,8 @@ class Plan(msgspec.Struct):
     claims: list[tuple[int, int]]  # (mono_us, utc_us) as the aircraft claimed them
     gaps: list[Gap]
     others: list[str]  # sessions of the same card that are not in this export
+    damage: list[str] = []  # of the log and the headers, in sentences
+    aboard: bool = True  # recorded by the aircraft, and not by a station
     originals: dict[str, Original] = {}  # by lane; those that are complete
 
     def store(self, folder: Path) -> None:
@@ -74,15 +78,24 @@ def load(folder: Path) -> Plan | None:
         return None
 
 
-def lane_name(group: Group) -> str:
-    return group.name.lower().replace("_", "-")
+def foreign(folder: Path, asked: Asked) -> str:
+    """The name of something in the folder that no such export makes; empty if there is none."""
+    of_lane = f"({'|'.join(map(re.escape, asked.lanes))})"
+    of_flight = r"flight\.tlog|track\.(gpx|kml)|events\.jsonl|README\.txt|SHA256SUMS"
+    ours = rf"({re.escape(NAME)}|{of_flight}|{of_lane}\.(pcap|h264|h265|ts|mp4|srt))({re.escape(PART)})?"
+    work = rf"\.{of_lane}\.(pictures|index){re.escape(PART)}"
+    return next((path.name for path in folder.iterdir() if not re.fullmatch(f"{ours}|{work}", path.name)), "")
 
 
-LANES = {lane_name(group): group for group in Group}
+def create(path: Path) -> BinaryIO:
+    """A new private file in place of an older one, and never through a link."""
+    path.unlink(missing_ok=True)
+    return open(path, "xb", opener=lambda name, flags: os.open(name, flags, PRIVATE))
 
 
 def replace(path: Path, data: bytes) -> None:
     """Either all of it is there, or nothing new."""
     part = path.with_name(path.name + PART)
-    part.write_bytes(data)
+    with create(part) as file:
+        file.write(data)
     part.replace(path)

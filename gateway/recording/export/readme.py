@@ -19,7 +19,7 @@ ORIGINAL = "original"
 EXACT = "exact"
 DERIVED = "derived"
 KINDS = f"""\
-{ORIGINAL}   the plaintext of the recordings, byte by byte: the segments of the session, one behind the other
+{ORIGINAL}   the plaintext of what was recorded, byte by byte
 {EXACT}      bytes of the original, taken out of their packets and otherwise unchanged
 {DERIVED}    made by this program from the originals in this folder, and from nothing else
 """
@@ -48,10 +48,10 @@ def text(plan: Plan, found: Found, clock: WallClock) -> str:
     parts = [
         _head(plan, clock),
         ("Files", [*_files(plan, found), "", *KINDS.splitlines()]),
-        ("Times", list(_times(clock))),
+        ("Times", list(_times(plan, clock))),
         ("Gaps and pauses", [_gap(gap, clock) for gap in plan.gaps] or ["None were written down by the aircraft."]),
         ("What is missing or was changed", list(missing(plan, found)) or ["Nothing that this program knows of."]),
-        ("How to check", list(_check())),
+        ("How to check", list(_check(plan))),
     ]
     return "\n".join(f"{title}\n{'-' * len(title)}\n" + "\n".join(lines) + "\n" for title, lines in parts)
 
@@ -92,9 +92,10 @@ def _file(name: str, kind: str, what: str) -> str:
     return f"{name:{WIDTH}}{kind:11}{what}"
 
 
-def _times(clock: WallClock) -> Iterator[str]:
+def _times(plan: Plan, clock: WallClock) -> Iterator[str]:
     yield f"UTC comes from: {clock.source}."
-    yield "The records of a pcap have the time since the session began, when the aircraft's gateway read the data."
+    reader = "the aircraft's gateway read the data" if plan.aboard else "they came to the station by the link"
+    yield f"The records of a pcap have the time since the session began, when {reader}."
     if clock.offset_us is None:
         yield "So have all other files: in flight.tlog the session begins at 1970-01-01 00:00:00, and track.gpx has none."
     else:
@@ -114,6 +115,7 @@ def _count(number: int, what: str) -> str:
 
 
 def missing(plan: Plan, found: Found) -> Iterator[str]:
+    yield from (f"session: {sentence}" for sentence in plan.damage)
     for lane, original in plan.originals.items():
         yield from (f"{lane}: {sentence}" for sentence in original.damage)
         if not original.records:
@@ -142,7 +144,7 @@ def _of_video(lane: str, video: Video) -> Iterator[str]:
         if stream.skipped:
             yield f"{_count(stream.skipped, 'picture')} before the first key picture only in {lane}.pcap"
         if stream.restarts:
-            yield f"the camera's clock was set again: {_count(stream.restarts, 'time')}"
+            yield f"the camera began again, paused, or its clock went wrong: {_count(stream.restarts, 'time')}"
     if video.film is not None and video.film.before:
         yield f"{_count(video.film.before, 'picture')} before the first key picture not in {lane}.mp4"
     if video.film is not None and not video.film.key:
@@ -151,8 +153,9 @@ def _of_video(lane: str, video: Video) -> Iterator[str]:
         yield f"there is no {lane}.mp4: {video.why}"
 
 
-def _check() -> Iterator[str]:
+def _check(plan: Plan) -> Iterator[str]:
     yield "That the files are as they were exported:    sha256sum -c SHA256SUMS"
     yield "That the originals are what was recorded: export the card again with the recording key, and compare the pcaps."
     yield "That the derived files are right: open the pcaps with other programs, such as Wireshark."
-    yield "The hashes of the encrypted files on the card are in its leaves.cbor: zegel recording list CARD --check"
+    if plan.aboard:
+        yield "The hashes of the encrypted files on the card are in its leaves.cbor: zegel recording list CARD --check"

@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from gateway.recording.export import pcap_file
+from gateway.recording.export import pcap_file, plan
 from gateway.recording.export.plan import PART
 from gateway.recording.pcap import Record
 from gateway.video.damage import Damage
@@ -76,9 +76,9 @@ class VideoWriter:
     def write(self, records: Iterable[Record]) -> Stream:
         found, reader = self.stream, StreamPictures(self.stream.form)
         with ExitStack() as stack:
-            exact = stack.enter_context(self._exact.open("wb"))
-            into = stack.enter_context(self.pictures.open("wb")) if self._raw else exact
-            entries = stack.enter_context(self.index.open("wb"))
+            exact = stack.enter_context(plan.create(self._exact))
+            into = stack.enter_context(plan.create(self.pictures)) if self._raw else exact
+            entries = stack.enter_context(plan.create(self.index))
             for record in records:
                 if self._raw:
                     exact.write(reader.content(record.content))

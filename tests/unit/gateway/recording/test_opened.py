@@ -56,7 +56,7 @@ def test_another_key_opens_nothing_and_is_told_whose_would(flight):
     *_, card = flight
     session = the_session(card)
     assert held_by(session, OTHER_KEY) == []
-    assert damage(session) == {Damage.NOT_OPENED: 4}
+    assert damage(session) == {Damage.NOT_OPENED: 20}
     with pytest.raises(CardError, match="opens nothing") as refused:
         session.require_opens(OfKey(OTHER_KEY), session.groups)
     assert "'archive-0'" in refused.value.hint

@@ -279,7 +279,7 @@ def test_a_part_that_was_disclosed_plays_and_the_rest_is_not_called_damaged(tmp_
     assert played.received(1) == [content for at, _, content in video if 8 * 10**9 <= at < 12 * 10**9]
     assert played.received(0) == []
     played.shows("nothing from 08:00:00 to 08:00:08: skipped\n")
-    played.shows("  not opened: recordings that this key does not open: 1\n")
+    played.shows("  not opened: segments that this key does not open: 8\n")
     assert "DAMAGED" not in played.output
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from random import Random
 
 import pytest
 
@@ -52,6 +53,12 @@ def test_reports_on_the_same_port_and_strangers_do_not_decide():
 @pytest.mark.parametrize("datagrams", [[], [b""], [RTCP], [b"rubbish"] * 9, [b"\x80\x60" + bytes(10)], [b"\0\0\1"]])
 def test_what_is_none_of_these(datagrams):
     assert recognise(datagrams).content is Content.UNKNOWN
+
+
+def test_noise_is_no_stream():
+    """Some of it looks like RTP, and some of that like pictures."""
+    random = Random(1)
+    assert recognise([random.randbytes(1000) for _ in range(300)]).content is Content.UNKNOWN
 
 
 def test_motion_jpeg_is_rtp_of_an_unknown_format():
