@@ -40,11 +40,11 @@ OF_LINK = {
     GapReason.RECORDER_RESTARTED: "the ground was not running",
 }
 HOLES = {
-    Damage.UNREADABLE: "the card does not give this segment back",
-    Damage.SEGMENT_LOST: "this segment is not on the card",
-    Damage.SEGMENT_BROKEN: "this segment opens only up to a broken place",
-    Damage.TAIL_BROKEN: "this segment was not finished when the power went",
-    Damage.RECORDS_BROKEN: "this segment holds bytes that are no records",
+    Damage.UNREADABLE: "the card does not give it back",
+    Damage.SEGMENT_LOST: "not on the card",
+    Damage.SEGMENT_BROKEN: "opened only up to a broken place",
+    Damage.TAIL_BROKEN: "not finished when the power went",
+    Damage.RECORDS_BROKEN: "has bytes that are no records",
 }
 
 
@@ -106,11 +106,12 @@ def damaged(session: Session) -> Iterator[str]:
         yield f"  {'not opened' if damage is Damage.NOT_OPENED else 'DAMAGED'}: {damage.value}: {counts[damage]}"
 
 
-def hole(session: Session, damage: Damage, segment: Segment) -> str:
-    """What is wrong with a segment, of what, and from when to when."""
-    clock = session.times.clock
-    until = f"to {clock(segment.end_us)}" if segment.end_us is not None else "on"
-    return f"{segment.group.label} {clock(segment.start_us)} {until}: {HOLES[damage]}"
+def hole(session: Session, damage: Damage, segments: Sequence[Segment]) -> str:
+    """What is wrong with segments that follow one another, of what, and from when to when."""
+    clock, first, last = session.times.clock, segments[0], segments[-1]
+    until = f"to {clock(last.end_us)}" if last.end_us is not None else "on"
+    count = f"{len(segments)} segment{'s' if len(segments) > 1 else ''}"
+    return f"{first.group.label} {clock(first.start_us)} {until}, {count}: {HOLES[damage]}"
 
 
 def reason(session: Session, found: Gap) -> str:

@@ -21,6 +21,7 @@ from gateway.recording import listing
 from gateway.recording.damage import Damage
 from gateway.recording.export import originals
 from gateway.recording.group import PORTS, VIDEO_GROUPS, Group, Port
+from gateway.recording.index import Segment
 from gateway.recording.keyboard import Key, Keyboard
 from gateway.recording.opened import FOR_EVER_NS, US_NS, Session
 from gateway.recording.outlets import Outlets
@@ -66,6 +67,7 @@ class Player:
         self._next_gap = 0  # of these, which is told next
         self._spans = [_span_ns(gap.from_us, gap.to_us or None) for gap in self._gaps]
         self._holes = list(self._spans)  # and of segments that do not open
+        self._damage: dict[tuple[Damage, Group], list[Segment]] = {}  # found, and not told yet
         self._left_out = 0
 
     def run(self, begin_ns: int, end_ns: int) -> None:
@@ -103,7 +105,7 @@ class Player:
         for record in self._session.records(self._keys, self._groups, min(starts.values()), self._end_ns):
             if record.time_ns < by_port[record.port]:
                 continue
-            self._tell_gaps(record.time_ns)
+            self._tell_missing(record.time_ns)
             if not begun or self._silent(record):
                 self._skip(record)
                 begun = True
@@ -111,7 +113,7 @@ class Player:
             if key is not None:
                 return self._after(key)
             self._send(record)
-        self._tell_gaps(self._end_ns)
+        self._tell_missing(self._end_ns)
         return None
 
     def _start(self, group: Group, begin_ns: int) -> int:
@@ -141,8 +143,11 @@ class Player:
             self._line.tell(f"nothing from {clock(before_ns // US_NS)} to {clock(record.time_ns // US_NS)}: skipped")
         self._pace.begin(record.time_ns, time.monotonic())
 
-    def _tell_gaps(self, until_ns: int) -> None:
-        """What the aircraft did not record, when its time has come."""
+    def _tell_missing(self, until_ns: int) -> None:
+        """What was not recorded or does not open, when its time has come."""
+        for (damage, _), segments in self._damage.items():
+            self._line.tell(f"DAMAGED: {listing.hole(self._session, damage, segments)}")
+        self._damage.clear()
         while self._next_gap < len(self._gaps) and self._gaps[self._next_gap].from_us * US_NS < until_ns:
             self._line.tell(f"NOT RECORDED: {listing.gap(self._session, self._gaps[self._next_gap])}")
             self._next_gap += 1
@@ -152,7 +157,7 @@ class Player:
         segment = self._segments.get(thing)  # type: ignore[call-overload]
         if segment is not None and damage in listing.HOLES:
             self._holes.append(_span_ns(segment.start_us, segment.end_us))
-            self._line.tell(f"DAMAGED: {listing.hole(self._session, damage, segment)}")
+            self._damage.setdefault((damage, segment.group), []).append(segment)
 
     # --- 2 wait ---
 

@@ -26,6 +26,7 @@ from keys.folders.station import StationFolder
 from tests.system.house import zegel
 from tests.system.recorded import EVERY_S, RecordedFlight
 from tests.system.test_order_change import amend, load
+from tests.unit.gateway.recording.test_play import Played
 
 
 class KeptFlight(RecordedFlight):
@@ -114,6 +115,17 @@ def test_lanes_that_a_station_may_not_read_are_absent_and_said(tmp_path: Path, c
     )  # fmt: skip
     assert arguments.session(args).id == session.id
     assert capsys.readouterr().out == "absent: video-a, which this station may not read by its order\n"
+
+
+def test_it_plays_as_if_it_were_live(flown: KeptFlight):
+    played = Played(flown.kept(), "--station", flown.house.folder / "pilot", "--speed", 4)
+    try:
+        assert played.ended() == 0
+        records = flown.records()
+        assert played.received(0) == of(records, Port.TELEMETRY) != []
+        assert played.received(1) == of(records, Port.VIDEO_A) != []
+    finally:
+        played.close()
 
 
 def test_another_station_and_a_destroyed_one_open_nothing(flown: KeptFlight, tmp_path: Path):

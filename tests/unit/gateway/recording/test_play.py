@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from gateway.demo.stage import drain
 from gateway.recording.play import event
 from gateway.video.nal import AccessUnit
 from gateway.video.packetiser import Packetiser
@@ -74,6 +75,7 @@ class Played:
         for each in self.sockets:
             each.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 24)
             each.bind(("127.0.0.1", 0))
+            each.setblocking(False)
         places = [f"udpout:127.0.0.1:{each.getsockname()[1]}" for each in self.sockets]
         if not listening:
             for each in self.sockets:
@@ -89,6 +91,12 @@ class Played:
         self.process = subprocess.Popen([*map(str, command)], process_group=0, **(near if terminal else far))
         shown = self._far if terminal else self.process.stdout.fileno()
         threading.Thread(target=self._read, args=(shown,), daemon=True).start()
+        self._got: list[list[bytes]] = [[] for _ in PORTS]
+        self._listening = threading.Event()
+        if listening:
+            self._listening.set()
+        self._listener = threading.Thread(target=self._listen)
+        self._listener.start()
 
     def _read(self, handle: int) -> None:
         while True:
@@ -111,11 +119,17 @@ class Played:
     def press(self, keys: bytes) -> None:
         os.write(self._far, keys)
 
+    def _listen(self) -> None:
+        """The buffer of a socket holds little; what is in it is read at once."""
+        while self._listening.is_set():
+            for made in select.select(self.sockets, [], [], 0.1)[0]:
+                with self._changed:
+                    self._got[self.sockets.index(made)] += drain(made)
+
     def received(self, place: int) -> list[bytes]:
-        """What one of the programs has got until now."""
-        found = []
-        while select.select([self.sockets[place]], [], [], 0)[0]:
-            found.append(self.sockets[place].recv(65_536))
+        """What one of the programs has got since the last time."""
+        with self._changed:
+            found, self._got[place] = self._got[place] + drain(self.sockets[place]), []
         return found
 
     def ended(self) -> int:
@@ -127,6 +141,8 @@ class Played:
     def close(self) -> None:
         self.process.kill()
         self.process.wait()
+        self._listening.clear()
+        self._listener.join()
         for each in self.sockets:
             each.close()
         os.close(self.near)
@@ -246,10 +262,28 @@ def test_a_segment_that_is_missing_is_told_and_skipped(tmp_path, archive, play: 
     left = [entry for entry in held if not 4 * 10**9 <= entry[0] < 6 * 10**9]
     for place, port in enumerate(PORTS[:2]):
         assert played.received(place) == [content for _, to, content in left if to == port]
-    at = played.shows("DAMAGED: flight 08:00:04 to 08:00:06: this segment is not on the card\n")
+    at = played.shows("DAMAGED: flight 08:00:04 to 08:00:06, 1 segment: not on the card\n")
     at = played.shows("nothing from 08:00:03 to 08:00:06: skipped\n", at)
     played.shows("played:\n(  .*\n)+  DAMAGED: segments of the log that are not on the card: 2\n", at)
-    assert "DAMAGED: video-a 08:00:04 to 08:00:06: this segment is not on the card" in played.output
+    assert "DAMAGED: video-a 08:00:04 to 08:00:06, 1 segment: not on the card" in played.output
+
+
+def test_a_long_part_that_is_missing_is_told_in_one_line_for_each_lane(tmp_path, archive, play: Play):
+    session, held = cards.flight(tmp_path / "card", cards.order_with(key_of(archive)), seconds=60, epoch_s=20)
+    for folder in session.folder.glob("rec-*"):
+        for path in folder.glob("*.cbl"):
+            if path.name != "00000000.cbl":
+                path.unlink()
+    played = play(tmp_path / "card", "--speed", 20)
+    assert played.ended() == 0
+    left = [entry for entry in held if entry[0] % (20 * 10**9) < 2 * 10**9]
+    assert played.received(0) == [content for _, to, content in left if to == 14550]
+    told = [line for line in played.output.splitlines() if line.startswith("DAMAGED: flight")]
+    assert told == [
+        "DAMAGED: flight 08:00:02 to 08:00:20, 9 segments: not on the card",
+        "DAMAGED: flight 08:00:22 to 08:00:40, 9 segments: not on the card",
+        "DAMAGED: flight 08:00:42 to 08:01:00, 9 segments: not on the card",
+    ]
 
 
 def test_a_segment_of_one_lane_that_is_changed_is_told_and_hinders_no_other(tmp_path, archive, play: Play):
@@ -264,7 +298,7 @@ def test_a_segment_of_one_lane_that_is_changed_is_told_and_hinders_no_other(tmp_
     pictures_held, got = [content for _, to, content in held if to == 5600], played.received(1)
     assert got == [content for content in pictures_held if content in set(got)]
     assert 0 < len(pictures_held) - len(got) < 100
-    played.shows("DAMAGED: video-a 08:00:02 to 08:00:04: this segment opens only up to a broken place\n")
+    played.shows("DAMAGED: video-a 08:00:02 to 08:00:04, 1 segment: opened only up to a broken place\n")
     played.shows("  DAMAGED: segments that open only up to a broken place: 1\n")
 
 
