@@ -193,15 +193,46 @@ class Session:
             wipe(key)
 
     def _of_group(self, keys: SegmentKeys, group: Group, from_ns: int, to_ns: int) -> Iterator[Record]:
-        for segment in self.between(group, from_ns, to_ns):
+        found = list(self.between(group, from_ns, to_ns))
+        unknown = [segment for segment in found if segment.end_us is None]
+        early = set(unknown[: self._early(keys, unknown, from_ns)])
+        for segment in found:
+            if segment in early:
+                continue
+            is_late = False
             try:
                 for record in opening.records(self.plaintext(keys, segment), segment.index):
                     if record.port not in PORTS[group]:
                         raise Malformed(f"a record of port {record.port} in {group.name}")
                     if from_ns <= record.time_ns < to_ns:
                         yield record
+                    is_late = record.time_ns >= to_ns
             except Malformed:
                 self.damage.note(Damage.RECORDS_BROKEN, segment.place)
+            if is_late and segment.end_us is None:
+                return
+
+    def _early(self, keys: SegmentKeys, segments: Sequence[Segment], from_ns: int) -> int:
+        """How many of these, whose times no leaf has, end before `from_ns`: the next of them begins before that, too."""
+        low, high = 0, len(segments) if from_ns else 0
+        while high - low > 1:
+            middle = at = (low + high) // 2
+            while at > low and (first_ns := self._first_ns(keys, segments[at])) is None:
+                at -= 1
+            if at == low:
+                high = middle  # none between tells; it is safe to begin too early
+            elif first_ns is not None and first_ns < from_ns:
+                low = at
+            else:
+                high = at
+        return low
+
+    def _first_ns(self, keys: SegmentKeys, segment: Segment) -> int | None:
+        """The time of its first record; None if it has none that can be read."""
+        with contextlib.suppress(Malformed):
+            for record in opening.records(self.plaintext(keys, segment), segment.index):
+                return record.time_ns
+        return None
 
     # --- loading ---
 

@@ -14,6 +14,7 @@ from gateway.errors import CardError
 from gateway.recording import opened, opening, sequence
 from gateway.recording.damage import Damage
 from gateway.recording.group import Group
+from gateway.recording.index import Segment
 from gateway.recording.opened import Session
 from gateway.recording.segment_keys import OfFile, OfKey, disclosed
 from tests import cards
@@ -191,6 +192,31 @@ def test_without_its_log_a_session_opens_too(flight):
     for log in (b"", bytes(4096), written.folder.joinpath("leaves.cbor").read_bytes()[:1000]):
         written.write("leaves.cbor", log)
         assert sorted(held_by(the_session(card))) == sorted(held)
+
+
+@pytest.mark.parametrize("begin", [0, 1.5, 2, 77.77, 78, 100, 159.99, 161])
+@pytest.mark.parametrize("kept", [0, 1500])
+@pytest.mark.parametrize("broken", [(), (12, 13, 14, 15, 16, 17), range(1, 20)], ids=["whole", "some", "most"])
+def test_without_its_log_the_middle_is_found_without_reading_what_precedes(tmp_path, monkeypatch, begin, kept, broken):
+    """By the first records of some segments; where none of them opens, reading begins earlier."""
+    written, held = cards.flight(tmp_path, seconds=160, epoch_s=40)
+    written.write("leaves.cbor", written.folder.joinpath("leaves.cbor").read_bytes()[:kept])
+    for folder in written.folder.glob("rec-*"):
+        for index in broken:
+            folder.joinpath(f"{index:08d}.cbl").write_bytes(bytes(200))
+    session, read = the_session(tmp_path), []
+    plaintext = session.plaintext
+
+    def counted(keys: OfKey, segment: Segment):
+        read.append(segment)
+        return plaintext(keys, segment)
+
+    monkeypatch.setattr(session, "plaintext", counted)
+    first = round(begin * SECOND_NS)
+    wanted = [entry for entry in held if entry[1] == 14550 and first <= entry[0] < first + 10 * SECOND_NS]
+    wanted = [entry for entry in wanted if entry[0] // (2 * SECOND_NS) % 20 not in broken]
+    assert held_by(session, groups=[Group.FLIGHT], from_ns=first, to_ns=first + 10 * SECOND_NS) == wanted
+    assert broken or len(read) <= 16, "of 80"
 
 
 def test_without_order_or_statement_it_opens_and_what_is_not_proved_is_said(flight):
