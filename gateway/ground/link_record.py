@@ -17,6 +17,7 @@ from gateway.core.ground.starts import Start
 from gateway.ground.named_start import named_start
 from gateway.recording.link import form
 from gateway.recording.link.files import KEEP_FREE
+from gateway.recording.link.stage import LinkStage
 from gateway.recording.link.writer import Writer
 from gateway.report.alarms import Alarms, Reason
 from keys.folders import store
@@ -47,7 +48,9 @@ class LinkRecord:
         with contextlib.suppress(OSError):  # the writer says so, and tries again
             folder.mkdir(store.FOLDER_MODE, exist_ok=True)
         self._lock = store.Lock(folder) if folder.is_dir() else None
-        self._writer, self._order = Writer(folder, start, clock.now(), keep_free), order
+        began = clock.now()
+        self.stage, self._order = LinkStage(began), order
+        self._writer = Writer(folder, start, began, keep_free)
         self._say()
         self._lost, self._lost_at = 0, float("-inf")
 
@@ -55,11 +58,22 @@ class LinkRecord:
         """What was just read from this link, under the order in force; call it before the batch is opened in place."""
         if order is not self._order:
             self._order = order
+            self.hand_over(now)
             self._say()
-        self._writer.add(number, batch, now)
+        self.stage.add(number, batch, now)
+        if self.stage.is_much:
+            self.hand_over(now)
 
     def _say(self) -> None:
         self._writer.say(self._order.order_hash.hex(), self._order.raw)
+
+    def hand_over(self, _now: float) -> None:
+        """What waits here goes to the writer; call it a few times a second."""
+        found, lost = self.stage.take()
+        if any(found):
+            self._writer.add(b"".join(found))
+        if lost:
+            self._writer.lose(lost)
 
     def look(self, alarms: Alarms, now: float) -> None:
         """Raise the alarm, or end it."""
@@ -72,6 +86,7 @@ class LinkRecord:
             alarms.clear(Reason.LINK_NOT_RECORDED)
 
     def end(self) -> None:
+        self.hand_over(clock.now())
         self._writer.end()
         if self._lock:
             self._lock.release()

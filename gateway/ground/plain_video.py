@@ -17,11 +17,14 @@ from gateway.core.ground.opener import Opener
 from gateway.core.ground.paths import Paths
 from gateway.endpoints import Endpoint
 from gateway.endpoints.direct import Direct
+from gateway.ground.link_record import LinkRecord
 from gateway.loop.poller import Poller
 from gateway.native.library import Library, Unavailable
 from gateway.native.open import OpenTurn
 from gateway.native.structures import Open
 from gateway.native.wait import Wait
+from gateway.recording.link.form import LINK_PORT
+from gateway.recording.link.stage import GROUP
 from gateway.report import wording
 from keys.lanes import VIDEO_LANES
 from keys.policy import PolicyFlag
@@ -42,15 +45,12 @@ class PlainVideo:
         paths: Paths,
         *,
         native: bool,
-        records: bool = False,
+        record: LinkRecord | None = None,
     ) -> None:
         self._opener, self._paths = opener, paths
         receivers = [player for player in players if isinstance(player, Direct)]
         self._turns: dict[Endpoint, _Turn] = {}
         self._wait: Wait | None = None
-        if records:  # datagrams are copied before they are opened in place
-            self.why_python = "what comes by the links is recorded"
-            return
         try:
             library = Library("open", Open, wanted=native)
         except Unavailable as reason:
@@ -61,6 +61,8 @@ class PlainVideo:
         self.why_python = "the order pads video" if padded else "" if found else "all links are serial"
         for number, link in found if not self.why_python else ():
             self._turns[link] = _Turn(number, link, receivers, OpenTurn(library, link, receivers, batch))
+            if record:
+                self._turns[link].open.record(record.stage.stages, GROUP, LINK_PORT + number)
         self._wait = Wait(library)
 
     @property

@@ -121,7 +121,7 @@ class Ground:
         self.succession = Succession(station, *parts)
         self._batch, self._plain = Batch(settings.batch, settings.few), Batch(settings.batch, settings.few)
         ends = (self.links, self.players, self._batch, self.opener, self.paths)
-        self.plain_video = PlainVideo(*ends, native=settings.native, records=self.link_record is not None)
+        self.plain_video = PlainVideo(*ends, native=settings.native, record=self.link_record)
         self._housekeep_at = self._sessions_at = self._status_at = 0.0
         self.started, self._older_seen = clock.now(), 0  # the latter: datagrams of older sessions that raised an alarm
         self._aircraft = AircraftWatch(self.alarms, Notices(self.gcs) if settings.notices else None)
@@ -305,6 +305,7 @@ class Ground:
         self._housekeep_at = now + min(end.tick_within_s() for end in self.endpoints)
         steps: list[Callable[[float], None]] = [end.tick for end in self.endpoints]
         steps += [self.feed.tick] if self.feed else []
+        steps += [self.link_record.hand_over] if self.link_record else []
         sessions, status = now >= self._sessions_at, now >= self._status_at
         steps += [self.plain_video.collect] if sessions or status else []
         if sessions:

@@ -1,7 +1,7 @@
 """The plain case of a turn in C (turn.c), and Python's side of it. Python is the reference and the fallback.
 
     turn.c          seal_turn and open_turn; built twice, as zegel-seal.so and zegel-open.so
-    stage.c         what is recorded of such a turn; in zegel-seal.so
+    stage.c         what is recorded of such a turn; in both libraries
     wait.c          waits between two turns of a loop, and takes such turns meanwhile; in both libraries
     library.py      finds and loads one of them, or says why Python does it
     structures.py   what both languages see

@@ -16,6 +16,8 @@ from gateway.endpoints.direct import Direct, Left
 from gateway.native.ends import collect_source, collect_targets, end_of, fill_source, fill_targets, targets_of
 from gateway.native.library import Library
 from gateway.native.structures import FAILED, LANES, PLAYERS, READ, UNSENT, Open
+from gateway.recording.group import Group
+from gateway.recording.stage import Stages
 from keys.lanes import VIDEO_LANES
 
 
@@ -46,6 +48,10 @@ class OpenTurn:
         self.late = 0  # datagrams that were dropped after a standstill
         for lane in self._in_c.lanes:
             library.make(lane.cipher)
+
+    def record(self, stages: Stages, group: Group, port: int) -> None:
+        """Copy what comes there before it is opened, in records of this port. The caller keeps the stages."""
+        self._in_c.stages, self._in_c.group, self._in_c.port = stages.address, stages.place(group), port
 
     def prepare(self, leases: Sequence[Lease], name: object, until: float, *, feed: bool) -> bool:
         """Whether the next turns are plain: until this time, of the one sender `name`, in the lanes of these leases.

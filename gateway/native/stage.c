@@ -1,10 +1,12 @@
-/* Stage: what a camera sent is copied as it came, before it is sealed in place, and handed to the recorder.
+/* Stage: what came is copied as it came, before it is sealed or opened in place: of a camera for the recorder, of a link for
+   the thread that writes it (gateway/recording/link/stage.py).
 
    Python is the reference (gateway/recording/stage.py), which fills the other groups in the same memory; all state is there.
-   Only zegel-seal.so has this. Nothing waits, and nothing is allocated: what finds no room is counted. SPEC.md section 8.
+   Nothing waits, and nothing is allocated: what finds no room is counted. SPEC.md section 8.
 
    The flow, and the functions in its order:
      1  `stage_record`     one datagram into the open message of its group; if that is full, into the next one
+        `stage_has_room`   for all that a turn of a link can read
      2  `stage_hand_over`  what waits, of all groups, at most 50 times a second; what the socket does not take stays */
 #include <errno.h>
 #include <stdbool.h>
@@ -16,7 +18,7 @@
 #define PLANTED_BUG 0
 #endif
 enum {
-    GROUPS = 5, MESSAGES = 64,
+    GROUPS = 5, MESSAGES = 64, TURN_MESSAGES = 16,
     MESSAGE_MAX = 65536, HEAD = 8, DATA = 1, /* gateway/recording/handover.py */
     OVERHEAD = 44, IP_UDP = 28, UDP = 8,     /* gateway/recording/pcap.py */
     WORDS_SUM = 0x24914       /* of an IPv4 header's 16-bit words that are constant */
@@ -91,6 +93,11 @@ void stage_record(struct stages *all, int group, int port, double now, const uin
     head(at, since > 0.0 ? (uint64_t)(since * SECOND_NS) : 0, (uint32_t)port, (uint32_t)size);
     memcpy(at + OVERHEAD, content, (size_t)size);
     s->sizes[last(s)] += OVERHEAD + size;
+}
+
+/* Whether there is room for what one turn reads, at most 256 KiB with the head of each datagram. */
+bool stage_has_room(const struct stages *all, int group) {
+    return all->each[group].room - all->each[group].count >= TURN_MESSAGES;
 }
 
 /* --- 2: to the recorder --- */

@@ -12,7 +12,8 @@
      5  `seal_turn`   does this with a batch of one sender if each datagram fits the link and has a counter left, and first
                       stages what is recorded (stage.c). Otherwise the whole batch is READ, and Python does it all
         `open_turn`   does this while each datagram is the next of its lane; the window moves after the tag verified.
-                      The first other one is READ, and Python takes it and all that follow, in order
+                      The first other one is READ, and Python takes it and all that follow, in order.
+                      What it opens is staged first, as it came
 
    Nothing is allocated after `cipher_new`. A key is in its context alone: `cipher_key` overwrites, `cipher_free` wipes it.
    SPEC.md sections 4.2 to 4.5. PLANTED_BUG is for tests/unit/gateway/native and system/test_budget.py: each is found. */
@@ -251,9 +252,11 @@ static bool send_all(struct out *o, struct source *s, double began) {
 
 /* --- 5: the turn --- */
 
-#ifdef SEAL
-struct stages;
+struct stages;                /* stage.c */
 void stage_record(struct stages *, int group, int port, double now, const uint8_t *content, int size);
+bool stage_has_room(const struct stages *, int group);
+
+#ifdef SEAL
 void stage_hand_over(struct stages *, double now);
 
 struct seal {                 /* one camera and its lane */
@@ -316,6 +319,8 @@ struct open {                 /* one link, and the players of its lanes */
     struct source from;
     uint8_t *rows;            /* where a message goes on that is larger than a slot, one row for each message of a read */
     uint64_t row_size;
+    struct stages *stages;    /* where what came is recorded; NULL if nowhere */
+    int32_t group, port;      /* its place in it, and the port of its records */
     int32_t lanes_count, spare;
     int32_t sizes[CAPACITY];  /* of the datagrams in each message that Python has to take; 0 if it is one */
     struct lane lanes[LANES];
@@ -333,8 +338,8 @@ static size_t part_size(struct msghdr *h) {
     return size > 0 ? (size_t)size : 0;
 }
 
-/* Open a datagram if it is the next of its lane. False, and nothing is done, if it is not. */
-static bool open_next(struct open *o, uint8_t *at, size_t length) {
+/* Open a datagram if it is the next of its lane, and first record it. False, and nothing is done, if it is not. */
+static bool open_next(struct open *o, double began, uint8_t *at, size_t length) {
     for (int i = 0; i < o->lanes_count; i++) {
         struct lane *l = &o->lanes[i];
         struct out *to = &o->to[l->player];
@@ -345,6 +350,7 @@ static bool open_next(struct open *o, uint8_t *at, size_t length) {
         if (memcmp(at, head, (size_t)size)) continue;
         int plain = (int)length - size - TAG;
         if (to->count == SPARE + (PLANTED_BUG == 5)) return false;
+        if (o->stages && PLANTED_BUG != 11) stage_record(o->stages, o->group, o->port, began, at, (int)length);
         if (!open_one(&l->cipher, at + size, plain, head, size, ctr)) {
             l->bad_tag++;
             return true;
@@ -360,7 +366,7 @@ static bool open_next(struct open *o, uint8_t *at, size_t length) {
 }
 
 /* Each part of a message, until one is Python's; whether none was. */
-static bool open_message(struct open *o, int row) {
+static bool open_message(struct open *o, double began, int row) {
     struct msghdr *h = &o->from.messages[row].msg_hdr;
     uint8_t *at = h->msg_iov[0].iov_base;
     size_t all = o->from.messages[row].msg_len, part = part_size(h), done = 0;
@@ -374,7 +380,7 @@ static bool open_message(struct open *o, int row) {
     }
     for (size_t length; done < all; done += length) {
         length = all - done < part ? all - done : part;
-        if (!open_next(o, at + done, length)) break;
+        if (!open_next(o, began, at + done, length)) break;
         o->from.received++;
         o->from.received_bytes += length;
     }
@@ -398,10 +404,11 @@ int open_turn(struct open *o) {
     double began = now();
     o->from.most = o->from.split && PIECES < o->from.capacity ? PIECES : o->from.capacity;
     o->to[0].count = o->to[1].count = o->from.split = 0;
+    if (o->stages && !stage_has_room(o->stages, o->group)) return NOT_READ;
     int got = receive(&o->from, began), row = 0;
     if (got < 0) return got;
     if (got && is_due(&o->from, now())) return leave(o, 0), READ;
-    for (; row < got && open_message(o, row); row++) o->from.at = 0;
+    for (; row < got && open_message(o, began, row); row++) o->from.at = 0;
     leave(o, row);
     bool sent = send_all(&o->to[0], &o->from, began) & send_all(&o->to[1], &o->from, began);
     if (row < got) return READ;

@@ -212,6 +212,20 @@ class Stages:
                 self._sent(at)
                 self._times[HANDED_AT] = now
 
+    def waiting(self, group: Group) -> int:
+        """How many messages of it wait."""
+        return self._words[self._at[group] + COUNT]
+
+    def take(self, group: Group) -> tuple[list[bytes], int]:
+        """What waits of a group that is handed over to no socket: records in a row, and how many were lost on the way."""
+        at, found, lost = self._at[group], list[bytes](), 0
+        while self._waits(at):
+            view = self._message(at, self._words[at + FIRST])
+            lost += HEAD.unpack_from(view)[3]
+            found.append(bytes(view[HEAD.size :]))
+            self._sent(at)
+        return found, lost
+
     def _waits(self, at: int) -> bool:
         """Whether there is a message; one without records if some were lost and nothing came after them."""
         words = self._words

@@ -44,6 +44,11 @@ class KeptFlight(RecordedFlight):
             self.stations[name] = Listener(name, folder, self.house.order, ("--record", str(self.kept(name))))
         self.radio.listeners = [station.port for station in self.stations.values()]
 
+    def land(self) -> None:
+        """The aircraft ends, and what is on its way arrives."""
+        self.air.end()
+        self.run(0.5)
+
     def kept(self, name: str = "pilot") -> Path:
         return self.house.folder / f"kept-{name}"
 
@@ -69,8 +74,7 @@ def flown(tmp_path_factory: pytest.TempPathFactory) -> KeptFlight:
     try:
         flight.wait_open()
         flight.run(3.0)
-        flight.air.end()
-        flight.run(0.5)
+        flight.land()
     finally:
         flight.end()
     return flight
@@ -100,6 +104,7 @@ def test_lanes_that_a_station_may_not_read_are_absent_and_said(tmp_path: Path, c
     try:
         flight.wait_open()
         flight.run(1.0)
+        flight.land()
     finally:
         flight.end()
     (session,) = flight.sessions("observer")
@@ -194,6 +199,7 @@ def test_what_the_link_lost_or_a_ground_that_did_not_run_missed_is_not_there_and
         flight.wait_open(2)
         count = len(station.packets)
         assert flight.until(lambda: len(station.packets) > count + 50)
+        flight.land()
     finally:
         flight.end()
     (session,) = flight.sessions()
@@ -217,6 +223,7 @@ def test_a_change_of_order_in_flight_is_followed_and_each_order_is_kept(tmp_path
         assert flight.until(lambda: station.says("goes on under order 2") == 1), flight.logs()
         count = len(station.packets)
         assert flight.until(lambda: len(station.packets) > count + 50), flight.logs()
+        flight.land()
     finally:
         flight.end()
     records = flight.records()

@@ -28,7 +28,7 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | geta
 class Files:
     """In `folder`, which is made if only it is missing. `began`: the time 0 of the records, on gateway.clock.
 
-    `written`: bytes. `at_ns`: the time of the last record.
+    `written`: bytes. `at_ns`: the time of the first record that was appended last.
     """
 
     def __init__(self, folder: Path, start: Start, began: float, keep_free: int) -> None:

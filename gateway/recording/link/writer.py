@@ -16,9 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gateway import clock
-from gateway.batch import AGED_S, Batch
 from gateway.recording import pcap
-from gateway.recording.link import form
 from gateway.recording.link.files import KEEP_FREE, Files
 from gateway.recording.link.form import Lost, Start
 from gateway.recording.reason import GapReason
@@ -27,16 +25,18 @@ QUEUE_MAX = 32 << 20  # bytes: disks stand still for seconds, and 20 Mbit/s fill
 WRITE_EVERY_S, WRITE_FROM = 0.25, 1 << 20  # seconds, or bytes that wait
 RETRY_EVERY_S = 2.0  # after the disk failed
 END_WITHIN_S = 5.0
-SECOND_NS = 1_000_000_000
 
 
 class _Waiting(NamedTuple):
-    """Datagrams as records in a row, and the time of the last; or an order."""
+    """Datagrams as records in a row; or an order."""
 
     data: bytes
-    datagrams: int = 0
-    time_ns: int = 0
     order_hash: str = ""
+
+    @property
+    def datagrams(self) -> int:
+        """They are counted only if they are lost."""
+        return 0 if self.order_hash else sum(1 for _ in pcap.read(self.data))
 
 
 class Writer:
@@ -46,7 +46,7 @@ class Writer:
     """
 
     def __init__(self, folder: Path, start: Start, began: float, keep_free: int = KEEP_FREE) -> None:
-        self._files, self._began = Files(folder, start, began, keep_free), began
+        self._files = Files(folder, start, began, keep_free)
         self.trouble, self.lost = "", 0
         self._reason = GapReason.CARD_SLOW  # of what is lost next
         self._queue: list[_Waiting] = []
@@ -59,33 +59,22 @@ class Writer:
 
     # --- 1: by the loop ---
 
-    def add(self, number: int, batch: Batch, now: float) -> None:
-        """The datagrams of a batch that was just read from this link. They are copied."""
-        port, aged = form.LINK_PORT + number, batch.oldest >= AGED_S
-        time_ns = self._time_ns(now)
-        heads: dict[int, bytes] = {}
-        parts: list[bytes | memoryview] = []
-        for slot in range(batch.count):
-            content = batch.view(slot)
-            size = len(content)
-            if aged:  # they count from their arrival
-                time_ns = self._time_ns(now - batch.sure_age(slot))
-                heads.clear()
-            if (head := heads.get(size)) is None:
-                head = heads[size] = pcap.head(time_ns, port, size)
-            parts += (head, content)
-        self._put(_Waiting(b"".join(parts), batch.count, time_ns))
+    def add(self, records: bytes) -> None:
+        """Datagrams as whole records in a row, at least one."""
+        self._put(_Waiting(records))
+
+    def lose(self, datagrams: int) -> None:
+        """So many came after what was added last, and found no room on the way here."""
+        with self._changed:
+            self._lose(datagrams)
 
     def say(self, order_hash: str, order: bytes) -> None:
         """From now on this order is in force."""
         self._put(_Waiting(order, order_hash=order_hash))
 
-    def _time_ns(self, at: float) -> int:
-        return max(0, int((at - self._began) * SECOND_NS))
-
     def _put(self, what: _Waiting) -> None:
         with self._changed:
-            if what.datagrams and self._waits + len(what.data) > QUEUE_MAX:
+            if not what.order_hash and self._waits + len(what.data) > QUEUE_MAX:
                 self._lose(what.datagrams)
                 return
             self._queue.append(what)
@@ -148,7 +137,7 @@ class Writer:
                 self._files.use(first.order_hash, first.data)
             else:
                 self._files.append(first.data)
-                self._files.at_ns = first.time_ns
+                self._files.at_ns = next(pcap.read(first.data)).time_ns
             taken.pop(0)
         self._files.sync()
         self.trouble, self._reason = "", GapReason.CARD_SLOW

@@ -7,18 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from gateway import clock
 from gateway.errors import CardError
 from gateway.recording.link import form, reading, session
 from gateway.recording.pcap import FILE_HEADER, OVERHEAD, Record, head
-from tests.unit.gateway.recording.link.test_writer import batch, made
+from tests.unit.gateway.recording.link.test_writer import batch, made, records_of
 
 CONTENTS = [b"one", b"another", bytes(300), b""]
 
 
 def written(folder: Path) -> tuple[Path, bytes]:
     made_by = made(folder)
-    made_by.add(0, batch(*CONTENTS), clock.now())
+    made_by.add(records_of(0, batch(*CONTENTS), 1.0, 0.0))
     made_by.end()
     (path,) = folder.glob("link-*.pcap")
     return path, path.read_bytes()
