@@ -29,9 +29,11 @@ from gateway.native.library import Library
 from gateway.native.open import OpenTurn
 from gateway.native.seal import SealTurn
 from gateway.native.structures import Open, Seal
-from gateway.recording import stage
+from gateway.recording import pcap, stage
 from gateway.recording.group import Group, Port
 from gateway.recording.handover import MESSAGE_MAX
+from gateway.recording.link.form import LINK_PORT
+from gateway.recording.link.stage import GROUP, LinkStage
 from gateway.recording.stage import Stages
 from keys.keyring import REJECT_AFTER_PACKETS, KeyExhausted, SendKey
 from keys.lanes import VIDEO_LANES, Lane
@@ -220,6 +222,9 @@ class Link:
         self.name: object = None
         self.frames: list[bytes] = []
         self.opened_in_c = 0
+        self.stage = LinkStage(clock.now())
+        if self.turn_in_c is not None:
+            self.turn_in_c.record(self.stage.stages, GROUP, LINK_PORT + 1)
         self.ahead = 0.0  # of the flight's time before the clock's: a test need not wait for epochs
 
     def empty(self) -> list[list[bytes]]:
@@ -241,6 +246,14 @@ class Link:
         came = self._by_hand(now)
         self._prepare()
         return came
+
+    def kept(self) -> list[tuple[int, bytes]]:
+        """What came and is kept of it, since this was asked last; times go forward."""
+        found, lost = self.stage.take()
+        records = [record for message in found for record in pcap.read(message)]
+        times = [record.time_ns for record in records]
+        assert (lost, times) == (0, sorted(times))
+        return [(record.port, record.content) for record in records]
 
     def tick(self, now: float) -> None:
         """As the upkeep does."""
@@ -266,6 +279,7 @@ class Link:
         """As gateway.ground.role does it."""
         if not self.link.receive_into(self.batch, now):
             return False
+        self.stage.add(1, self.batch, clock.now())
         opened = self.opener.open(self.batch, now + self.ahead)
         self.frames += [bytes(frame) for frame in opened.frames]
         for arrival in opened.arrivals:
@@ -332,6 +346,8 @@ class Flight:
         with self.pace.kept():
             self.mouth.say(self.rng, datagrams, **how)
             one, other = (end.empty() for end in self.ends)
+            kept, also = (end.kept() for end in self.ends)
+        assert kept == also, "what is kept differs"
         if _grows(datagrams):
             one, other = ([sorted(out) for out in outs] for outs in (one, other))
         assert one == other

@@ -350,11 +350,12 @@ static bool open_next(struct open *o, double began, uint8_t *at, size_t length) 
         if (memcmp(at, head, (size_t)size)) continue;
         int plain = (int)length - size - TAG;
         if (to->count == SPARE + (PLANTED_BUG == 5)) return false;
-        if (o->stages && PLANTED_BUG != 11) stage_record(o->stages, o->group, o->port, began, at, (int)length);
+        if (o->stages && PLANTED_BUG < 11) stage_record(o->stages, o->group, o->port, began, at, (int)length);
         if (!open_one(&l->cipher, at + size, plain, head, size, ctr)) {
             l->bad_tag++;
             return true;
         }
+        if (o->stages && PLANTED_BUG == 12) stage_record(o->stages, o->group, o->port, began, at, (int)length);
         memset(&l->seen[ctr & l->mask], 1, PLANTED_BUG == 6 ? 3 : 1);
         *l->top = (int64_t)ctr;
         l->opened++;

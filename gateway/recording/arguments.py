@@ -78,7 +78,7 @@ def add_span(parser: argparse.ArgumentParser) -> None:
 
 def all_sessions(args: argparse.Namespace) -> list[Session]:
     """Of the card, or of what a ground recorded; the last start last."""
-    trusted = roots.of_agency(args.root) if args.root else ()
+    trusted = roots.of_agency(args.root) if args.root else _station(args).folder.roots if _is_of_station(args) else ()
     if not link.is_here(args.card):
         return sessions(args.card, trusted)
     more = [files.read(Kind.ORDER, args.order)] if getattr(args, "order", None) else []
@@ -107,8 +107,8 @@ def chosen(args: argparse.Namespace, found: Sequence[Session]) -> Session:
 
 def _told(args: argparse.Namespace, chosen: Session) -> Session:
     """Say which of the lanes that are asked for a station may not read."""
-    if chosen.of_link and getattr(args, "station", None):
-        open_to_it = chosen.opens(keys(args))
+    if chosen.of_link and _is_of_station(args):
+        open_to_it = chosen.opens(_station(args))
         absent = [group for group in chosen.groups if group in args.lanes and group not in open_to_it]
         if open_to_it and absent:
             show(f"absent: {labels(absent)}, which this station may not read by its order")
@@ -117,13 +117,24 @@ def _told(args: argparse.Namespace, chosen: Session) -> Session:
 
 def keys(args: argparse.Namespace) -> SegmentKeys:
     """By the folder of a recording key or of a station, read as its owner, or by the file."""
-    if getattr(args, "station", None):
-        with account.owner(args.station).acting():
-            return link.OfStation(StationFolder.open(args.station))
+    if _is_of_station(args):
+        return _station(args)
     if args.segment_keys:
         return OfFile.decode(store.read_public(args.segment_keys), args.segment_keys)
     with account.owner(args.key).acting():
         return OfKey(RecordingFolder.open(args.key))
+
+
+def _is_of_station(args: argparse.Namespace) -> bool:
+    return getattr(args, "station", None) is not None
+
+
+def _station(args: argparse.Namespace) -> link.OfStation:
+    """Its seed cannot be destroyed while this process has it."""
+    if not isinstance(found := getattr(args, "of_station", None), link.OfStation):
+        with account.owner(args.station).acting():
+            found = args.of_station = link.OfStation(StationFolder.open(args.station))
+    return found
 
 
 def span_ns(args: argparse.Namespace, of: Session) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.demo.stage import Listener
+from gateway.demo.stage import HOST, Listener, Program, drain, port_of, run_until, udp_socket
 from gateway.errors import CardError
 from gateway.recording import arguments
 from gateway.recording.group import Group, Port
@@ -243,3 +243,24 @@ def test_two_grounds_do_not_record_into_one_folder(tmp_path: Path):
         second.close()
     finally:
         flight.end()
+
+
+def test_it_is_played_as_a_card_is(flown: KeptFlight, tmp_path: Path):
+    """To a ground control station and a player, by the command that a person types."""
+    gcs, player = udp_socket(), udp_socket()
+    words = ("--gcs", f"udpout:{HOST}:{port_of(gcs)}", "--video", f"udpout:{HOST}:{port_of(player)}", "--speed", "5")
+    station = ("--station", str(flown.house.folder / "pilot"))
+    played = Program(("recording", "play", str(flown.kept()), *station, *words), tmp_path, "play")
+    frames, packets = list[bytes](), list[bytes]()
+
+    def take() -> None:
+        frames.extend(drain(gcs))
+        packets.extend(drain(player))
+
+    assert run_until(lambda: not played.running, take, [gcs, player], 60.0), played.output()
+    take()
+    gcs.close()
+    player.close()
+    assert (frames, packets) == (flown.stations["pilot"].frames, flown.stations["pilot"].packets), played.output()
+    assert played.end() == 0
+    assert "not proved" not in played.output()

@@ -47,7 +47,7 @@ class OfStation:
     """By the folder of the station that kept it. It opens no recording that was made aboard."""
 
     def __init__(self, folder: StationFolder) -> None:
-        self.folder = folder
+        self.folder, self._held = folder, folder.hold()
 
     def opens(self, _header: RecordingHeader) -> bool:
         return False

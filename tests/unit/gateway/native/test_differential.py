@@ -33,6 +33,8 @@ PLANTED = {  # turn.c, stage.c: PLANTED_BUG
     8: "a datagram that is not recorded, and not counted",
     9: "the sealed datagram is recorded, not what came",
     10: "a record that ends beyond its message",
+    11: "a datagram of a link that is not recorded",
+    12: "an opened datagram of a link is recorded, not what came",
 }
 SEEN_BY_A_FUZZER = {number: PLANTED[number] for number in (4, 5, 6)}
 # An input to begin with: messages of genuine datagrams, the headers of each equally long, one datagram too many in a turn.
@@ -87,8 +89,9 @@ def fuzzed(folder: Path, *flags: str) -> Result:
         pytest.skip("no clang")
     fuzzer, source = folder / "fuzz_open", Path(__file__).with_name("fuzz_open.c")
     checked = ["-fsanitize=fuzzer,address,undefined", "-fno-sanitize-recover=all", "-O2", "-g"]
+    stage = ROOT / "gateway/native/stage.c"
     words = ["-std=gnu11", "-DOPEN", '-DBUILT_FROM=""', f"-I{ROOT / 'gateway/native'}", "-o", fuzzer]
-    subprocess.run(["clang", *checked, *words, *flags, source, "-lcrypto"], check=True)
+    subprocess.run(["clang", *checked, *words, *flags, source, stage, "-lcrypto"], check=True)
     runs = [f"-runs={os.environ.get('FUZZ', '200000')}", "-max_len=600", "-print_final_stats=1"]
     corpus = folder / "corpus"
     corpus.mkdir()
