@@ -17,6 +17,7 @@ class Gaps:
 
     def __init__(self) -> None:
         self._open: dict[GapReason, Gap] = {}
+        self._failed: Gap | None = None  # the last failure that has ended
 
     def begin(self, reason: GapReason, groups: Iterable[Group], now_us: int, station: int = 0) -> list[Gap]:
         """None if it is open already."""
@@ -33,10 +34,23 @@ class Gaps:
                 return True
         return False
 
+    def late(self, loss: Gap) -> Gap:
+        """A loss that is known when no gap is open: the failure in which it began, once more; otherwise the loss itself."""
+        gap = self._failed
+        if gap is None or not gap.from_us <= loss.from_us < gap.to_us:
+            return loss
+        to_us = max(gap.to_us, loss.to_us)
+        self._failed = gap = dataclasses.replace(gap, to_us=to_us, lost=gap.lost + loss.lost)
+        return gap
+
     def end(self, reason: GapReason, now_us: int) -> list[Gap]:
         """None if it is not open."""
-        gap = self._open.pop(reason, None)
-        return [dataclasses.replace(gap, to_us=max(now_us, 1))] if gap else []
+        if (gap := self._open.pop(reason, None)) is None:
+            return []
+        gap = dataclasses.replace(gap, to_us=max(now_us, 1))
+        if reason in FAILURES:
+            self._failed = gap
+        return [gap]
 
     def is_open(self, reason: GapReason) -> bool:
         return reason in self._open

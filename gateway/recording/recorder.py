@@ -223,7 +223,7 @@ class Recorder:
         if self._early is not None:
             self._early.append(gap)
         elif not self._gaps.lose(datagrams):
-            self._add([gap], now)
+            self._add([self._gaps.late(gap)], now)
 
     def open_gap(self, reason: GapReason, from_us: int) -> list[Leaf]:
         """The leaf that says so, which the caller hands on: to `leaf`, or at once to the card."""

@@ -17,6 +17,7 @@ from gateway.recording.reason import CloseReason, GapReason
 from gateway.report.role_status import AirStatus, GroundStatus, SessionStatus
 from gateway.report.status_socket import read_all
 from keys.beat_flag import Flag
+from tests.system.house import zegel
 from tests.system.recorded import RecordedFlight
 
 NO_VIDEO = Group.VIDEO_A, Group.VIDEO_B, Group.CAMERA_C, Group.CAMERA_D
@@ -63,9 +64,13 @@ def test_a_pause_is_told_by_status_beat_and_leaf_and_nothing_of_it_is_on_the_car
     assert not missing, (numbers, sorted(missing), found.leaves)
     assert found.session.damage.lines() == []
     assert found.session.close == Close(CloseReason.ENDED)
-    gaps = [gap for gap in found.leaves if isinstance(gap, Gap) and gap.reason is GapReason.PAUSED]
+    gaps = [gap for gap in found.leaves if isinstance(gap, Gap)]
+    assert {gap.reason for gap in gaps} == {GapReason.PAUSED}
     assert [(gap.groups, gap.station, gap.to_us > 0) for gap in gaps] == [(NO_VIDEO, 1, False), (NO_VIDEO, 1, True)]
     assert gaps[0].from_us == gaps[1].from_us
+    begin, end = (found.session.times.clock(at) for at in (gaps[1].from_us, gaps[1].to_us))
+    listed = [line.strip() for line in zegel("recording", "list", flight.card).splitlines() if "NOT RECORDED" in line]
+    assert listed == [f"NOT RECORDED: video-a, video-b, camera-c, camera-d {begin} to {end}: paused by station 'pilot'"]
     assert [leaf.armed for leaf in found.leaves if isinstance(leaf, Armed)] == [False, True]
     events = [json.loads(content) for content in found.of(Port.EVENT)]
     pause, resume = {"event": "pause", "station": 1}, {"event": "resume", "station": 1}
@@ -90,6 +95,8 @@ def fly_with_a_pause(flight: RecordedFlight) -> list[int]:
     assert (code, said.split(";")[0]) == (0, "drone-7: the recording of video is paused")
     numbers.append(flight.number)
     assert flight.until(lambda: recorded_at("observer") == ["flight"])
+    assert (own := aboard()) is not None
+    assert (own.recording.groups, own.recording.paused_by) == (["flight"], "pilot")
     assert (seen := at("observer")) is not None
     assert seen.recording is not None
     assert (seen.recording.paused_by, seen.flags & Flag.VIDEO_RECORDED) == ("pilot", 0)
