@@ -164,6 +164,21 @@ def complete(flight: Flight) -> None:
     assert len(set(cuts)) == len(cuts)
 
 
+def test_a_cut_takes_at_most_three_calls_that_sync_and_nothing_else_takes_one(tmp_path):
+    flight = Flight(7, tmp_path / "card")
+    flight.quiet = True
+    log, cuts, idle = paths.session(ROOT, flight.air.session_id) / paths.LEAVES, 0, 0
+    for _ in range(300):
+        before, calls = cuts, flight.disk.syncs
+        flight.fly(1)
+        there = flight.disk.names.get(log)
+        cuts = sum(isinstance(one, Cut | leaf.Armed) for one in leaf.read(bytes(there.shown))) if there else 0
+        assert flight.disk.syncs - calls <= 3 * (cuts - before)
+        idle += cuts == before
+    assert cuts > 50
+    assert idle > 50
+
+
 @pytest.mark.parametrize("syncfs", [True, False])
 @pytest.mark.parametrize("seed", range(RUNS))
 def test_power_is_cut_at_any_call(tmp_path, seed, syncfs):

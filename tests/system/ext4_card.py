@@ -9,13 +9,11 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from gateway.demo.stage import run_until
 from tests.system.card import mount_apart
 
 SIZE_MB = 256
@@ -62,7 +60,7 @@ class Ext4Card:
         self.folder, self.image = folder, image or folder.with_name(f"{folder.name}.img")
         folder.mkdir()
         run("mkfs.ext4", "-q", "-F", empty_image(self.image, size_mb))
-        self._device = mounted(self.image, folder)
+        self._mount()
 
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:
@@ -73,18 +71,9 @@ class Ext4Card:
         finally:
             run("fsfreeze", "-u", self.folder)
 
-    def read_only(self) -> None:
-        """As Linux makes it after an error. A file that is open for writing is in its way, so it is tried again."""
-        done = subprocess.CompletedProcess[bytes]((), 1)
-        for _ in range(100):
-            done = subprocess.run(["mount", "-o", "remount,ro", self.folder], check=False, capture_output=True)
-            if done.returncode == 0:
-                return
-            time.sleep(0.05)
-        raise AssertionError(done.stderr)
-
-    def writable(self) -> None:
-        run("mount", "-o", "remount,rw", self.folder)
+    def fail(self) -> None:
+        """Linux makes it read-only, as after an error that it has met."""
+        (Path("/sys/fs/ext4") / self._device.name / "trigger_fs_error").write_text("a test")
 
     def written(self) -> int:
         """Bytes that the device was given, since the mount."""
@@ -100,9 +89,12 @@ class Ext4Card:
             fcntl.ioctl(device, _SET_STATUS, bytes(status))
 
     def plug_in(self) -> None:
-        """What was pulled is here again, as another device."""
+        """What was pulled, or had failed, is here again, as another device."""
         self.remove()
-        self._device = mounted(self.image, self.folder)
+        self._mount()
+
+    def _mount(self) -> None:
+        self._device = mounted(self.image, self.folder, "-o", "errors=remount-ro")
 
     def remove(self) -> None:
         subprocess.run(["umount", self.folder], check=False, capture_output=True)

@@ -67,7 +67,7 @@ class RecordedFlight(Flight):
         config.write_text(f'[record]\nfolder = "{self.card}"\nkeep_free_mib = 0\n{record}')
         self.sender, self.number, self.armed = udp_socket(), 0, False
         self._next_frame = self._next_picture = 0.0
-        self._frames = itertools.count(1)
+        self._frames, self.sent_at = itertools.count(1), [0.0]  # pictures, by their numbers
         super().__init__(house, names, more=("--config", str(config)))
         self.step_more = self.fly
 
@@ -83,6 +83,7 @@ class RecordedFlight(Flight):
         while now >= self._next_picture:
             self._next_picture += self.every_s
             self.number += 1
+            self.sent_at.append(now)
             self.sender.sendto(self.picture(self.number), (HOST, self.camera_port))
 
     @staticmethod

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pymavlink.dialects.v20 import all as dialect
 
+from gateway.demo.stage import HOST
 from gateway.ground.record_inbox import NOT_PERMITTED
 from gateway.recording.group import Group, Port
 from gateway.recording.leaf import Armed, Close, Gap
@@ -17,9 +19,11 @@ from gateway.recording.reason import CloseReason, GapReason
 from gateway.report.role_status import AirStatus, GroundStatus, SessionStatus
 from gateway.report.status_socket import read_all
 from keys.beat_flag import Flag
+from tests.system.field import frame
 from tests.system.house import zegel
 from tests.system.recorded import RecordedFlight
 
+SIGNING = frame(dialect.MAVLink_setup_signing_message(1, 1, bytes(32), 1), 1)
 NO_VIDEO = Group.VIDEO_A, Group.VIDEO_B, Group.CAMERA_C, Group.CAMERA_D
 
 
@@ -71,6 +75,7 @@ def test_a_pause_is_told_by_status_beat_and_leaf_and_nothing_of_it_is_on_the_car
     begin, end = (found.session.times.clock(at) for at in (gaps[1].from_us, gaps[1].to_us))
     listed = [line.strip() for line in zegel("recording", "list", flight.card).splitlines() if "NOT RECORDED" in line]
     assert listed == [f"NOT RECORDED: video-a, video-b, camera-c, camera-d {begin} to {end}: paused by station 'pilot'"]
+    assert SIGNING not in found.of(Port.TELEMETRY)
     assert [leaf.armed for leaf in found.leaves if isinstance(leaf, Armed)] == [False, True]
     events = [json.loads(content) for content in found.of(Port.EVENT)]
     pause, resume = {"event": "pause", "station": 1}, {"event": "resume", "station": 1}
@@ -85,6 +90,7 @@ def fly_with_a_pause(flight: RecordedFlight) -> list[int]:
     assert (own := aboard()) is not None
     assert own.recording.groups == ["flight", "video_a"]
     numbers, flight.armed = [flight.number], True
+    flight.sender.sendto(SIGNING, (HOST, flight.fc_port))
     flight.run(3.0)
 
     numbers.append(flight.number)

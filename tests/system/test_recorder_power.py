@@ -1,8 +1,8 @@
 """Power is cut while a recorder writes to a real ext4: each cut that counted is whole, and nothing raises.
 
 The image of the card is copied at random moments, half of them while the card is being written; each copy is mounted, first
-as it is and then with its journal, and read. Here every write that reached the device is kept: tests/disk_model.py has those
-that a device forgets.
+as it is and then with its journal, and read. Every write that reached the device is kept here; tests/disk_model.py has
+those that a device forgets.
 """
 
 from __future__ import annotations
