@@ -13,6 +13,7 @@ from pymavlink.dialects.v20 import all as dialect
 
 from gateway.demo.stage import HOST
 from gateway.ground.record_inbox import NOT_PERMITTED
+from gateway.recording import opened
 from gateway.recording.group import Group, Port
 from gateway.recording.leaf import Armed, Close, Gap
 from gateway.recording.reason import CloseReason, GapReason
@@ -89,6 +90,7 @@ def fly_with_a_pause(flight: RecordedFlight) -> list[int]:
     assert flight.until(lambda: recorded_at("observer") == ["flight", "video_a"])
     assert (own := aboard()) is not None
     assert own.recording.groups == ["flight", "video_a"]
+    assert flight.until(lambda: bool(opened.sessions(flight.card)[0].armed)), "disarmed"
     numbers, flight.armed = [flight.number], True
     flight.sender.sendto(SIGNING, (HOST, flight.fc_port))
     flight.run(3.0)
