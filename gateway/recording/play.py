@@ -17,6 +17,7 @@ from collections.abc import Hashable, Iterator, Sequence
 
 import msgspec
 
+from gateway.errors import GatewayError
 from gateway.recording import listing
 from gateway.recording.damage import Damage
 from gateway.recording.export import originals
@@ -121,7 +122,11 @@ class Player:
         if group not in VIDEO_GROUPS or begin_ns == 0:
             return begin_ns
         for back in LEADS_NS:
-            lead = originals.ask(self._session.records(self._keys, [group], max(0, begin_ns - back), begin_ns + 1))
+            try:
+                lead = originals.ask(self._session.records(self._keys, [group], max(0, begin_ns - back), begin_ns + 1))
+            except GatewayError as error:
+                self._line.tell(f"{group.label} begins without a key picture: {error}")
+                break
             if lead.key_ns is not None:
                 earlier = (begin_ns - lead.key_ns) / SECOND_NS
                 sets = "" if lead.sets else "; it has no parameter sets, a player needs the camera's description (SDP)"

@@ -5,6 +5,7 @@ What lives here: one pcap for each lane, and where it begins, which a program wi
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -92,4 +93,6 @@ def ask(records: Iterable[Record]) -> Lead:
             return msgspec.json.decode(process.stdout.read(), type=Lead)
         except (BrokenPipeError, msgspec.DecodeError):
             process.kill()
+            with contextlib.suppress(BrokenPipeError):  # what is left in the buffer finds no one
+                process.stdin.close()
             raise GatewayError("the program that looks for key pictures ended", hint="tell us what it wrote") from None

@@ -19,7 +19,13 @@ from pathlib import Path
 import pytest
 
 from gateway.demo.stage import drain
-from gateway.recording.play import event
+from gateway.recording import opened
+from gateway.recording.export import originals
+from gateway.recording.group import Group, Port
+from gateway.recording.keyboard import Keyboard
+from gateway.recording.outlets import Outlets
+from gateway.recording.play import Player, event
+from gateway.recording.segment_keys import OfKey
 from gateway.video.nal import AccessUnit
 from gateway.video.packetiser import Packetiser
 from keys.folders.recording import RecordingFolder
@@ -421,3 +427,20 @@ def test_a_stopped_program_gives_the_terminal_back_and_takes_it_again(tmp_path, 
     assert not termios.tcgetattr(played.near)[3] & termios.ICANON
     played.press(b"q")
     assert played.ended() == 0
+
+
+def test_pictures_that_cannot_be_read_are_played_all_the_same(tmp_path, archive, monkeypatch, capsys):
+    """The program that looks for key pictures reads what a camera sent: that it fails ends nothing."""
+    video = pictures(4)
+    card_with(tmp_path / "card", archive, {VIDEO_A: video}, 4)
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    monkeypatch.setattr(originals, "started", lambda _name: subprocess.Popen(["false"], **pipes))
+    (session,), key = opened.sessions(tmp_path / "card"), OfKey(RecordingFolder.open(archive))
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as player:
+        player.bind(("127.0.0.1", 0))
+        player.setblocking(False)
+        outlets = Outlets({Port.VIDEO_A: f"udpout:127.0.0.1:{player.getsockname()[1]}"})
+        Player(session, key, [Group.VIDEO_A], outlets, Keyboard(None), 100.0).run(3 * 10**9, 1 << 63)
+        outlets.close()
+        assert drain(player) == [content for at, _, content in video if at >= 3 * 10**9]
+    assert "video-a begins without a key picture: the program that looks for key pictures ended" in capsys.readouterr().out
