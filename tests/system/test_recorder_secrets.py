@@ -16,6 +16,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
+from gateway.batch import Batch
+from gateway.core.ground.listener import Listener, StationIdentity
+from gateway.core.ground.opener import Opener as LinkOpener
 from gateway.demo.leaks import shared_windows
 from gateway.recording import opened, opening, paths
 from gateway.recording.cobblestone import HEADER_SIZE, SEALED_SIZE, Opener, WrongKey
@@ -24,10 +27,13 @@ from gateway.recording.opened import Session
 from gateway.recording.segment_keys import OfFile, OfKey
 from keys import cose
 from keys.folders.recording import RecordingFolder
+from keys.folders.station import StationFolder
 from keys.grant import Profile
+from keys.order import verify_order
 from tests.recorder_peer import segment_keys
 from tests.system.house import zegel
 from tests.system.recorded import Found, RecordedFlight
+from tests.system.test_capture import private_keys
 from tests.system.test_record import runtime
 from tests.unit.keys.test_ratchet import memory
 
@@ -115,6 +121,7 @@ def test_what_the_aircraft_and_the_link_have_opens_nothing_and_the_key_opens_all
     assert not [secret for secret in secrets if secret in everything or secret.hex().encode() in everything]
 
     tried = {data[at : at + 32] for path, data in files.items() if path.suffix != ".cbl" for at in range(len(data) - 31)}
+    tried |= private_keys(house / "drone-7")
     for rec_id in ended(flight):
         first = paths.segment(paths.recording(found.session.folder, rec_id), 0).read_bytes()
         assert not [secret for secret in tried if opens(secret, first, rec_id)]
@@ -201,6 +208,9 @@ def test_the_memory_of_a_recorder_has_no_key_of_what_is_recorded_already(flight,
         before = ended(flight)
         os.kill(recorder, signal.SIGCONT)
     assert flight.until(lambda: all(len(each) > len(before[rec_id]) for rec_id, each in ended(flight).items()))
+    of_link = link_salts(flight) | private_keys(flight.house.folder / "drone-7")
+    assert all(secret in aboard for secret in of_link)
+    assert not [secret for secret in of_link if secret in held], "the recorder has no key of the link"
     found = session(flight)
     kept: list[str] = []
     for rec_id, indexes in before.items():
@@ -217,3 +227,18 @@ def test_the_memory_of_a_recorder_has_no_key_of_what_is_recorded_already(flight,
         group = Group(found.headers[rec_id].group)
         figure(f"memory of a recorder, {len(held) >> 20} MiB: no key of {gone} segments of {group.label} that have ended")
     assert not kept
+
+
+def link_salts(flight: RecordedFlight) -> set[bytes]:
+    """Of the traffic keys that a station has: 96 bits of the same derivation as their keys."""
+    station = StationFolder.open(flight.house.folder / "pilot")
+    order = verify_order(flight.house.order.read_bytes(), station.roots, 0)
+    listener, batch = Listener(order, StationIdentity(1, station.profile, station.seed), {}), Batch()
+    opener = LinkOpener(listener)
+    for datagram in flight.radio.capture:
+        batch.clear()
+        batch.append(datagram)
+        opener.open(batch, 0.0)
+    found = {lease.key.salt for leases in listener.leases.values() for lease in leases}
+    assert found
+    return found
