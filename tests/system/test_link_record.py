@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import random
 import shutil
 import stat
+import time
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Mapping
@@ -12,17 +15,22 @@ from pathlib import Path
 
 import pytest
 
+from gateway.batch import Batch
 from gateway.demo.stage import HOST, Listener, Program, drain, port_of, run_until, udp_socket
 from gateway.errors import CardError
 from gateway.recording import arguments
 from gateway.recording.group import Group, Port
+from gateway.recording.link import form, reading, writer
 from gateway.recording.link import session as link
+from gateway.recording.link.form import Lost, Start
 from gateway.recording.link.session import LinkSession, OfStation
+from gateway.recording.link.stage import LinkStage
 from gateway.recording.pcap import Record
 from gateway.recording.reason import GapReason
 from gateway.recording.segment_keys import OfKey
 from keys.errors import KeysError, MissingFile
 from keys.folders.station import StationFolder
+from tests.system.card import Card
 from tests.system.house import zegel
 from tests.system.recorded import EVERY_S, RecordedFlight
 from tests.system.test_order_change import amend, load
@@ -264,3 +272,58 @@ def test_it_is_played_as_a_card_is(flown: KeptFlight, tmp_path: Path):
     assert (frames, packets) == (flown.stations["pilot"].frames, flown.stations["pilot"].packets), played.output()
     assert played.end() == 0
     assert "not proved" not in played.output()
+
+
+def test_a_disk_that_is_really_full_tears_a_file_and_the_next_one_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """On a card of 256 KiB, with nothing kept free: the write itself fails, in the middle of a record."""
+    monkeypatch.setattr(writer, "RETRY_EVERY_S", 0.1)
+    (tmp_path / "card").mkdir()
+    card, number = Card(tmp_path / "card"), 0
+    kept = writer.Writer(card.folder, Start(0, 1, "1", [], None), 0.0, 0)
+
+    def add() -> bool:
+        nonlocal number
+        number += 1
+        stage = LinkStage(0.0)
+        batch = Batch()
+        batch.hold([b"%08d" % number + bytes(1200)])
+        stage.add(0, batch, float(number))
+        kept.add(b"".join(stage.take()[0]))
+        time.sleep(0.002)
+        return kept.trouble != ""
+
+    assert run_until(add, lambda: None, [], 30.0)
+    assert kept.trouble == "No space left on device"
+    (first,) = card.folder.iterdir()
+    shutil.move(first, tmp_path / first.name)
+    assert run_until(lambda: not add(), lambda: None, [], 30.0)
+    add()
+    kept.end()
+    for path in card.folder.iterdir():
+        shutil.move(path, tmp_path / path.name)
+    (start,) = reading.starts(tmp_path)
+    records = [record for _, record in start.records()]
+    numbers = [int(record.content[:8]) for record in records if form.link_of(record.port) == 0]
+    lost = [said.count for record in records if isinstance(said := reading.event(record), Lost)]
+    assert numbers == sorted({*numbers})
+    assert len(start.files) >= 2
+    assert len(numbers) + sum(lost) == number == numbers[-1]
+    assert (start.damage.lines(), kept.lost) == ([], sum(lost))
+
+
+def test_a_damaged_recording_opens_as_far_as_it_is_whole_and_nothing_is_raised(flown: KeptFlight, tmp_path: Path):
+    rng, station = random.Random(1), flown.station()
+    kept = tmp_path / "kept"
+    shutil.copytree(flown.kept(), kept)
+    (path,) = kept.glob("link-*.pcap")
+    whole = path.read_bytes()
+    genuine = Counter(record.content for record in flown.records())
+    for number in range(30):
+        data = bytearray(whole)
+        for _ in range(rng.choice((1, 5, 100))):
+            data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+        path.write_bytes(data[: rng.randrange(len(data))] if number % 3 == 0 else data)
+        with contextlib.suppress(CardError):  # if nothing is left of it
+            for session in link.sessions(kept):
+                opens = session.opens(station)
+                assert not Counter(each.content for each in session.records(station, opens)) - genuine
