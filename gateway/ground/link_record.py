@@ -20,6 +20,7 @@ from gateway.recording.link.files import KEEP_FREE
 from gateway.recording.link.stage import LinkStage
 from gateway.recording.link.writer import Writer
 from gateway.report.alarms import Alarms, Reason
+from gateway.report.log import say
 from keys.folders import store
 from keys.folders.station import StationFolder
 from keys.order import VerifiedOrder
@@ -38,6 +39,7 @@ def link_record(settings: GroundConfig, station: StationFolder, order: VerifiedO
         known=_known(station, order),
         named=_named(named_start(settings, order)),
     )
+    say("ground", f"{station.name}: keeps what comes by the links, sealed, in {settings.record}")
     return LinkRecord(Path(settings.record), start, order)
 
 

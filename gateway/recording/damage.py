@@ -22,6 +22,7 @@ class Damage(enum.Enum):
     SEGMENT_BROKEN = "segments that open only up to a broken place"
     TAIL_BROKEN = "segments that were not finished when the power went"
     RECORDS_BROKEN = "segments with bytes that are no records"
+    FILE_BROKEN = "files of a ground with bytes that are no records"
     NOT_OPENED = "segments that this key does not open"
 
 

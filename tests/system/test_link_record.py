@@ -18,7 +18,8 @@ import pytest
 from gateway.batch import Batch
 from gateway.demo.stage import HOST, Listener, Program, drain, port_of, run_until, udp_socket
 from gateway.errors import CardError
-from gateway.recording import arguments
+from gateway.recording import arguments, pcap
+from gateway.recording.damage import Damages
 from gateway.recording.group import Group, Port
 from gateway.recording.link import form, reading, writer
 from gateway.recording.link import session as link
@@ -301,7 +302,7 @@ def test_a_disk_that_is_really_full_tears_a_file_and_the_next_one_goes_on(tmp_pa
     kept.end()
     for path in card.folder.iterdir():
         shutil.move(path, tmp_path / path.name)
-    (start,) = reading.starts(tmp_path)
+    (start,) = reading.starts(tmp_path, Damages())
     records = [record for _, record in start.records()]
     numbers = [int(record.content[:8]) for record in records if form.link_of(record.port) == 0]
     lost = [said.count for record in records if isinstance(said := reading.event(record), Lost)]
@@ -327,3 +328,13 @@ def test_a_damaged_recording_opens_as_far_as_it_is_whole_and_nothing_is_raised(f
             for session in link.sessions(kept):
                 opens = session.opens(station)
                 assert not Counter(each.content for each in session.records(station, opens)) - genuine
+
+
+def test_it_is_exported_as_a_card_is(flown: KeptFlight, tmp_path: Path):
+    """The pcaps hold what the ground delivered, byte for byte."""
+    said = zegel("recording", "export", flown.kept(), "--station", flown.house.folder / "pilot", "-o", tmp_path / "out")
+    for name, delivered in (("flight", flown.stations["pilot"].frames), ("video-a", flown.stations["pilot"].packets)):
+        data = (tmp_path / f"out/{name}.pcap").read_bytes()
+        assert [record.content for record in pcap.read(data, len(pcap.FILE_HEADER))] == delivered, said
+    assert (tmp_path / "out/flight.tlog").stat().st_size > 0
+    assert (tmp_path / "out/SHA256SUMS").exists()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,7 +39,7 @@ class Recorded:
     name: str
     files: list[Path]
     start: Start
-    damage: Damages = field(default_factory=Damages)
+    damage: Damages
 
     def records(self, since: Place = BEGIN) -> Iterator[tuple[Place, Record]]:
         """Those of all files from `since` on, in their sequence, each with its place."""
@@ -51,26 +51,34 @@ class Recorded:
             except OSError:
                 self.damage.note(Damage.UNREADABLE, path.name)
             except Malformed:
-                self.damage.note(Damage.RECORDS_BROKEN, path.name)
+                self.damage.note(Damage.FILE_BROKEN, path.name)
 
 
-def starts(folder: Path) -> list[Recorded]:
-    """Those in a folder, by the time at which they say that they began. OSError if it cannot be read."""
+def starts(folder: Path, damage: Damages) -> list[Recorded]:
+    """Those in a folder, by the time at which they say that they began. OSError if it cannot be read.
+
+    `damage`: what is found now and later.
+    """
     found: defaultdict[str, list[Name]] = defaultdict(list)
     for name in filter(None, map(form.parse_name, card.names(folder))):
         found[name.start].append(name)
-    made = [_start(folder, name, sorted(names, key=lambda each: each.number)) for name, names in found.items()]
-    return sorted(filter(None, made), key=lambda each: (each.start.unix_us, each.name))
+    made = []
+    for start, names in found.items():
+        files = [folder / form.file_name(*each) for each in sorted(names, key=lambda each: each.number)]
+        if said := _said(files):
+            made.append(Recorded(start, files, said, damage))
+        else:
+            damage.note(Damage.FILE_BROKEN, start)
+    return sorted(made, key=lambda each: (each.start.unix_us, each.name))
 
 
-def _start(folder: Path, name: str, names: list[Name]) -> Recorded | None:
-    """None if no file of it says what it is."""
-    files = [folder / form.file_name(*each) for each in names]
+def _said(files: list[Path]) -> Start | None:
+    """What these say of the start of the ground; None if none of them says anything."""
     for path in files:
         with contextlib.suppress(OSError, Malformed):
             said = next((event(record) for _, record in _of_file(path, BEGIN.at)), None)
             if isinstance(said, Start):
-                return Recorded(name, files, said)
+                return said
     return None
 
 

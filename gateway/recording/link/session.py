@@ -88,9 +88,9 @@ class LinkSession(opened.Session):
 
     def __init__(  # what the other kind of session reads from its log is found here by the parts
         self, folder: Path, session_id: bytes, parts: Sequence[Part], orders: Mapping[str, bytes],
-        roots: Sequence[x509.Certificate] = (),
+        roots: Sequence[x509.Certificate], damage: Damages,
     ) -> None:  # fmt: skip
-        self.id, self.folder, self.damage = session_id, folder / f"session-{session_id.hex()}", Damages()
+        self.id, self.folder, self.damage = session_id, folder / f"session-{session_id.hex()}", damage
         self._orders = orders
         self._parts = sorted(parts, key=lambda part: part.since_began(part.index.first_ns))
         newest = self._parts[-1].heard
@@ -263,7 +263,8 @@ def sessions(folder: Path, roots: Sequence[x509.Certificate] = (), more_orders: 
     orders = {**_orders(folder), **_by_hash(more_orders)}
     contents = {name: found for name, data in orders.items() if (found := _content(data))}
     parts: dict[bytes, list[Part]] = {}
-    for recorded in reading.starts(folder):
+    damage = Damages()  # of the folder: a file holds what came of all aircraft
+    for recorded in reading.starts(folder, damage):
         index = Index(contents, recorded.records())
         for session_id, heard in index.sessions.items():
             if heard.first_ns >= 0:
@@ -273,7 +274,7 @@ def sessions(folder: Path, roots: Sequence[x509.Certificate] = (), more_orders: 
             f"in what was recorded in {folder} no session can be found",
             hint="" if contents else "the order is not with it; name its file: --order op.order",
         )
-    made = [LinkSession(folder, name, each, orders, roots) for name, each in parts.items()]
+    made = [LinkSession(folder, name, each, orders, roots, damage) for name, each in parts.items()]
     return sorted(made, key=LinkSession.rank)
 
 

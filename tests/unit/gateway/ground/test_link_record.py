@@ -13,6 +13,7 @@ import pytest
 from gateway import clock
 from gateway.demo.stage import HOST, drain
 from gateway.endpoints.mmsg import SOL_UDP, UDP_SEGMENT
+from gateway.recording.damage import Damages
 from gateway.recording.group import Port
 from gateway.recording.link import form, reading, session
 from gateway.recording.link.session import OfStation
@@ -42,7 +43,7 @@ def turned(pair: SteppedPair) -> None:
 def kept(pair: SteppedPair) -> list[bytes]:
     """The datagrams in the recording of a ground that has ended."""
     pair.stop(pair.ground)
-    (start,) = reading.starts(Path(pair.ground.settings.record or ""))
+    (start,) = reading.starts(Path(pair.ground.settings.record or ""), Damages())
     found = [record.content for _, record in start.records() if form.link_of(record.port) == 0]
     assert start.damage.lines() == []
     return found

@@ -12,6 +12,7 @@ import pytest
 
 from gateway import clock
 from gateway.batch import Batch
+from gateway.recording.damage import Damages
 from gateway.recording.link import files, form, reading, writer
 from gateway.recording.link.form import Lost, Order, Start
 from gateway.recording.link.stage import LinkStage
@@ -54,7 +55,7 @@ def until(done: Callable[[], bool]) -> None:
 
 
 def records(folder: Path) -> list[Record]:
-    (start,) = reading.starts(folder)
+    (start,) = reading.starts(folder, Damages())
     found = [record for _, record in start.records()]
     assert start.damage.lines() == []
     return found
