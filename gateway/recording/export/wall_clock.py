@@ -5,6 +5,7 @@ What lives here: one offset for a whole export, so that no time in it goes back;
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -21,14 +22,14 @@ class WallClock:
     """
 
     def __init__(self, claims: Sequence[tuple[int, int]], of_autopilot: tuple[int, int] | None = None) -> None:
-        offsets = [utc_us - mono_us for mono_us, utc_us in claims if plausible(utc_us)]
+        offsets = [utc_us - mono_us for mono_us, utc_us in claims if plausible(utc_us) and plausible(utc_us - mono_us)]
         self.offset_us: int | None = None
         if offsets:
             self.offset_us = offsets[-1]
             self.source = "the clock of the aircraft's computer, as the aircraft claimed it while it recorded"
             if (apart := max(offsets) - min(offsets)) > DIFFERS_US:
                 self.source += f"; it was set in flight, by {apart / SECOND_US:.0f} s, and the last claim counts for all"
-        elif of_autopilot is not None:
+        elif of_autopilot is not None and plausible(of_autopilot[1] - of_autopilot[0]):
             self.offset_us = of_autopilot[1] - of_autopilot[0]
             self.source = "SYSTEM_TIME of the flight controller; the aircraft's computer claimed no time"
         else:
@@ -39,7 +40,10 @@ class WallClock:
         return time_ns // 1000 + (self.offset_us or 0)
 
     def utc(self, time_ns: int) -> datetime | None:
-        return None if self.offset_us is None else _EPOCH + timedelta(microseconds=self.stamp_us(time_ns))
+        """None if it is not known, or a time that a changed log names lies beyond every calendar."""
+        with contextlib.suppress(OverflowError):
+            return None if self.offset_us is None else _EPOCH + timedelta(microseconds=self.stamp_us(time_ns))
+        return None
 
     def iso(self, time_ns: int) -> str | None:
         """RFC 3339."""

@@ -13,6 +13,7 @@ from gateway import cli
 from gateway.demo.clip import CLIP, pictures
 from gateway.demo.flight import recorded_flight
 from gateway.recording.export import film, pcap_file, plan
+from gateway.recording.export.wall_clock import WallClock
 from gateway.video.nal import AccessUnit, kind
 from gateway.video.packetiser import Packetiser
 from keys.folders import store
@@ -239,6 +240,24 @@ def test_a_damaged_card_gives_what_is_whole_and_says_what_is_not(made):
     assert [entry for entry in flown() if not 8e9 <= entry[0] < 10e9] == [
         entry for entry in contents(made.out / "flight.pcap") if not 8e9 <= entry[0] < 10e9
     ]
+
+
+def test_times_in_a_changed_log_that_no_clock_shows_cost_nothing_else(made):
+    """The log is not signed: whoever has the card can write any number into it."""
+    session = made.session({FLIGHT: flown(), VIDEO_A: shot()})
+    session.gap([FLIGHT], 15 * S, 2**64 - 1, 1)
+    session.leaf({1: 2, 2: 0, 3: 2**63, 4: NOW * S, 5: [[FLIGHT, bytes(16), 0, 1, bytes(32)]]})
+    code, _, err = made.export()
+    assert (code, err) == (0, "")
+    assert made.names() == sorted([*FILES, *OF_VIDEO])
+    assert json.loads((made.out / "events.jsonl").read_text())["time"] == "2027-01-15T08:00:03.000Z"
+    assert "flight: 2027-01-15 08:00:15 UTC (+00:15) to +" in made.told()
+
+
+@pytest.mark.parametrize("claims", [[(100 * 365 * 86_400 * S, NOW * S)], [(0, 2**64 - 1)], [(2**64 - 1, NOW * S)]])
+def test_a_claim_by_which_the_session_began_at_no_plausible_time_is_not_believed(claims):
+    assert WallClock(claims).offset_us is None
+    assert WallClock([(5, NOW * S), *claims]).offset_us == NOW * S - 5
 
 
 def test_a_battery_that_was_pulled_leaves_the_beginning_of_a_segment(made):
