@@ -8,7 +8,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --edi
 
 build: .venv/ready
 	@echo "zegel is built: $(BIN)/zegel --help. Next:"
-	@echo "  make demo    # shows what it does, in less than a minute"
+	@echo "  make demo    # shows what it does, in about a minute"
 	@echo "  make test    # checks it"
 
 demo: .venv/ready

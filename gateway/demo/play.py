@@ -6,10 +6,12 @@ What lives here: the machinery. acts/ has the acts, and run.py their sequence.
 from __future__ import annotations
 
 import contextlib
+import re
+import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console, RenderableType
@@ -18,7 +20,7 @@ from gateway.demo.clip import Camera
 from gateway.demo.flight import FlightController
 from gateway.demo.ledger import Ledger
 from gateway.demo.shell import Shell
-from gateway.demo.stage import END_WITHIN_S, HOST, Listener, Program, Radio, free_port, run_until
+from gateway.demo.stage import HOST, Listener, Program, Radio, free_port, run_until
 from gateway.errors import DemoFailed
 from gateway.recording.leaf import Close
 from gateway.recording.opened import sessions
@@ -91,8 +93,27 @@ class Play:
 
     def land(self) -> bool:
         """End the aircraft's program. Whether it stopped as it should, and the end of its recording is on the card."""
-        stopped = self.air.end() == 0
-        return stopped and self.until(lambda: sessions(self.card)[-1].close == Close(CloseReason.ENDED), END_WITHIN_S)
+        *_, flown = re.findall(r" session (\w+), boot", self.air.output())
+
+        def ended() -> bool:
+            found = [each for each in sessions(self.card) if each.id.hex().startswith(flown)]
+            return bool(found) and found[0].close == Close(CloseReason.ENDED)
+
+        return self.air.end() == 0 and self.until(ended, JOIN_WITHIN_S)
+
+    def run_beside(self, words: Sequence[object], step: Callable[[], None], limit_s: float) -> None:
+        """A command in a process of its own, and `step` again and again until it ends. DemoFailed if it fails."""
+        self.shell.name(*words)
+        program = Program([str(word) for word in words], self.folder, str(words[1]))
+        self._afterwards.callback(program.end)
+
+        def ended() -> bool:
+            running = program.running
+            step()
+            return not running
+
+        if not self.until(ended, limit_s) or program.process.returncode:
+            raise DemoFailed(f"zegel {words[0]} {words[1]} did not end well", hint=f"logs: {self.keep()}")
 
     def programs(self) -> list[Program]:
         """Of the aircraft, then of the stations."""
@@ -154,6 +175,13 @@ class Play:
 
     def show(self, what: RenderableType) -> None:
         self.console.print(what)
+
+    def keep_recordings(self) -> Path:
+        """Copy the card and the recording key out of the temporary folder."""
+        kept = Path(tempfile.mkdtemp(prefix="zegel-demo-recordings-"))
+        for name in (CARD, ARCHIVE):
+            shutil.copytree(self.folder / name, kept / name)
+        return kept
 
     def keep(self) -> str:
         """Copy the logs of the processes out of the temporary folder."""

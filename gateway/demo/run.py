@@ -26,7 +26,7 @@ from pathlib import Path
 
 from gateway.demo.acts import commands, count, keys, land, links, replay, restart, revoke, stranger, take_off
 from gateway.demo.clip import player
-from gateway.demo.play import Play
+from gateway.demo.play import ARCHIVE, CARD, Play
 from gateway.errors import DemoFailed
 from keys.commands import account
 
@@ -34,10 +34,12 @@ ACTS = (keys, take_off, stranger, restart, replay, commands, links, count, revok
 
 
 def command(parser: argparse.ArgumentParser) -> None:
-    """show the main job on this computer, with temporary keys, in less than a minute"""
+    """show the main job on this computer, with temporary keys, in about a minute"""
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.epilog = "example:\n  zegel demo\n  zegel demo --stay\n  zegel demo --hybrid"
-    parser.add_argument("--stay", action="store_true", help="continue flying until Ctrl-C, to UDP 14550 and 5600")
+    parser.add_argument(
+        "--stay", action="store_true", help="continue flying until Ctrl-C, to UDP 14550 and 5600, and keep what flew"
+    )
     parser.add_argument("--hybrid", action="store_true", help="with an agency that signs with P-384 and ML-DSA-65")
     parser.set_defaults(run=_run)
 
@@ -67,6 +69,17 @@ def _stay(play: Play) -> None:
         while all(program.running for program in play.programs()):
             play.run(1.0)
             play.forget()
+    play.playing = False
+    play.ledger.expect("what flew until the end is on the card", play.land())
+    _keep(play)
+
+
+def _keep(play: Play) -> None:
+    zegel, kept = shlex.quote(sys.argv[0]), play.keep_recordings()
+    card, key = (shlex.quote(str(kept / name)) for name in (CARD, ARCHIVE))
+    play.say("\n   what flew is kept, with the recording key; play sends it to UDP 14550 and 5600:")
+    play.say(f"     {zegel} recording list {card}")
+    play.say(f"     {zegel} recording play {card} --key {key}")
 
 
 def _verdict(play: Play) -> int:

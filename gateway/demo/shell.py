@@ -34,9 +34,13 @@ class Shell:
         self._show(output)
         return output if code else ""
 
-    def _type(self, *words: object) -> tuple[int, str]:
+    def name(self, *words: object) -> None:
+        """Show a command that another process runs."""
         text = [self._short(str(word)) for word in words]
         self._say("   $ zegel " + " ".join(f'"{word}"' if " " in word else word for word in text))
+
+    def _type(self, *words: object) -> tuple[int, str]:
+        self.name(*words)
         output = io.StringIO()
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
             code = cli.main([str(word) for word in words])

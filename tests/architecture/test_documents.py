@@ -28,7 +28,7 @@ KNOWN = {command.name: command for command in entry_points(group=cli.GROUP)}
 AS_SOMEBODY = re.compile(r"^sudo (?:-u \w+ )?(?=zegel )")
 README_LINES_MAX = 150
 FIRST_FLIGHT_MAX = 17
-TRY_IT_WITHIN = "less than a minute"
+TRY_IT_WITHIN = "about a minute"
 
 
 def names(path: Path) -> str:
