@@ -80,6 +80,7 @@ def _keep(play: Play) -> None:
     play.say("\n   what flew is kept, with the recording key; play sends it to UDP 14550 and 5600:")
     play.say(f"     {zegel} recording list {card}")
     play.say(f"     {zegel} recording play {card} --key {key}")
+    play.say(f"     {zegel} recording export {card} --key {key} --session all -o {shlex.quote(str(kept / 'flight'))}")
 
 
 def _verdict(play: Play) -> int:

@@ -37,6 +37,7 @@ def arm(number: int) -> bytes:
 
 
 COMMANDS = [arm(number) for number in range(1, 5)]
+ACCEPTED = [COMMANDS[0], COMMANDS[3]]  # of these; the others are the observer's, and the one that is held back
 
 
 class Uplink:

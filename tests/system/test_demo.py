@@ -33,13 +33,13 @@ def test_what_flew_is_kept_and_the_printed_commands_read_it(host: Host, figure):
     began = time.monotonic()
     said = stayed(host)
     figure(f"zegel demo --stay, Ctrl-C after {FLIES_S:g} s: {time.monotonic() - began:.0f} s")
-    listing, playing = (re.search(rf"^ +(\S+zegel recording {verb} .*)$", said, re.MULTILINE) for verb in ("list", "play"))
-    assert listing, said
-    assert playing, said
-    kept = Path(shlex.split(listing[1])[-1]).parent
+    listing, playing, exporting = re.findall(r"^ +(\S+zegel recording .*)$", said, re.MULTILINE)
+    kept = Path(shlex.split(listing)[-1]).parent
     try:
-        assert f"card: {STARTS} sessions" in typed(host, listing[1])
-        played = typed(host, f"{playing[1]} --speed 100")
+        assert f"card: {STARTS} sessions" in typed(host, listing)
+        typed(host, exporting)
+        assert len([*kept.glob("flight/*/flight.tlog")]) == STARTS
+        played = typed(host, f"{playing} --speed 100")
         for lane in ("telemetry", "video-a"):
             assert int(re.findall(rf"{lane}: (\d+) datagrams", played)[0]) > 0, played
     finally:

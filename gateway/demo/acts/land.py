@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from rich.padding import Padding
 
+from gateway.demo.flight import read_tlog
 from gateway.demo.leaks import shared_windows
 from gateway.demo.ledger import table
 from gateway.demo.play import ARCHIVE, Play
 from gateway.demo.stage import HOST, drain, port_of, udp_socket
+from gateway.demo.uplink import ACCEPTED, COMMANDS
 from gateway.recording.opened import Session, sessions
 
 SPEED = 10
-PLAYED_WITHIN_S = 60.0
+ENDS_WITHIN_S = 60.0
 ID_SHOWN = 8  # characters
 
 
@@ -34,6 +36,28 @@ def _is_sealed(play: Play) -> None:
 
 
 def _plays_back(play: Play, starts: list[Session]) -> None:
+    frames, packets = _played(play, starts)
+    logged = _exported(play, starts)
+    commands = [frame for frame in logged if frame in COMMANDS]
+    logged = [frame for frame in logged if frame not in COMMANDS]
+    rows: list[tuple[str, ...]] = [("feed", "entered", "came back", "byte-exact", "power cut", "air down")]
+    for what, sent, got in (
+        ("telemetry", play.flight.sent, frames),
+        ("flight.tlog", play.flight.sent, logged),
+        ("video", play.camera.sent, packets),
+    ):
+        match = play.ledger.recorded(sent, got)
+        exact = "yes" if match.exact else "NO"
+        rows.append((what, *map(str, (len(sent), len(got), exact, match.lost, match.down))))
+        play.ledger.expect(f"all that entered came back as {what}, byte-exact, but what the power cut took", match.exact)
+    play.show(Padding(table(rows), (1, 0, 1, 3)))
+    play.say("   power cut: was not on the card yet; air down: entered while the aircraft had no power")
+    play.say(f"   in flight.tlog are also the {len(commands)} commands that the flight controller got, and no other\n")
+    play.ledger.expect("the commands that the aircraft let through are recorded, and no other", commands == ACCEPTED)
+
+
+def _played(play: Play, starts: list[Session]) -> tuple[list[bytes], list[bytes]]:
+    """The frames and the packets that came to the ports of a ground control station and a player."""
     frames, packets = list[bytes](), list[bytes]()
     with udp_socket() as gcs, udp_socket() as player:
         to = ("--gcs", f"udpout:{HOST}:{port_of(gcs)}", "--video", f"udpout:{HOST}:{port_of(player)}")
@@ -44,14 +68,19 @@ def _plays_back(play: Play, starts: list[Session]) -> None:
 
         for start in starts:
             which = ("--session", start.id.hex()[:ID_SHOWN], "--speed", str(SPEED))
-            words = ("recording", "play", play.card, "--key", play.folder / ARCHIVE, *which, *to)
-            play.run_beside(words, hear, PLAYED_WITHIN_S)
-    rows: list[tuple[str, ...]] = [("feed", "entered", "played back", "byte-exact", "lost with the power", "air down")]
-    for what, sent, got in (("telemetry", play.flight.sent, frames), ("video", play.camera.sent, packets)):
-        match = play.ledger.recorded(sent, got)
-        exact = "yes" if match.exact else "NO"
-        rows.append((what, *map(str, (len(sent), len(got), exact, match.lost, match.down))))
-        text = f"all {what} that entered was played back, byte-exact, but what the power cut took"
-        play.ledger.expect(text, match.exact and bool(got))
-    play.show(Padding(table(rows), (1, 0, 1, 3)))
-    play.say("   lost with the power: not yet on the card; air down: entered while the aircraft had no power\n")
+            play.run_beside((*_of_card("play", play), *which, *to), hear, ENDS_WITHIN_S)
+    return frames, packets
+
+
+def _exported(play: Play, starts: list[Session]) -> list[bytes]:
+    """The frames in the telemetry logs."""
+    out = play.folder / "flight"
+    play.run_beside((*_of_card("export", play), "--session", "all", "-o", out), lambda: None, ENDS_WITHIN_S)
+    names = sorted({path.name for path in out.glob("*/*")})
+    play.say(f"   for each of the {len(starts)} sessions: {', '.join(names)}")
+    logs = [out / start.folder.name / "flight.tlog" for start in starts]
+    return [frame for log in logs for _, frame in read_tlog(log.read_bytes())]
+
+
+def _of_card(verb: str, play: Play) -> tuple[object, ...]:
+    return ("recording", verb, play.card, "--key", play.folder / ARCHIVE)
