@@ -3,8 +3,8 @@
     python docs/demo_svg.py     (make docs-demo)
 
 What lives here: which acts of the demo are shown, and how a terminal's output becomes an SVG. The lines are those that the
-demo printed in this run. Acts that are left out are three dots, the running counts are left to the table of act 8, and the
-answers of the last act are counted.
+demo printed in this run. Acts that are left out are three dots, and so is the list of what is on the card; the running
+counts are left to the table of act 8, and the answers of the last act are counted.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ from rich.console import Console
 from rich.text import Text
 
 PICTURE = Path(__file__).with_name("demo.svg")
-SHOWN = (2, 5, 6, 8, 9)  # acts
+SHOWN = (2, 5, 6, 8, 9, 10)  # acts
 COLUMNS = 100
 YES = "   yes  "
 RUNNING_COUNT = " entered | "
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
+LIST = re.compile(r"(?<=\n)(   \$ zegel recording list .*\n)(?:   [^$].*\n)+")
 FONT = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)  # would be fetched from the network; the reader's own will do
 
 
@@ -47,6 +48,7 @@ def excerpt(output: str) -> str:
     parts = ["\n".join(act).rstrip() if n in SHOWN else "..." for n, act in enumerate(acts(kept), 1)]
     text = "\n\n".join(["$ make demo", *parts])
     text = re.sub(r"(\.\.\.\n\n)+", "...\n\n", text)
+    text = LIST.sub(r"\1   ...\n", text)
     return f"{text}\n{YES}({answers} times, one for each expectation)\n\n{last}"
 
 
