@@ -338,3 +338,29 @@ def test_it_is_exported_as_a_card_is(flown: KeptFlight, tmp_path: Path):
         assert [record.content for record in pcap.read(data, len(pcap.FILE_HEADER))] == delivered, said
     assert (tmp_path / "out/flight.tlog").stat().st_size > 0
     assert (tmp_path / "out/SHA256SUMS").exists()
+
+
+def test_by_two_links_each_datagram_opens_once_and_telemetry_in_its_order(tmp_path: Path):
+    """Each link loses other datagrams, and brings copies of the rest."""
+    flight = KeptFlight(tmp_path)
+    station, rng = flight.stations["pilot"], random.Random(4)
+    flight.radio.listeners.append(station.add_link())
+
+    def lossy(datagram: bytes) -> None:
+        for port in flight.radio.listeners:
+            if rng.random() > 0.2:
+                flight.radio.socket.sendto(datagram, (HOST, port))
+
+    flight.radio.send = lossy  # type: ignore[method-assign]
+    try:
+        flight.wait_open()
+        assert flight.until(lambda: len(station.packets) > 150)
+        flight.land()
+    finally:
+        flight.end()
+    records = flight.records()
+    assert of(records, Port.VIDEO_A) == station.packets
+    assert of(records, Port.TELEMETRY) == station.frames
+    (start, *_) = reversed(reading.starts(flight.kept(), Damages()))
+    links = Counter(form.link_of(record.port) for _, record in start.records())
+    assert links[0] > 100 < links[1]
