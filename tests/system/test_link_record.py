@@ -364,3 +364,34 @@ def test_by_two_links_each_datagram_opens_once_and_telemetry_in_its_order(tmp_pa
     (start, *_) = reversed(reading.starts(flight.kept(), Damages()))
     links = Counter(form.link_of(record.port) for _, record in start.records())
     assert links[0] > 100 < links[1]
+
+
+def test_an_older_flight_that_is_replayed_to_the_ground_opens_no_second_time(tmp_path: Path):
+    """The station remembers the later start, and the recording what it remembered: as in flight, so later."""
+    flight = KeptFlight(tmp_path)
+    station = flight.stations["pilot"]
+    try:
+        flight.wait_open()
+        flight.run(6.0)  # a start counts once it has lasted
+        flight.land()
+        first, captured = [*station.packets], [*flight.radio.capture]
+        flight.start_air()
+        flight.wait_open(2)
+        flight.run(6.0)
+        flight.land()
+        station.program.end()
+        delivered = [*station.packets]
+        station.start()
+        assert flight.until(lambda: station.says("listening for operation") >= 2)
+        for datagram in captured:
+            flight.radio.send(datagram)
+            flight.run(0.001)
+        assert flight.until(lambda: "refused a session" in station.program.output()), flight.logs()
+        flight.run(1.0)
+        assert station.packets == delivered
+    finally:
+        flight.end()
+    one, other = flight.sessions()
+    assert len(reading.starts(flight.kept(), Damages())) == 2
+    assert of([*one.records(flight.station(), [Group.VIDEO_A])], Port.VIDEO_A) == first
+    assert of([*other.records(flight.station(), [Group.VIDEO_A])], Port.VIDEO_A) == delivered[len(first) :]

@@ -122,7 +122,7 @@ class LinkSession(opened.Session):
         for before, part in zip([None, *self._parts], self._parts, strict=False):
             if before:
                 times = before.since_began(before.index.last_ns), part.since_began(part.index.first_ns)
-                found.append(_gap(*times, GapReason.RECORDER_RESTARTED, 0))
+                found += [_gap(*times, GapReason.RECORDER_RESTARTED, 0)] if times[0] < times[1] else []  # else a replay
             for missing in part.index.missing:
                 times = part.since_began(missing.from_ns), part.since_began(missing.to_ns)
                 if missing.to_ns > part.heard.first_ns:
