@@ -299,9 +299,9 @@ int seal_turn(struct seal *s) {
         else s->from.failed++;
         if (s->stages && PLANTED_BUG == 9) stage_record(s->stages, s->group, s->port, began, plain, length);
     }
-    if (got < s->from.most) s->from.since = began;
-    bool sent = send_all(&s->to, &s->from, began);
-    if (s->stages) stage_hand_over(s->stages, began);
+    bool drained = got < s->from.most, sent = send_all(&s->to, &s->from, began);
+    if (drained) s->from.since = began;
+    if (drained && s->stages) stage_hand_over(s->stages, began); /* else the rest of the picture goes to the link first */
     return sent ? got : UNSENT;
 }
 #else
