@@ -30,6 +30,7 @@ from gateway.demo.flight import recorded_flight
 from gateway.endpoints import Endpoint, address, open_endpoint, open_link
 from gateway.endpoints.address import Address
 from gateway.loop.poller import Poller
+from gateway.recording.handover import MESSAGE_MAX
 from keys.keyring import NONCE_SIZE
 from keys.lanes import Lane
 
@@ -44,6 +45,7 @@ FIRST_PORT, PORTS = 21_950, 100
 WAKE_UPS = (1, 8, 28)  # datagrams: evenly spaced video, and pictures of 2 and 8 Mbit/s
 LEFT_OVER = itertools.cycle(range(100, SIZE, 7))  # bytes
 NOTHING, WAIT = "nothing", "wake-up 0 C"  # regions that are subtracted from others
+RECORDED = "recorded wake-up 1 C"
 
 
 class Region(NamedTuple):
@@ -72,6 +74,7 @@ def regions() -> Iterator[Region]:
     yield from _over_sockets(pair)
     yield from _wake_ups(pair)
     yield from _in_c()
+    yield from _recorded_in_c()
     yield _telemetry(pair)
 
 
@@ -165,9 +168,7 @@ def _in_c() -> Iterator[Region]:
 
     A wake-up is what a wait costs more if it is woken once: its begin and its end, by Python, come only with a deadline.
     """
-    camera, link = _udp("udpin", _free_port()), _udp("udpin", _free_port(), partial(open_link, proved=True))
-    to_camera, to_link = _udp("udpout", camera.address.port), _udp("udpout", link.address.port, open_link)
-    turns = PlainTurns(to_camera, (camera, to_link), (link, _udp("udpout", DISCARD)))
+    turns = _plain_turns()
     if turns.why_python:
         return
 
@@ -180,6 +181,30 @@ def _in_c() -> Iterator[Region]:
     yield Region(WAIT, 1, partial(turns.film, 0, SIZE), partial(turns.wait, 0))
     for count in WAKE_UPS:
         yield Region(f"wake-up {count} C", 1, partial(turns.film, count, SIZE), partial(turns.wait, count), less=WAIT)
+
+
+def _recorded_in_c() -> Iterator[Region]:
+    """A lone wake-up in C while a recording is made: its datagram is also copied, and handed to the recorder at once."""
+    ours, recorder = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    turns = _plain_turns(ours)
+    if turns.why_python:
+        return
+    recorder.setblocking(False)
+
+    def filmed() -> None:
+        with contextlib.suppress(BlockingIOError):
+            while recorder.recv(MESSAGE_MAX):
+                pass
+        turns.film(1, SIZE)
+
+    yield Region(RECORDED, 1, filmed, partial(turns.wait, 1), less=WAIT)
+
+
+def _plain_turns(recorder: socket.socket | None = None) -> PlainTurns:
+    """With sockets of their own."""
+    camera, link = _udp("udpin", _free_port()), _udp("udpin", _free_port(), partial(open_link, proved=True))
+    to_camera, to_link = _udp("udpout", camera.address.port), _udp("udpout", link.address.port, open_link)
+    return PlainTurns(to_camera, (camera, to_link), (link, _udp("udpout", DISCARD)), recorder)
 
 
 def _telemetry(pair: Pair) -> Region:

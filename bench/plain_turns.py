@@ -6,6 +6,7 @@ reads the clock itself, so the pair of this module lives in the computer's time.
 
 from __future__ import annotations
 
+import socket
 import time
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from gateway.core.wire import LINK_MTU
 from gateway.ground import plain_video as below
 from gateway.loop.pacing import Pace
 from gateway.loop.poller import Poller
+from gateway.recording.group import Group
 from keys.lanes import Lane
 
 if TYPE_CHECKING:
@@ -34,14 +36,28 @@ class Interrupted(Exception):
 
 
 class PlainTurns:
-    """A camera's endpoint and one to the link; the link's at a ground and one to the player. `to_camera` is the camera."""
+    """A camera's endpoint and one to the link; the link's at a ground and one to the player. `to_camera` is the camera.
 
-    def __init__(self, to_camera: Endpoint, air: tuple[Endpoint, Endpoint], ground: tuple[Endpoint, Endpoint]) -> None:
+    `recorder`: the socket to one, if what the camera sends is recorded.
+    """
+
+    def __init__(
+        self,
+        to_camera: Endpoint,
+        air: tuple[Endpoint, Endpoint],
+        ground: tuple[Endpoint, Endpoint],
+        recorder: socket.socket | None = None,
+    ) -> None:
         self.pair = Pair(now=clock.now())
         self._to_camera, (self._camera, self._to_link), (self._link, to_player) = to_camera, air, ground
         self._film, self._aboard, self._below = Batch(), Batch(), Batch()
         self._up, self._down = Poller(air), Poller(ground)
-        ends = [self._camera], [self._to_link], Recording([self._camera])
+        recording = Recording([self._camera])
+        self.stages = recording.stages
+        self.stages.begin(clock.now())
+        self.stages.connect(recorder)
+        self.stages.want(Group if recorder else ())
+        ends = [self._camera], [self._to_link], recording
         self._seals = aboard.PlainVideo(*ends, self._aboard, LINK_MTU, native=True)
         self._opens = below.PlainVideo([self._link], [to_player], self._below, self.pair.opener, Paths(1), native=True)
 

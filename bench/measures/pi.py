@@ -34,6 +34,7 @@ PER = {
     "wake-up 1 C": "a wake-up of it for 1",
     "wake-up 8 C": "for 8",
     "wake-up 28 C": "for 28",
+    "recorded wake-up 1 C": "for 1 that is recorded, too",
     "frame": "MAVLink frame sealed",
 }
 SEALED, SEALED_IN_C, LONE, LONE_IN_C = "air", "air C", "wake-up 1", "wake-up 1 C"

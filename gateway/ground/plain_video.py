@@ -17,7 +17,6 @@ from gateway.core.ground.opener import Opener
 from gateway.core.ground.paths import Paths
 from gateway.endpoints import Endpoint
 from gateway.endpoints.direct import Direct
-from gateway.ground.link_record import LinkRecord
 from gateway.loop.poller import Poller
 from gateway.native.library import Library, Unavailable
 from gateway.native.open import OpenTurn
@@ -30,6 +29,7 @@ from keys.lanes import VIDEO_LANES
 from keys.policy import PolicyFlag
 
 if TYPE_CHECKING:
+    from gateway.ground.link_record import LinkRecord
     from gateway.ground.publication import Publication
 
 

@@ -7,14 +7,18 @@ import io
 import itertools
 import json
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 
 import pytest
 
 from bench import budget, instrumented
 from bench.measures import pi
+from bench.sysroot import PINS
 from bench.zegel_pair import why_not_c
+from gateway.recording.stage import HANDED_AT
 
 
 @pytest.fixture(autouse=True)
@@ -68,6 +72,27 @@ def test_all_that_was_sealed_in_c_is_opened_in_c(regions):
             before = turns.opened()
             region.run()
             assert turns.opened() - before == count
+
+
+@pytest.mark.skipif(bool(why_not_c()), reason="the part in C is not built")
+def test_what_is_recorded_goes_to_the_recorder_in_the_same_wake_up(regions):
+    region = regions[instrumented.RECORDED]
+    stages = region.run.func.__self__.stages
+    for _ in range(3):
+        region.prepare()
+        before = stages._times[HANDED_AT]
+        region.run()
+        assert stages._times[HANDED_AT] > before
+        assert not stages.error
+
+
+def test_it_needs_only_what_the_emulated_board_has():
+    there = {"zegel", *(line.partition("==")[0].lower() for line in PINS.read_text().splitlines() if "==" in line)}
+    provided = {name: {each.lower() for each in whose} for name, whose in packages_distributions().items()}
+    absent = sorted(name for name, whose in provided.items() if not whose & there)
+    assert "zmq" in absent
+    code = f"import sys; sys.modules.update(dict.fromkeys({absent!r})); import bench.instrumented"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_between_marks(monkeypatch):
