@@ -302,6 +302,11 @@ class Lock:
             self.release()
             raise FolderInUse(f"{path} is in use by {user}", hint="wait until it has ended; it may be in flight") from None
 
+    @property
+    def handles(self) -> tuple[int, ...]:
+        """A child process that keeps these has the lock too, and as long as it runs."""
+        return (self._handle,) if self._handle >= 0 else ()
+
     def release(self) -> None:
         if self._handle >= 0:
             os.close(self._handle)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import subprocess
@@ -134,6 +135,25 @@ def test_a_part(flown):
     assert any(got.startswith(joined(PICTURES[at].nals, b"\0\0\0\1")) for at in starts), "a key picture"
     assert got in STREAM + STREAM
     assert [name for name in LANES if (part / f"{name}.pcap").exists()] == ["video-a"]
+
+
+@pytest.mark.parametrize("after_s", [0.4, 0.8, 1.2, 1.6, 2.0])
+def test_an_export_that_was_killed_goes_on_when_it_is_called_again(flown, whole, after_s):
+    out = flown.folder / f"killed-{after_s}"
+    words = [sys.executable, "-m", "gateway.cli", "recording", "export", flown.card, "--key", flown.key, "-o", out]
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(after_s)
+        process.kill()
+    said = flown.command(*words[4:])
+    while said.returncode and "in use by" in said.stderr:  # the other process of the one that was killed
+        said = flown.command(*words[4:])
+    if (out / "SHA256SUMS").exists() and said.returncode:
+        assert "holds an export" in said.stderr, "it was complete"
+    else:
+        assert said.returncode == 0, said.stderr
+    assert (out / "SHA256SUMS").read_bytes() == (whole / "SHA256SUMS").read_bytes()
+    assert {path.name for path in out.iterdir()} == {path.name for path in whole.iterdir()}
 
 
 def test_a_wrong_key_opens_nothing_and_the_segment_keys_of_video_a_open_it_alone(flown, whole):

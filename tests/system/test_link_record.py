@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from firmware_shims import tlog
 from gateway.batch import Batch
 from gateway.demo.stage import HOST, Listener, Program, drain, port_of, run_until, udp_socket
 from gateway.errors import CardError
@@ -336,7 +337,12 @@ def test_it_is_exported_as_a_card_is(flown: KeptFlight, tmp_path: Path):
     for name, delivered in (("flight", flown.stations["pilot"].frames), ("video-a", flown.stations["pilot"].packets)):
         data = (tmp_path / f"out/{name}.pcap").read_bytes()
         assert [record.content for record in pcap.read(data, len(pcap.FILE_HEADER))] == delivered, said
-    assert (tmp_path / "out/flight.tlog").stat().st_size > 0
+    frames = [frame for _, frame in tlog.frames((tmp_path / "out/flight.tlog").read_bytes())]
+    assert frames == flown.stations["pilot"].frames
+    told = (tmp_path / "out/README.txt").read_text()
+    assert "when they came to the station by the link." in told
+    assert "End             the aircraft ended it\n" in told
+    assert "leaves.cbor" not in told
     assert (tmp_path / "out/SHA256SUMS").exists()
 
 

@@ -21,6 +21,8 @@ import pytest
 from gateway.demo.stage import HOST, free_port
 from keys.errors import Denied
 from keys.folders.store import BY_SUDO
+from keys.grant import Profile
+from tests import cards
 
 if os.geteuid() != 0:
     pytest.skip("needs root, for programs of several users", allow_module_level=True)
@@ -113,6 +115,18 @@ def test_from_nothing_to_an_order_by_sudo_alone(enrolled):
     enrolled.sudo("station", "trust", enrolled.kept / "ground", "--root", "root.crt")
     enrolled.sudo("station", "destroy", enrolled.kept / "ground", "--yes")
     assert enrolled.owners(enrolled.kept) == {(ZEGEL, ZEGEL)}
+
+
+def test_an_export_of_a_services_card_is_the_persons_and_so_is_the_process_that_reads_pictures(computer):
+    """The card is of mode 0700 and of the service, the recording key and the export are in the home."""
+    computer.person("recording", "keygen", "archive", "--name", "archive")
+    key = cards.Key(Profile.X_WING, (computer.home / "archive/seed").read_bytes())
+    cards.flight(computer.kept / "card", cards.order_with(key))
+    for path in (computer.kept / "card").rglob("*"):
+        os.chown(path, ZEGEL, ZEGEL)
+    computer.sudo("recording", "export", computer.kept / "card", "--key", "archive", "-o", "out", "--from", "+5")
+    assert {path.name for path in (computer.home / "out").iterdir()} >= {"flight.pcap", "flight.tlog", "README.txt"}
+    assert computer.owners(computer.home) == {(PERSON, PERSON)}
 
 
 def test_what_is_printed_next_has_sudo_where_it_is_needed(computer):

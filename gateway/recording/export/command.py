@@ -9,8 +9,10 @@ have that person's rights.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import subprocess
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -89,6 +91,13 @@ def _asked(session: Session, keys: SegmentKeys, args: argparse.Namespace, sdp: s
     return Asked(session.id.hex(), lanes, begin if args.begin else None, end if args.end else None, sdp)
 
 
+def _lock(folder: Path) -> store.Lock | None:
+    """No other export writes there; FolderInUse."""
+    with contextlib.suppress(OSError):  # NFS locks no folder
+        return store.Lock(folder)
+    return None
+
+
 class Export:
     """Of one session, into one folder."""
 
@@ -99,18 +108,21 @@ class Export:
         self._span = asked.from_ns or 0, asked.to_ns or FOR_EVER_NS
 
     def run(self) -> None:
-        found = self._begin()
-        with Bar() as bar:
-            for group in self._groups:
-                if group.label not in found.originals:
-                    self._original(group, found, bar)
-            missing = self._derive(bar)
+        with self._person.acting():
+            self._folder.mkdir(store.FOLDER_MODE, parents=True, exist_ok=True)
+            lock = _lock(self._folder.resolve())
+        with lock or contextlib.nullcontext():
+            found = self._begin()
+            with Bar() as bar:
+                for group in self._groups:
+                    if group.label not in found.originals:
+                        self._original(group, found, bar)
+                missing = self._derive(bar, lock.handles if lock else ())
         self._say(missing)
 
     def _begin(self) -> Plan:
         """An export that was interrupted goes on; any other folder has to be empty."""
         with self._person.acting():
-            self._folder.mkdir(store.FOLDER_MODE, parents=True, exist_ok=True)
             found = plan.load(self._folder)
             if (other := plan.foreign(self._folder, self._asked)) or (found is None and any(self._folder.iterdir())):
                 raise ConfigError(f"{self._folder} holds {other or 'an export'}", hint="name a new or an empty folder")
@@ -150,11 +162,11 @@ class Export:
             return self._session.extent(group)[2]
         return sum(map(self._session.size, self._session.between(group, from_ns, to_ns)))
 
-    def _derive(self, bar: Bar) -> list[str]:
+    def _derive(self, bar: Bar, lock: Sequence[int]) -> list[str]:
         """Everything but the pcaps, by the program that has no key. What is missing or was changed, in sentences."""
         missing: list[str] = []
         failed = "the program that makes files from the pcaps ended"
-        with originals.started("derive", str(self._folder), stdin=subprocess.DEVNULL) as process:
+        with originals.started("derive", str(self._folder), stdin=subprocess.DEVNULL, keeps=lock) as process:
             assert process.stdout is not None
             for line in process.stdout:
                 match json.loads(line):

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
+from gateway.core.barrier import place_of
 from gateway.recording.export import film, flight, parts, pcap_file, plan, readme, subtitles, sums
 from gateway.recording.export.film import FilmError
 from gateway.recording.export.flight import Flight, FlightWriter
@@ -53,7 +54,8 @@ class Derivation:
         positions = self._found.flight.positions if self._found.flight else []
         for lane in self._plan.originals:
             if lane != FLIGHT:
-                self._found.videos[lane] = self._video(lane, clock, positions)
+                self._found.videos[lane] = video = Video(self._plan.originals[lane])
+                self._kept(lane, video, clock, positions)
         parts.clear(self._folder)
         plan.replace(self._folder / "README.txt", readme.text(self._plan, self._found, clock).encode())
         self._told(sums.NAME, 0.0)
@@ -88,13 +90,22 @@ class Derivation:
         made.end()
         return found
 
-    def _video(self, lane: str, clock: WallClock, positions: list[Position]) -> Video:
-        original = self._plan.originals[lane]
-        video = Video(original)
+    def _kept(self, lane: str, video: Video, clock: WallClock, positions: list[Position]) -> None:
+        """What one stream does to this program costs only what is made of it."""
+        try:
+            self._video(lane, video, clock, positions)
+        except OSError:
+            raise  # a full disk
+        except Exception as error:  # at the entry of hostile input, as gateway.core.barrier says
+            video.stream, video.film = None, None
+            video.why = f"this program failed on the stream, at {place_of(error)}"
+
+    def _video(self, lane: str, video: Video, clock: WallClock, positions: list[Position]) -> None:
+        original = video.original
         form = form_of(self._folder / f"{lane}.pcap", self._described)
         if form.content is Content.UNKNOWN:
             video.why = f"{lane}.pcap holds {form.content.value}" if original.records else "nothing was recorded"
-            return video
+            return
         outside = [*original.sets, *(self._described.sets if self._described else ())]
         from_key = self._plan.asked.from_ns is not None
         writer = VideoWriter(self._folder, lane, form, outside, from_key=from_key)
@@ -104,7 +115,6 @@ class Derivation:
         if video.film is not None:
             blocks = subtitles.subtitles(video.film.begin_ns, video.film.end_ns, clock, positions)
             self._lines(f"{lane}.srt", blocks)
-        return video
 
     def _film(self, lane: str, video: Video, writer: VideoWriter, stream: Stream) -> None:
         found, video.by = film.plan(writer.index), film.writer()

@@ -9,7 +9,7 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import takewhile
 from pathlib import Path
 
@@ -30,14 +30,18 @@ SETS_WITHIN_NS = 30 * SECOND_NS  # an encoder that sends its parameter sets once
 Records = Callable[[int, int], Iterable[Record]]  # of one lane, from a time on, and before another
 
 
-def started(name: str, *words: str, stdin: int = subprocess.PIPE) -> subprocess.Popen[bytes]:
-    """One of the programs of this folder that have no key: with the rights of the caller, and no settings for Python."""
+def started(name: str, *words: str, stdin: int = subprocess.PIPE, keeps: Sequence[int] = ()) -> subprocess.Popen[bytes]:
+    """One of the programs of this folder that have no key: with the rights of the caller, and no settings for Python.
+
+    `keeps`: handles that it keeps open.
+    """
     person = account.invoker()
     other = sys.platform != "win32" and person.uid != os.geteuid()
     return subprocess.Popen(  # noqa: S603 - ours
         [sys.executable, "-I", "-m", f"gateway.recording.export.{name}", *words],
         stdin=stdin,
         stdout=subprocess.PIPE,
+        pass_fds=keeps,
         user=person.uid if other else None,
         group=person.gid if other else None,
         extra_groups=os.getgrouplist(person.name, person.gid) if other else None,

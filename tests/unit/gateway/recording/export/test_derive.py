@@ -21,6 +21,7 @@ from gateway.recording.export import film
 from gateway.recording.group import Port
 from gateway.recording.pcap import Record
 from gateway.video.packetiser import Packetiser
+from gateway.video.stream_pictures import StreamPictures
 from tests import guarded
 from tests.exported import BEGAN_US, derived, originals, video
 from tests.films import joined
@@ -180,6 +181,18 @@ def test_what_is_no_video_that_is_known_stays_in_its_pcap(tmp_path):
     told = (tmp_path / "README.txt").read_text()
     assert "there is no video-b.mp4: video-b.pcap holds an unknown format" in told
     assert "camera-c: nothing was recorded" in told
+
+
+def test_a_stream_on_which_this_program_fails_costs_only_what_is_made_of_it(tmp_path, monkeypatch):
+    def fails(*_):
+        raise KeyError("a fault")
+
+    monkeypatch.setattr(StreamPictures, "feed", fails)
+    names = derived(tmp_path, originals(tmp_path, {"flight": flight()[:100], "video-a": video(SENT)}))
+    assert not {"video-a.mp4", "video-a.h264", "video-a.h264.part"} & {*names}
+    assert {"video-a.pcap", "flight.tlog", "SHA256SUMS"} <= {*names}
+    told = (tmp_path / "README.txt").read_text()
+    assert "there is no video-a.mp4: this program failed on the stream, at gateway.recording.export.video:" in told
 
 
 def test_the_log_is_in_the_order_of_the_records():
