@@ -1,6 +1,6 @@
 """Derive: everything of an export but its pcaps, made from them. A program of its own, which never has a key.
 
-    python -m gateway.recording.export.derive FOLDER
+    python -m gateway.recording.export.derive RIGHTS FOLDER
 
 It parses pictures and starts the program that writes films, so it may not share a process with the recording key. On its
 standard output are lines of JSON for the process that started it: how far it is, and at the end what is missing or failed.
@@ -17,7 +17,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from gateway.core.barrier import place_of
-from gateway.recording.export import film, flight, parts, pcap_file, plan, readme, subtitles, sums
+from gateway.recording.export import film, flight, parts, pcap_file, plan, readme, rights, subtitles, sums
 from gateway.recording.export.film import FilmError
 from gateway.recording.export.flight import Flight, FlightWriter
 from gateway.recording.export.parts import Parts
@@ -159,8 +159,9 @@ class Teller:
 
 
 def main() -> int:
+    rights.give_up(sys.argv[1])
     os.umask(0o077)
-    folder = Path(sys.argv[1])
+    folder = Path(sys.argv[2])
     found = plan.load(folder)
     if found is None:
         return 2

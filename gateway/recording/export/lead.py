@@ -1,6 +1,6 @@
 """Lead: where a video has to begin so that a player can show it from a given time on. Without keys, like `derive`.
 
-    python -m gateway.recording.export.lead < RECORDS
+    python -m gateway.recording.export.lead RIGHTS < RECORDS
 
 It reads the records that precede that time, and writes what it found as one line of JSON (`plan.Lead`).
 """
@@ -13,7 +13,7 @@ from itertools import chain, islice
 
 import msgspec
 
-from gateway.recording.export import pcap_file
+from gateway.recording.export import pcap_file, rights
 from gateway.recording.export.plan import Lead
 from gateway.recording.export.video import PROBED
 from gateway.recording.pcap import Record
@@ -39,6 +39,7 @@ def find(records: Iterable[Record]) -> Lead:
 
 
 def main() -> int:
+    rights.give_up(sys.argv[1])
     sys.stdout.buffer.write(msgspec.json.encode(find(pcap_file.read(sys.stdin.buffer))))
     return 0
 

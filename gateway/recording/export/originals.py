@@ -17,7 +17,7 @@ import msgspec
 
 from gateway.errors import GatewayError
 from gateway.recording import pcap
-from gateway.recording.export import pcap_file, plan
+from gateway.recording.export import pcap_file, plan, rights
 from gateway.recording.export.plan import PART, Lead, Original
 from gateway.recording.opened import FOR_EVER_NS
 from gateway.recording.pcap import Record
@@ -35,17 +35,8 @@ def started(name: str, *words: str, stdin: int = subprocess.PIPE, keeps: Sequenc
 
     `keeps`: handles that it keeps open.
     """
-    person = account.invoker()
-    other = sys.platform != "win32" and person.uid != os.geteuid()
-    return subprocess.Popen(  # noqa: S603 - ours
-        [sys.executable, "-I", "-m", f"gateway.recording.export.{name}", *words],
-        stdin=stdin,
-        stdout=subprocess.PIPE,
-        pass_fds=keeps,
-        user=person.uid if other else None,
-        group=person.gid if other else None,
-        extra_groups=os.getgrouplist(person.name, person.gid) if other else None,
-    )
+    program = [sys.executable, "-I", "-m", f"gateway.recording.export.{name}", rights.word(*account.invoker()), *words]
+    return subprocess.Popen(program, stdin=stdin, stdout=subprocess.PIPE, pass_fds=keeps)  # noqa: S603 - ours
 
 
 def write(folder: Path, lane: str, records: Iterable[Record], progress: Callable[[int], None]) -> Original:
