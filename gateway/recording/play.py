@@ -57,7 +57,8 @@ class Player:
         self._session, self._keys, self._groups, self._outlets = session, keys, groups, outlets
         self._keyboard, self._pace = keyboard, Pace(speed)
         self._line = Line(shown=keyboard.there)
-        self._at_ns = 0  # of the record that was sent last, or the place of a jump
+        self._at_ns = 0  # how far it is: of the latest record that was sent, or the place of a jump
+        self._before_ns = 0  # of the record that was sent last; of a hostile recording it may be any
         self._end_ns = FOR_EVER_NS
         self._look_at = 0.0  # when the keyboard and the terminal have their turn, on the monotonic clock
         self._told = set[int]()  # ports at which no program listened
@@ -98,7 +99,7 @@ class Player:
 
     def _from(self, begin_ns: int) -> int | None:
         """Play from here on; where to go on after a jump, or None at the end."""
-        self._at_ns = begin_ns
+        self._at_ns = self._before_ns = begin_ns
         self._next_gap = next((place for place, (_, end) in enumerate(self._spans) if end > begin_ns), len(self._gaps))
         starts = {group: self._start(group, begin_ns) for group in self._groups}
         by_port = {int(port): start for group, start in starts.items() for port in PORTS[group]}
@@ -136,14 +137,14 @@ class Player:
 
     def _silent(self, record: Record) -> bool:
         """Whether it is not waited for: nothing comes for long before it, or what came is missing."""
-        silence = record.time_ns - self._at_ns
+        silence = record.time_ns - self._before_ns
         if silence <= HOLE_NS:
             return False
-        return silence > GAP_NS or any(begin < record.time_ns and self._at_ns < end for begin, end in self._holes)
+        return silence > GAP_NS or any(begin < record.time_ns and self._before_ns < end for begin, end in self._holes)
 
     def _skip(self, record: Record) -> None:
         """The clock of the records goes on with this one."""
-        clock, before_ns = self._session.times.clock, self._at_ns
+        clock, before_ns = self._session.times.clock, self._before_ns
         if self._silent(record):
             self._line.tell(f"nothing from {clock(before_ns // US_NS)} to {clock(record.time_ns // US_NS)}: skipped")
         self._pace.begin(record.time_ns, time.monotonic())
@@ -191,7 +192,7 @@ class Player:
     # --- 3 send ---
 
     def _send(self, record: Record) -> None:
-        self._at_ns = max(self._at_ns, record.time_ns)
+        self._at_ns, self._before_ns = max(self._at_ns, record.time_ns), record.time_ns
         clock = self._session.times.clock(record.time_ns // 1000)
         if self._outlets.send(record):
             if record.port in self._outlets.refused and record.port not in self._told:

@@ -237,6 +237,18 @@ def test_a_long_silence_is_skipped_and_its_reason_told(tmp_path, archive, play: 
     )
 
 
+def test_times_that_go_back_and_on_again_keep_nothing_waiting(tmp_path, archive, play: Play):
+    """Whoever ruled the recorder may have sealed any times."""
+    day = 86_400 * 10**9
+    times = [0, day, 10**8, 40 * day, 2 * 10**8, day, 3 * 10**8]
+    frames = [(at, 14550, b"frame %d" % place) for place, at in enumerate(times)]
+    session = cards.Session(tmp_path / "card", cards.order_with(key_of(archive)))
+    session.cut(0, 2 * S, {session.recording(FLIGHT): frames})
+    played = play(tmp_path / "card")
+    assert played.ended() == 0
+    assert played.received(0) == [frame for *_, frame in frames]
+
+
 def test_all_recordings_of_a_session_play_as_one(tmp_path, archive, play: Play):
     """Epochs, of which each has recordings and keys of its own, and a change of arming, which is a cut."""
     session, held = cards.flight(tmp_path / "card", cards.order_with(key_of(archive)), seconds=12, epoch_s=4)
