@@ -37,7 +37,7 @@ class Bar:
 
     def show(self, name: str, share: float) -> None:
         """`share` of this file is done."""
-        if self._bar is None or (time.monotonic() < self._next and name in self._tasks):
+        if self._bar is None or (time.monotonic() < self._next and name in self._tasks and share < 1.0):
             return
         if name not in self._tasks:
             self._tasks[name] = self._bar.add_task(printable(name), total=1.0)

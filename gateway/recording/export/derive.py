@@ -152,7 +152,7 @@ class Teller:
 
     def __call__(self, name: str, share: float) -> None:
         now = time.monotonic()
-        if name != self._name or now >= self._next:
+        if name != self._name or now >= self._next or share >= 1.0:
             self._name, self._next = name, now + TOLD_EACH_S
             sys.stdout.buffer.write(json.dumps([name, share]).encode() + b"\n")
             sys.stdout.buffer.flush()
