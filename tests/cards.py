@@ -103,7 +103,7 @@ class Session:
         self.write("ss.cose", stated.sign(Ed25519PrivateKey.from_private_bytes(bytes([device]) * 32)))
         self.write("headers.cbor", b"")
         self.write("leaves.cbor", b"")
-        self.leaf({1: 0, 2: self.order.hash(), 3: "zegel 0.1.0", 4: None})
+        self.leaf({1: 0, 2: self.order.hash(), 3: "0.1.0", 4: None})
 
     def _drawn(self, size: int) -> bytes:
         return hashlib.sha256(b"cards" + next(self._numbers).to_bytes(4, "big")).digest()[:size]

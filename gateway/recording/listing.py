@@ -79,7 +79,7 @@ def _origin(session: Session) -> str:
     parts = [f"aircraft {session.proof.device!r}" if session.proof.device else "an aircraft that is not known"]
     parts += [f"start {stated.boot_counter}"] if stated else []
     parts += [f"operation {order.operation!r} of {order.agency!r}, order {order.serial}"] if order else []
-    parts += [session.software] if session.software else []
+    parts += [f"zegel {session.software}"] if session.software else []
     return ", ".join(parts)
 
 
