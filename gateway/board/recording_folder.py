@@ -40,13 +40,13 @@ def taken(given: str | None, there: object, own: Path | None) -> dict[str, objec
 def allow(folder: str, drop_in: Path = DROP_IN) -> str:
     """Let the service record in `folder`; what was done, for people. ConfigError if it cannot; OSError."""
     text = text_for(folder)
+    if text and (user := account.of_service(RECORDER_USER)):
+        _make(Path(folder), user)
     if (drop_in.read_text() if drop_in.exists() else "") == text:
         return ""
     if not text:
         drop_in.unlink()
         return f"removed {drop_in}: recordings go to {FOLDER}\n{RELOAD}"
-    if user := account.of_service(RECORDER_USER):
-        _make(Path(folder), user)
     settings_file.make_folder(drop_in.parent)
     settings_file.write(drop_in, text.encode())
     return f"wrote {drop_in}: recordings go to {folder}\n{RELOAD}"
@@ -69,4 +69,12 @@ def _make(folder: Path, user: account.Account) -> None:
     """A card that is not there must not keep the file from being written: doctor says what is missing."""
     if not folder.exists() and folder.parent.is_dir():
         folder.mkdir(MODE)
-        os.chown(folder, user.uid, user.gid)
+    elif not _is_new_card(folder):
+        return
+    os.chown(folder, user.uid, user.gid)
+    folder.chmod(MODE)
+
+
+def _is_new_card(folder: Path) -> bool:
+    """As mkfs.ext4 leaves it: root's, and empty. Any other folder is of somebody, and stays as it is."""
+    return folder.is_mount() and folder.stat().st_uid == 0 and {path.name for path in folder.iterdir()} <= {"lost+found"}

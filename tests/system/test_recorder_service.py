@@ -101,7 +101,7 @@ def test_it_records_and_reaches_no_more_than_it_may_and_delays_no_link(root: Roo
             assert computer.run("runuser", "-u", user, "--", "python3", "/srv/connect.py").strip() == said
         _comes_back(computer, root, figure)
         _stands_still(computer, figure)
-        _records_elsewhere(computer, root)
+        _records_elsewhere(computer)
     finally:
         computer.end()
 
@@ -131,14 +131,23 @@ def _stands_still(computer: Booted, figure) -> None:
     computer.run("sh", "-c", f"kill -CONT {recorder}")
 
 
-def _records_elsewhere(computer: Booted, root: Root) -> None:  # noqa: F811
-    computer.run("mkdir", "-p", "/media")
+def _records_elsewhere(computer: Booted) -> None:
+    """A card, which is pulled; another one is put in its place."""
+    computer.run("mkdir", "-p", OTHER)
+    computer.run("mount", "-t", "tmpfs", "-o", "mode=755", "card", OTHER)  # as a new ext4 is
     said = computer.run("zegel", "setup", "air", "--yes", "--record", OTHER)
     assert f"recordings go to {OTHER}" in said
     computer.run("systemctl", "daemon-reload")
     computer.run("systemctl", "restart", "zegel-recorder")
-    computer.wait(lambda: cuts(root, OTHER), "nothing is recorded in the other folder")
+    computer.wait(lambda: cuts_seen(computer), "nothing is recorded in the other folder")
     assert computer.run("stat", "-c", "%a %U", OTHER).strip() == "700 zegel-recorder"
+    recorder = pid(computer)
+    computer.run("umount", "--lazy", OTHER)
+    computer.wait(lambda: "NOT RECORDING: card failed" in computer.run("zegel", "status"), "it does not say so")
+    user = computer.run("id", "-u", "zegel-recorder").strip()
+    computer.run("mount", "-t", "tmpfs", "-o", f"mode=700,uid={user}", "card", OTHER)
+    computer.wait(lambda: cuts_seen(computer), "nothing is recorded on the other card")
+    assert pid(computer) == recorder
     computer.run("systemctl", "stop", "zegel-air")
     assert computer.show("zegel-recorder", "ActiveState") == "active", "it waits for the next zegel-air"
 
@@ -152,6 +161,11 @@ def children(computer: Booted, unit: str) -> list[str]:
     return computer.run("cat", f"/proc/{main}/task/{main}/children").split()
 
 
-def cuts(root: Root, folder: str = RECORDINGS) -> int:  # noqa: F811
-    """Segments that are on the card."""
-    return len([*Path(root.path / folder[1:]).glob("session-*/rec-*/*.cbl")])
+def cuts(root: Root) -> int:  # noqa: F811
+    """Segments that are in the folder of the service."""
+    return len([*Path(root.path / RECORDINGS[1:]).glob("session-*/rec-*/*.cbl")])
+
+
+def cuts_seen(computer: Booted) -> int:
+    """Those on the card, which only the container sees."""
+    return len(computer.run("find", OTHER, "-name", "*.cbl").splitlines())

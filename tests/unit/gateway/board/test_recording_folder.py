@@ -17,6 +17,7 @@ from gateway.errors import ConfigError
 from gateway.recording.settings import FOLDER
 from keys.commands import account
 from keys.commands.account import Account
+from tests.system.card import mount_apart
 from tests.unit.keys.disk import only_root
 
 UNIT = Path(__file__).parents[4] / "packaging/zegel-recorder.service"
@@ -101,3 +102,21 @@ def test_a_card_that_is_not_there_yet_is_allowed_all_the_same(tmp_path, monkeypa
     assert allow(str(tmp_path / "none/card"), drop_in)
     assert drop_in.exists()
     assert not os.path.lexists(tmp_path / "none")
+
+
+@only_root
+@pytest.mark.parametrize(("there", "owner"), [("lost+found", RECORDER.uid), ("photos", 0)])
+def test_a_new_card_is_given_to_the_recorder_and_what_is_of_somebody_stays_so(tmp_path, monkeypatch, there, owner):
+    """As docs/recordings.md has it: mkfs.ext4, the mount, and then setup."""
+    monkeypatch.setattr(account, "of_service", lambda _: RECORDER)
+    monkeypatch.setattr(recording_folder, "HIDDEN", ())
+    mount_apart()
+    folder = tmp_path / "card"
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=755", "card", folder], check=True)
+    try:
+        (folder / there).mkdir()
+        allow(str(folder), tmp_path / "zegel-recorder.service.d/folder.conf")
+        assert (folder.stat().st_uid, folder.stat().st_mode & 0o777) == (owner, 0o755 if owner == 0 else 0o700)
+    finally:
+        subprocess.run(["umount", folder], check=True)
