@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -49,12 +50,13 @@ def test_what_flew_is_kept_and_the_printed_commands_read_it(host: Host, figure):
 def stayed(host: Host) -> str:
     """All that it says; Ctrl-C comes when it has flown a while for its guest."""
     said = ""
-    with subprocess.Popen([*host.within, str(ZEGEL), "demo", "--stay"], stdout=subprocess.PIPE, text=True) as demo:
+    words = [*host.within, str(ZEGEL), "demo", "--stay"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True, start_new_session=True) as demo:
         for line in demo.stdout:
             said += line
             if "ffplay" in line:
                 time.sleep(FLIES_S)
-                demo.send_signal(signal.SIGINT)
+                os.killpg(demo.pid, signal.SIGINT)  # a terminal sends it to all programs of the demo
     assert demo.returncode == 0, said
     assert "Everything is as it should be." in said
     return said
