@@ -25,6 +25,8 @@ from gateway.recording.group import Group, Port
 from gateway.recording.link import form, reading, writer
 from gateway.recording.link import session as link
 from gateway.recording.link.form import Lost, Start
+from gateway.recording.link.index import Mark
+from gateway.recording.link.reading import Place
 from gateway.recording.link.session import LinkSession, OfStation
 from gateway.recording.link.stage import LinkStage
 from gateway.recording.pcap import Record
@@ -401,3 +403,13 @@ def test_an_older_flight_that_is_replayed_to_the_ground_opens_no_second_time(tmp
     assert len(reading.starts(flight.kept(), Damages())) == 2
     assert of([*one.records(flight.station(), [Group.VIDEO_A])], Port.VIDEO_A) == first
     assert of([*other.records(flight.station(), [Group.VIDEO_A])], Port.VIDEO_A) == delivered[len(first) :]
+
+
+def test_a_reader_begins_shortly_before_what_is_asked_for(flown: KeptFlight):
+    """Further back where little came, since keys come seldom on a narrow link."""
+    (part,) = flown.sessions()[0]._parts
+    zero, second = part.heard.zero_ns, 1_000_000_000
+    for each_s, lead_s in ((2_000_000, 10), (200_000, 42), (1_000, 60)):
+        part.index.marks[:] = [Mark(zero + at * second, Place(0, 24 + at), "", at * each_s) for at in range(600)]
+        assert part.mark(500 * second).time_ns - zero == (500 - lead_s) * second
+    assert part.mark(5 * second).time_ns == zero

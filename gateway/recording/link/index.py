@@ -29,11 +29,15 @@ MS_NS = 1_000_000
 
 
 class Mark(NamedTuple):
-    """From here on a reader can begin: the time, and the order that is in force; empty if none is named yet."""
+    """From here on a reader can begin: the time, and the order that is in force; empty if none is named yet.
+
+    `octets`: of the datagrams before it.
+    """
 
     time_ns: int
     place: Place
     order_hash: str
+    octets: int
 
 
 class Missing(NamedTuple):
@@ -78,6 +82,7 @@ class Index:
         self.marks: list[Mark] = []
         self.missing: list[Missing] = []
         self.first_ns, self.last_ns = -1, 0  # of the datagrams; the former -1 if there is none
+        self.octets = 0  # in them
         self._orders, self._order_hash = orders, ""
         self._ciphers = ControlCiphers(each.op_id for each in orders.values())
         self._seen: dict[bytes, None] = {}
@@ -98,7 +103,8 @@ class Index:
             self.missing += [Missing(since_ns, time_ns, lost.count, lost.reason) for since_ns, lost in self._lost]
             self._lost.clear()
         if not self.marks or time_ns - self.marks[-1].time_ns >= MARK_EVERY_NS:
-            self.marks.append(Mark(time_ns, place, self._order_hash))
+            self.marks.append(Mark(time_ns, place, self._order_hash, self.octets))
+        self.octets += len(content)
         if self.first_ns < 0:
             self.first_ns = time_ns
         self.last_ns = max(self.last_ns, time_ns)

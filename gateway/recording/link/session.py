@@ -38,7 +38,9 @@ from keys.lanes import TELEMETRY_LANES, Lane, lanes_for
 from keys.order import Order, VerifiedOrder
 from keys.recording_header import RecordingHeader
 
-LEAD_NS = 60_000_000_000  # before what is asked for: keys are announced again within this time, also on narrow links
+# A reader begins so long before what is asked for: keys are announced again meanwhile, on narrow links in the longer time.
+LEAD_NS, LEAD_NARROW_NS = 10_000_000_000, 60_000_000_000
+LEAD_SIZE = 8 << 20  # bytes: where so many came, the link is not narrow
 LANES = {Group.FLIGHT: TELEMETRY_LANES, Group.VIDEO_A: (Lane.VIDEO_A,), Group.VIDEO_B: (Lane.VIDEO_B,)}
 GROUPS = tuple(LANES)
 
@@ -75,10 +77,14 @@ class Part:
         return max(0, time_ns - self.heard.zero_ns)
 
     def mark(self, session_ns: int) -> Mark:
-        """The last place at which a reader can begin for what came from then on."""
-        wanted = session_ns + self.heard.zero_ns
-        marks = self.index.marks
-        return next((mark for mark in reversed(marks) if mark.time_ns <= wanted), marks[0])
+        """The last place at which a reader can begin, to have the keys for what came from then on."""
+        wanted, marks = session_ns + self.heard.zero_ns, self.index.marks
+        octets = next((mark.octets for mark in reversed(marks) if mark.time_ns <= wanted), 0)
+        for mark in reversed(marks):
+            before_ns = wanted - mark.time_ns
+            if before_ns >= LEAD_NARROW_NS or (before_ns >= LEAD_NS and octets - mark.octets >= LEAD_SIZE):
+                return mark
+        return marks[0]
 
 
 class LinkSession(opened.Session):
@@ -178,7 +184,7 @@ class LinkSession(opened.Session):
         for part in self._parts:
             if part.since_began(part.index.last_ns) < from_ns:
                 continue
-            for record in self._of_part(part, station, max(0, from_ns - LEAD_NS)):
+            for record in self._of_part(part, station, from_ns):
                 at = max(at, part.since_began(record.time_ns))
                 if at >= to_ns:
                     return
