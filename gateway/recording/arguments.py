@@ -14,8 +14,9 @@ from gateway.errors import CardError, ConfigError
 from gateway.recording.group import Group
 from gateway.recording.link import session as link
 from gateway.recording.listing import labels
-from gateway.recording.opened import FOR_EVER_NS, Session, sessions
+from gateway.recording.opened import FOR_EVER_NS, US_NS, Session, sessions
 from gateway.recording.segment_keys import OfFile, OfKey, SegmentKeys
+from gateway.recording.times import since
 from keys import typo
 from keys.commands import account
 from keys.commands.terminal import show
@@ -51,7 +52,11 @@ def add_choice(parser: argparse.ArgumentParser, *, all_too: bool = False) -> Non
         "--session", metavar="ID", help=f"its first digits, as zegel recording list shows it{more}; default the last"
     )
     parser.add_argument(
-        "--lanes", type=_lanes, default=tuple(Group), metavar="NAMES", help=f"of {', '.join(_NAMES)}; default all"
+        "--lanes",
+        type=_lanes,
+        default=tuple(Group),
+        metavar="NAMES",
+        help=f"of {', '.join(_NAMES)}; default all that the key opens",
     )
 
 
@@ -143,6 +148,12 @@ def span_ns(args: argparse.Namespace, of: Session) -> tuple[int, int]:
     end = _time_ns("--to", args.end, of) if args.end else FOR_EVER_NS
     if end <= begin:
         raise ConfigError(f"--to {args.end} is not after --from {args.begin or '+0:00'}")
+    if begin > of.end_us * US_NS and all(segment.end_us is not None for segment in of.segments):
+        raise ConfigError(
+            f"--from {args.begin} is after the end of session {of.id.hex()[:8]}: "
+            f"it began {of.times.date(0)}, and ended at {since(of.end_us)}",
+            hint="write +12:30 for a time since the start; 12:30 without the + is a time of day in UTC",
+        )
     return begin, end
 
 

@@ -148,7 +148,13 @@ class Session:
 
     def require_opens(self, keys: SegmentKeys, groups: Iterable[Group]) -> list[Group]:
         """Those of `groups` of which these keys open anything; CardError if that is none."""
-        found = [group for group in self.opens(keys) if group in groups]
+        opens = self.opens(keys)
+        found = [group for group in opens if group in groups]
+        if opens and not found:
+            raise CardError(
+                f"session {self.id.hex()[:8]} has nothing of these lanes that this key opens",
+                hint=f"it opens {', '.join(group.label for group in opens)}",
+            )
         if not found:
             sealed = ", ".join(f"{key.name!r}" for key in self.proof.order.recording) if self.proof.order else ""
             raise CardError(

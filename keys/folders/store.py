@@ -52,6 +52,8 @@ def check_folder(path: Path, holding: str = "", kind: str = "") -> None:
         if kind and isinstance(missing, MissingFile):
             root = " --root root.crt" if kind == "station" else ""
             missing.hint = f"make it: zegel {_MADE_BY[kind]} {shlex.quote(str(path))} --name NAME{root}"
+            if kind == "recording key":  # a new one opens nothing that is recorded already
+                missing.hint = _named(kind)
         raise missing from None
     if not stat.S_ISDIR(info.st_mode):
         beside = holding and (path.parent / holding).exists()

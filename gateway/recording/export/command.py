@@ -41,7 +41,14 @@ def add_export(add: Add) -> None:
     arguments.add_key(made)
     arguments.add_choice(made, all_too=True)
     arguments.add_span(made)
-    made.add_argument("-o", "--output", required=True, type=Path, metavar="DIR", help="a new or an empty folder")
+    made.add_argument(
+        "-o",
+        "--output",
+        required=True,
+        type=Path,
+        metavar="DIR",
+        help="a new or an empty folder, or of this export, interrupted",
+    )
     made.add_argument("--sdp", type=Path, metavar="FILE", help="the camera's description; has parameter sets")
     made.set_defaults(run=_export)
 

@@ -148,7 +148,14 @@ def test_a_wrong_key_is_refused_in_words(tmp_path, zegel, key):
     assert code == 1
     assert re.search(r"^zegel: this key opens nothing of session [0-9a-f]{8}$", err, re.MULTILINE)
     assert "sealed to 'archive-0'" in err
-    assert "does not exist" in zegel(*words, tmp_path / "nowhere")[2]
+    err = zegel(*words, tmp_path / "nowhere")[2]
+    assert ("does not exist" in err, "name the folder that zegel recording keygen made" in err) == (True, True)
+    err = zegel(*words, tmp_path / "archive", "--lanes", "video-b")[2]
+    assert re.search(
+        "^zegel: session [0-9a-f]{8} has nothing of these lanes that this key opens\n  hint: it opens flight, video-a$",
+        err,
+        re.M,
+    )
     assert not (tmp_path / "keys").exists()
 
 
@@ -166,6 +173,18 @@ def test_what_cannot_be_is_an_error(tmp_path, zegel, key, words, says):
     code, _, err = zegel("disclose", tmp_path / "card", "--key", tmp_path / "archive", "-o", tmp_path / "keys", *words)
     assert code in (1, 2)
     assert says in err
+
+
+def test_a_time_of_day_after_the_end_is_told_from_a_time_since_the_start(tmp_path, zegel, key):
+    written, _ = cards.flight(tmp_path / "card", cards.order_with(key), seconds=4)
+    written.close()
+    words = ("disclose", tmp_path / "card", "--key", tmp_path / "archive", "-o", tmp_path / "keys", "--from")
+    for begin in ("1:00", "+9:00"):
+        code, _, err = zegel(*words, begin)
+        assert (code, (tmp_path / "keys").exists()) == (2, False)
+        assert f"--from {begin} is after the end of session {written.id.hex()[:8]}: it began 2027-01-15 08:00:00 UTC" in err
+        assert "and ended at +0:04\n  hint: write +12:30 for a time since the start" in err
+    assert zegel(*words, "+0:03", "--lanes", "video-a")[0] == 0
 
 
 def test_of_several_sessions_the_last_or_the_one_that_is_named(tmp_path, zegel, key):
