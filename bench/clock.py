@@ -65,6 +65,13 @@ def _sleeps(task: Path) -> int:
     return next(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches"))
 
 
+def memory_of(pid: int) -> tuple[float, float]:
+    """The resident memory of another process now, and the most that it ever was, in MB (Linux)."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    sizes = {line.split()[0]: int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith(("VmRSS:", "VmHWM:"))}
+    return sizes["VmRSS:"], sizes["VmHWM:"]
+
+
 def cpu_of(pid: int) -> float:
     """CPU seconds, user and system, of another process and all its threads. OSError if it has ended (Linux)."""
     return time.clock_gettime(~pid << 3 | CPUCLOCK_SCHED)

@@ -17,10 +17,14 @@ STATIONS: Mapping[str, str] = {"pilot": "telemetry,video,command", "observer": "
 
 
 class House:
-    """`folder` gets agency/, aircraft/, a folder for each of `stations` (name -> roles) and op.order."""
+    """`folder` gets agency/, aircraft/, a folder for each of `stations` (name -> roles) and op.order.
 
-    def __init__(self, folder: Path, stations: Mapping[str, str] = STATIONS) -> None:
-        self.folder, self.order = folder, folder / "op.order"
+    `card`: the aircraft records there, for the recording key in archive/.
+    """
+
+    def __init__(self, folder: Path, stations: Mapping[str, str] = STATIONS, card: Path | None = None) -> None:
+        self.folder, self.order, self.archive = folder, folder / "op.order", folder / "archive"
+        self._config = folder / "air.toml"
         agency, aircraft, root = folder / "agency", folder / "aircraft", folder / "agency/root/root.crt"
         _zegel("agency", "init", agency, "--name", "bench")
         _zegel("device", "init", aircraft, "--name", "aircraft")
@@ -30,13 +34,18 @@ class House:
         for name, roles in stations.items():
             _zegel("station", "init", folder / name, "--name", name, "--agency", "bench", "--root", root)
             words += ["--station", f"{folder / name / 'station.pub'}:{roles}"]
+        if card:
+            _zegel("recording", "keygen", self.archive, "--name", "archive")
+            words += ["--recording", self.archive / "rec.pub"]
+            self._config.write_text(f'[record]\nfolder = "{card}"\nkeep_free_mib = 0\n')
         _zegel("order", "issue", agency, "--hours", 8, *words)
         _zegel("device", "load-order", aircraft, self.order)
 
     def air(self, fc: int, camera: int, link: int, more: Sequence[str] = ()) -> tuple[str, ...]:
         """The words of `zegel air` that listens on two of these ports and sends to the third."""
         plain = ("--fc", f"udpin:{HOST}:{fc}", "--video", f"udpin:{HOST}:{camera}")
-        return ("air", "--device", str(self.folder / "aircraft"), *plain, "--link", f"udpout:{HOST}:{link}", *more)
+        device, config = str(self.folder / "aircraft"), ("--config", str(self._config)) if self._config.exists() else ()
+        return ("air", *config, "--device", device, *plain, "--link", f"udpout:{HOST}:{link}", *more)
 
     def ground(self, name: str, link: int, gcs: int, player: int, more: Sequence[str] = ()) -> tuple[str, ...]:
         """The words of the `zegel ground` of station `name` that listens on one of these ports and sends to the others."""

@@ -56,12 +56,12 @@ def telemetry(scene: Scene, seconds: float) -> Table:
     relay = peer.start(scene)
     relay.wait_ready()
     with udp_socket(peer.telemetry.leave) as gcs:
-        _play(flight, JOIN_S)
+        play(flight, JOIN_S)
         time.sleep(SETTLE_S)
         drain(gcs)
         sent, before = len(flight.sent), [_now(pid) for pid in (relay.sealing, relay.opening)]
         began = time.monotonic()
-        _play(flight, seconds)
+        play(flight, seconds)
         passed = time.monotonic() - began
         time.sleep(SETTLE_S)
         after = [_now(pid) for pid in (relay.sealing, relay.opening)]
@@ -125,7 +125,7 @@ def _collect(link: socket.socket, seconds: float) -> list[bytes]:
     return sent
 
 
-def _play(flight: FlightController, seconds: float) -> None:
+def play(flight: FlightController, seconds: float) -> None:
     until = time.monotonic() + seconds
     while (now := time.monotonic()) < until:
         flight.play(now)

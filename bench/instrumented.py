@@ -7,14 +7,17 @@ the addresses of the code of this process.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gc
 import itertools
 import json
 import math
 import os
+import shutil
 import socket
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -22,6 +25,8 @@ from typing import NamedTuple
 
 from bench.pair import Pair, arrived
 from bench.plain_turns import Interrupted, PlainTurns
+from bench.recorded_session import data, in_a_message, records
+from bench.recorder_in_memory import RecorderInMemory
 from firmware_shims.mavlink import Framer
 from gateway.batch import CAPACITY, TAG_SIZE, Batch
 from gateway.core.bundle import Bundler
@@ -42,6 +47,7 @@ TRIES = 200
 WARM, REPEATS = 40, 16  # the mean includes the data that is prepared for several batches
 HOST, DISCARD = "127.0.0.1", 9
 FIRST_PORT, PORTS = 21_950, 100
+MESSAGES = 4  # of air to the recorder, each with a batch of video
 WAKE_UPS = (1, 8, 28)  # datagrams: evenly spaced video, and pictures of 2 and 8 Mbit/s
 LEFT_OVER = itertools.cycle(range(100, SIZE, 7))  # bytes
 NOTHING, WAIT = "nothing", "wake-up 0 C"  # regions that are subtracted from others
@@ -76,6 +82,7 @@ def regions() -> Iterator[Region]:
     yield from _in_c()
     yield from _recorded_in_c()
     yield _telemetry(pair)
+    yield from _recorder()
 
 
 def _aead(pair: Pair) -> Region:
@@ -219,6 +226,27 @@ def _telemetry(pair: Pair) -> Region:
         pair.seal(Lane.TELEMETRY, batch)
 
     return Region("frame", FRAMES, nothing, run)
+
+
+def _recorder() -> Iterator[Region]:
+    """Messages of `zegel air` to ciphertext in a file, for each KiB of records; and the end of a segment, with its leaf."""
+    scratch = Path(tempfile.mkdtemp(prefix="zegel-bench-"))
+    atexit.register(shutil.rmtree, scratch, ignore_errors=True)
+    recorder = RecorderInMemory(scratch / "archive", scratch / "card")
+    message, small = (data(records([bytes(SIZE)] * count, 0)) for count in (in_a_message(SIZE), 1))
+
+    def record() -> None:
+        for _ in range(MESSAGES):
+            recorder.put(message, 0.0)
+        recorder.work(0.0)
+
+    def cut() -> None:
+        recorder.cut(0.0)
+        recorder.work(0.0)
+
+    size = MESSAGES * len(message) // 1024
+    yield Region("record", size, lambda: recorder.cut(0.0), record)
+    yield Region("cut", 1, lambda: recorder.put(small, 0.0), cut)
 
 
 def _fill(batch: Batch, *, ends: bool = False) -> None:

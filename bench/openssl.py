@@ -8,7 +8,7 @@ import re
 import subprocess
 from collections.abc import Mapping
 
-CIPHER = "aes-256-gcm"
+CIPHER, HASH = "aes-256-gcm", "sha256"
 INSTALL = "apt install openssl"
 SPARE_S = 30  # seconds beyond the requested duration
 
@@ -32,9 +32,9 @@ def version() -> str:
     return " ".join(told.split()[:2])
 
 
-def bytes_per_second(size: int, seconds: int, environment: Mapping[str, str]) -> float | None:
+def bytes_per_second(size: int, seconds: int, environment: Mapping[str, str], what: str = CIPHER) -> float | None:
     """The rate of `openssl speed` for messages of `size` bytes, in bytes per CPU second; None if it prints none."""
-    words = ["speed", "-mr", "-evp", CIPHER, "-bytes", str(size), "-seconds", str(seconds)]
+    words = ["speed", "-mr", "-evp", what, "-bytes", str(size), "-seconds", str(seconds)]
     return read_speed(_run(words, environment, seconds + SPARE_S))
 
 

@@ -5,29 +5,22 @@ What lives here: the session for a measurement of the data path. What must not: 
 
 from __future__ import annotations
 
-import hashlib
 import random
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from bench import paper
 from gateway.batch import Batch
 from gateway.core.air.announcer import BEAT_EVERY_S, Announcer, DeviceStart
 from gateway.core.ground.listener import Listener, StationIdentity
 from gateway.core.ground.opener import Opener
-from keys import cose, grant
+from keys import grant
 from keys.grant import Profile
 from keys.keyring import SendKey
-from keys.lanes import Lane, Role
-from keys.order import Order, VerifiedOrder
-from keys.order_device import OrderDevice
-from keys.order_station import OrderStation
-from keys.policy import Policy
+from keys.lanes import Lane
 
 LANES = (Lane.TELEMETRY, Lane.OBSERVER_TELEMETRY, Lane.VIDEO_A, Lane.EVIDENCE)
-PILOT = Role.TELEMETRY | Role.VIDEO | Role.COMMAND
 LINK_BPS = 100_000_000
-STARTS = 1_700_000_000  # Unix seconds
-LASTS_S = 8 * 3600
 JOIN_WITHIN = 20  # rounds of control
 AFTER = 100_000  # datagrams: from 65,536 on a counter takes three bytes, as for most of a flight
 
@@ -42,7 +35,7 @@ class Pair:
         entropy = random.Random(seed).randbytes  # noqa: S311 - nothing secret is sealed, and a count must repeat
         device = Ed25519PrivateKey.from_private_bytes(entropy(32))
         station_seed = entropy(grant.SEED_SIZE)
-        order = _order(device, station_seed)
+        order = paper.verified(paper.order(device, station_seed))
         self.now = now
         self.announcer = Announcer(order, DeviceStart(0, device, 1), LANES, LINK_BPS, entropy, self.now)
         for lane in LANES:
@@ -81,23 +74,3 @@ class Pair:
 def arrived(sealed: Batch, batch: Batch) -> None:
     """Make `batch` like the batch of a station's socket after `sealed` was sent: each datagram at its usual offset."""
     batch.hold(sealed.datagrams())
-
-
-def _order(device: Ed25519PrivateKey, station_seed: bytes) -> VerifiedOrder:
-    public = grant.public_bytes(Profile.X25519, station_seed)
-    order = Order(
-        op_id=bytes(16),
-        serial=1,
-        not_before=STARTS,
-        not_after=STARTS + LASTS_S,
-        agency="bench",
-        operation="bench",
-        classification="regular",
-        devices=(OrderDevice("aircraft", *cose.raw_public(device.public_key())),),
-        stations=(OrderStation(1, "station", Profile.X25519, public, PILOT, "pilot"),),
-        recording=(),
-        previous=None,
-        policy=Policy(),
-    )
-    payload = order.payload()
-    return VerifiedOrder(order, hashlib.sha256(payload).digest(), 1, payload)

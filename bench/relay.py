@@ -69,14 +69,14 @@ class Relay:
     ways: load.Ways
     sealing: int
     opening: int
-    _sent: int = field(default=0)  # numbers that loads have used so far
+    sent: int = field(default=0)  # datagrams of all loads so far, which have these numbers
 
     def carry(self, rate: float, seconds: float, gso: bool = False) -> Spent:
         """Offer video at `rate` datagrams a second for this time."""
         both = self.sealing, self.opening
         before, ticks = [cpu_of(pid) for pid in both], [ticks_of(pid) for pid in both]
-        run = load.run(self.ways, rate, seconds, self._sent, gso)
-        self._sent += run.offered.sent
+        run = load.run(self.ways, rate, seconds, self.sent, gso)
+        self.sent += run.offered.sent
         spent = (cpu_of(pid) - early for pid, early in zip(both, before, strict=True))
         shares = (system_share(early, ticks_of(pid)) for pid, early in zip(both, ticks, strict=True))
         return Spent(run, *spent, *shares)
@@ -85,8 +85,8 @@ class Relay:
         """Offer `flight` for this time; `latencies` is a file to use."""
         both = self.sealing, self.opening
         before = [(cpu_of(pid), sleeps_of(pid)) for pid in both]
-        run, took = load.carry(flight, self.ways, seconds, self._sent, latencies)
-        self._sent += run.offered.sent
+        run, took = load.carry(flight, self.ways, seconds, self.sent, latencies)
+        self.sent += run.offered.sent
         after = [(cpu_of(pid), sleeps_of(pid)) for pid in both]
         (seals, seal_sleeps), (opens, open_sleeps) = (
             ((now[0] - then[0]) / run.offered.seconds, (now[1] - then[1]) / run.offered.seconds)

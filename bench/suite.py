@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from bench.measures import batching, cipher, latency, link, mavlink, peers
+from bench.measures import batching, cipher, latency, link, mavlink, peers, recording
 from bench.result import Options, Progress, Result
 
 
@@ -28,6 +28,7 @@ ALL: dict[str, Measurement] = {
     "latency": latency,
     "mavlink": mavlink,
     "peers": peers,
+    "recording": recording,
 }
 
 

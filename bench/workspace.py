@@ -24,9 +24,16 @@ class Scene:
         self.folder, self.undo = folder, undo
 
     def start(
-        self, words: Sequence[str | Path], log: str, environment: Mapping[str, str] = NO_VARIABLES
+        self,
+        words: Sequence[str | Path],
+        log: str,
+        environment: Mapping[str, str] = NO_VARIABLES,
+        descriptors: Sequence[int] = (),
     ) -> subprocess.Popen[bytes]:
-        """Start a program, with more `environment`; its output is in `log`.log. FileNotFoundError if there is none."""
+        """Start a program, with more `environment`; its output is in `log`.log. FileNotFoundError if there is none.
+
+        It inherits these `descriptors`.
+        """
         with self.log(log).open("ab") as out:
             process = subprocess.Popen(  # noqa: S603 - a peer of the bench, or our own program
                 [str(word) for word in words],
@@ -34,6 +41,7 @@ class Scene:
                 stdout=out,
                 stderr=out,
                 env={**os.environ, **environment},
+                pass_fds=descriptors,
             )
         self.undo.callback(end, process)
         return process

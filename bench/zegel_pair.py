@@ -41,21 +41,26 @@ def stations(count: int) -> Mapping[str, str]:
 class ZegelPair:
     """`listed` stations are in the order, and the first of them listens. `air`: more arguments for the aircraft.
 
-    `environment`: more variables of both processes. `telemetry` is the path of MAVLink frames, after the start.
+    `environment`: more variables of both processes. `card`: the aircraft records there. After the start `telemetry` is the
+    path of MAVLink frames, and `house` has the keys.
     """
 
     key, install = "zegel", "pip install zegel"
 
     def __init__(
-        self, listed: int = 1, air: Sequence[str] = (), environment: Mapping[str, str] = workspace.NO_VARIABLES
+        self,
+        listed: int = 1,
+        air: Sequence[str] = (),
+        environment: Mapping[str, str] = workspace.NO_VARIABLES,
+        card: Path | None = None,
     ) -> None:
-        self._listed, self._air, self._environment = listed, air, environment
+        self._listed, self._air, self._environment, self._card = listed, air, environment, card
         self.name = PYTHON if environment.get(OFF) == "0" or why_not_c() else C
         self.telemetry = Ways(0, 0)
 
     def start(self, scene: Scene) -> Relay:
         folder = Path(tempfile.mkdtemp(prefix="zegel-", dir=scene.folder))
-        house = House(folder, stations(self._listed))
+        self.house = house = House(folder, stations(self._listed), self._card)
         fc, camera, link, gcs, player = free_ports(5)
         air = scene.start((*ZEGEL, *house.air(fc, camera, link, self._air)), f"{folder.name}/air", self._environment)
         ground = scene.start(

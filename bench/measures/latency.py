@@ -136,18 +136,18 @@ def _facts(told: Mixed) -> dict[str, float]:
     }
 
 
-def send(here: Scene, mix: Mix, ways: Mapping[str, load.Ways], seconds: float) -> dict[str, Heard]:
-    """Send both streams at once; the result per stream."""
+def send(here: Scene, mix: Mix, ways: Mapping[str, load.Ways], seconds: float, first: int = 0) -> dict[str, Heard]:
+    """Send both streams at once, their datagrams numbered from `first` on; the result per stream."""
     starts: dict[str, Callable[[load.Ways], load.Generator]] = {}
     if mix.frames:
         rate = float(mix.frames)
-        starts["telemetry"] = lambda way: load.Generator(way, rate, round(rate * seconds), kind="mavlink")
+        starts["telemetry"] = lambda way: load.Generator(way, rate, round(rate * seconds), first, "mavlink")
     if (video := mix.video) is not None:
-        starts["video"] = lambda way: video.sent_to(way, seconds, 0)
+        starts["video"] = lambda way: video.sent_to(way, seconds, first)
     with contextlib.ExitStack() as ends:
         sinks, generators = {}, {}
         for stream in starts:
-            sink = load.Sink(ways[stream], latencies=here.folder / stream)
+            sink = load.Sink(ways[stream], first, here.folder / stream)
             sinks[stream] = ends.enter_context(contextlib.closing(sink))
         time.sleep(load.SEEN_WITHIN_S)
         for stream, start in starts.items():
