@@ -54,7 +54,10 @@ def _run(args: argparse.Namespace) -> int:
             each.act(play)
         if args.stay:
             _stay(play)
-        return _verdict(play)
+        _verdict(play)
+        if args.stay:
+            _keep(play)
+        return 0
 
 
 def _stay(play: Play) -> None:
@@ -71,7 +74,6 @@ def _stay(play: Play) -> None:
             play.forget()
     play.playing = False
     play.ledger.expect("what flew until the end is on the card", play.land())
-    _keep(play)
 
 
 def _keep(play: Play) -> None:
@@ -83,7 +85,7 @@ def _keep(play: Play) -> None:
     play.say(f"     {zegel} recording export {card} --key {key} --session all -o {shlex.quote(str(kept / 'flight'))}")
 
 
-def _verdict(play: Play) -> int:
+def _verdict(play: Play) -> None:
     stopped = [program.end() for program in play.programs()]
     play.ledger.expect("aircraft and stations stopped on request", not any(stopped))
     for text, good in play.ledger.expectations:
@@ -91,4 +93,3 @@ def _verdict(play: Play) -> int:
     if not play.ledger.good:
         raise DemoFailed("something is not as it should be", hint=f"the lines marked NO above; logs: {play.keep()}")
     play.say("\nEverything is as it should be.")
-    return 0

@@ -196,7 +196,7 @@ class Export:
             facts |= {"Operation": f"{proof.order.operation} of {proof.order.agency}, order {proof.order.serial}"}
         facts |= {"Order": proof.signed_by} if proof.signed_by else {}
         facts |= {"Not proved": "; ".join(proof.missing)} if proof.missing else {}
-        facts |= {"Recorded by": self._session.software} if self._session.software else {}
+        facts |= {"Recorded by": f"zegel {self._session.software}"} if self._session.software else {}
         return facts | {"End": listing.end_of(self._session)}
 
     def _claims(self) -> list[tuple[int, int]]:

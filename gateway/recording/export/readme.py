@@ -62,12 +62,19 @@ def _head(plan: Plan, clock: WallClock) -> tuple[str, list[str]]:
     facts = {"Session": plan.asked.session, **plan.facts, "Lanes": ", ".join(plan.asked.lanes)}
     if begins and ends:
         facts |= {"From": clock.words(min(begins)), "To": clock.words(max(ends))}
+    if plan.asked.from_ns is not None or plan.asked.to_ns is not None:
+        asked = [_at(plan.asked.from_ns, "the beginning"), _at(plan.asked.to_ns, "the end")]
+        facts["A part only"] = " to ".join(asked)
     facts["Made by"] = f"zegel {plan.version}, `zegel recording export`"
     lines = [f"{name:{WIDTH}}{value}" for name, value in facts.items()]
     if plan.others:
         lines += ["", "The card holds other sessions, which are not here. A power cut in flight begins a new one:"]
         lines += [f"    {other}" for other in plan.others]
     return "A recorded flight", lines
+
+
+def _at(time_ns: int | None, otherwise: str) -> str:
+    return otherwise if time_ns is None else since(time_ns)
 
 
 def _files(plan: Plan, found: Found) -> Iterator[str]:
@@ -101,7 +108,7 @@ def _times(plan: Plan, clock: WallClock) -> Iterator[str]:
     else:
         yield f"All other files have UTC: the time of the pcap plus {clock.offset_us / 1e6:.6f} seconds since 1970."
         yield f"The same for a pcap: editcap -t {clock.offset_us / 1e6:.6f} flight.pcap shifted.pcap"
-    yield "The pictures of a film are apart as the camera's clock says, and begin again at the gateway's after a pause."
+    yield "In a film, the time between two pictures is the camera's; after a pause it is the gateway's."
 
 
 def _gap(gap: Gap, clock: WallClock) -> str:

@@ -143,6 +143,7 @@ def test_a_part_begins_with_the_key_picture_before_it(made):
     sentence = f"video-a: begins at +00:{int(key / 25):02}, before the time that was asked for, with a key picture"
     assert sentence in said
     assert sentence in made.told()
+    assert f"A part only     +00:{int(from_s):02} to +00:{int(to_s):02}\n" in made.told()
 
 
 @pytest.mark.parametrize("words", [(), ("--sdp", "camera.sdp")])
