@@ -14,7 +14,7 @@ from typing import NamedTuple
 from gateway.recording import handover, pcap
 from gateway.recording.group import Group
 
-WAKE = 131_072  # bytes: for so many the sealing thread is woken
+WAKE = 524_288  # bytes: for so many the sealing thread is woken; data counts at the next cut only, so it may wait
 OVERHEAD = 128  # bytes of memory that a message takes besides its own
 STRUCTURES_UP_TO = 2  # times the limit: structures are few, and what is recorded depends on each, so they may exceed it
 

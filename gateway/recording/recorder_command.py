@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import ctypes
 import os
 import socket
 from collections import defaultdict
@@ -29,6 +30,7 @@ SOCKET = Path("/run/zegel-recorder/air.sock")
 BEHIND_AIR = 5  # steps of nice
 OOM_SCORE = "300"  # it ends before air does, if there is no memory
 UMASK = 0o077
+M_ARENA_MAX = -8  # mallopt(3)
 
 
 def command(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +51,7 @@ def _run(args: argparse.Namespace) -> int:
     hardening.harden()
     hardening.ignore("SIGHUP", "SIGTTOU")
     os.umask(UMASK)
+    _share_memory()
     with contextlib.ExitStack() as stack:
         stack.enter_context(log.by_queue())
         manager = stack.enter_context(watchdog.Manager())
@@ -100,6 +103,12 @@ def _socket(number: int) -> socket.socket:
     if (found.family, found.type) != (socket.AF_UNIX, socket.SOCK_SEQPACKET):
         raise ConfigError(f"--fd {number} is no socket of zegel air", hint="zegel air gives it")
     return found
+
+
+def _share_memory() -> None:
+    """Both threads take memory from one place: what one frees of the plaintext, the other uses for the ciphertext."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).mallopt(M_ARENA_MAX, 1)
 
 
 def _step_back() -> None:

@@ -89,8 +89,10 @@ class Sealing:
         return max(0.0, min(due) - now) if due else None
 
     def turn(self, entries: list[Entry], now: float, *, last: bool = False) -> None:
-        """One turn; `last` ends all segments, as nothing follows."""
-        for received, entry in entries:
+        """One turn; `last` ends all segments, as nothing follows. `entries` are emptied: none is kept twice."""
+        entries.reverse()
+        while entries:
+            received, entry = entries.pop()
             with self.barrier:
                 self._take(entry, received)
         if last or ((at := self._recorder.cut_at()) is not None and now >= at):
