@@ -74,7 +74,8 @@ def _udp_body(port: int, body: bytes) -> bytes:
 
 
 def _syn(own: ipaddress.IPv4Address, to: ipaddress.IPv4Address, port: int, body: bytes) -> bytes:
-    head = struct.pack("!HHIIBBHHH", 40_000, port, 7, 0, 5 << 4, 2, 1024, 0, 0)
+    source = 40_000 + secrets.randbelow(20_000)  # a second SYN of one connection is not answered at once
+    head = struct.pack("!HHIIBBHHH", source, port, 7, 0, 5 << 4, 2, 1024, 0, 0)
     pseudo = own.packed + to.packed + struct.pack("!HH", TCP, len(head) + len(body))
     return head[:16] + _checksum(pseudo + head + body).to_bytes(2, "big") + head[18:] + body
 

@@ -430,15 +430,6 @@ def test_check_proves_it_from_that_side_and_fails_loudly_when_the_rules_are_gone
     assert "zegel-try0" not in field.run(field.box, "ip", "link").stdout
 
 
-def test_check_holds_in_a_network_of_two_hosts(field, serving):
-    """Each try is then in the name of the same host, and Linux asks only once a second for one that does not answer."""
-    field.run(field.box, "ip", "address", "del", f"{BOX_AT}/24", "dev", "eth1")
-    field.run(field.box, "ip", "address", "add", f"{BOX_AT}/30", "dev", "eth1")
-    field.egress("apply")
-    for _ in range(2):
-        field.egress("check")
-
-
 def test_check_says_that_nothing_could_be_tried_while_no_controller_is_connected(field):
     field.egress("apply")
     field.ethernet.down(1)
