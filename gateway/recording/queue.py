@@ -44,6 +44,7 @@ class Queue:
         self._kept = 0  # bytes that the sealing thread still has
         self._lost: Counter[Group] = Counter()
         self._lost_from_us = 0
+        self._begun = set[bytes]()  # groups of which data came since the last structure
         self._changed = threading.Condition()
         self._stop = False
         self._awake = False
@@ -65,8 +66,18 @@ class Queue:
                 self._tell_lost(message, now)
             self._entries.append((now, message))
             self._bytes += size
-            if not is_data or self._bytes >= WAKE:
+            if self._is_first(message, is_data) or self._bytes >= WAKE:
                 self._wake()
+        return True
+
+    def _is_first(self, message: bytes, is_data: bool) -> bool:
+        """A structure, or data that may begin a recording: air signs its header as long as it is there, so at once."""
+        if not is_data:
+            self._begun.clear()
+        elif (group := message[1:2]) in self._begun:
+            return False
+        else:
+            self._begun.add(group)
         return True
 
     def end(self, now: float) -> None:
