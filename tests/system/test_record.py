@@ -88,8 +88,7 @@ def fly_with_a_pause(flight: RecordedFlight) -> list[int]:
     """The numbers of pictures at its beginning, before the pause, in it, and after it."""
     flight.wait_open()
     assert flight.until(lambda: recorded_at("observer") == ["flight", "video_a"])
-    assert (own := aboard()) is not None
-    assert own.recording.groups == ["flight", "video_a"]
+    assert flight.until(lambda: bool((own := aboard()) and own.recording.groups == ["flight", "video_a"]))
     assert flight.until(lambda: bool(opened.sessions(flight.card)[0].armed)), "disarmed"
     numbers, flight.armed = [flight.number], True
     flight.sender.sendto(SIGNING, (HOST, flight.fc_port))
@@ -103,8 +102,8 @@ def fly_with_a_pause(flight: RecordedFlight) -> list[int]:
     assert (code, said.split(";")[0]) == (0, "drone-7: the recording of video is paused")
     numbers.append(flight.number)
     assert flight.until(lambda: recorded_at("observer") == ["flight"])
-    assert (own := aboard()) is not None
-    assert (own.recording.groups, own.recording.paused_by) == (["flight"], "pilot")
+    paused = (["flight"], "pilot")
+    assert flight.until(lambda: bool((own := aboard()) and (own.recording.groups, own.recording.paused_by) == paused))
     assert (seen := at("observer")) is not None
     assert seen.recording is not None
     assert (seen.recording.paused_by, seen.flags & Flag.VIDEO_RECORDED) == ("pilot", 0)

@@ -37,12 +37,15 @@ def test_data_that_may_begin_a_recording_does_not_wait_for_more():
             assert wakes(queue)
         queue.put(data(Group.FLIGHT, [bytes(100)], 2), 0.0)
         assert not wakes(queue, 0.1)
-        queue.end(0.0)
 
 
 def wakes(queue: Queue, within_s: float = 10.0) -> bool:
-    """Whether who waits for as long as nothing comes has something."""
-    waits = threading.Thread(target=queue.take, args=(None,), daemon=True)
+    """Whether a thread that waits for as long as nothing comes has something; the queue is empty then."""
+    waits = threading.Thread(target=queue.take, args=(None,))
     waits.start()
     waits.join(within_s)
-    return not waits.is_alive()
+    found = not waits.is_alive()
+    queue.end(0.0)
+    waits.join()
+    queue.take(0)
+    return found
