@@ -80,7 +80,7 @@ class Sealing:
         self._writer.leave()
 
     def _wait_s(self, now: float) -> float | None:
-        """Until something is due; None without a session. Data alone does not wake this thread before it is much."""
+        """Until something is due; None without a session. Which data wakes this thread before: queue.py."""
         due = [at for at in (self._recorder.cut_at(),) if at is not None]
         if self._recorder.session:
             due.append(now + self._recorder.session.order.policy.segment_s)

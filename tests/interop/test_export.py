@@ -128,7 +128,7 @@ def test_loss_in_the_middle_leaves_a_film(folder, tmp_path, writer):
 
 
 def test_a_pause_stays_as_long_as_it_was(folder, tmp_path, writer):
-    """And the timestamps of the encoder began anew."""
+    """The timestamps of the encoder began at another value, too."""
     first = sent(shot(NAMES[0], folder), "rtp", "rtp://{HOST}:{port}?pkt_size=1200")
     again = sent(shot(NAMES[0], folder), "rtp", "rtp://{HOST}:{port}?pkt_size=1200")
     late_ns = 60_000_000_000

@@ -73,7 +73,7 @@ def recorded(path: Path, port: int) -> list[bytes]:
 
 
 def place_in(whole: list[bytes], part: list[bytes]) -> int:
-    """Where all of `part` stands in `whole`, as it is."""
+    """The index in `whole` at which all of `part` stands, unchanged."""
     places = [at for at, each in enumerate(whole) if each == part[0] and whole[at : at + len(part)] == part]
     assert places, f"{len(part)} datagrams are not there as they were sent"
     return places[0]

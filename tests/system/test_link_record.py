@@ -78,6 +78,13 @@ def of(records: list[Record], port: Port) -> list[bytes]:
     return [record.content for record in records if record.port == port]
 
 
+def require_kept(flight: KeptFlight, station: Listener) -> None:
+    """The recording holds what this station delivered, in its order, and nothing else."""
+    records = flight.records()
+    assert of(records, Port.VIDEO_A) == station.packets
+    assert of(records, Port.TELEMETRY) == station.frames
+
+
 @pytest.fixture(scope="module")
 def flown(tmp_path_factory: pytest.TempPathFactory) -> KeptFlight:
     """A flight of some seconds to a pilot and an observer without pictures, which is over."""
@@ -238,9 +245,7 @@ def test_a_change_of_order_in_flight_is_followed_and_each_order_is_kept(tmp_path
         flight.land()
     finally:
         flight.end()
-    records = flight.records()
-    assert of(records, Port.VIDEO_A) == station.packets
-    assert of(records, Port.TELEMETRY) == station.frames
+    require_kept(flight, station)
     assert len([*flight.kept().glob("order-*.cose")]) == 2
     assert len(flight.sessions()) == 2
 
@@ -366,9 +371,7 @@ def test_by_two_links_each_datagram_opens_once_and_telemetry_in_its_order(tmp_pa
         flight.land()
     finally:
         flight.end()
-    records = flight.records()
-    assert of(records, Port.VIDEO_A) == station.packets
-    assert of(records, Port.TELEMETRY) == station.frames
+    require_kept(flight, station)
     (start, *_) = reversed(reading.starts(flight.kept(), Damages()))
     links = Counter(form.link_of(record.port) for _, record in start.records())
     assert links[0] > 100 < links[1]

@@ -82,7 +82,7 @@ def test_a_folder_that_cannot_be_written_is_told_once_and_the_flight_goes_on(run
 
 
 def test_a_new_start_records_what_its_order_says_and_not_what_was_asked_before(runtime, tmp_path):
-    """Video on request: after a restart nobody has asked."""
+    """An order with video on request: after a restart no station has asked for it."""
     flight = ByHand(tmp_path, order=("--record-on-request",))
     try:
         flight.wait_open()

@@ -238,7 +238,7 @@ def test_a_long_silence_is_skipped_and_its_reason_told(tmp_path, archive, play: 
 
 
 def test_times_that_go_back_and_on_again_keep_nothing_waiting(tmp_path, archive, play: Play):
-    """Whoever ruled the recorder may have sealed any times."""
+    """An attacker who had control of the recorder may have sealed any times."""
     day = 86_400 * 10**9
     times = [0, day, 10**8, 40 * day, 2 * 10**8, day, 3 * 10**8]
     frames = [(at, 14550, b"frame %d" % place) for place, at in enumerate(times)]

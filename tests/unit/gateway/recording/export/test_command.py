@@ -244,7 +244,7 @@ def test_a_damaged_card_gives_what_is_whole_and_says_what_is_not(made):
 
 
 def test_times_in_a_changed_log_that_no_clock_shows_cost_nothing_else(made):
-    """The log is not signed: whoever has the card can write any number into it."""
+    """The log is not signed: a person who has the card can write any number into it."""
     session = made.session({FLIGHT: flown(), VIDEO_A: shot()})
     session.gap([FLIGHT], 15 * S, 2**64 - 1, 1)
     session.leaf({1: 2, 2: 0, 3: 2**63, 4: NOW * S, 5: [[FLIGHT, bytes(16), 0, 1, bytes(32)]]})

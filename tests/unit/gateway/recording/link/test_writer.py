@@ -1,4 +1,4 @@
-"""A link recording is written beside the loop: nobody waits for the disk, and what it does not take is told."""
+"""A link recording is written by a thread of its own: the loop never waits for the disk, and what is lost is told."""
 
 from __future__ import annotations
 
