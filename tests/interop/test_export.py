@@ -30,7 +30,9 @@ pytestmark = [
     pytest.mark.peers,
     pytest.mark.skipif(not films.encoders(), reason="needs ffmpeg and ffprobe (apt-get install ffmpeg)"),
 ]
-NAMES = [name for name in films.ENCODERS if films.can(name)]
+NAMES = [
+    pytest.param(name, marks=pytest.mark.soak if "slices" in name else ()) for name in films.ENCODERS if films.can(name)
+]
 BEGAN_NS = 40_000_000_000
 
 

@@ -192,6 +192,7 @@ def test_a_player_decodes_it_from_any_time_on(flown: Flown, host: Host, tmp_path
     assert len(shown) / FPS > 3 + float(found[1])
 
 
+@pytest.mark.soak
 def test_a_flight_whose_recorder_was_killed_plays_as_one(tmp_path: Path, host: Host, monkeypatch: pytest.MonkeyPatch):
     tmp_path.chmod(0o700)
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
