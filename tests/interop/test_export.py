@@ -30,9 +30,10 @@ pytestmark = [
     pytest.mark.peers,
     pytest.mark.skipif(not films.encoders(), reason="needs ffmpeg and ffprobe (apt-get install ffmpeg)"),
 ]
-NAMES = [
-    pytest.param(name, marks=pytest.mark.soak if "slices" in name else ()) for name in films.ENCODERS if films.can(name)
-]
+NAMES = [name for name in films.ENCODERS if films.can(name)]
+SHOT = pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.soak if "slices" in name else ()) for name in NAMES]
+)
 BEGAN_NS = 40_000_000_000
 
 
@@ -87,7 +88,7 @@ def writer(request, monkeypatch):
     monkeypatch.setattr(film, "writer", lambda: request.param)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@SHOT
 def test_a_film_out_of_rtp_has_each_picture_at_its_time(name, folder, tmp_path, writer):
     source = shot(name, folder)
     records = sent(source, "rtp", "rtp://{HOST}:{port}?pkt_size=1200")
@@ -100,7 +101,7 @@ def test_a_film_out_of_rtp_has_each_picture_at_its_time(name, folder, tmp_path, 
     assert [round(90_000 * each) for each in at] == [round(90_000 * (each - original[0])) for each in original]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@SHOT
 def test_the_exact_stream_out_of_rtp_is_what_the_encoder_wrote(name, folder, tmp_path):
     codec, source = films.ENCODERS[name][0], shot(name, folder)
     derived(tmp_path, originals(tmp_path, {"video-a": sent(source, "rtp", "rtp://{HOST}:{port}?pkt_size=1200")}))
@@ -110,7 +111,7 @@ def test_the_exact_stream_out_of_rtp_is_what_the_encoder_wrote(name, folder, tmp
     assert [unit.nals for unit in films.units(ours, codec)] == [unit.nals for unit in films.units(written, codec)]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@SHOT
 def test_mpeg_ts_is_kept_byte_by_byte_and_made_a_film(name, folder, tmp_path, writer):
     source = shot(name, folder)
     records = sent(source, "mpegts", "udp://{HOST}:{port}?pkt_size=1316")
