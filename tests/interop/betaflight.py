@@ -37,11 +37,12 @@ TOOLS = ("make", "gcc", "tar")
 FLAGS = "-DUSE_GPS -DUSE_TELEMETRY -DUSE_TELEMETRY_MAVLINK"
 WITHIN_S = 300
 UART1, UART2, FDM = 5761, 5762, 9003
-CLI = b"#", b"serial UART2 512 115200 57600 115200 115200\n", b"feature TELEMETRY\n", b"save\n"
+SETTINGS = b"serial UART2 512 115200 57600 115200 115200", b"feature TELEMETRY"
+PROMPT = b"\r\n# "
 ROLL = 20.0  # degrees
 FLY_S = 12.0
 ASKED = (2, 3, 8, 119)  # variant, version, a command that no firmware has, boxes
-SETTLE_S = 1.0
+STEP_S = 20  # what it may need for a step on a loaded machine
 
 
 class NotBuilt(Exception):
@@ -79,19 +80,42 @@ def _build(program: Path) -> None:
 
 
 @contextlib.contextmanager
-def running(program: Path, folder: Path) -> Iterator[None]:
-    """In `folder` it keeps its settings."""
+def running(program: Path, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """In `folder` it keeps its settings. A port serves one connection at a time, and notices the end of one late."""
     with subprocess.Popen([program], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            _connect(UART1).close()
-            time.sleep(SETTLE_S)  # it serves one connection at a time, and notices the end of one late
-            yield
+            yield process
         finally:
             process.kill()
 
 
+def configure(program: Path, folder: Path) -> None:
+    """Its settings are those of SETTINGS from the next start on. It ends itself when it has saved them."""
+    with running(program, folder) as process, _connect(UART1) as console:
+        answer(console, b"#")
+        for line in SETTINGS:
+            said = answer(console, line + b"\n")
+            assert b"ERROR" not in said, said
+        console.sendall(b"save\n")
+        said = b"".join(iter(lambda: console.recv(4096), b""))
+        assert b"saving" in said, said
+        assert process.wait(STEP_S) == 0
+
+
+def answer(console: socket.socket, words: bytes) -> bytes:
+    """What it says up to its next prompt."""
+    console.settimeout(STEP_S)
+    console.sendall(words)
+    said = bytearray()
+    while not said.endswith(PROMPT):
+        part = console.recv(4096)
+        assert part, f"Betaflight ended the connection after {words!r}: {bytes(said)!r}"
+        said += part
+    return bytes(said)
+
+
 def _connect(port: int) -> socket.socket:
-    until = time.monotonic() + 20
+    until = time.monotonic() + STEP_S
     while True:
         try:
             return socket.create_connection((HOST, port), timeout=5)
@@ -150,10 +174,7 @@ def msp(program: Path, folder: Path) -> dict[str, Any]:
 
 
 def own_mavlink(program: Path, folder: Path) -> dict[str, Any]:
-    with running(program, folder), _connect(UART1) as console:
-        for line in CLI:
-            console.sendall(line)
-            time.sleep(0.5)
+    configure(program, folder)
     with running(program, folder):
         tap = Tap(UART2)
         told = flown(folder, f"tcp:{HOST}:{tap.port}")
