@@ -25,6 +25,7 @@ SUMMARIES = {
     "agency": "make an agency's keys, and certify its devices",
     "air": "run aboard: seal telemetry and video to the stations of the order in force",
     "bench": "measure the sealing on this machine, compared with alternative programs",
+    "console": "show in a browser of this computer what its grounds receive, and who can read it",
     "demo": "show the main job on this computer, with temporary keys, in about a minute",
     "device": "make an aircraft's key, enrol it with its agency, and load orders",
     "doctor": "check whether this board is ready to fly, and say what to do if it is not",

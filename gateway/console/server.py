@@ -1,0 +1,236 @@
+"""Server: the console's HTTP and its sockets, on this computer alone. websockets, in asyncio.
+
+What lives here: what is sent for each request that the door let in, and how much a stranger may make us do: connections,
+bytes, time. What must not: who may enter (door.py), what a viewer is sent (viewers.py).
+
+A connection that has not shown the token yet may send HEAD_SIZE_MAX bytes in HEAD_WITHIN_S. There are CONNECTIONS_MAX of
+them at most, and each is for one request. Wrong tokens are answered late, and only some at a time: a token of 256 bits is
+not guessed, but a program that tries shall not take the processor.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http
+import logging
+import socket
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+
+from websockets.asyncio.server import Server, ServerConnection, serve
+from websockets.datastructures import Headers
+from websockets.http11 import Request, Response
+from websockets.protocol import State
+
+from gateway.console import door
+from gateway.console.door import Door, Refusal, Way
+from gateway.console.pages import File
+from gateway.errors import ConfigError
+
+ADDRESSES = ("127.0.0.1", "::1")  # localhost is either; what we leave free another user of this computer could listen on
+CONNECTIONS_MAX = 64
+HEAD_SIZE_MAX = 8 << 10
+HEAD_WITHIN_S = 5.0  # also for taking the answer
+MESSAGE_SIZE_MAX = 1 << 10  # of what a page says
+MESSAGES_MAX = 4  # that wait to be read
+WRITE_MAX = 64 << 10  # bytes that wait in a connection; what a viewer is sent beyond waits in its bounded queue
+UNREAD_MAX = 16 << 20  # of a client that asks and does not read
+WRONG_WAITS_S, WRONG_MAX = 0.25, 8
+PING_EVERY_S, PONG_WITHIN_S = 10.0, 10.0
+CLOSE_WITHIN_S = 2.0
+TOO_MANY, MALFORMED = "too_many", "malformed"  # counted like each door.Refusal
+
+STATUS = {
+    Refusal.HOST: http.HTTPStatus.MISDIRECTED_REQUEST,
+    Refusal.ORIGIN: http.HTTPStatus.FORBIDDEN,
+    Refusal.METHOD: http.HTTPStatus.METHOD_NOT_ALLOWED,
+    Refusal.NO_TOKEN: http.HTTPStatus.FORBIDDEN,
+    Refusal.WRONG_TOKEN: http.HTTPStatus.FORBIDDEN,
+}
+SENTENCES = {
+    Refusal.HOST: "The console answers only to 127.0.0.1 and localhost.",
+    Refusal.ORIGIN: "Only the console's own page may ask for this.",
+    Refusal.METHOD: "The console takes nothing.",
+    Refusal.NO_TOKEN: "Open the link that zegel console printed; on an installed station, zegel console --link prints it.",
+    Refusal.WRONG_TOKEN: "This link is no longer good: open the one that zegel console --link prints.",
+}
+NOT_FOUND = "There is no such page."
+OUT = "You are logged out. zegel console --link prints a new link."
+FULL = "Too many viewers: close another page first."
+PLAIN = "text/plain; charset=utf-8"
+
+Tile = Callable[[str], Awaitable[File | None]]  # by the path of its request
+Live = Callable[[ServerConnection], Awaitable[None]]  # a viewer, until it leaves
+
+
+class _Connection(ServerConnection):
+    """One connection, which is closed if it says too much before it is let in."""
+
+    server_of_pages: PageServer
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._said = 0
+        if not self.server_of_pages.made(self):
+            self.transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        self._said += len(data)
+        unread = self.transport.get_write_buffer_size()
+        if (self.protocol.state is State.CONNECTING and self._said > HEAD_SIZE_MAX) or unread > UNREAD_MAX:
+            self.server_of_pages.refused[MALFORMED] += 1
+            self.transport.abort()
+            return
+        super().data_received(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.server_of_pages.lost(self)
+
+
+class PageServer:
+    """`files` and `tile` are what a page is given, `live` is what a socket is; `renew` makes a new token.
+
+    `refused` counts by door.Refusal, TOO_MANY and MALFORMED. `viewers_max`: sockets at a time.
+    """
+
+    def __init__(
+        self,
+        token: str,
+        port: int,
+        files: Mapping[str, File],
+        live: Live,
+        renew: Callable[[], str],
+        *,
+        tile: Tile | None = None,
+        viewers_max: int = 16,
+    ) -> None:
+        self.door = Door(token, port)
+        self.refused: Counter[str] = Counter()
+        self._port, self._files, self._live, self._tile, self._renew = port, files, live, tile, renew
+        self._viewers_max = viewers_max
+        self._here: set[_Connection] = set()
+        self._wrong = 0  # that wait for their answer
+        self._viewers: set[ServerConnection] = set()
+        self._log = logging.Logger("console", logging.CRITICAL + 1)  # the head of a request has the token
+
+    @property
+    def viewers(self) -> int:
+        return len(self._viewers)
+
+    async def serve(self) -> Server:
+        """Listen from now on. ConfigError if the port is in use."""
+        kind = type("Connection", (_Connection,), {"server_of_pages": self})
+        try:
+            return await serve(
+                self._view,
+                create_connection=kind,
+                process_request=self._answer,
+                compression=None,
+                server_header=None,
+                logger=self._log,
+                open_timeout=HEAD_WITHIN_S,
+                close_timeout=CLOSE_WITHIN_S,
+                ping_interval=PING_EVERY_S,
+                ping_timeout=PONG_WITHIN_S,
+                max_size=MESSAGE_SIZE_MAX,
+                max_queue=MESSAGES_MAX,
+                write_limit=WRITE_MAX,
+                backlog=CONNECTIONS_MAX,
+                host=_addresses(),  # type: ignore[arg-type]  # asyncio takes a list, too
+                port=self._port,
+            )
+        except OSError as error:
+            raise ConfigError(
+                f"port {self._port} cannot be had: {error.strerror}",
+                hint=f"another program may use it: ss -ltnp 'sport = :{self._port}' names it; or take another with --port",
+            ) from None
+
+    def let_out(self, token: str) -> None:
+        """The token is another: viewers that came with the earlier one are out."""
+        self.door.token = token
+        for viewer in self._viewers:
+            asyncio.get_running_loop().create_task(viewer.close(1008, "logged out"))
+
+    # --- connections ---
+
+    def made(self, connection: _Connection) -> bool:
+        """Whether there is room for it."""
+        if len(self._here) >= CONNECTIONS_MAX:
+            self.refused[TOO_MANY] += 1
+            return False
+        self._here.add(connection)
+        return True
+
+    def lost(self, connection: _Connection) -> None:
+        self._here.discard(connection)
+
+    # --- one request ---
+
+    async def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
+        """The answer; None: it becomes a socket."""
+        decided = self.door.decide(request.method, request.path, request.headers.raw_items())
+        if isinstance(decided, Refusal):
+            return await self._refuse(connection, decided)
+        if decided is Way.ENTER:
+            headers = (self.door.cookie(), ("Location", "/"))
+            return self._response(http.HTTPStatus.SEE_OTHER, File(PLAIN, b""), *headers)
+        if decided is Way.LOGOUT:
+            self.let_out(self._renew())
+            return self._response(http.HTTPStatus.OK, _text(OUT), door.NO_COOKIE)
+        if decided is Way.LIVE:
+            if self.viewers < self._viewers_max:
+                return None
+            self.refused[TOO_MANY] += 1
+            return self._response(http.HTTPStatus.SERVICE_UNAVAILABLE, _text(FULL))
+        return await self._give(request.path.partition("?")[0])
+
+    async def _refuse(self, connection: ServerConnection, why: Refusal) -> Response:
+        self.refused[why] += 1
+        if why is Refusal.WRONG_TOKEN:
+            if self._wrong >= WRONG_MAX:
+                connection.transport.abort()
+            else:
+                self._wrong += 1
+                try:
+                    await asyncio.sleep(WRONG_WAITS_S)
+                finally:
+                    self._wrong -= 1
+        return self._response(STATUS[why], _text(SENTENCES[why]))
+
+    async def _give(self, path: str) -> Response:
+        found = self._files.get(path)
+        if found is None and self._tile is not None:
+            found = await self._tile(path)
+        if found is None:
+            return self._response(http.HTTPStatus.NOT_FOUND, _text(NOT_FOUND))
+        return self._response(http.HTTPStatus.OK, found)
+
+    def _response(self, status: http.HTTPStatus, file: File, *more: tuple[str, str]) -> Response:
+        """One answer ends its connection."""
+        length = ("Content-Length", str(len(file.body)))
+        headers = Headers([("Connection", "close"), length, ("Content-Type", file.kind), *self.door.headers, *more])
+        return Response(status.value, status.phrase, headers, file.body)
+
+    # --- one socket ---
+
+    async def _view(self, connection: ServerConnection) -> None:
+        self._viewers.add(connection)
+        try:
+            await self._live(connection)
+        finally:
+            self._viewers.discard(connection)
+
+
+def _text(sentence: str) -> File:
+    return File(PLAIN, f"{sentence}\n".encode())
+
+
+def _addresses() -> list[str]:
+    """Those of loopback that this computer has."""
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind((ADDRESSES[1], 0))
+    except OSError:
+        return [ADDRESSES[0]]
+    return [*ADDRESSES]

@@ -1,0 +1,164 @@
+"""Token file: keeps the token of a console between its starts, and tells where a console of this user runs.
+
+    console.token   the token. It is replaced as a whole, so a reader sees the old or the new one
+    console.lock    locked by the console that runs; its process and its port
+
+Both are in the runtime folder of the console's user, which lasts until the computer is switched off. That of a service has
+a group whose members may read them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from gateway.console import door
+from gateway.errors import ConfigError, NotRunning
+from gateway.report.status_socket import runtime_folder
+
+if sys.platform != "win32":
+    import fcntl
+
+TOKEN, LOCK = "console.token", "console.lock"
+SERVICE = Path("/run/zegel-view")  # RuntimeDirectory= of packaging/zegel-console.service
+GROUP_READS = 0o040
+SIZE_MAX = 256  # of what is read of either
+
+
+class Running(NamedTuple):
+    """A console that runs."""
+
+    pid: int
+    port: int
+
+
+class TokenFile:
+    """The token in a folder. A context manager: within, no other console of this user starts. ConfigError if one runs."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder or runtime_folder()
+        self._path = self._folder / TOKEN
+        self._lock: int | None = None
+        self._seen: tuple[int, int] | None = None
+
+    def __enter__(self) -> TokenFile:
+        path = self._folder / LOCK
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            if sys.platform != "win32":
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            there = _running(self._folder)
+            where = f" as process {there.pid} on port {there.port}" if there else ""
+            raise ConfigError(
+                f"a console of this user runs already{where}",
+                hint="zegel console --link prints its link; end that one first to start another",
+            ) from None
+        os.fchmod(descriptor, _mode(self._folder))
+        self._lock = descriptor
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._lock is not None:
+            os.ftruncate(self._lock, 0)
+            os.close(self._lock)
+            self._lock = None
+
+    def tell(self, port: int) -> None:
+        """From now on `running` finds this process."""
+        assert self._lock is not None
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, f"{os.getpid()} {port}\n".encode(), 0)
+
+    def read(self) -> str:
+        """The token; a new one if there is none, or if the file holds something else."""
+        with contextlib.suppress(FileNotFoundError):
+            text = _read(self._path)
+            if re.fullmatch(r"[A-Za-z0-9_-]{43}", text):
+                self._seen = self._state()
+                return text
+        return self.renew()
+
+    def renew(self) -> str:
+        """A new token. Browsers that have the earlier one are out."""
+        token = door.new_token()
+        _write(self._path, token)
+        self._seen = self._state()
+        return token
+
+    def changed(self) -> bool:
+        """Whether the file is another than the one that was read: someone renewed or removed it."""
+        return self._state() != self._seen
+
+    def _state(self) -> tuple[int, int] | None:
+        try:
+            found = self._path.lstat()
+        except FileNotFoundError:
+            return None
+        return found.st_ino, found.st_mtime_ns
+
+
+def link(*, renew: bool = False) -> str:
+    """The link of the console of this user that runs, or else of the service. NotRunning; OSError if it may not be read."""
+    for folder in (runtime_folder(), SERVICE):
+        if there := _running(folder):
+            path = folder / TOKEN
+            if renew:
+                _write(path, door.new_token())
+            return door.link(_read(path), there.port)
+    raise NotRunning(
+        "no console runs here that you may enter",
+        hint="zegel console starts one; the service's link is for root and for the group zegel-view",
+    )
+
+
+def _running(folder: Path) -> Running | None:
+    """The console of this folder; None if there is none, or if it is not ours to see."""
+    try:
+        pid, port = map(int, _read(folder / LOCK).split())
+    except (OSError, ValueError):
+        return None
+    return Running(pid, port) if _runs(pid) else None
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except PermissionError:  # it is another user's
+        return True
+    except (OSError, OverflowError):
+        return False
+    return True
+
+
+def _mode(folder: Path) -> int:
+    return 0o600 | folder.stat().st_mode & GROUP_READS
+
+
+def _read(path: Path) -> str:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        return os.read(descriptor, SIZE_MAX).decode("ascii", "replace").strip()
+    finally:
+        os.close(descriptor)
+
+
+def _write(path: Path, token: str) -> None:
+    """As the folder's owner and group, who may read it as they may enter the folder."""
+    new = path.with_name(f"{path.name}.{os.getpid()}")
+    new.unlink(missing_ok=True)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        folder = path.parent.stat()
+        if os.geteuid() == 0:
+            os.fchown(descriptor, folder.st_uid, folder.st_gid)
+        os.fchmod(descriptor, _mode(path.parent))
+        os.write(descriptor, f"{token}\n".encode())
+    finally:
+        os.close(descriptor)
+    new.replace(path)
