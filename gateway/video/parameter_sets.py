@@ -44,12 +44,15 @@ class ParameterSets:
             self._newest = newest
         return set(brought)
 
-    def completed(self, nals: list[bytes]) -> list[bytes]:
-        """A key picture gets the sets that it lacks, after its access unit delimiter, which is always first."""
+    def completed(self, nals: list[bytes], *, begins: bool = False) -> list[bytes]:
+        """A key picture gets the sets that it lacks, after its access unit delimiter, which is always first.
+
+        `begins`: a decoder begins at this picture, whatever it is.
+        """
         kinds = KINDS[self.codec]
         brought = self.learn(nals)
         found = [kind(self.codec, nal) for nal in nals]
-        if kinds.keys.isdisjoint(found):
+        if kinds.keys.isdisjoint(found) and not begins:
             return nals
         lacking = [nal for which in kinds.parameters if which not in brought for nal in self._newest.get(which, ())]
         at = int(found[0] == kinds.delimiter)

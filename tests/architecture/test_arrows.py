@@ -19,6 +19,7 @@ SHIMS = ("firmware_shims.mavlink", "firmware_shims.heartbeat", "firmware_shims.t
 # The first line that fits a module says what of ours it may import; everything it may import begins with one of these.
 # "keys.*" are the modules that stand directly in keys/: they are pure.
 CORE = ("gateway.batch", "keys.*", *SHIMS)
+VIEW_KNOWS = ("gateway.clock", "gateway.errors", "gateway.endpoint_state", "keys.printable", "firmware_shims")
 ARROWS = [
     ("gateway.batch", ()),
     ("gateway.clock", ()),
@@ -26,6 +27,7 @@ ARROWS = [
     ("gateway.core", ("gateway.core", *CORE)),
     ("gateway.endpoints", ("gateway.endpoints", "gateway.batch", "gateway.clock", "gateway.endpoint_state")),
     ("gateway.video", ("gateway.video",)),
+    ("gateway.view", ("gateway.view", "gateway.video", "gateway.endpoints.feed", "gateway.report", *VIEW_KNOWS)),
     ("gateway", ("gateway", "keys", "firmware_shims")),
     ("keys.folders", ("keys.*", "keys.folders")),
     ("keys.commands", ("keys",)),
@@ -59,6 +61,7 @@ RECORDS = (
 PURE = (
     "gateway.core",
     "gateway.video",
+    *(f"gateway.view.{name}" for name in ("pictures",)),
     *(f"gateway.recording.{name}" for name in RECORDS),
 )
 IO = {
@@ -180,6 +183,14 @@ def test_the_recorder_loads_nothing_that_holds_a_key_of_the_link_or_of_the_devic
     found = {name for name in reached(["gateway.recording.recorder_command"]) if within(name, secret)}
     sizes = {"keys.keyring"}  # of headers, which the configuration checks an mtu by
     assert found - sizes <= {"keys.folders", "keys.folders.toml", "keys.folders.store"}
+
+
+def test_what_looks_at_a_feed_loads_no_key_and_neither_wing():
+    """A program that shows pictures parses media from the air, and any browser can speak to it."""
+    looks = [module for module in modules() if under(module, "gateway.view")]
+    assert not {
+        name for name in reached(looks) if within(name, ("keys.folders", "keys.keyring", "keys.grant", *AIR, *GROUND))
+    }
 
 
 def test_what_is_aboard_loads_nothing_that_opens_a_link():
