@@ -55,9 +55,7 @@ def _port(text: str) -> int:
     """ConfigError for what is no port, and for an address of another computer."""
     host, _, number = text.rpartition(":")
     if host and not _is_loopback(host.strip("[]")):
-        raise ConfigError(
-            f"the console is not offered at {host}: only this computer's browser may see it", hint=WHY_LOOPBACK
-        )
+        raise ConfigError(f"the console is not offered at {host}, only on this computer", hint=WHY_LOOPBACK)
     if not (number.isascii() and number.isdecimal() and 0 < int(number) < 1 << 16):
         raise ConfigError(f"{text} is no port", hint=f"--port {PORT}")
     return int(number)

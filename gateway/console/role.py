@@ -9,23 +9,20 @@ import asyncio
 import json
 import os
 import signal
-import time
 from collections.abc import Callable
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from websockets.asyncio.server import ServerConnection
-
 from gateway import clock
 from gateway.console import door, pages
+from gateway.console.live import Live
 from gateway.console.server import PageServer
+from gateway.console.tiles import Tiles
 from gateway.console.token_file import TokenFile
 from gateway.loop.watchdog import Manager
 from gateway.report.log import say
 
 BY_LINK = "it runs; zegel console --link prints its link"
-MICRO = 1_000_000
 LOOK_EVERY_S = 0.5  # whether someone renewed the token, and the watchdog
 
 
@@ -36,7 +33,8 @@ class Role:
         self, port: int, tokens: TokenFile, manager: Manager, *, map_file: Path | None = None, transcode: bool = False
     ) -> None:
         self._port, self._tokens, self._manager = port, tokens, manager
-        self._transcode, self._map_file = transcode, map_file
+        self._transcode = transcode
+        self._tiles = Tiles(map_file) if map_file else None
 
     def run(self, token: str, opened: Callable[[str], None] | None) -> None:
         """Until SIGINT or SIGTERM. `opened` gets the link as soon as it is good."""
@@ -48,16 +46,19 @@ class Role:
         loop.set_exception_handler(_unexpected)
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
-        self._server = PageServer(token, self._port, pages.load(), self._view, self._tokens.renew)
+        live = Live(_NoView(), transcode=self._transcode, tiles=self._tiles is not None)
+        tile = self._tiles.give if self._tiles else None
+        self._server = PageServer(token, self._port, pages.load(), live.serve, self._tokens.renew, tile=tile)
         listening = await self._server.serve()
         self._tokens.tell(self._port)
         # The journal of a service is read by others, and kept.
         say("console", BY_LINK if "RUNTIME_DIRECTORY" in os.environ else f"open {door.link(token, self._port)}")
         if opened is not None:
             opened(door.link(token, self._port))
-        looks = asyncio.create_task(self._look())
+        tasks = [asyncio.create_task(each) for each in (self._look(), live.tell())]
         await stop.wait()
-        looks.cancel()
+        for task in tasks:
+            task.cancel()
         listening.close()
         await listening.wait_closed()
 
@@ -68,16 +69,23 @@ class Role:
                 self._server.let_out(self._tokens.read())
             await asyncio.sleep(LOOK_EVERY_S)
 
-    async def _view(self, connection: ServerConnection) -> None:
-        hello = {
-            "type": "hello",
-            "version": version("zegel"),
-            "transcode": self._transcode,
-            "tiles": self._map_file is not None,
-            "now_us": int(time.time() * MICRO),
-        }
-        await connection.send(json.dumps(hello))
-        await connection.wait_closed()
+
+class _NoView:
+    """No ground is followed yet."""
+
+    version = 0
+
+    def state(self, browser_dropped: int = 0) -> bytes:
+        return json.dumps({"type": "state", "browser_dropped": browser_dropped, "grounds": [], "aircraft": []}).encode()
+
+    def tracks(self, after: int = 0) -> tuple[list[bytes], int]:
+        return [], after
+
+    def stream_id(self, ground: str, device: str, lane: str) -> int | None:  # noqa: ARG002
+        return None
+
+    def since_key(self, stream_id: int) -> list[bytes]:  # noqa: ARG002
+        return []
 
 
 def _unexpected(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import http
 import logging
+import os
 import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
@@ -34,7 +35,7 @@ HEAD_WITHIN_S = 5.0  # also for taking the answer
 MESSAGE_SIZE_MAX = 1 << 10  # of what a page says
 MESSAGES_MAX = 4  # that wait to be read
 WRITE_MAX = 64 << 10  # bytes that wait in a connection; what a viewer is sent beyond waits in its bounded queue
-UNREAD_MAX = 16 << 20  # of a client that asks and does not read
+SAID_MAX_PER_S = 64 << 10  # bytes of a socket, with its answers to pings; a page of ours says some hundred
 WRONG_WAITS_S, WRONG_MAX = 0.25, 8
 PING_EVERY_S, PONG_WITHIN_S = 10.0, 10.0
 CLOSE_WITHIN_S = 2.0
@@ -64,24 +65,27 @@ Live = Callable[[ServerConnection], Awaitable[None]]  # a viewer, until it leave
 
 
 class _Connection(ServerConnection):
-    """One connection, which is closed if it says too much before it is let in."""
+    """One connection, which is closed if it says too much."""
 
     server_of_pages: PageServer
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._said = 0
+        self._said, self._since = 0, float("inf")
         if not self.server_of_pages.made(self):
             self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
+        """websockets would read on for its close_timeout what comes after a frame that it refuses."""
+        now, connecting = self.loop.time(), self.protocol.state is State.CONNECTING
+        if not connecting and not now - self._since < 1:
+            self._said, self._since = 0, now
         self._said += len(data)
-        unread = self.transport.get_write_buffer_size()
-        if (self.protocol.state is State.CONNECTING and self._said > HEAD_SIZE_MAX) or unread > UNREAD_MAX:
+        if self._said > (HEAD_SIZE_MAX if connecting else SAID_MAX_PER_S):
             self.server_of_pages.refused[MALFORMED] += 1
             self.transport.abort()
-            return
-        super().data_received(data)
+        else:
+            super().data_received(data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -142,8 +146,8 @@ class PageServer:
             )
         except OSError as error:
             raise ConfigError(
-                f"port {self._port} cannot be had: {error.strerror}",
-                hint=f"another program may use it: ss -ltnp 'sport = :{self._port}' names it; or take another with --port",
+                f"port {self._port} cannot be had: {os.strerror(error.errno or 0)}",
+                hint=f"if another program has it, ss -ltnp 'sport = :{self._port}' names that; --port takes another one",
             ) from None
 
     def let_out(self, token: str) -> None:
