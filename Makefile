@@ -131,11 +131,11 @@ $(NATIVE)/zegel-seal.so: $(NATIVE)/turn.c $(NATIVE)/wait.c $(NATIVE)/stage.c pac
 	@touch $@
 
 .venv/ready-test: .venv/ready
-	@$(INSTALL) '.[test,interop,bench]'
+	@$(INSTALL) '.[test,interop,browser,bench]'
 	@touch $@
 
 .venv/ready-lint: .venv/ready-test
-	@$(INSTALL) '.[test,interop,bench,lint]'
+	@$(INSTALL) '.[test,interop,browser,bench,lint]'
 	@touch $@
 
 .venv/ready-docs: .venv/ready
