@@ -61,7 +61,10 @@ RECORDS = (
 PURE = (
     "gateway.core",
     "gateway.video",
-    *(f"gateway.view.{name}" for name in ("pictures",)),
+    *(
+        f"gateway.view.{name}"
+        for name in ("aircraft", "messages", "numbers", "pictures", "telemetry", "texts", "track", "traffic")
+    ),
     *(f"gateway.recording.{name}" for name in RECORDS),
 )
 IO = {
