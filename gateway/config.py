@@ -114,7 +114,7 @@ class GroundConfig(_Role, frozen=True, kw_only=True):
     link: tuple[str, ...] = ("udpin:0.0.0.0:14600",)
     gcs: tuple[str, ...] = ("udpout:127.0.0.1:14550",)
     video: tuple[str, ...] = ("udpout:127.0.0.1:5600", "udpout:127.0.0.1:5604")
-    feed: str | None = None  # the feed of opened data for other programs; off by default
+    feed: str | None = None  # the feed of opened data by TCP, in addition to that in the runtime folder
     notices: bool = False  # tell the ground control stations what is wrong aboard, as STATUSTEXT
     record: str | None = None  # the folder in which what comes by the links is kept, sealed; off by default
     accept_older_session: str | None = None  # one start, as NAME:COUNTER, although a later one is known

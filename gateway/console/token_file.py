@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from gateway.console import door
 from gateway.errors import ConfigError, NotRunning
-from gateway.report.status_socket import runtime_folder
+from gateway.report import runtime_folder
 
 if sys.platform != "win32":
     import fcntl
@@ -40,7 +40,7 @@ class TokenFile:
     """The token in a folder. A context manager: within, no other console of this user starts. ConfigError if one runs."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._folder = folder or runtime_folder()
+        self._folder = folder or runtime_folder.of_user()
         self._path = self._folder / TOKEN
         self._lock: int | None = None
         self._seen: tuple[int, int] | None = None
@@ -105,7 +105,7 @@ class TokenFile:
 
 def link(*, renew: bool = False) -> str:
     """The link of the console of this user that runs, or else of the service. NotRunning; OSError if it may not be read."""
-    for folder in (runtime_folder(), SERVICE):
+    for folder in (runtime_folder.of_user(), SERVICE):
         if there := _running(folder):
             path = folder / TOKEN
             if renew:

@@ -1,16 +1,18 @@
 """The opened feed: telemetry and video for other programs on the ground, by ZeroMQ publish and subscribe.
 
-What lives here: `Feed`, which publishes, and `subscribe`, with which a Python program listens. A message has three parts:
-the topic (TOPICS), one MAVLink frame or one video datagram, and its `Origin` as JSON. Published data has been opened: it is
-in clear.
+What lives here: `Feed`, which publishes. What must not: reading it (feed_reader.py). The parts of a message are the topic
+(TOPICS), MAVLink frames or video datagrams that came together, and their `Origin` as JSON. Published data has been opened:
+it is in clear.
 
-Publishing never waits. A subscriber that is too slow loses messages, and delays no other one.
+Publishing never waits. A subscriber that is too slow loses messages, and delays no other one. Nothing is read or copied for
+a topic without subscribers.
 
 Any program that can connect can send messages of any form: they are checked, bounded and counted. No message of one
 program stops the messages of another: libzmq decides for each connection which messages it gets, and the counts here are
 for people to read.
 
-A subscriber on this computer whose user may not use the plain endpoints is disconnected before it gets a message.
+A feed by TCP disconnects a subscriber on this computer whose user may not use the plain endpoints before it gets a message.
+A feed in a folder (`ipc:`) is for the programs that can enter the folder, by its mode.
 """
 
 from __future__ import annotations
@@ -20,30 +22,35 @@ import os
 import re
 import socket
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from ipaddress import ip_address
-from typing import NamedTuple
+from itertools import islice
+from pathlib import Path
 
 import msgspec
 import zmq
 
 from gateway.endpoint_state import State
+from gateway.endpoints import ipc
 from gateway.endpoints.address import on_this_computer
 from gateway.endpoints.lookup import SockAddr, in_words
 from gateway.endpoints.plain_users import PlainUsers
+from gateway.endpoints.subscribers import Subscribers
 
 TELEMETRY, VIDEO = "telemetry", ("video.a", "video.b")
 TOPICS = (TELEMETRY, *VIDEO)
-QUEUED_MAX = 2000  # messages for one subscriber; a second or two of video
+QUEUED_MAX = 1000  # messages for one subscriber: seconds of video, and at most 20 MB
+DATAGRAMS_MAX = 16  # in one message
 EVENT_MAX = 512  # bytes of an incoming message; the sender of a longer one is disconnected
 EVENTS_A_TICK = 1000  # for a hundred subscribers that connect at once
 REFUSED_MAX = 1000  # events that no normal subscriber sends, before the socket is replaced: libzmq keeps each unknown topic
 SUBSCRIPTIONS_MAX = 1000  # per topic
 HANDSHAKE_WITHIN_MS = 5000
 DESCRIPTORS_MAX = 256  # of this process; each subscriber uses one, and the flight must not run out of them
+CROWDED_TICKS = 2  # a feed by TCP is the first to disconnect: many more programs can reach it
 RETRY_EVERY_S = 1.0
 COME, GONE = b"\1", b"\0"
-SCHEMA = 1  # of an Origin; becomes higher if a key disappears or changes its meaning
+SCHEMA = 2  # of an Origin; becomes higher if a key disappears or changes its meaning
 _PLACE = re.compile(r"(?:tcp://(?P<host>\[[0-9A-Fa-f:]+\]|[0-9.]+):)?(?P<port>\d{1,5})")
 
 
@@ -64,27 +71,22 @@ def leaves_computer(address: str) -> bool:
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a frame or a datagram of video came from, and when: the last part of each message."""
+    """Where frames or datagrams of video came from, and when: the last part of each message."""
 
     schema: int = SCHEMA
     device: str  # the aircraft's name in the order
     systems: list[int]  # the MAVLink system ids of that aircraft
     session: str  # its session_id, in hexadecimal
     lane: str
-    time_us: int  # when this ground received it, in microseconds of Unix time by the clock of its computer
-
-
-class Published(NamedTuple):
-    """One message as a subscriber gets it."""
-
-    topic: str
-    datagram: bytes
-    origin: Origin
+    time_us: int  # when this ground received them, in microseconds of Unix time by the clock of its computer
+    number: int = 0  # of the first of them, counted by topic; what is missing before it was lost on the way to the reader
 
 
 class Feed:
-    """Publishes at `address`. Never fails: `tick` binds it, and tries again without end.
+    """Publishes at `address`, `tcp:` or `ipc:`. Never fails: `tick` binds it, and tries again without end.
 
+    `published`      datagrams by topic
+    `behind`         how often a subscriber's queue was full: then it lost messages, until it had read most of the queue
     `subscriptions`  the present ones by topic, if the subscribers tell the truth
     `refused`        incoming messages that are not subscriptions to our topics
     `kept_out`       subscriptions of programs of users that are not allowed
@@ -100,8 +102,9 @@ class Feed:
         self.last_error = ""
         self.published: Counter[str] = Counter()
         self.subscriptions: Counter[str] = Counter()
-        self.refused = 0
-        self._asked: set[str] = set()  # topics with a subscription since the socket was made
+        self.refused = self.behind = 0
+        self._subscribers = Subscribers()
+        self._crowded = 0  # ticks in turn
         self._strange = 0  # refused since then
         self._retry_at = float("-inf")
         self._context = zmq.Context()
@@ -110,6 +113,7 @@ class Feed:
     def _made(self) -> zmq.Socket[bytes]:
         made = self._context.socket(zmq.XPUB)  # like PUB for a subscriber, but it reports the subscriptions
         made.setsockopt(zmq.XPUB_VERBOSER, 1)
+        made.setsockopt(zmq.XPUB_NODROP, 1)  # say when a queue is full; `_send` drops what that subscriber cannot get
         made.setsockopt(zmq.XPUB_MANUAL, int(self._users is not None))  # a subscription counts only after our decision
         made.setsockopt(zmq.IPV6, int("[" in self.address))
         made.setsockopt(zmq.MAXMSGSIZE, EVENT_MAX)
@@ -125,10 +129,15 @@ class Feed:
         self._may.clear()
         if not self._take_events(now) or self._strange > REFUSED_MAX:
             self._renew("flooded with messages that are not subscriptions", now)
-        elif self.state is not State.RECONNECTING and _crowded():
+        elif self.state is not State.RECONNECTING and self._is_crowded():
             self._renew("flooded with connections", now)
+        self._subscribers.look()
         if self.state is not State.RECONNECTING:
             self.state = State.CONNECTED if self.subscriptions.total() else State.IDLE
+
+    def _is_crowded(self) -> bool:
+        self._crowded = self._crowded + 1 if _crowded() else 0
+        return self._crowded >= (CROWDED_TICKS if self.address.startswith(ipc.SCHEME) else 1)
 
     def _take_events(self, now: float) -> bool:
         """False if there are more than honest subscribers send.
@@ -146,7 +155,7 @@ class Feed:
                 self._known = self._known and event[:1] in {COME, GONE}
                 if self._users is not None:
                     self._settle(self._users if self._known else None, frame, event, now)
-                self._count(event)
+                self._count(frame, event)
             except zmq.ZMQError as error:
                 self._known = True
                 return error.errno == zmq.EAGAIN
@@ -185,23 +194,34 @@ class Feed:
         self.state, self._retry_at = State.RECONNECTING, now + RETRY_EVERY_S
         self.last_error = f"{self.address}: {why}, so all were disconnected"
         self.subscriptions.clear()
-        self._asked.clear()
-        self._strange = 0
+        self._subscribers.clear()
+        self._strange = self._crowded = 0
+
+    def wants(self, topic: str) -> bool:
+        """Whether a program is connected that has subscribed to it."""
+        return topic in self._subscribers.topics
 
     def publish(self, topic: str, groups: Iterable[tuple[Origin, Iterable[bytes | memoryview]]]) -> None:
-        """Send datagrams, each with the origin of its group, to every subscriber of `topic`.
-
-        Nothing is read or copied before the first subscription.
-        """
-        if topic not in self._asked:
+        """Send datagrams, each with the origin of its group, to every subscriber of `topic`."""
+        if not self.wants(topic):
             return
         name = topic.encode()
         for origin, datagrams in groups:
-            told = msgspec.json.encode(origin)
-            for datagram in datagrams:
-                with contextlib.suppress(zmq.ZMQError):  # zmq.Again, if it would wait
-                    self._socket.send_multipart((name, bytes(datagram), told), zmq.NOBLOCK)
-                    self.published[topic] += 1
+            left = iter(datagrams)
+            while some := [bytes(datagram) for datagram in islice(left, DATAGRAMS_MAX)]:
+                told = msgspec.structs.replace(origin, number=self.published[topic])
+                self.published[topic] += len(some)
+                self._send((name, *some, msgspec.json.encode(told)))
+
+    def _send(self, message: Sequence[bytes]) -> None:
+        with contextlib.suppress(zmq.ZMQError):
+            try:
+                self._socket.send_multipart(message, zmq.NOBLOCK)
+            except zmq.Again:  # a queue is full, for the first time since it was read
+                self.behind += 1
+                self._socket.setsockopt(zmq.XPUB_NODROP, 0)
+                self._socket.send_multipart(message, zmq.NOBLOCK)
+                self._socket.setsockopt(zmq.XPUB_NODROP, 1)
 
     def close(self) -> None:
         self._context.destroy(linger=0)
@@ -209,13 +229,20 @@ class Feed:
 
     def _bind(self, now: float) -> None:
         try:
-            self._socket.bind(self.address)
+            if self.address.startswith(ipc.SCHEME):
+                ipc.bind(self._socket, Path(self.address.removeprefix(ipc.SCHEME)))
+            else:
+                self._socket.bind(self.address)
             self.state = State.IDLE
+        except OSError as error:
+            self._bind_later(str(error), now)
         except zmq.ZMQError as error:
-            self._retry_at = now + RETRY_EVERY_S
-            self.last_error = f"{self.address}: {error.strerror}"
+            self._bind_later(f"{self.address}: {error.strerror}", now)
 
-    def _count(self, event: bytes) -> None:
+    def _bind_later(self, why: str, now: float) -> None:
+        self._retry_at, self.last_error = now + RETRY_EVERY_S, why
+
+    def _count(self, frame: zmq.Frame, event: bytes) -> None:
         """An event of XPUB: 1 or 0 for a subscription that begins or ends, then its prefix of topics.
 
         It can also be anything else: a peer may send messages of its own.
@@ -225,11 +252,11 @@ class Feed:
             self.refused += 1
             self._strange += 1
             return
-        step = 1 if event[:1] == COME else -1
+        comes = event[:1] == COME
         for topic in topics:
-            self.subscriptions[topic] = min(max(0, self.subscriptions[topic] + step), SUBSCRIPTIONS_MAX)
-        if event[:1] == COME:
-            self._asked.update(topics)
+            self.subscriptions[topic] = min(max(0, self.subscriptions[topic] + (1 if comes else -1)), SUBSCRIPTIONS_MAX)
+        change = self._subscribers.come if comes else self._subscribers.go
+        change(frame, topics, known=self._known)
 
 
 def _crowded() -> bool:
@@ -240,15 +267,3 @@ def _crowded() -> bool:
         return True
     os.close(free)
     return free > DESCRIPTORS_MAX
-
-
-def subscribe(address: str, *topics: str) -> Iterator[Published]:
-    """Messages as they come, without end; of all topics if none is named."""
-    with zmq.Context() as context, context.socket(zmq.SUB) as socket:
-        socket.setsockopt(zmq.IPV6, int("[" in address))
-        socket.connect(address)
-        for topic in topics or ("",):
-            socket.subscribe(topic)
-        while True:
-            name, datagram, origin = socket.recv_multipart()
-            yield Published(name.decode(), datagram, msgspec.json.decode(origin, type=Origin))

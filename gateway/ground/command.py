@@ -30,7 +30,7 @@ def command(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--link", metavar="ENDPOINT", action="append", help="default udpin:0.0.0.0:14600; repeatable")
     parser.add_argument("--gcs", metavar="ENDPOINT", action="append", help="default udpout:127.0.0.1:14550; repeatable")
     parser.add_argument("--video", metavar="ENDPOINT", action="append", help="players of video A and B; 5600, 5604")
-    parser.add_argument("--feed", metavar="tcp://127.0.0.1:PORT", help="publish what is opened to other programs (ZeroMQ)")
+    parser.add_argument("--feed", metavar="tcp://127.0.0.1:PORT", help="publish what is opened by TCP too (ZeroMQ)")
     parser.add_argument(
         "--notices",
         action="store_true",

@@ -85,11 +85,12 @@ class PlainVideo:
     def take(self, link: Endpoint, publication: Publication | None, now: float) -> bool | None:
         """Whether the link may have more; None if this read is Python's."""
         turn = self._turns.get(link)
-        if turn is None or not self._is_ready(turn, publication is not None, now):
+        publishes = publication is not None and publication.wants_video
+        if turn is None or not self._is_ready(turn, publishes, now):
             return None
         done = turn.open.turn(now)
         turn.ready = done is not None
-        if publication and done != 0:  # also what it opened before a datagram that is left to Python
+        if publication and publishes and done != 0:  # also what it opened before a datagram that is left to Python
             for lease, datagrams in turn.open.datagrams():
                 publication.opened_in_c(lease, datagrams, now)
         return None if done is None else done > 0 and turn.open.more
@@ -98,13 +99,13 @@ class PlainVideo:
         if turn.name is None:  # no video has come by this link, or of several senders
             return False
         leases, until, ways = self._opener.listener.leases, self._opener.listener.next_change, turn.ways()
-        if leases is turn.known and ways == turn.known_ways and turn.prepared_for == turn.name:
+        if leases is turn.known and ways == turn.known_ways and turn.prepared_for == (turn.name, publishes):
             turn.ready = turn.ready or (turn.plain and turn.open.renew(until))
             return turn.ready
         if not turn.open.renew(until):
             return False  # the next read is Python's; what has changed is prepared after it
         self._collect(turn, now)
-        turn.known, turn.known_ways, turn.prepared_for = leases, ways, turn.name
+        turn.known, turn.known_ways, turn.prepared_for = leases, ways, (turn.name, publishes)
         found = [each[0] for each in leases.values() if len(each) == 1 and each[0].lane in VIDEO_LANES]
         turn.ready = turn.plain = turn.open.prepare(found, turn.name, until, feed=publishes)
         return turn.ready
@@ -153,7 +154,7 @@ class _Turn:
         self.ready = self.plain = False  # now; as far as `known` goes
         self.known: object = None  # the table of leases
         self.known_ways: object = None
-        self.prepared_for: Hashable | None = None
+        self.prepared_for: Hashable | None = None  # the sender, and whether what is opened is published
         self._ends = [*players, *([link] if isinstance(link, Direct) else [])]
 
     def ways(self) -> list[object]:

@@ -32,7 +32,6 @@ from gateway.core.ground.paths import Paths
 from gateway.core.ground.reorder import Reorder
 from gateway.core.ground.uplink_sessions import UplinkSessions
 from gateway.endpoints import Endpoint, open_endpoint, open_link
-from gateway.endpoints.feed import Feed, leaves_computer
 from gateway.ground import session_report
 from gateway.ground.aircraft_watch import AircraftWatch
 from gateway.ground.boots import Boots
@@ -55,7 +54,7 @@ from gateway.loop import hardening, watchdog
 from gateway.loop.background import BackgroundTask
 from gateway.loop.barrier import breathe
 from gateway.loop.poller import Poller
-from gateway.report import in_clear, wording
+from gateway.report import in_clear, runtime_folder, wording
 from gateway.report.advice import in_one_line
 from gateway.report.alarms import Alarms, Reason
 from gateway.report.endpoint_watch import EndpointWatch
@@ -106,7 +105,6 @@ class Ground:
         self.players = [open_endpoint(config.endpoint(text), buffer, users.rule) for text in settings.video]
         # A player that comes to a port of ours has none that a camera's message could name.
         self._video_ports = tuple(end.address.port if end.address.kind == "udpout" else None for end in self.players)
-        self.feed = Feed(config.feed(settings.feed), users.rule) if settings.feed else None
         self.endpoints: list[Endpoint] = [*self.links, *self.gcs, *self.players]
         self.meter = Meter({Use.LINK: self.links, Use.GCS: self.gcs, Use.PLAYER: self.players}, self.paths.receptions)
         self.poller = Poller(self.endpoints)
@@ -114,7 +112,8 @@ class Ground:
         self.systems = sessions.systems
         self.owners = Owners(self.systems, self.listener, station)
         self.record_inbox, self.link_record = RecordInbox(sessions, self.owners), link_record(settings, station, order)
-        self.publication = Publication(self.feed, self.owners, self.systems) if self.feed else None
+        feed = config.feed(settings.feed) if settings.feed else None
+        self.publication = Publication(station.name, feed, users.rule, self.owners, self.systems)
         self.alarms = Alarms(lambda text: say("ground", f"{station.name}: {text}"))
         self.uplink = GroundUplink(sessions, self.gcs, self.links, self.alarms, self.barrier, guards)
         parts = (OrderFile(settings.order), self.listener, self.uplink, self.alarms, self.barrier)
@@ -126,7 +125,7 @@ class Ground:
         self.started, self._older_seen = clock.now(), 0  # the latter: datagrams of older sessions that raised an alarm
         self._aircraft = AircraftWatch(self.alarms, Notices(self.gcs) if settings.notices else None)
         self._vendors = VendorWatch(self.alarms)
-        self.publisher = Publisher("ground", station.name)
+        self.publisher = Publisher("ground", station.name, folder=runtime_folder.of_ground)
         self.boots = Boots(station, self.listener, self.alarms, BackgroundTask(self.barrier))
         self._order_end = OrderEnd(lambda text: say("ground", f"{station.name}: {text}"))
         self._watch = EndpointWatch(self.endpoints, lambda text: say("ground", f"{station.name}: {text}"))
@@ -144,8 +143,7 @@ class Ground:
             order = self.order.content
             say("ground", f"{self.station.name}: listening for operation {order.operation!r} of {order.agency!r}")
             self._show_unsaved(self.started)
-            if self.feed and leaves_computer(self.feed.address):
-                self.alarms.raise_(Reason.FEED_IN_CLEAR, self.started, address=self.feed.address)
+            self.publication.alarm(self.alarms, self.started)
             in_clear.alarm(self.alarms, self.gcs, self.players, self.started)
             hardening.freeze_gc()
             while not self.poller.stopping:
@@ -160,14 +158,13 @@ class Ground:
             self.link_record.end()
         for endpoint in self.endpoints:
             endpoint.close()
-        if self.feed:
-            self.feed.close()
+        self.publication.close()
 
     # --- 1: a turn ---
 
     def _plain_turns(self) -> None:
         """Those of C, one after another, until another turn is due. If video is published, Python sees each of them."""
-        if self.plain_video.why_python or self.publication:
+        if self.plain_video.why_python or self.publication.wants_video:
             return
         self._due = self._deadline()
         with self.barrier:
@@ -267,8 +264,7 @@ class Ground:
             if any(map(addresses.is_stream, frames)):
                 frames = [addresses.at_station(frame, self._video_ports) for frame in frames]
             self.frames.count(frames)
-            if self.publication:
-                self.publication.telemetry(bundles)
+            self.publication.telemetry(bundles)
         for plain in self._plain.refill(frames):
             for gcs in self.gcs:
                 with self.barrier:
@@ -279,9 +275,8 @@ class Ground:
             if slots := opened.slots(lane):
                 with self.barrier:
                     self._to_video(player, slots, now)
-        if self.publication:
-            with self.barrier:
-                self.publication.video(opened, self._batch, now)
+        with self.barrier:
+            self.publication.video(opened, self._batch, now)
 
     def _to_video(self, player: Endpoint, slots: list[int], now: float) -> None:
         if len(slots) == self._batch.count:
@@ -303,8 +298,7 @@ class Ground:
 
     def _housekeep(self, now: float) -> None:
         self._housekeep_at = now + min(end.tick_within_s() for end in self.endpoints)
-        steps: list[Callable[[float], None]] = [end.tick for end in self.endpoints]
-        steps += [self.feed.tick] if self.feed else []
+        steps: list[Callable[[float], None]] = [*(end.tick for end in self.endpoints), self.publication.tick]
         steps += [self.link_record.hand_over] if self.link_record else []
         sessions, status = now >= self._sessions_at, now >= self._status_at
         steps += [self.plain_video.collect] if sessions or status else []

@@ -40,7 +40,7 @@ class Parts(Protocol):
     systems: Systems
     owners: Owners
     uplink: GroundUplink
-    publication: Publication | None
+    publication: Publication
     record_inbox: RecordInbox
     frames: FrameCounts
     meter: Meter
@@ -79,7 +79,8 @@ class StatusReport:
             endpoints=ground.meter.read(now),
             reordered=ground.reorder.late,
             data_path=ground.plain_video.data_path,
-            feed=ground.publication.status() if ground.publication else None,
+            feed=ground.publication.status(),
+            feed_tcp=ground.publication.status_of_tcp(),
             frames=ground.frames.status(),
             commands=commands,
             commands_per_s=self._refused.read(now, commands),

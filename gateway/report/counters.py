@@ -25,8 +25,8 @@ def _counters(status: Status) -> Iterator[tuple[str, str]]:
     for name, row in status.frames.items():
         yield "vehicle", f"{name}: {row.frames} frames, {row.rx_lost_est} lost before they came here"
     yield from map(_endpoint, status.endpoints)
-    if isinstance(status, GroundStatus) and status.feed:
-        yield "feed", _feed(status.feed)
+    if isinstance(status, GroundStatus):
+        yield from (("feed", _feed(feed)) for feed in (status.feed, status.feed_tcp) if feed)
     yield from _dropped(status)
     yield "data path", status.data_path
 
@@ -60,8 +60,11 @@ def _endpoint(end: EndpointStatus) -> tuple[str, str]:
 
 
 def _feed(feed: FeedStatus) -> str:
+    if feed.state in {State.DOWN, State.RECONNECTING}:
+        return f"{feed.address}  {feed.state}, {feed.last_error}".lstrip()
+    behind = f", too slow: {feed.behind} times" if feed.behind else ""
     refused = f", refused: {feed.refused} messages" if feed.refused else ""
-    return f"{feed.address}  {feed.state}, subscribed: {_pairs(feed.subscriptions) or 'no program'}{refused}"
+    return f"{feed.address}  {feed.state}, subscribed: {_pairs(feed.subscriptions) or 'no program'}{behind}{refused}"
 
 
 def _dropped(status: Status) -> Iterator[tuple[str, str]]:

@@ -194,9 +194,17 @@ TABLE = (
     ),
     Metric("zegel_recording_lost_total", "counter", "recording lost", "Aboard: datagrams that are not recorded"),
     Metric("zegel_recording_bytes_total", "counter", "recording bytes_written", "Aboard: bytes recorded"),
-    Metric("zegel_feed_refused_total", "counter", "feed refused", "What came to the feed and was no subscription of ours"),
-    Metric("zegel_feed_kept_out_total", "counter", "feed kept_out", "Subscriptions of users who may not be here"),
-    Metric("zegel_feed_subscriptions", "gauge", "feed subscriptions {topic}", "Subscribers of the feed, by topic"),
+    *(
+        Metric(f"zegel_{feed}_{what}", kind, f"{feed} {where}", f"{whose}: {text}")
+        for feed, whose in (("feed", "The feed"), ("feed_tcp", "The feed by TCP"))
+        for what, kind, where, text in (
+            ("published_total", "counter", "published {topic}", "datagrams, by topic"),
+            ("behind_total", "counter", "behind", "how often a reader was too slow"),
+            ("refused_total", "counter", "refused", "what came to it and was no subscription of ours"),
+            ("kept_out_total", "counter", "kept_out", "subscriptions of users that are not allowed"),
+            ("subscriptions", "gauge", "subscriptions {topic}", "subscribers, by topic"),
+        )
+    ),
 )
 UP = Metric("zegel_up", "gauge", "", "1 if the role runs on this computer and publishes its status")
 # Prometheus makes rates and percentages itself; a session's flags are bits, which its state and `pending` spell out.

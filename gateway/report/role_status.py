@@ -169,15 +169,16 @@ class AlarmStatus(msgspec.Struct, frozen=True):
 
 
 class FeedStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """The feed of a ground for other programs: datagrams and subscriptions by topic."""
+    """A feed of a ground for other programs: datagrams and subscriptions by topic. As it is made: there is none."""
 
-    address: str
-    state: State
-    last_error: str
-    published: dict[str, int]
-    subscriptions: dict[str, int]
-    refused: int
-    kept_out: int
+    address: str = ""
+    state: State = State.DOWN
+    last_error: str = ""
+    published: dict[str, int] = {}
+    subscriptions: dict[str, int] = {}
+    behind: int = 0  # how often a subscriber's queue was full
+    refused: int = 0
+    kept_out: int = 0
 
 
 class RecordStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -249,7 +250,8 @@ class GroundStatus(_Status, frozen=True, kw_only=True, tag="ground"):
     opened: dict[str, int]  # by lane
     opened_age_s: dict[str, float]  # since the last datagram of each lane was opened, to half a second
     reordered: int
-    feed: FeedStatus | None
+    feed: FeedStatus  # next to the status socket
+    feed_tcp: FeedStatus | None
     commands: dict[str, int]  # frames of ground control stations: sent, or by why not
     commands_per_s: dict[str, float]
     misrouted: dict[str, int]

@@ -1,8 +1,8 @@
 """Status socket: how a role publishes its status, and how other programs read it. ZeroMQ.
 
-Each process publishes a JSON object twice a second on a socket of its own in a folder that only its user can enter. A
-reader that has just connected is sent the last one. Publishing never blocks, and the socket takes no questions, so no
-reader can slow a flight down.
+Each process publishes a JSON object twice a second on a socket of its own, in a folder that only its user can enter, and
+for the service of a ground also the group of the viewers (runtime_folder.py). A reader that has just connected is sent the
+last one. Publishing never blocks, and the socket takes no questions, so no reader can slow a flight down.
 """
 
 from __future__ import annotations
@@ -10,43 +10,26 @@ from __future__ import annotations
 import json
 import math
 import os
-import re
-import stat
-import tempfile
 import time
-from collections.abc import Set
+from collections.abc import Callable, Set
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import zmq
 
+from gateway.endpoints import ipc
 from gateway.errors import NotRunning
 from gateway.loop import hardening
+from gateway.report import runtime_folder
 from gateway.report.log import say
 from gateway.report.role_status import Status, decoded
 from gateway.report.source_status import SourcesStatus
 
-SERVICES = (Path("/run/zegel"), Path("/run/zegel-source"))  # RuntimeDirectory= of packaging/*.service
 STATUS_SIZE_MAX = 1 << 20
 WAITING_MAX = 2  # statuses that a reader has not read yet: memory that a sender can take
 ASKED_SIZE_MAX = 512  # a subscription, or the greeting of a client that subscribes
 ANSWER_WITHIN_S = 1.5  # a process publishes every half second
-
-
-def runtime_folder() -> Path:
-    """Where the sockets are: the folder that systemd gave this service, $XDG_RUNTIME_DIR/zegel, or a folder of this user in
-    the temporary one; 0700."""
-    if given := os.environ.get("RUNTIME_DIRECTORY"):
-        return Path(given)
-    base = os.environ.get("XDG_RUNTIME_DIR")
-    user = os.getuid() if hasattr(os, "getuid") else "user"
-    folder = Path(base) / "zegel" if base else Path(tempfile.gettempdir()) / f"zegel-{user}"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    info = folder.lstat()  # any user can make a folder, or a link, of that name in /tmp
-    if hasattr(os, "getuid") and (not stat.S_ISDIR(info.st_mode) or info.st_uid != os.getuid() or info.st_mode & 0o077):
-        raise OSError(f"{folder} is not ours alone")
-    return folder
 
 
 class Publisher:
@@ -55,8 +38,10 @@ class Publisher:
     ZeroMQ attaches a new reader when the socket is used next, so `attach` is called between the calls of `send`.
     """
 
-    def __init__(self, role: str, name: str, *, holds_key: bool = True) -> None:
-        self._name = f"{role}-{re.sub(r'[^A-Za-z0-9_-]', '-', name)[:32]}.{os.getpid()}"
+    def __init__(
+        self, role: str, name: str, *, holds_key: bool = True, folder: Callable[[], Path] = runtime_folder.of_user
+    ) -> None:
+        self._name, self._folder = runtime_folder.socket_name(role, name), folder
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.PUB)
         self._socket.linger = 0
@@ -69,10 +54,12 @@ class Publisher:
         if self._holds_key and not self._locked:
             say(self._role, hardening.NOT_LOCKED)
         try:
-            path = runtime_folder() / self._name
-            self._socket.bind(f"ipc://{path}")
+            folder = self._folder()
+            runtime_folder.sockets(folder)
+            path = folder / self._name
+            ipc.bind(self._socket, path)
             self.path = path
-        except (OSError, zmq.ZMQError) as error:
+        except OSError as error:
             say("status", f"not available: {error}")
         return self
 
@@ -162,19 +149,14 @@ class Reader:
 
 
 def running() -> set[Path]:
-    """The sockets of all processes that run. NotRunning if the folder is not ours.
+    """The status sockets of all processes that run. NotRunning if the folder is not ours.
 
     What a process left behind that was killed is removed.
     """
     try:
-        folders = [runtime_folder(), *(each for each in SERVICES if os.access(each, os.R_OK | os.X_OK))]
-        found = {path for folder in folders for path in folder.iterdir() if path.is_socket()}
+        return runtime_folder.status_sockets()
     except OSError as error:
         raise NotRunning(f"no status: {error}", hint="is XDG_RUNTIME_DIR that of the user who runs zegel?") from None
-    for path in [path for path in found if _gone(path)]:
-        path.unlink(missing_ok=True)
-        found.remove(path)
-    return found
 
 
 def _read(data: bytes) -> dict[str, Any] | None:
@@ -193,13 +175,3 @@ def _finite(text: str) -> float:
     if not math.isfinite(value := float(text)):
         raise ValueError(text)
     return value
-
-
-def _gone(path: Path) -> bool:
-    try:
-        os.kill(int(path.suffix[1:]), 0)
-    except (ProcessLookupError, ValueError, OverflowError):
-        return True
-    except PermissionError:
-        return False
-    return False

@@ -13,10 +13,10 @@ from typing import Any
 from gateway import clock, config
 from gateway.config import AirConfig
 from gateway.loop.watchdog import Manager
-from gateway.report import source_status
+from gateway.report import runtime_folder, source_status
 from gateway.report.log import say
 from gateway.report.source_status import SourcesStatus
-from gateway.report.status_socket import Publisher, runtime_folder
+from gateway.report.status_socket import Publisher
 from gateway.sources import processes
 from gateway.sources.source import AtWork
 from gateway.sources.tables import Source
@@ -62,7 +62,7 @@ class Sources:
         towards = config.endpoint(self._settings.video["ab".index(source.lane)])
         while not self._stopping:
             try:
-                self._at_work[source.name] = at_work = AtWork(source, towards, runtime_folder())
+                self._at_work[source.name] = at_work = AtWork(source, towards, runtime_folder.of_user())
                 await at_work.run()
             except Exception as error:  # the barrier: what came from a stream or a child ends no flight
                 say("source", f"{source.name}: {type(error).__name__}: {error}; it begins again")

@@ -80,8 +80,8 @@ def test_what_is_within_has_a_table_or_its_keys_are_named_in_its_row(kind: type[
 
 def test_the_number_of_the_form_is_documented():
     assert table("key of a role")["schema"].startswith(f"{_for_programs(msgspec.to_builtins(air()))['schema']}. ")
-    assert table("key of the third part")["schema"].startswith(f"{feed.SCHEMA}. ")
+    assert table("key of the last part")["schema"].startswith(f"{feed.SCHEMA}. ")
 
 
-def test_the_third_part_of_a_message_of_the_feed_has_the_documented_keys():
-    assert [*table("key of the third part")] == [*feed.Origin.__struct_fields__]
+def test_the_last_part_of_a_message_of_the_feed_has_the_documented_keys():
+    assert [*table("key of the last part")] == [*feed.Origin.__struct_fields__]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -31,14 +32,19 @@ def test_the_client_of_the_manual_hears_the_flight(fly, tmp_path):
         finally:
             client.kill()
             client.wait()
-    assert ground["feed"]["state"] == "connected"
-    assert ground["feed"]["subscriptions"] == {"telemetry": 1}
+    assert ground["feed_tcp"]["state"] == "connected"
+    assert ground["feed_tcp"]["subscriptions"] == {"telemetry": 1}
     assert "in clear" not in flight.stations["pilot"].program.output()
 
 
-def test_without_the_option_nothing_listens(fly):
+def test_without_the_option_no_port_listens_and_the_feed_is_next_to_the_status(fly):
     flight = fly()
     flight.wait_open()
     flight.run(1.0)
     ground = next(s for s in json.loads(zegel("status", "--json")) if s["role"] == "ground")
-    assert ground["feed"] is None
+    assert ground["feed_tcp"] is None
+    assert ground["feed"]["state"] == "idle"
+    assert ground["feed"]["published"] == {}, "no program has subscribed"
+    place = Path(ground["feed"]["address"].removeprefix("ipc://"))
+    assert place.is_socket()
+    assert stat.S_IMODE(place.parent.stat().st_mode) == 0o700

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
+import msgspec
 import pytest
 import zmq
 
@@ -22,11 +23,10 @@ from gateway.endpoints.feed import (
     TOPICS,
     Feed,
     Origin,
-    Published,
     leaves_computer,
     parse_feed,
-    subscribe,
 )
+from gateway.endpoints.feed_reader import Published, subscribe
 from gateway.endpoints.plain_users import PlainUsers
 from gateway.endpoints.socket_users import AVAILABLE
 from tests.hostile.zmtp import GREETING, Stranger, ready
@@ -34,6 +34,10 @@ from tests.unit.gateway.endpoints.wires import HOST, WITHIN_S, no_descriptors, u
 
 HERE = Origin(device="drone-7", systems=[1], session="00" * 16, lane="telemetry", time_us=1_795_000_000_000_001)
 ELSEWHERE = Origin(device="drone-8", systems=[], session="11" * 16, lane="video_a", time_us=1_795_000_000_000_002)
+
+
+def numbered(origin: Origin, number: int) -> Origin:
+    return msgspec.structs.replace(origin, number=number)
 
 
 @pytest.fixture
@@ -92,25 +96,26 @@ def test_each_program_gets_the_topics_that_it_asked_for_in_order(make):
     feed = make(f"tcp://{HOST}:{free_port(socket.SOCK_STREAM)}")
     feed.tick(0.0)
     assert feed.state == "idle"
-    one = Program(feed.address, "telemetry", count=3)
-    every = Program(feed.address, count=5)
+    one = Program(feed.address, "telemetry", count=2)
+    every = Program(feed.address, count=4)
     until(lambda: feed.tick(0.0) or feed.subscriptions.total() == 4)
     assert feed.state == "connected"
     feed.publish("telemetry", [(HERE, [b"t1", memoryview(b"t2")])])
     feed.publish("video.a", [(ELSEWHERE, [b"a1"])])
     feed.publish("video.b", [(HERE, [b"\0" * 1400])])
     feed.publish("telemetry", [(ELSEWHERE, [b"t3"])])
-    assert one.wait() == [("telemetry", b"t1", HERE), ("telemetry", b"t2", HERE), ("telemetry", b"t3", ELSEWHERE)]
-    assert [published.topic for published in every.wait()] == ["telemetry", "telemetry", "video.a", "video.b", "telemetry"]
+    assert one.wait() == [("telemetry", [b"t1", b"t2"], HERE), ("telemetry", [b"t3"], numbered(ELSEWHERE, 2))]
+    assert [published.topic for published in every.wait()] == ["telemetry", "video.a", "video.b", "telemetry"]
     until(lambda: feed.tick(0.0) or feed.state == "idle")  # both have gone
 
 
-def test_a_message_has_three_parts_and_the_last_is_json(scene):
+def test_a_message_has_datagrams_of_one_origin_and_the_last_part_is_json(scene):
     feed, honest, _ = scene
-    feed.publish("telemetry", [(HERE, [b"frame"])])
-    topic, frame, origin = honest.recv_multipart()
-    assert (topic, frame) == (b"telemetry", b"frame")
+    feed.publish("telemetry", [(HERE, [b"frame", b"another"])])
+    topic, *frames, origin = honest.recv_multipart()
+    assert (topic, frames) == (b"telemetry", [b"frame", b"another"])
     assert json.loads(origin) == {
+        "number": 0,
         "schema": SCHEMA,
         "device": "drone-7",
         "systems": [1],
@@ -277,8 +282,8 @@ def test_a_program_of_a_user_who_may_be_here_gets_what_it_asked_for(make):
     until(subscribed)
     feed.publish("telemetry", [(HERE, [b"t"])])
     feed.publish("video.a", [(HERE, [b"v"])])
-    assert one.wait() == [("telemetry", b"t", HERE)]
-    assert all_.wait() == [("telemetry", b"t", HERE), ("video.a", b"v", HERE)]
+    assert one.wait() == [("telemetry", [b"t"], HERE)]
+    assert all_.wait() == [("telemetry", [b"t"], HERE), ("video.a", [b"v"], HERE)]
     assert feed.kept_out == 0
 
 

@@ -30,16 +30,17 @@ class Subscriber:
     def __init__(self, pair: SteppedPair, context: zmq.Context[Any], *topics: str) -> None:
         self.pair, self.got = pair, list[tuple[str, bytes, dict[str, Any]]]()
         self._socket: Any = context.socket(zmq.SUB)
-        assert pair.ground.feed
-        self._socket.connect(pair.ground.feed.address)
+        feed = pair.ground.publication.tcp or pair.ground.publication.here
+        assert feed
+        self._socket.connect(feed.address)
         for topic in topics:
             self._socket.subscribe(topic)
-        pair.until(lambda: pair.ground.feed and set(topics) <= set(+pair.ground.feed.subscriptions))
+        pair.until(lambda: all(map(feed.wants, topics)))
 
     def read(self) -> None:
         while self._socket.poll(0):
-            topic, datagram, origin = self._socket.recv_multipart()
-            self.got.append((topic.decode(), datagram, json.loads(origin)))
+            topic, *datagrams, origin = self._socket.recv_multipart()
+            self.got += [(topic.decode(), datagram, json.loads(origin)) for datagram in datagrams]
 
     def has(self, count: int) -> bool:
         self.read()
@@ -57,9 +58,9 @@ def address() -> str:
     return f"tcp://{HOST}:{free_port(socket.SOCK_STREAM)}"
 
 
-@pytest.fixture
-def pair(tmp_path: Path) -> Iterator[SteppedPair]:
-    with stepped_pair(tmp_path, ground={"feed": address()}) as made:
+@pytest.fixture(params=["here", "TCP"])
+def pair(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SteppedPair]:
+    with stepped_pair(tmp_path, ground={"feed": address()} if request.param == "TCP" else {}) as made:
         made.join()
         yield made
 
@@ -78,7 +79,8 @@ def test_each_message_says_which_aircraft_which_session_which_lane_and_when(pair
     for (_, _, origin), lane in ((telemetry, "telemetry"), (video, "video_a")):
         assert before <= origin.pop("time_us") <= after
         assert origin == {
-            "schema": 1,
+            "schema": 2,
+            "number": 0,
             "device": status.sessions[0].device,
             "systems": status.sessions[0].systems,
             "session": session.session_id.hex(),
@@ -121,7 +123,7 @@ def test_while_no_program_has_subscribed_no_origin_is_made(pair: SteppedPair, co
 
 
 def test_the_time_is_that_of_the_arrival_also_of_what_waited_for_a_gap(tmp_path: Path, context, monkeypatch):
-    with stepped_pair(tmp_path, links=2, ground={"feed": address()}) as pair:
+    with stepped_pair(tmp_path, links=2) as pair:
         pair.join()
         (session,) = pair.ground.listener.sessions.values()
         pair.until(lambda: pair.ground.paths.several(session, clock.now()))
@@ -194,7 +196,7 @@ def test_c_reads_the_video_although_it_is_published_also_while_a_lane_has_two_ke
 
 def test_more_players_than_c_sends_to_get_the_video_although_it_is_published(tmp_path: Path, context, opening):
     port = free_port()
-    with stepped_pair(tmp_path, ground={"feed": address(), "video": (f"udpin:{HOST}:{port}",)}) as pair:
+    with stepped_pair(tmp_path, ground={"video": (f"udpin:{HOST}:{port}",)}) as pair:
         pair.join()
         players = [udp_socket() for _ in range(5)]
         for player in players:

@@ -105,7 +105,8 @@ def ground(**more: Any) -> GroundStatus:
         "opened": {"telemetry": 2, "video_a": 3},
         "opened_age_s": {"telemetry": 0.0, "video_a": 0.0},
         "reordered": 0,
-        "feed": None,
+        "feed": feed(),
+        "feed_tcp": None,
     }
     good |= {"commands": {"sent": 3}, "commands_per_s": {}, "misrouted": {}, "foreign": {}}
     links = [end(Use.LINK, loss_percent=0.0), end(Use.LINK, endpoint="other-link", loss_percent=0.0)]
@@ -113,5 +114,4 @@ def ground(**more: Any) -> GroundStatus:
 
 
 def feed(**more: Any) -> FeedStatus:
-    good: dict[str, Any] = {"address": "tcp://127.0.0.1:5700", "state": State.IDLE, "last_error": "", "published": {}}
-    return FeedStatus(**{**good, "subscriptions": {}, "refused": 0, "kept_out": 0, **more})
+    return FeedStatus(**{"address": "ipc:///run/zegel/view/ground-pilot.feed.1", "state": State.IDLE, **more})

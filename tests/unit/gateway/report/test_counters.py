@@ -6,7 +6,7 @@ from gateway.core.refusal import Refusal
 from gateway.core.session_state import SessionState
 from gateway.endpoint_state import State
 from gateway.report.counters import rows
-from gateway.report.role_status import Use
+from gateway.report.role_status import FeedStatus, Use
 from tests.unit.gateway.report.statuses import KEPT, LOST, air, end, feed, ground, session
 
 
@@ -38,7 +38,17 @@ from tests.unit.gateway.report.statuses import KEPT, LOST, air, end, feed, groun
         (ground(drops={"not_granted": 4}), "for others", "4 datagrams of lanes that this station's role does not have"),
         (ground(misrouted={"X to system 0": 1}), "kept back", "X to system 0, 1 times: for no one aircraft"),
         (ground(foreign={"drone-7": {"others": 3}}), "foreign", "drone-7: others, 3: list it to let it pass"),
-        (ground(feed=feed(refused=2)), "feed", "tcp://127.0.0.1:5700  idle, subscribed: no program, refused: 2 messages"),
+        (
+            ground(feed=feed(address="ipc:///x", refused=2, behind=3)),
+            "feed",
+            "ipc:///x  idle, subscribed: no program, too slow: 3 times, refused: 2 messages",
+        ),
+        (
+            ground(feed_tcp=feed(address="tcp://127.0.0.1:5700")),
+            "feed",
+            "tcp://127.0.0.1:5700  idle, subscribed: no program",
+        ),
+        (ground(feed=FeedStatus(last_error="there is no feed: it is full")), "feed", "down, there is no feed: it is full"),
         (
             ground(endpoints=[end(Use.PLAYER, state=State.IDLE)]),
             "player",
