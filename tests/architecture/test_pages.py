@@ -62,3 +62,9 @@ def test_what_the_page_sends_is_watch_and_again():
 
 def test_the_page_is_small():
     assert sum(path.stat().st_size for path in FILES if path.suffix != "") < PAGE_MAX
+
+
+def test_every_import_leads_to_a_file():
+    for path in SCRIPTS:
+        for target in re.findall(r"""from ['"](\./[^'"]+)['"]""", path.read_text()):
+            assert (path.parent / target).is_file(), f"{name(path)} imports {target}"

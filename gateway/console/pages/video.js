@@ -15,6 +15,7 @@ const WITHOUT_DECODER_MS = 2000;
 const FORGOTTEN_AFTER = 40; // pictures: a decoder gives none for what it could not decode
 const CATCH_UP_FOR_MS = 3000;
 const ANEW_AT_MOST_EVERY_MS = 500;
+const HELD_FOR_MS = 100;
 const LATENCIES = 1000;
 const WINDOW_S = 10;
 
@@ -33,6 +34,7 @@ export class Player {
     this.fatal = null; // number of the picture at which the decoder died: not decoded again
     this.seconds = []; // [second, pictures, damaged, lost] of the last ten
     this.anewAt = -Infinity;
+    this.held = null; // the last picture of those that catch up
     this.begin();
   }
 
@@ -117,10 +119,29 @@ export class Player {
 
   draw(frame, decoder) {
     const picture = decoder === this.decoder ? this.back(frame.timestamp) : null;
-    if (picture && !this.passedOver(picture)) {
-      this.show(frame, picture);
-    }
-    frame.close();
+    if (!picture) return frame.close();
+    this.letGo();
+    if (picture.flags & CATCHING_UP) return this.hold(frame, picture);
+    this.show(frame, picture);
+    return frame.close();
+  }
+
+  /** It only leads to the picture that is to be shown, unless none follows: the stream may have stopped. */
+  hold(frame, picture) {
+    this.counts.caughtUp += 1;
+    this.held = { frame, timer: setTimeout(() => this.showHeld(picture), HELD_FOR_MS) };
+  }
+
+  showHeld(picture) {
+    this.show(this.held.frame, picture);
+    this.letGo();
+  }
+
+  letGo() {
+    if (!this.held) return;
+    clearTimeout(this.held.timer);
+    this.held.frame.close();
+    this.held = null;
   }
 
   back(number) {
@@ -131,13 +152,6 @@ export class Player {
       if (older <= number - FORGOTTEN_AFTER || older === number) this.waiting.delete(older);
     }
     return picture;
-  }
-
-  /** Whether it only leads to the picture that is to be shown. The last one of them is shown: the stream may have stopped. */
-  passedOver(picture) {
-    if (!(picture.flags & CATCHING_UP)) return false;
-    this.counts.caughtUp += 1;
-    return this.waiting.size > 0;
   }
 
   show(frame, picture) {
@@ -198,6 +212,7 @@ export class Player {
   }
 
   close() {
+    this.letGo();
     if (this.decoder && this.decoder.state !== 'closed') this.decoder.close();
     this.decoder = null;
   }
