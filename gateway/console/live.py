@@ -47,7 +47,8 @@ class Live:
 
     def __init__(self, view: View, *, transcode: bool, tiles: bool) -> None:
         self.refused: Counter[str] = Counter()
-        self.dropped = 0  # pictures that viewers who have left did not get
+        self.pictures = 0  # of all streams
+        self._dropped = 0  # pictures that viewers which have left did not get
         self._view, self._transcode, self._tiles = view, transcode, tiles
         self._viewers: dict[Viewer, list[StreamName]] = {}
         self._changed = asyncio.Event()
@@ -55,7 +56,7 @@ class Live:
     @property
     def browser_dropped(self) -> int:
         """Pictures that a browser was too slow for."""
-        return self.dropped + sum(viewer.dropped for viewer in self._viewers)
+        return self._dropped + sum(viewer.dropped for viewer in self._viewers)
 
     def watched(self) -> set[int]:
         """The streams that any viewer watches."""
@@ -67,6 +68,7 @@ class Live:
 
     def picture(self, stream: int, data: bytes, key: bool) -> None:
         """One picture, as the message that a browser gets."""
+        self.pictures += 1
         now = clock.now()
         for viewer in self._viewers:
             viewer.offer(stream, data, now, key=key)
@@ -84,7 +86,7 @@ class Live:
         finally:
             sender.cancel()
             del self._viewers[viewer]
-            self.dropped += viewer.dropped
+            self._dropped += viewer.dropped
 
     async def tell(self) -> None:
         """Send the state, until this is cancelled."""

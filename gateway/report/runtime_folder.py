@@ -22,7 +22,8 @@ from gateway.report.log import say
 if sys.platform != "win32":
     import grp
 
-SERVICES = (Path("/run/zegel"), Path("/run/zegel-source"))  # RuntimeDirectory= of packaging/*.service
+# RuntimeDirectory= of packaging/*.service
+SERVICES = (Path("/run/zegel"), Path("/run/zegel-source"), Path("/run/zegel-view"))
 VIEW, VIEWERS = "view", "zegel-view"
 VIEW_MODE = 0o750
 NAME_MAX = 32

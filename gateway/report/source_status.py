@@ -6,8 +6,8 @@ What lives here: what it consists of, and its lines. What must not: finding the 
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from collections.abc import Iterator
+from typing import ClassVar
 
 import msgspec
 
@@ -54,14 +54,6 @@ class SourcesStatus(msgspec.Struct, frozen=True, kw_only=True, tag_field="role",
     sources: list[SourceReport]
     pid: int = 0
     memory_locked: bool = False
-
-
-def decoded(said: Mapping[str, Any]) -> SourcesStatus | None:
-    """What a process said; None if it is no status of a source of this version."""
-    try:
-        return msgspec.convert(said, SourcesStatus)
-    except (msgspec.ValidationError, UnicodeEncodeError):
-        return None
 
 
 def wrong(status: SourcesStatus) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from gateway.errors import NotRunning
-from gateway.report import counters, screen, source_status
+from gateway.report import counters, keyless, screen
 from gateway.report.advice import advise
 from gateway.report.role_status import decoded
 from gateway.report.status_socket import read_raw
@@ -73,16 +73,16 @@ def _wrong(said: Mapping[str, Any]) -> str | None:
     """The first fault; empty if there is none, None if another version says it."""
     if (status := decoded(said)) is not None:
         return advise(status)
-    sources = source_status.decoded(said)
-    return None if sources is None else source_status.wrong(sources)
+    other = keyless.decoded(said)
+    return None if other is None else keyless.wrong(other)
 
 
 def text(said: Mapping[str, Any], *, verbose: bool = False) -> str:
     """What a person sees of one role in this terminal; with `verbose` nothing is left out."""
     size = shutil.get_terminal_size((screen.COLUMNS, screen.ROWS + 1))
     rows = None if verbose else max(screen.ROWS, size.lines - 1)
-    if (sources := source_status.decoded(said)) is not None:
-        lines = source_status.lines(sources, size.columns, rows)
+    if (other := keyless.decoded(said)) is not None:
+        lines = keyless.lines(other, size.columns, rows)
     elif (status := decoded(said)) is not None:
         lines = screen.lines(status, size.columns, rows, counters.rows(status) if verbose else [])
     else:

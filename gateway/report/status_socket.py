@@ -22,9 +22,9 @@ from gateway.endpoints import ipc
 from gateway.errors import NotRunning
 from gateway.loop import hardening
 from gateway.report import runtime_folder
+from gateway.report.keyless import KeylessStatus
 from gateway.report.log import say
 from gateway.report.role_status import Status, decoded
-from gateway.report.source_status import SourcesStatus
 
 STATUS_SIZE_MAX = 1 << 20
 WAITING_MAX = 2  # statuses that a reader has not read yet: memory that a sender can take
@@ -68,7 +68,7 @@ class Publisher:
         if self.path:
             self.path.unlink(missing_ok=True)
 
-    def send(self, status: Status | SourcesStatus) -> None:
+    def send(self, status: Status | KeylessStatus) -> None:
         if self.path:
             whole = msgspec.structs.replace(status, pid=os.getpid(), memory_locked=self._locked)
             data = json.dumps(msgspec.to_builtins(whole)).encode()

@@ -17,7 +17,7 @@ from rich.live import Live
 from rich.text import Text
 
 from gateway.errors import ConfigError
-from gateway.report import screen, source_status, status_socket
+from gateway.report import keyless, screen, status_socket
 from gateway.report.role_status import decoded
 from gateway.report.screen import Kind, Line
 from keys.printable import printable
@@ -112,8 +112,8 @@ class Watched:
             return [
                 Line(f"{name}: has said nothing for {quiet}: it stands still, or this computer is overloaded", Kind.FAULT)
             ]
-        if (sources := source_status.decoded(heard.said)) is not None:
-            lines = source_status.lines(sources, columns, rows or None)
+        if (other := keyless.decoded(heard.said)) is not None:
+            lines = keyless.lines(other, columns, rows or None)
             return lines if rows else lines[:2]
         if (status := decoded(heard.said)) is None:
             return [Line(screen.OTHER_VERSION.format(name=name))]

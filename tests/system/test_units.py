@@ -36,7 +36,7 @@ def test_systemd_understands_every_line(name, tmp_path):
     assert "\n".join(line for line in analyze("verify", str(here)).splitlines() if here.name in line) == ""
 
 
-@pytest.mark.parametrize("name", [*ROLES, "metrics", "recorder", "source", "vendor@"])
+@pytest.mark.parametrize("name", [*ROLES, "console", "metrics", "recorder", "source", "vendor@"])
 def test_the_sandbox_is_tight(name, figure):
     said = analyze("security", "--offline=true", str(PACKAGING / f"zegel-{name}.service"))
     found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", said)
@@ -85,6 +85,17 @@ def test_a_recorder_has_no_network_and_writes_recordings_alone():
     assert [value for key, value in recorder if key == "StateDirectory"] == ["zegel/recordings"]
     for role in ROLES:
         assert ("InaccessiblePaths", "-/var/lib/zegel/recordings") in settings(f"zegel-{role}.service")
+
+
+def test_what_a_browser_is_shown_by_reads_no_key_and_reaches_this_computer_alone():
+    console = settings("zegel-console.service")
+    assert ("User", "zegel-view") in console
+    assert ("InaccessiblePaths", "-/etc/zegel -/var/lib/zegel") in console
+    assert [value for key, value in console if key.startswith("IPAddress")] == ["any", "localhost"]
+    assert ("RuntimeDirectoryMode", "0750") in console
+    air = dict(settings("zegel-ground.service"))
+    for key in ("Nice", "OOMScoreAdjust"):
+        assert int(dict(console)[key]) > int(air[key])
 
 
 def test_the_system_gives_the_buffers_that_are_asked_for():

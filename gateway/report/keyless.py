@@ -1,0 +1,36 @@
+"""Keyless: the statuses of the roles that hold no key, which `zegel status` shows each by a module of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import msgspec
+
+from gateway.report import console_status, source_status
+from gateway.report.console_status import ConsoleStatus
+from gateway.report.screen import Line
+from gateway.report.source_status import SourcesStatus
+
+KeylessStatus: TypeAlias = SourcesStatus | ConsoleStatus
+
+
+def decoded(said: Mapping[str, Any]) -> KeylessStatus | None:
+    """What a process said; None if it is no status of such a role, or one of another version."""
+    try:
+        found: KeylessStatus = msgspec.convert(said, SourcesStatus | ConsoleStatus)
+    except (msgspec.ValidationError, UnicodeEncodeError):
+        return None
+    return found
+
+
+def wrong(status: KeylessStatus) -> str:
+    """The first fault; empty if there is none."""
+    return source_status.wrong(status) if isinstance(status, SourcesStatus) else console_status.wrong(status)
+
+
+def lines(status: KeylessStatus, columns: int, rows: int | None) -> list[Line]:
+    """The screen of one process."""
+    if isinstance(status, SourcesStatus):
+        return source_status.lines(status, columns, rows)
+    return console_status.lines(status, columns, rows)
