@@ -44,7 +44,7 @@ def test_both_names_of_ours_are_ours(host):
         *(f"127.0.0.2:{PORT}", f"{HERE}.", f"user@{HERE}", f"[::1]:{PORT}", f"0.0.0.0:{PORT}", f"{HERE}, evil.example"),
     ],
 )
-@pytest.mark.parametrize("target", ["/", "/live", f"/?token={TOKEN}"])
+@pytest.mark.parametrize("target", ["/", "/live", f"/?token={TOKEN}"], ids=["page", "live", "link"])
 def test_every_other_host_is_refused_with_the_token_too(host, target):
     assert decided(target, COOKIE, OURS, host=host) is Refusal.HOST
 
@@ -93,7 +93,9 @@ def test_nothing_is_given_without_the_token(head, why):
 
 
 @pytest.mark.parametrize(
-    "query", ["token=", f"token={TOKEN[:-1]}", f"token={TOKEN}&a=b", f"token=%7A{TOKEN[1:]}", "token=\u0130"]
+    "query",
+    ["token=", f"token={TOKEN[:-1]}", f"token={TOKEN}&a=b", f"token=%7A{TOKEN[1:]}", "token=\u0130"],
+    ids=["none", "shorter", "and more", "escaped", "not ASCII"],
 )
 def test_a_link_with_another_token_is_refused_also_with_a_good_cookie(query):
     assert decided(f"/?{query}", COOKIE) is Refusal.WRONG_TOKEN
