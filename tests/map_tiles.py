@@ -39,7 +39,9 @@ def write(path: Path, lat: float, lon: float, *, zooms: range = range(12, 18), a
         file.execute("create table tiles (zoom_level integer, tile_column integer, tile_row integer, tile_data blob)")
         bounds = f"{lon - 0.1},{lat - 0.1},{lon + 0.1},{lat + 0.1}"
         described = {"name": "test", "format": "png", "bounds": bounds, "minzoom": str(zooms[0]), "maxzoom": str(zooms[-1])}
-        file.executemany("insert into metadata values (?, ?)", (described | {"attribution": "<b>nobody</b>"}).items())
+        file.executemany(
+            "insert into metadata values (?, ?)", (described | {"attribution": "&lt;b&gt;nobody&lt;/b&gt;"}).items()
+        )
         for zoom in zooms:
             column, row = tile_of(lat, lon, zoom)
             steps = range(-around, around + 1)

@@ -146,10 +146,11 @@ export class MapView {
     const answer = await fetch("/tiles.json");
     if (!answer.ok) return;
     const { bounds, minzoom, maxzoom, attribution } = await answer.json();
-    const options = { minNativeZoom: minzoom, maxNativeZoom: maxzoom, maxZoom: 21, noWrap: true };
-    if (bounds) options.bounds = [[bounds[1], bounds[0]], [bounds[3], bounds[2]]];
+    const [west, south, east, north] = bounds;
+    const inside = [[south, west], [north, east]];
+    const options = { minNativeZoom: minzoom, maxNativeZoom: maxzoom, maxZoom: 21, noWrap: true, bounds: inside };
     L.tileLayer("/tiles/{z}/{x}/{y}", options).addTo(this.#map);
-    this.#controls.credit(attribution ?? "");
-    if (bounds && !this.#followed) this.#map.fitBounds(options.bounds, { animate: false });
+    this.#controls.credit(attribution);
+    if (!this.#followed) this.#map.fitBounds(inside, { animate: false });
   }
 }
