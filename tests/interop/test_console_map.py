@@ -174,6 +174,7 @@ def test_the_footprint_is_the_flat_ground_that_the_camera_sees(page):
     assert min(east for _, east in ahead["outline"]) == pytest.approx(100 / math.tan(math.radians(65)), abs=0.1)
     assert max(east for _, east in ahead["outline"]) == pytest.approx(100 / math.tan(math.radians(25)), abs=0.1)
     assert not ahead["cut"]
+    assert len(ahead["outline"]) == 4, "corners: points between them would only add the errors of pixels"
     turned = footprint(page, pitch=-90, roll=90)
     assert max(east for _, east in turned["outline"]) == pytest.approx(36.4, abs=0.1), "the picture's axes change places"
     banked = footprint(page, roll=20)

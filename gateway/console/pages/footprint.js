@@ -2,7 +2,7 @@
 
 const EARTH_RADIUS_M = 6371008.8;
 const CUT_AT_M = 1000; // near the horizon a picture's edge is kilometres away, and flat ground is no longer a fair model
-const POINTS_PER_EDGE = 8; // the far edge is an arc where it is cut
+const POINTS_PER_EDGE = 8; // where an edge is cut it is an arc; without a cut its corners are enough
 
 const radians = (degrees) => (degrees * Math.PI) / 180;
 
@@ -33,7 +33,8 @@ export function footprint(camera) {
   const border = edge([-u, -w], [u, -w]).concat(edge([u, -w], [u, w]), edge([u, w], [-u, w]), edge([-u, w], [-u, -w]));
   const points = border.map(([right, down]) => meets(right, down));
   found.cut = points.some((point) => point.cut);
-  found.outline = points.every((point) => point.cut) ? sector(camera, points, place) : points.map(place);
+  if (points.every((point) => point.cut)) found.outline = sector(camera, points, place);
+  else found.outline = (found.cut ? points : points.filter((_, i) => i % POINTS_PER_EDGE === 0)).map(place);
   return found;
 }
 

@@ -56,7 +56,8 @@ export function outlookOf(aircraft, since) {
 
 /** The symbols of the map: see `Symbols.show`. */
 export function symbolsOf(main, all, since) {
-  return [...all.flatMap((aircraft) => ownSymbols(aircraft, aircraft === main, since)), ...trafficSymbols(all, since)];
+  const isMain = (aircraft) => main !== null && keyOf(aircraft) === keyOf(main);
+  return [...all.flatMap((aircraft) => ownSymbols(aircraft, isMain(aircraft), since)), ...trafficSymbols(all, since)];
 }
 
 function ownSymbols(aircraft, main, since) {
