@@ -208,6 +208,9 @@ def test_the_map_shows_what_the_state_says(page):
     assert page.locator(".symbol.home").count() == 1
     assert page.locator(".positions .title").all_inner_texts() == ["uav1", "camera looks at"]
     assert page.locator(".note").all_inner_texts()[1] == "80 m, 090° from the aircraft, if the ground is flat"
+    show(page, aircraft(camera=valued({"hfov": None, "vfov": None, "lat": LAT, "lon": LON + 0.002})))
+    assert page.locator(".positions .copy").all_inner_texts()[1] == "52.090000, 4.352000", "the aircraft says where"
+    assert page.locator(".note").all_inner_texts()[1] == "137 m, 090° from the aircraft"
     show(page, aircraft(heading=None, gimbal=None))
     assert page.locator(".symbol.aircraft").count() == 1, "an aircraft that is gone is gone from the map"
     assert page.locator(".symbol.aircraft svg").evaluate("svg => svg.style.transform") == ""
@@ -298,15 +301,17 @@ def test_a_track_is_known_once_and_starts_again(page):
             L.polyline = (...given) => { const line = polyline(...given); lines.push(line); return line; };
             const track = new Track(L.map(document.createElement("div")).setView([0, 0], 5));
             const count = () => lines[0].getLatLngs().length;
-            track.add(points); track.add(points); const once = count();
-            track.add([[0, 0, 5], [0, 0, 10]]); const more = count();
-            track.beginAt(8); const anew = count();
-            track.add(Array.from({ length: 30000 }, (_, n) => [0, 0, 100 + n]));
-            return [once, more, anew, count()];
+            track.beginAt(0); track.add(points); track.add(points.slice(4)); const once = count();
+            track.add([[0, 0, 5], [0, 0, 10]]); const clockWentBack = count();
+            track.beginAt(0); const same = count();
+            track.add([[1, 0, 20]]); track.beginAt(20); const again = count();
+            track.beginAt(30); const notYet = count();
+            track.add(Array.from({ length: 30000 }, (_, n) => [0, 0, 30 + n])); track.beginAt(30);
+            return [once, clockWentBack, same, again, notYet, count()];
         }""",
         points,
     )
-    assert kept == [10, 11, 3, 20000]
+    assert kept == [10, 12, 12, 1, 0, 20000]
 
 
 def test_positions_are_chosen_and_copied(browser, address):

@@ -41,22 +41,33 @@ export function distanceWords(from, to) {
   return `${distance}, ${String(bearing).padStart(3, "0")}°`;
 }
 
-/** What the aircraft's camera sees (see footprint.js), or null where its direction or the height is unknown or old. */
+/**
+ * What the aircraft's camera sees: {outline, centre, cut} of footprint.js, with `said`: the aircraft itself says where the
+ * middle of the picture is on the ground, and may know its relief. Null where that or the direction is unknown or old.
+ */
 export function outlookOf(aircraft, since) {
   const position = positionOf(aircraft, since);
-  const gimbal = value(aircraft, "gimbal", since);
-  if (!position || position.stale || !gimbal || gimbal.stale || !(position.height_m >= LEAST_HEIGHT_M)) return null;
-  const heading = value(aircraft, "heading", since);
+  if (!position || position.stale) return null;
+  const camera = value(aircraft, "camera", since);
+  const seen = footprintOf(aircraft, position, camera, since);
+  const said = camera && !camera.stale && isPosition(camera.v.lat, camera.v.lon);
+  if (said) return { outline: null, cut: false, ...seen, centre: [camera.v.lat, camera.v.lon], said };
+  return seen && { ...seen, said: false };
+}
+
+function footprintOf(aircraft, position, camera, since) {
+  const [gimbal, heading] = [value(aircraft, "gimbal", since), value(aircraft, "heading", since)];
+  if (!gimbal || gimbal.stale || !(position.height_m >= LEAST_HEIGHT_M)) return null;
   if (!gimbal.v.yaw_is_absolute && (!heading || heading.stale)) return null;
   const yaw = gimbal.v.yaw + (gimbal.v.yaw_is_absolute ? 0 : heading.v);
-  const { hfov = null, vfov = null } = value(aircraft, "camera", since)?.v ?? {}; // a field of view does not get old
+  const { hfov = null, vfov = null } = camera?.v ?? {}; // a field of view does not get old
   const { pitch, roll } = gimbal.v;
   return footprint({ lat: position.lat, lon: position.lon, heightM: position.height_m, pitch, yaw, roll, hfov, vfov });
 }
 
 /** The symbols of the map: see `Symbols.show`. */
 export function symbolsOf(main, all, since) {
-  const isMain = (aircraft) => main !== null && keyOf(aircraft) === keyOf(main);
+  const isMain = (aircraft) => Boolean(main) && keyOf(aircraft) === keyOf(main);
   return [...all.flatMap((aircraft) => ownSymbols(aircraft, isMain(aircraft), since)), ...trafficSymbols(all, since)];
 }
 
@@ -117,7 +128,8 @@ export function positionsOf(main, outlook, picked, since) {
   const from = (place) => (position && !position.stale ? `${distanceWords(position, place)} from the aircraft` : "");
   if (outlook?.centre) {
     const [lat, lon] = outlook.centre;
-    rows.push({ name: "camera looks at", lat, lon, note: `${from({ lat, lon })}, if the ground is flat` });
+    const note = from({ lat, lon }) + (outlook.said ? "" : ", if the ground is flat");
+    rows.push({ name: "camera looks at", lat, lon, note });
   }
   if (picked) rows.push({ name: "point", ...picked, note: from(picked), removable: true });
   return rows;

@@ -5,26 +5,29 @@ import { L } from "./leaflet.js";
 const POINTS_MAX = 20000; // at one a second more than five hours; the oldest are dropped
 
 export class Track {
-  #points = []; // [lat, lon, t_us], in the order of time
+  #points = []; // [lat, lon, t_us], in the order in which they came: a clock that is set may go back
   #line;
+  #began = null;
 
   constructor(map) {
     this.#line = L.polyline([], { weight: 2, interactive: false }).addTo(map);
   }
 
-  /** @param points [[lat, lon, t_us], ...]; what is not newer than the newest is known from before a reconnection */
+  /** @param points [[lat, lon, t_us], ...]; after a reconnection they begin with some that are known */
   add(points) {
-    const newest = this.#points.length ? this.#points.at(-1)[2] : -Infinity;
-    const added = points.filter(([, , at]) => at > newest);
-    if (added.length === 0) return;
-    this.#points = this.#points.concat(added).slice(-POINTS_MAX);
+    if (points.length === 0) return;
+    const known = this.#points.findIndex((point) => point.every((value, at) => value === points[0][at]));
+    this.#points = this.#points.slice(0, known < 0 ? undefined : known).concat(points).slice(-POINTS_MAX);
     this.#draw();
   }
 
-  /** Points of before `at` (Unix microseconds) are of an earlier flight, or of another aircraft of this name. */
+  /** @param at when the line began, Unix microseconds; another than before: what came before that point is forgotten */
   beginAt(at) {
-    if (at === null || this.#points.length === 0 || this.#points[0][2] >= at) return;
-    this.#points = this.#points.filter(([, , time]) => time >= at);
+    const before = this.#began;
+    this.#began = at;
+    if (before === null || before === at) return;
+    const first = this.#points.findIndex(([, , time]) => time === at);
+    this.#points = first < 0 ? [] : this.#points.slice(first);
     this.#draw();
   }
 
