@@ -95,8 +95,8 @@ function show() {
 
 function showWarnings(world) {
   const alarms = world.gone ? [`The console is gone: ${world.gone}. What you see is old.`] : state.grounds.flatMap((one) => one.alarms ?? []);
-  put(by('warning'), alarms.join('  ·  '));
-  hide(by('warning'), alarms.length === 0);
+  put(by('warning'), alarms.join('  ·  ') || 'no alarms');
+  mark(by('warning'), 'some', alarms.length > 0);
 }
 
 function showPictures(aircraft, world) {

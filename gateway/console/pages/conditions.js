@@ -48,6 +48,7 @@ function undecodable(stream, player) {
   if (typeof VideoDecoder === 'undefined') {
     return { word: 'NO DECODER', detail: `This browser has no WebCodecs (Chromium 94, Firefox 130 and newer have).${play}` };
   }
+  if (player?.refused) return { word: 'NO KEY PICTURE', detail: `This browser cannot begin with what this camera sends.${play}` };
   if (!player?.unsupported) return null;
   const name = { h265: 'H.265', h264: 'H.264' }[stream.codec] ?? stream.codec;
   return { word: name, detail: `This video is ${name}, which this browser cannot decode.${play}` };

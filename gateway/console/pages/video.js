@@ -4,12 +4,12 @@
 // next key picture would leave a quarter of them. A decoder that dies, or stays behind, is made anew, in software
 // (webcodecs#528, #899), and the console sends again what came since the last key picture.
 
-import { h264CodecString } from './codec.js';
+import { describe } from './codec.js';
 import { CATCHING_UP, DAMAGED, KEY } from './live.js';
 
 const BEHIND_MAX = 5; // pictures
 const BEHIND_FOR_MS = 500; // a burst is no decoder that is behind
-const HUNG_FOR_MS = 2000; // in software: one that still gives pictures is as fast as this computer or as its stream
+const HUNG_FOR_MS = 2000;
 const LATE_MAX = 20; // pictures; a computer that is so far behind goes on at the next key picture
 const WITHOUT_DECODER_MS = 2000;
 const FORGOTTEN_AFTER = 40; // pictures: a decoder gives none for what it could not decode
@@ -30,6 +30,7 @@ export class Player {
     this.arrived = null; // performance.now() when the last picture that is shown came to this computer
     this.unsupported = null; // the codec string that this browser cannot decode
     this.codec = null;
+    this.refused = false; // it cannot begin with what the stream calls a key picture
     this.software = false;
     this.fatal = null; // number of the picture at which the decoder died: not decoded again
     this.seconds = []; // [second, pictures, damaged, lost] of the last ten
@@ -40,7 +41,8 @@ export class Player {
 
   begin() {
     this.sent = 0;
-    this.out = 0;
+    this.out = 0; // the highest number that came back
+    this.outAt = 0;
     this.waiting = new Map(); // number -> picture, sent to the decoder and not back yet
     this.behindSince = null;
     this.graceUntil = 0;
@@ -51,7 +53,9 @@ export class Player {
     this.counts.received += 1;
     this.note(picture);
     const key = (picture.flags & KEY) !== 0;
-    const codec = this.stated ?? (key ? h264CodecString(picture.annexb) : null);
+    const said = this.stated ? { codec: this.stated, slice: true } : describe(picture.annexb);
+    if (!said.slice) return; // what is left of a damaged picture: a decoder would die of it
+    const codec = said.codec;
     if (key && codec && (codec !== this.codec || !this.decoder)) this.configure(codec);
     if (!this.decoder) this.watchWithout();
     if (this.decoder?.state !== 'configured' || (this.sent === 0 && !key) || picture.number === this.fatal) return;
@@ -112,9 +116,16 @@ export class Player {
     const chunk = { type: key ? 'key' : 'delta', timestamp: this.sent, data: picture.annexb };
     try {
       this.decoder.decode(new EncodedVideoChunk(chunk));
-    } catch {
-      this.died(this.decoder);
+    } catch (error) {
+      if (error.name === 'DataError') this.refuse();
+      else this.died(this.decoder);
     }
+  }
+
+  /** Cameras that refresh their picture bit by bit send no picture with which every decoder can begin. */
+  refuse() {
+    this.refused = true;
+    this.pause();
   }
 
   draw(frame, decoder) {
@@ -147,7 +158,7 @@ export class Player {
   back(number) {
     const picture = this.waiting.get(number);
     this.out = Math.max(this.out, number);
-    if (this.software) this.behindSince = null;
+    this.outAt = performance.now();
     for (const older of this.waiting.keys()) {
       if (older <= number - FORGOTTEN_AFTER || older === number) this.waiting.delete(older);
     }
@@ -161,22 +172,32 @@ export class Player {
     this.arrived = performance.now() - Math.max(0, late);
     this.missing = picture.flags & DAMAGED ? picture.lost : 0;
     this.counts.shown += 1;
+    this.refused = false;
     if (picture.flags & CATCHING_UP) return;
     this.latencies.push(late);
     if (this.latencies.length > LATENCIES) this.latencies.shift();
   }
 
+  /**
+   * Pictures of which nothing comes out although none waits to be decoded lack what they refer to: a key picture was lost, and
+   * the next one ends it. That is no reason for a new decoder, unless a hardware's says nothing at all for long.
+   */
   watchBehind() {
     const now = performance.now();
-    const behind = this.sent - this.out > BEHIND_MAX;
-    if (!behind) this.graceUntil = 0; // it has caught up
-    if (!behind || now < this.graceUntil) {
+    if (this.sent - this.out <= BEHIND_MAX) {
+      this.graceUntil = 0; // it has caught up
       this.behindSince = null;
       return;
     }
+    if (now < this.graceUntil) return;
     this.behindSince ??= now;
-    if (this.software && this.sent - this.out > LATE_MAX) this.skip();
-    else if (now - this.behindSince > (this.software ? HUNG_FOR_MS : BEHIND_FOR_MS)) this.anew();
+    const waiting = this.decoder.decodeQueueSize;
+    if (this.software) {
+      if (waiting > LATE_MAX) this.skip();
+      return;
+    }
+    const late = waiting > BEHIND_MAX || now - this.outAt < BEHIND_FOR_MS;
+    if (now - this.behindSince > (late ? BEHIND_FOR_MS : HUNG_FOR_MS)) this.anew();
   }
 
   /** This computer is too slow: what is late is left out, up to the next key picture that comes by itself. */
