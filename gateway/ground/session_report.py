@@ -43,10 +43,22 @@ def _says(session: Session, flag: Flag) -> bool:
 
 
 def report(
-    session: Session, station: int, now: float, *, device: str, systems: Sequence[int], refusal: Refusal | None
+    session: Session,
+    station: int,
+    now: float,
+    *,
+    device: str,
+    systems: Sequence[int],
+    refusal: Refusal | None,
+    open_since: float | None = None,
+    commanded_at: float | None = None,
 ) -> SessionStatus:
-    """`device` and `systems`: the aircraft's name and MAVLink system ids; `refusal`: why it is not commanded."""
-    beat = session.beat
+    """`device` and `systems`: the aircraft's name and MAVLink system ids; `refusal`: why it is not commanded.
+
+    `open_since`: when it was first in the state OPEN, in which it still is; `commanded_at`: when we last asked it for
+    something.
+    """
+    beat, order = session.beat, session.order.content if session.order else None
     said = aircraft_state.read(beat.state) if beat else None
     claim = beat.unix_time if beat else 0
     return SessionStatus(
@@ -55,9 +67,16 @@ def report(
         systems=[*systems],
         boot_counter=session.boot_counter,
         state=session.state(station, now),
+        open_for_s=_since(open_since, now),
+        order=order.serial if order else None,
+        order_change_ahead=_says(session, Flag.ORDER_CHANGE_AHEAD) if beat else None,
         pending=session.pending,
         refusal=refusal,
+        commanded_age_s=_since(commanded_at, now),
+        heard=_heard(session),
         epoch=beat.epoch if beat else None,
+        key_age_s=_since(session.epoch_at, now) if beat else None,
+        next_key_s=_next_key_s(session, now),
         beat_age_s=round(now - session.beat_at, 2) if beat else None,
         late_s=round(session.lateness.lag_s, 2),
         proved=session.proved,
@@ -70,10 +89,30 @@ def report(
     )
 
 
+def _next_key_s(session: Session, now: float) -> float | None:
+    """0 in its beats: it is not announced."""
+    ahead_ms = session.beat.ms_to_next if session.beat else 0
+    return round(max(0.0, ahead_ms / 1000 - (now - session.beat_at)), 1) if ahead_ms else None
+
+
+def _since(at: float | None, now: float) -> float | None:
+    return None if at is None else round(now - at, 1)
+
+
+def _names(session: Session) -> dict[int, str]:
+    """The stations of its order, by index; empty if that is not here."""
+    return {station.index: station.name for station in session.order.content.stations} if session.order else {}
+
+
+def _heard(session: Session) -> list[str]:
+    """The stations whose challenges its newest beat answers; those that no order here lists have no name."""
+    names = _names(session)
+    return [names[index] for index in sorted(session.beat.challenges) if index in names] if session.beat else []
+
+
 def _recording(session: Session, said: AircraftState, now: float) -> RecordingStatus | None:
     """An order without a recording key says it before any beat does."""
     order = session.order.content if session.order else None
     if order and not order.recording:
         return recording_report.NO_KEY
-    names = {station.index: station.name for station in order.stations} if order else {}
-    return recording_report.report(said, names, time.time(), now - session.beat_at)
+    return recording_report.report(said, _names(session), time.time(), now - session.beat_at)

@@ -13,6 +13,7 @@ from gateway.core.ground.opener import Opener
 from gateway.core.ground.reorder import Reorder
 from gateway.core.ground.session import Session
 from gateway.core.ground.systems import Systems
+from gateway.core.session_state import SessionState
 from gateway.ground import session_report
 from gateway.ground.owners import Owners
 from gateway.ground.plain_video import PlainVideo
@@ -57,15 +58,19 @@ class StatusReport:
     def __init__(self, ground: Parts) -> None:
         self._ground = ground
         self._ages = Ages()
+        self._open_since: dict[bytes, float] = {}  # by session_id
         self._dropped, self._refused, self._kept_back = Rates[str](), Rates[str](), RatesBy()
 
     def read(self, now: float) -> GroundStatus:
         ground, order, uplink = self._ground, self._ground.order.content, self._ground.uplink
         sessions, drops, kept_back = ground.listener.sessions.values(), self._drops(), uplink.kept_back()
+        self._look_what_is_open(now)
         commands = {"sent": uplink.sent, **uplink.refused}
         opened = {lane.name.lower(): count for lane, count in ground.opener.opened.items()}
         return GroundStatus(
             name=ground.station.name,
+            agency=order.agency,
+            classification=order.classification,
             operation=order.operation,
             order=order.serial,
             order_ends=order.not_after,
@@ -100,7 +105,23 @@ class StatusReport:
         ground, device = self._ground, session.device_public
         name, systems = ground.owners.name(device), ground.systems.owned(device)
         refusal, station = ground.uplink.sessions.refusal_of(session, now), ground.listener.me.index
-        return session_report.report(session, station, now, device=name, systems=systems, refusal=refusal)
+        since, commanded_at = self._open_since.get(session.session_id), ground.uplink.sessions.commanded_at.get(device)
+        return session_report.report(
+            session,
+            station,
+            now,
+            device=name,
+            systems=systems,
+            refusal=refusal,
+            open_since=since,
+            commanded_at=commanded_at,
+        )
+
+    def _look_what_is_open(self, now: float) -> None:
+        station, before = self._ground.listener.me.index, self._open_since
+        sessions = self._ground.listener.sessions.values()
+        open_now = [each.session_id for each in sessions if each.state(station, now) is SessionState.OPEN]
+        self._open_since = {name: before.get(name, now) for name in open_now}
 
     def _drops(self) -> dict[str, int]:
         ground = self._ground

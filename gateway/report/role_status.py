@@ -128,9 +128,16 @@ class SessionStatus(msgspec.Struct, frozen=True, kw_only=True):
     systems: list[int]
     boot_counter: int
     state: SessionState
+    open_for_s: float | None  # since our keys have been here without a pause; None if they are not
+    order: int | None  # the serial number of the order under which it flies; None if that is not here
+    order_change_ahead: bool | None  # its beats announce another order, which begins with the next keys
     pending: bool  # its order is not here
     refusal: Refusal | None
+    commanded_age_s: float | None  # since this station last asked it for something; None if it never did
+    heard: list[str]  # the stations that it has heard in the last 10 s
     epoch: int | None
+    key_age_s: float | None  # since this epoch began; None if that was not heard
+    next_key_s: float | None  # until the next one; None if it is not announced yet
     beat_age_s: float | None
     late_s: float
     proved: bool
@@ -246,6 +253,8 @@ class GroundStatus(_Status, frozen=True, kw_only=True, tag="ground"):
     """The status of `zegel ground`: the sessions that it hears, and what it opens."""
 
     role: ClassVar[str] = "ground"
+    agency: str
+    classification: str  # regular or confidential
     sessions: list[SessionStatus]
     opened: dict[str, int]  # by lane
     opened_age_s: dict[str, float]  # since the last datagram of each lane was opened, to half a second

@@ -147,6 +147,15 @@ class Reader:
                     found[path] = status
         return found
 
+    def waiting(self) -> dict[Path, dict[str, Any]]:
+        """What each process said last, of what has come by now; for a program with a loop of its own."""
+        found: dict[Path, dict[str, Any]] = {}
+        for _ in range(WAITING_MAX):
+            for socket, _ in self._poller.poll(0):
+                if status := _read(socket.recv()):
+                    found[self.paths[socket]] = status
+        return found
+
 
 def running() -> set[Path]:
     """The status sockets of all processes that run. NotRunning if the folder is not ours.

@@ -27,7 +27,17 @@ ARROWS = [
     ("gateway.core", ("gateway.core", *CORE)),
     ("gateway.endpoints", ("gateway.endpoints", "gateway.batch", "gateway.clock", "gateway.endpoint_state")),
     ("gateway.video", ("gateway.video",)),
-    ("gateway.view", ("gateway.view", "gateway.video", "gateway.endpoints.feed", "gateway.report", *VIEW_KNOWS)),
+    (
+        "gateway.view",
+        (
+            "gateway.view",
+            "gateway.video",
+            "gateway.endpoints.feed",
+            "gateway.endpoints.feed_reader",
+            "gateway.report",
+            *VIEW_KNOWS,
+        ),
+    ),
     ("gateway", ("gateway", "keys", "firmware_shims")),
     ("keys.folders", ("keys.*", "keys.folders")),
     ("keys.commands", ("keys",)),
@@ -63,7 +73,7 @@ PURE = (
     "gateway.video",
     *(
         f"gateway.view.{name}"
-        for name in ("aircraft", "messages", "numbers", "pictures", "telemetry", "texts", "track", "traffic")
+        for name in ("aircraft", "fleet", "messages", "numbers", "pictures", "telemetry", "texts", "track", "traffic")
     ),
     *(f"gateway.recording.{name}" for name in RECORDS),
 )

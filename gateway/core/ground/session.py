@@ -80,6 +80,7 @@ class Session:
         self.boot_counter = statement.boot_counter
         self.beat: Beat | None = None
         self._is_narrow = False  # by its flags, kept because `&` of a Flag costs more than all that is done with the result
+        self.epoch_at: float | None = None  # when its current epoch began, on our clock; None if that was not heard
         self.seq = seq  # of the newest beat; a beat whose seq is not higher is stale
         self.beat_at = float("-inf")  # when the newest beat came, on our clock
         self._nonces: deque[tuple[float, bytes]] = deque(maxlen=ECHOES)  # (arrival of its beat, nonce), oldest first
@@ -205,8 +206,11 @@ class Session:
         """
         begins = self.beat is None or self._lease_is_over(now)
         begins = self.lateness.note(beat, now) > self._late_s or begins
-        if self.beat is not None and self.beat.epoch < beat.epoch:
+        if self.beat is None:
+            self.epoch_at = None if beat.epoch else now - beat.session_ms / 1000
+        elif self.beat.epoch < beat.epoch:
             self._replace(beat.epoch, now)
+            self.epoch_at = now if self.alive(now) else None
         self.listed.follow(beat)
         self._count(now)
         self.closed = self.closed or bool(beat.flags & Flag.SESSION_CLOSED)

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from firmware_shims import target
+from firmware_shims import mavlink, target
 from gateway.core import order_fragments
 from gateway.core.barrier import Barrier
 from gateway.core.ground.challenges import Way
@@ -30,6 +30,8 @@ from keys.order_station import OrderStation
 SILENT_AFTER_S = 2.5  # without a beat, which a narrow link has once a second
 OVERDUE_AFTER_S = 1.5  # without a beat, where OFTEN beats come
 OFTEN = 1.5  # beats a second on average; a narrow link has fewer
+# HEARTBEAT, SYSTEM_TIME, PING, TIMESYNC: a ground control station sends them whether or not its pilot asks for something.
+_SENT_BY_ITSELF = frozenset((0, 2, 4, 111))
 GONE_AFTER_S = 10.0  # without a beat: longer than a gap of an unstable link, and visible to the pilot
 
 
@@ -50,6 +52,7 @@ class UplinkSessions:
         self.order = order  # the newest
         self.systems = Systems(order.content, barrier)
         self.commanders: dict[bytes, Commander] = {}  # by session_id
+        self.commanded_at: dict[bytes, float] = {}  # by device: when a frame that asks for something went up
         self._index, self._mtu, self._entropy = index, mtu, entropy
         self._uploaders: dict[bytes, OrderUploader] = {}  # by session_id
         self._commanded: dict[bytes, bytes] = {}  # public key of a device -> session_id
@@ -197,6 +200,8 @@ class UplinkSessions:
             else:
                 out += sealed
                 taken.update(places)
+                if not all(mavlink.message_id(frames[place]) in _SENT_BY_ITSELF for place in places):
+                    self.commanded_at[device] = now
         refused = [(frames[place], missed[place]) for place in sorted(missed.keys() - taken)]
         return Sealed(out, len(taken), refused)
 

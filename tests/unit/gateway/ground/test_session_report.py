@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import pytest
 
@@ -32,7 +33,7 @@ def beat(seq: int = 1, sent: float = 0.0, flags: int = 0, stations: tuple[int, .
     return Beat(STATED.session_id(), seq, bytes(8), 0, {KID: 0}, 0, {}, listed, 0, flags, int(sent * 1000), {})
 
 
-def heard(*beats: Beat, granted: bool = True, order: VerifiedOrder = ORDER) -> Session:
+def heard(*beats: Beat, granted: bool = True, order: VerifiedOrder | None = ORDER) -> Session:
     session = Session(STATED, b"device", order)
     for one in beats:
         session.hear(one, b"", one.session_ms / 1000)
@@ -123,3 +124,41 @@ def test_what_is_recorded_is_said_since_when_and_by_whose_pause(monkeypatch: pyt
 def test_a_beat_without_these_keys_says_nothing_of_recording_and_an_order_without_a_key_does():
     assert told(heard(beat(), order=RECORDED)).recording is None
     assert told(heard(beat())).recording == recording_report.NO_KEY
+
+
+def sent(seq: int, at: float, epoch: int = 0, **more: Any) -> Beat:
+    return dataclasses.replace(beat(seq, at), epoch=epoch, **more)
+
+
+def test_the_age_of_the_keys_is_told_if_their_beginning_was_heard():
+    assert told(Session(STATED, b"device")).key_age_s is None
+    assert told(heard(sent(1, 9.0)), 10.0).key_age_s == 10.0
+    assert told(heard(sent(1, 9.0, epoch=3)), 10.0).key_age_s is None
+    assert told(heard(sent(1, 9.0), sent(2, 9.5, epoch=1)), 10.0).key_age_s == 0.5
+    assert told(heard(sent(1, 1.0), sent(2, 9.5, epoch=1)), 10.0).key_age_s is None, "it began at any time between"
+
+
+def test_the_next_keys_are_told_as_soon_as_they_are_announced():
+    assert told(heard(sent(1, 9.0)), 10.0).next_key_s is None
+    assert told(heard(sent(1, 9.0, ms_to_next=5000)), 10.0).next_key_s == 4.0
+    assert told(heard(sent(1, 9.0, ms_to_next=500)), 10.0).next_key_s == 0.0
+
+
+def test_the_order_of_a_session_and_whether_another_is_announced():
+    without = Session(STATED, b"device")
+    assert (told(without).order, told(without).order_change_ahead) == (None, None)
+    assert (told(heard(beat())).order, told(heard(beat())).order_change_ahead) == (ORDER.content.serial, False)
+    assert told(heard(beat(flags=Flag.ORDER_CHANGE_AHEAD))).order_change_ahead
+
+
+def test_the_stations_that_an_aircraft_hears_have_the_names_of_its_order():
+    challenged = {index: bytes(8) for index in (1, 2, 9)}
+    assert told(heard(sent(1, 0.0, challenges=challenged))).heard == ["station-1", "station-2"]
+    assert told(heard(sent(1, 0.0, challenges=challenged), order=None)).heard == []
+
+
+def test_times_since_are_told_or_are_unknown():
+    session = heard(beat())
+    assert (told(session).open_for_s, told(session).commanded_age_s) == (None, None)
+    said = report(session, US, 7.0, device="", systems=[], refusal=None, open_since=4.0, commanded_at=5.0)
+    assert (said.open_for_s, said.commanded_age_s) == (3.0, 2.0)

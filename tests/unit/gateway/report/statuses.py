@@ -49,7 +49,8 @@ def recording(**more: Any) -> RecordingStatus:
 def session(state: SessionState = SessionState.OPEN, **more: Any) -> SessionStatus:
     good = {"session": 32 * "a", "device": "drone-7", "systems": [1], "boot_counter": 5, "pending": False, "refusal": None}
     good |= {"epoch": 0, "beat_age_s": 0.2, "late_s": 0.0, "proved": True, "clock_agrees": True, "flags": 0, "age_s": 60.0}
-    good |= {"vendor_has_picture": False}
+    good |= {"vendor_has_picture": False, "open_for_s": 50.0, "order": 7, "order_change_ahead": False}
+    good |= {"commanded_age_s": None, "heard": ["pilot"], "key_age_s": 50.0, "next_key_s": None}
     good |= {"aircraft": aircraft(), "recording": recording()}
     return SessionStatus(**{**good, "state": state, **more})
 
@@ -101,6 +102,8 @@ def air(**more: Any) -> AirStatus:
 def ground(**more: Any) -> GroundStatus:
     good: dict[str, Any] = {
         "name": "pilot",
+        "agency": "Harbour Police",
+        "classification": "regular",
         "sessions": [session()],
         "opened": {"telemetry": 2, "video_a": 3},
         "opened_age_s": {"telemetry": 0.0, "video_a": 0.0},

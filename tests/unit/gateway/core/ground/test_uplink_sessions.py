@@ -382,3 +382,12 @@ def test_while_no_aircraft_is_heard_no_frame_is_sealed():
     world = World(2)
     frame = mavlink_frame(world.random, 1)
     assert world.station(1).sessions.seal([frame], 0.0) == ([], 0, [(frame, Refusal.NO_AIRCRAFT)])
+
+
+def test_when_an_aircraft_was_asked_for_something_is_known_and_a_heartbeat_asks_for_nothing(two: Two):
+    sessions = two.pilot.sessions
+    sealed(two, GCS_BEAT)
+    assert sessions.commanded_at == {}
+    sealed(two, GCS_BEAT, arm(1))
+    assert [*sessions.commanded_at.values()] == [two.now]
+    assert sessions.systems.owner(1) in sessions.commanded_at
