@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple, TypeAlias
 
 BEHIND_AFTER_S = 1.0
-BYTES_MAX = 8 << 20  # of pictures that wait for one viewer
+BYTES_MAX = 12 << 20  # of pictures that wait for one viewer; those since a key picture may be 8 MiB
 AGAIN_AFTER_S = 0.5  # between two times that one stream is sent since its key picture
 
 SinceKey: TypeAlias = Callable[[int], list[bytes]]  # the messages of a stream's pictures since its last key picture
