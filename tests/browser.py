@@ -16,14 +16,14 @@ PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 
 
 @contextmanager
-def chromium(**options: Any) -> Iterator[Any]:
-    """A started browser (playwright.sync_api.Browser); skips the test where there is none."""
+def chromium(*flags: str) -> Iterator[Any]:
+    """A started browser (playwright.sync_api.Browser), with these flags; skips the test where there is none."""
     program = next(filter(None, map(shutil.which, PROGRAMS)), None)
     if program is None:
         pytest.skip("needs Chromium: apt-get install chromium")
     driver = pytest.importorskip("playwright.sync_api", reason="needs Playwright: pip install 'zegel[browser]'")
     with driver.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"], **options)
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", *flags])
         try:
             yield browser
         finally:
