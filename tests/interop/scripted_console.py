@@ -102,6 +102,7 @@ class ScriptedConsole:
         self.port = port or free_port()
         self.link = door.link(TOKEN, self.port)
         self.ground, self.aircraft = copy.deepcopy(GROUND), [copy.deepcopy(AIRCRAFT)]
+        self.grounds = [self.ground]
         self.since: dict[int, list[bytes]] = {}  # messages since the last key picture, by stream
         self.said: list[page_messages.Watch | page_messages.Again] = []
         self.silent = False
@@ -156,7 +157,7 @@ class ScriptedConsole:
 
     def state(self, browser_dropped: int = 0) -> bytes:
         said = {"type": "state", "now_us": int(time.time() * 1e6), "browser_dropped": browser_dropped}
-        return json.dumps({**said, "grounds": [self.ground], "aircraft": self.aircraft}).encode()
+        return json.dumps({**said, "grounds": self.grounds, "aircraft": self.aircraft}).encode()
 
     def tracks(self, after: int = 0) -> tuple[list[bytes], int]:
         return [], after

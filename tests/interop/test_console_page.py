@@ -215,6 +215,27 @@ def test_a_ground_and_a_console_that_are_gone(browser, console, page):
     again.stop()
 
 
+def test_an_aircraft_that_is_no_longer_reported_is_not_exchanged_for_another(console, page):
+    other = copy.deepcopy(AIRCRAFT) | {"device": "uav2", "streams": []}
+    console.aircraft.append(other)
+    until(lambda: page.locator("#fleet button").count() == 2)
+    console.aircraft.pop(0)
+    until(lambda: text(page, "#seal-word") == "NOT REPORTED")
+    assert text(page, "#picture .name").startswith("uav1")
+    page.keyboard.press("1")
+    until(lambda: text(page, "#seal-word") == "SEALED")
+    assert text(page, "#picture .name").startswith("uav2")
+
+
+def test_no_ground_and_no_aircraft(console, page):
+    console.aircraft.clear()
+    until(lambda: text(page, "#seal-word") == "NOT REPORTED")
+    page.reload()
+    until(lambda: text(page, "#seal-word") == "NO AIRCRAFT")
+    console.grounds.clear()
+    until(lambda: text(page, "#seal-word") == "NO GROUND")
+
+
 def test_texts_from_outside_are_no_markup(console, page):
     evil = '<img src=x onerror="document.title=1"><b id=evil>'
     one = console.aircraft[0]
@@ -223,6 +244,7 @@ def test_texts_from_outside_are_no_markup(console, page):
     one["telemetry"]["mode"]["v"] = evil
     console.ground.update(name=evil, operation=evil, agency=evil, readers=[{"name": evil, "roles": [evil]}])
     one["ground"] = evil
+    page.reload()
     until(lambda: evil in text(page, "#texts"))
     assert evil in text(page, "#readers")
     assert "CRITICAL" in text(page, "#texts")

@@ -19,6 +19,7 @@ let state = { grounds: [], aircraft: [], browser_dropped: 0 };
 let stateAt = performance.now();
 let gone = 'connecting'; // why nothing comes
 let large = null; // key of the aircraft that is large
+let last = null; // {aircraft, ground, at}: what was last said of it, for when nothing more is
 let lane = LANES[0]; // its lane that is large
 let map = null;
 let hello = null;
@@ -41,6 +42,7 @@ const live = new Live({
 const stage = new Stage((message) => live.send(message));
 
 function begin(message) {
+  if (hello && hello.version !== message.version) location.reload(); // the console is another, and its pages with it
   hello = message;
   put(by('version'), `Zegel ${message.version}`);
   stage.afresh();
@@ -54,23 +56,40 @@ function begin(message) {
 function take(message) {
   state = message;
   stateAt = performance.now();
+  remember();
   stage.streams(state.aircraft);
   show();
   map?.show(chosen(), state.aircraft);
 }
 
+/** The first aircraft is large until another is chosen. It stays so when its ground says no more of it: none takes its place. */
+function remember() {
+  large ??= state.aircraft.length ? keyOf(state.aircraft[0]) : null;
+  const aircraft = state.aircraft.find((one) => keyOf(one) === large);
+  if (aircraft) last = { aircraft, ground: groundOf(aircraft), at: stateAt };
+}
+
 function chosen() {
-  return state.aircraft.find((one) => keyOf(one) === large) ?? state.aircraft[0] ?? null;
+  return last?.aircraft ?? null;
 }
 
 function groundOf(aircraft) {
-  return state.grounds.find((one) => one.name === aircraft?.ground) ?? state.grounds[0] ?? null;
+  if (!aircraft) return state.grounds[0] ?? null;
+  return state.grounds.find((one) => one.name === aircraft.ground) ?? (aircraft === last?.aircraft ? last.ground : null);
 }
 
 /** What conditions.js calls the world, for one aircraft. */
 function worldOf(aircraft) {
-  const ground = groundOf(aircraft);
-  return { gone, groundGone: Boolean(aircraft && ground && ground.alive === false), since: (performance.now() - stateAt) / 1000 };
+  const ground = state.grounds.find((one) => one.name === aircraft?.ground);
+  const vanished = aircraft !== null && !state.aircraft.includes(aircraft);
+  const at = vanished ? last.at : stateAt;
+  return {
+    gone,
+    noGround: state.grounds.length === 0,
+    groundGone: aircraft !== null && (!ground || ground.alive === false),
+    vanished,
+    since: (performance.now() - at) / 1000,
+  };
 }
 
 function otherLane(aircraft) {
@@ -94,7 +113,8 @@ function show() {
 }
 
 function showWarnings(world) {
-  const alarms = world.gone ? [`The console is gone: ${world.gone}. What you see is old.`] : state.grounds.flatMap((one) => one.alarms ?? []);
+  const said = state.grounds.flatMap((one) => [one.wrong, ...(one.alarms ?? [])]).filter(Boolean);
+  const alarms = world.gone ? [`The console is gone: ${world.gone}. What you see is old.`] : said;
   put(by('warning'), alarms.join('  ·  ') || 'no alarms');
   mark(by('warning'), 'some', alarms.length > 0);
 }
@@ -102,11 +122,11 @@ function showWarnings(world) {
 function showPictures(aircraft, world) {
   const other = document.body.dataset.large === 'map' ? null : otherLane(aircraft);
   const player = showScreen(by('picture'), aircraft, lane, stage, world);
-  put(by('picture').querySelector('.name'), laneName(aircraft, lane, player));
+  put(by('picture').querySelector('.name'), laneName(aircraft, lane, player, state.grounds.length > 1));
   hide(by('inset'), other === null);
   if (other) {
     const small = showScreen(by('inset'), aircraft, other, stage, world);
-    put(by('inset').querySelector('.name'), laneName(aircraft, other, small));
+    put(by('inset').querySelector('.name'), laneName(aircraft, other, small, false));
   }
   showLosses(aircraft, state.browser_dropped, player?.recent() ?? { pictures: 0, damaged: 0 });
   showFleet(state.aircraft, aircraft ? keyOf(aircraft) : null, stage, worldOf, choose);
@@ -126,6 +146,7 @@ function inSight(aircraft, other) {
 
 function choose(key) {
   large = key;
+  remember();
   lane = LANES[0];
   show();
 }
@@ -182,7 +203,10 @@ setInterval(show, TICK_MS);
 // For tests and measurements alone; nothing of the page reads it.
 Object.defineProperty(window, 'zegel', {
   value: Object.freeze({
-    streams: () => Object.fromEntries([...stage.players].map(([key, one]) => [key, { ...one.counts, size: one.size, codec: one.codec }])),
+    streams: () => {
+      const counts = ([key, one]) => [key, { ...one.counts, size: one.size, codec: one.codec }];
+      return Object.fromEntries([...stage.players].map(counts));
+    },
     latencies: (key) => [...(stage.players.get(key)?.latencies ?? [])],
     state: () => structuredClone(state),
   }),

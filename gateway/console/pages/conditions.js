@@ -1,7 +1,8 @@
 // What is true now of an aircraft, its link and its pictures, in words. Pure: it gets ages and gives sentences.
 //
-// `world` is {gone, groundGone, since}: why no message of the console comes (or null), whether the ground has ended, and the
-// seconds since the last `state`, by which every age in it has grown.
+// `world` is {gone, noGround, groundGone, vanished, since}: why no message of the console comes (or null), whether no ground
+// runs, whether this one has ended, whether it no longer reports the aircraft, and the seconds since the last `state` that did,
+// by which every age in it has grown.
 
 import { age, list } from './words.js';
 
@@ -17,9 +18,10 @@ export function linkAge(aircraft, since) {
 /** {word, detail} of what is wrong between the aircraft and this page, the nearest first; null if nothing is. */
 export function trouble(aircraft, world) {
   if (world.gone) return { word: 'CONSOLE GONE', detail: world.gone, age: world.since };
-  if (!aircraft) return null;
+  if (!aircraft) return world.noGround ? { word: 'NO GROUND', detail: 'no zegel ground runs on this computer', age: null } : null;
   const silent = linkAge(aircraft, world.since);
   if (world.groundGone) return { word: 'GROUND GONE', detail: 'zegel ground is not running', age: silent };
+  if (world.vanished) return { word: 'NOT REPORTED', detail: 'its ground says nothing of this aircraft', age: silent };
   if (aircraft.state === 'closed') return { word: 'ENDED', detail: 'the aircraft ended its session', age: silent };
   if (silent === null) return { word: 'NOT HEARD', detail: 'nothing has come from this aircraft', age: null };
   if (silent > LINK_LOST_AFTER_S || aircraft.state === 'silent') {
@@ -69,7 +71,7 @@ export function refusals(counts) {
 
 /** Who commanded last, and how long ago. */
 export function lastCommand(commander, since) {
-  if (!commander?.last) return 'nobody has commanded yet';
+  if (!commander?.last) return 'no command has come yet';
   const ago = typeof commander.last_age_s === 'number' ? `, ${age(commander.last_age_s + since)} ago` : '';
   return `last: ${commander.last}${ago}`;
 }

@@ -8,14 +8,14 @@ const READS = { telemetry: 'telemetry', video: 'video', command: 'commands' };
 
 export function showPeople(aircraft, ground, world) {
   const readers = ground?.readers ?? [];
-  const shown = readers.length ? readers : [{ name: 'nobody: no order is in force', roles: [] }];
+  const shown = readers.length ? readers : [{ name: 'no one: no order is in force', roles: [] }];
   rows(by('readers'), shown, makeReader, (item, reader) => {
     put(item.children[0], reader.name);
     put(item.children[1], reader.roles.map((role) => READS[role] ?? role).join(', '));
     mark(item, 'self', reader.name === ground?.name);
   });
   const may = aircraft?.commander?.may ?? [];
-  const who = may.length ? list(may) : 'nobody';
+  const who = may.length ? list(may) : 'no one';
   put(by('commander'), aircraft ? `${who} (${lastCommand(aircraft.commander, world.since)})` : '–');
   const refused = [
     ['at this station: ', refusals(ground?.refused)],

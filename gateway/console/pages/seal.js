@@ -46,15 +46,16 @@ export function beginsWords(aircraft) {
 
 /** {level, title, left, detail} of the order in force. Pure. */
 export function orderWords(ground, since) {
-  if (!ground || typeof ground.order_left_s !== 'number') return { level: 'none', title: 'Order', left: '–', detail: 'no order is loaded' };
+  if (typeof ground?.order_left_s !== 'number') return { level: 'none', title: 'Order', left: '–', detail: 'no order is loaded' };
   const left = ground.order_left_s - since;
   const title = `Order ${ground.order}`;
   const next = ground.next_order;
   const ahead = next ? `order ${next.serial} begins ${clock(next.begins_us)}` : 'no next order is loaded';
-  if (left <= 0) return { level: 'bad', title: `${title} has ended`, left: '00:00', detail: `ended ${clock(ground.order_ends_us)}; ${ahead}` };
+  const ends = clock(ground.order_ends_us);
+  if (left <= 0) return { level: 'bad', title: `${title} has ended`, left: '00:00', detail: `at ${ends}; ${ahead}` };
   const days = left >= 2 * DAY_S ? `${Math.floor(left / DAY_S)} days` : countdown(left);
   const level = left >= ENDS_SOON_S ? 'good' : next ? 'warn' : 'bad';
-  return { level, title: `${title} ends in`, left: days, detail: `at ${clock(ground.order_ends_us)}; ${ahead}` };
+  return { level, title: `${title} ends in`, left: days, detail: `at ${ends}; ${ahead}` };
 }
 
 /** Writes the bar. */

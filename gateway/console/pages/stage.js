@@ -121,8 +121,11 @@ export function showScreen(node, aircraft, lane, stage, world) {
   return player;
 }
 
-export function laneName(aircraft, lane, player) {
+/** "uav1  camera A 1280×720", with the ground if there are several. */
+export function laneName(aircraft, lane, player, withGround) {
   if (!aircraft) return '';
   const size = player?.size ? ` ${player.size[0]}×${player.size[1]}` : '';
-  return `${aircraft.device}  ${LANE_NAMES[lane] ?? lane}${size}`;
+  const transcoded = aircraft.streams?.some((one) => one.lane === lane && one.transcoded) ? ' transcoded' : '';
+  const ground = withGround ? ` at ${aircraft.ground}` : '';
+  return `${aircraft.device}${ground}  ${LANE_NAMES[lane] ?? lane}${size}${transcoded}`;
 }

@@ -9,7 +9,7 @@ export const LOW_PERCENT = 20;
 const POINTS = ['N', 'NE', 'E', 'SE', 'S', 'SW', 'W', 'NW'];
 const GNSS_FIX = { 0: 'no receiver', 1: 'no fix', 2: '2D fix', 3: '3D fix', 4: 'DGPS', 5: 'RTK float', 6: 'RTK fixed' };
 
-// name on the screen, value in the telemetry, seconds after which it is old, how it is written: [large, unit, small], and when it warns
+// name on the screen, name in the telemetry, seconds after which it is old, how it is written ([large, unit, small]), when it warns
 const INSTRUMENTS = [
   ['Mode', 'mode', 4, (v, all) => [String(v), '', all.armed ? (all.armed.v ? 'armed' : 'disarmed') : '']],
   ['Height', 'position', 3, (v) => [number(v.height_m), 'm', `${number(v.alt_m)} m above sea`]],
