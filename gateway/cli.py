@@ -38,6 +38,7 @@ SUMMARIES = {
     "recorder": "run aboard with zegel air: keep what flies on the card, sealed to the recording keys of the order",
     "recording": "make a recording key; list, play, export and disclose what an aircraft or a ground recorded",
     "setup": "ask five questions, write the configuration, and say what to wire and to set",
+    "share": "hand the opened feed of this station, in clear, to systems of a control room: video by RTSP",
     "source": "bring pictures of cameras, controllers and vendors' programs to zegel air, in a process without keys",
     "station": "make a ground station's key for one operation, and destroy it afterwards",
     "status": "show what every running air and ground on this computer is doing",

@@ -7,18 +7,19 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from gateway.report import console_status, source_status
+from gateway.report import console_status, share_status, source_status
 from gateway.report.console_status import ConsoleStatus
 from gateway.report.screen import Line
+from gateway.report.share_status import ShareStatus
 from gateway.report.source_status import SourcesStatus
 
-KeylessStatus: TypeAlias = SourcesStatus | ConsoleStatus
+KeylessStatus: TypeAlias = SourcesStatus | ConsoleStatus | ShareStatus
 
 
 def decoded(said: Mapping[str, Any]) -> KeylessStatus | None:
     """What a process said; None if it is no status of such a role, or one of another version."""
     try:
-        found: KeylessStatus = msgspec.convert(said, SourcesStatus | ConsoleStatus)
+        found: KeylessStatus = msgspec.convert(said, SourcesStatus | ConsoleStatus | ShareStatus)
     except (msgspec.ValidationError, UnicodeEncodeError):
         return None
     return found
@@ -26,11 +27,21 @@ def decoded(said: Mapping[str, Any]) -> KeylessStatus | None:
 
 def wrong(status: KeylessStatus) -> str:
     """The first fault; empty if there is none."""
-    return source_status.wrong(status) if isinstance(status, SourcesStatus) else console_status.wrong(status)
+    match status:
+        case SourcesStatus():
+            return source_status.wrong(status)
+        case ConsoleStatus():
+            return console_status.wrong(status)
+        case ShareStatus():
+            return share_status.wrong(status)
 
 
 def lines(status: KeylessStatus, columns: int, rows: int | None) -> list[Line]:
     """The screen of one process."""
-    if isinstance(status, SourcesStatus):
-        return source_status.lines(status, columns, rows)
-    return console_status.lines(status, columns, rows)
+    match status:
+        case SourcesStatus():
+            return source_status.lines(status, columns, rows)
+        case ConsoleStatus():
+            return console_status.lines(status, columns, rows)
+        case ShareStatus():
+            return share_status.lines(status, columns, rows)

@@ -75,6 +75,11 @@ PURE = (
         f"gateway.view.{name}"
         for name in ("aircraft", "fleet", "messages", "numbers", "pictures", "telemetry", "texts", "track", "traffic")
     ),
+    "gateway.share.rtcp",
+    *(
+        f"gateway.share.rtsp_{name}"
+        for name in ("describe", "digest", "message", "renumber", "session", "stream", "transport")
+    ),
     *(f"gateway.recording.{name}" for name in RECORDS),
 )
 IO = {
@@ -204,6 +209,15 @@ def test_what_looks_at_a_feed_loads_no_key_and_neither_wing():
     assert not {
         name for name in reached(looks) if within(name, ("keys.folders", "keys.keyring", "keys.grant", *AIR, *GROUND))
     }
+
+
+def test_what_is_shared_in_clear_is_shared_without_a_key_and_only_out_of_the_feed():
+    share = [module for module in modules() if under(module, "gateway.share")]
+    secret = ("keys.folders", "keys.grant", "keys.epoch", "keys.announcement", "keys.statement", *AIR, *GROUND)
+    found = {name for name in reached(share) if within(name, secret)}
+    assert found <= {"keys.folders", "keys.folders.toml", "keys.folders.store"}
+    ends = {name for module in share for name in targets(module) if under(name, "gateway.endpoints")}
+    assert ends == {"gateway.endpoints.feed", "gateway.endpoints.feed_reader"}
 
 
 def test_what_is_aboard_loads_nothing_that_opens_a_link():

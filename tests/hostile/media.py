@@ -6,6 +6,10 @@ from collections.abc import Callable
 
 from firmware_shims import vendor_feed
 from firmware_shims.vendor_feed import Record
+from gateway.share.rtsp_digest import Credentials, Digest
+from gateway.share.rtsp_session import First, Place, Refusal, Seat
+from gateway.share.rtsp_session import Session as RtspSession
+from gateway.share.rtsp_stream import Stream
 from gateway.sources import rtmp_amf0
 from gateway.sources.rtmp_session import RANDOM_SIZE, Session
 from gateway.sources.rtmp_video import VideoTags
@@ -23,6 +27,7 @@ from gateway.video.ts_demux import STAMPS, TsDemux
 from gateway.video.ts_mux import TsMux
 from tests.films import joined
 from tests.rtmp_publisher import HELLO, Publisher, avc_record, configuration_tag, hevc_record, picture_tag
+from tests.rtsp_client import PASSWORD, TCP, USER, Client, Received
 
 NALS: dict[Codec, list[bytes]] = {
     "h264": [b"\x67\x42\x00\x1f\xe9", b"\x68\xce\x38\x80", b"\x06\x05\x01\x80", b"\x65\x88\x80\x10\x20", b"\x41\x9a" * 30],
@@ -150,3 +155,62 @@ VENDOR = (
     vendor_feed.make(Record(vendor_feed.Kind.TELEMETRY, 8, 1_000_100, bytes(18))),
     vendor_feed.make(Record(vendor_feed.Kind.STATUS, 9, 1_000_200, "waits for the camera: 3 \u00b0C".encode())),
 )
+
+
+class _RtspServer:
+    """With every stream, and a seat for everybody."""
+
+    def describe(self, _: Place) -> str:
+        return "v=0\r\n"
+
+    def admit(self, _: Place) -> Seat:
+        return Seat((8556, 8557), 1)
+
+    def refused(self, _: Refusal) -> None: ...
+
+    def begin(self) -> First:
+        return First(1, 1)
+
+
+NONCE = "00ff"
+
+
+def _asked() -> bytes:
+    """All that a reader asks."""
+    client = Client(algorithm="SHA-256")
+    client.nonce = NONCE
+    begun = client.request("DESCRIBE") + client.request("SETUP", f"{client.url}/trackID=0", Transport=TCP)
+    client.session = "5e55"
+    playing = client.request("PLAY") + b"$\1\0\4abcd" + client.request("GET_PARAMETER", Content_Length="2") + b"ab"
+    return b"\r\n" + begun + playing + client.request("TEARDOWN")
+
+
+ASKED = _asked()
+
+
+def asked(data: bytes) -> object:
+    """A reader that knows the password; what it sends is cut once. Its answers are bounded by its questions."""
+    session = RtspSession(_RtspServer(), Digest(Credentials(USER, PASSWORD), NONCE), lambda: "5e55", 0.0, udp=True)
+    half = len(data) // 2
+    session.feed(data[:half], 1.0)
+    session.feed(data[half:], 2.0)
+    session.check(3.0)
+    answers = session.output()
+    assert len(answers) <= 700 * (1 + data.count(b"RTSP/1.0"))
+    received = Received()
+    received.feed(answers)
+    assert not received.rest
+    return session
+
+
+def shared(data: bytes) -> object:
+    """A lane whose datagrams are of some form, and then this one."""
+    made = Stream(Place("uav", "a"), lambda bits: (1 << bits) - 1)
+    before = PACKETS["h264"] * 12 if len(data) % 2 else (TS[:PACKET_SIZE],) * 12
+    for one in before:
+        made.take(one, "s", 1)
+    packets = [packet for _ in range(14) for packet in made.take(data, "s", 2)]
+    assert all(len(packet) <= max(len(data), PACKET_SIZE) + rtp.HEADER_SIZE for packet in packets)
+    made.description()
+    made.first(made.since_key())
+    return made

@@ -289,6 +289,8 @@ PARSERS = {
     "AMF 0": Parser(rtmp_amf0.decode, (media.AMF,), (Refused,), 1_000_000),
     "RTMP publisher": Parser(media.published, media.PUBLISHED, (Refused,), 1_000_000),
     "vendor's record": Parser(vendor_feed.parse, media.VENDOR, (WrongRecord,), 1_000_000),
+    "RTSP reader": Parser(media.asked, (media.ASKED,), (), 1_000_000),
+    "a lane that is shared": Parser(media.shared, (media.TS, *media.PACKETS["h264"], media.EXTENDED), (), 300_000),
     "padded video": Parser(bundle.video_length, (b"v\x80\0\0", b"\x80"), (ValueError,), 1_000_000),
 }
 NAMES = pytest.mark.parametrize("name", PARSERS)

@@ -36,7 +36,7 @@ def test_systemd_understands_every_line(name, tmp_path):
     assert "\n".join(line for line in analyze("verify", str(here)).splitlines() if here.name in line) == ""
 
 
-@pytest.mark.parametrize("name", [*ROLES, "console", "metrics", "recorder", "source", "vendor@"])
+@pytest.mark.parametrize("name", [*ROLES, "console", "metrics", "recorder", "share", "source", "vendor@"])
 def test_the_sandbox_is_tight(name, figure):
     said = analyze("security", "--offline=true", str(PACKAGING / f"zegel-{name}.service"))
     found = re.search(r"Overall exposure level for \S+: ([0-9.]+)", said)
@@ -96,6 +96,15 @@ def test_what_a_browser_is_shown_by_reads_no_key_and_reaches_this_computer_alone
     air = dict(settings("zegel-ground.service"))
     for key in ("Nice", "OOMScoreAdjust"):
         assert int(dict(console)[key]) > int(air[key])
+
+
+def test_what_shares_in_clear_reads_no_key_and_begins_only_with_its_own_file():
+    share = settings("zegel-share.service")
+    assert ("User", "zegel-view") in share
+    assert ("InaccessiblePaths", "-/var/lib/zegel") in share
+    assert ("TemporaryFileSystem", "/etc/zegel:ro") in share
+    assert ("BindReadOnlyPaths", "/etc/zegel/share.toml -/etc/zegel/share") in share
+    assert ("ConditionPathExists", "/etc/zegel/share.toml") in share
 
 
 def test_the_system_gives_the_buffers_that_are_asked_for():

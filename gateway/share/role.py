@@ -1,0 +1,139 @@
+"""Share: the loop of `zegel share`. It hears the grounds of this computer, and hands what they opened to the outputs.
+
+What lives here: which ground is shared, the outputs side by side, the status, the end. What must not: keys, and anything
+that goes to a ground or to an aircraft.
+
+Fail closed: nothing of a ground is shared before its status has said under which class it flies, and nothing of a
+confidential order unless share.toml allows that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import signal
+from collections import Counter
+from collections.abc import Coroutine, Sequence
+from typing import Any, Protocol
+
+from gateway import clock
+from gateway.endpoints.feed_reader import Published
+from gateway.loop.watchdog import Manager
+from gateway.report import share_status
+from gateway.report.log import say
+from gateway.report.role_status import GroundStatus
+from gateway.report.share_status import OutputReport, ShareStatus
+from gateway.report.status_socket import Publisher
+from gateway.share.config import ShareConfig
+from gateway.share.rtsp_server import RtspServer
+from gateway.view.grounds import Grounds
+
+STATUS_EVERY_S = 0.5
+AGAIN_S = 2.0  # before an output that failed in a way that no one expected begins again
+GROUNDS_MAX = 16
+REGULAR = "regular"  # the class of an order, as keys/order.py has it; that module would load code that seals keys
+
+
+class Output(Protocol):
+    """One table of share.toml."""
+
+    def take(self, ground: str, message: Published) -> None:
+        """A message of a ground that is shared; it does not wait."""
+
+    async def run(self) -> None:
+        """Until cancelled."""
+
+    def report(self) -> OutputReport: ...
+
+
+class Share:
+    """One start of `zegel share`."""
+
+    def __init__(self, settings: ShareConfig, name: str, manager: Manager) -> None:
+        self._settings, self._name, self._manager = settings, name, manager
+        self._outputs = outputs(settings)
+        self._publisher = Publisher("share", name, holds_key=False)
+        self._started = clock.now()
+        self._shared: set[str] = set()  # grounds
+        self._withheld: Counter[str] = Counter()
+
+    def run(self) -> None:
+        """Until SIGINT or SIGTERM."""
+        for output in self._outputs:
+            report = output.report()
+            say("share", f"IN CLEAR: {report.name} at {report.where} gives opened data to all who have its credentials")
+        with self._publisher:
+            asyncio.run(self._main())
+
+    async def _main(self) -> None:
+        stop, loop = asyncio.Event(), asyncio.get_running_loop()
+        loop.set_exception_handler(_unexpected)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+        grounds = Grounds(self._on_message, self._on_status)
+        works: list[Coroutine[Any, Any, None]] = [_kept("grounds", grounds.follow), self._tell()]
+        works += [_kept(output.report().name, output.run) for output in self._outputs]
+        tasks = [asyncio.create_task(work) for work in works]
+        await stop.wait()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _on_status(self, ground: str, status: GroundStatus | None) -> None:
+        """Whether it is shared from now on. One that is gone may come back under another order."""
+        barred = status is not None and status.classification != REGULAR and not self._settings.confidential
+        if status is None or barred:
+            self._shared.discard(ground)
+        elif len(self._shared) < GROUNDS_MAX:
+            self._shared.add(ground)
+        if barred and ground not in self._withheld:
+            say("share", f"{ground}: its order is confidential, so nothing of it is shared (confidential = true allows it)")
+            self._withheld[ground] = 0
+
+    def _on_message(self, ground: str, message: Published) -> None:
+        if ground in self._shared:
+            for output in self._outputs:
+                output.take(ground, message)
+        elif ground in self._withheld:
+            self._withheld[ground] += 1
+
+    async def _tell(self) -> None:
+        while True:
+            now = clock.now()
+            status = self._status(now)
+            self._publisher.send(status)
+            self._manager.turned(now)
+            self._manager.tell(functools.partial(share_status.in_a_line, status))
+            for _ in range(5):  # a reader that has just connected is attached soon
+                await asyncio.sleep(STATUS_EVERY_S / 5)
+                self._publisher.attach()
+
+    def _status(self, now: float) -> ShareStatus:
+        return ShareStatus(
+            name=self._name,
+            uptime_s=round(now - self._started, 1),
+            confidential=self._settings.confidential,
+            grounds=sorted(self._shared),
+            withheld=dict(self._withheld),
+            outputs=[output.report() for output in self._outputs],
+        )
+
+
+def outputs(settings: ShareConfig) -> Sequence[Output]:
+    """Those that share.toml names. ConfigError."""
+    return [RtspServer(settings.rtsp)] if settings.rtsp else []
+
+
+async def _kept(name: str, work: Any) -> None:
+    """Without end: a fault in one output is not the end of the others."""
+    while True:
+        try:
+            await work()
+        except Exception as error:  # the barrier: what came from a stream or a reader ends nothing
+            say("share", f"{name}: {type(error).__name__}: {error}; it begins again")
+        await asyncio.sleep(AGAIN_S)
+
+
+def _unexpected(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """A callback has failed: it is told, and the others go on."""
+    say("share", f"something unexpected was met and dropped: {context.get('exception') or context['message']!r}")
