@@ -94,6 +94,7 @@ class Feed:
 
     def __init__(self, address: str, users: PlainUsers | None = None) -> None:
         self.address = address
+        self._place = Path(address.removeprefix(ipc.SCHEME)) if address.startswith(ipc.SCHEME) else None
         self._users = users
         self._may: dict[SockAddr, bool] = {}  # of the connections in this tick
         self._known = True  # the connection of each message that is being read
@@ -137,7 +138,7 @@ class Feed:
 
     def _is_crowded(self) -> bool:
         self._crowded = self._crowded + 1 if _crowded() else 0
-        return self._crowded >= (CROWDED_TICKS if self.address.startswith(ipc.SCHEME) else 1)
+        return self._crowded >= (CROWDED_TICKS if self._place else 1)
 
     def _take_events(self, now: float) -> bool:
         """False if there are more than honest subscribers send.
@@ -225,12 +226,14 @@ class Feed:
 
     def close(self) -> None:
         self._context.destroy(linger=0)
+        if self._place and self.state is not State.RECONNECTING:
+            self._place.unlink(missing_ok=True)  # libzmq does not
         self.state = State.DOWN
 
     def _bind(self, now: float) -> None:
         try:
-            if self.address.startswith(ipc.SCHEME):
-                ipc.bind(self._socket, Path(self.address.removeprefix(ipc.SCHEME)))
+            if self._place:
+                ipc.bind(self._socket, self._place)
             else:
                 self._socket.bind(self.address)
             self.state = State.IDLE

@@ -30,6 +30,8 @@ class Published(NamedTuple):
 class Reader:
     """One subscriber of the feed at `address`, which need not be there yet: ZeroMQ connects again without end.
 
+    It leaves a sender of larger parts than a ground can send, for good.
+
     `socket`   for a poller; its ZMQ_FD for an event loop, which reads until `read` gives None
     `lost`     datagrams by topic that the feed published while we were connected and that did not come
     `refused`  messages of another form

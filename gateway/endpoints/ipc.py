@@ -18,7 +18,7 @@ FOR_THE_GROUP = 0o660
 
 
 def bind(socket: zmq.Socket[Any], path: Path) -> None:
-    """Listen there, instead of what is there. The group of the folder may connect if it may enter the folder.
+    """Listen there, instead of what is there. The group of the folder may connect if it may list the folder.
 
     OSError says why that is not possible.
     """
@@ -42,6 +42,6 @@ def bind(socket: zmq.Socket[Any], path: Path) -> None:
 
 def _admit_group(path: Path) -> None:
     folder = path.parent.stat()
-    if hasattr(os, "chown") and folder.st_mode & stat.S_IXGRP:
+    if hasattr(os, "chown") and folder.st_mode & stat.S_IRGRP:
         os.chown(path, -1, folder.st_gid)
         path.chmod(FOR_THE_GROUP)

@@ -36,7 +36,9 @@ class Stranger:
         self.socket.sendall(GREETING + ready())
         self.heard = b""
         while b"READY" not in self.heard:
-            self.heard += self.socket.recv(4096)
+            if not (data := self.socket.recv(4096)):
+                raise ConnectionError("it was ended before it had shaken hands")
+            self.heard += data
 
     def says(self, *messages: bytes) -> None:
         with contextlib.suppress(OSError):  # it may have been hung up on

@@ -168,6 +168,7 @@ def test_what_the_package_promises(root):
     assert {"dialout", "video"} <= set(root.run("id", "-Gn", "zegel").split())
     assert root.run("stat", "-c", "%a %U", "/var/lib/zegel") == "711 zegel\n"
     assert root.run("stat", "-c", "%a %U", RECORDINGS) == "700 zegel-recorder\n"
+    assert root.run("id", "-Gn", "zegel-view") == "zegel-view\n"
     for role in ("air", "ground"):
         assert root.run("systemd-analyze", "verify", f"zegel-{role}.service") == ""
         assert root.run("systemctl", "is-enabled", f"zegel-{role}", code=1) == "disabled\n"
@@ -329,6 +330,7 @@ def test_the_services_live_in_their_sandbox_and_come_back(root, figure):
         computer.run(*LOAD)
         computer.wait(lambda: computer.show("zegel-ground", "StatusText") == "open", "the station does not open")
         assert "ground pilot: open" in computer.run("zegel", "status")
+        _the_viewers_read_a_ground_and_no_more(computer)
         for number, result in ((signal.SIGKILL, "signal"), (signal.SIGSTOP, "watchdog")):
             for unit in ("zegel-air", "zegel-ground"):
                 before, began = computer.show(unit, "MainPID"), time.monotonic()
@@ -346,6 +348,60 @@ def test_the_services_live_in_their_sandbox_and_come_back(root, figure):
         _upgrade_in_flight(computer)
     finally:
         computer.end()
+
+
+VIEWER = """
+import os, pathlib, sys
+from gateway.report import status_socket
+from gateway.endpoints.feed_reader import subscribe
+
+(status,) = status_socket.read_all(5)
+for message in subscribe(status.feed.address, "telemetry"):
+    break
+print(status.name, message.origin.device)
+for place in ("/run/zegel", "/var/lib/zegel", "/var/lib/zegel/ground", "/etc/zegel/ground.toml", "/var/lib/zegel/op.order"):
+    try:
+        os.listdir(place) if os.path.isdir(place) else open(place).close()
+        print("reads", place)
+    except OSError:
+        pass
+view = pathlib.Path(status.feed.address.removeprefix("ipc://")).parent
+try:
+    (view / "x").touch()
+    print("writes", view)
+except OSError:
+    pass
+"""
+OTHER = """
+import socket, sys
+try:
+    socket.socket(socket.AF_UNIX).connect(sys.argv[1])
+    print("connects")
+except PermissionError:
+    print("may not")
+"""
+
+
+def _the_viewers_read_a_ground_and_no_more(computer: Booted) -> None:
+    as_viewer = (
+        "setpriv",
+        "--reuid=zegel-view",
+        "--regid=zegel-view",
+        "--clear-groups",
+        "/opt/zegel/bin/python",
+        "-c",
+        VIEWER,
+    )
+    assert computer.run(*as_viewer).split("\n")[0] == "pilot drone-7"
+    computer.run("systemctl", "start", "zegel-metrics")  # which has the same runtime folder
+    assert computer.run(*as_viewer) == "pilot drone-7\nreads /etc/zegel/ground.toml\n"
+    assert computer.run("stat", "-c", "%a %U %G", "/run/zegel/view") == "750 zegel zegel-view\n"
+    (feed,) = computer.run("find", "/run/zegel/view", "-name", "*.feed.*").split()
+    assert computer.run("stat", "-c", "%a %U %G", feed) == "660 zegel zegel-view\n"
+    for user in ("nobody", "zegel-source", "zegel-recorder"):
+        as_other = ("setpriv", f"--reuid={user}", f"--regid={user}".replace("nobody", "nogroup"), "--clear-groups")
+        assert computer.run(*as_other, "python3", "-c", OTHER, feed) == "may not\n"
+    computer.run("systemctl", "stop", "zegel-metrics")
 
 
 def _upgrade_in_flight(computer: Booted) -> None:

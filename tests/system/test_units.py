@@ -57,7 +57,20 @@ def test_both_roles_are_served_alike():
         text = (PACKAGING / f"zegel-{role}.service").read_text().replace(role, "ROLE")
         return [line for line in text.splitlines() if line and not line.startswith(("#", "Description="))]
 
-    assert [line for line in lines("air") if line != f"Wants={RECORDER}"] == lines("ground")
+    shown = ("SystemCallFilter=@chown", "SupplementaryGroups=dialout video zegel-view")
+    assert [line for line in lines("air") if line != f"Wants={RECORDER}"] == [
+        line.removesuffix(" zegel-view") for line in lines("ground") if line != shown[0]
+    ]
+    assert not {*shown} - {*lines("ground")}
+
+
+def test_no_service_takes_from_the_viewers_the_way_to_a_ground():
+    """systemd gives the folder this mode and owner whenever one of these services starts."""
+    sharing = [name for name in UNITS if ("RuntimeDirectory", "zegel") in settings(name)]
+    assert {"zegel-air.service", "zegel-ground.service", "zegel-metrics.service"} <= {*sharing}
+    for name in sharing:
+        assert {("User", "zegel"), ("Group", "zegel"), ("RuntimeDirectoryMode", "0711")} <= {*settings(name)}
+        assert ("UMask", "0077") in settings(name)
 
 
 def settings(name: str) -> list[tuple[str, str]]:

@@ -1,22 +1,30 @@
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import os
 import socket
+import subprocess
+import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import msgspec
 import pytest
 import zmq
 
 from gateway.demo.stage import free_port
+from gateway.endpoints import feed as feed_module
 from gateway.endpoints.feed import (
+    DATAGRAMS_MAX,
     DESCRIPTORS_MAX,
     EVENT_MAX,
     EVENTS_A_TICK,
+    QUEUED_MAX,
     REFUSED_MAX,
     SCHEMA,
     SUBSCRIPTIONS_MAX,
@@ -26,7 +34,7 @@ from gateway.endpoints.feed import (
     leaves_computer,
     parse_feed,
 )
-from gateway.endpoints.feed_reader import Published, subscribe
+from gateway.endpoints.feed_reader import Published, Reader, subscribe
 from gateway.endpoints.plain_users import PlainUsers
 from gateway.endpoints.socket_users import AVAILABLE
 from tests.hostile.zmtp import GREETING, Stranger, ready
@@ -132,6 +140,88 @@ def test_nothing_is_read_or_copied_while_no_program_has_subscribed(make):
     assert not feed.published
 
 
+class Counted:
+    """Datagrams that count how often they are read."""
+
+    def __init__(self, *datagrams: bytes) -> None:
+        self._datagrams, self.read = datagrams, 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        self.read += 1
+        return iter(self._datagrams)
+
+
+@pytest.fixture
+def here() -> Iterator[str]:
+    """The address of a feed in a folder, whose path is short."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield f"ipc://{folder}/feed"
+
+
+def place_of(feed: Feed) -> Path:
+    return Path(feed.address.removeprefix("ipc://"))
+
+
+@pytest.mark.parametrize("leave", ["unsubscribes", "ends"])
+def test_nothing_is_read_or_copied_any_more_once_the_last_subscriber_is_gone(make, here, leave):
+    feed = make(here)
+    with zmq.Context() as context, context.socket(zmq.SUB) as one, context.socket(zmq.SUB) as other:
+        for program, topic in ((one, "telemetry"), (other, "video.a")):
+            program.linger = 0
+            program.connect(feed.address)
+            program.subscribe(topic)
+        until(lambda: feed.tick(0.0) or (feed.wants("telemetry") and feed.wants("video.a")))
+        if leave == "ends":
+            one.close()
+        else:
+            one.unsubscribe("telemetry")
+        until(lambda: feed.tick(0.0) or not feed.wants("telemetry"))
+        copied = {topic: Counted(b"x") for topic in TOPICS}
+        for topic in TOPICS:
+            feed.publish(topic, [(HERE, copied[topic])])
+        assert {topic: each.read for topic, each in copied.items()} == {"telemetry": 0, "video.a": 1, "video.b": 0}
+        assert feed.published == {"video.a": 1}
+
+
+def test_what_a_program_says_for_others_or_twice_keeps_and_ends_no_subscription(make, here):
+    feed = make(here)
+    feed.tick(0.0)
+    stranger = Stranger(place_of(feed))
+    with zmq.Context() as context, context.socket(zmq.SUB) as honest:
+        honest.linger = 0
+        honest.connect(feed.address)
+        honest.subscribe("telemetry")
+        until(lambda: feed.tick(0.0) or feed.wants("telemetry"))
+        stranger.says(*[b"\1video.a"] * 3, *[b"\0telemetry"] * 3)
+        until(lambda: feed.tick(0.0) or feed.wants("video.a"))
+        assert feed.subscriptions["telemetry"] == 0
+        assert hears(feed, honest)
+        stranger.close()
+        until(lambda: feed.tick(0.0) or not feed.wants("video.a"))
+        assert feed.subscriptions["video.a"] > 0, "libzmq tells of one end"
+        assert hears(feed, honest)
+
+
+def test_a_feed_in_a_folder_is_gone_with_the_ground(make, here):
+    feed = make(here)
+    feed.tick(0.0)
+    assert place_of(feed).is_socket()
+    feed.close()
+    assert not place_of(feed).exists()
+
+
+def test_many_datagrams_of_one_origin_are_several_messages(make, here):
+    feed = make(here)
+    program = Program(feed.address, count=3)
+    until(lambda: feed.tick(0.0) or feed.wants("video.b"))
+    datagrams = [bytes([number]) for number in range(2 * DATAGRAMS_MAX + 1)]
+    feed.publish("video.b", [(HERE, datagrams)])
+    got = program.wait()
+    assert [len(each.datagrams) for each in got] == [DATAGRAMS_MAX, DATAGRAMS_MAX, 1]
+    assert [each.origin.number for each in got] == [0, DATAGRAMS_MAX, 2 * DATAGRAMS_MAX]
+    assert [datagram for each in got for datagram in each.datagrams] == datagrams
+
+
 def test_a_busy_port_is_tried_again(make):
     with socket.socket() as other:
         other.bind((HOST, 0))
@@ -143,19 +233,46 @@ def test_a_busy_port_is_tried_again(make):
     until(lambda: feed.tick(2.0) or feed.state == "idle")
 
 
-def test_a_subscriber_that_does_not_read_delays_no_other(make):
-    feed = make(f"tcp://{HOST}:{free_port(socket.SOCK_STREAM)}")
+@pytest.mark.parametrize("where", ["TCP", "here"])
+def test_a_subscriber_that_does_not_read_delays_no_other_and_is_counted(make, here, where):
+    feed = make(here if where == "here" else f"tcp://{HOST}:{free_port(socket.SOCK_STREAM)}")
     feed.tick(0.0)
-    listening = subscribe(feed.address, "video.a")
-    thread = threading.Thread(target=next, args=(listening,), daemon=True)
-    thread.start()
-    until(lambda: feed.tick(0.0) or feed.subscriptions["video.a"] == 1)
-    for _ in range(100):
-        feed.publish("video.a", [(ELSEWHERE, [bytes(1400)] * 1000)])  # it reads one, and then no more
-    assert feed.published["video.a"] == 100_000
-    thread.join(10)
-    listening.close()
-    assert set(feed.subscriptions) <= set(TOPICS)
+    with zmq.Context() as context, contextlib.ExitStack() as ends:
+        readers = [Reader(context, feed.address, ["video.a"]) for _ in range(2)]
+        for reader in readers:
+            ends.callback(reader.close)
+        until(lambda: feed.tick(0.0) or feed.subscriptions["video.a"] == 2)
+        stalls, reads = readers
+        sent, before = 4 * QUEUED_MAX, resident()
+        for number in range(sent):
+            feed.publish("video.a", [(ELSEWHERE, [bytes(1400)] * DATAGRAMS_MAX)])
+            assert reads.socket.poll(1000 * WITHIN_S)
+            assert reads.read()
+            assert number < QUEUED_MAX or not feed.behind or resident() - before < 4 * QUEUED_MAX * DATAGRAMS_MAX * 1400
+        assert reads.lost.total() == 0
+        assert feed.published["video.a"] == sent * DATAGRAMS_MAX
+        assert feed.behind == 1, "it was full once, and is not read"
+        got = [message for _ in range(sent) if (message := stalls.read())]
+        assert len(got) < sent
+        until(lambda: feed.publish("video.a", [(ELSEWHERE, [b"last"])]) or next_of(stalls).datagrams == [b"last"])
+        missing = feed.published["video.a"] - stalls.lost["video.a"]
+        assert 0 < missing < feed.published["video.a"], "the gap is known to the one that it has"
+
+
+def next_of(reader: Reader) -> Published:
+    found: list[Published] = []
+
+    def read() -> bool:
+        found.extend(filter(None, [reader.read()]))
+        return bool(found)
+
+    until(read)
+    return found[0]
+
+
+def resident() -> int:
+    """Bytes of this process."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") if AVAILABLE else 0
 
 
 # --- strangers ---
@@ -175,6 +292,61 @@ def test_connections_without_end_leave_the_ground_its_descriptors(make):
     until(lambda: feed.tick(next(clock)) or feed.state == "idle")
 
 
+def test_a_thousand_programs_that_never_read_cost_a_ground_neither_descriptors_nor_memory(make, here):
+    feed, clock = make(here), itertools.count(1)
+    feed.tick(0.0)
+    before, memory = lowest_free_descriptor(), resident()
+    code = (
+        "import socket, sys\nfrom pathlib import Path\nfrom tests.hostile.zmtp import Stranger\nmade = []\n"
+        "for _ in range(1000):\n"
+        "    try: made.append(Stranger(Path(sys.argv[1]))); made[-1].says(b'\\1')\n"
+        "    except OSError: pass\n"
+        "print(flush=True)\nsys.stdin.read()"
+    )
+    words = [sys.executable, "-c", code, str(place_of(feed))]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as crowd:
+        assert crowd.stdout
+        ready = threading.Thread(target=crowd.stdout.readline)
+        ready.start()
+        most = 0
+
+        def published() -> bool:
+            nonlocal most
+            feed.tick(next(clock) / 10)
+            for _ in range(20):
+                feed.publish("video.a", [(HERE, [bytes(1400)] * DATAGRAMS_MAX)])
+            most = max(most, lowest_free_descriptor())
+            return not ready.is_alive()
+
+        until(published)
+        assert "flooded with connections" in feed.last_error
+        assert most < 1100, "they are counted ten times a second"
+        assert resident() - memory < 200 << 20
+        crowd.kill()
+    until(lambda: lowest_free_descriptor() <= before + 2)
+    until(lambda: feed.tick(next(clock)) or feed.state == "idle")
+    program = Program(feed.address, "telemetry", count=1)
+    until(lambda: feed.tick(next(clock)) or feed.wants("telemetry"))
+    feed.publish("telemetry", [(HERE, [b"t"])])
+    assert [each.datagrams for each in program.wait()] == [[b"t"]]
+
+
+def test_programs_at_a_port_crowd_out_those_in_the_folder_only_if_they_come_again_at_once(make, here, monkeypatch):
+    in_folder, at_port = make(here), make(f"tcp://{HOST}:{free_port(socket.SOCK_STREAM)}")
+    crowded = True
+    monkeypatch.setattr(feed_module, "_crowded", lambda: crowded)
+    for feed in (at_port, in_folder):
+        feed.tick(0.0)
+    assert (at_port.state, in_folder.state) == ("reconnecting", "idle")
+    crowded = False
+    in_folder.tick(0.1)
+    crowded = True
+    in_folder.tick(0.2)
+    assert in_folder.state == "idle"
+    in_folder.tick(0.3)
+    assert in_folder.state == "reconnecting"
+
+
 def test_so_do_those_that_took_the_last_one(make):
     feed = make(f"tcp://{HOST}:{free_port(socket.SOCK_STREAM)}")
     feed.tick(0.0)
@@ -188,20 +360,24 @@ def lowest_free_descriptor() -> int:
         return made.fileno()
 
 
-@pytest.fixture
-def scene(make) -> Iterator[tuple[Feed, zmq.Socket, Stranger]]:
+@pytest.fixture(params=["TCP", "here"])
+def scene(request, make, here) -> Iterator[tuple[Feed, zmq.Socket, Stranger]]:
     """A feed, an honest subscriber of telemetry that is known to it, and a stranger."""
-    feed = make(f"tcp://{HOST}:{free_port(socket.SOCK_STREAM)}")
+    feed = make(here if request.param == "here" else f"tcp://{HOST}:{free_port(socket.SOCK_STREAM)}")
     feed.tick(0.0)
     context = zmq.Context()
     honest = context.socket(zmq.SUB)
     honest.connect(feed.address)
     honest.subscribe("telemetry")
     until(lambda: feed.tick(0.0) or feed.subscriptions["telemetry"] == 1)
-    stranger = Stranger((HOST, int(feed.address.rpartition(":")[2])))
+    stranger = Stranger(where(feed))
     yield feed, honest, stranger
     stranger.close()
     context.destroy(linger=0)
+
+
+def where(feed: Feed) -> Path | tuple[str, int]:
+    return place_of(feed) if feed.address.startswith("ipc:") else (HOST, int(feed.address.rpartition(":")[2]))
 
 
 def hears(feed: Feed, honest: zmq.Socket) -> bool:
@@ -262,7 +438,8 @@ def test_a_program_that_sends_too_much_at_once_is_disconnected(scene):
 )
 def test_a_program_that_speaks_no_zeromq_is_disconnected(scene, rubbish):
     feed, honest, _ = scene
-    with socket.create_connection((HOST, int(feed.address.rpartition(":")[2]))) as made:
+    with socket.socket(socket.AF_UNIX if isinstance(where(feed), Path) else socket.AF_INET) as made:
+        made.connect(str(place) if isinstance(place := where(feed), Path) else place)
         made.sendall(rubbish)
         until(lambda: feed.tick(0.0) or hears(feed, honest))
 
