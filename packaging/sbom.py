@@ -22,6 +22,7 @@ from typing import Any
 from zipfile import ZipFile
 
 Component = dict[str, Any]
+BILL = re.compile(r"(\.dist-info/sboms/.+|/vendor/.+\.cdx)\.json$")  # PEP 770; and beside what we carry ourselves
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_DNS, "cyclonedx.org")
 SPDX = {"MIT", "BSD-3-Clause", "BSD-2-Clause", "Apache-2.0"}  # what old metadata spells as SPDX does, too
 
@@ -36,7 +37,7 @@ class Wheel:
             self.libraries = [
                 _file(Path(name).name, archive.read(name)) for name in names if re.search(r"\.libs/[^/]+\.so[^/]*$", name)
             ]
-            bills = [json.loads(archive.read(name)) for name in names if re.search(r"\.dist-info/sboms/.+\.json$", name)]
+            bills = [json.loads(archive.read(name)) for name in names if BILL.search(name)]
         self.parts = [part for bill in bills for part in bill.get("components", ())]
 
     @property

@@ -75,6 +75,17 @@ def test_it_is_cyclonedx_and_names_each_wheel_and_what_it_carries(wheels):
     assert {"ref": "pkg:pypi/zegel@0.1.0", "dependsOn": ["pkg:pypi/fancy-lib@2.1"]} in made["dependencies"]
 
 
+def test_what_we_carry_of_other_projects_is_named(tmp_path):
+    pages = ROOT / "gateway/console/pages/vendor"
+    carried = {str(path.relative_to(ROOT)): path.read_bytes() for path in pages.rglob("*.*")}
+    make_wheel(tmp_path, "zegel", "0.1.0", "py3-none-any", files=carried)
+    text = bill(tmp_path)
+    assert faults(text) is None
+    (wheel,) = json.loads(text)["metadata"]["component"]["components"]
+    leaflet = {"type": "library", "name": "leaflet", "version": "1.9.4", "purl": "pkg:npm/leaflet@1.9.4"}
+    assert wheel["components"] == [leaflet]
+
+
 def test_the_same_wheels_make_the_same_bytes_and_others_another_number(wheels):
     first = bill(wheels)
     assert bill(wheels) == first
