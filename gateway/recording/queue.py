@@ -53,7 +53,7 @@ class Queue:
 
     def put(self, message: bytes, now: float) -> bool:
         """Never waits. A data message that finds no room is lost, and counted; False if a structure finds none."""
-        is_data = message[:1] == bytes([handover.DATA])
+        is_data = message[0] == handover.DATA
         size = len(message) + OVERHEAD
         with self._changed:
             total = self._bytes + self._kept + size

@@ -111,7 +111,7 @@ class Sealing:
             elif isinstance(entry, Ended):
                 recorder.end(CloseReason.GONE, received)
                 recorder.abandon()
-            elif entry[:1] == bytes([handover.DATA]):
+            elif entry[0] == handover.DATA:
                 recorder.put(memoryview(entry), received)
             else:
                 recorder.take(handover.from_air(entry), received)
