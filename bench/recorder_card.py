@@ -69,17 +69,15 @@ def by_segment(scene: Scene, form: Form, progress: Progress) -> dict[int, Writte
     for number, segment_s in enumerate(form.segments_s):
         progress(number, len(form.segments_s) + 1, f"the card, segments of {segment_s} s")
         card = Ext4Card(scene)
+        before = card.device()
         feed = _feed(scene, card, segment_s)
-        feed.fly(MBIT, SETTLE_S)
-        feed.fly(MBIT, segment_s - (clock.now() - feed.session.began) % segment_s)  # a cut is due
-        before, data = card.device(), feed.written
         feed.fly(MBIT, max(form.seconds, 2 * segment_s))
         feed.end()
         after = card.device()
         sizes = [file.length for cut in feed.leaves() if isinstance(cut, Cut) for file in cut.files]
         feed.close()
         found[segment_s] = Written(
-            feed.written - data, after.written - before.written, after.flushes - before.flushes, sizes[1:-1] or sizes
+            feed.written, after.written - before.written, after.flushes - before.flushes, sizes[1:-1] or sizes
         )
     return found
 
@@ -141,7 +139,7 @@ def table(found: dict[int, Written]) -> Table:
         more = (each.device - each.data) / segments / 1024
         rows.append((segment_s, size / 1e6, each.times, each.flushes / segments, more))
     notes = (
-        f"video of {MBIT:g} Mbit/s, one recording; data: its records. ext4 with its defaults on a loop device",
+        f"video of {MBIT:g} Mbit/s, a whole session; data: its records. ext4 with its defaults on a loop device",
         "a smaller segment_s loses less in a power cut, and asks more of the card",
     )
     return Table("Length of segments, and what reaches the card", COLUMNS, tuple(rows), notes)

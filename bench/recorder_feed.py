@@ -20,6 +20,7 @@ from bench.recorded_session import RecordedSession, data, in_a_message, records
 from bench.workspace import Scene
 from bench.zegel_pair import ZEGEL
 from gateway import clock
+from gateway.air.recorder_link import BUFFER
 from gateway.recording import handover, leaf, paths
 from gateway.recording.handover import Close, FromAir, Sign, State
 from gateway.recording.leaf import Leaf
@@ -27,7 +28,6 @@ from gateway.recording.reason import CloseReason
 from gateway.recording.stage import HAND_OVER_EVERY_S
 
 AHEAD = 4 << 20  # bytes that the recorder has and has not written: two seconds of 16 Mbit/s
-PAUSE_S = 0.002
 WITHIN_S = 30.0
 
 
@@ -43,6 +43,7 @@ class RecorderFeed:
         config = scene.folder / f"recorder-{next(self._numbers)}.toml"
         config.write_text(f'[record]\nfolder = "{card}"\nkeep_free_mib = 0\n')
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
         scene.undo.callback(self._socket.close)
         with theirs:
             words = (*ZEGEL, "recorder", "--config", str(config), "--fd", str(theirs.fileno()))
@@ -69,7 +70,7 @@ class RecorderFeed:
             with contextlib.suppress(BlockingIOError):  # the socket is full
                 while self.written - offset - self._wrote() < AHEAD:
                     self.put(message, socket.MSG_DONTWAIT)
-            self._look(PAUSE_S)
+            self._look(HAND_OVER_EVERY_S)
 
     def _wrote(self) -> int:
         """Bytes of its files. What the system counts of a process that holds keys is for root alone."""

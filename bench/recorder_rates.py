@@ -19,6 +19,7 @@ from bench import load, openssl
 from bench.archivers import ARCHIVERS, Archiver
 from bench.clock import cpu_of
 from bench.compiler import Absent
+from bench.least_recorder import LeastRecorder
 from bench.recorded_session import RecordedSession, in_a_message, records
 from bench.recorder_feed import RecorderFeed
 from bench.result import Cell, Progress, Table
@@ -31,6 +32,7 @@ MEMORY = Path("/dev/shm")  # noqa: S108 - a tmpfs, where there is one: no disk i
 SPEED_SIZE = 16_384  # bytes: a chunk
 MB = 1e6
 SEALS, OPENS, READS = "recorder, socket to tmpfs", "opening, and SHA-256", "records of it, for programs"
+LEAST = "the least: one thread in C that receives, seals, hashes and writes"
 
 
 class Form(NamedTuple):
@@ -46,13 +48,15 @@ FULL_FORM, QUICK_FORM = Form(5, 256 << 20, 2), Form(2, 64 << 20, 1)
 
 @dataclass
 class Rates:
-    """Megabytes for each CPU second, by round. `seals`, `opens`: of the recorder, and of each archiver by name."""
+    """Megabytes for each CPU second, by round. `seals`, `opens`: of the recorder, and of each archiver by name; `least`: of
+    bench/c/least_recorder.c, none if it cannot be compiled."""
 
     cipher: list[float] = field(default_factory=list)
     hash: list[float] = field(default_factory=list)
     seals: dict[str, list[float]] = field(default_factory=dict)
     opens: dict[str, list[float]] = field(default_factory=dict)
     reads: list[float] = field(default_factory=list)
+    least: list[float] = field(default_factory=list)
 
     @property
     def limit(self) -> float:
@@ -81,8 +85,9 @@ def folder(scene: Scene, size: int) -> Path:
 
 
 def measure(scene: Scene, form: Form, progress: Progress) -> tuple[Rates, list[str]]:
-    """In each round: both limits, a recording, its opening, each archiver. And a note for each that is not installed."""
+    """In each round: both limits, a recording, its opening, the least, each archiver. And a note for what is missing."""
     archivers, skipped = _installed(scene)
+    least = _least(skipped)
     rates, place = Rates(), folder(scene, 4 * form.size)
     source = place / "records"
     source.write_bytes(b"".join(_records(form.size)))
@@ -91,6 +96,9 @@ def measure(scene: Scene, form: Form, progress: Progress) -> tuple[Rates, list[s
         rates.cipher.append(_speed(openssl.CIPHER, form.speed_s))
         rates.hash.append(_speed(openssl.HASH, form.speed_s))
         _record(scene, place / f"{turn}", form.size, rates)
+        if least:
+            rates.least.append(form.size / MB / least.run(place / "least", form.size))
+            (place / "least").unlink()
         for archiver in archivers:
             took, size = archiver.run(source), source.stat().st_size / MB
             rates.seals.setdefault(archiver.name, []).append(size / took.seals)
@@ -108,6 +116,14 @@ def _installed(scene: Scene) -> tuple[list[Archiver], list[str]]:
         else:
             found.append(archiver)
     return found, skipped
+
+
+def _least(skipped: list[str]) -> LeastRecorder | None:
+    try:
+        return LeastRecorder()
+    except Absent as error:
+        skipped.append(f"{LEAST}, is left out: {error}; {error.hint}")
+    return None
 
 
 def _records(size: int) -> Iterator[bytes]:
@@ -162,6 +178,9 @@ def table(rates: Rates) -> Table:
         ("openssl speed sha256 (S)", statistics.median(rates.hash), None, None),
         ("R = 1/(1/G + 1/S)", limit, 1.0, None),
     ]
+    if rates.least:
+        ours = statistics.median(mine / other for mine, other in zip(rates.seals[SEALS], rates.least, strict=True))
+        rows.append((LEAST, statistics.median(rates.least), rates.of_limit(rates.least), ours))
     for what, figures in (("seals", rates.seals), ("opens", rates.opens)):
         times = {SEALS: None, **rates.of_archivers(figures)}
         for name, each in figures.items():

@@ -9,14 +9,16 @@ import pytest
 from bench import last_minute, recorded_flight, recorder_card, recorder_rates
 from bench.archivers import ARCHIVERS
 from bench.compiler import Absent
-from bench.load import Load
+from bench.least_recorder import LeastRecorder
+from bench.load import VIDEO_SIZE, Load
 from bench.measures.latency import Mix
-from bench.recorded_session import RecordedSession
+from bench.recorded_session import RecordedSession, data, in_a_message, records
 from bench.recorder_feed import RecorderFeed
 from bench.recorder_in_memory import RecorderInMemory
 from bench.workspace import scene
 from gateway import clock
 from gateway.recording import opened
+from gateway.recording.cobblestone import CHUNK_SIZE, TAG_SIZE
 from gateway.recording.group import Group
 
 pytestmark = pytest.mark.alone
@@ -49,13 +51,26 @@ def test_what_is_poured_into_a_recorder_is_on_its_card(here, tmp_path):
 
 def test_every_program_that_is_here_has_a_rate_in_each_round(here):
     rates, skipped = recorder_rates.measure(here, recorder_rates.Form(2, 2 * MIB, 1), silent)
-    assert len(rates.seals) == len(rates.opens) == 1 + len(ARCHIVERS) - len(skipped)
+    assert len(rates.seals) + bool(rates.least) == 2 + len(ARCHIVERS) - len(skipped)
+    assert len(rates.opens) == len(rates.seals)
     for figures in (*rates.seals.values(), *rates.opens.values(), rates.reads, rates.cipher, rates.hash):
         assert len(figures) == 2
         assert min(figures) > 0
     table = recorder_rates.table(rates)
     assert rates.limit < min(statistics.median(rates.cipher), statistics.median(rates.hash))
     assert "R = 1/(1/G + 1/S)" in table.column("what")
+
+
+def test_the_least_recorder_seals_all_that_it_gets(tmp_path):
+    """Chunks as long as those of a recording, each with its tag; the last one is shorter."""
+    try:
+        least = LeastRecorder()
+    except Absent as error:
+        pytest.skip(f"{error}: {error.hint}")
+    assert least.run(file := tmp_path / "sealed", MIB) > 0
+    message = len(data(records([bytes(VIDEO_SIZE)] * in_a_message(VIDEO_SIZE), 0)))
+    plain = -(-MIB // message) * message
+    assert file.stat().st_size == plain + (plain // CHUNK_SIZE + 1) * TAG_SIZE
 
 
 def test_a_flight_with_a_recorder_loses_nothing(here, tmp_path):
