@@ -12,13 +12,13 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 
 from bench import machine, record, show, suite, verdict
 from bench.lines import Lines
-from bench.measures import pi, report, tune
+from bench.measures import pi, report, share, tune
 from bench.result import Options, Result
 from bench.suite import Measurement
 from keys.commands import account
 
 BAR = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-COMMANDS: dict[str, Measurement] = {**suite.ALL, "pi": pi, "report": report, "tune": tune}
+COMMANDS: dict[str, Measurement] = {**suite.ALL, "pi": pi, "report": report, "share": share, "tune": tune}
 
 
 def command(parser: argparse.ArgumentParser) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
+from socket import SOCK_STREAM
 
 from gateway.demo.stage import HOST, free_port
 from gateway.endpoints.feed import VIDEO, Origin
@@ -24,8 +25,14 @@ def published(datagrams: Sequence[bytes], lane: str = "a", device: str = DEVICE,
 
 
 def settings(**more: object) -> Rtsp:
-    port = free_port()
-    return Rtsp(address=f"{HOST}:{port}", user=USER, password=PASSWORD, udp_port=free_port() & ~1, **more)
+    return Rtsp(address=f"{HOST}:{free_port(SOCK_STREAM)}", user=USER, password=PASSWORD, udp_port=even_port(), **more)
+
+
+def even_port() -> int:
+    """And the next one, by UDP."""
+    while (first := free_port()) % 2 or free_port() != first + 1:
+        pass
+    return first
 
 
 @contextlib.asynccontextmanager

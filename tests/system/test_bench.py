@@ -8,9 +8,10 @@ import pytest
 
 from bench import drone, idle
 from bench.load import Load, Ways
-from bench.measures import latency
+from bench.measures import latency, share
 from bench.measures.latency import Mix
 from bench.relay import free_ports
+from bench.result import Options
 from bench.workspace import scene
 from bench.zegel_pair import PYTHON, C, ZegelPair, both
 from gateway.report.status_socket import read_all
@@ -57,6 +58,14 @@ def test_what_a_drone_sends_is_carried_in_pictures_and_evenly_spaced_by_both_dat
         for ((flown,),) in flights.values():
             assert flown.lost == 0
             assert all(figure > 0 for figure in flown[:-1])
+
+
+def test_readers_of_a_share_get_every_packet(monkeypatch):
+    monkeypatch.setattr(share, "READERS", (1, 8))
+    monkeypatch.setattr(share, "QUICK_S", 0.5)
+    result = share.measure(Options(quick=True), lambda *_: None)
+    assert result.tables[0].column("missing packets") == [0, 0]
+    assert all(figure > 0 for figure in result.tables[0].column("reader p50 (ms)"))
 
 
 def in_c(pids: Iterable[int]) -> list[bool]:

@@ -12,6 +12,7 @@ from gateway.demo.clip import Camera
 from gateway.demo.stage import HOST, Program, free_port
 from gateway.video import rtp
 from tests.rtsp_client import PASSWORD, TCP, USER, Client, Received
+from tests.rtsp_stage import even_port
 from tests.system.house import Flight, zegel
 
 ON_AGAIN_WITHIN_S = 20.0
@@ -69,7 +70,7 @@ class Shared:
         self.flight, self.port = flight, free_port(socket.SOCK_STREAM)
         self.camera = Camera((HOST, flight.camera_port))
         path = flight.house.folder / "share.toml"
-        login = f'user = "{USER}"\npassword = "{PASSWORD}"\nudp_port = {free_port() & ~1}\n'
+        login = f'user = "{USER}"\npassword = "{PASSWORD}"\nudp_port = {even_port()}\n'
         path.write_text(f'{more}\n[rtsp]\naddress = "{HOST}:{self.port}"\n{login}')
         path.chmod(0o600)
         self.program = Program(("share", "--config", str(path)), flight.house.folder, "share")

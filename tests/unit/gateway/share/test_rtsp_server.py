@@ -314,6 +314,20 @@ def test_with_a_certificate_all_of_it_is_in_tls(certificate):
     run(test())
 
 
+def test_a_udp_port_that_is_taken_is_named():
+    async def test() -> None:
+        chosen = settings()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+            other.bind((HOST, chosen.udp_port))
+            server = rtsp_server.RtspServer(chosen)
+            task = asyncio.create_task(server.run())
+            await until(lambda: server.report().last_error)
+            assert server.report().last_error == f"UDP port {chosen.udp_port}: Address already in use"
+            task.cancel()
+
+    run(test())
+
+
 def test_a_pause_ends_the_packets_and_play_begins_with_a_key_picture():
     async def test() -> None:
         async with serving() as server:
