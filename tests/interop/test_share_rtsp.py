@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from gateway.share.rtsp_server import RtspServer
+from gateway.share.rtsp_session import Refusal
 from gateway.video.annexb import Splitter
 from gateway.video.nal import KINDS, AccessUnit, Codec, kind
 from gateway.video.packetiser import Packetiser
@@ -29,7 +30,7 @@ from tests.rtsp_stage import DEVICE, published, serving
 pytestmark = pytest.mark.peers
 
 FPS = 30
-SECONDS = 5
+SECONDS, MINUTE = 5, 60
 LANES = "ab"
 GST_FORM = {
     "h264": "rtph264depay ! video/x-h264,stream-format=byte-stream,alignment=nal",
@@ -162,3 +163,30 @@ def test_what_a_reader_writes_is_what_entered(reader, form, transport, tmp_path)
     if reader is gstreamer and not WITH_GST:
         pytest.skip("needs gst-launch-1.0: apt install gstreamer1.0-tools gstreamer1.0-plugins-good")
     asyncio.run(read(reader, transport, {"a": form, "b": "h264"}, tmp_path, SECONDS))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("transport", ["tcp", "udp"])
+@pytest.mark.parametrize("reader", [words for _, words in READERS], ids=[name for name, _ in READERS])
+def test_for_a_minute(reader, transport, tmp_path):
+    needs("h265")
+    if reader is gstreamer and not WITH_GST:
+        pytest.skip("needs gst-launch-1.0: apt install gstreamer1.0-tools gstreamer1.0-plugins-good")
+    asyncio.run(read(reader, transport, {"a": "h264", "b": "h265"}, tmp_path, MINUTE))
+
+
+def test_ffmpeg_with_a_wrong_password_gets_nothing(tmp_path):
+    needs("h264")
+
+    async def test() -> None:
+        async with serving() as server:
+            flight = Flight(server, {"a": "h264"})
+            await flight.until(lambda: server.report().streams != [], 5)
+            words = ffmpeg(f"{server._settings.url()}{DEVICE.replace(' ', '%20')}/a", "h264", "tcp", tmp_path / "out")
+            wrong = [word.replace(PASSWORD.replace(" ", "%20"), "incorrect-horse") for word in words]
+            with subprocess.Popen(wrong, stderr=subprocess.PIPE) as process:
+                assert await flight.until(lambda: process.poll() is not None, 20)
+                assert b"401" in process.communicate()[1]
+            assert server.report().refused == {Refusal.LOGIN: 1}
+
+    asyncio.run(test())
