@@ -113,7 +113,7 @@ function show() {
 }
 
 function showWarnings(world) {
-  const said = state.grounds.flatMap((one) => [one.wrong, ...(one.alarms ?? [])]).filter(Boolean);
+  const said = [...new Set(state.grounds.flatMap((one) => [one.wrong, ...(one.alarms ?? [])]))].filter(Boolean);
   const alarms = world.gone ? [`The console is gone: ${world.gone}. What you see is old.`] : said;
   put(by('warning'), alarms.join('  ·  ') || 'no alarms');
   mark(by('warning'), 'some', alarms.length > 0);

@@ -36,6 +36,7 @@ export function veil(aircraft, stream, player, pictureAge, world) {
   if (wrong) return { ...wrong, age: pictureAge };
   if (!aircraft) return { word: 'NO AIRCRAFT', detail: 'none is heard by a ground of this computer', age: null };
   if (!stream) return { word: 'NO VIDEO', detail: 'no picture has come on this lane', age: null };
+  if (stream.unrecognised) return { word: 'NOT KNOWN', detail: 'what comes is neither H.264 nor H.265 in RTP, nor MPEG-TS', age: null };
   const cannot = undecodable(stream, player);
   if (cannot) return { ...cannot, age: null };
   if (pictureAge === null) return { word: 'WAITING', detail: 'for a key picture', age: null };

@@ -7,7 +7,7 @@ import { age, clock, countdown, roundAge } from './words.js';
 const ENDS_SOON_S = 600;
 const DAY_S = 86400;
 
-/** {level, word, detail} of the seal. Levels: good, warn, bad, none. Pure. */
+/** {level, word, detail} of the seal. Levels: good, warn (sealed, and not to be relied on), bad, lost, none. Pure. */
 export function sealWords(aircraft, ground, world) {
   const wrong = trouble(aircraft, world);
   if (wrong && aircraft) return { level: 'lost', word: wrong.word, detail: lastKnown(aircraft, wrong) };
@@ -16,7 +16,8 @@ export function sealWords(aircraft, ground, world) {
   if (!aircraft.sealed) {
     return { level: 'bad', word: 'NOT SEALED', detail: aircraft.seal?.text || ground?.wrong || 'no key of this session is here' };
   }
-  return { level: fromAircraft(aircraft) ? 'good' : 'warn', word: 'SEALED', detail: since(aircraft, world) };
+  const doubts = (aircraft.seal?.text ?? '').split('; ').slice(1); // after what is sealed, and from where
+  return { level: doubts.length ? 'warn' : 'good', word: 'SEALED', detail: [since(aircraft, world), ...doubts].filter(Boolean).join('; ') };
 }
 
 function since(aircraft, world) {
@@ -29,17 +30,14 @@ function since(aircraft, world) {
 
 function lastKnown(aircraft, wrong) {
   const ago = wrong.age === null ? '' : `, last heard ${age(wrong.age)} ago`;
-  return `${wrong.detail}${ago}; it was ${aircraft.sealed ? 'sealed' : 'not sealed'} then`;
-}
-
-function fromAircraft(aircraft) {
-  return aircraft.seal_begins !== 'controller';
+  return `${wrong.detail}${ago}${aircraft.sealed ? '; it was sealed then' : ''}`;
 }
 
 /** {word, detail} of where the seal begins. Pure. */
 export function beginsWords(aircraft) {
   if (!aircraft) return { word: '–', detail: '' };
-  if (fromAircraft(aircraft)) return { word: 'in the aircraft', detail: 'only stations of this order open it' };
+  if (!aircraft.seal_begins) return { word: 'not known', detail: 'the aircraft has not said it yet' };
+  if (aircraft.seal_begins === 'aircraft') return { word: 'in the aircraft', detail: 'only stations of this order open it' };
   const vendors = aircraft.vendors?.length ? aircraft.vendors.join(', ') : 'the vendor of this aircraft';
   return { word: 'at the controller', detail: `${vendors} holds the picture before the seal` };
 }
@@ -65,7 +63,7 @@ export function showSeal(aircraft, ground, world) {
   put(by('seal-word'), seal.word);
   put(by('seal-detail'), seal.detail);
   const begins = beginsWords(aircraft);
-  mark(by('begins'), 'level', aircraft && !fromAircraft(aircraft) ? 'warn' : 'good');
+  mark(by('begins'), 'level', aircraft?.seal_begins === 'controller' ? 'warn' : 'good');
   put(by('begins-word'), begins.word);
   put(by('begins-detail'), begins.detail);
   put(by('operation-name'), ground?.operation || '–');
