@@ -35,6 +35,7 @@ from gateway.endpoints import Endpoint, open_endpoint, open_link
 from gateway.ground import session_report
 from gateway.ground.aircraft_watch import AircraftWatch
 from gateway.ground.boots import Boots
+from gateway.ground.bundle_gaps import BundleGaps
 from gateway.ground.link_record import link_record
 from gateway.ground.named_start import named_start
 from gateway.ground.notices import Notices
@@ -93,7 +94,7 @@ class Ground:
         me = StationIdentity(station.index_in(order.content), station.profile, station.seed)
         self.listener = Listener(order, me, {}, named_start(settings, order))
         self.opener = Opener(self.listener, self.barrier)
-        self.paths, self.frames = Paths(len(settings.link)), FrameCounts()
+        self.paths, self.frames, self._gaps = Paths(len(settings.link)), FrameCounts(), BundleGaps()
         self.reorder = Reorder(self.paths.several)
         buffer = settings.buffer_kib << 10
         self.links = [open_link(config.endpoint(text), buffer, proved=True) for text in settings.link]
@@ -263,7 +264,7 @@ class Ground:
         with self.barrier:
             if any(map(addresses.is_stream, frames)):
                 frames = [addresses.at_station(frame, self._video_ports) for frame in frames]
-            self.frames.count(frames)
+            self.frames.count(frames, after_gap=self._gaps.found(bundles))
             self.publication.telemetry(bundles)
         for plain in self._plain.refill(frames):
             for gcs in self.gcs:

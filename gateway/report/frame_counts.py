@@ -20,6 +20,8 @@ class Row:
     frames: int
     lost: int
     last_seq: int
+    lost_aboard: int = 0
+    after_gap: bool = False  # a datagram was missing before its next frame, which may have had frames of it
 
 
 class FrameCounts:
@@ -28,7 +30,11 @@ class FrameCounts:
     def __init__(self) -> None:
         self.rows: dict[tuple[int, int], Row] = {}  # by (system id, component id)
 
-    def count(self, frames: Iterable[bytes | memoryview]) -> None:
+    def count(self, frames: Iterable[bytes | memoryview], *, after_gap: bool = False) -> None:
+        """`after_gap`: a datagram that was sealed before these is missing."""
+        if after_gap:
+            for known in self.rows.values():
+                known.after_gap = True
         for frame in frames:
             sysid, compid, seq = mavlink.key(frame)
             row = self.rows.get((sysid, compid))
@@ -40,8 +46,11 @@ class FrameCounts:
             row.frames += 1
             if gap < REORDER_MAX:
                 row.lost += gap
-                row.last_seq = seq
+                row.lost_aboard += 0 if row.after_gap else gap
+                row.last_seq, row.after_gap = seq, False
 
     def status(self) -> dict[str, ComponentStatus]:
         """By "system/component"."""
-        return {f"{s}/{c}": ComponentStatus(row.frames, row.lost) for (s, c), row in sorted(self.rows.items())}
+        return {
+            f"{s}/{c}": ComponentStatus(row.frames, row.lost, row.lost_aboard) for (s, c), row in sorted(self.rows.items())
+        }

@@ -158,6 +158,7 @@ class ComponentStatus(msgspec.Struct, frozen=True):
 
     frames: int
     rx_lost_est: int
+    lost_aboard: int = 0  # of these, before the aircraft sealed the frames around them; what a radio lost is not in it
 
 
 class StationCommands(msgspec.Struct, frozen=True):

@@ -100,6 +100,10 @@ class PictureStream:
         """Datagrams come, and are neither RTP with H.264 or H.265, nor MPEG-TS."""
         return self._form is None and self._idle >= FORM_KNOWN_AFTER
 
+    @property
+    def is_transport_stream(self) -> bool:
+        return self._form is not None and self._form.content is Content.MPEG_TS
+
     def begin_anew(self) -> None:
         """Another session of the aircraft: no picture refers to one of before. The form is most likely the same."""
         if self._form is not None:
@@ -160,15 +164,22 @@ class PictureStream:
         damage = self._reader.damage
         cut, missing = sum(damage[one] for one in _CUT), self._reader.lost
         lost = max(missing - self._missing, int(cut > self._cut))
-        self._missing, self._cut = missing, cut
-        self.lost += lost
         ended = self._form is not None and self._form.payload_type is not None and bool(datagram[1] & _MARKER)
         out = []
         for number, shown in enumerate(found):
             last = ended and number == len(found) - 1
-            out.append(self._picture(shown, lost, (self._last_ns if last else before_ns) / SECOND_NS))
-            lost = 0
+            if self._has_slice(shown.unit):
+                out.append(self._picture(shown, lost, (self._last_ns if last else before_ns) / SECOND_NS))
+                self.lost += lost
+                lost = 0
+            elif self._sets is not None:
+                self._sets.learn(shown.unit.nals)
+        self._missing, self._cut = missing - lost, cut  # what is left is in front of the next picture
         return out
+
+    def _has_slice(self, unit: AccessUnit) -> bool:
+        """Without one it is the parameter sets of a picture whose slices are lost: a decoder fails at it."""
+        return not KINDS[unit.codec].slices.isdisjoint(kind(unit.codec, nal) for nal in unit.nals)
 
     def _picture(self, shown: Shown, lost: int, arrived: float) -> Picture:
         unit = shown.unit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from typing import NamedTuple
 
@@ -16,7 +17,10 @@ class Point(NamedTuple):
     lat: float
     lon: float
     time_us: int
-    number: int  # counts up without end, over all points of this track
+    number: int  # higher than that of every earlier point, of this and of other tracks
+
+
+_NUMBERS = itertools.count(1)
 
 
 class Track:
@@ -25,7 +29,6 @@ class Track:
     def __init__(self) -> None:
         self.points: deque[Point] = deque(maxlen=KEPT)
         self.reset_us = 0
-        self._number = 0
 
     def take(self, lat: float, lon: float, time_us: int) -> None:
         if self.points:
@@ -37,8 +40,7 @@ class Track:
                 self.points.clear()
         if not self.points:
             self.reset_us = time_us
-        self._number += 1
-        self.points.append(Point(lat, lon, time_us, self._number))
+        self.points.append(Point(lat, lon, time_us, next(_NUMBERS)))
 
     def since(self, number: int) -> list[Point]:
         """The points after that one, oldest first."""

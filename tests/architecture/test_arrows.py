@@ -205,7 +205,7 @@ def test_the_recorder_loads_nothing_that_holds_a_key_of_the_link_or_of_the_devic
 
 def test_what_looks_at_a_feed_loads_no_key_and_neither_wing():
     """A program that shows pictures parses media from the air, and any browser can speak to it."""
-    looks = [module for module in modules() if under(module, "gateway.view")]
+    looks = [module for module in modules() if within(module, ("gateway.view", "gateway.console"))]
     assert not {
         name for name in reached(looks) if within(name, ("keys.folders", "keys.keyring", "keys.grant", *AIR, *GROUND))
     }

@@ -32,7 +32,7 @@ BESIDE = re.compile(
     r"gateway/(loop|report|endpoints|native)/|firmware_shims/|keys/(keyring|replay)\.py"
     r"|gateway/(batch|clock|core/barrier|core/sframe|air/session_manager|air/hold_back|air/downlink|air/recording|air/record_state|recording/stage|recording/pcap|core/air/announcer)\.py"
     r"|gateway/(air|ground)/plain_video\.py"
-    r"|gateway/(ground/(uplink|answers|boots|owners|publication)|core/ground/(listener|opened|paths|session|starts))\.py"
+    r"|gateway/(ground/(uplink|answers|boots|bundle_gaps|owners|publication)|core/ground/(listener|opened|paths|session|starts))\.py"
 )
 ROLES = {"gateway/air/role.py", "gateway/ground/role.py"}
 

@@ -13,7 +13,7 @@ def test_loss_is_counted_for_each_component():
     table.count([frame(seq) for seq in (250, 251, 254, 255, 0, 1)])
     table.count([frame(seq, compid=2) for seq in (7, 8)])
     assert table.status() == {
-        "1/1": ComponentStatus(frames=6, rx_lost_est=2),
+        "1/1": ComponentStatus(frames=6, rx_lost_est=2, lost_aboard=2),
         "1/2": ComponentStatus(frames=2, rx_lost_est=0),
     }
 
@@ -28,3 +28,15 @@ def test_a_frame_out_of_order_is_no_loss():
     table = FrameCounts()
     table.count([frame(seq) for seq in (1, 3, 2, 4)])
     assert (table.rows[1, 1].frames, table.rows[1, 1].lost) == (4, 1)
+
+
+def test_what_was_missing_aboard_is_told_from_what_the_link_lost():
+    table = FrameCounts()
+    table.count([frame(seq) for seq in (1, 2, 4)])
+    table.count([frame(seq, compid=2) for seq in (1, 2)])
+    table.count([frame(8), frame(10)], after_gap=True)
+    table.count([frame(4, compid=2), frame(6, compid=2)])
+    assert table.status() == {
+        "1/1": ComponentStatus(frames=5, rx_lost_est=5, lost_aboard=2),
+        "1/2": ComponentStatus(frames=4, rx_lost_est=2, lost_aboard=1),
+    }
