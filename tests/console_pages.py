@@ -14,7 +14,7 @@ from gateway.console import pages
 from gateway.console.door import Door
 from gateway.console.tiles import Tiles
 
-STYLES = ("/vendor/leaflet/leaflet.css", "/map.css", "/test.css")
+STYLES = ("/style.css", "/vendor/leaflet/leaflet.css", "/map.css", "/test.css")
 LINKS = "".join(f"<link rel=stylesheet href={path}>" for path in STYLES)
 MAP = f"<!doctype html><html lang=en><meta charset=utf-8>{LINKS}<link rel=icon href=/icon.svg><div id=map></div>"
 STYLE = "html, body { margin: 0; height: 100% } #map { height: 100vh; font: 15px sans-serif }"

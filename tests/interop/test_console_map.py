@@ -360,6 +360,9 @@ def test_the_grid_counts_in_round_metres(page):
         return data.filter((value, at) => at % 4 === 0 && value === 0x52 && data[at + 1] === 0x66).length;
     }"""
     assert 1350 < page.evaluate(axis) < 1400, "the two lines through home, but where a label is over them"
+    page.evaluate("document.body.dataset.contrast = 'high'")
+    page.wait_for_timeout(1500)  # it is drawn each second
+    assert page.evaluate(axis) == 0, "in the colours of high contrast"
 
 
 @pytest.mark.parametrize("place", [(LAT, LON), (-35.363261, 149.165230)])

@@ -10,13 +10,11 @@ import { Track } from "./map_track.js";
 import { PositionBar } from "./position_bar.js";
 
 const FIRST_ZOOM = 16;
-const COLOURS = {
-  line: "#222d38", axis: "#52667a", label: "#9db0c2", track: "#4cc2ff", others: "#5d7183", outlook: "#ffd166",
-};
+const COLOURS = { track: "#4cc2ff", others: "#5d7183", outlook: "#ffd166" };
 
 export class MapView {
   #map;
-  #grid = new Grid(COLOURS);
+  #grid = new Grid();
   #symbols;
   #positions;
   #controls;
@@ -50,7 +48,7 @@ export class MapView {
     this.#listen(frame);
     this.#follow(true);
     if (hello.tiles) this.#addTiles();
-    setInterval(() => this.#draw(), 1000); // ages go on while no message comes
+    setInterval(() => this.#tick(), 1000);
   }
 
   /** @param aircraft the one that is shown large, or null; @param all every aircraft of the state */
@@ -75,6 +73,12 @@ export class MapView {
     const key = keyOf(aircraft);
     if (!this.#tracks.has(key)) this.#tracks.set(key, new Track(this.#map));
     return this.#tracks.get(key);
+  }
+
+  /** Ages go on while no message comes, and the page may have got other colours. */
+  #tick() {
+    this.#grid.draw();
+    this.#draw();
   }
 
   #draw() {

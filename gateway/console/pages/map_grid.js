@@ -22,10 +22,7 @@ export function lineLabel(metres, positive, negative) {
 }
 
 export const Grid = L.Layer.extend({
-  initialize(colours) {
-    this.colours = colours;
-    this.origin = null;
-  },
+  origin: null,
 
   /** The position from which the lines are counted; nothing is drawn before there is one. */
   countFrom(lat, lon) {
@@ -52,6 +49,9 @@ export const Grid = L.Layer.extend({
     Object.assign(this.canvas.style, { width: `${size.x}px`, height: `${size.y}px` });
     if (!this.origin) return;
     L.DomUtil.setPosition(this.canvas, this._map.containerPointToLayerPoint([0, 0]));
+    const style = getComputedStyle(this.canvas);
+    const colour = (name) => style.getPropertyValue(`--map-${name}`);
+    this.colours = { line: colour("line"), axis: colour("axis"), label: colour("label") };
     const context = this.canvas.getContext("2d");
     context.scale(scale, scale);
     context.font = "12px system-ui, sans-serif";
