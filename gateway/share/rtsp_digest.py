@@ -22,6 +22,8 @@ _HASHES: Mapping[str, Callable[[bytes], str]] = {
     "MD5": lambda data: hashlib.md5(data, usedforsecurity=False).hexdigest(),  # ffmpeg knows no other
 }
 
+_BY_SIZE = {64: "SHA-256", 32: "MD5"}  # hexadecimal digits; some clients leave out which algorithm they chose
+
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
@@ -48,7 +50,7 @@ class Digest:
     def allows(self, method: str, uri: str, authorization: str) -> bool:
         """Whether the value of Authorization answers a challenge of this connection for this request."""
         said = _parts(authorization)
-        algorithm = said.get("algorithm", "MD5").upper()
+        algorithm = said.get("algorithm", "").upper() or _BY_SIZE.get(len(said.get("response", "")), "")
         digest = _HASHES.get(algorithm)
         if digest is None or (algorithm == "MD5" and not self._credentials.md5):
             return False
@@ -59,7 +61,7 @@ class Digest:
             hmac.compare_digest(said.get("username", "").encode(), self._credentials.user.encode()),
             hmac.compare_digest(said.get("response", "").lower().encode(), wanted.encode()),
         ]
-        return all(right) and self._fresh(said, needed=algorithm != "MD5")
+        return all(right) and self._fresh(said)
 
     def _wanted(self, digest: Callable[[bytes], str], method: str, said: Mapping[str, str]) -> str:
         """Section 3.4.1; without `qop` the form of RFC 2069."""
@@ -70,9 +72,10 @@ class Digest:
         middle = f"{self.nonce}:{said.get('nc', '')}:{said.get('cnonce', '')}:{said['qop']}"
         return digest(f"{first}:{middle}:{second}".encode())
 
-    def _fresh(self, said: Mapping[str, str], *, needed: bool) -> bool:
+    def _fresh(self, said: Mapping[str, str]) -> bool:
+        """Without `qop` there is no count; the nonce is of this connection alone in any case."""
         if "qop" not in said:
-            return not needed
+            return True
         if said["qop"] != "auth" or not _COUNT.fullmatch(said.get("nc", "")):
             return False
         count = int(said["nc"], 16)

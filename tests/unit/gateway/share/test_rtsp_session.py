@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections import Counter
 
@@ -165,6 +166,17 @@ def test_md5_can_be_refused():
     talk.client.learn(talk.received.last)
     assert talk.say("DESCRIBE") == 401
     assert talk.house.counted == {Refusal.LOGIN: 1}
+
+
+def test_a_client_that_takes_both_challenges_for_one_is_let_in():
+    """aiortsp answers by SHA-256, and says neither that nor `qop`."""
+    talk = Talk(client=Client(algorithm="SHA-256"), md5=False)
+    talk.say("DESCRIBE")
+    talk.client.learn(talk.received.last)
+    first, second = (hashlib.sha256(text.encode()).hexdigest() for text in (f"{USER}:zegel:{PASSWORD}", f"DESCRIBE:{URL}"))
+    answer = hashlib.sha256(f"{first}:{talk.client.nonce}:{second}".encode()).hexdigest()
+    said = f'Digest username="{USER}", realm="zegel", nonce="{talk.client.nonce}", uri="{URL}", response="{answer}"'
+    assert talk.send(f"DESCRIBE {URL} RTSP/1.0\r\nCSeq: 3\r\nAuthorization: {said}\r\n\r\n".encode()) == 200
 
 
 def test_vlc_may_sign_the_address_of_the_stream_for_its_track():
