@@ -42,7 +42,7 @@ class RunningConsole:
 
     def __init__(self, folder: Path, *words: str) -> None:
         self.port = free_port(socket.SOCK_STREAM)
-        self.program = Program(("console", "--port", str(self.port), *words), folder, "console")
+        self.program = Program(("console", "--port", str(self.port), *words), folder, f"console-{self.port}")
         self.token = self.wait_for_link()
 
     @property
@@ -90,8 +90,24 @@ class RunningConsole:
         return self.ask(door.LIVE, *UPGRADE, *head, host=host)
 
     def page(self) -> ClientConnection:
-        """The socket of a page that was let in."""
+        """The socket of a page that was let in; a context manager."""
         return connect(f"ws://{self.here}{door.LIVE}", origin=self.origin, additional_headers=[self.cookie], proxy=None)
+
+    def raw_page(self, receive_buffer: int | None = None) -> socket.socket:
+        """The same, to which bytes can be written as they are, and which reads when it is asked to."""
+        made = socket.socket()
+        if receive_buffer is not None:
+            made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        made.settimeout(WITHIN_S)
+        made.connect((HOST, self.port))
+        lines = [f"GET {door.LIVE} HTTP/1.1", f"Host: {self.here}", f"Origin: {self.origin}"]
+        lines += [f"{name}: {value}" for name, value in (*UPGRADE, self.cookie)]
+        made.sendall("\r\n".join([*lines, "", ""]).encode())
+        data = b""
+        while not data.endswith(b"\r\n\r\n"):
+            data += made.recv(1)
+        assert data.startswith(b"HTTP/1.1 101"), data
+        return made
 
 
 def read_answer(made: socket.socket) -> Answer:

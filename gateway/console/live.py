@@ -21,7 +21,7 @@ from websockets.frames import CloseCode
 from gateway import clock
 from gateway.console import page_messages
 from gateway.console.page_messages import Again, StreamName, Watch
-from gateway.console.viewers import Viewer
+from gateway.console.viewers import SinceKey, Viewer
 
 STATE_EVERY_S = 0.25
 STATE_AT_ONCE_S = 0.02  # after an important change: several come together
@@ -39,17 +39,16 @@ class View(Protocol):
     def state(self, browser_dropped: int = 0) -> bytes: ...
     def tracks(self, after: int = 0) -> tuple[list[bytes], int]: ...
     def stream_id(self, ground: str, device: str, lane: str) -> int | None: ...
-    def since_key(self, stream_id: int) -> list[bytes]: ...
 
 
 class Live:
     """All viewers of one console. `refused` counts what pages said that none of ours says."""
 
-    def __init__(self, view: View, *, transcode: bool, tiles: bool) -> None:
+    def __init__(self, view: View, since_key: SinceKey, *, transcode: bool, tiles: bool) -> None:
         self.refused: Counter[str] = Counter()
         self.pictures = 0  # of all streams
         self._dropped = 0  # pictures that viewers which have left did not get
-        self._view, self._transcode, self._tiles = view, transcode, tiles
+        self._view, self._since_key, self._transcode, self._tiles = view, since_key, transcode, tiles
         self._viewers: dict[Viewer, list[StreamName]] = {}
         self._changed = asyncio.Event()
 
@@ -77,7 +76,7 @@ class Live:
         """One viewer, until it leaves."""
         with contextlib.suppress(ConnectionClosed):
             await connection.send(self._hello(), text=True)
-        viewer = Viewer(self._view.since_key)
+        viewer = Viewer(self._since_key)
         self._viewers[viewer] = []
         self._show(viewer)
         sender = asyncio.create_task(_send(connection, viewer))

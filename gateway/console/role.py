@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import json
 import os
+import shutil
 import signal
 from collections import Counter
 from collections.abc import Callable
@@ -22,11 +22,16 @@ from gateway.console.live import Live
 from gateway.console.server import PageServer
 from gateway.console.tiles import Tiles
 from gateway.console.token_file import TokenFile
+from gateway.console.transcoding import Transcoding
+from gateway.console.view_state import ViewState
+from gateway.endpoints.feed_reader import Published
 from gateway.loop.watchdog import Manager
 from gateway.report import console_status
 from gateway.report.console_status import ConsoleStatus
 from gateway.report.log import say
+from gateway.report.role_status import GroundStatus
 from gateway.report.status_socket import Publisher
+from gateway.view.grounds import Grounds
 
 NAME = "console"
 BY_LINK = "it runs; zegel console --link prints its link"
@@ -44,6 +49,9 @@ class Role:
         self._tiles = Tiles(map_file) if map_file else None
         self._publisher = Publisher("console", NAME, holds_key=False)
         self._started = clock.now()
+        self._unexpected = 0
+        self._heard: set[str] = set()  # names of grounds
+        self._shown = 0  # version of the view that viewers know
 
     def run(self, token: str, opened: Callable[[str], None] | None) -> None:
         """Until SIGINT or SIGTERM. `opened` gets the link as soon as it is good. ConfigError if the port is in use."""
@@ -53,10 +61,10 @@ class Role:
     async def _main(self, token: str, opened: Callable[[str], None] | None) -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
-        loop.set_exception_handler(_unexpected)
+        loop.set_exception_handler(self._met)
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
-        self._live = Live(_NoView(), transcode=self._transcode, tiles=self._tiles is not None)
+        self._prepare()
         tile = self._tiles.give if self._tiles else None
         self._server = PageServer(token, self._port, pages.load(), self._live.serve, self._tokens.renew, tile=tile)
         listening = await self._server.serve()
@@ -65,12 +73,53 @@ class Role:
         say("console", BY_LINK if "RUNTIME_DIRECTORY" in os.environ else f"open {door.link(token, self._port)}")
         if opened is not None:
             opened(door.link(token, self._port))
-        tasks = [asyncio.create_task(each) for each in (self._tell(), self._live.tell())]
+        follow = Grounds(self._take, self._take_status).follow
+        tasks = [asyncio.create_task(each()) for each in (follow, self._tell, self._live.tell)]
         await stop.wait()
         for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, self._transcoding.close(), return_exceptions=True)
         listening.close()
         await listening.wait_closed()
+
+    def _prepare(self) -> None:
+        """What is seen, how it is made to H.264, and who gets it: each calls the next one."""
+        transcodes = self._transcode and shutil.which("ffmpeg") is not None
+        if self._transcode and not transcodes:
+            say("console", "there is no ffmpeg, so H.265 is not made to H.264: sudo apt install ffmpeg")
+        self._view = ViewState(self._seen)
+        self._transcoding = Transcoding(self._view, self._show, wanted=transcodes)
+        self._live = Live(self._view, self._transcoding.since_key, transcode=transcodes, tiles=self._tiles is not None)
+
+    def _seen(self, stream: int, message: bytes, key: bool) -> None:
+        self._transcoding.picture(stream, message, key)
+
+    def _show(self, stream: int, message: bytes, key: bool) -> None:
+        self._live.picture(stream, message, key)
+
+    # --- what comes from the grounds ---
+
+    def _take(self, ground: str, published: Published) -> None:
+        self._view.take(ground, published)
+        self._look()
+
+    def _take_status(self, ground: str, status: GroundStatus | None) -> None:
+        (self._heard.discard if status is None else self._heard.add)(ground)
+        self._view.take_status(ground, status)
+        self._look()
+
+    def _look(self) -> None:
+        if self._view.version != self._shown:
+            self._shown = self._view.version
+            self._live.changed()
+
+    def _met(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Something unexpected, most often of the air: it is told, and costs itself alone."""
+        self._unexpected += 1
+        error = context.get("exception") or context["message"]
+        say("console", f"something unexpected was met and dropped: {error!r}")
+
+    # --- the status ---
 
     async def _tell(self) -> None:
         """Publish the status, and see whether the token was renewed by another process."""
@@ -83,6 +132,7 @@ class Role:
             for _ in range(5):  # a reader that has just connected is attached soon
                 if self._tokens.changed():
                     self._server.let_out(self._tokens.read())
+                self._transcoding.keep(self._live.watched(), clock.now())
                 await asyncio.sleep(STATUS_EVERY_S / 5)
                 self._publisher.attach()
 
@@ -93,34 +143,11 @@ class Role:
             uptime_s=round(now - self._started, 1),
             port=self._port,
             viewers=self._server.viewers,
-            grounds=[],
+            grounds=sorted(self._heard),
             pictures=self._live.pictures,
             browser_dropped=self._live.browser_dropped,
             refused={str(why): count for why, count in refused.items()},
-            unexpected=0,
-            transcoders=0,
-            last_error="",
+            unexpected=self._unexpected,
+            transcoders=len(self._transcoding),
+            last_error=self._transcoding.last_error,
         )
-
-
-class _NoView:
-    """No ground is followed yet."""
-
-    version = 0
-
-    def state(self, browser_dropped: int = 0) -> bytes:
-        return json.dumps({"type": "state", "browser_dropped": browser_dropped, "grounds": [], "aircraft": []}).encode()
-
-    def tracks(self, after: int = 0) -> tuple[list[bytes], int]:
-        return [], after
-
-    def stream_id(self, ground: str, device: str, lane: str) -> int | None:  # noqa: ARG002
-        return None
-
-    def since_key(self, stream_id: int) -> list[bytes]:  # noqa: ARG002
-        return []
-
-
-def _unexpected(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """A callback has failed: it is told, and the others go on."""
-    say("console", f"something unexpected was met and dropped: {context.get('exception') or context['message']!r}")

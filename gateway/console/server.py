@@ -36,6 +36,7 @@ MESSAGE_SIZE_MAX = 1 << 10  # of what a page says
 MESSAGES_MAX = 4  # that wait to be read
 WRITE_MAX = 64 << 10  # bytes that wait in a connection; what a viewer is sent beyond waits in its bounded queue
 SAID_MAX_PER_S = 64 << 10  # bytes of a socket, with its answers to pings; a page of ours says some hundred
+SEND_BUFFER = 256 << 10  # bytes in the kernel, which would keep seconds of video for a browser that stands still
 WRONG_WAITS_S, WRONG_MAX = 0.25, 8
 PING_EVERY_S, PONG_WITHIN_S = 10.0, 10.0
 CLOSE_WITHIN_S = 2.0
@@ -72,6 +73,7 @@ class _Connection(ServerConnection):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self._said, self._since = 0, float("inf")
+        self.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         if not self.server_of_pages.made(self):
             self.transport.abort()
 

@@ -18,7 +18,9 @@ from collections.abc import Callable, Sequence
 
 from gateway import clock
 from gateway.console.picture_message import CATCHING_UP, KEY, SIZE
+from gateway.video import sps
 from gateway.video.annexb import Splitter
+from gateway.video.damage import Damaged
 from gateway.video.nal import AccessUnit
 from keys.printable import printable
 
@@ -38,7 +40,7 @@ MEMORY_MAX = 1 << 30
 UNREAD_MAX = 4 << 20  # bytes that ffmpeg has not taken
 SILENT_S = 5.0  # pictures go in, and none comes out
 PAUSE_MIN_S, PAUSE_MAX_S = 0.5, 10.0
-INSIDE_MAX = 30  # pictures: more are not inside ffmpeg, but lost in it
+INSIDE_MAX = 150  # pictures: more are not inside ffmpeg, but lost in it
 KEPT_MAX = 120  # pictures since the last key picture
 CHUNK = 1 << 16
 LINE_MAX = 300
@@ -49,13 +51,14 @@ OnPicture = Callable[[bytes, bool], None]  # the message of a picture, and wheth
 class Transcoder:
     """`take` the messages of the pictures of one stream; `on_picture` gets those of H.264.
 
-    `since_key`   the messages of H.264 since its last key picture
-    `last_error`  why ffmpeg ended last
+    `since_key`     the messages of H.264 since its last key picture
+    `codec_string`  of H.264; empty until a picture came
+    `last_error`    why ffmpeg ended last
     """
 
     def __init__(self, on_picture: OnPicture, words: Sequence[str] = FFMPEG) -> None:
         self.since_key: list[bytes] = []
-        self.last_error = ""
+        self.last_error = self.codec_string = ""
         self.starts = 0
         self._on_picture, self._words = on_picture, words
         self._process: asyncio.subprocess.Process | None = None
@@ -82,6 +85,11 @@ class Transcoder:
             self._out_at = clock.now()
         self._heads.append(message[:SIZE])
         process.stdin.write(message[SIZE:] + DELIMITER)
+
+    @property
+    def waits(self) -> bool:
+        """ffmpeg runs, and has been given no picture yet."""
+        return self._process is not None and not self._begun
 
     async def close(self) -> None:
         """Its ffmpeg runs no more."""
@@ -154,16 +162,23 @@ class Transcoder:
             if not self._heads:  # more came out than went in: it cannot be said when that came
                 continue
             head = self._heads.popleft()
-            flags = head[1] & ~(KEY | CATCHING_UP) | (KEY if unit.key else 0)
+            flags = head[1] & ~KEY | KEY * unit.key
             body = LONG_START_CODE + LONG_START_CODE.join(unit.nals)
             message = head[:1] + bytes([flags]) + head[2:] + body
             if unit.key:
                 self.since_key = []
+                self._read_sps(unit)
             if unit.key or 0 < len(self.since_key) < KEPT_MAX:
                 self.since_key.append(head[:1] + bytes([flags | CATCHING_UP]) + head[2:] + body)
             else:
                 self.since_key = []
             self._on_picture(message, unit.key)
+
+    def _read_sps(self, unit: AccessUnit) -> None:
+        for nal in unit.nals:
+            if sps.is_sps("h264", nal):
+                with contextlib.suppress(Damaged):
+                    self.codec_string = sps.read("h264", nal).codec_string
 
     async def _errors(self, process: asyncio.subprocess.Process) -> None:
         """The last line of its errors is kept."""

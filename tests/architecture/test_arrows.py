@@ -239,6 +239,27 @@ def test_whatever_parses_media_runs_a_child_or_comes_from_a_vendor_shares_no_pro
     }
 
 
+def test_what_a_station_shows_holds_no_key_and_has_no_way_to_an_aircraft():
+    """The console reads what grounds publish, by sockets that subscribe; of the core it knows names of states."""
+    found = reached(["gateway.console.command"])
+    assert {"gateway.view.grounds", "gateway.endpoints.feed_reader", "gateway.report.status_socket"} <= found
+    of_core = {name.removeprefix("gateway.core.") for name in found if under(name, "gateway.core")}
+    assert of_core <= {"aircraft_state", "drop_reason", "record_outcome", "refusal", "session_state"}
+    of_keys = {name.removeprefix("keys.") for name in found if under(name, "keys")}
+    assert of_keys <= {"beat_flag", "commands.terminal", "lanes", "printable", "times"}
+    sends = ("udp", "udp_link", "tcp", "stream", "serial", "slip", "direct", "proved", "endpoint")
+    ways = (*AIR, *GROUND, "gateway.native", "gateway.sources", *(f"gateway.endpoints.{name}" for name in sends))
+    assert not {name for name in found if within(name, ways)}
+
+
+@pytest.mark.parametrize("module", [name for name in modules() if within(name, ("gateway.view", "gateway.console"))])
+def test_no_socket_of_what_a_station_shows_says_anything_to_a_ground(module):
+    """A socket of ZeroMQ that subscribes sends no message; the one socket of the system only asks for addresses."""
+    text = modules()[module].read_text()
+    assert {*re.findall(r"zmq\.([A-Z]+)\b", text)} <= {"SUB", "FD", "EVENTS", "NOBLOCK", "POLLIN"}
+    assert "socket" not in imports(modules()[module]) or module == "gateway.console.server"
+
+
 def test_what_an_export_makes_from_its_pcaps_is_made_without_a_key():
     found = reached(["gateway.recording.export.derive", "gateway.recording.export.lead"])
     assert "gateway.video.depacketiser" in found

@@ -17,7 +17,7 @@ from websockets.sync.client import ClientConnection
 from gateway.console import door, token_file
 from gateway.console.server import MESSAGE_SIZE_MAX
 from gateway.demo.stage import HOST, free_port
-from tests.console_client import UPGRADE, Answer, RunningConsole, read_answer
+from tests.console_client import Answer, RunningConsole
 
 OTHER_TOKEN = "A" * 43  # in names of tests, which have to be the same in each process
 CROSS_SITE = ("Sec-Fetch-Site", "cross-site")
@@ -174,16 +174,6 @@ def test_a_page_that_speaks_without_end_is_disconnected(console, table):
     assert page.close_code == POLICY_VIOLATION
 
 
-def open_socket(console: RunningConsole) -> socket.socket:
-    """A socket of a page, to which bytes can be written as they are."""
-    made = console.connection()
-    lines = [f"GET {door.LIVE} HTTP/1.1", f"Host: {console.here}", f"Origin: {console.origin}"]
-    lines += [f"{name}: {value}" for name, value in (*UPGRADE, console.cookie)]
-    made.sendall("\r\n".join([*lines, "", ""]).encode())
-    assert read_answer(made).status == 101
-    return made
-
-
 def memory_mb(console: RunningConsole) -> float:
     return console.program.resident_mb()
 
@@ -192,7 +182,7 @@ def memory_mb(console: RunningConsole) -> float:
 def test_a_frame_of_100_mb_is_refused_at_its_head(console, table, what, first):
     before = memory_mb(console)
     sent = 0
-    with open_socket(console) as made, contextlib.suppress(OSError):
+    with console.raw_page() as made, contextlib.suppress(OSError):
         made.settimeout(5)
         made.sendall(bytes([first, 0xFF]) + LARGE.to_bytes(8, "big") + bytes(4))
         while sent < LARGE:
@@ -207,7 +197,7 @@ def test_a_frame_of_100_mb_is_refused_at_its_head(console, table, what, first):
 def test_pings_that_are_not_read_do_not_fill_the_memory(console, table):
     ping = bytes([0x89, 0x80 | 125]) + bytes(4 + 125)
     sent = 0
-    with open_socket(console) as made, contextlib.suppress(OSError):
+    with console.raw_page() as made, contextlib.suppress(OSError):
         made.settimeout(1)
         while sent < LARGE:
             made.sendall(ping * 500)
