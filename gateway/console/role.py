@@ -12,9 +12,8 @@ import os
 import shutil
 import signal
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
 
 from gateway import clock
 from gateway.console import door, pages
@@ -36,6 +35,7 @@ from gateway.view.grounds import Grounds
 NAME = "console"
 BY_LINK = "it runs; zegel console --link prints its link"
 STATUS_EVERY_S = 0.5
+AGAIN_S = 1.0
 
 
 class Role:
@@ -61,7 +61,7 @@ class Role:
     async def _main(self, token: str, opened: Callable[[str], None] | None) -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
-        loop.set_exception_handler(self._met)
+        loop.set_exception_handler(lambda _, context: self._met(context.get("exception") or context["message"]))
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
         self._prepare()
@@ -73,8 +73,7 @@ class Role:
         say("console", BY_LINK if "RUNTIME_DIRECTORY" in os.environ else f"open {door.link(token, self._port)}")
         if opened is not None:
             opened(door.link(token, self._port))
-        follow = Grounds(self._take, self._take_status).follow
-        tasks = [asyncio.create_task(each()) for each in (follow, self._tell, self._live.tell)]
+        tasks = [asyncio.create_task(self._keep(each)) for each in (self._follow, self._tell, self._live.tell)]
         await stop.wait()
         for task in tasks:
             task.cancel()
@@ -97,7 +96,19 @@ class Role:
     def _show(self, stream: int, message: bytes, key: bool) -> None:
         self._live.picture(stream, message, key)
 
+    async def _keep(self, task: Callable[[], Awaitable[None]]) -> None:
+        """Without end: a fault in one is not the end of the others."""
+        while True:
+            try:
+                await task()
+            except Exception as error:  # the barrier: what comes of the air or an order ends no console
+                self._met(error)
+            await asyncio.sleep(AGAIN_S)
+
     # --- what comes from the grounds ---
+
+    async def _follow(self) -> None:
+        await Grounds(self._take, self._take_status).follow()
 
     def _take(self, ground: str, published: Published) -> None:
         self._view.take(ground, published)
@@ -113,10 +124,9 @@ class Role:
             self._shown = self._view.version
             self._live.changed()
 
-    def _met(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    def _met(self, error: object) -> None:
         """Something unexpected, most often of the air: it is told, and costs itself alone."""
         self._unexpected += 1
-        error = context.get("exception") or context["message"]
         say("console", f"something unexpected was met and dropped: {error!r}")
 
     # --- the status ---
