@@ -6,4 +6,6 @@ rtsp_transport.py, rtsp_session.py    one reader's connection, without the conne
 rtsp_stream.py, rtsp_renumber.py      one picture stream of the feed, as all its readers get it
 rtsp_describe.py, rtcp.py             its description (SDP), and its sender reports
 rtsp_reader.py, rtsp_server.py        sockets
+sightings.py, view_cone.py            where each aircraft is, and where its camera looks
+cot.py, tak.py, tak_settings.py       Cursor on Target for a TAK network
 """

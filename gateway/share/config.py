@@ -16,6 +16,7 @@ import msgspec
 
 from gateway import config
 from gateway.errors import ConfigError
+from gateway.share.tak_settings import Tak
 from keys.errors import WrongToml
 from keys.folders import toml
 
@@ -42,9 +43,9 @@ class Rtsp(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     def place(self) -> tuple[str, int]:
         return place(self.address, "rtsp")
 
-    def url(self) -> str:
-        """For people, without the password."""
-        return f"{'rtsps' if self.certificate else 'rtsp'}://{self.address}/"
+    def url(self, address: str | None = None) -> str:
+        """For people, without the password. `address`: HOST:PORT at which they reach us, if it is another one."""
+        return f"{'rtsps' if self.certificate else 'rtsp'}://{address or self.address}/"
 
     def context(self) -> ssl.SSLContext | None:
         """ConfigError if the certificate or its key cannot be used."""
@@ -67,6 +68,7 @@ class ShareConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 
     confidential: bool = False  # share what is of a confidential order, too
     rtsp: Rtsp | None = None
+    tak: Tak | None = None
 
 
 def load(path: Path) -> ShareConfig:
@@ -82,6 +84,8 @@ def load(path: Path) -> ShareConfig:
         raise ConfigError(f"{path} has no output, so nothing would be shared", hint=EXAMPLE)
     if found.rtsp:
         _check_rtsp(found.rtsp, f"{path}: rtsp")
+    if found.tak:
+        _check_tak(found, f"{path}: tak")
     return found
 
 
@@ -132,3 +136,18 @@ def _check_rtsp(rtsp: Rtsp, where: str) -> None:
     if rtsp.udp_port % 2 or not 1024 <= rtsp.udp_port < 65_535:  # noqa: PLR2004
         raise ConfigError(f"{where}: udp_port is {rtsp.udp_port}", hint="an even number from 1024 to 65534")
     rtsp.context()
+
+
+def _check_tak(found: ShareConfig, where: str) -> None:
+    assert found.tak is not None
+    try:
+        found.tak.check()
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}", hint=error.hint) from None
+    if found.tak.video_address is not None and found.rtsp is None:
+        raise ConfigError(f"{where}: video_address is that of [rtsp], which is not there", hint="leave it out")
+    if found.rtsp and found.tak.video_address is None and ip_address(found.rtsp.place()[0]).is_unspecified:
+        raise ConfigError(
+            f"{where}: [rtsp] is at every address of this computer, so clients cannot be told which one",
+            hint='give the one that they reach: video_address = "192.168.10.2:8554"',
+        )

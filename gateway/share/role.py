@@ -13,7 +13,7 @@ import asyncio
 import functools
 import signal
 from collections import Counter
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from typing import Any, Protocol
 
 from gateway import clock
@@ -26,6 +26,8 @@ from gateway.report.share_status import OutputReport, ShareStatus
 from gateway.report.status_socket import Publisher
 from gateway.share.config import ShareConfig
 from gateway.share.rtsp_server import RtspServer
+from gateway.share.sightings import Sightings
+from gateway.share.tak import TakOutput
 from gateway.view.grounds import Grounds
 
 STATUS_EVERY_S = 0.5
@@ -34,11 +36,15 @@ GROUNDS_MAX = 16
 REGULAR = "regular"  # the class of an order, as keys/order.py has it; that module would load code that seals keys
 
 
-class Output(Protocol):
-    """One table of share.toml."""
+class Taker(Protocol):
+    """What hears the feed."""
 
     def take(self, ground: str, message: Published) -> None:
         """A message of a ground that is shared; it does not wait."""
+
+
+class Output(Protocol):
+    """One table of share.toml."""
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -51,7 +57,8 @@ class Share:
 
     def __init__(self, settings: ShareConfig, name: str, manager: Manager) -> None:
         self._settings, self._name, self._manager = settings, name, manager
-        self._outputs = outputs(settings)
+        self._sightings = Sightings()
+        self._takers, self._outputs = outputs(settings, self._sightings)
         self._publisher = Publisher("share", name, holds_key=False)
         self._started = clock.now()
         self._shared: set[str] = set()  # grounds
@@ -84,16 +91,18 @@ class Share:
         barred = status is not None and status.classification != REGULAR and not self._settings.confidential
         if status is None or barred:
             self._shared.discard(ground)
-        elif len(self._shared) < GROUNDS_MAX:
+            self._sightings.drop(ground)
+        elif ground in self._shared or len(self._shared) < GROUNDS_MAX:
             self._shared.add(ground)
+            self._sightings.take_status(ground, status)
         if barred and ground not in self._withheld:
             say("share", f"{ground}: its order is confidential, so nothing of it is shared (confidential = true allows it)")
             self._withheld[ground] = 0
 
     def _on_message(self, ground: str, message: Published) -> None:
         if ground in self._shared:
-            for output in self._outputs:
-                output.take(ground, message)
+            for taker in self._takers:
+                taker.take(ground, message)
         elif ground in self._withheld:
             self._withheld[ground] += 1
 
@@ -119,9 +128,19 @@ class Share:
         )
 
 
-def outputs(settings: ShareConfig) -> Sequence[Output]:
-    """Those that share.toml names. ConfigError."""
-    return [RtspServer(settings.rtsp)] if settings.rtsp else []
+def outputs(settings: ShareConfig, sightings: Sightings) -> tuple[list[Taker], list[Output]]:
+    """What hears the feed, and the outputs, as share.toml names them. ConfigError."""
+    takers: list[Taker] = []
+    found: list[Output] = []
+    rtsp = RtspServer(settings.rtsp) if settings.rtsp else None
+    if rtsp:
+        takers.append(rtsp)
+        found.append(rtsp)
+    if tak := settings.tak:
+        found.append(TakOutput(tak, sightings, lambda device: rtsp.url_of(device, tak.video_address) if rtsp else ""))
+    if settings.tak:
+        takers.append(sightings)
+    return takers, found
 
 
 async def _kept(name: str, work: Any) -> None:

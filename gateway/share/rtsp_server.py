@@ -11,6 +11,7 @@ import secrets
 import socket
 from collections import Counter
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from gateway.endpoints.feed import VIDEO
 from gateway.endpoints.feed_reader import Published
@@ -153,6 +154,14 @@ class RtspServer:
             last_error=self._last_error,
             streams=[_named(source.stream) for source in there],
         )
+
+    def url_of(self, device: str, address: str | None = None) -> str:
+        """Of the first lane of this aircraft that can be had now; empty if none. `address`: as Rtsp.url has it."""
+        for lane in LANES:
+            stream = self.stream(Place(device, lane))
+            if stream is not None and stream.content is not None:
+                return f"{self._settings.url(address)}{quote(device, safe='')}/{lane}"
+        return ""
 
     def _readers(self) -> int:
         return sum(one.seated for one in self._connections)

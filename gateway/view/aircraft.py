@@ -36,6 +36,7 @@ from gateway.view.traffic import Traffic
 READ_EVERY_S = 0.09
 SENDERS_MAX = 256  # pairs of message and component whose last time is kept
 BATTERY_OLD_S = 5.0
+COURSE_FROM = 0.5  # m/s: what moves more slowly goes nowhere in particular
 FIXES = ("no GNSS", "no fix", "2D", "3D", "DGPS", "RTK float", "RTK fixed", "static", "PPP")
 _OWN_ADDRESS = bytes(20)  # id_or_mac of what an aircraft transmits itself
 _ARMED, _NO_AUTOPILOT = 128, 8  # MAV_MODE_FLAG_SAFETY_ARMED, MAV_AUTOPILOT_INVALID
@@ -130,7 +131,11 @@ class Aircraft:
         if (where := place(said["lat"], said["lon"])) is not None:
             values.position = Value(Position(*where, finite(said["alt"], 1000), finite(said["relative_alt"], 1000)), at)
             self.track.take(*where, self._time_us)
-            values.ground_speed = Value(round(math.hypot(said["vx"], said["vy"]) / 100, 2), at)
+            north, east = said["vx"] / 100, said["vy"] / 100
+            speed = math.hypot(north, east)
+            values.ground_speed = Value(round(speed, 2), at)
+            course = round(math.degrees(math.atan2(east, north)) % 360, 1) % 360
+            values.course = Value(course, at) if speed >= COURSE_FROM else None
             values.climb = Value(-said["vz"] / 100, at)
         if (heading := known(said["hdg"], UINT16_MAX, 100)) is not None:
             values.heading = Value(heading % 360, at)
@@ -169,7 +174,9 @@ class Aircraft:
         fix, seen = said["fix_type"], said["satellites_visible"]
         text = FIXES[fix] if fix < len(FIXES) else f"fix {fix}"
         hdop = known(said["eph"], UINT16_MAX, 100)
-        self.telemetry.gnss = Value(Gnss(fix, text, None if seen == UINT8_MAX else seen, hdop), at)
+        # 0 is "not sent": the field is newer than the message, and who does not know it leaves it out.
+        ellipsoid = finite(said["alt_ellipsoid"], 1000) if said["alt_ellipsoid"] else None
+        self.telemetry.gnss = Value(Gnss(fix, text, None if seen == UINT8_MAX else seen, hdop, ellipsoid), at)
 
     def _clock(self, said: Fields, at: float, _: int) -> None:
         if 0 < said["time_unix_usec"] < 1 << 53:  # a number that a browser can count with

@@ -44,12 +44,13 @@ class Battery(msgspec.Struct, frozen=True):
 
 
 class Gnss(msgspec.Struct, frozen=True):
-    """`fix`: GPS_FIX_TYPE, and the same in words."""
+    """`fix`: GPS_FIX_TYPE, and the same in words. `ellipsoid_m`: the height above the ellipsoid of WGS 84, in meters."""
 
     fix: int
     text: str
     satellites: int | None
     hdop: float | None
+    ellipsoid_m: float | None = None
 
 
 class Radio(msgspec.Struct, frozen=True):
@@ -89,10 +90,14 @@ class Vehicle(msgspec.Struct, frozen=True):
 
 
 class Telemetry(msgspec.Struct):
-    """Speeds in m/s, `heading` in degrees from north. `mode`: its name; empty if the firmware's names are not known."""
+    """Speeds in m/s, directions in degrees from north: `heading` of its nose, `course` of its way over the ground.
+
+    `mode`: its name; empty if the firmware's names are not known.
+    """
 
     position: Value[Position] | None = None
     heading: Value[float] | None = None
+    course: Value[float] | None = None
     ground_speed: Value[float] | None = None
     air_speed: Value[float] | None = None
     climb: Value[float] | None = None

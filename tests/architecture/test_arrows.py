@@ -76,6 +76,8 @@ PURE = (
         for name in ("aircraft", "fleet", "messages", "numbers", "pictures", "telemetry", "texts", "track", "traffic")
     ),
     "gateway.share.rtcp",
+    "gateway.share.cot",
+    "gateway.share.view_cone",
     *(
         f"gateway.share.rtsp_{name}"
         for name in ("describe", "digest", "message", "renumber", "session", "stream", "transport")

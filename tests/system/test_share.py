@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import socket
 import time
+from xml.etree import ElementTree as ET
 
 import pytest
 
 from gateway.demo.clip import Camera
-from gateway.demo.stage import HOST, Program, free_port
+from gateway.demo.stage import HOST, Program, drain, free_port, port_of, udp_socket
 from gateway.video import rtp
 from tests.rtsp_client import PASSWORD, TCP, USER, Client, Received
 from tests.rtsp_stage import even_port
 from tests.system.house import Flight, zegel
+from tests.tak_stage import position
+from tests.unit.gateway.view.test_aircraft import heartbeat
 
 ON_AGAIN_WITHIN_S = 20.0
 CONFIDENTIAL = ("--classification", "confidential")
@@ -119,6 +122,57 @@ def share(fly):
         one.end()
 
 
+class Tracked:
+    """A flight controller that flies to the north, and a TAK client that hears of it."""
+
+    def __init__(self) -> None:
+        self._fc, self._heard = udp_socket(), udp_socket()
+        self.table = f'[tak]\nurl = "udp://{HOST}:{port_of(self._heard)}"\n'
+        self.sent: list[str] = []  # latitudes
+        self.events: list[ET.Element] = []
+
+    def fly(self, flight: Flight) -> None:
+        latitude = 520_000_000 + len(self.sent)
+        self.sent.append(f"{latitude / 1e7:.7f}")
+        for frame in (heartbeat(), position(lat=latitude)):
+            self._fc.sendto(frame, (HOST, flight.fc_port))
+
+    def step(self) -> None:
+        self.events += [ET.fromstring(data) for data in drain(self._heard)]  # noqa: S314 - our own
+
+    @property
+    def told(self) -> list[str]:
+        return [event.find("point").attrib["lat"] for event in self.events]
+
+    def close(self) -> None:
+        self._fc.close()
+        self._heard.close()
+
+
+def test_an_aircraft_is_on_the_tak_network_for_as_long_as_it_is_heard(share):
+    tracked = Tracked()
+    shared = share(tracked.table)
+    flight = shared.flight
+    for _ in range(16):
+        tracked.fly(flight)
+        flight.run(0.2)
+        tracked.step()
+    flight.run(2.2)  # what came last is told within a second
+    tracked.step()
+    told = len(tracked.events)
+    assert 3 <= told <= 7, "once a second"
+    assert set(tracked.told) <= set(tracked.sent)
+    assert tracked.told == sorted(set(tracked.told)), "each place once, in their order"
+    assert tracked.events[-1].attrib["uid"] == "zegel.Harbour Police.drone-7"
+    assert tracked.events[-1].find("detail/__video").attrib["url"] == f"rtsp://{HOST}:{shared.port}/drone-7/a"
+    flight.run(1.5)
+    tracked.step()
+    assert len(tracked.events) == told, "the telemetry has stopped, and video has not"
+    said = next(output for output in shared.status()["outputs"] if output["name"] == "tak")
+    assert (said["sent"], said["streams"], said["readers"]) == (told, [], None)
+    tracked.close()
+
+
 def payloads(packets: list[bytes]) -> list[bytes]:
     return [rtp.parse(packet).payload for packet in packets]
 
@@ -166,10 +220,16 @@ def test_what_is_of_a_confidential_order_is_shared_only_if_the_file_says_so(hous
     house.order = house.folder / "confidential.order"
     house.issue(house.order, ("pilot", "observer"), CONFIDENTIAL)
     zegel("device", "load-order", house.folder / "drone-7", house.order)
-    shared = share()
+    tracked = Tracked()
+    shared = share(tracked.table)
     flight, wall = shared.flight, shared.wall()
-    flight.run(2.0)
+    for _ in range(4):
+        tracked.fly(flight)
+        flight.run(0.5)
     assert wall.log_in(flight) == 404
+    tracked.step()
+    tracked.close()
+    assert tracked.events == []
     status = shared.status()
     assert status["grounds"] == []
     assert status["withheld"]["pilot"] > 20

@@ -94,3 +94,36 @@ def test_a_mistake_is_named_with_what_to_do(write, text, wrong):
 def test_a_file_that_is_not_there_is_said_so(tmp_path):
     with pytest.raises(ConfigError, match="No such file"):
         config.load(tmp_path / "share.toml")
+
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104
+TAK = '[tak]\nurl = "udp://239.2.3.1:6969"\ninterface = "192.168.10.2"\n'
+
+
+def test_an_output_of_its_own_is_enough(write):
+    found = config.load(write(TAK))
+    assert found.rtsp is None
+    assert found.tak
+    assert found.tak.place() == (False, "239.2.3.1", 6969)
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        (TAK.replace("interface", "interfce"), "interfce"),
+        (TAK.replace("udp:", "tcp:"), "tak: url is"),
+        (TAK + 'video_address = "192.168.10.2:8554"\n', "not there"),
+        (RTSP.replace("192.168.10.2", EVERYWHERE) + TAK, "cannot be told"),
+    ],
+)
+def test_a_mistake_in_the_table_for_tak_is_named(write, text, wrong):
+    with pytest.raises(ConfigError, match=wrong) as caught:
+        config.load(write(text))
+    assert caught.value.hint
+
+
+def test_clients_are_told_an_address_that_they_reach(write):
+    found = config.load(write(RTSP.replace("192.168.10.2", EVERYWHERE) + TAK + 'video_address = "192.168.10.2:8554"\n'))
+    assert found.rtsp
+    assert found.tak
+    assert found.rtsp.url(found.tak.video_address) == "rtsp://192.168.10.2:8554/"

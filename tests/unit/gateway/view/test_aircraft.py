@@ -69,7 +69,9 @@ def test_a_recorded_flight_ends_with_what_its_log_says():
     assert abs(values.position.v.lat - place.lat / 1e7) < 1e-4
     assert abs((values.position.v.height_m or 0) - place.relative_alt / 1000) < 1
     assert values.battery.v.volt == pytest.approx(last["SYS_STATUS"].voltage_battery / 1000, abs=0.2)
-    assert values.gnss.v == Gnss(6, "RTK fixed", last["GPS_RAW_INT"].satellites_visible, last["GPS_RAW_INT"].eph / 100)
+    gnss = last["GPS_RAW_INT"]
+    ellipsoid = gnss.alt_ellipsoid / 1000
+    assert values.gnss.v == Gnss(6, "RTK fixed", gnss.satellites_visible, gnss.eph / 100, ellipsoid)
     assert aircraft.home
     assert aircraft.home.v.lat == last["HOME_POSITION"].latitude / 1e7
     assert values.mode.v in {"GUIDED", "AUTO", "LOITER", "RTL", "LAND", "STABILIZE"}
