@@ -7,14 +7,19 @@ import json
 import math
 import re
 import struct
+import time
 from pathlib import Path
 
 import pytest
 
 from gateway.console.pages import FOLDER
+from gateway.console.view_state import ViewState
 from tests import map_tiles
 from tests.browser import chromium
 from tests.console_pages import serve
+from tests.unit.gateway.report.statuses import ground
+from tests.unit.gateway.view.test_aircraft import adsb, frame, heartbeat
+from tests.unit.gateway.view.test_fleet import frames
 
 pytestmark = pytest.mark.peers
 
@@ -221,6 +226,33 @@ def assert_note(page, text):
     assert page.locator(".map-note").text_content() == text
 
 
+def test_frames_of_an_aircraft_come_to_the_map_as_its_state_says(page):
+    place = {"lat": round(LAT * 1e7), "lon": round(LON * 1e7)}
+    yaw_in_earth, down_45 = 64, [math.cos(math.radians(22.5)), 0, -math.sin(math.radians(22.5)), 0]
+    view = ViewState(lambda *_: None)
+    view.take_status("pilot", ground())
+    view.take(
+        "pilot",
+        frames(
+            heartbeat(),
+            frame("global_position_int", **place, alt=82_000, relative_alt=80_000, hdg=9000),
+            frame("home_position", latitude=place["lat"], longitude=place["lon"]),
+            frame("gimbal_device_attitude_status", component=154, flags=yaw_in_earth, q=down_45),
+            frame("camera_fov_status", component=100, hfov=60.0, vfov=40.0, lat_image=2**31 - 1),
+            adsb(1, lat=place["lat"] + 10_000, lon=place["lon"]),
+            frame("open_drone_id_system", operator_latitude=place["lat"] - 9000, operator_longitude=place["lon"]),
+            time_us=round(time.time() * 1e6),
+        ),
+    )
+    state, (track, *_) = json.loads(view.state()), view.tracks()[0]
+    (main,) = state["aircraft"]
+    show(page, main, points=json.loads(track)["points"])
+    assert page.locator(".symbol.aircraft.main svg").evaluate("svg => svg.style.transform") == "rotate(90deg)"
+    kinds = ("aircraft", "home", "station", "camera", "adsb")
+    assert {kind: page.locator(f".symbol.{kind}").count() for kind in kinds} == dict.fromkeys(kinds, 1)
+    assert page.locator(".note").all_inner_texts()[1] == "80 m, 000° from the aircraft, if the ground is flat"
+
+
 def test_what_is_old_says_so_and_is_grey(page):
     show(page, aircraft(age_s=12.4, **CAMERA))
     assert_note(page, "position is 12 s old")
@@ -385,8 +417,8 @@ def test_a_snapshot_is_the_picture_and_says_what_it_is(page, tmp_path):
     }"""
     downloads = []
     page.on("download", lambda *found: downloads.extend(found))
-    ground = {"name": "pilot", "operation": "op", "agency": "police", "class": "confidential", "order": 7}
-    name = page.evaluate(take, [aircraft("../uav 1"), {"lane": "video_a", "ground": ground}])
+    station = {"name": "pilot", "operation": "op", "agency": "police", "class": "confidential", "order": 7}
+    name = page.evaluate(take, [aircraft("../uav 1"), {"lane": "video_a", "ground": station}])
     for _ in range(100):
         if len(downloads) == 2:
             break
