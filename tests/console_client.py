@@ -38,22 +38,12 @@ class Answer(NamedTuple):
 
 
 class RunningConsole:
-    """`zegel console` in a folder with its own runtime folder, which the environment names. Ends with its context."""
+    """`zegel console` in a folder with its own runtime folder, which the environment names."""
 
     def __init__(self, folder: Path, *words: str) -> None:
         self.port = free_port(socket.SOCK_STREAM)
         self.program = Program(("console", "--port", str(self.port), *words), folder, f"console-{self.port}")
-        try:
-            self.token = self.wait_for_link()
-        except AssertionError:
-            self.program.end()
-            raise
-
-    def __enter__(self) -> RunningConsole:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.program.end()
+        self.token = self.wait_for_link()
 
     @property
     def here(self) -> str:

@@ -7,5 +7,7 @@ rtsp_stream.py, rtsp_renumber.py      one picture stream of the feed, as all its
 rtsp_describe.py, rtcp.py             its description (SDP), and its sender reports
 rtsp_reader.py, rtsp_server.py        sockets
 sightings.py, view_cone.py            where each aircraft is, and where its camera looks
+geojson.py, positions.py, positions_settings.py
+                                      positions for a GIS
 cot.py, tak.py, tak_settings.py       Cursor on Target for a TAK network
 """

@@ -16,6 +16,7 @@ import msgspec
 
 from gateway import config
 from gateway.errors import ConfigError
+from gateway.share.positions_settings import Positions
 from gateway.share.tak_settings import Tak
 from keys.errors import WrongToml
 from keys.folders import toml
@@ -69,6 +70,7 @@ class ShareConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     confidential: bool = False  # share what is of a confidential order, too
     rtsp: Rtsp | None = None
     tak: Tak | None = None
+    positions: Positions | None = None
 
 
 def load(path: Path) -> ShareConfig:
@@ -86,6 +88,8 @@ def load(path: Path) -> ShareConfig:
         _check_rtsp(found.rtsp, f"{path}: rtsp")
     if found.tak:
         _check_tak(found, f"{path}: tak")
+    if found.positions:
+        found.positions.check(f"{path}: positions")
     return found
 
 

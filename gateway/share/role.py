@@ -25,6 +25,7 @@ from gateway.report.role_status import GroundStatus
 from gateway.report.share_status import OutputReport, ShareStatus
 from gateway.report.status_socket import Publisher
 from gateway.share.config import ShareConfig
+from gateway.share.positions import PositionsServer
 from gateway.share.rtsp_server import RtspServer
 from gateway.share.sightings import Sightings
 from gateway.share.tak import TakOutput
@@ -138,7 +139,9 @@ def outputs(settings: ShareConfig, sightings: Sightings) -> tuple[list[Taker], l
         found.append(rtsp)
     if tak := settings.tak:
         found.append(TakOutput(tak, sightings, lambda device: rtsp.url_of(device, tak.video_address) if rtsp else ""))
-    if settings.tak:
+    if settings.positions:
+        found.append(PositionsServer(settings.positions, sightings))
+    if settings.tak or settings.positions:
         takers.append(sightings)
     return takers, found
 

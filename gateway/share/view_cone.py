@@ -9,12 +9,15 @@ import math
 from typing import Any, NamedTuple
 
 from gateway.view.numbers import meters_between
-from gateway.view.telemetry import Telemetry, Value
+from gateway.view.telemetry import Position, Telemetry, Value
 
 OLD_AFTER_S = 2.0  # no value is held for longer
 FIELD_OLD_AFTER_S = 10.0  # angles of view are said seldom
 STEEP_ENOUGH = 5.0  # degrees below the horizon; what looks higher meets no ground that is near
 FARTHEST_M = 10_000.0
+_WIDEST = 170.0  # degrees; a camera that sees more does not draw straight lines
+_METERS_OF_A_DEGREE = 111_195.0  # on the sphere
+_NEAR_A_POLE = 1e-6
 
 
 class ViewCone(NamedTuple):
@@ -64,3 +67,31 @@ def _range(values: Telemetry, at: float) -> float | None:
 
 def _fresh(value: Value[Any], at: float, within_s: float = OLD_AFTER_S) -> bool:
     return at - value.at <= within_s
+
+
+def footprint(cone: ViewCone, where: Position) -> list[tuple[float, float]]:
+    """The corners of what the camera sees of flat ground at the height of home, as (lat, lon).
+
+    Empty if the height or an angle is not known, or if a corner of the picture meets no ground that is near.
+    """
+    if cone.vfov is None or where.height_m is None or where.height_m <= 0:
+        return []
+    across, up = (math.tan(math.radians(min(angle, _WIDEST) / 2)) for angle in (cone.hfov, cone.vfov))
+    found = []
+    for right, down in ((-across, -up), (across, -up), (across, up), (-across, up)):
+        north, east, deep = _turned((1.0, right, down), cone)
+        if deep / math.hypot(north, east, deep) < math.sin(math.radians(STEEP_ENOUGH)):
+            return []
+        scale = where.height_m / deep / _METERS_OF_A_DEGREE
+        lon = where.lon + east * scale / max(math.cos(math.radians(where.lat)), _NEAR_A_POLE)
+        found.append((round(where.lat + north * scale, 7), round(lon, 7)))
+    return found
+
+
+def _turned(ray: tuple[float, float, float], cone: ViewCone) -> tuple[float, float, float]:
+    """A ray of the camera (forward, right, down) as (north, east, down): by roll, then elevation, then azimuth."""
+    x, y, z = ray
+    roll, pitch, yaw = (math.radians(angle) for angle in (cone.roll, cone.elevation, cone.azimuth))
+    y, z = y * math.cos(roll) - z * math.sin(roll), y * math.sin(roll) + z * math.cos(roll)
+    x, z = x * math.cos(pitch) + z * math.sin(pitch), z * math.cos(pitch) - x * math.sin(pitch)
+    return x * math.cos(yaw) - y * math.sin(yaw), x * math.sin(yaw) + y * math.cos(yaw), z

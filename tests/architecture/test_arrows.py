@@ -77,6 +77,7 @@ PURE = (
     ),
     "gateway.share.rtcp",
     "gateway.share.cot",
+    "gateway.share.geojson",
     "gateway.share.view_cone",
     *(
         f"gateway.share.rtsp_{name}"
