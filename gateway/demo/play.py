@@ -20,7 +20,7 @@ from gateway.demo.clip import Camera
 from gateway.demo.flight import FlightController
 from gateway.demo.ledger import Ledger
 from gateway.demo.shell import Shell
-from gateway.demo.stage import HOST, Listener, Program, Radio, free_port, run_until
+from gateway.demo.stage import HOST, Listener, Program, Radio, free_port, is_free, run_until
 from gateway.errors import DemoFailed
 from gateway.recording.leaf import Close
 from gateway.recording.opened import sessions
@@ -28,6 +28,7 @@ from gateway.recording.reason import CloseReason
 
 SAY_EVERY_S = 2.0
 JOIN_WITHIN_S = 15.0
+LINK = re.compile(r"http://\S+\?token=\S+")
 SETTLE_S = 0.5  # for data that is still on its way when the players stop
 STATUS_WITHIN_S = 1.2  # every process tells its status twice a second
 AGENCY, OTHER = "Harbour Police", "Coast Guard"
@@ -49,8 +50,8 @@ class Play:
 
     air: Program
 
-    def __init__(self, folder: Path, *, hybrid: bool = False) -> None:
-        self.folder, self.hybrid = folder, hybrid
+    def __init__(self, folder: Path, *, hybrid: bool = False, stay: bool = False) -> None:
+        self.folder, self.hybrid, self.stay = folder, hybrid, stay
         self.console = Console(highlight=False, soft_wrap=True)
         self.shell = Shell(folder, self.say)
         self.radio, self.lte = Radio(), Radio()
@@ -76,9 +77,13 @@ class Play:
 
     def listen(self, name: str) -> Listener:
         """The program of a station."""
-        made = Listener(name, self.folder, self.folder / "op.order")
+        made = Listener(name, self.folder, self.folder / "op.order", computer=self.computer(name))
         self._afterwards.callback(made.close)
         return made
+
+    def computer(self, name: str) -> Path | None:
+        """The runtime folder of that station's user; None for the pilot, who sits at this computer."""
+        return None if name == "pilot" else self.folder / f"{name}-computer"
 
     def start_air(self) -> None:
         words = ("air", "--device", str(self.folder / "drone-7"), "--fc", f"serial:{self.flight.path}:921600")
@@ -118,6 +123,16 @@ class Play:
     def programs(self) -> list[Program]:
         """Of the aircraft, then of the stations."""
         return [self.air, *(station.program for station in self.stations.values())]
+
+    def open_console(self, name: str, port: int) -> None:
+        """A console that shows the ground of this station, on this port or another, and its link. None is no fault."""
+        words = ("console", "--port", str(port if is_free(port) else free_port(socket.SOCK_STREAM)))
+        console = Program(words, self.folder, f"console-{name}", computer=self.computer(name))
+        self._afterwards.callback(console.end)
+        self.until(lambda: not console.running or LINK.search(console.output()) is not None, JOIN_WITHIN_S)
+        link = LINK.search(console.output())
+        said = console.output().strip().splitlines() or ["it said nothing"]
+        self.say(f"     {name + ':':<10}{link[0] if link else 'no console: ' + said[-1]}")
 
     # --- time ---
 

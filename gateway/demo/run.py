@@ -49,7 +49,10 @@ def _run(args: argparse.Namespace) -> int:
         raise DemoFailed("the demo needs Linux: its flight controller is a pseudo-terminal")
     account.forget_invoker()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the folder with its keys is removed then, too
-    with tempfile.TemporaryDirectory(prefix="zegel-demo-") as folder, Play(Path(folder), hybrid=args.hybrid) as play:
+    with (
+        tempfile.TemporaryDirectory(prefix="zegel-demo-") as folder,
+        Play(Path(folder), hybrid=args.hybrid, stay=args.stay) as play,
+    ):
         for each in ACTS:
             each.act(play)
         if args.stay:

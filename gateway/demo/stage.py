@@ -19,8 +19,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from gateway.core.session_state import SessionState
-from gateway.report import wording
-from gateway.report.status_socket import read_all
+from gateway.report import runtime_folder, wording
+from gateway.report.role_status import Status
+from gateway.report.status_socket import read_each, running
 
 HOST = "127.0.0.1"
 DATAGRAM_MAX = 65_536
@@ -52,11 +53,16 @@ def free_port(kind: socket.SocketKind = socket.SOCK_DGRAM) -> int:
     It is none of those that the system chooses for programs (Linux: 32768 and above), and no port is given
     twice; each process begins at a different one, so that two processes at the same time do not collide.
     """
-    for port in _PORTS:
-        with socket.socket(socket.AF_INET, kind) as made, contextlib.suppress(OSError):
+    return next(port for port in _PORTS if is_free(port, kind))
+
+
+def is_free(port: int, kind: socket.SocketKind = socket.SOCK_STREAM) -> bool:
+    with socket.socket(socket.AF_INET, kind) as made:
+        try:
             made.bind((HOST, port))
-            return port
-    raise AssertionError("unreachable: the ports go round")
+        except OSError:
+            return False
+    return True
 
 
 def drain(made: socket.socket) -> list[bytes]:
@@ -65,14 +71,20 @@ def drain(made: socket.socket) -> list[bytes]:
 
 
 class Program:
-    """A `zegel` process whose output is kept in a file. `within` is the program that runs it, if one must."""
+    """A `zegel` process whose output is kept in a file.
 
-    def __init__(self, words: Sequence[str], folder: Path, name: str, within: Sequence[str] = ()) -> None:
-        self.log = folder / f"{name}.log"
+    `within` is the program that runs it, if one must; `computer` its runtime folder, as if on a computer of its own.
+    """
+
+    def __init__(
+        self, words: Sequence[str], folder: Path, name: str, within: Sequence[str] = (), computer: Path | None = None
+    ) -> None:
+        self.log, self.computer = folder / f"{name}.log", computer
         self.started = time.monotonic()
+        env = {**os.environ, "XDG_RUNTIME_DIR": str(computer)} if computer else None
         with self.log.open("ab") as out:
             command = [*within, sys.executable, "-m", "gateway.cli", *words]
-            self.process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT)  # noqa: S603 - our own program
+            self.process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, env=env)  # noqa: S603 - our own program
 
     def output(self) -> str:
         return self.log.read_text()
@@ -113,10 +125,19 @@ class Program:
         return self.process.returncode
 
 
+def statuses(programs: Iterable[Program]) -> dict[int, Status]:
+    """What each of these processes said last, by its pid; also those that are as if on a computer of their own."""
+    paths = running()
+    for computer in {program.computer for program in programs if program.computer}:
+        paths |= runtime_folder.status_sockets_in(computer / "zegel")
+    return {status.pid: status for status in read_each(paths).values()}
+
+
 def data_paths(programs: Iterable[Program]) -> str:
     """What does the plain turns of video in these, by their status; one of each kind."""
-    pids = {program.process.pid for program in programs}
-    return "; ".join(sorted({status.data_path for status in read_all() if status.pid in pids}))
+    said = statuses(programs)
+    pids = {program.process.pid for program in programs} & {*said}
+    return "; ".join(sorted({said[pid].data_path for pid in pids}))
 
 
 def drain_from(made: socket.socket) -> list[tuple[bytes, tuple[str, int]]]:
@@ -182,8 +203,10 @@ class Radio:
 class Listener:
     """One station: its `zegel ground`, and the two loopback sockets where a GCS and a player would be."""
 
-    def __init__(self, name: str, folder: Path, order: Path, more: Sequence[str] = ()) -> None:
-        self.name = name
+    def __init__(
+        self, name: str, folder: Path, order: Path, more: Sequence[str] = (), computer: Path | None = None
+    ) -> None:
+        self.name, self.computer = name, computer
         self.gcs, self.player = udp_socket(), udp_socket()
         self.frames: list[bytes] = []
         self.frame_times: list[float] = []
@@ -215,7 +238,7 @@ class Listener:
 
     def _start(self, gcs: int, player: int) -> None:
         ends = ("--gcs", f"udpout:{HOST}:{gcs}", "--video", f"udpout:{HOST}:{player}")
-        self.program = Program((*self._words, *ends), self._folder, f"ground-{self.name}")
+        self.program = Program((*self._words, *ends), self._folder, f"ground-{self.name}", computer=self.computer)
 
     def take(self) -> None:
         came = drain_from(self.gcs)

@@ -74,7 +74,12 @@ def status_sockets() -> set[Path]:
     """Those of all processes that run. OSError if the folder is not ours."""
     bases = (of_user(), *SERVICES)
     folders = {folder for base in bases for folder in (base, base / VIEW) if os.access(folder, os.R_OK | os.X_OK)}
-    return {path for folder in folders for path in sockets(folder) if not path.stem.endswith(FEED)}
+    return {path for folder in folders for path in status_sockets_in(folder)}
+
+
+def status_sockets_in(folder: Path) -> set[Path]:
+    """Those of this folder. OSError."""
+    return {path for path in sockets(folder) if not path.stem.endswith(FEED)}
 
 
 def sockets(folder: Path) -> set[Path]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from gateway.demo.play import STATUS_WITHIN_S, Play
-from gateway.demo.stage import FIRST_SFRAME
-from gateway.report.status_socket import read_all
+from gateway.demo.stage import FIRST_SFRAME, statuses
 
 AT_ONCE = 50
 
@@ -32,5 +31,5 @@ def act(play: Play) -> None:
 
 def _drops(play: Play) -> dict[str, int]:
     """How many datagrams each station's `zegel ground` did not open, by `zegel status`."""
-    counts = {status.pid: sum(status.drops.values()) for status in read_all()}
+    counts = {pid: sum(status.drops.values()) for pid, status in statuses(play.programs()).items()}
     return {name: counts.get(s.program.process.pid, 0) for name, s in play.stations.items()}

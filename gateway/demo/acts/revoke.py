@@ -9,6 +9,8 @@ LASTS_S = 3.0
 
 def act(play: Play) -> None:
     play.title("9. The observer's station is lost: the agency revokes it while the aircraft flies")
+    if play.stay:
+        play.say("   in the pilot's console the observer leaves the list of readers, and the observer's own goes dark")
     here, sealed = play.folder, _sealed_sessions(play)
     words = ("order", "revoke", here / "op.order", "--station", "observer", "--agency", here / "agency")
     play.shell.run(*words, "-o", here / "new.order")

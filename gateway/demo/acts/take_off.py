@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import select
+import sys
 import time
 
 from gateway.demo.play import STATIONS, Play
@@ -9,6 +11,8 @@ from gateway.demo.stage import FIRST_SFRAME
 from keys.lanes import Lane
 
 LASTS_S = 8.0
+CONSOLE_PORT = 8088
+GUEST_S = 60.0
 EXAMPLE_BYTES = 16
 
 
@@ -21,8 +25,21 @@ def act(play: Play) -> None:
     play.wait_open(1)
     took = time.monotonic() - play.air.started
     play.say(f"   sealed, and open at every station, {took:.1f} s after the aircraft's start; 'telemetry + video' below")
+    if play.stay:
+        _open_consoles(play)
     play.fly(LASTS_S)
     _say_example(play)
+
+
+def _open_consoles(play: Play) -> None:
+    play.say("   open in your browser what two people see, each as if at a computer of their own:")
+    for name, port in (("pilot", CONSOLE_PORT), ("observer", CONSOLE_PORT + 1)):
+        play.open_console(name, port)
+    if sys.stdin.isatty():
+        play.say(f"   open both, and press Enter here; the acts go on after {GUEST_S:g} s at the latest")
+        play.playing = True
+        if play.until(lambda: bool(select.select([sys.stdin], (), (), 0)[0]), GUEST_S):
+            sys.stdin.readline()
 
 
 def _say_example(play: Play) -> None:
