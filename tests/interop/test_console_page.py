@@ -15,6 +15,8 @@ from tests.browser import chromium
 from tests.interop.scripted_console import AIRCRAFT, DAMAGED, READ_NUMBER, ScriptedConsole, codec_string, film, message
 
 pytestmark = [pytest.mark.peers, pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="needs ffmpeg")]
+BRIGHTEST = """canvas => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data
+    .reduce((most, value, at) => at % 4 < 3 ? Math.max(most, value) : most, 0)"""
 STREAM = "pilot/uav1/video_a"
 WITHIN_S = 20.0  # a loaded machine
 
@@ -53,8 +55,8 @@ def page(browser: Any, console: ScriptedConsole) -> Iterator[Any]:
     assert hosts == {f"127.0.0.1:{console.port}"}
 
 
-def until(true: Callable[[], object]) -> None:
-    end = time.monotonic() + WITHIN_S
+def until(true: Callable[[], object], within_s: float = WITHIN_S) -> None:
+    end = time.monotonic() + within_s
     while not true():
         assert time.monotonic() < end, "it did not become true"
         time.sleep(0.02)
@@ -174,8 +176,19 @@ def test_the_seal_in_words(console, page):
     until(lambda: text(page, "#begins-word") == "at the controller")
     assert text(page, "#begins-detail") == "the vendor of this aircraft holds the picture before the seal"
     console.aircraft[0].update(sealed=False, seal={"level": "bad", "text": "the order does not list us", "since_us": None})
-    until(lambda: text(page, "#seal-word") == "NOT SEALED")
+    until(lambda: text(page, "#seal-word") == "NOT OPEN HERE")
     assert text(page, "#seal-detail") == "the order does not list us"
+
+
+def test_the_page_of_a_station_that_is_revoked_goes_dark(console, page, pictures):
+    watched(console)
+    console.play(pictures[:15])
+    until(lambda: number(page) == 14)
+    console.aircraft[0].update(sealed=False, state="unlisted")
+    until(lambda: text(page, "#seal-word") == "CLOSED TO THIS STATION")
+    assert text(page, "#picture .veil-word") == "CLOSED TO THIS STATION"
+    assert text(page, "#readers") == "not known here: its order is another one"
+    assert page.locator("#picture canvas").evaluate(BRIGHTEST) == 0, "no picture stays"
 
 
 def test_an_order_that_ends_soon_counts_down_and_is_marked(console, page):

@@ -23,6 +23,7 @@ export function trouble(aircraft, world) {
   if (world.groundGone) return { word: 'GROUND GONE', detail: 'zegel ground is not running', age: silent };
   if (world.vanished) return { word: 'NOT REPORTED', detail: 'its ground says nothing of this aircraft', age: silent };
   if (aircraft.state === 'closed') return { word: 'ENDED', detail: 'the aircraft ended its session', age: silent };
+  if (isClosed(aircraft)) return { word: 'CLOSED TO THIS STATION', detail: 'the order that it flies under does not list it', age: silent };
   if (silent === null) return { word: 'NOT HEARD', detail: 'nothing has come from this aircraft', age: null };
   if (silent > LINK_LOST_AFTER_S || aircraft.state === 'silent') {
     return { word: 'LINK LOST', detail: 'nothing comes from this aircraft', age: silent };
@@ -30,10 +31,15 @@ export function trouble(aircraft, world) {
   return null;
 }
 
+/** Whether it flies under an order that does not list this station: it was revoked, or was never in it. */
+export function isClosed(aircraft) {
+  return aircraft?.state === 'unlisted';
+}
+
 /** {word, detail, age} to lay over a picture; null while it is live. `pictureAge`: seconds, null if none is shown. */
 export function veil(aircraft, stream, player, pictureAge, world) {
   const wrong = trouble(aircraft, world);
-  if (wrong) return { ...wrong, age: pictureAge };
+  if (wrong) return { ...wrong, age: isClosed(aircraft) ? null : pictureAge };
   if (!aircraft) return { word: 'NO AIRCRAFT', detail: 'none is heard by a ground of this computer', age: null };
   if (!stream) return { word: 'NO VIDEO', detail: 'no picture has come on this lane', age: null };
   if (stream.unrecognised) return { word: 'NOT KNOWN', detail: 'what comes is neither H.264 nor H.265 in RTP, nor MPEG-TS', age: null };

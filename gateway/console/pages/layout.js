@@ -30,7 +30,7 @@ export function showFleet(aircraft, large, stage, worldOf, choose) {
 function inShort(aircraft, world) {
   const wrong = trouble(aircraft, world);
   if (wrong) return [wrong.age === null ? wrong.word : `${wrong.word} ${age(wrong.age)}`, 'lost'];
-  if (!aircraft.sealed) return ['NOT SEALED', 'bad'];
+  if (!aircraft.sealed) return ['not open here', 'bad'];
   const battery = aircraft.telemetry?.battery?.v.percent;
   if (typeof battery === 'number' && battery <= LOW_PERCENT) return [`battery ${number(battery)} %`, 'warn'];
   return aircraft.seal_begins === 'controller' ? ['from controller', 'warn'] : ['sealed', 'good'];

@@ -1,14 +1,15 @@
 // Who can read this now, who may command and did last, and what was refused.
 
-import { lastCommand, refusals } from './conditions.js';
+import { isClosed, lastCommand, refusals } from './conditions.js';
 import { by, element, mark, put, rows } from './dom.js';
 import { list } from './words.js';
 
 const READS = { telemetry: 'telemetry', video: 'video', command: 'commands' };
 
 export function showPeople(aircraft, ground, world) {
-  const readers = ground?.readers ?? [];
-  const shown = readers.length ? readers : [{ name: 'no one: no order is in force', roles: [] }];
+  const readers = isClosed(aircraft) ? [] : (ground?.readers ?? []);
+  const none = isClosed(aircraft) ? 'not known here: its order is another one' : 'no one: no order is in force';
+  const shown = readers.length ? readers : [{ name: none, roles: [] }];
   rows(by('readers'), shown, makeReader, (item, reader) => {
     put(item.children[0], reader.name);
     put(item.children[1], reader.roles.map((role) => READS[role] ?? role).join(', '));

@@ -12,9 +12,9 @@ export function sealWords(aircraft, ground, world) {
   const wrong = trouble(aircraft, world);
   if (wrong && aircraft) return { level: 'lost', word: wrong.word, detail: lastKnown(aircraft, wrong) };
   if (wrong) return { level: 'lost', word: wrong.word, detail: wrong.detail };
-  if (!aircraft) return { level: 'none', word: ground?.wrong ? 'NOT SEALED' : 'NO AIRCRAFT', detail: ground?.wrong ?? '' };
+  if (!aircraft) return { level: 'none', word: 'NO AIRCRAFT', detail: ground?.wrong ?? '' };
   if (!aircraft.sealed) {
-    return { level: 'bad', word: 'NOT SEALED', detail: aircraft.seal?.text || ground?.wrong || 'no key of this session is here' };
+    return { level: 'bad', word: 'NOT OPEN HERE', detail: aircraft.seal?.text || ground?.wrong || 'no key of this session is here' };
   }
   const doubts = (aircraft.seal?.text ?? '').split('; ').slice(1); // after what is sealed, and from where
   return { level: doubts.length ? 'warn' : 'good', word: 'SEALED', detail: [since(aircraft, world), ...doubts].filter(Boolean).join('; ') };

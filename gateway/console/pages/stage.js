@@ -1,6 +1,6 @@
 // The pictures: one large, the other lane in its corner, a small one for each aircraft; and what is laid over them.
 
-import { damage, veil } from './conditions.js';
+import { damage, isClosed, veil } from './conditions.js';
 import { hide, mark, put } from './dom.js';
 import { Player } from './video.js';
 import { age } from './words.js';
@@ -103,10 +103,18 @@ function paintLast(canvas, last) {
   if (last) canvas.getContext('2d', { alpha: false }).drawImage(last, 0, 0);
 }
 
+/** Nothing that this station has seen stays in sight. */
+function goDark(player) {
+  player.pause();
+  player.arrived = null;
+  for (const canvas of player.screens) paintLast(canvas, null);
+}
+
 /** Lays over one screen what is true of its picture now. */
 export function showScreen(node, aircraft, lane, stage, world) {
   const stream = aircraft?.streams?.find((one) => one.lane === lane) ?? null;
   const player = aircraft ? stage.players.get(`${keyOf(aircraft)}/${lane}`) : null;
+  if (player?.arrived != null && isClosed(aircraft)) goDark(player);
   const pictureAge = player?.arrived == null ? null : (performance.now() - player.arrived) / 1000;
   const over = veil(aircraft, stream, player, pictureAge, world);
   const [veilNode, markNode] = [node.querySelector('.veil'), node.querySelector('.mark')];
