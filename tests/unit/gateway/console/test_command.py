@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from gateway import cli
@@ -42,11 +44,12 @@ def test_no_console_has_no_link(capsys, monkeypatch, tmp_path):
 
 
 def test_the_link_is_printed_and_no_browser_is_opened_without_a_display(capsys, monkeypatch):
-    with TokenFile() as tokens:
-        tokens.tell(8099)
+    with TokenFile() as tokens, socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        tokens.tell(port)
         token = tokens.read()
         assert cli.main(["console", "--link"]) == 0
-        assert capsys.readouterr().out == f"http://127.0.0.1:8099/?token={token}\n"
+        assert capsys.readouterr().out == f"http://127.0.0.1:{port}/?token={token}\n"
     opened = []
     monkeypatch.setattr("webbrowser.open", opened.append)
     for name in command.DISPLAYS:
