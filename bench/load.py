@@ -23,7 +23,7 @@ from gateway.demo.stage import HOST
 
 VIDEO_SIZE = 1200  # bytes of a datagram of kind "rtp"
 FRAME_SIZE = 40  # bytes of a datagram of kind "mavlink"
-# Sizes of the pictures of x264, 1080p30: ultrafast, zerolatency, every 60th a key picture; by Mbit/s.
+# Sizes of the pictures of x264, 1080p30 (4: 720p30): ultrafast, zerolatency, every 60th a key picture; by Mbit/s.
 TRACES = Path(__file__).parent / "traces"
 PICTURES_PER_S = 30
 READY_WITHIN_S = 10.0

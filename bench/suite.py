@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from bench.measures import batching, cipher, latency, link, mavlink, peers, recording
+from bench.measures import batching, cipher, feed, latency, link, mavlink, peers, recording
 from bench.result import Options, Progress, Result
 
 
@@ -27,6 +27,7 @@ ALL: dict[str, Measurement] = {
     "link": link,
     "latency": latency,
     "mavlink": mavlink,
+    "feed": feed,
     "peers": peers,
     "recording": recording,
 }

@@ -38,12 +38,22 @@ class Answer(NamedTuple):
 
 
 class RunningConsole:
-    """`zegel console` in a folder with its own runtime folder, which the environment names."""
+    """`zegel console` in a folder with its own runtime folder, which the environment names. Ends with its context."""
 
     def __init__(self, folder: Path, *words: str) -> None:
         self.port = free_port(socket.SOCK_STREAM)
         self.program = Program(("console", "--port", str(self.port), *words), folder, f"console-{self.port}")
-        self.token = self.wait_for_link()
+        try:
+            self.token = self.wait_for_link()
+        except AssertionError:
+            self.program.end()
+            raise
+
+    def __enter__(self) -> RunningConsole:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.program.end()
 
     @property
     def here(self) -> str:

@@ -4,8 +4,8 @@ What lives here: what is sent for each request that the door let in, and how muc
 bytes, time. What must not: who may enter (door.py), what a viewer is sent (viewers.py).
 
 A connection that has not shown the token yet may send HEAD_SIZE_MAX bytes in HEAD_WITHIN_S. There are CONNECTIONS_MAX of
-them at most, and each is for one request. Wrong tokens are answered late, and only some at a time: a token of 256 bits is
-not guessed, but a program that tries shall not take the processor.
+them at most, of which the oldest makes room for a new one, and each is for one request. Wrong tokens are answered late, and
+only some at a time: a token of 256 bits is not guessed, but a program that tries shall not take the processor.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class PageServer:
         self.refused: Counter[str] = Counter()
         self._port, self._files, self._live, self._tile, self._renew = port, files, live, tile, renew
         self._viewers_max = viewers_max
-        self._here: set[_Connection] = set()
+        self._here: dict[_Connection, None] = {}  # the oldest is first
         self._wrong = 0  # that wait for their answer
         self._viewers: set[ServerConnection] = set()
         self._log = logging.Logger("console", logging.CRITICAL + 1)  # the head of a request has the token
@@ -161,15 +161,19 @@ class PageServer:
     # --- connections ---
 
     def made(self, connection: _Connection) -> bool:
-        """Whether there is room for it."""
+        """Whether there is room for it: the oldest that has not become a socket makes room."""
         if len(self._here) >= CONNECTIONS_MAX:
             self.refused[TOO_MANY] += 1
-            return False
-        self._here.add(connection)
+            waiting = next((one for one in self._here if one.protocol.state is State.CONNECTING), None)
+            if waiting is None:
+                return False
+            waiting.transport.abort()
+            self.lost(waiting)
+        self._here[connection] = None
         return True
 
     def lost(self, connection: _Connection) -> None:
-        self._here.discard(connection)
+        self._here.pop(connection, None)
 
     # --- one request ---
 

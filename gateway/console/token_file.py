@@ -1,10 +1,11 @@
 """Token file: keeps the token of a console between its starts, and tells where a console of this user runs.
 
     console.token   the token. It is replaced as a whole, so a reader sees the old or the new one
-    console.lock    locked by the console that runs; its process and its port
+    console.runs    the process and the port of the console that runs
+    console.lock    locked by it; its user's alone, because who may read a file may lock it
 
-Both are in the runtime folder of the console's user, which lasts until the computer is switched off. That of a service has
-a group whose members may read them.
+They are in the runtime folder of the console's user, which lasts until the computer is switched off. That of a service has
+a group whose members may read the first two.
 """
 
 from __future__ import annotations
@@ -17,15 +18,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gateway.console import door
+from gateway.endpoints import socket_users
 from gateway.errors import ConfigError, NotRunning
 from gateway.report import runtime_folder
 
 if sys.platform != "win32":
     import fcntl
 
-TOKEN, LOCK = "console.token", "console.lock"
+TOKEN, RUNS, LOCK = "console.token", "console.runs", "console.lock"
 SERVICE = Path("/run/zegel-view")  # RuntimeDirectory= of packaging/zegel-console.service
 GROUP_READS = 0o040
+_FROM_ANYWHERE = ("0.0.0.0", 0)  # noqa: S104 - as the system's table has the other end of a listening socket
 SIZE_MAX = 256  # of what is read of either
 
 
@@ -59,21 +62,18 @@ class TokenFile:
                 f"a console of this user runs already{where}",
                 hint="zegel console --link prints its link; end that one first to start another",
             ) from None
-        os.fchmod(descriptor, _mode(self._folder))
         self._lock = descriptor
         return self
 
     def __exit__(self, *exc: object) -> None:
         if self._lock is not None:
-            os.ftruncate(self._lock, 0)
+            (self._folder / RUNS).unlink(missing_ok=True)
             os.close(self._lock)
             self._lock = None
 
     def tell(self, port: int) -> None:
         """From now on `running` finds this process."""
-        assert self._lock is not None
-        os.ftruncate(self._lock, 0)
-        os.pwrite(self._lock, f"{os.getpid()} {port}\n".encode(), 0)
+        _write(self._folder / RUNS, f"{os.getpid()} {port}")
 
     def read(self) -> str:
         """The token; a new one if there is none, or if the file holds something else."""
@@ -108,6 +108,7 @@ def link(*, renew: bool = False) -> str:
     for folder in (runtime_folder.of_user(), SERVICE):
         if there := _running(folder):
             path = folder / TOKEN
+            _require_own(folder, there)
             if renew:
                 _write(path, door.new_token())
             return door.link(_read(path), there.port)
@@ -117,10 +118,21 @@ def link(*, renew: bool = False) -> str:
     )
 
 
+def _require_own(folder: Path, there: Running) -> None:
+    """NotRunning if the port of a console that was killed has another user's program by now."""
+    if socket_users.AVAILABLE:
+        listening = socket_users.tcp_user(socket_users.tcp_connections(), (door.HOSTS[0], there.port), _FROM_ANYWHERE)
+        if listening != folder.stat().st_uid:
+            raise NotRunning(
+                f"port {there.port} is not the console's, so the link would give its token to another program",
+                hint=f"ss -ltnp 'sport = :{there.port}' names that; then start the console again",
+            )
+
+
 def _running(folder: Path) -> Running | None:
     """The console of this folder; None if there is none, or if it is not ours to see."""
     try:
-        pid, port = map(int, _read(folder / LOCK).split())
+        pid, port = map(int, _read(folder / RUNS).split())
     except (OSError, ValueError):
         return None
     return Running(pid, port) if _runs(pid) else None
@@ -148,7 +160,7 @@ def _read(path: Path) -> str:
         os.close(descriptor)
 
 
-def _write(path: Path, token: str) -> None:
+def _write(path: Path, text: str) -> None:
     """As the folder's owner and group, who may read it as they may enter the folder."""
     new = path.with_name(f"{path.name}.{os.getpid()}")
     new.unlink(missing_ok=True)
@@ -158,7 +170,7 @@ def _write(path: Path, token: str) -> None:
         if os.geteuid() == 0:
             os.fchown(descriptor, folder.st_uid, folder.st_gid)
         os.fchmod(descriptor, _mode(path.parent))
-        os.write(descriptor, f"{token}\n".encode())
+        os.write(descriptor, f"{text}\n".encode())
     finally:
         os.close(descriptor)
     new.replace(path)

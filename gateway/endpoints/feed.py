@@ -31,7 +31,7 @@ import msgspec
 import zmq
 
 from gateway.endpoint_state import State
-from gateway.endpoints import ipc
+from gateway.endpoints import descriptors, ipc
 from gateway.endpoints.address import on_this_computer
 from gateway.endpoints.lookup import SockAddr, in_words
 from gateway.endpoints.plain_users import PlainUsers
@@ -46,7 +46,6 @@ EVENTS_A_TICK = 1000  # for a hundred subscribers that connect at once
 REFUSED_MAX = 1000  # events that no normal subscriber sends, before the socket is replaced: libzmq keeps each unknown topic
 SUBSCRIPTIONS_MAX = 1000  # per topic
 HANDSHAKE_WITHIN_MS = 5000
-DESCRIPTORS_MAX = 256  # of this process; each subscriber uses one, and the flight must not run out of them
 CROWDED_TICKS = 2  # a feed by TCP is the first to disconnect: many more programs can reach it
 RETRY_EVERY_S = 1.0
 COME, GONE = b"\1", b"\0"
@@ -137,7 +136,7 @@ class Feed:
             self.state = State.CONNECTED if self.subscriptions.total() else State.IDLE
 
     def _is_crowded(self) -> bool:
-        self._crowded = self._crowded + 1 if _crowded() else 0
+        self._crowded = self._crowded + 1 if descriptors.crowded() else 0
         return self._crowded >= (CROWDED_TICKS if self._place else 1)
 
     def _take_events(self, now: float) -> bool:
@@ -260,13 +259,3 @@ class Feed:
             self.subscriptions[topic] = min(max(0, self.subscriptions[topic] + (1 if comes else -1)), SUBSCRIPTIONS_MAX)
         change = self._subscribers.come if comes else self._subscribers.go
         change(frame, topics, known=self._known)
-
-
-def _crowded() -> bool:
-    """Whether this process has too many descriptors open: a new one always has the lowest free number."""
-    try:
-        free = os.open(os.devnull, os.O_RDONLY)
-    except OSError:
-        return True
-    os.close(free)
-    return free > DESCRIPTORS_MAX

@@ -3,11 +3,14 @@
 One feed is in the folder of the status socket, and there may be another by TCP. Each has its own subscribers: what programs
 do to the second never reaches those of the first.
 
+Telemetry waits some 40 ms for more of it, or for video: waking the thread that sends takes longer than sending does.
+
 What must not live here: ZeroMQ and who may subscribe (endpoints/feed.py). While no program subscribes, nothing is read.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
@@ -26,6 +29,9 @@ from gateway.report.alarms import Alarms, Reason
 from gateway.report.role_status import FeedStatus
 from keys.lanes import VIDEO_LANES
 
+HOLD_S = 0.04  # more than the time between two pictures; telemetry that comes after this time goes with that which waits
+FLUSH_AFTER_S = 0.08  # and if none comes
+HELD_MAX = 64  # bundles
 _TOPICS = dict(zip(VIDEO_LANES, VIDEO, strict=True))
 
 
@@ -39,6 +45,8 @@ class Publication:
         self.here, self.fault = _here(station)
         self.tcp = Feed(tcp, users) if tcp else None
         self._feeds = [feed for feed in (self.tcp, self.here) if feed]
+        self._held: list[tuple[Origin, Sequence[bytes]]] = []
+        self._held_since = math.inf
 
     def tick(self, now: float) -> None:
         for feed in self._feeds:
@@ -58,9 +66,26 @@ class Publication:
         return any(feed.wants(topic) for feed in self._feeds for topic in VIDEO)
 
     def telemetry(self, bundles: Iterable[Bundle]) -> None:
-        self._publish(
-            TELEMETRY, ((self._origin(bundle.lease, bundle.arrived), bundle.frames) for bundle in bundles if bundle.frames)
-        )
+        if not any(feed.wants(TELEMETRY) for feed in self._feeds):
+            return
+        for bundle in bundles:
+            if bundle.frames:  # padding has none
+                self._held.append((self._origin(bundle.lease, bundle.arrived), [*map(bytes, bundle.frames)]))
+        if not self._held:
+            return
+        now = clock.now()
+        self._held_since = min(self._held_since, now)
+        if now >= self._held_since + HOLD_S or len(self._held) > HELD_MAX:
+            self.flush()
+
+    def next_due(self) -> float:
+        return self._held_since + FLUSH_AFTER_S
+
+    def flush(self) -> None:
+        """Publish the telemetry that waits."""
+        held, self._held, self._held_since = self._held, [], math.inf
+        for feed in self._feeds if held else ():
+            feed.publish(TELEMETRY, held)
 
     def video(self, opened: Opened, batch: Batch, now: float) -> None:
         for lease, slots in opened.video.items():
@@ -71,6 +96,8 @@ class Publication:
 
     def _publish(self, topic: str, groups: Iterable[tuple[Origin, Iterable[bytes | memoryview]]]) -> None:
         feeds = [feed for feed in self._feeds if feed.wants(topic)]
+        if feeds:
+            self.flush()
         if len(feeds) > 1:
             groups = [(origin, [bytes(datagram) for datagram in datagrams]) for origin, datagrams in groups]
         for feed in feeds:

@@ -173,7 +173,8 @@ class Ground:
 
     def _deadline(self) -> float:
         if self._due is None:
-            return min(self._housekeep_at, self.reorder.next_due(), self.uplink.next_due())
+            dues = self._housekeep_at, self.reorder.next_due(), self.uplink.next_due(), self.publication.next_due()
+            return min(dues)
         return self._due
 
     def turn(self) -> None:
@@ -195,6 +196,8 @@ class Ground:
         self._take_links(ready, now)
         with self.barrier:
             self._to_gcs(self.reorder.release(now), now)
+            if now >= self.publication.next_due():
+                self.publication.flush()
         self._take_gcs(ready, now)
 
     def _take_links(self, ready: Set[Endpoint], now: float) -> None:

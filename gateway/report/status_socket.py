@@ -2,7 +2,8 @@
 
 Each process publishes a JSON object twice a second on a socket of its own, in a folder that only its user can enter, and
 for the service of a ground also the group of the viewers (runtime_folder.py). A reader that has just connected is sent the
-last one. Publishing never blocks, and the socket takes no questions, so no reader can slow a flight down.
+last one. Publishing never blocks, and the socket takes no questions, so no reader can slow a flight down. Many connections
+are disconnected, all at once, because each has a descriptor; readers connect again by themselves.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from typing import Any
 import msgspec
 import zmq
 
-from gateway.endpoints import ipc
+from gateway import clock
+from gateway.endpoints import descriptors, ipc
 from gateway.errors import NotRunning
 from gateway.loop import hardening
 from gateway.report import runtime_folder
@@ -29,6 +31,7 @@ from gateway.report.role_status import Status, decoded
 STATUS_SIZE_MAX = 1 << 20
 WAITING_MAX = 2  # statuses that a reader has not read yet: memory that a sender can take
 ASKED_SIZE_MAX = 512  # a subscription, or the greeting of a client that subscribes
+AGAIN_S = 1.0  # until libzmq has closed what was there
 ANSWER_WITHIN_S = 1.5  # a process publishes every half second
 
 
@@ -42,11 +45,10 @@ class Publisher:
         self, role: str, name: str, *, holds_key: bool = True, folder: Callable[[], Path] = runtime_folder.of_user
     ) -> None:
         self._name, self._folder = runtime_folder.socket_name(role, name), folder
+        descriptors.allow_many()
         self._context = zmq.Context()
-        self._socket = self._context.socket(zmq.PUB)
-        self._socket.linger = 0
-        self._socket.sndhwm = 2
-        self._socket.maxmsgsize = ASKED_SIZE_MAX
+        self._socket = self._made()
+        self._again_at = float("inf")  # without a folder there is none for good
         self.path: Path | None = None  # of the socket, while there is one
         self._role, self._locked, self._holds_key = role, hardening.locked(), holds_key
 
@@ -54,14 +56,24 @@ class Publisher:
         if self._holds_key and not self._locked:
             say(self._role, hardening.NOT_LOCKED)
         try:
-            folder = self._folder()
-            runtime_folder.sockets(folder)
-            path = folder / self._name
-            ipc.bind(self._socket, path)
-            self.path = path
+            self._bind()
         except OSError as error:
             say("status", f"not available: {error}")
         return self
+
+    def _made(self) -> zmq.Socket[bytes]:
+        made = self._context.socket(zmq.PUB)
+        made.linger = 0
+        made.sndhwm = 2
+        made.maxmsgsize = ASKED_SIZE_MAX
+        return made
+
+    def _bind(self) -> None:
+        folder = self._folder()
+        runtime_folder.sockets(folder)
+        path = folder / self._name
+        ipc.bind(self._socket, path)
+        self.path = path
 
     def __exit__(self, *exc: object) -> None:
         self._context.destroy(linger=0)
@@ -77,7 +89,22 @@ class Publisher:
 
     def attach(self) -> None:
         """Send readers that have just connected the last status, so that they need not wait for the next one."""
+        if self.path is None:
+            self._bind_again(clock.now())
+            return
         self._socket.getsockopt(zmq.EVENTS)
+        if descriptors.crowded():
+            say("status", f"{self.path.name}: flooded with connections, so all were disconnected")
+            self._socket.close(linger=0)
+            self.path, self._again_at = None, clock.now() + AGAIN_S
+
+    def _bind_again(self, now: float) -> None:
+        if now >= self._again_at:
+            try:
+                self._socket = self._made()
+                self._bind()
+            except (OSError, zmq.ZMQError):
+                self._again_at = now + AGAIN_S
 
 
 def read_all(within_s: float = ANSWER_WITHIN_S) -> list[Status]:

@@ -18,7 +18,7 @@ BETWEEN_MAX = 16  # line ends before a request; some clients send one
 VERSION = "RTSP/1.0"
 
 _LINE = re.compile(r"([A-Z_]{1,32}) (\S{1,1024}) RTSP/(\d{1,3})\.(\d{1,3})")
-_HEADER = re.compile(r"([A-Za-z0-9!#$%&'*+.^_`|~-]{1,64})[ \t]*:[ \t]*(.*?)[ \t]*")
+_HEADER = re.compile(r"([A-Za-z0-9!#$%&'*+.^_`|~-]{1,64})[ \t]*:(.*)")
 _NUMBER = re.compile(r"\d{1,9}", re.ASCII)
 _END = b"\r\n\r\n"
 _DOLLAR, _FRAME_HEAD = 0x24, 4
@@ -156,8 +156,8 @@ def _parsed(head: bytes) -> Request:
         header = _HEADER.fullmatch(text)
         if header is None:
             raise Malformed(Code.BAD_REQUEST)
-        name = header[1].lower()
-        headers[name] = f"{headers[name]}, {header[2]}" if name in headers else header[2]
+        name, value = header[1].lower(), header[2].strip(" \t")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
     if not _NUMBER.fullmatch(headers.get("cseq", "")):
         raise Malformed(Code.BAD_REQUEST)
     return Request(line[1], line[2], headers)

@@ -26,6 +26,7 @@ from gateway.video.ts import PACKET_SIZE
 
 FORM_KNOWN_AFTER = 12  # datagrams
 UNFIT_AFTER = 100  # datagrams in a row that are not of the form: it is another one by now
+SETS_WITHIN = 300  # pictures; then it is described without them
 KEPT_SIZE_MAX = 4 << 20  # since the last key picture: 8 s at 4 Mbit/s
 KEPT_PACKETS_MAX = 8192
 APART = CLOCK_HZ // 1000  # ticks between two pictures that are caught up with
@@ -73,8 +74,8 @@ class Stream:
         return self._sets.newest() if self._sets else []
 
     def description(self) -> str | None:
-        """None as long as its form is not known."""
-        if self.content is None:
+        """None as long as its form is not known, and the parameter sets are not, for which readers look here."""
+        if self.content is None or not (self._described or self.content is Content.MPEG_TS):
             return None
         name = f"{self.place.device}/{self.place.lane}"
         return described(self.content, self.parameter_sets, name, self.ssrc)
@@ -106,6 +107,10 @@ class Stream:
         if packets:
             return First(int.from_bytes(packets[0][2:4], "big"), int.from_bytes(packets[0][4:8], "big"))
         return First(self._numbers.next, self._numbers.timestamp)
+
+    @property
+    def _described(self) -> bool:
+        return (self._sets is not None and self._sets.complete) or self.pictures >= SETS_WITHIN
 
     @property
     def newest(self) -> tuple[int, int]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
+from pymavlink.dialects.v20 import ardupilotmega
+
 from firmware_shims import vendor_feed
 from firmware_shims.vendor_feed import Record
 from gateway.share.rtsp_digest import Credentials, Digest
@@ -25,6 +28,9 @@ from gateway.video.timeline import TOLERANCE
 from gateway.video.ts import PACKET_SIZE, PIECE_SIZE, Pieces
 from gateway.video.ts_demux import STAMPS, TsDemux
 from gateway.video.ts_mux import TsMux
+from gateway.view import pictures as limits
+from gateway.view.aircraft import Aircraft
+from gateway.view.pictures import PictureStream
 from tests.films import joined
 from tests.rtmp_publisher import HELLO, Publisher, avc_record, configuration_tag, hevc_record, picture_tag
 from tests.rtsp_client import PASSWORD, TCP, USER, Client, Received
@@ -46,6 +52,20 @@ BODIES = {codec: picture_tag(unit)[5 if codec == "h264" else 8 :] for codec, uni
 TAGS = tuple(tag(unit) for unit in KEY.values() for tag in (configuration_tag, picture_tag))
 AMF = rtmp_amf0.encode("connect", 1.0, {"app": "live", "list": [None, True, {"deep": [2.0]}]}) + bytes.fromhex(
     "08 00000000 0001 61 0c 00000001 62 0001 63 0b 4270000000000000 0000 0000 09 06"
+)
+_LINE = ardupilotmega.MAVLink(None, srcSystem=1, srcComponent=1)
+HEARTBEAT = bytes(ardupilotmega.MAVLink_heartbeat_message(2, 3, 81, 5, 4, 3).pack(_LINE))
+FRAMES = (
+    HEARTBEAT,
+    *(
+        bytes(message.pack(_LINE))
+        for message in (
+            ardupilotmega.MAVLink_global_position_int_message(9, 520000000, 40000000, 9000, 8000, 1, 2, 3, 9000),
+            ardupilotmega.MAVLink_statustext_message(4, b"PreArm: Compass not calibrated, and more", 7, 1),
+            ardupilotmega.MAVLink_adsb_vehicle_message(1, 520000000, 1, 0, 9000, 9000, 1, 1, b"KLM123", 1, 1, 31, 7),
+            ardupilotmega.MAVLink_gimbal_device_attitude_status_message(1, 1, 1, 64, [1.0, 0, 0, 0], 0, 0, 0, 0),
+        )
+    ),
 )
 _MUX = TsMux("h264")
 TRANSPORT = b"".join(_MUX.picture(STREAMS["h264"], key, 3600 * key, 0) for key in (True, False, True))
@@ -126,6 +146,34 @@ def recognised(data: bytes) -> object:
         assert picture.arrived_ns == 10**9
         assert abs(picture.shown - 90_000) <= TOLERANCE
     return form
+
+
+SEQUENCES: dict[Codec, tuple[bytes, ...]] = {
+    "h264": (bytes.fromhex("6742c028da01e0089f97011000000300100000030320f1832a"),),
+    "h265": (bytes.fromhex("42010101600000030090000003000003003ca00a8804071136595952930bc05a020000030002000003003210"),),
+}
+
+
+def viewed(data: bytes) -> object:
+    """A lane of video of which the form is known; a picture came before, and one comes after."""
+    stream = PictureStream()
+    known = [*PACKETS["h264"], *PACKETS["h264"]][: limits.FORM_KNOWN_AFTER]
+    for place, packet in enumerate([*known, data, *PACKETS["h264"]]):
+        for picture in stream.take(packet, float(place)):
+            assert sum(map(len, picture.nals)) <= len(data) + sum(map(len, known))
+            assert picture.lost >= 0
+            assert picture.annexb.startswith(b"\0\0\0\1")
+    assert len(stream.since_key) <= limits.KEPT_PICTURES_MAX
+    return stream if stream.pictures else None
+
+
+def said(data: bytes) -> object:
+    """One frame of an aircraft after its heartbeat: whatever it says, JSON can say it."""
+    aircraft = Aircraft()
+    aircraft.take(HEARTBEAT, 0.0)
+    aircraft.take(data, 1.0, 1)
+    msgspec.json.encode((aircraft.telemetry, [*aircraft.texts.lines], aircraft.traffic.at(1.0)))
+    return None if aircraft.garbage else aircraft
 
 
 def units(codec: Codec) -> Callable[[bytes], object]:

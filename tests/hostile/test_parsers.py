@@ -27,7 +27,7 @@ from gateway.core.order_fragments import Gathering
 from gateway.core.wire import Kind
 from gateway.sources import rtmp_amf0
 from gateway.sources.rtmp_refusal import Refused
-from gateway.video import length_prefixed, rtp, sdp
+from gateway.video import length_prefixed, rtp, sdp, sps
 from gateway.video.damage import Damaged
 from keys import announcement, beat, certificate, cose, grant, recording_header, statement
 from keys.announcement import Announcement
@@ -270,16 +270,20 @@ PARSERS = {
     "Annex B of H.264": Parser(media.split("h264"), (media.STREAMS["h264"],), (), 1_000_000),
     "Annex B of H.265": Parser(media.split("h265"), (media.STREAMS["h265"],), (), 1_000_000),
     "RTP packet": Parser(rtp.parse, (*media.PACKETS["h264"], media.EXTENDED), (Damaged,), 1_000_000),
-    "H.264 by RTP": Parser(media.depacketised("h264"), media.PACKETS["h264"][-1:], (), 1_000_000),
-    "H.265 by RTP": Parser(media.depacketised("h265"), media.PACKETS["h265"][-1:], (), 1_000_000),
+    "H.264 by RTP": Parser(media.depacketised("h264"), media.PACKETS["h264"][-1:], (), 3_000_000),
+    "H.265 by RTP": Parser(media.depacketised("h265"), media.PACKETS["h265"][-1:], (), 3_000_000),
     "MPEG-TS": Parser(media.pieces, (media.TS,), (), 1_000_000),
-    "pictures in MPEG-TS": Parser(media.transported, (media.TRANSPORT,), (), 1_000_000),
+    "pictures in MPEG-TS": Parser(media.transported, (media.TRANSPORT,), (), 3_000_000),
     "a stream of some form": Parser(
         media.recognised,
         (*media.PACKETS["h264"], *media.PACKETS["h265"], media.TRANSPORT, *media.STREAMS.values()),
         (),
         1_000_000,
     ),
+    "SPS of H.264": Parser(lambda data: sps.read("h264", data), media.SEQUENCES["h264"], (Damaged,), 1_000_000),
+    "SPS of H.265": Parser(lambda data: sps.read("h265", data), media.SEQUENCES["h265"], (Damaged,), 1_000_000),
+    "a lane of video for a viewer": Parser(media.viewed, (*media.PACKETS["h264"], media.TRANSPORT), ()),
+    "frame of an aircraft on a screen": Parser(media.said, media.FRAMES, (), 1_000_000),
     "SDP": Parser(lambda data: sdp.read(data.decode("latin-1")), media.DESCRIPTIONS, (Damaged,), 1_000_000),
     "avcC": Parser(length_prefixed.avc_configuration, (media.RECORDS["h264"],), (Damaged,), 1_000_000),
     "hvcC": Parser(length_prefixed.hevc_configuration, (media.RECORDS["h265"],), (Damaged,), 1_000_000),

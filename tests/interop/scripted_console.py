@@ -113,7 +113,7 @@ class ScriptedConsole:
 
     async def _main(self) -> None:
         self._loop, self._end = asyncio.get_running_loop(), asyncio.Event()
-        self.live = Live(self, transcode=False, tiles=False)
+        self.live = Live(self, self.since_key, transcode=False, tiles=False)
         original = self.live._take
 
         def take(said: str | bytes, viewer: Any) -> bool:

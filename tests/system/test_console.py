@@ -90,9 +90,8 @@ def flown(fly, tmp_path) -> Iterator[tuple[Flight, RunningConsole]]:
 
     flight.step_more = step
     flight.wait_open()
-    console = RunningConsole(tmp_path)
-    yield flight, console
-    console.program.end()
+    with RunningConsole(tmp_path) as console:
+        yield flight, console
     camera.close()
     fc.close()
 
@@ -140,16 +139,15 @@ def test_a_console_or_a_ground_that_is_killed_comes_back(flown, tmp_path):
     flight, console = flown
     page = begin(flight, console)
     console.program.kill()
-    again = RunningConsole(tmp_path)
-    assert again.token == console.token
-    page = begin(flight, again)
-    flight.stations["pilot"].program.kill()
-    assert follow(flight, page, lambda: not page.state["grounds"][0]["alive"])
-    seen = len(page.pictures)
-    flight.stations["pilot"].start()
-    assert follow(flight, page, lambda: len(page.pictures) > seen + FPS), page.state
-    page.end()
-    again.program.end()
+    with RunningConsole(tmp_path) as again:
+        assert again.token == console.token
+        page = begin(flight, again)
+        flight.stations["pilot"].program.kill()
+        assert follow(flight, page, lambda: not page.state["grounds"][0]["alive"])
+        seen = len(page.pictures)
+        flight.stations["pilot"].start()
+        assert follow(flight, page, lambda: len(page.pictures) > seen + FPS), page.state
+        page.end()
 
 
 def test_no_frame_of_mavlink_passes_the_socket_of_a_page(flown):

@@ -30,10 +30,9 @@ def console(tmp_path_factory):
     folder = tmp_path_factory.mktemp("console")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_RUNTIME_DIR", str(folder / "run"))
-        made = RunningConsole(folder)
-        yield made
-        assert made.program.running, made.program.output()
-        made.program.end()
+        with RunningConsole(folder) as made:
+            yield made
+            assert made.program.running, made.program.output()
 
 
 @pytest.fixture
@@ -293,11 +292,12 @@ def test_a_port_in_use_is_told(tmp_path, monkeypatch):
 
 def test_the_token_outlives_a_console_and_no_log_has_it_but_the_link(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
-    first = RunningConsole(tmp_path)
-    first.ask(f"/?token={first.token}")
-    first.ask("/", first.cookie)
-    with first.page() as page:
-        page.recv(timeout=10)
-    assert first.program.end() == 0
-    assert first.program.output().count(first.token) == 1
-    assert RunningConsole(tmp_path).token == first.token
+    with RunningConsole(tmp_path) as first:
+        first.ask(f"/?token={first.token}")
+        first.ask("/", first.cookie)
+        with first.page() as page:
+            page.recv(timeout=10)
+        assert first.program.end() == 0
+        assert first.program.output().count(first.token) == 1
+    with RunningConsole(tmp_path) as second:
+        assert second.token == first.token

@@ -8,6 +8,7 @@ import { age, list } from './words.js';
 
 export const LINK_LOST_AFTER_S = 3;
 export const PICTURE_OLD_AFTER_S = 1.5;
+const ORDINARY = ['not_granted']; // what is meant for other stations comes by the same link
 
 /** Seconds since the link brought anything of this aircraft, or null if it never did. */
 export function linkAge(aircraft, since) {
@@ -72,7 +73,7 @@ export function damage(recent) {
 
 /** "refused: 3 not fresh, 2 observer" as words, or that nothing was. */
 export function refusals(counts) {
-  const some = Object.entries(counts ?? {}).filter(([, n]) => n > 0);
+  const some = Object.entries(counts ?? {}).filter(([why, n]) => n > 0 && !ORDINARY.includes(why));
   return some.length ? list(some.map(([why, n]) => `${n} ${why.replaceAll('_', ' ')}`)) : '';
 }
 

@@ -12,6 +12,7 @@ const SMALL_WIDTH = '320';
 /** The row of small ones; `choose(key)` makes one large. */
 export function showFleet(aircraft, large, stage, worldOf, choose) {
   const shown = aircraft.slice(0, SMALL_MAX);
+  const severalGrounds = new Set(aircraft.map((one) => one.ground)).size > 1;
   const row = by('fleet');
   hide(row, aircraft.length < 2);
   rows(row, shown, () => makeSmall(choose), (node, one) => {
@@ -19,7 +20,7 @@ export function showFleet(aircraft, large, stage, worldOf, choose) {
     node.setAttribute('aria-pressed', String(keyOf(one) === large));
     const world = worldOf(one);
     showScreen(node, one, 'video_a', stage, world);
-    put(node.querySelector('.name'), `${shown.indexOf(one) + 1}  ${one.device}`);
+    put(node.querySelector('.name'), `${shown.indexOf(one) + 1}  ${one.device}${severalGrounds ? ` at ${one.ground}` : ''}`);
     const [word, level] = inShort(one, world);
     put(node.querySelector('.state'), word);
     mark(node, 'level', level);

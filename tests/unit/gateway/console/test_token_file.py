@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 
 import pytest
 
 from gateway.console import door, token_file
-from gateway.console.token_file import LOCK, TOKEN, TokenFile
+from gateway.console.token_file import LOCK, RUNS, TOKEN, TokenFile
+from gateway.endpoints import socket_users
 from gateway.errors import ConfigError, NotRunning
+from tests.system.users import socket_of
+
+OTHER = 12_345  # a user's number
 
 
 @pytest.fixture
@@ -65,21 +70,35 @@ def test_the_link_is_that_of_the_console_that_runs(folder):
         token = tokens.read()
         with pytest.raises(NotRunning):
             token_file.link()
-        tokens.tell(8099)
-        assert token_file.link() == door.link(token, 8099)
-        assert not tokens.changed()
-        assert token_file.link(renew=True) != door.link(token, 8099)
-        assert tokens.changed()
-        assert door.link(tokens.read(), 8099) == token_file.link()
-        assert not tokens.changed()
+        with socket.create_server((door.HOSTS[0], 0)) as listening:
+            port = listening.getsockname()[1]
+            tokens.tell(port)
+            assert token_file.link() == door.link(token, port)
+            assert not tokens.changed()
+            assert token_file.link(renew=True) != door.link(token, port)
+            assert tokens.changed()
+            assert door.link(tokens.read(), port) == token_file.link()
+            assert not tokens.changed()
     with pytest.raises(NotRunning):
         token_file.link()
+
+
+@pytest.mark.skipif(not socket_users.AVAILABLE or os.geteuid() != 0, reason="a program of another user")
+def test_no_link_leads_to_a_port_that_another_user_has_taken(folder):
+    """The console was killed, and its number is that of another process by now."""
+    with TokenFile() as tokens, socket_of(OTHER, socket.SOCK_STREAM) as taken:
+        tokens.read()
+        taken.bind((door.HOSTS[0], 0))
+        taken.listen()
+        tokens.tell(taken.getsockname()[1])
+        with pytest.raises(NotRunning, match="not the console's"):
+            token_file.link()
 
 
 def test_what_a_killed_console_left_names_no_console(folder):
     gone = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True).stdout
     for text in (f"{int(gone)} 8088", "x y", "", "-1", f"{1 << 70} 8088"):
-        (folder / LOCK).write_text(text)
+        (folder / RUNS).write_text(text)
         with pytest.raises(NotRunning):
             token_file.link()
 
@@ -88,4 +107,6 @@ def test_the_folder_of_a_service_gives_its_group_the_token(folder):
     folder.chmod(0o750)
     with TokenFile() as tokens:
         tokens.read()
-        assert {(folder / name).stat().st_mode & 0o777 for name in (TOKEN, LOCK)} == {0o640}
+        tokens.tell(8088)
+        modes = {name: (folder / name).stat().st_mode & 0o777 for name in (TOKEN, RUNS, LOCK)}
+    assert modes == {TOKEN: 0o640, RUNS: 0o640, LOCK: 0o600}, "who may read a file may lock it, and stop the next start"

@@ -18,10 +18,10 @@ import pytest
 import zmq
 
 from gateway.demo.stage import free_port
-from gateway.endpoints import feed as feed_module
+from gateway.endpoints import descriptors
+from gateway.endpoints.descriptors import DESCRIPTORS_MAX
 from gateway.endpoints.feed import (
     DATAGRAMS_MAX,
-    DESCRIPTORS_MAX,
     EVENT_MAX,
     EVENTS_A_TICK,
     QUEUED_MAX,
@@ -334,7 +334,7 @@ def test_a_thousand_programs_that_never_read_cost_a_ground_neither_descriptors_n
 def test_programs_at_a_port_crowd_out_those_in_the_folder_only_if_they_come_again_at_once(make, here, monkeypatch):
     in_folder, at_port = make(here), make(f"tcp://{HOST}:{free_port(socket.SOCK_STREAM)}")
     crowded = True
-    monkeypatch.setattr(feed_module, "_crowded", lambda: crowded)
+    monkeypatch.setattr(descriptors, "crowded", lambda: crowded)
     for feed in (at_port, in_folder):
         feed.tick(0.0)
     assert (at_port.state, in_folder.state) == ("reconnecting", "idle")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import socket
 import time
@@ -19,6 +20,7 @@ from gateway import clock
 from gateway.batch import Batch
 from gateway.core.ground.reorder import WAIT_S
 from gateway.demo.stage import HOST, drain, free_port, udp_socket
+from gateway.ground.publication import FLUSH_AFTER_S, HOLD_S
 from keys.lanes import Lane
 from tests.memory_link import mavlink_frame
 from tests.stepped_pair import SteppedPair, stepped_pair
@@ -136,8 +138,12 @@ def test_the_time_is_that_of_the_arrival_also_of_what_waited_for_a_gap(tmp_path:
         monkeypatch.setattr(time, "time", lambda: unix + now - began)
         pair.down(*first, *third)
         turn = partial(pair.turn, pair.ground)
+        pair.until(lambda: pair.ground.publication.next_due() < math.inf, turn)
+        now += FLUSH_AFTER_S
         pair.until(lambda: reader.has(1), turn)
-        now += WAIT_S
+        now += WAIT_S + FLUSH_AFTER_S
+        turn()
+        now += FLUSH_AFTER_S
         pair.until(lambda: reader.has(2), turn)
         assert [frame for _, frame, _ in reader.got] == [frames[0], frames[2]]
         assert [origin["time_us"] for _, _, origin in reader.got] == pytest.approx([unix * 1e6] * 2, abs=2)
@@ -208,3 +214,38 @@ def test_more_players_than_c_sends_to_get_the_video_although_it_is_published(tmp
         assert [drain(player) for player in players] == [[b"first"] * 3] * 5
         for player in players:
             player.close()
+
+
+def test_telemetry_waits_for_more_of_it_or_for_video_and_never_long(pair: SteppedPair, context, monkeypatch):
+    """What comes together costs one wake-up of the thread that sends; what comes alone is sent by a deadline of its own."""
+    reader = Subscriber(pair, context, "telemetry", "video.a")
+    frames = [mavlink_frame(random.Random(number), number) for number in range(5)]
+    sealed = [pair.sealed(Lane.TELEMETRY, partial(pair.from_fc, frame)) for frame in frames]
+    picture = pair.sealed(Lane.VIDEO_A, partial(pair.from_camera, b"a picture"))
+    publication, now = pair.ground.publication, clock.now()
+    monkeypatch.setattr(clock, "now", lambda: now)  # from here on time passes as the test says
+    turn = partial(pair.turn, pair.ground)
+
+    def telemetry(number: int) -> None:
+        before = pair.ground.opener.opened[Lane.TELEMETRY]
+        pair.down(*sealed[number])
+        pair.until(lambda: pair.ground.opener.opened[Lane.TELEMETRY] > before, turn)
+
+    telemetry(0)
+    now += HOLD_S / 2
+    telemetry(1)
+    assert not reader.has(1)
+    pair.down(*picture)
+    pair.until(lambda: reader.has(3), turn)
+    assert [topic for topic, *_ in reader.got] == ["telemetry", "telemetry", "video.a"]
+    telemetry(2)
+    now += HOLD_S
+    telemetry(3)
+    pair.until(lambda: reader.has(5), turn)
+    telemetry(4)
+    pair.ground._housekeep_at, pair.ground._due = math.inf, None
+    assert publication.next_due() == now + FLUSH_AFTER_S == pair.ground._deadline()
+    now += FLUSH_AFTER_S
+    pair.until(lambda: reader.has(6), turn)
+    assert publication.next_due() == math.inf
+    assert [origin["number"] for topic, _, origin in reader.got if topic == "telemetry"] == [*range(5)]

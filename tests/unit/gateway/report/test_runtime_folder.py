@@ -3,6 +3,8 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,15 +24,20 @@ def mode(path: Path) -> int:
 
 
 @pytest.fixture
-def service(tmp_path, monkeypatch) -> Path:
-    """The runtime folder of a service. The group of the viewers is our own one."""
-    folder = tmp_path / "run"
-    folder.mkdir(mode=0o711)
+def service(monkeypatch) -> Iterator[Path]:
+    """The runtime folder of a service, with a short path. The group of the viewers is our own one."""
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        folder.chmod(0o711)
+        _set_up(folder, monkeypatch)
+        yield folder
+
+
+def _set_up(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(folder))
     monkeypatch.setattr(runtime_folder, "SERVICES", ())
     groups = {VIEWERS: SimpleNamespace(gr_gid=os.getgid())}
     monkeypatch.setattr(runtime_folder, "grp", SimpleNamespace(getgrnam=groups.__getitem__))
-    return folder
 
 
 def test_by_hand_a_ground_has_its_sockets_in_the_folder_of_its_user(tmp_path, monkeypatch):

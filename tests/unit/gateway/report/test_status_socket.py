@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
@@ -12,6 +13,7 @@ import msgspec
 import pytest
 import zmq
 
+from gateway.endpoints.descriptors import DESCRIPTORS_MAX
 from gateway.errors import NotRunning
 from gateway.loop import hardening
 from gateway.report import log, status_socket
@@ -54,6 +56,26 @@ def test_a_reader_that_connects_later_is_sent_the_last_one(runtime):
         reader.start()
         until(lambda: publisher.attach() or not reader.is_alive())
     assert [said["name"] for said in found] == ["drone"]
+
+
+def test_a_crowd_is_disconnected_and_readers_come_back(runtime):
+    with Publisher("ground", "pilot") as publisher:
+        place = str(publisher.path)
+        crowd = [socket.socket(socket.AF_UNIX) for _ in range(DESCRIPTORS_MAX)]
+        with contextlib.suppress(ConnectionRefusedError):
+            for each in crowd:
+                publisher.attach()
+                each.connect(place)
+        until(lambda: publisher.attach() or publisher.path is None)
+        for each in crowd:
+            each.close()
+        until(lambda: publisher.attach() or publisher.path is not None)
+        publisher.send(ground())
+        found: list[dict] = []
+        reader = threading.Thread(target=lambda: found.extend(status_socket.read_raw(10)))
+        reader.start()
+        until(lambda: publisher.attach() or not reader.is_alive())
+    assert [said["role"] for said in found] == ["ground"]
 
 
 def test_a_reader_follows_processes_that_come_and_go(runtime):

@@ -12,7 +12,7 @@ from gateway.demo.clip import CLIP, FPS, pictures
 from gateway.share import rtcp
 from gateway.share.rtsp_describe import MPEG_TS, described
 from gateway.share.rtsp_session import Place
-from gateway.share.rtsp_stream import APART, FORM_KNOWN_AFTER, KEPT_SIZE_MAX, UNFIT_AFTER, Stream
+from gateway.share.rtsp_stream import APART, FORM_KNOWN_AFTER, KEPT_SIZE_MAX, SETS_WITHIN, UNFIT_AFTER, Stream
 from gateway.video import rtp, sdp
 from gateway.video.depacketiser import Depacketiser
 from gateway.video.packetiser import Packetiser
@@ -154,6 +154,25 @@ def test_the_description_of_a_stream_is_that_of_what_came():
     fed(made, film)
     found = sdp.read(made.description())
     assert found.sets == [nal for nal in FILM[0].nals if nal[0] & 31 in (7, 8)]
+
+
+def test_a_stream_is_described_when_its_parameter_sets_came_or_seem_not_to_come():
+    film = packets_of()
+    keys = [place for place, unit in enumerate(FILM) if unit.key]
+    made = stream()
+    fed(made, film[1 : keys[1]])
+    assert made.content is Content.H264
+    assert made.description() is None
+    fed(made, film[keys[1] : keys[1] + 2])
+    assert "sprop-parameter-sets" in made.description()
+    without = stream()
+    packetiser = Packetiser("h264", 3, 0)
+    for number in range(SETS_WITHIN):
+        assert without.description() is None
+        for packet in packetiser.packets(FILM[1], number * 3600):
+            without.take(packet, "s", BEGINS_US)
+    without.take(packetiser.packets(FILM[1], 0)[0], "s", BEGINS_US)
+    assert "sprop" not in without.description()
 
 
 def test_a_name_with_line_ends_adds_no_line_to_a_description():

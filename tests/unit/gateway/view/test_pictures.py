@@ -205,3 +205,16 @@ def test_a_set_that_lies_about_its_size_gives_none():
     found = shown(stream, packets([lying] * 30))
     assert len(found) == 30
     assert (stream.codec_string, stream.sequence, stream.unread_sps) == ("", None, 1)
+
+
+def test_a_picture_that_lost_all_its_slices_is_left_out_and_the_next_one_tells_the_loss():
+    """A decoder fails at parameter sets without a picture."""
+    stream, sent = PictureStream(), packets(FILM)
+    (begin,) = [place for place, (at, data) in enumerate(sent) if data[12] & 31 == 24 and at == 1000 + FRAME_S * 25]
+    end = next(place for place in range(begin, len(sent)) if sent[place][1][1] & 0x80)
+    missing = [place for place in range(begin, end + 1) if sent[place][1][12] & 31 == 28]
+    found = shown(stream, [one for place, one in enumerate(sent) if place not in missing])
+    assert len(missing) > 5
+    assert nals(found) == nals([unit for place, unit in enumerate(FILM) if place != 25])
+    assert [(place, picture.lost) for place, picture in enumerate(found) if picture.damaged] == [(25, len(missing))]
+    assert (stream.lost, stream.damaged) == (len(missing), 1)
