@@ -5,7 +5,6 @@ import { by, element, hide, mark, put } from './dom.js';
 import { KEYS, listen } from './keys.js';
 import { leaveFull, showFleet, smallCanvases, swapMap, toggleContrast, toggleFull } from './layout.js';
 import { Live } from './live.js';
-import { MapView } from './map.js';
 import { showPeople } from './people.js';
 import { showSeal } from './seal.js';
 import { snapshot } from './snapshot.js';
@@ -41,11 +40,13 @@ const live = new Live({
 });
 const stage = new Stage((message) => live.send(message));
 
-function begin(message) {
+/** The map is large and comes after the first picture. */
+async function begin(message) {
   if (hello && hello.version !== message.version) location.reload(); // the console is another, and its pages with it
   hello = message;
   put(by('version'), `Zegel ${message.version}`);
   stage.afresh();
+  const { MapView } = await import('./map.js');
   if (map === null) {
     map = new MapView(by('map'), message);
     waitingTracks.forEach((track) => map.track(track));
