@@ -175,6 +175,8 @@ def test_the_seal_in_words(console, page):
     console.aircraft[0]["seal_begins"] = "controller"
     until(lambda: text(page, "#begins-word") == "at the controller")
     assert text(page, "#begins-detail") == "the vendor of this aircraft holds the picture before the seal"
+    assert text(page, "#seal-word") == "SEALED FROM THE CONTROLLER ON"
+    assert text(page, "#readers li:last-child") == "the vendor of this aircraftthe picture, before the seal"
     console.aircraft[0].update(sealed=False, seal={"level": "bad", "text": "the order does not list us", "since_us": None})
     until(lambda: text(page, "#seal-word") == "NOT OPEN HERE")
     assert text(page, "#seal-detail") == "the order does not list us"
@@ -209,6 +211,7 @@ def test_a_link_that_is_lost_is_said_everywhere_and_nothing_is_held_as_if_live(c
     until(lambda: text(page, "#seal-word") == "LINK LOST")
     assert "last heard 8." in text(page, "#seal-detail")
     assert "it was sealed then" in text(page, "#seal-detail")
+    assert text(page, "#readers-title") == "Could read this when it was last heard"
     assert text(page, "#picture .veil-word") == "LINK LOST"
     assert page.locator('.instrument[data-state="live"]').count() == 0
     assert page.locator('.instrument[data-state="old"] .small').first.text_content().endswith(" s old")

@@ -116,14 +116,15 @@ function show() {
 function showWarnings(world) {
   const said = [...new Set(state.grounds.flatMap((one) => [one.wrong, ...(one.alarms ?? [])]))].filter(Boolean);
   const alarms = world.gone ? [`The console is gone: ${world.gone}. What you see is old.`] : said;
-  put(by('warning'), alarms.join('  ·  ') || 'no alarms');
+  put(by('warning'), alarms.join('  ·  ') || (world.noGround ? 'start zegel ground on this computer' : 'the ground has no alarms'));
   mark(by('warning'), 'some', alarms.length > 0);
 }
 
 function showPictures(aircraft, world) {
   const other = document.body.dataset.large === 'map' ? null : otherLane(aircraft);
   const player = showScreen(by('picture'), aircraft, lane, stage, world);
-  put(by('picture').querySelector('.name'), laneName(aircraft, lane, player, state.grounds.length > 1));
+  const isLive = by('picture').dataset.state === 'live' ? '  live' : '';
+  put(by('picture').querySelector('.name'), laneName(aircraft, lane, player, state.grounds.length > 1) + isLive);
   hide(by('inset'), other === null);
   if (other) {
     const small = showScreen(by('inset'), aircraft, other, stage, world);

@@ -6,6 +6,7 @@
 
 import { age, list } from './words.js';
 
+export const VENDOR = 'the vendor of this aircraft';
 export const LINK_LOST_AFTER_S = 3;
 export const PICTURE_OLD_AFTER_S = 1.5;
 const ORDINARY = ['not_granted']; // what is meant for other stations comes by the same link

@@ -1,6 +1,6 @@
 // The seal in words, always in sight: whether it is sealed, since when, where it begins, under which order and until when.
 
-import { trouble } from './conditions.js';
+import { trouble, VENDOR } from './conditions.js';
 import { by, mark, put } from './dom.js';
 import { age, clock, countdown, roundAge } from './words.js';
 
@@ -17,14 +17,16 @@ export function sealWords(aircraft, ground, world) {
     return { level: 'bad', word: 'NOT OPEN HERE', detail: aircraft.seal?.text || ground?.wrong || 'no key of this session is here' };
   }
   const doubts = (aircraft.seal?.text ?? '').split('; ').slice(1); // after what is sealed, and from where
-  return { level: doubts.length ? 'warn' : 'good', word: 'SEALED', detail: [since(aircraft, world), ...doubts].filter(Boolean).join('; ') };
+  const late = aircraft.seal_begins === 'controller';
+  const word = late ? 'SEALED FROM THE CONTROLLER ON' : 'SEALED';
+  return { level: late || doubts.length ? 'warn' : 'good', word, detail: [since(aircraft, world), ...doubts].filter(Boolean).join('; ') };
 }
 
 function since(aircraft, world) {
   const parts = [];
   if (aircraft.sealed_since_us) parts.push(`since ${clock(aircraft.sealed_since_us)}`);
   if (typeof aircraft.key_age_s === 'number') parts.push(`key ${roundAge(aircraft.key_age_s + world.since)} old`);
-  if (typeof aircraft.next_key_s === 'number') parts.push(`next in ${roundAge(Math.max(0, aircraft.next_key_s - world.since))}`);
+  if (typeof aircraft.next_key_s === 'number') parts.push(`next key in ${roundAge(Math.max(0, aircraft.next_key_s - world.since))}`);
   return parts.join(', ');
 }
 
@@ -38,8 +40,7 @@ export function beginsWords(aircraft) {
   if (!aircraft) return { word: '–', detail: '' };
   if (!aircraft.seal_begins) return { word: 'not known', detail: 'the aircraft has not said it yet' };
   if (aircraft.seal_begins === 'aircraft') return { word: 'in the aircraft', detail: 'only stations of this order open it' };
-  const vendors = aircraft.vendors?.length ? aircraft.vendors.join(', ') : 'the vendor of this aircraft';
-  return { word: 'at the controller', detail: `${vendors} holds the picture before the seal` };
+  return { word: 'at the controller', detail: `${VENDOR} holds the picture before the seal` };
 }
 
 /** {level, title, left, detail} of the order in force. Pure. */

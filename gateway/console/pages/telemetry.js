@@ -5,6 +5,7 @@ import { age, clock, count, MISSING, number, roundAge } from './words.js';
 
 const SEVERITY = ['EMERGENCY', 'ALERT', 'CRITICAL', 'ERROR', 'WARNING', 'NOTICE', 'INFO', 'DEBUG'];
 const LOUD_UP_TO = 4; // WARNING
+const SEVERE_UP_TO = 3; // ERROR
 export const LOW_PERCENT = 20;
 const POINTS = ['N', 'NE', 'E', 'SE', 'S', 'SW', 'W', 'NW'];
 const GNSS_FIX = { 0: 'no receiver', 1: 'no fix', 2: '2D fix', 3: '3D fix', 4: 'DGPS', 5: 'RTK float', 6: 'RTK fixed' };
@@ -116,6 +117,7 @@ export function showTexts(aircraft) {
     put(item.children[1], SEVERITY[text.severity] ?? `SEVERITY ${text.severity}`);
     put(item.children[2], text.text);
     mark(item, 'loud', text.severity <= LOUD_UP_TO);
+    mark(item, 'severe', text.severity <= SEVERE_UP_TO);
   });
   hide(by('texts'), texts.length === 0);
 }
