@@ -45,7 +45,8 @@ class Publisher:
         self, role: str, name: str, *, holds_key: bool = True, folder: Callable[[], Path] = runtime_folder.of_user
     ) -> None:
         self._name, self._folder = runtime_folder.socket_name(role, name), folder
-        descriptors.allow_many()
+        if holds_key:  # what strangers of a network reach is bounded by the limit that systemd gives, memory included
+            descriptors.allow_many()
         self._context = zmq.Context()
         self._socket = self._made()
         self._again_at = float("inf")  # without a folder there is none for good
