@@ -75,12 +75,8 @@ TABLE = (
     Metric("zegel_lane_datagrams_total", "counter", "lanes {lane}", "Datagrams sealed in this epoch, by lane"),
     Metric("zegel_opened_total", "counter", "opened {lane}", "Datagrams opened, by lane"),
     Metric("zegel_frames_total", "counter", "frames {vehicle} frames", "MAVLink frames, by system and component"),
-    Metric(
-        "zegel_frames_rx_lost_est_total",
-        "counter",
-        "frames {vehicle} rx_lost_est",
-        "Lost before they came here, by sequence",
-    ),
+    Metric("zegel_frames_rx_lost_est_total", "counter", "frames {vehicle} rx_lost_est", "Lost before here, by sequence"),
+    Metric("zegel_frames_lost_aboard_total", "counter", "frames {vehicle} lost_aboard", "Of these, before the seal"),
     Metric("zegel_commands_total", "counter", "commands {result}", "Frames of a ground control station: sent, or why not"),
     Metric(
         "zegel_commands_accepted_total", "counter", "commands {station} accepted", "Commands of a station passed to the FC"
