@@ -176,7 +176,7 @@ def test_the_seal_in_words(console, page):
     until(lambda: text(page, "#begins-word") == "at the controller")
     assert text(page, "#begins-detail") == "the vendor of this aircraft holds the picture before the seal"
     assert text(page, "#seal-word") == "SEALED FROM THE CONTROLLER ON"
-    assert text(page, "#readers li:last-child") == "the vendor of this aircraftthe picture, before the seal"
+    assert text(page, "#readers li:last-child") == "its vendorthe picture, before the seal"
     console.aircraft[0].update(sealed=False, seal={"level": "bad", "text": "the order does not list us", "since_us": None})
     until(lambda: text(page, "#seal-word") == "NOT OPEN HERE")
     assert text(page, "#seal-detail") == "the order does not list us"

@@ -1,6 +1,6 @@
 // Who can read this now, who may command and did last, and what was refused.
 
-import { isClosed, lastCommand, refusals, trouble, VENDOR } from './conditions.js';
+import { isClosed, lastCommand, refusals, trouble } from './conditions.js';
 import { by, element, mark, put, rows } from './dom.js';
 import { list } from './words.js';
 
@@ -10,7 +10,7 @@ export function showPeople(aircraft, ground, world) {
   const readers = isClosed(aircraft) ? [] : (ground?.readers ?? []);
   const none = isClosed(aircraft) ? 'not known here: its order is another one' : 'no one: no order is in force';
   const shown = readers.length ? [...readers] : [{ name: none, roles: [] }];
-  if (aircraft?.seal_begins === 'controller') shown.push({ name: VENDOR, roles: ['the picture, before the seal'] });
+  if (aircraft?.seal_begins === 'controller') shown.push({ name: 'its vendor', roles: ['the picture, before the seal'] });
   put(by('readers-title'), trouble(aircraft, world) ? 'Could read this when it was last heard' : 'Can read this now');
   rows(by('readers'), shown, makeReader, (item, reader) => {
     put(item.children[0], reader.name);
