@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 from gateway.console import door
 from gateway.endpoints import socket_users
+from gateway.endpoints.plain_users import LOOKS_MAX
 from gateway.errors import ConfigError, NotRunning
 from gateway.report import runtime_folder
 
@@ -120,13 +121,18 @@ def link(*, renew: bool = False) -> str:
 
 def _require_own(folder: Path, there: Running) -> None:
     """NotRunning if the port of a console that was killed has another user's program by now."""
-    if socket_users.AVAILABLE:
-        listening = socket_users.tcp_user(socket_users.tcp_connections(), (door.HOSTS[0], there.port), _FROM_ANYWHERE)
-        if listening != folder.stat().st_uid:
-            raise NotRunning(
-                f"port {there.port} is not the console's, so the link would give its token to another program",
-                hint=f"ss -ltnp 'sport = :{there.port}' names that; then start the console again",
-            )
+    if socket_users.AVAILABLE and not _has_port(folder.stat().st_uid, there.port):
+        raise NotRunning(
+            f"port {there.port} is not the console's, so the link would give its token to another program",
+            hint=f"ss -ltnp 'sport = :{there.port}' names that; then start the console again",
+        )
+
+
+def _has_port(user: int, port: int) -> bool:
+    """Whether a program of this user listens at it. Of a table that changes while it is read, Linux leaves rows out."""
+    place = (door.HOSTS[0], port)
+    looks = (socket_users.tcp_user(socket_users.tcp_connections(), place, _FROM_ANYWHERE) for _ in range(LOOKS_MAX))
+    return user in looks
 
 
 def _running(folder: Path) -> Running | None:
