@@ -215,6 +215,7 @@ LEFT_OUT |= {
     "on",
     "pid",
     "listens",
+    *("order_change_ahead", "open_for_s", "key_age_s", "next_key_s", "commanded_age_s"),  # for the console
 }
 
 
