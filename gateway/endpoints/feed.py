@@ -30,8 +30,8 @@ from pathlib import Path
 import msgspec
 import zmq
 
+from gateway import descriptors, ipc
 from gateway.endpoint_state import State
-from gateway.endpoints import descriptors, ipc
 from gateway.endpoints.address import on_this_computer
 from gateway.endpoints.lookup import SockAddr, in_words
 from gateway.endpoints.plain_users import PlainUsers

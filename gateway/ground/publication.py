@@ -15,12 +15,11 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
-from gateway import clock
+from gateway import clock, ipc
 from gateway.batch import Batch
 from gateway.core.ground.opened import Bundle, Opened
 from gateway.core.ground.session import Lease
 from gateway.core.ground.systems import Systems
-from gateway.endpoints import ipc
 from gateway.endpoints.feed import TELEMETRY, VIDEO, Feed, Origin, leaves_computer
 from gateway.endpoints.plain_users import PlainUsers
 from gateway.ground.owners import Owners

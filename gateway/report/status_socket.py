@@ -19,8 +19,7 @@ from typing import Any
 import msgspec
 import zmq
 
-from gateway import clock
-from gateway.endpoints import descriptors, ipc
+from gateway import clock, descriptors, ipc
 from gateway.errors import NotRunning
 from gateway.loop import hardening
 from gateway.report import runtime_folder

@@ -20,12 +20,15 @@ SHIMS = ("firmware_shims.mavlink", "firmware_shims.heartbeat", "firmware_shims.t
 # "keys.*" are the modules that stand directly in keys/: they are pure.
 CORE = ("gateway.batch", "keys.*", *SHIMS)
 VIEW_KNOWS = ("gateway.clock", "gateway.errors", "gateway.endpoint_state", "keys.printable", "firmware_shims")
+ENDPOINTS_KNOW = ("gateway.batch", "gateway.clock", "gateway.endpoint_state", "gateway.descriptors", "gateway.ipc")
 ARROWS = [
     ("gateway.batch", ()),
     ("gateway.clock", ()),
     ("gateway.endpoint_state", ()),
+    ("gateway.descriptors", ()),
+    ("gateway.ipc", ()),
     ("gateway.core", ("gateway.core", *CORE)),
-    ("gateway.endpoints", ("gateway.endpoints", "gateway.batch", "gateway.clock", "gateway.endpoint_state")),
+    ("gateway.endpoints", ("gateway.endpoints", *ENDPOINTS_KNOW)),
     ("gateway.video", ("gateway.video",)),
     (
         "gateway.view",

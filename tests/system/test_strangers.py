@@ -105,10 +105,10 @@ def test_one_empty_message_to_the_feed_ends_nothing(open_doors):
     with zmq.Context() as context, context.socket(zmq.SUB) as honest:
         honest.connect(f"tcp://{HOST}:{ports['feed']}")
         honest.subscribe("telemetry")
-        assert flight.until(lambda: status("ground")["feed"]["subscriptions"].get("telemetry") == 1)
+        assert flight.until(lambda: status("ground")["feed_tcp"]["subscriptions"].get("telemetry") == 1)
         stranger = Stranger((HOST, ports["feed"]))
         stranger.says(b"", b"\7x", *[b"\0telemetry"] * 3)
-        assert flight.until(lambda: status("ground")["feed"]["refused"] == 2), flight.logs()
+        assert flight.until(lambda: status("ground")["feed_tcp"]["refused"] == 2), flight.logs()
         assert "refused: 2 messages" in " ".join(zegel("status", "-v").split())
         stranger.close()
         assert flight.stations["pilot"].program.running

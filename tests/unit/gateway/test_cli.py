@@ -25,8 +25,8 @@ def shown(capsys, *words: str) -> str:
 
 def test_help_lists_every_command(capsys):
     text = shown(capsys, "--help")
-    expected = "agency air bench demo device doctor egress ground guard metrics order record recorder recording "
-    expected += "setup source station status"
+    expected = "agency air bench console demo device doctor egress ground guard metrics order record recorder recording "
+    expected += "setup share source station status"
     assert " ".join(COMMANDS) == expected
     for command in COMMANDS:
         assert re.search(rf"^ +{command}\s+\w", text, re.M), command

@@ -17,9 +17,9 @@ import msgspec
 import pytest
 import zmq
 
+from gateway import descriptors
 from gateway.demo.stage import free_port
-from gateway.endpoints import descriptors
-from gateway.endpoints.descriptors import DESCRIPTORS_MAX
+from gateway.descriptors import DESCRIPTORS_MAX
 from gateway.endpoints.feed import (
     DATAGRAMS_MAX,
     EVENT_MAX,

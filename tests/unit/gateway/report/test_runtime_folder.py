@@ -11,7 +11,7 @@ from types import SimpleNamespace
 import pytest
 import zmq
 
-from gateway.endpoints import ipc
+from gateway import ipc
 from gateway.report import log, runtime_folder
 from gateway.report.runtime_folder import FEED, VIEW, VIEWERS, of_ground, socket_name, sockets, status_sockets
 from gateway.report.status_socket import Publisher

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 import zmq
 
-from gateway.endpoints.descriptors import DESCRIPTORS_MAX
+from gateway.descriptors import DESCRIPTORS_MAX
 from gateway.errors import NotRunning
 from gateway.loop import hardening
 from gateway.report import log, status_socket

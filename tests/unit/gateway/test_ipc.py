@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import zmq
 
-from gateway.endpoints import ipc
+from gateway import ipc
 from gateway.endpoints.feed import Feed
-from gateway.endpoints.ipc import PATH_SIZE_MAX
+from gateway.ipc import PATH_SIZE_MAX
 
 
 @pytest.fixture
