@@ -22,6 +22,7 @@ HOST = "127.0.0.1"
 STAMP = struct.Struct(">QQ")  # number, monotonic nanoseconds
 VIDEO_SIZE = 1200
 QUIET_S = 2.0
+READ_WITHIN_S = 0.5  # datagrams of a port that no program has any more are refused (gateway/endpoints/plain_users.py)
 MAVLINK_STAMP_AT = 10  # behind a MAVLink 2 header
 
 
@@ -38,6 +39,7 @@ def generate(fc_port: int, camera_port: int, mbit: float, frames: float, seconds
             out.sendto(STAMP.pack(sent[0], time.monotonic_ns()) + filler, (HOST, camera_port))
             sent[0] += 1
         time.sleep(0.001)
+    time.sleep(READ_WITHIN_S)
     print(json.dumps({"video": sent[0], "telemetry": sent[1]}))
 
 
