@@ -7,12 +7,11 @@ What lives here: the tasks, the status, the end. What must not: any socket towar
 from __future__ import annotations
 
 import asyncio
-import functools
 import os
 import shutil
 import signal
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 from gateway import clock
@@ -25,7 +24,7 @@ from gateway.console.transcoding import Transcoding
 from gateway.console.view_state import ViewState
 from gateway.endpoints.feed_reader import Published
 from gateway.loop.watchdog import Manager
-from gateway.report import console_status
+from gateway.report import console_status, keyless_loop
 from gateway.report.console_status import ConsoleStatus
 from gateway.report.log import say
 from gateway.report.role_status import GroundStatus
@@ -34,7 +33,6 @@ from gateway.view.grounds import Grounds
 
 NAME = "console"
 BY_LINK = "it runs; zegel console --link prints its link"
-STATUS_EVERY_S = 0.5
 AGAIN_S = 1.0
 
 
@@ -73,7 +71,8 @@ class Role:
         say("console", BY_LINK if "RUNTIME_DIRECTORY" in os.environ else f"open {door.link(token, self._port)}")
         if opened is not None:
             opened(door.link(token, self._port))
-        tasks = [asyncio.create_task(self._keep(each)) for each in (self._follow, self._tell, self._live.tell)]
+        works = (Grounds(self._take, self._take_status).follow, self._tell, self._live.tell)
+        tasks = [asyncio.create_task(keyless_loop.keep(work, self._met, AGAIN_S)) for work in works]
         await stop.wait()
         for task in tasks:
             task.cancel()
@@ -96,19 +95,7 @@ class Role:
     def _show(self, stream: int, message: bytes, key: bool) -> None:
         self._live.picture(stream, message, key)
 
-    async def _keep(self, task: Callable[[], Awaitable[None]]) -> None:
-        """Without end: a fault in one is not the end of the others."""
-        while True:
-            try:
-                await task()
-            except Exception as error:  # the barrier: what comes of the air or an order ends no console
-                self._met(error)
-            await asyncio.sleep(AGAIN_S)
-
     # --- what comes from the grounds ---
-
-    async def _follow(self) -> None:
-        await Grounds(self._take, self._take_status).follow()
 
     def _take(self, ground: str, published: Published) -> None:
         self._view.take(ground, published)
@@ -132,19 +119,15 @@ class Role:
     # --- the status ---
 
     async def _tell(self) -> None:
-        """Publish the status, and see whether the token was renewed by another process."""
-        while True:
-            now = clock.now()
-            status = self._status(now)
-            self._publisher.send(status)
-            self._manager.turned(now)
-            self._manager.tell(functools.partial(console_status.in_a_line, status))
-            for _ in range(5):  # a reader that has just connected is attached soon
-                if self._tokens.changed():
-                    self._server.let_out(self._tokens.read())
-                self._transcoding.keep(self._live.watched(), clock.now())
-                await asyncio.sleep(STATUS_EVERY_S / 5)
-                self._publisher.attach()
+        await keyless_loop.publish(
+            self._publisher, self._manager, self._status, console_status.in_a_line, self._look_around
+        )
+
+    def _look_around(self) -> None:
+        """Whether the token was renewed by another process, and which transcoders are needed."""
+        if self._tokens.changed():
+            self._server.let_out(self._tokens.read())
+        self._transcoding.keep(self._live.watched(), clock.now())
 
     def _status(self, now: float) -> ConsoleStatus:
         refused: Counter[str] = self._server.refused + self._live.refused

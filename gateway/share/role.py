@@ -13,13 +13,13 @@ import asyncio
 import functools
 import signal
 from collections import Counter
-from collections.abc import Coroutine
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable
+from typing import Protocol
 
 from gateway import clock
 from gateway.endpoints.feed_reader import Published
 from gateway.loop.watchdog import Manager
-from gateway.report import share_status
+from gateway.report import keyless_loop, share_status
 from gateway.report.log import say
 from gateway.report.role_status import GroundStatus
 from gateway.report.share_status import OutputReport, ShareStatus
@@ -31,7 +31,6 @@ from gateway.share.sightings import Sightings
 from gateway.share.tak import TakOutput
 from gateway.view.grounds import Grounds
 
-STATUS_EVERY_S = 0.5
 AGAIN_S = 2.0  # before an output that failed in a way that no one expected begins again
 GROUNDS_MAX = 16
 REGULAR = "regular"  # the class of an order, as keys/order.py has it; that module would load code that seals keys
@@ -75,13 +74,15 @@ class Share:
 
     async def _main(self) -> None:
         stop, loop = asyncio.Event(), asyncio.get_running_loop()
-        loop.set_exception_handler(_unexpected)
+        keyless_loop.tell_unexpected("share")
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
         grounds = Grounds(self._on_message, self._on_status)
-        works: list[Coroutine[Any, Any, None]] = [_kept("grounds", grounds.follow), self._tell()]
-        works += [_kept(output.report().name, output.run) for output in self._outputs]
-        tasks = [asyncio.create_task(work) for work in works]
+        works: list[tuple[str, Callable[[], Awaitable[None]]]] = [("grounds", grounds.follow), ("status", self._tell)]
+        works += [(output.report().name, output.run) for output in self._outputs]
+        tasks = [
+            asyncio.create_task(keyless_loop.keep(work, functools.partial(_failed, name), AGAIN_S)) for name, work in works
+        ]
         await stop.wait()
         for task in tasks:
             task.cancel()
@@ -108,15 +109,7 @@ class Share:
             self._withheld[ground] += 1
 
     async def _tell(self) -> None:
-        while True:
-            now = clock.now()
-            status = self._status(now)
-            self._publisher.send(status)
-            self._manager.turned(now)
-            self._manager.tell(functools.partial(share_status.in_a_line, status))
-            for _ in range(5):  # a reader that has just connected is attached soon
-                await asyncio.sleep(STATUS_EVERY_S / 5)
-                self._publisher.attach()
+        await keyless_loop.publish(self._publisher, self._manager, self._status, share_status.in_a_line)
 
     def _status(self, now: float) -> ShareStatus:
         return ShareStatus(
@@ -146,16 +139,5 @@ def outputs(settings: ShareConfig, sightings: Sightings) -> tuple[list[Taker], l
     return takers, found
 
 
-async def _kept(name: str, work: Any) -> None:
-    """Without end: a fault in one output is not the end of the others."""
-    while True:
-        try:
-            await work()
-        except Exception as error:  # the barrier: what came from a stream or a reader ends nothing
-            say("share", f"{name}: {type(error).__name__}: {error}; it begins again")
-        await asyncio.sleep(AGAIN_S)
-
-
-def _unexpected(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """A callback has failed: it is told, and the others go on."""
-    say("share", f"something unexpected was met and dropped: {context.get('exception') or context['message']!r}")
+def _failed(name: str, error: Exception) -> None:
+    say("share", f"{name}: {type(error).__name__}: {error}; it begins again")

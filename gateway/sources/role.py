@@ -6,14 +6,12 @@ What lives here: the tasks, the status, the end. What must not: keys, and anythi
 from __future__ import annotations
 
 import asyncio
-import functools
 import signal
-from typing import Any
 
 from gateway import clock, config
 from gateway.config import AirConfig
 from gateway.loop.watchdog import Manager
-from gateway.report import runtime_folder, source_status
+from gateway.report import keyless_loop, runtime_folder, source_status
 from gateway.report.log import say
 from gateway.report.source_status import SourcesStatus
 from gateway.report.status_socket import Publisher
@@ -21,7 +19,6 @@ from gateway.sources import processes
 from gateway.sources.source import AtWork
 from gateway.sources.tables import Source
 
-STATUS_EVERY_S = 0.5
 AGAIN_S = 2.0  # before a source that could not begin, or failed in a way that no one expected, begins again
 
 
@@ -45,7 +42,7 @@ class Sources:
 
     async def _main(self) -> None:
         stop = asyncio.Event()
-        asyncio.get_running_loop().set_exception_handler(_unexpected)
+        keyless_loop.tell_unexpected("source")
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         tasks = [asyncio.create_task(self._keep(source)) for source in self._settings.source]
@@ -69,26 +66,13 @@ class Sources:
             await asyncio.sleep(AGAIN_S)
 
     async def _tell(self) -> None:
-        """Publish the status, and look after what escaped from a command."""
-        while True:
-            processes.sweep()
-            now = clock.now()
-            status = self._status(now)
-            self._publisher.send(status)
-            self._manager.turned(now)
-            self._manager.tell(functools.partial(source_status.in_a_line, status))
-            for _ in range(5):  # a reader that has just connected is attached soon
-                await asyncio.sleep(STATUS_EVERY_S / 5)
-                self._publisher.attach()
+        await keyless_loop.publish(self._publisher, self._manager, self._status, source_status.in_a_line)
 
     def _status(self, now: float) -> SourcesStatus:
+        """Also looks after what escaped from a command."""
+        processes.sweep()
         return SourcesStatus(
             name=self._name,
             uptime_s=round(now - self._started, 1),
             sources=[at_work.report(now) for at_work in self._at_work.values()],
         )
-
-
-def _unexpected(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """A callback has failed: it is told, and the others go on."""
-    say("source", f"something unexpected was met and dropped: {context.get('exception') or context['message']!r}")

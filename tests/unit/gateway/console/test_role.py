@@ -12,6 +12,7 @@ from gateway.console import role
 from gateway.console.role import Role
 from gateway.console.token_file import TokenFile
 from gateway.loop.watchdog import Manager
+from gateway.report import keyless_loop
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def test_a_task_that_fails_begins_again_and_is_counted(make):
         await asyncio.sleep(60)
 
     async def run() -> None:
-        task = asyncio.create_task(made._keep(fails))
+        task = asyncio.create_task(keyless_loop.keep(fails, made._met, role.AGAIN_S))
         while len(tries) < 3:
             await asyncio.sleep(0.001)
         task.cancel()
