@@ -16,6 +16,7 @@ import msgspec
 
 from gateway import config
 from gateway.errors import ConfigError
+from gateway.share import certificates
 from gateway.share.positions_settings import Positions
 from gateway.share.tak_settings import Tak
 from keys.errors import WrongToml
@@ -54,13 +55,7 @@ class Rtsp(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
             return None
         made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         made.minimum_version = ssl.TLSVersion.TLSv1_2
-        try:
-            made.load_cert_chain(self.certificate, self.private_key)
-        except (OSError, ssl.SSLError) as error:
-            raise ConfigError(
-                f"rtsp: {self.certificate} with {self.private_key}: {error.strerror or error}",
-                hint="both are PEM files, and the key is that of the certificate",
-            ) from None
+        certificates.load_own(made, self.certificate, self.private_key, "rtsp: ")
         return made
 
 

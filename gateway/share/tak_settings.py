@@ -10,6 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from gateway.errors import ConfigError
+from gateway.share import certificates
 
 _URL = re.compile(r"(udp|tls)://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\]):(\d{1,5})/?", re.ASCII)
 _VIDEO = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\]):\d{1,5}", re.ASCII)
@@ -79,13 +80,7 @@ class Tak(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
                 f"authority {self.authority}: {error.strerror or error}",
                 hint="a PEM file with the certificate of who signs",
             ) from None
-        try:
-            made.load_cert_chain(self.certificate, self.private_key, password=lambda: "")  # else it asks a terminal
-        except (OSError, ssl.SSLError) as error:
-            raise ConfigError(
-                f"{self.certificate} with {self.private_key}: {error.strerror or error}",
-                hint="both are PEM files, the key is that of the certificate, and has no passphrase",
-            ) from None
+        certificates.load_own(made, self.certificate, self.private_key, "")
         return made
 
     def _check_interface(self, place: Place) -> None:
