@@ -125,7 +125,7 @@ class Play:
         return [self.air, *(station.program for station in self.stations.values())]
 
     def open_console(self, name: str, port: int) -> None:
-        """A console that shows the ground of this station, on this port or another, and its link. None is no fault."""
+        """A console that shows the ground of this station, on this port or another; its link, or why there is none."""
         words = ("console", "--port", str(port if is_free(port) else free_port(socket.SOCK_STREAM)))
         console = Program(words, self.folder, f"console-{name}", computer=self.computer(name))
         self._afterwards.callback(console.end)

@@ -288,6 +288,14 @@ def test_keys_choose_aircraft_and_camera_and_only_what_is_in_sight_is_asked_for(
     assert page.locator("#help").is_visible()
 
 
+def test_a_system_of_high_contrast_gets_it_and_c_leads_back(console, page):
+    page.emulate_media(contrast="more")
+    page.reload()
+    until(lambda: page.locator("body").get_attribute("data-contrast") == "high")
+    page.keyboard.press("c")
+    until(lambda: page.locator("body").get_attribute("data-contrast") == "usual")
+
+
 def asked(console: ScriptedConsole) -> set[str]:
     last = [one for one in console.said if isinstance(one, Watch)][-1]
     return {f"{stream.device}/{stream.lane}" for stream in last.streams}

@@ -198,6 +198,7 @@ function fillHelp() {
 
 fillHelp();
 listen(actions);
+if (matchMedia('(prefers-contrast: more)').matches) toggleContrast(); // as the person's system has it; c leads back
 document.addEventListener('fullscreenchange', () => document.fullscreenElement || leaveFull());
 document.addEventListener('visibilitychange', show);
 setInterval(show, TICK_MS);
